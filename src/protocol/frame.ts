@@ -1,0 +1,116 @@
+/**
+ * The frames of the control channel: one JSON object a WebSocket text message, `t` names its type.
+ * Unknown fields are ignored; an unknown type closes the link. Frames that carry work carry it in lists,
+ * so that whatever is ready travels together.
+ */
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type JsonObject = { [key: string]: JsonValue };
+
+/** What a broker may say of its own health; `unreachable` and `offline` are the hub's to derive. */
+export type ReportedHealth = 'online' | 'degraded';
+
+/** What a broker's journal knows of a dispatch when a link opens. */
+export type InventoryStatus =
+  /** Begun, and its work goes on. */
+  | 'running'
+  /** Ended; its result follows on this link, or was sent and not confirmed. */
+  | 'ended'
+  /** Begun by an earlier life of the broker, without an end that can still be learned. */
+  | 'lost';
+
+export type InventoryEntry = { id: string; attempt: number; status: InventoryStatus };
+
+export type BrokerError = { code: string; message: string; retryable: boolean; data?: JsonObject };
+
+export type ResultItem = { id: string; attempt: number } & (
+  { outcome: 'succeeded'; body: JsonValue } | { outcome: 'failed'; error: BrokerError }
+);
+
+/** The phases of an agent that a broker can see with its own eyes. */
+export type ReportedPhase = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
+
+/** The full state of one agent's latest run: later reports replace earlier ones. */
+export type AgentReport = {
+  agentId: string;
+  runId: string;
+  phase: ReportedPhase;
+  exitCode: number | null;
+  detail: string | null;
+};
+
+export type Hello = {
+  t: 'hello';
+  protocol: { min: number; max: number };
+  /** Made anew each time the broker process starts: tells a reconnect from a cloned machine. */
+  bootId: string;
+  /** The identity of the journal: another id means that what was begun is no longer known. */
+  journalId: string;
+  /** The newest epoch this broker was ever welcomed with; 0 for none. */
+  lastEpoch: number;
+  software: string;
+  capabilities: string[];
+  labels: Record<string, string>;
+  window: number;
+  health: ReportedHealth;
+};
+
+export type Inventory = { t: 'inventory'; entries: InventoryEntry[]; last: boolean };
+export type Heartbeat = { t: 'heartbeat'; health: ReportedHealth; load: number | null; running: number };
+export type Ack = { t: 'ack'; acks: { id: string; attempt: number }[] };
+export type Result = { t: 'result'; results: ResultItem[] };
+export type Event = { t: 'event'; agents: AgentReport[] };
+export type Goodbye = { t: 'goodbye'; reason: string };
+
+export type BrokerFrame = Hello | Inventory | Heartbeat | Ack | Result | Event | Goodbye;
+
+export type Welcome = {
+  t: 'welcome';
+  connectionId: string;
+  brokerId: string;
+  epoch: number;
+  protocol: number;
+  heartbeatMs: number;
+  livenessMs: number;
+  limits: { frameBytes: number; resultBytes: number; window: number };
+  hubVersion: string;
+  /** RFC 3339, by the hub's clock, which is its database's. */
+  hubTime: string;
+  /** Public addresses of other live replicas, for when this one is gone. */
+  alternatives: string[];
+};
+
+/** The hub has compared the inventory with its rows: from here on it sends dispatches. */
+export type InventoryOk = { t: 'inventory_ok' };
+export type HeartbeatAck = { t: 'heartbeat_ack'; hubTime: string };
+
+export type DispatchItem = {
+  id: string;
+  attempt: number;
+  op: string;
+  args: JsonObject;
+  /** The ordering key; null where the command is ordered with nothing. */
+  key: string | null;
+  /** Milliseconds until the deadline, by the hub's clock, when the frame was written. */
+  remainingMs: number;
+};
+export type Dispatch = { t: 'dispatch'; dispatches: DispatchItem[] };
+
+/** Results that are committed: the broker need not tell them again. */
+export type Confirm = { t: 'confirm'; ids: string[] };
+
+export type GoingAway = {
+  t: 'going_away';
+  reason: string;
+  /** Milliseconds until the hub closes the link itself. */
+  deadlineMs: number;
+  /** Milliseconds that this broker should wait before it moves, so that not all move at once. */
+  slotMs: number;
+  alternatives: string[];
+};
+
+export type HubFrame = Welcome | InventoryOk | HeartbeatAck | Dispatch | Confirm | GoingAway;
+
+export type BrokerFrameType = BrokerFrame['t'];
+export type HubFrameType = HubFrame['t'];
+export type FrameOf<T extends BrokerFrameType | HubFrameType> = Extract<BrokerFrame | HubFrame, { t: T }>;

@@ -1,0 +1,48 @@
+const KIB = 1024;
+
+/** Caps of the control channel. Sizes are bytes of the encoded text. */
+export const LIMITS = {
+  /** Largest frame either side may send. */
+  frameBytes: 1024 * KIB,
+  /** Largest frame before the hub has seen a hello. */
+  helloBytes: 16 * KIB,
+  /** Largest arguments of one command. */
+  argsBytes: 256 * KIB,
+  /** Largest result body or error of one command. */
+  resultBytes: 256 * KIB,
+  /** Largest window of unacknowledged dispatches a broker may ask for. */
+  windowMax: 1024,
+  windowDefault: 64,
+  /** Entries of one inventory chunk. */
+  inventoryChunk: 1000,
+  /** Items of one ack, result, event or dispatch frame. */
+  batch: 1024,
+  /** Labels of a broker, and the length of one key or value. */
+  labels: 64,
+  labelLength: 128,
+  /** Names of capabilities and their count. */
+  capabilities: 128,
+  /** Any short text: reasons, versions, codes. */
+  textLength: 512,
+  /** A message that goes with an error or an agent's detail. */
+  messageLength: 4096,
+  /** Buffered bytes to a peer that does not read, past which it is closed. */
+  bufferedBytes: 8 * 1024 * KIB,
+} as const;
+
+/** Times of the control channel, in milliseconds. */
+export const TIMES = {
+  helloWithinMs: 5_000,
+  heartbeatMs: 15_000,
+  pingMs: 15_000,
+  /** Pings without an answer before the link is cut. */
+  unansweredPings: 2,
+  /** A broker that heard nothing from the hub for this long begins nothing new. */
+  livenessMs: 45_000,
+  /** A link displaced by its own broker's newer one is read for this long. */
+  displacedLingerMs: 10_000,
+  reconnectBaseMs: 1_000,
+  reconnectCapMs: 60_000,
+  /** A link that lasted this long resets the reconnect backoff. */
+  goodLinkMs: 30_000,
+} as const;

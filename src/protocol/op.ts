@@ -1,0 +1,72 @@
+/**
+ * The ops a command may ask a broker for: their arguments and their result bodies. What an op promises about
+ * repetition is part of its contract, since both sides act on it.
+ */
+
+/** How a process is to be run. */
+export type ProcessSpec = {
+  command: string;
+  args: string[];
+  /** Working directory; null for a folder of the agent's own below the broker's data directory. */
+  directory: string | null;
+  environment: Record<string, string>;
+  limits: ProcessLimits;
+};
+
+/** null means not limited. */
+export type ProcessLimits = {
+  /** Virtual memory of each of its processes, MiB. */
+  memoryMb: number | null;
+  openFiles: number | null;
+  cpuSeconds: number | null;
+  /** Time from start, in seconds, after which the run is stopped and counted as failed. */
+  wallSeconds: number | null;
+};
+
+export type OpArgs = {
+  'broker.ping': Record<string, never>;
+  'agent.start': { agentId: string; name: string; runId: string; spec: ProcessSpec };
+  'agent.stop': { agentId: string; runId: string; graceMs: number };
+  'agent.restart': {
+    agentId: string;
+    name: string;
+    /** The run to stop first; null where none was ever started. */
+    fromRunId: string | null;
+    runId: string;
+    spec: ProcessSpec;
+    graceMs: number;
+  };
+  'agent.delete': { agentId: string; runId: string | null; graceMs: number };
+  'agent.logs': { agentId: string; lines: number };
+};
+
+export type OpBody = {
+  'broker.ping': { time: string };
+  'agent.start': { runId: string; pid: number };
+  'agent.stop': { runId: string; exitCode: number | null };
+  'agent.restart': { runId: string; pid: number };
+  'agent.delete': Record<string, never>;
+  'agent.logs': { lines: string[]; truncated: boolean };
+};
+
+export type Op = keyof OpArgs;
+
+export type OpContract = {
+  /** May be done again from the start when nobody knows whether it was begun. */
+  repeatable: boolean;
+  /** What a broker must announce in its hello to be given the op; null where every broker has it. */
+  capability: string | null;
+};
+
+export const OPS: Readonly<Record<Op, OpContract>> = {
+  'broker.ping': { repeatable: true, capability: null },
+  'agent.start': { repeatable: false, capability: 'runtime.process' },
+  'agent.stop': { repeatable: true, capability: 'runtime.process' },
+  'agent.restart': { repeatable: false, capability: 'runtime.process' },
+  'agent.delete': { repeatable: true, capability: 'runtime.process' },
+  'agent.logs': { repeatable: true, capability: 'runtime.process' },
+};
+
+export function isOp(name: string): name is Op {
+  return Object.hasOwn(OPS, name);
+}

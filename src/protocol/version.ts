@@ -1,0 +1,18 @@
+/** The protocol versions this build speaks; a hub and a broker meet at the highest that both serve. */
+export const PROTOCOL_RANGE = { min: 1, max: 1 } as const;
+
+/** The WebSocket subprotocol that names major version 1 of the wire. */
+export const SUBPROTOCOL = 'fairlead.v1';
+
+/** The path of the control channel on every replica. */
+export const CONTROL_PATH = '/api/v1/control';
+
+/**
+ * The highest version that both ranges contain.
+ *
+ * @returns undefined where the ranges do not meet
+ */
+export function negotiate(theirs: { min: number; max: number }): number | undefined {
+  const highest = Math.min(PROTOCOL_RANGE.max, theirs.max);
+  return highest >= Math.max(PROTOCOL_RANGE.min, theirs.min) ? highest : undefined;
+}
