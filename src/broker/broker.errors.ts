@@ -1,0 +1,62 @@
+/**
+ * What can go wrong for whoever starts a broker, each with one stable code. Messages are for people; none
+ * carries a token, a key or the body of an answer.
+ */
+export abstract class BrokerFault extends Error {
+  abstract readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+export class AlreadyJoined extends BrokerFault {
+  readonly code = 'broker_already_joined';
+
+  constructor(home: string, brokerName: string) {
+    super(`${home} already holds the credential of broker "${brokerName}"; use another --home to join again`);
+  }
+}
+
+export class NotJoined extends BrokerFault {
+  readonly code = 'broker_not_joined';
+
+  constructor(home: string) {
+    super(`${home} holds no credential; run "fairlead broker join <url> --token <token>" first`);
+  }
+}
+
+export class HomeInUse extends BrokerFault {
+  readonly code = 'broker_home_in_use';
+
+  constructor(
+    home: string,
+    readonly holderPid: number,
+  ) {
+    super(`another broker (process ${holderPid}) is using ${home}`);
+  }
+}
+
+export class HomeUnreadable extends BrokerFault {
+  readonly code = 'broker_home_unreadable';
+}
+
+export class JournalUnchecked extends BrokerFault {
+  readonly code = 'broker_journal_unchecked';
+}
+
+/** The hub said no to a join; the code is the hub's own. */
+export class JoinRefused extends BrokerFault {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    detail: string,
+  ) {
+    super(`the hub refused the join (${status} ${code}): ${detail}`);
+  }
+}
+
+export class HubUnreachable extends BrokerFault {
+  readonly code = 'hub_unreachable';
+}

@@ -1,0 +1,80 @@
+/**
+ * Joining a hub: a join token buys this machine's key a place among the hub's brokers. The key is on disk
+ * before the first call and the membership after the last, so a join that was cut short is simply repeated.
+ */
+import { hostname } from 'node:os';
+import { AlreadyJoined, HubUnreachable, JoinRefused } from './broker.errors.js';
+import { loadOrMakeKey, publicKeyOf } from './credential.js';
+import { Home, type Membership } from './home.js';
+import { HubRefused, postToHub } from './hub-call.js';
+import { acquireLock } from './lock.js';
+import { machineFingerprint } from './machine.js';
+import { softwareName } from './software.js';
+import { readHubUrls } from './connection/addresses.js';
+
+export type JoinOptions = {
+  home: string;
+  /** One or more replicas, or a balancer before them; tried in this order. */
+  urls: string[];
+  token: string;
+  name?: string | undefined;
+  labels?: Record<string, string> | undefined;
+};
+
+/**
+ * @throws AlreadyJoined, HomeInUse, JoinRefused (with the hub's code), HubUnreachable, HomeUnreadable
+ */
+export async function joinBroker(options: JoinOptions): Promise<{ brokerId: string; name: string }> {
+  const urls = readHubUrls(options.urls);
+  const home = new Home(options.home);
+  await home.make();
+  const lock = await acquireLock(home.path);
+  try {
+    const earlier = await home.findMembership();
+    if (earlier !== undefined) throw new AlreadyJoined(home.path, earlier.name);
+    const key = await loadOrMakeKey(home.keyPath);
+    const labels = options.labels ?? {};
+    const answer = await askInTurn(urls, {
+      token: options.token,
+      publicKey: publicKeyOf(key),
+      name: options.name ?? hostname(),
+      fingerprint: machineFingerprint(),
+      software: softwareName(),
+      labels,
+    });
+    await home.keepMembership({ urls, ...readAnswer(answer), labels });
+    const { brokerId, name } = await home.membership();
+    return { brokerId, name };
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Goes on to the next address only where one gave no answer, or could not serve just now. */
+async function askInTurn(urls: readonly string[], body: Record<string, unknown>): Promise<unknown> {
+  let last: Error = new HubUnreachable('no address of a hub was given');
+  for (const url of urls) {
+    try {
+      return await postToHub(url, '/api/v1/brokers/join', body);
+    } catch (error) {
+      if (error instanceof HubUnreachable) {
+        last = error;
+      } else if (error instanceof HubRefused) {
+        const { code, status, detail } = error.refusal;
+        last = new JoinRefused(code, status, detail);
+        if (status < 500) throw last;
+      } else {
+        throw error;
+      }
+    }
+  }
+  throw last;
+}
+
+function readAnswer(answer: unknown): Pick<Membership, 'brokerId' | 'name' | 'hubId'> {
+  const { brokerId, name, hubId } = (answer ?? {}) as Record<string, unknown>;
+  if (typeof brokerId !== 'string' || typeof name !== 'string' || typeof hubId !== 'string') {
+    throw new HubUnreachable('the answer to the join is not one that a hub gives');
+  }
+  return { brokerId, name, hubId };
+}

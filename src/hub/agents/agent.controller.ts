@@ -1,0 +1,121 @@
+import { applyDecorators, Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Person } from '../auth/access.js';
+import { Asks, type Asking } from '../dispatch/caller.js';
+import { answer } from '../dispatch/dto/answer.js';
+import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
+import { readPage } from '../http/page.js';
+import { WaitS } from '../http/prefer.js';
+import { Agents } from './agents.js';
+import {
+  AgentDto,
+  AgentPageDto,
+  CreateAgentDto,
+  ListAgentsQuery,
+  LogsDto,
+  LogsQuery,
+  SpecDto,
+} from './dto/agent.dto.js';
+import type { Verb } from './phase.js';
+
+@ApiTags('agents')
+@Person()
+@Controller('api/v1/agents')
+export class AgentController {
+  constructor(private readonly agents: Agents) {}
+
+  @Post()
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
+  @ApiCreatedResponse({ type: AgentDto })
+  async create(@Body() { name, broker, spec }: CreateAgentDto, @Asks() asking: Asking): Promise<AgentDto> {
+    return AgentDto.of(await this.agents.create({ name, broker, spec: SpecDto.toSpec(spec) }, asking));
+  }
+
+  @Get()
+  @ApiOkResponse({ type: AgentPageDto })
+  async list(@Query() query: ListAgentsQuery): Promise<AgentPageDto> {
+    const { rows, nextCursor } = await readPage(`agents ${query.broker ?? ''}`, query, (before, limit) =>
+      this.agents.list(before, query.broker, limit),
+    );
+    return { items: rows.map((row) => AgentDto.of(row)), nextCursor };
+  }
+
+  @Get(':agent')
+  @ApiOkResponse({ type: AgentDto })
+  async get(@Param('agent') agent: string): Promise<AgentDto> {
+    return AgentDto.of(await this.agents.get(agent));
+  }
+
+  @Post(':agent/start')
+  @Commands()
+  async start(
+    @Param('agent') agent: string,
+    @Asks() asking: Asking,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return this.act('start', agent, asking, waitS, reply);
+  }
+
+  @Post(':agent/stop')
+  @Commands()
+  async stop(
+    @Param('agent') agent: string,
+    @Asks() asking: Asking,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return this.act('stop', agent, asking, waitS, reply);
+  }
+
+  @Post(':agent/restart')
+  @Commands()
+  async restart(
+    @Param('agent') agent: string,
+    @Asks() asking: Asking,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return this.act('restart', agent, asking, waitS, reply);
+  }
+
+  @Delete(':agent')
+  @Commands()
+  async delete(
+    @Param('agent') agent: string,
+    @Asks() asking: Asking,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return this.act('delete', agent, asking, waitS, reply);
+  }
+
+  @Get(':agent/logs')
+  @ApiOkResponse({ type: LogsDto })
+  async logs(
+    @Param('agent') agent: string,
+    @Query() { lines }: LogsQuery,
+    @Asks() asking: Asking,
+  ): Promise<LogsDto> {
+    return this.agents.logs(agent, lines, asking);
+  }
+
+  private async act(verb: Verb, agent: string, asking: Asking, waitS: number, reply: FastifyReply) {
+    return answer(reply, await this.agents.act(verb, agent, asking, waitS));
+  }
+}
+
+/** What every verb on an agent takes and answers. */
+function Commands(): MethodDecorator {
+  return applyDecorators(
+    ApiHeader({ name: 'Idempotency-Key', required: false }),
+    ApiHeader({
+      name: 'Prefer',
+      required: false,
+      description: '`wait=N`: hold the answer for the end, N seconds.',
+    }),
+    ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended.' }),
+    ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'It is on record, and has not ended.' }),
+  );
+}

@@ -1,0 +1,196 @@
+import { Injectable } from '@nestjs/common';
+import type { AgentReport, ReportedPhase } from '../../protocol/frame.js';
+import type { ProcessSpec } from '../../protocol/op.js';
+import { Database, type Run } from '../database/database.js';
+import { violatedUnique } from '../database/database.errors.js';
+import { statement } from '../database/statement.js';
+import { AgentNameTaken } from './agents.errors.js';
+import { phasesBefore, type Phase, type Wanted } from './phase.js';
+
+export type AgentRow = {
+  id: string;
+  name: string;
+  brokerId: string;
+  brokerName: string | null;
+  runtime: 'process';
+  spec: ProcessSpec;
+  wanted: Wanted;
+  phase: Phase;
+  runId: string | null;
+  dispatchId: string | null;
+  exitCode: number | null;
+  detail: string | null;
+  revision: number;
+  createdAt: Date;
+  updatedAt: Date;
+};
+
+const COLUMNS = `
+  select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+         agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
+         agent.exit_code as "exitCode", agent.detail, agent.revision,
+         agent.created_at as "createdAt", agent.updated_at as "updatedAt"
+  from agent
+  left join broker on broker.id = agent.broker_id
+`;
+
+const CREATE = statement(
+  'create_agent',
+  `
+  insert into agent (id, name, broker_id, runtime, spec, wanted, phase)
+  values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created')
+  `,
+);
+
+const GET = statement('get_agent', `${COLUMNS}  where agent.id = $1`);
+
+const LOCK = statement('lock_agent', `${COLUMNS}  where agent.id = $1 for update of agent`);
+
+const ID_OF_NAME = statement(
+  'find_agent_by_name',
+  `select id from agent where name = $1 and phase <> 'deleted'`,
+);
+
+const LIST = statement(
+  'list_agents',
+  `${COLUMNS}  where ($1::uuid is null or agent.id < $1)
+    and ($2::uuid is null or agent.broker_id = $2)
+    and agent.phase <> 'deleted'
+  order by agent.id desc
+  limit $3`,
+);
+
+const STEP = statement(
+  'step_agent',
+  `
+  update agent
+  set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
+      exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
+      detail = case when run_id is not distinct from $4::uuid then detail end,
+      revision = revision + 1, updated_at = now()
+  where id = $1
+  `,
+);
+
+// Fenced by broker and run, and by the phases that the report may follow: a report that comes late changes nothing.
+const REPORT = statement(
+  'take_agent_reports',
+  `
+  with said as (
+    select *
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+      as said (agent_id, broker_id, run_id, phase, exit_code, detail, allowed)
+  ),
+  locked as (
+    select agent.id, said.phase, said.exit_code, said.detail
+    from said
+    join agent on agent.id = said.agent_id and agent.broker_id = said.broker_id and agent.run_id = said.run_id
+    where agent.phase = any (string_to_array(said.allowed, ','))
+    order by agent.id
+    for update of agent
+  )
+  update agent
+  set phase = locked.phase, exit_code = locked.exit_code, detail = locked.detail,
+      revision = revision + 1, updated_at = now()
+  from locked
+  where agent.id = locked.id
+  `,
+);
+
+// An agent waits in these phases for the end of its latest command. The end is read from the history, so it does not
+// matter who settled it, or whether anybody was told.
+const CATCH_UP = statement(
+  'catch_up_agents_with_endings',
+  `
+  with due as (
+    select agent.id, ended.state, ended.result, ended.error
+    from agent
+    join broker_dispatch_history ended on ended.id = agent.dispatch_id
+    where agent.phase in ('starting', 'stopping', 'deleting')
+    order by agent.id
+    limit 500
+    for update of agent skip locked
+  )
+  update agent
+  set phase = case
+        when agent.phase = 'starting' then case when due.state = 'succeeded' then 'running' else 'failed' end
+        when agent.phase = 'stopping' then case when due.state = 'succeeded' then 'stopped' else 'running' end
+        else case when due.state = 'succeeded' then 'deleted' else 'failed' end
+      end,
+      exit_code = case
+        when agent.phase = 'stopping' and due.state = 'succeeded' then (due.result ->> 'exitCode')::bigint
+        else agent.exit_code
+      end,
+      detail = coalesce(due.error ->> 'message', agent.detail),
+      revision = revision + 1, updated_at = now()
+  from due
+  where agent.id = due.id
+  returning agent.id
+  `,
+);
+
+/** SQL of agents. */
+@Injectable()
+export class AgentRepository {
+  constructor(private readonly database: Database) {}
+
+  /** @throws AgentNameTaken */
+  async create(
+    run: Run,
+    agent: { id: string; name: string; brokerId: string; spec: ProcessSpec },
+  ): Promise<void> {
+    const { id, name, brokerId, spec } = agent;
+    try {
+      await run(CREATE, [id, name, brokerId, JSON.stringify(spec)]);
+    } catch (error) {
+      if (violatedUnique(error) === 'agent_name_is_unique') throw new AgentNameTaken();
+      throw error;
+    }
+  }
+
+  async get(id: string): Promise<AgentRow | undefined> {
+    return (await this.database.run<AgentRow>(GET, [id]))[0];
+  }
+
+  /** Holds the agent until the end of the transaction. */
+  async lock(run: Run, id: string): Promise<AgentRow | undefined> {
+    return (await run<AgentRow>(LOCK, [id]))[0];
+  }
+
+  async idOfName(name: string): Promise<string | undefined> {
+    return (await this.database.run<{ id: string }>(ID_OF_NAME, [name]))[0]?.id;
+  }
+
+  /** Newest first, those made before the given one. */
+  async list(before: string | null, brokerId: string | null, limit: number): Promise<AgentRow[]> {
+    return this.database.run(LIST, [before, brokerId, limit]);
+  }
+
+  /** Notes the command that was given for an agent, and what it is on its way to. */
+  async step(
+    run: Run,
+    id: string,
+    to: { phase: Phase; wanted: Wanted; runId: string | null; dispatchId: string },
+  ): Promise<void> {
+    await run(STEP, [id, to.phase, to.wanted, to.runId, to.dispatchId]);
+  }
+
+  async takeReports(reports: readonly (AgentReport & { brokerId: string })[]): Promise<void> {
+    const column = <T>(pick: (report: AgentReport & { brokerId: string }) => T) => reports.map(pick);
+    const allowed = (phase: ReportedPhase) => phasesBefore(phase).join(',');
+    await this.database.run(REPORT, [
+      column(({ agentId }) => agentId),
+      column(({ brokerId }) => brokerId),
+      column(({ runId }) => runId),
+      column(({ phase }) => phase),
+      column(({ exitCode }) => exitCode),
+      column(({ detail }) => detail),
+      column(({ phase }) => allowed(phase)),
+    ]);
+  }
+
+  /** @returns how many agents were moved */
+  async catchUp(): Promise<number> {
+    return (await this.database.run(CATCH_UP)).length;
+  }
+}

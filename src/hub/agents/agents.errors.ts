@@ -1,0 +1,37 @@
+import type { BrokerError } from '../../protocol/frame.js';
+import { CodedError, NotFound } from '../problems/coded.error.js';
+import type { AgentRow } from './agent.repository.js';
+import type { Refusal } from './phase.js';
+
+export class AgentNotFound extends NotFound {
+  constructor() {
+    super('agent');
+  }
+}
+
+export class AgentNameTaken extends CodedError {
+  constructor() {
+    super('agent_name_taken');
+  }
+}
+
+/** The agent is in a phase in which the verb makes no sense. */
+export class VerbRefused extends CodedError {
+  constructor(refusal: Refusal, { phase, updatedAt, dispatchId }: AgentRow) {
+    super(refusal, `The agent is ${phase} since ${updatedAt.toISOString()}.`, {
+      members: { phase, dispatchId },
+    });
+  }
+}
+
+export class OpFailed extends CodedError {
+  constructor(brokerError: BrokerError) {
+    super('op_failed', brokerError.message, { members: { brokerError } });
+  }
+}
+
+export class BrokerSilent extends CodedError {
+  constructor(dispatchId: string) {
+    super('broker_silent', undefined, { members: { dispatchId }, retryAfterS: 5 });
+  }
+}

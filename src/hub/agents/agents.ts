@@ -1,0 +1,155 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { JsonObject } from '../../protocol/frame.js';
+import type { Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
+import { isUuid } from '../../protocol/read.js';
+import { Database } from '../database/database.js';
+import type { Asking } from '../dispatch/caller.js';
+import { Dispatches } from '../dispatch/dispatches.js';
+import type { DispatchRecord } from '../dispatch/record.js';
+import { hasEnded } from '../dispatch/state.js';
+import { Submission } from '../dispatch/submission.js';
+import { Brokers } from '../registry/brokers.js';
+import { AgentRepository, type AgentRow } from './agent.repository.js';
+import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
+import { stepOf, type Verb } from './phase.js';
+
+/** Time a process has between SIGTERM and SIGKILL. */
+const GRACE_MS = 10_000;
+const LOGS_WITHIN_S = 15;
+
+type Command = { [O in Op]: { op: O; args: OpArgs[O] } }[Op];
+
+/** Agents, and what is done to them. Each verb is one dispatch, stored together with what it changes here. */
+@Injectable()
+export class Agents {
+  constructor(
+    private readonly database: Database,
+    private readonly repository: AgentRepository,
+    private readonly dispatches: Dispatches,
+    private readonly submission: Submission,
+    private readonly brokers: Brokers,
+  ) {}
+
+  /**
+   * Puts a new agent on record; nothing is started. A repeat of the request gives the agent of the first.
+   *
+   * @throws NotFound for the broker, AgentNameTaken, IdempotencyKeyReused
+   */
+  async create(
+    agent: { name: string; broker: string; spec: ProcessSpec },
+    { idempotency }: Asking,
+  ): Promise<AgentRow> {
+    const id = uuidv7();
+    const { id: brokerId } = await this.brokers.get(agent.broker);
+    const known = await this.database.transaction(async (run) => {
+      const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
+      if (earlier === undefined) await this.repository.create(run, { ...agent, id, brokerId });
+      return earlier ?? id;
+    });
+    return this.get(known);
+  }
+
+  /**
+   * Starts, stops, restarts or deletes: stores the command and the agent's new phase together, then waits for the
+   * end of the command, at most `waitS` seconds.
+   *
+   * @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit
+   */
+  async act(verb: Verb, idOrName: string, asking: Asking, waitS: number): Promise<DispatchRecord> {
+    const agentId = await this.idOf(idOrName);
+    let committed: (() => void) | undefined;
+    const dispatchId = await this.database.transaction(async (run) => {
+      const agent = await this.repository.lock(run, agentId);
+      if (agent === undefined) throw new AgentNotFound();
+      const runId = uuidv7();
+      const { id, earlier } = await this.reserve(run, asking);
+      if (earlier !== undefined) return earlier;
+      const step = stepOf(verb, agent.phase, agent.runId !== null);
+      if (typeof step === 'string') throw new VerbRefused(step, agent);
+      const { op, args } = commandOf(verb, agent, runId);
+      const { initiator } = asking;
+      const order = { id, brokerId: agent.brokerId, agentId, op, args: args as JsonObject, initiator };
+      committed = await this.dispatches.submitWithin(run, order);
+      const next = step.newRun ? runId : agent.runId;
+      await this.repository.step(run, agentId, {
+        phase: step.phase,
+        wanted: step.wanted,
+        runId: next,
+        dispatchId: id,
+      });
+      return id;
+    });
+    committed?.();
+    return this.dispatches.wait(dispatchId, waitS);
+  }
+
+  /**
+   * The last lines of an agent's output, asked of its broker.
+   *
+   * @throws AgentNotFound, OpFailed, BrokerSilent
+   */
+  async logs(idOrName: string, lines: number, { initiator }: Asking): Promise<OpBody['agent.logs']> {
+    const { id: agentId, brokerId } = await this.get(idOrName);
+    const record = await this.dispatches.submit(
+      {
+        brokerId,
+        agentId,
+        op: 'agent.logs',
+        args: { agentId, lines },
+        orderingKey: null,
+        deadlineS: LOGS_WITHIN_S,
+        initiator,
+      },
+      LOGS_WITHIN_S,
+    );
+    if (!hasEnded(record.state) || record.state === 'expired') throw new BrokerSilent(record.id);
+    if (record.error !== null) throw new OpFailed(record.error);
+    return record.result as OpBody['agent.logs'];
+  }
+
+  /** @throws AgentNotFound */
+  async get(idOrName: string): Promise<AgentRow> {
+    const row = await this.repository.get(await this.idOf(idOrName));
+    if (row === undefined) throw new AgentNotFound();
+    return row;
+  }
+
+  /** Newest first. */
+  async list(before: string | null, broker: string | undefined, limit: number): Promise<AgentRow[]> {
+    const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
+    return this.repository.list(before, brokerId, limit);
+  }
+
+  private async reserve(run: Parameters<Submission['repeatOf']>[0], { idempotency }: Asking) {
+    const id = uuidv7();
+    const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
+    return { id, earlier };
+  }
+
+  private async idOf(idOrName: string): Promise<string> {
+    if (isUuid(idOrName)) return idOrName;
+    const id = await this.repository.idOfName(idOrName);
+    if (id === undefined) throw new AgentNotFound();
+    return id;
+  }
+}
+
+function commandOf(verb: Verb, agent: AgentRow, newRunId: string): Command {
+  const { id: agentId, name, spec, runId } = agent;
+  const grace = { graceMs: GRACE_MS };
+  switch (verb) {
+    case 'start':
+      return { op: 'agent.start', args: { agentId, name, runId: newRunId, spec } };
+    case 'restart':
+      return {
+        op: 'agent.restart',
+        args: { agentId, name, fromRunId: runId, runId: newRunId, spec, ...grace },
+      };
+    case 'stop':
+      if (runId === null) throw new Error('an agent without a run cannot be stopped');
+      return { op: 'agent.stop', args: { agentId, runId, ...grace } };
+    case 'delete':
+      return { op: 'agent.delete', args: { agentId, runId, ...grace } };
+  }
+}

@@ -1,0 +1,134 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { Logger, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { DatabaseUnavailable } from '../database/database.errors.js';
+import { AccessGuard } from './access.guard.js';
+import { Person, Public } from './access.js';
+import { CredentialInvalid, CredentialMissing, Forbidden } from './auth.errors.js';
+import type { PersonalTokens } from './personal-tokens.js';
+import type { Principal, Role } from './principal.js';
+
+class Undeclared {
+  handle(): void {}
+}
+
+class Declared {
+  @Public()
+  open(): void {}
+
+  @Person()
+  anybody(): void {}
+
+  @Person('admin')
+  admins(): void {}
+}
+
+@Person('admin')
+class Closed {
+  handle(): void {}
+}
+
+function makePrincipal(role: Role): Principal {
+  return { kind: 'person', userId: 'u', name: 'n', role, credentialId: 'c' };
+}
+
+function makeContext(controller: new () => object, method: string, authorization?: string, type = 'http') {
+  const request: { headers: object; principal?: Principal } = { headers: { authorization } };
+  const context = {
+    getType: () => type,
+    getClass: () => controller,
+    getHandler: () => (controller.prototype as Record<string, () => void>)[method],
+    switchToHttp: () => ({ getRequest: () => request }),
+  } as unknown as ExecutionContext;
+  return { request, context };
+}
+
+function makeGuard(authenticate: (token: string) => Promise<Principal>) {
+  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as PersonalTokens);
+  const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+  return { guard, logged };
+}
+
+const asRole = (role: Role) => () => Promise.resolve(makePrincipal(role));
+
+describe('the guard', () => {
+  it('denies a route that declares nothing, whoever calls, and logs its name', async () => {
+    const { guard, logged } = makeGuard(asRole('admin'));
+    const { context } = makeContext(Undeclared, 'handle', 'Bearer x');
+
+    await expect(guard.canActivate(context)).rejects.toThrow(Forbidden);
+    expect(logged).toHaveBeenCalledWith({ route: 'Undeclared.handle' }, expect.any(String));
+  });
+
+  it('lets anybody call a public route without looking at credentials', async () => {
+    const { guard } = makeGuard(() => Promise.reject(new Error('not to be asked')));
+
+    await expect(guard.canActivate(makeContext(Declared, 'open').context)).resolves.toBe(true);
+  });
+
+  it('puts the principal on the request', async () => {
+    const { guard } = makeGuard(asRole('member'));
+    const { context, request } = makeContext(Declared, 'anybody', 'Bearer x');
+
+    await guard.canActivate(context);
+
+    expect(request.principal).toEqual(makePrincipal('member'));
+  });
+
+  it('hands the token on as it was sent, whatever the case of the scheme', async () => {
+    const tokens: string[] = [];
+    const { guard } = makeGuard((token) =>
+      Promise.resolve(makePrincipal('member')).finally(() => tokens.push(token)),
+    );
+
+    for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+      await guard.canActivate(makeContext(Declared, 'anybody', `${scheme} AbC`).context);
+    }
+
+    expect(tokens).toEqual(['AbC', 'AbC', 'AbC']);
+  });
+
+  it('asks for the role that a route or its controller names', async () => {
+    const { guard } = makeGuard(asRole('member'));
+    const denied = makeContext(Declared, 'admins', 'Bearer x');
+
+    await expect(guard.canActivate(denied.context)).rejects.toThrow(Forbidden);
+    await expect(guard.canActivate(makeContext(Closed, 'handle', 'Bearer x').context)).rejects.toThrow(
+      Forbidden,
+    );
+    expect(denied.request.principal).toBeUndefined();
+    const { guard: forAdmin } = makeGuard(asRole('admin'));
+    await expect(forAdmin.canActivate(makeContext(Closed, 'handle', 'Bearer x').context)).resolves.toBe(true);
+  });
+
+  it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic eDp5', 'Bearer a b', 'x'])(
+    'takes the header %j for no credential',
+    async (header) => {
+      const { guard } = makeGuard(asRole('admin'));
+
+      await expect(guard.canActivate(makeContext(Declared, 'anybody', header).context)).rejects.toThrow(
+        CredentialMissing,
+      );
+    },
+  );
+
+  it('passes on an outage as an outage and a bad credential as a bad credential', async () => {
+    const { context } = makeContext(Declared, 'anybody', 'Bearer x');
+    const { guard: cutOff } = makeGuard(() => Promise.reject(new DatabaseUnavailable(new Error('refused'))));
+    const { guard: strict } = makeGuard(() => Promise.reject(new CredentialInvalid()));
+
+    await expect(cutOff.canActivate(context)).rejects.toThrow(DatabaseUnavailable);
+    await expect(strict.canActivate(context)).rejects.toThrow(CredentialInvalid);
+  });
+
+  it('lets frames of an authenticated upgrade pass, and nothing else that is not HTTP', async () => {
+    const { guard } = makeGuard(asRole('admin'));
+
+    await expect(guard.canActivate(makeContext(Undeclared, 'handle', undefined, 'ws').context)).resolves.toBe(
+      true,
+    );
+    await expect(
+      guard.canActivate(makeContext(Undeclared, 'handle', undefined, 'rpc').context),
+    ).rejects.toThrow(Forbidden);
+  });
+});

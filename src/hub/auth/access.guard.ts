@@ -1,0 +1,49 @@
+import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { ACCESS, type Access } from './access.js';
+import { CredentialMissing, Forbidden } from './auth.errors.js';
+import { PersonalTokens } from './personal-tokens.js';
+
+const BEARER = /^Bearer +([^\s]+) *$/i;
+
+/**
+ * Stands before every route. A route that does not declare who may call it is denied, so that forgetting costs
+ * an answer and never opens a door.
+ */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  private readonly log = new Logger('auth');
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly tokens: PersonalTokens,
+  ) {}
+
+  /** @throws CredentialMissing, CredentialInvalid, Forbidden, DatabaseUnavailable */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    // The adapter has authenticated the upgrade; a frame carries no credential of its own.
+    if (context.getType<string>() === 'ws') return true;
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (access === undefined) {
+      const route = `${context.getClass().name}.${context.getHandler().name}`;
+      this.log.error({ route }, 'a route does not declare who may call it, and is denied');
+      throw new Forbidden();
+    }
+    if (access.kind === 'public') return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const principal = await this.tokens.authenticate(bearerOf(request));
+    if (access.roles.length > 0 && !access.roles.includes(principal.role)) throw new Forbidden();
+    request.principal = principal;
+    return true;
+  }
+}
+
+function bearerOf(request: FastifyRequest): string {
+  const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new CredentialMissing();
+  return token;
+}

@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { calculateJwkThumbprint, compactVerify, errors, importJWK, type JWK } from 'jose';
+import { Clock } from '../cluster/clock.js';
+import { Hub } from '../cluster/hub.js';
+import { endOf, isCurrent, readAssertion } from './assertion.js';
+import { BrokerKeyRetired, ClockSkew, CredentialInvalid } from './auth.errors.js';
+import { BrokerKeyRepository, type BrokerKeyRow } from './broker-key.repository.js';
+import { SpentAssertionRepository } from './spent-assertion.repository.js';
+
+/** Client assertions of brokers (RFC 7523): each proves once, to any replica, that its broker holds its key. */
+@Injectable()
+export class Assertions {
+  constructor(
+    private readonly keys: BrokerKeyRepository,
+    private readonly spent: SpentAssertionRepository,
+    private readonly hub: Hub,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Checks an assertion and uses it up. Nothing is written before the signature is known to be good.
+   *
+   * @returns the broker, and the thumbprint (RFC 7638) of the key that signed
+   * @throws CredentialInvalid, BrokerKeyRetired, ClockSkew, DatabaseUnavailable
+   */
+  async redeem(compact: string): Promise<{ brokerId: string; jkt: string }> {
+    const assertion = readAssertion(compact, await this.hub.urn());
+    const signer = await signerOf(compact, await this.keys.list(assertion.brokerId));
+    if (!isCurrent(assertion, this.clock.now())) throw new ClockSkew(this.clock.now());
+    const { isSpent, hasEnded, now } = await this.spent.spend(assertion.jti, endOf(assertion), signer.id);
+    if (hasEnded) throw new ClockSkew(now);
+    if (!isSpent) throw new CredentialInvalid();
+    return { brokerId: assertion.brokerId, jkt: await calculateJwkThumbprint(jwkOf(signer)) };
+  }
+}
+
+/** The live key that signed. Only who signs with a retired key learns that the hub knew it. */
+async function signerOf(compact: string, keys: BrokerKeyRow[]): Promise<BrokerKeyRow> {
+  for (const key of keys) {
+    if (!(await isSignedBy(compact, key))) continue;
+    if (key.isLive) return key;
+    throw keys.some(({ isLive }) => isLive) ? new CredentialInvalid() : new BrokerKeyRetired();
+  }
+  throw new CredentialInvalid();
+}
+
+async function isSignedBy(compact: string, key: BrokerKeyRow): Promise<boolean> {
+  try {
+    await compactVerify(compact, await importJWK(jwkOf(key), 'EdDSA'), { algorithms: ['EdDSA'] });
+    return true;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return false;
+    throw error;
+  }
+}
+
+function jwkOf({ publicKey }: BrokerKeyRow): JWK {
+  return { kty: 'OKP', crv: 'Ed25519', x: publicKey };
+}

@@ -1,0 +1,66 @@
+import { CodedError } from '../problems/coded.error.js';
+
+/** The request shows no credential at all. */
+export class CredentialMissing extends CodedError {
+  constructor() {
+    super('credential_missing');
+  }
+}
+
+/**
+ * The credential is unknown, of another kind, expired, revoked or used up. Which of these is not said: it would
+ * help only somebody who is guessing.
+ */
+export class CredentialInvalid extends CodedError {
+  constructor(cause?: unknown) {
+    super('credential_invalid', undefined, { cause });
+  }
+}
+
+export class Forbidden extends CodedError {
+  constructor() {
+    super('forbidden');
+  }
+}
+
+export class JoinTokenInvalid extends CodedError {
+  constructor() {
+    super('join_token_invalid');
+  }
+}
+
+/** Told only to the holder of a key that the hub once took. */
+export class BrokerKeyRetired extends CodedError {
+  constructor() {
+    super('broker_revoked');
+  }
+}
+
+/** The signature is good and the times are not. Carries the hub's time, which is worth one more try. */
+export class ClockSkew extends CodedError {
+  constructor(hubTime: Date) {
+    super('clock_skew', undefined, { members: { hubTime: hubTime.toISOString() } });
+  }
+}
+
+/** Another broker has the key. Says no more than that of a taken name, since keys are not for others to probe. */
+export class BrokerKeyTaken extends CodedError {
+  constructor() {
+    super('broker_name_taken');
+  }
+}
+
+export class BrokerKeyMalformed extends CodedError {
+  constructor() {
+    const rule = 'must be the 32 bytes of an Ed25519 public key in base64url';
+    super('request_invalid', undefined, { fields: [{ path: 'publicKey', rule }] });
+  }
+}
+
+/** No key of the ring opens what was sealed: the ring lacks a key, or the row was changed. Not for clients. */
+export class SealUnopened extends Error {
+  constructor(purpose: string, rowId: string, cause?: unknown) {
+    super(`no seal key opens ${purpose} ${rowId}`, { cause });
+    this.name = 'SealUnopened';
+  }
+}

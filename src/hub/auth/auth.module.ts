@@ -1,0 +1,79 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
+import { ClusterModule } from '../cluster/cluster.module.js';
+import { HUB_CONFIG } from '../config/config.module.js';
+import type { HubConfig } from '../config/hub-config.js';
+import { sealKeysOf } from '../config/secrets.js';
+import { AccessGuard } from './access.guard.js';
+import { AccessTokens } from './access-tokens.js';
+import { Assertions } from './assertions.js';
+import { BrokerKeyRepository } from './broker-key.repository.js';
+import { BrokerKeys } from './broker-keys.js';
+import { BrokerTokenController } from './broker-token.controller.js';
+import { AuthDuties } from './duties.js';
+import { FirstBoot } from './first-boot.js';
+import { JoinTokenController } from './join-token.controller.js';
+import { JoinTokenRepository } from './join-token.repository.js';
+import { JoinTokens } from './join-tokens.js';
+import { MeController } from './me.controller.js';
+import { PersonalTokenController } from './personal-token.controller.js';
+import { PersonalTokenRepository } from './personal-token.repository.js';
+import { PersonalTokens } from './personal-tokens.js';
+import { Sealer } from './sealer.js';
+import { SigningKeyRepository } from './signing-key.repository.js';
+import { SigningKeys } from './signing-keys.js';
+import { SpentAssertionRepository } from './spent-assertion.repository.js';
+
+/**
+ * Who is calling, and may they?
+ *
+ * | caller | shows | good for | of use at |
+ * | --- | --- | --- | --- |
+ * | person or program | personal token `flp_...` | until it expires or is revoked | routes that ask for a person |
+ * | broker that joins | join token `flj_...` | its seats and its time | the join |
+ * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
+ * | broker | access token, a JWT | 15 minutes | the control channel |
+ *
+ *     join token:  open --seats taken--> used up       broker key:   live --> retired
+ *                    \--> expired, revoked             signing key:  live --> retired --1 h--> not taken
+ *     assertion:   unseen --redeemed--> spent --ended--> forgotten
+ *
+ * Guarantees: a route that does not declare who may call it is called by nobody. A credential of one kind is
+ * refused where another belongs. Whoever shows nothing is told 401, whoever is known and may not 403, and where the
+ * database is needed and away the answer is 503: never 401, on which clients give up, and never a yes. As many seats
+ * of a join token are taken as it has, and an assertion is redeemed once, at whichever replicas these are tried. Of
+ * opaque tokens only hashes are kept; private signing keys are sealed at rest. Whatever the number of unknown
+ * credentials, the memory they take is bounded, and so are the queries for keys that nobody made.
+ *
+ * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
+ * dies between making and showing it. Revocation of a personal token reaches the other replicas within 30 s, that
+ * of a broker's key ends the renewal at once and what was minted before within 15 minutes.
+ */
+@Module({
+  imports: [ClusterModule, DiscoveryModule],
+  controllers: [MeController, PersonalTokenController, JoinTokenController, BrokerTokenController],
+  providers: [
+    AccessGuard,
+    { provide: APP_GUARD, useExisting: AccessGuard },
+    AccessTokens,
+    Assertions,
+    AuthDuties,
+    BrokerKeyRepository,
+    BrokerKeys,
+    FirstBoot,
+    JoinTokenRepository,
+    JoinTokens,
+    PersonalTokenRepository,
+    PersonalTokens,
+    {
+      provide: Sealer,
+      inject: [HUB_CONFIG],
+      useFactory: (config: HubConfig) => new Sealer(sealKeysOf(config)),
+    },
+    SigningKeyRepository,
+    SigningKeys,
+    SpentAssertionRepository,
+  ],
+  exports: [AccessTokens, AuthDuties, BrokerKeys, FirstBoot, JoinTokens, PersonalTokens, Sealer, SigningKeys],
+})
+export class AuthModule {}

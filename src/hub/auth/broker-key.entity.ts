@@ -1,0 +1,21 @@
+import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+
+@Entity('broker_key')
+@Unique('broker_key_is_used_once', ['publicKey'])
+@Index('broker_key_by_broker', ['brokerId'])
+export class BrokerKeyEntity {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'broker_key_is_known_by_id' })
+  id: string;
+
+  @Column('uuid', { name: 'broker_id' })
+  brokerId: string;
+
+  @Column('text', { name: 'public_key' })
+  publicKey: string;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'retired_at', nullable: true })
+  retiredAt: Date | null;
+}

@@ -1,0 +1,88 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import type { JoinTokenRow } from '../join-token.repository.js';
+import { IsLabels } from './labels.js';
+
+const LONGEST_S = 90 * 24 * 60 * 60;
+
+export class CreateJoinTokenDto {
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 10_000, default: 1 })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(10_000)
+  seats = 1;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: LONGEST_S, default: 3_600 })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(LONGEST_S)
+  expiresInS = 3_600;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'Labels that every broker gets that joins with the token.',
+  })
+  @IsOptional()
+  @IsLabels()
+  labels: Record<string, string> = {};
+}
+
+export class JoinTokenDto {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty({ description: 'The first characters of the token.' })
+  prefix: string;
+
+  @ApiProperty({ type: 'integer' })
+  seats: number;
+
+  @ApiProperty({ type: 'integer', description: 'Seats that brokers have taken.' })
+  taken: number;
+
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  labels: Record<string, string>;
+
+  @ApiProperty({ format: 'uuid', description: 'The user who made it.' })
+  createdBy: string;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  createdAt: string;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  expiresAt: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  revokedAt: string | null;
+
+  static of(row: JoinTokenRow): JoinTokenDto {
+    const { id, prefix, seats, taken, labels, createdBy } = row;
+    return {
+      id,
+      prefix,
+      seats,
+      taken,
+      labels,
+      createdBy,
+      createdAt: row.createdAt.toISOString(),
+      expiresAt: row.expiresAt.toISOString(),
+      revokedAt: row.revokedAt?.toISOString() ?? null,
+    };
+  }
+}
+
+export class CreatedJoinTokenDto extends JoinTokenDto {
+  @ApiProperty({ description: 'The token itself. It is shown here and never again.' })
+  token: string;
+}
+
+export class JoinTokenPageDto {
+  @ApiProperty({ type: [JoinTokenDto] })
+  items: JoinTokenDto[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor: string | null;
+}

@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
+import { SpentAssertionRepository } from './spent-assertion.repository.js';
+
+const SWEEP_EVERY_MS = 60_000;
+const BATCH = 1_000;
+
+/** What this module does by itself. Every replica does it; what one has locked the others skip. */
+@Injectable()
+export class AuthDuties {
+  private readonly sweeping: Loop;
+
+  constructor(
+    loops: Loops,
+    private readonly spent: SpentAssertionRepository,
+  ) {
+    this.sweeping = loops.make({
+      name: 'assertion-sweep',
+      everyMs: SWEEP_EVERY_MS,
+      faultCapMs: SWEEP_EVERY_MS,
+      turn: (signal) => this.sweep(signal),
+    });
+  }
+
+  start(): void {
+    this.sweeping.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.sweeping.stop();
+  }
+
+  /** Forgets assertions that have ended, a batch at a time, so that no transaction is long. */
+  async sweep(signal?: AbortSignal): Promise<void> {
+    while (signal?.aborted !== true) {
+      if ((await this.spent.sweep(BATCH)) < BATCH) return;
+    }
+  }
+}

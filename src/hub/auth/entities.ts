@@ -1,0 +1,16 @@
+import { BrokerKeyEntity } from './broker-key.entity.js';
+import { JoinTokenEntity } from './join-token.entity.js';
+import { PersonalTokenEntity } from './personal-token.entity.js';
+import { SigningKeyEntity } from './signing-key.entity.js';
+import { SpentAssertionEntity } from './spent-assertion.entity.js';
+import { UserEntity } from './user.entity.js';
+
+/** The tables of this module, for the comparison of schema and code. */
+export const AUTH_ENTITIES = [
+  UserEntity,
+  PersonalTokenEntity,
+  JoinTokenEntity,
+  BrokerKeyEntity,
+  SigningKeyEntity,
+  SpentAssertionEntity,
+];

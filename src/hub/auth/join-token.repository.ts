@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Run } from '../database/database.js';
+import { statement } from '../database/statement.js';
+
+export type JoinTokenRow = {
+  id: string;
+  prefix: string;
+  seats: number;
+  taken: number;
+  labels: Record<string, string>;
+  createdBy: string;
+  createdAt: Date;
+  expiresAt: Date;
+  revokedAt: Date | null;
+};
+
+const CREATE = statement(
+  'create_join_token',
+  `
+  insert into join_token (id, prefix, hash, seats, labels, created_by, expires_at)
+  values ($1, $2, $3, $4, $5::jsonb, $6, now() + make_interval(secs => $7))
+  returning id, prefix, seats, taken, labels, created_by as "createdBy", created_at as "createdAt",
+            expires_at as "expiresAt", revoked_at as "revokedAt"
+  `,
+);
+
+// Joins that race for the last seat take turns on the row, and each judges it as the one before has left it.
+const TAKE = statement(
+  'take_seat_of_join_token',
+  `
+  update join_token
+  set taken = taken + 1
+  where hash = $1 and taken < seats and expires_at > now() and revoked_at is null
+  returning id, labels
+  `,
+);
+
+const LIST = statement(
+  'list_join_tokens',
+  `
+  select id, prefix, seats, taken, labels, created_by as "createdBy", created_at as "createdAt",
+         expires_at as "expiresAt", revoked_at as "revokedAt"
+  from join_token
+  where $1::uuid is null or id < $1
+  order by id desc
+  limit $2
+  `,
+);
+
+const REVOKE = statement(
+  'revoke_join_token',
+  `update join_token set revoked_at = coalesce(revoked_at, now()) where id = $1 returning id`,
+);
+
+/** SQL of join tokens. */
+@Injectable()
+export class JoinTokenRepository {
+  constructor(private readonly database: Database) {}
+
+  async create(token: {
+    id: string;
+    prefix: string;
+    hash: Buffer;
+    seats: number;
+    labels: Record<string, string>;
+    createdBy: string;
+    expiresInS: number;
+  }): Promise<JoinTokenRow> {
+    const { id, prefix, hash, seats, labels, createdBy, expiresInS } = token;
+    const values = [id, prefix, hash, seats, JSON.stringify(labels), createdBy, expiresInS];
+    const [row] = await this.database.run<JoinTokenRow>(CREATE, values);
+    if (row === undefined) throw new Error('an insert gave no row');
+    return row;
+  }
+
+  /** Takes a seat, or gives undefined where there is none to be had. */
+  async take(run: Run, hash: Buffer): Promise<{ id: string; labels: Record<string, string> } | undefined> {
+    return (await run<{ id: string; labels: Record<string, string> }>(TAKE, [hash]))[0];
+  }
+
+  /** Newest first, before the given id. */
+  async list(before: string | null, limit: number): Promise<JoinTokenRow[]> {
+    return this.database.run(LIST, [before, limit]);
+  }
+
+  /** @returns false where there is no such token */
+  async revoke(id: string): Promise<boolean> {
+    return (await this.database.run(REVOKE, [id])).length > 0;
+  }
+}

@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { Run } from '../database/database.js';
+import { NotFound } from '../problems/coded.error.js';
+import { JoinTokenInvalid } from './auth.errors.js';
+import { JoinTokenRepository, type JoinTokenRow } from './join-token.repository.js';
+import { hashOpaque, makeOpaque } from './opaque-token.js';
+
+/** Tokens by which an operator lets brokers in: a number of seats, and a time within which they are taken. */
+@Injectable()
+export class JoinTokens {
+  constructor(private readonly repository: JoinTokenRepository) {}
+
+  /** @returns the token's row, and the secret that is never to be had again */
+  async create(options: {
+    seats: number;
+    expiresInS: number;
+    labels: Record<string, string>;
+    createdBy: string;
+  }): Promise<JoinTokenRow & { token: string }> {
+    const { plain, prefix, hash } = makeOpaque('join');
+    const row = await this.repository.create({ id: uuidv7(), prefix, hash, ...options });
+    return { ...row, token: plain };
+  }
+
+  /**
+   * Takes one seat within the transaction of a join, which gives it back by rolling back.
+   *
+   * @returns the token's id, and the labels that the joining broker gets from it
+   * @throws JoinTokenInvalid where the token is unknown, expired, revoked or used up
+   */
+  async take(run: Run, token: string): Promise<{ joinTokenId: string; labels: Record<string, string> }> {
+    const hash = hashOpaque('join', token);
+    const seat = hash === undefined ? undefined : await this.repository.take(run, hash);
+    if (seat === undefined) throw new JoinTokenInvalid();
+    return { joinTokenId: seat.id, labels: seat.labels };
+  }
+
+  async list(before: string | null, limit: number): Promise<JoinTokenRow[]> {
+    return this.repository.list(before, limit);
+  }
+
+  /** No seat is taken any more; who has joined stays. Safe to repeat. @throws NotFound */
+  async revoke(id: string): Promise<void> {
+    if (!(await this.repository.revoke(id))) throw new NotFound('join token');
+  }
+}

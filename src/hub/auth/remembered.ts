@@ -1,0 +1,36 @@
+/** Values kept for a time each, and never more than so many: the oldest goes when one more comes. */
+export class Remembered<V> {
+  private readonly entries = new Map<string, { value: V; untilMs: number }>();
+
+  constructor(
+    private readonly most: number,
+    private readonly clockMs: () => number,
+  ) {}
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(key: string): V | undefined {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return undefined;
+    if (this.clockMs() < entry.untilMs) return entry.value;
+    this.entries.delete(key);
+    return undefined;
+  }
+
+  set(key: string, value: V, forMs: number): void {
+    // A map keeps the order of insertion, so a key that is set again must go to the end.
+    this.entries.delete(key);
+    this.entries.set(key, { value, untilMs: this.clockMs() + forMs });
+    if (this.entries.size <= this.most) return;
+    for (const oldest of this.entries.keys()) {
+      this.entries.delete(oldest);
+      return;
+    }
+  }
+
+  delete(key: string): void {
+    this.entries.delete(key);
+  }
+}

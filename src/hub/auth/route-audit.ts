@@ -1,0 +1,87 @@
+import 'reflect-metadata';
+import type { INestApplicationContext } from '@nestjs/common';
+import { PARAMTYPES_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { ACCESS } from './access.js';
+
+/** Routes that would be denied or not validated: a mistake in the source, so the hub does not start. */
+export class RoutesUndeclared extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`routes are not declared as they must be:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'RoutesUndeclared';
+  }
+}
+
+/** @throws RoutesUndeclared with every fault of every route */
+export function auditRoutes(app: INestApplicationContext): void {
+  const faults = undeclaredRoutes(app);
+  if (faults.length > 0) throw new RoutesUndeclared(faults);
+}
+
+/**
+ * One line for each route that does not declare who may call it, and for each whole body, query or parameter
+ * object whose type is no class: an interface or an `import type` leaves nothing to validate against, and the
+ * pipe would let everything pass.
+ */
+export function undeclaredRoutes(app: INestApplicationContext): string[] {
+  const scanner = new MetadataScanner();
+  return app
+    .get(DiscoveryService, { strict: false })
+    .getControllers()
+    .flatMap(({ metatype }) =>
+      typeof metatype === 'function' ? faultsOf(metatype as Controller, scanner) : [],
+    );
+}
+
+type Controller = { readonly name: string; readonly prototype: Record<string, object> };
+
+type RouteArgument = { index: number; data?: unknown };
+
+function faultsOf(controller: Controller, scanner: MetadataScanner): string[] {
+  return scanner
+    .getAllMethodNames(controller.prototype)
+    .filter((method) => metadata(PATH_METADATA, handlerOf(controller, method)) !== undefined)
+    .flatMap((method) =>
+      [accessFault(controller, method), ...argumentFaults(controller, method)]
+        .filter((fault) => fault !== undefined)
+        .map((fault) => `${controller.name}.${method} ${fault}`),
+    );
+}
+
+function accessFault(controller: Controller, method: string): string | undefined {
+  const access = metadata(ACCESS, handlerOf(controller, method)) ?? metadata(ACCESS, controller);
+  return access === undefined ? 'does not declare who may call it' : undefined;
+}
+
+const VALIDATED = new Map<number, string>([
+  [RouteParamtypes.BODY, 'body'],
+  [RouteParamtypes.QUERY, 'query'],
+  [RouteParamtypes.PARAM, 'parameters'],
+]);
+
+/** What the compiler writes where a type does not exist at run time, and classes that say nothing of a content. */
+const NO_SHAPE: readonly unknown[] = [undefined, Object, Function, Array, String, Number, Boolean, Promise];
+
+function argumentFaults(controller: Controller, method: string): string[] {
+  const given = metadata(ROUTE_ARGS_METADATA, controller, method) as
+    Record<string, RouteArgument> | undefined;
+  const types = metadata(PARAMTYPES_METADATA, controller.prototype, method) as unknown[] | undefined;
+  return Object.entries(given ?? {}).flatMap(([key, { index, data }]) => {
+    const what = VALIDATED.get(Number(key.split(':')[0]));
+    const isWhole = data === undefined || data === null;
+    return what !== undefined && isWhole && NO_SHAPE.includes(types?.[index])
+      ? [`takes a ${what} without a class to validate it`]
+      : [];
+  });
+}
+
+function handlerOf(controller: Controller, method: string): object {
+  return controller.prototype[method] ?? {};
+}
+
+function metadata(key: string, target: object, property?: string): unknown {
+  return property === undefined
+    ? (Reflect.getMetadata(key, target) as unknown)
+    : (Reflect.getMetadata(key, target, property) as unknown);
+}

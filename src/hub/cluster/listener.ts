@@ -1,0 +1,119 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { DirectConnection } from '../database/direct.js';
+import { DirectConnections } from '../database/direct-connections.js';
+import { statement } from '../database/statement.js';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
+import { channelOf, Notifier } from './notifier.js';
+import { Replica } from './replica.js';
+
+const CANARY_MS = 500;
+const CANARY = 'canary:';
+
+const IS_STANDBY = statement('is_standby_server', `select pg_is_in_recovery() as standby`);
+
+/**
+ * Hears this replica's channel. It does no work itself: it hands each payload on and returns to listening.
+ *
+ * A canary goes through NOTIFY every 500 ms; one that has not come back when the next is due means that the
+ * listener is deaf, whatever the socket says, and the connection is made anew. After every new LISTEN the
+ * subscribers make one full pass, since what was told meanwhile is lost.
+ */
+@Injectable()
+export class Listener {
+  private readonly log = new Logger('cluster');
+  private connection: DirectConnection | undefined;
+  private loop: Loop | undefined;
+  private channel: string | undefined;
+  private awaited: { token: string; sentAt: number } | undefined;
+  private reconnects = 0;
+  private delayMs: number | null = null;
+  private hears = false;
+  private onPayload: (payload: string) => void = () => undefined;
+  private onResumed: () => void = () => undefined;
+
+  constructor(
+    private readonly connections: DirectConnections,
+    private readonly notifier: Notifier,
+    private readonly replica: Replica,
+    private readonly loops: Loops,
+  ) {}
+
+  /** Whether the last canary came back. While false, polls alone carry the work. */
+  get isHealthy(): boolean {
+    return this.hears;
+  }
+
+  report(): { healthy: boolean; reconnects: number; canaryDelayMs: number | null } {
+    return { healthy: this.hears, reconnects: this.reconnects, canaryDelayMs: this.delayMs };
+  }
+
+  start(handlers: { onPayload: (payload: string) => void; onResumed: () => void }): void {
+    this.onPayload = handlers.onPayload;
+    this.onResumed = handlers.onResumed;
+    this.connection = this.connections.make({ purpose: 'listen', answerWithinMs: 2_000 });
+    this.connection.onLost(() => this.deaf());
+    this.loop = this.loops.make({
+      name: 'listen',
+      everyMs: CANARY_MS,
+      faultCapMs: 1_000,
+      turn: () => this.turn(),
+    });
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop?.stop();
+    await this.connection?.close();
+    this.hears = false;
+  }
+
+  private async turn(): Promise<void> {
+    if (this.awaited !== undefined) {
+      this.log.warn('the canary did not come back: listening anew');
+      this.deaf();
+      await this.connection?.reset();
+    }
+    if (this.channel !== channelOf(this.replica.id)) await this.listen();
+    this.awaited = { token: uuidv7(), sentAt: performance.now() };
+    this.notifier.tellRaw(channelOf(this.replica.id), CANARY + this.awaited.token);
+  }
+
+  private async listen(): Promise<void> {
+    const { connection } = this;
+    if (connection === undefined) return;
+    const [server] = await connection.run<{ standby: boolean }>(IS_STANDBY);
+    if (server?.standby !== false) {
+      // After a failover the name may still lead to the old server for a moment.
+      await connection.reset();
+      throw new Error('the server that answers is not the primary');
+    }
+    const client = await connection.open();
+    client.removeAllListeners('notification');
+    client.on('notification', ({ payload }) => this.heard(payload ?? ''));
+    const channel = channelOf(this.replica.id);
+    await client.query('unlisten *');
+    await client.query(`listen "${channel}"`);
+    this.channel = channel;
+    this.reconnects += 1;
+    this.onResumed();
+  }
+
+  private heard(payload: string): void {
+    if (!payload.startsWith(CANARY)) {
+      this.onPayload(payload);
+      return;
+    }
+    if (this.awaited?.token !== payload.slice(CANARY.length)) return;
+    this.delayMs = Math.round(performance.now() - this.awaited.sentAt);
+    this.awaited = undefined;
+    this.hears = true;
+  }
+
+  private deaf(): void {
+    this.hears = false;
+    this.channel = undefined;
+    this.awaited = undefined;
+  }
+}

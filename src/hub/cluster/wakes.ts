@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { decode, emptyHint, type Hint } from './hint.js';
+import { Listener } from './listener.js';
+import { Notifier } from './notifier.js';
+import { Replica } from './replica.js';
+
+export type WakeSubscriber = {
+  /** Takes a hint. Must only note it: it runs inside the listener. */
+  onHint: (hint: Hint) => void;
+  /** Hints may have been lost: one full pass is due. */
+  onResumed: () => void;
+};
+
+/**
+ * How replicas wake each other, and themselves. A wake is a hint: losing one costs time, never work.
+ */
+@Injectable()
+export class Wakes {
+  private readonly subscribers: WakeSubscriber[] = [];
+
+  constructor(
+    private readonly replica: Replica,
+    private readonly notifier: Notifier,
+    private readonly listener: Listener,
+  ) {}
+
+  subscribe(subscriber: WakeSubscriber): void {
+    this.subscribers.push(subscriber);
+  }
+
+  /** In memory where the replica is this one, else through NOTIFY. */
+  tell(replicaId: string, part: Partial<Hint>): void {
+    const hint = { ...emptyHint(), ...part };
+    if (replicaId === this.replica.id) this.deliver(hint);
+    else this.notifier.tell(replicaId, hint);
+  }
+
+  /** Which rung of the ladder carries wakes between replicas now. */
+  get rung(): 'notify' | 'poll' {
+    return this.listener.isHealthy ? 'notify' : 'poll';
+  }
+
+  report() {
+    return { rung: this.rung, ...this.listener.report() };
+  }
+
+  start(): void {
+    this.listener.start({
+      onPayload: (payload) => this.deliver(decode(payload)),
+      onResumed: () => {
+        for (const { onResumed } of this.subscribers) onResumed();
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.listener.stop();
+    await this.notifier.close();
+  }
+
+  private deliver(hint: Hint): void {
+    for (const { onHint } of this.subscribers) onHint(hint);
+  }
+}

@@ -1,0 +1,121 @@
+import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
+import { isLocallyReachable, parseListen } from './listen.js';
+import { readSealKeys } from './seal-keys.js';
+
+/** What the log may be told to show, from least to most. */
+export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A check of one text whose message is the rule, and never the value. */
+function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
+  return ValidateBy(
+    { name: rule, validator: { validate: (value) => typeof value === 'string' && holds(value) } },
+    { message: rule },
+  );
+}
+
+/** As `Holds`, where the check itself says which rule is broken. */
+function Obeys(check: (text: string) => string | undefined): PropertyDecorator {
+  return ValidateBy({
+    name: 'obeys',
+    validator: {
+      validate: (value) => typeof value === 'string' && check(value) === undefined,
+      defaultMessage: (found) => check(String(found?.value)) ?? '',
+    },
+  });
+}
+
+const IsDatabaseUrl = (): PropertyDecorator =>
+  Holds(
+    'must be a postgres:// or postgresql:// URL',
+    (text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text),
+  );
+
+const IsListen = (): PropertyDecorator =>
+  Holds(
+    'must be host:port, an IPv6 address in brackets, the port from 0 to 65535',
+    (text) => parseListen(text) !== undefined,
+  );
+
+const IsSeconds = (min: number, max: number): PropertyDecorator =>
+  Holds(
+    `must be a whole number of seconds from ${min} to ${max}`,
+    (text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+  );
+
+/**
+ * The variables that the hub reads, as text, and the rule that each must obey for itself. Rules between variables
+ * are in `hub-config.ts`, and so are the defaults.
+ */
+export class Environment {
+  @IsOptional()
+  @IsDatabaseUrl()
+  DATABASE_URL?: string;
+
+  @IsOptional()
+  @IsDatabaseUrl()
+  DATABASE_DIRECT_URL?: string;
+
+  @IsOptional()
+  @Length(1, 4096, { message: 'must be a path' })
+  FAIRLEAD_DATA_DIR?: string;
+
+  @IsOptional()
+  @IsListen()
+  FAIRLEAD_LISTEN?: string;
+
+  @IsOptional()
+  @Holds('must be an http or https URL of scheme, host and port alone', isOrigin)
+  FAIRLEAD_PUBLIC_URL?: string;
+
+  @IsOptional()
+  @IsListen()
+  @Holds('must listen on every address or on loopback, since a local drain must reach it', (text) => {
+    const listen = parseListen(text);
+    return listen === undefined || isLocallyReachable(listen);
+  })
+  FAIRLEAD_INTERNAL_LISTEN?: string;
+
+  @IsOptional()
+  @Obeys((text) => {
+    const read = readSealKeys(text);
+    return 'rule' in read ? read.rule : undefined;
+  })
+  FAIRLEAD_SEAL_KEYS?: string;
+
+  @IsOptional()
+  @IsSeconds(1, 3600)
+  FAIRLEAD_DRAIN_DEADLINE_S?: string;
+
+  @IsOptional()
+  @IsSeconds(0, 3600)
+  FAIRLEAD_DRAIN_LINGER_S?: string;
+
+  @IsOptional()
+  @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` })
+  FAIRLEAD_LOG_LEVEL?: LogLevel;
+
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
+    message: 'must be at most 128 letters, digits, dots, dashes and underscores',
+  })
+  FAIRLEAD_REPLICA_NAME?: string;
+}
+
+export type VariableName = keyof Environment;
+
+/** Read off the class, so that a variable is known exactly where it has rules. */
+export const VARIABLES: readonly VariableName[] = [
+  ...new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(Environment, '', false, false)
+      .map(({ propertyName }) => propertyName as VariableName),
+  ),
+];
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  const bare = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  return /^https?:$/.test(url.protocol) && url.pathname === '/' && bare;
+}

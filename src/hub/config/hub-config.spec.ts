@@ -1,0 +1,222 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConfigError, EXIT_CONFIG, type BrokenRule } from './config.error.js';
+import { readConfig } from './hub-config.js';
+import { EXAMPLE_KEY } from './seal-keys.js';
+
+const NEW_KEY = '8f1d3c5a7b9e0f2143658709badcfe1032547698a0b1c2d3e4f5061728394a5b';
+const OLD_KEY = NEW_KEY.split('').reverse().join('');
+const production = { DATABASE_URL: 'postgres://u:p4ss@db.example/hub', FAIRLEAD_SEAL_KEYS: NEW_KEY };
+
+describe('the configuration', () => {
+  it('has a default for everything: the embedded database, on loopback alone', () => {
+    expect(readConfig({})).toEqual({
+      database: { url: null, directUrl: null },
+      dataDir: resolve('.fairlead'),
+      listen: { host: '127.0.0.1', port: 8080 },
+      publicUrl: 'http://127.0.0.1:8080',
+      internalListen: { host: '127.0.0.1', port: 8091 },
+      sealKeys: null,
+      drain: { deadlineMs: 60_000, lingerMs: 10_000 },
+      logLevel: 'info',
+      replicaName: hostname(),
+    });
+  });
+
+  it('takes every variable', () => {
+    const config = readConfig({
+      ...production,
+      DATABASE_DIRECT_URL: 'postgresql://u:p4ss@direct.example/hub',
+      FAIRLEAD_DATA_DIR: '/var/lib/hub',
+      FAIRLEAD_LISTEN: '[::]:80',
+      FAIRLEAD_PUBLIC_URL: 'https://hub.example/',
+      FAIRLEAD_INTERNAL_LISTEN: '[::1]:81',
+      FAIRLEAD_SEAL_KEYS: `${NEW_KEY}, ${OLD_KEY}`,
+      FAIRLEAD_DRAIN_DEADLINE_S: '30',
+      FAIRLEAD_DRAIN_LINGER_S: '0',
+      FAIRLEAD_LOG_LEVEL: 'debug',
+      FAIRLEAD_REPLICA_NAME: 'hub-7d9f-x2',
+    });
+
+    expect(config).toEqual({
+      database: { url: production.DATABASE_URL, directUrl: 'postgresql://u:p4ss@direct.example/hub' },
+      dataDir: '/var/lib/hub',
+      listen: { host: '::', port: 80 },
+      publicUrl: 'https://hub.example',
+      internalListen: { host: '::1', port: 81 },
+      sealKeys: [Buffer.from(NEW_KEY, 'hex'), Buffer.from(OLD_KEY, 'hex')],
+      drain: { deadlineMs: 30_000, lingerMs: 0 },
+      logLevel: 'debug',
+      replicaName: 'hub-7d9f-x2',
+    });
+  });
+
+  it('opens the internal listener to peers once the database is shared', () => {
+    expect(readConfig(production).internalListen).toEqual({ host: '0.0.0.0', port: 8091 });
+  });
+
+  it('leaves the public URL open where the system is to choose the port', () => {
+    const config = readConfig({ FAIRLEAD_LISTEN: '127.0.0.1:0', FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0' });
+
+    expect(config.publicUrl).toBeNull();
+    expect(config.listen.port).toBe(0);
+  });
+
+  it('derives a public URL that can be dialled from a listener on every address', () => {
+    expect(readConfig({ FAIRLEAD_LISTEN: '0.0.0.0:9000' }).publicUrl).toBe('http://127.0.0.1:9000');
+    expect(readConfig({ FAIRLEAD_LISTEN: '[::1]:9000' }).publicUrl).toBe('http://[::1]:9000');
+  });
+
+  it('cannot be changed afterwards', () => {
+    const config = readConfig(production);
+
+    for (const part of [config, config.database, config.listen, config.internalListen, config.drain]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+    expect(Object.isFrozen(config.sealKeys)).toBe(true);
+  });
+
+  it('takes an empty variable for one that is not given', () => {
+    expect(readConfig({ DATABASE_URL: '', FAIRLEAD_LOG_LEVEL: ' ' })).toEqual(readConfig({}));
+  });
+
+  it.each<[string, NodeJS.ProcessEnv, string[]]>([
+    ['a database of another kind', { ...production, DATABASE_URL: 'mysql://h/d' }, ['DATABASE_URL']],
+    ['a direct URL alone', { DATABASE_DIRECT_URL: 'postgres://h/d' }, ['DATABASE_DIRECT_URL']],
+    ['a shared database without seal keys', { DATABASE_URL: 'postgres://h/d' }, ['FAIRLEAD_SEAL_KEYS']],
+    ['a listener without port', { FAIRLEAD_LISTEN: '127.0.0.1' }, ['FAIRLEAD_LISTEN']],
+    ['a port that does not exist', { FAIRLEAD_LISTEN: '127.0.0.1:65536' }, ['FAIRLEAD_LISTEN']],
+    ['a bracketed host that is no IPv6 address', { FAIRLEAD_LISTEN: '[fe]:80' }, ['FAIRLEAD_LISTEN']],
+    ['one port for two listeners', { FAIRLEAD_LISTEN: '127.0.0.1:8091' }, ['FAIRLEAD_LISTEN']],
+    [
+      'an internal listener that a local drain cannot reach',
+      { FAIRLEAD_INTERNAL_LISTEN: '10.0.0.7:8091' },
+      ['FAIRLEAD_INTERNAL_LISTEN'],
+    ],
+    ['a public URL with a path', { FAIRLEAD_PUBLIC_URL: 'https://hub.example/x' }, ['FAIRLEAD_PUBLIC_URL']],
+    [
+      'a public URL with a password',
+      { FAIRLEAD_PUBLIC_URL: 'https://a:b@hub.example' },
+      ['FAIRLEAD_PUBLIC_URL'],
+    ],
+    ['a public URL of another scheme', { FAIRLEAD_PUBLIC_URL: 'ftp://hub.example' }, ['FAIRLEAD_PUBLIC_URL']],
+    ['a short seal key', { FAIRLEAD_SEAL_KEYS: NEW_KEY.slice(2) }, ['FAIRLEAD_SEAL_KEYS']],
+    ['a seal key that is not hex', { FAIRLEAD_SEAL_KEYS: `z${NEW_KEY.slice(1)}` }, ['FAIRLEAD_SEAL_KEYS']],
+    ['a seal key of zeros', { FAIRLEAD_SEAL_KEYS: '0'.repeat(64) }, ['FAIRLEAD_SEAL_KEYS']],
+    ['the seal key of the documentation', { FAIRLEAD_SEAL_KEYS: EXAMPLE_KEY }, ['FAIRLEAD_SEAL_KEYS']],
+    [
+      'a weak key among others',
+      { FAIRLEAD_SEAL_KEYS: `${NEW_KEY},${'0'.repeat(64)}` },
+      ['FAIRLEAD_SEAL_KEYS'],
+    ],
+    ['a seal key twice', { FAIRLEAD_SEAL_KEYS: `${NEW_KEY},${NEW_KEY}` }, ['FAIRLEAD_SEAL_KEYS']],
+    ['a linger as long as the drain', { FAIRLEAD_DRAIN_LINGER_S: '60' }, ['FAIRLEAD_DRAIN_LINGER_S']],
+    ['seconds with a unit', { FAIRLEAD_DRAIN_DEADLINE_S: '60s' }, ['FAIRLEAD_DRAIN_DEADLINE_S']],
+    ['an unknown level', { FAIRLEAD_LOG_LEVEL: 'loud' }, ['FAIRLEAD_LOG_LEVEL']],
+    ['a name with spaces', { FAIRLEAD_REPLICA_NAME: 'a b' }, ['FAIRLEAD_REPLICA_NAME']],
+    ['a variable nobody knows', { FAIRLEAD_COLOUR: 'red' }, ['FAIRLEAD_COLOUR']],
+  ])('refuses %s, by the name of its variable', (_what, env, names) => {
+    expect(rulesOf(env).map(({ variable }) => variable)).toEqual(names);
+  });
+
+  it('suggests what a mistyped variable most likely meant', () => {
+    expect(rulesOf({ FAIRLEAD_LISTN: '127.0.0.1:1' })).toEqual([
+      { variable: 'FAIRLEAD_LISTN', rule: 'is not known; did you mean FAIRLEAD_LISTEN?' },
+    ]);
+  });
+
+  it('tolerates the variables of the CLI and the broker, and those that Kubernetes adds', () => {
+    const others = {
+      FAIRLEAD_URL: 'http://hub',
+      FAIRLEAD_TOKEN: 't',
+      FAIRLEAD_HOME: '/h',
+      FAIRLEAD_BROKER_WINDOW: '9',
+      FAIRLEAD_SERVICE_HOST: '10.0.0.1',
+      FAIRLEAD_PORT_8080_TCP_ADDR: '10.0.0.1',
+      FAIRLEAD_INTERNAL_SERVICE_PORT_HTTP: '8091',
+    };
+
+    expect(readConfig(others)).toEqual(readConfig({}));
+  });
+
+  it('tells every broken rule at once, and never a value', () => {
+    const env = {
+      DATABASE_URL: 'mysql://root:hunter2@h/d',
+      FAIRLEAD_SEAL_KEYS: 'hunter2',
+      FAIRLEAD_LISTEN: 'hunter2',
+      FAIRLEAD_LOG_LEVEL: 'hunter2',
+      FAIRLEAD_SEAL_KEYZ: 'hunter2',
+      FAIRLEAD_DATA_DIR_FILE: '/hunter2',
+    };
+
+    const error = failureOf(env);
+
+    expect(error.broken.map(({ variable }) => variable).sort()).toEqual([
+      'DATABASE_URL',
+      'FAIRLEAD_DATA_DIR_FILE',
+      'FAIRLEAD_LISTEN',
+      'FAIRLEAD_LOG_LEVEL',
+      'FAIRLEAD_SEAL_KEYS',
+      'FAIRLEAD_SEAL_KEYZ',
+    ]);
+    expect(error.report()).toHaveLength(6);
+    expect(error.report()).toContain('DATABASE_URL: must be a postgres:// or postgresql:// URL');
+    expect(`${error.message}${error.report().join('')}${JSON.stringify(error)}`).not.toContain('hunter2');
+    expect(EXIT_CONFIG).toBe(78);
+  });
+
+  describe('from files', () => {
+    let directory: string;
+
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'fairlead-config-'));
+    });
+
+    afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+    const file = (content: string): string => {
+      const path = join(directory, 'value');
+      writeFileSync(path, content);
+      return path;
+    };
+
+    it('takes the content of the file that NAME_FILE names, without the space around it', () => {
+      const config = readConfig({ FAIRLEAD_SEAL_KEYS_FILE: file(`${NEW_KEY}\n`) });
+
+      expect(config.sealKeys).toEqual([Buffer.from(NEW_KEY, 'hex')]);
+    });
+
+    it('judges what it read there by the same rules', () => {
+      expect(rulesOf({ FAIRLEAD_LOG_LEVEL_FILE: file('loud') })).toEqual([
+        { variable: 'FAIRLEAD_LOG_LEVEL', rule: expect.stringContaining('must be one of') },
+      ]);
+    });
+
+    it('refuses a variable that is given both ways', () => {
+      expect(rulesOf({ ...production, DATABASE_URL_FILE: file('postgres://h/d') })).toEqual([
+        { variable: 'DATABASE_URL_FILE', rule: 'must not be given together with DATABASE_URL' },
+      ]);
+    });
+
+    it('refuses a file that is empty or not there', () => {
+      expect(rulesOf({ FAIRLEAD_LISTEN_FILE: file(' \n') })).toHaveLength(1);
+      expect(rulesOf({ FAIRLEAD_LISTEN_FILE: join(directory, 'absent') })).toHaveLength(1);
+    });
+  });
+});
+
+function failureOf(env: NodeJS.ProcessEnv): ConfigError {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+function rulesOf(env: NodeJS.ProcessEnv): readonly BrokenRule[] {
+  return failureOf(env).broken;
+}

@@ -1,0 +1,134 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { validateSync } from 'class-validator';
+import { ConfigError, type BrokenRule } from './config.error.js';
+import type { Environment, LogLevel } from './environment.js';
+import { localUrl, parseListen, type Listen } from './listen.js';
+import { readSealKeys } from './seal-keys.js';
+import { collect } from './sources.js';
+
+/** What a hub process was told, complete and consistent. Holds secrets: not for logs. */
+export type HubConfig = {
+  readonly database: {
+    /** null: the embedded database. */
+    readonly url: string | null;
+    /** Past a pooler, for LISTEN and migrations; null where `url` is direct. */
+    readonly directUrl: string | null;
+  };
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly listen: Listen;
+  /** How brokers and browsers reach the hub; null: to be derived once the listener has its port. */
+  readonly publicUrl: string | null;
+  readonly internalListen: Listen;
+  /** Newest first, 32 bytes each; null: made once in the data directory, see `sealKeysOf`. */
+  readonly sealKeys: readonly Buffer[] | null;
+  readonly drain: {
+    /** Milliseconds within which a drain is over, whatever is left. */
+    readonly deadlineMs: number;
+    /** Milliseconds that the listener stays open after readiness turned false. */
+    readonly lingerMs: number;
+  };
+  readonly logLevel: LogLevel;
+  /** For people and logs; the identity of a replica is made anew at every boot. */
+  readonly replicaName: string;
+};
+
+/**
+ * Reads the configuration from an environment.
+ *
+ * @throws ConfigError with every rule that is broken
+ */
+export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
+  const { environment, broken } = collect(env);
+  broken.push(...brokenAlone(environment));
+  // A variable that is broken in itself would only add confusion to the rules between variables.
+  const sound = without(
+    environment,
+    broken.map(({ variable }) => variable),
+  );
+  const config = assemble(sound);
+  broken.push(...brokenTogether(sound, config, broken));
+  if (broken.length > 0) throw new ConfigError(broken);
+  return config;
+}
+
+function brokenAlone(environment: Environment): BrokenRule[] {
+  return validateSync(environment).flatMap(({ property, constraints }) =>
+    Object.values(constraints ?? {}).map((rule) => ({ variable: property, rule })),
+  );
+}
+
+function without(environment: Environment, names: string[]): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
+}
+
+function assemble(environment: Environment): HubConfig {
+  const isEmbedded = environment.DATABASE_URL === undefined;
+  const listen = listenOr(environment.FAIRLEAD_LISTEN, { host: '127.0.0.1', port: 8080 });
+  const internalDefault = { host: isEmbedded ? '127.0.0.1' : '0.0.0.0', port: 8091 };
+  return Object.freeze({
+    database: Object.freeze({
+      url: environment.DATABASE_URL ?? null,
+      directUrl: environment.DATABASE_DIRECT_URL ?? null,
+    }),
+    dataDir: resolve(environment.FAIRLEAD_DATA_DIR ?? '.fairlead'),
+    listen,
+    publicUrl: originOf(environment.FAIRLEAD_PUBLIC_URL) ?? localUrl(listen),
+    internalListen: listenOr(environment.FAIRLEAD_INTERNAL_LISTEN, internalDefault),
+    sealKeys: keysOf(environment.FAIRLEAD_SEAL_KEYS),
+    drain: Object.freeze({
+      deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
+      lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
+    }),
+    logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
+    replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
+  });
+}
+
+function brokenTogether(given: Environment, config: HubConfig, already: BrokenRule[]): BrokenRule[] {
+  const isFaulty = (...names: string[]): boolean =>
+    already.some(({ variable }) => names.includes(variable.replace(/_FILE$/, '')));
+  const { listen, internalListen, drain, database, sealKeys } = config;
+  const rules: [broken: boolean, variable: string, rule: string][] = [
+    [
+      database.directUrl !== null && database.url === null && !isFaulty('DATABASE_URL'),
+      'DATABASE_DIRECT_URL',
+      'needs DATABASE_URL beside it',
+    ],
+    [
+      (database.url !== null || isFaulty('DATABASE_URL')) &&
+        sealKeys === null &&
+        !isFaulty('FAIRLEAD_SEAL_KEYS'),
+      'FAIRLEAD_SEAL_KEYS',
+      'is required with DATABASE_URL, since every replica must have the same',
+    ],
+    [
+      drain.lingerMs >= drain.deadlineMs && !isFaulty('FAIRLEAD_DRAIN_LINGER_S', 'FAIRLEAD_DRAIN_DEADLINE_S'),
+      'FAIRLEAD_DRAIN_LINGER_S',
+      'must be less than FAIRLEAD_DRAIN_DEADLINE_S',
+    ],
+    [
+      listen.port === internalListen.port &&
+        listen.port !== 0 &&
+        !isFaulty('FAIRLEAD_LISTEN', 'FAIRLEAD_INTERNAL_LISTEN'),
+      given.FAIRLEAD_INTERNAL_LISTEN === undefined ? 'FAIRLEAD_LISTEN' : 'FAIRLEAD_INTERNAL_LISTEN',
+      'must not have the same port for the public and the internal listener',
+    ],
+  ];
+  return rules.filter(([broken]) => broken).map(([, variable, rule]) => ({ variable, rule }));
+}
+
+function listenOr(text: string | undefined, otherwise: Listen): Listen {
+  return Object.freeze(text === undefined ? otherwise : (parseListen(text) ?? otherwise));
+}
+
+/** Without the slash at its end, so that paths can be put behind it. */
+function originOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : new URL(text).origin;
+}
+
+function keysOf(text: string | undefined): readonly Buffer[] | null {
+  const read = text === undefined ? undefined : readSealKeys(text);
+  return read !== undefined && 'keys' in read ? Object.freeze([...read.keys]) : null;
+}

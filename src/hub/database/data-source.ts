@@ -1,0 +1,37 @@
+import { DataSource } from 'typeorm';
+import { MIGRATIONS } from './migrations.js';
+import { ANSWER_WITHIN_MS, COLUMN_TYPES, CONNECT_WITHIN_MS, SESSION_OPTIONS } from './session.js';
+
+const POOL_SIZE = 10;
+
+/**
+ * The one DataSource of a process; everything but the direct connections goes through its pool.
+ *
+ * @param url address of the database, with its password
+ * @param sessionName shown by the server beside each session, so that a dead replica's can be found and ended
+ * @param entities the tables' classes, which the schema is compared with
+ */
+export function makeDataSource(
+  url: string,
+  sessionName: string,
+  entities: (new () => object)[] = [],
+): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    applicationName: sessionName,
+    entities,
+    migrations: MIGRATIONS,
+    migrationsTableName: 'schema_migration',
+    poolSize: POOL_SIZE,
+    connectTimeoutMS: CONNECT_WITHIN_MS,
+    // The pool's idle connections fail when the server goes; the statement that needs one says so itself.
+    poolErrorHandler: () => undefined,
+    extra: {
+      query_timeout: ANSWER_WITHIN_MS,
+      types: COLUMN_TYPES,
+      options: SESSION_OPTIONS,
+      keepAlive: true,
+    },
+  });
+}

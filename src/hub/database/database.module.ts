@@ -1,0 +1,56 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Database } from './database.js';
+import { makeDataSource } from './data-source.js';
+import { DirectConnections } from './direct-connections.js';
+import { migrateWith } from './migrate.js';
+import { DatabaseServer } from './server.js';
+import { SessionName } from './session-name.js';
+
+/**
+ * The one DataSource of the process, the schema, and the few connections beside the pool.
+ *
+ * Guarantees: the schema is up to date before anything else of the hub is made, however many replicas start
+ * together; every statement is a named constant; an outage of the server reads as DatabaseUnavailable and never
+ * as an answer. The embedded server is a real PostgreSQL, shared by the replicas of the machine and stopped by
+ * the last of them. It may lose: nothing.
+ */
+@Global()
+@Module({})
+export class DatabaseModule {
+  /** @param entities the classes of all tables, for the comparison of schema and code */
+  static of(entities: (new () => object)[]): DynamicModule {
+    return {
+      module: DatabaseModule,
+      providers: [
+        SessionName,
+        DatabaseServer,
+        DirectConnections,
+        {
+          provide: DataSource,
+          inject: [DatabaseServer, SessionName],
+          useFactory: (server: DatabaseServer, session: SessionName) =>
+            openDataSource(server, session, entities),
+        },
+        Database,
+      ],
+      exports: [Database, DatabaseServer, DataSource, DirectConnections, SessionName],
+    };
+  }
+}
+
+async function openDataSource(
+  server: DatabaseServer,
+  session: SessionName,
+  entities: (new () => object)[],
+): Promise<DataSource> {
+  await server.open();
+  try {
+    const dataSource = await makeDataSource(server.url, session.value, entities).initialize();
+    await migrateWith(dataSource);
+    return dataSource;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}

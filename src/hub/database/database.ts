@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { DataSource } from 'typeorm';
+import { DatabaseUnavailable, isOutage, isRetryable } from './database.errors.js';
+import type { Statement } from './statement.js';
+
+/** Runs one statement and gives its rows. */
+export type Run = <R>(statement: Statement, values?: readonly unknown[]) => Promise<R[]>;
+
+const DEADLOCK_TRIES = 5;
+
+/**
+ * The one way to the database: named prepared statements on the pool of the one DataSource.
+ *
+ * An outage comes out as DatabaseUnavailable; every other error of the server passes through as it is.
+ */
+@Injectable()
+export class Database {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** One statement, in a transaction of its own. */
+  run: Run = async <R>(statement: Statement, values: readonly unknown[] = []) =>
+    this.lend((client) => execute<R>(client, statement, values));
+
+  /**
+   * A transaction on one connection: every statement of `work` must go through the `Run` it is given. It is
+   * rolled back when `work` throws, and done again when the server broke a deadlock with it.
+   */
+  async transaction<T>(work: (run: Run) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.lend((client) => transact(client, work));
+      } catch (error) {
+        if (!isRetryable(error) || tries === DEADLOCK_TRIES) throw error;
+      }
+    }
+  }
+
+  private async lend<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      return await use(await connect(runner));
+    } finally {
+      await runner.release();
+    }
+  }
+}
+
+async function connect(runner: { connect(): Promise<unknown> }): Promise<PoolClient> {
+  try {
+    return (await runner.connect()) as PoolClient;
+  } catch (error) {
+    throw new DatabaseUnavailable(error);
+  }
+}
+
+async function execute<R>(
+  client: PoolClient,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<R[]> {
+  try {
+    const result = await client.query({ ...statement, values: values as unknown[] });
+    return result.rows as R[];
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    // A connection in doubt must not go back to the pool; the pool drops one that has ended.
+    void client.end();
+    throw new DatabaseUnavailable(error);
+  }
+}
+
+const BEGIN: Statement = { name: 'begin', text: 'begin' };
+const COMMIT: Statement = { name: 'commit', text: 'commit' };
+
+async function transact<T>(client: PoolClient, work: (run: Run) => Promise<T>): Promise<T> {
+  await execute(client, BEGIN, []);
+  let outcome: T;
+  try {
+    outcome = await work((statement, values = []) => execute(client, statement, values));
+  } catch (error) {
+    // Where the rollback fails the connection has ended, and the transaction with it.
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  }
+  await execute(client, COMMIT, []);
+  return outcome;
+}

@@ -1,0 +1,14 @@
+import { CreateReplicas1790000000001 } from '../../../migrations/1790000000001-CreateReplicas.js';
+import { CreateBrokers1790000000002 } from '../../../migrations/1790000000002-CreateBrokers.js';
+import { CreateCredentials1790000000003 } from '../../../migrations/1790000000003-CreateCredentials.js';
+import { CreateDispatches1790000000004 } from '../../../migrations/1790000000004-CreateDispatches.js';
+import { CreateAgents1790000000005 } from '../../../migrations/1790000000005-CreateAgents.js';
+
+/** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
+export const MIGRATIONS = [
+  CreateReplicas1790000000001,
+  CreateBrokers1790000000002,
+  CreateCredentials1790000000003,
+  CreateDispatches1790000000004,
+  CreateAgents1790000000005,
+];

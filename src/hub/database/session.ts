@@ -1,0 +1,31 @@
+import pg from 'pg';
+
+/** Milliseconds within which a connection must be made and a statement answered. */
+export const CONNECT_WITHIN_MS = 5_000;
+export const ANSWER_WITHIN_MS = 15_000;
+
+/**
+ * bigint columns (seq, epoch) stay far below 2^53, so they are read as numbers; the driver's default is a string.
+ */
+export const COLUMN_TYPES = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === pg.types.builtins.INT8
+      ? Number
+      : (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(
+          oid,
+          format,
+        )) as typeof pg.types.getTypeParser,
+};
+
+/**
+ * Settings of every session. A client that dies with a transaction open, or one that waits for a lock, must not
+ * hold up the others; a server that loses its client's machine must notice.
+ */
+export const SESSION_OPTIONS = [
+  'idle_in_transaction_session_timeout=5s',
+  'lock_timeout=2s',
+  'tcp_user_timeout=10s',
+  'timezone=UTC',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');

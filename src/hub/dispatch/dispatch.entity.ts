@@ -1,0 +1,121 @@
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** The columns that a live and an ended dispatch share. */
+abstract class CommandColumns {
+  @Column('uuid', { name: 'broker_id' })
+  brokerId: string;
+
+  @Column('uuid', { name: 'agent_id', nullable: true })
+  agentId: string | null;
+
+  @Column('text')
+  op: string;
+
+  @Column('jsonb')
+  args: object;
+
+  @Column('text')
+  lane: string;
+
+  @Column('text', { name: 'ordering_key', nullable: true })
+  orderingKey: string | null;
+
+  @Column('text')
+  state: string;
+
+  @Column('integer', { default: 0 })
+  attempt: number;
+
+  @Column('integer', { default: 0 })
+  failures: number;
+
+  @Column('integer', { name: 'max_failures', default: 5 })
+  maxFailures: number;
+
+  @Column('timestamptz', { name: 'deadline_at' })
+  deadlineAt: Date;
+
+  @Column('uuid', { name: 'claimed_by', nullable: true })
+  claimedBy: string | null;
+
+  @Column('bigint', { name: 'claim_epoch', nullable: true })
+  claimEpoch: number | null;
+
+  /** The broker's journal at the claim: only that journal can say that a command was never begun. */
+  @Column('uuid', { name: 'claim_journal', nullable: true })
+  claimJournal: string | null;
+
+  @Column('timestamptz', { name: 'claimed_at', nullable: true })
+  claimedAt: Date | null;
+
+  @Column('uuid', { name: 'origin_replica' })
+  originReplica: string;
+
+  @Column('jsonb')
+  initiator: object;
+
+  @Column('jsonb')
+  trail: object;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt: Date;
+}
+
+@Entity('broker_dispatch')
+@Index('broker_dispatch_in_order', ['brokerId', 'seq'])
+@Index('broker_dispatch_of_key', ['brokerId', 'orderingKey', 'seq'])
+@Check('broker_dispatch_state_is_live', `state in ('pending', 'claimed', 'running')`)
+@Check('broker_dispatch_lane_is_known', `lane in ('control', 'normal', 'bulk')`)
+@Check(
+  'broker_dispatch_claim_is_whole',
+  `state = 'pending' or (claimed_by is not null and claim_epoch is not null and claim_journal is not null)`,
+)
+export class DispatchEntity extends CommandColumns {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'broker_dispatch_is_known_by_id' })
+  id: string;
+
+  @Column({ type: 'bigint', generated: 'identity', generatedIdentity: 'ALWAYS' })
+  seq: number;
+}
+
+@Entity('broker_dispatch_history')
+@Index('broker_dispatch_history_by_broker', ['brokerId', 'id'])
+@Check(
+  'broker_dispatch_history_state_is_ended',
+  `state in ('succeeded', 'failed', 'cancelled', 'expired', 'dead')`,
+)
+export class DispatchHistoryEntity extends CommandColumns {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'broker_dispatch_history_is_known_by_id' })
+  id: string;
+
+  @Column('bigint')
+  seq: number;
+
+  @Column('jsonb', { nullable: true })
+  result: object | null;
+
+  @Column('jsonb', { nullable: true })
+  error: object | null;
+
+  @Column('timestamptz', { name: 'ended_at', default: () => 'now()' })
+  endedAt: Date;
+}
+
+@Entity('idempotency_key')
+@Index('idempotency_key_by_age', ['createdAt'])
+export class IdempotencyKeyEntity {
+  @PrimaryColumn('text', { primaryKeyConstraintName: 'idempotency_key_is_one_a_scope' })
+  scope: string;
+
+  @PrimaryColumn('text', { primaryKeyConstraintName: 'idempotency_key_is_one_a_scope' })
+  key: string;
+
+  @Column('text', { name: 'request_hash' })
+  requestHash: string;
+
+  @Column('uuid', { name: 'subject_id' })
+  subjectId: string;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt: Date;
+}

@@ -1,0 +1,33 @@
+import { CodedError, NotFound } from '../problems/coded.error.js';
+
+export class DispatchNotFound extends NotFound {
+  constructor() {
+    super('dispatch');
+  }
+}
+
+export class BrokerNotFound extends NotFound {
+  constructor() {
+    super('broker');
+  }
+}
+
+/** The broker is connected, or was, and announced what it can do: this is not among it. */
+export class BrokerUpgradeRequired extends CodedError {
+  constructor(capability: string) {
+    super('broker_upgrade_required', `The broker does not have the capability ${capability}.`);
+  }
+}
+
+export class IdempotencyKeyReused extends CodedError {
+  constructor() {
+    super('idempotency_key_reused');
+  }
+}
+
+/** The connection broke while a command was being committed, and it could not be found out whether it was. */
+export class OutcomeUnknown extends CodedError {
+  constructor(dispatchId: string, cause: unknown) {
+    super('outcome_unknown', undefined, { members: { dispatchId }, retryAfterS: 1, cause });
+  }
+}

@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { JsonObject } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
+import { OPS, type Op } from '../../protocol/op.js';
+import type { Run } from '../database/database.js';
+import { Group } from '../lifecycle/group.js';
+import { CodedError } from '../problems/coded.error.js';
+import { DispatchNotFound } from './dispatch.errors.js';
+import type { Draft, Idempotency, Initiator } from './draft.js';
+import type { DispatchRecord, TrailStep } from './record.js';
+import { ReadRepository, type DispatchFilter } from './read.repository.js';
+import { hasEnded, type Lane } from './state.js';
+import { Submission } from './submission.js';
+import { Waits } from './waits.js';
+
+export const DEADLINE_S = 15 * 60;
+export const DEADLINE_MOST_S = 7 * 24 * 3600;
+
+/** What to do, as another module asks for it. Left out: no agent, the agent's or the broker's key, `normal`. */
+export type Order = {
+  /** Made by the caller where it needs it beforehand. */
+  id?: string;
+  brokerId: string;
+  agentId?: string;
+  op: Op;
+  args: JsonObject;
+  lane?: Lane;
+  /** null for no order with others. */
+  orderingKey?: string | null;
+  deadlineS?: number;
+  initiator: Initiator;
+  idempotency?: Idempotency;
+};
+
+const READ_MOST = 500;
+
+/** What the rest of the hub can do with dispatches. */
+@Injectable()
+export class Dispatches {
+  private readonly reads = new Group<string, DispatchRecord | undefined>(async (ids) => {
+    const found = new Map(
+      (await this.repository.find([...new Set(ids)])).map((record) => [record.id, record]),
+    );
+    return ids.map((id) => found.get(id));
+  }, READ_MOST);
+
+  constructor(
+    private readonly submission: Submission,
+    private readonly repository: ReadRepository,
+    private readonly waits: Waits,
+  ) {}
+
+  /**
+   * Stores a command and waits for its end, at most `waitS` seconds. Giving up the wait cancels nothing.
+   *
+   * @throws as Submission.submit
+   */
+  async submit(order: Order, waitS: number): Promise<DispatchRecord> {
+    const draft = draftOf(order);
+    const watch = waitS > 0 ? this.waits.watch(draft.id, false) : undefined;
+    try {
+      const { id, isRepeat } = await this.submission.submit(draft);
+      if (isRepeat) return await this.wait(id, waitS);
+      await watch?.ended(waitS * 1000);
+      return await this.get(id);
+    } finally {
+      watch?.cancel();
+    }
+  }
+
+  /**
+   * Stores a command in the caller's transaction.
+   *
+   * @returns what must be called once that transaction is committed
+   */
+  async submitWithin(run: Run, order: Order): Promise<() => void> {
+    return this.submission.submitWithin(run, draftOf(order));
+  }
+
+  /** @throws DispatchNotFound */
+  async get(id: string): Promise<DispatchRecord> {
+    const record = await this.reads.add(id);
+    if (record === undefined) throw new DispatchNotFound();
+    return record;
+  }
+
+  /** The dispatch when it has ended, or as it stands when the time is up. @throws DispatchNotFound */
+  async wait(id: string, waitS: number): Promise<DispatchRecord> {
+    const watch = waitS > 0 ? this.waits.watch(id, true) : undefined;
+    try {
+      const record = await this.get(id);
+      if (watch === undefined || hasEnded(record.state)) return record;
+      await watch.ended(waitS * 1000);
+      return await this.get(id);
+    } finally {
+      watch?.cancel();
+    }
+  }
+
+  async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
+    return this.repository.list(filter);
+  }
+
+  /** @throws DispatchNotFound */
+  async trail(id: string): Promise<TrailStep[]> {
+    const trail = await this.repository.trail(id);
+    if (trail === undefined) throw new DispatchNotFound();
+    return trail;
+  }
+}
+
+/** @throws CodedError `args_too_large` */
+function draftOf(order: Order): Draft {
+  const {
+    brokerId,
+    agentId,
+    op,
+    args,
+    lane = 'normal',
+    deadlineS = DEADLINE_S,
+    initiator,
+    idempotency,
+  } = order;
+  if (Buffer.byteLength(JSON.stringify(args)) > LIMITS.argsBytes) throw new CodedError('args_too_large');
+  return {
+    id: order.id ?? uuidv7(),
+    brokerId,
+    agentId: agentId ?? null,
+    op,
+    args,
+    capability: OPS[op].capability,
+    lane,
+    orderingKey: order.orderingKey === undefined ? (agentId ?? brokerId) : order.orderingKey,
+    deadlineS,
+    initiator,
+    idempotency: idempotency ?? null,
+  };
+}

@@ -1,0 +1,31 @@
+import type { JsonObject } from '../../protocol/frame.js';
+import type { Lane } from './state.js';
+
+/** Who asked for a command, kept with it for as long as it is. */
+export type Initiator = {
+  kind: 'person' | 'hub';
+  id: string;
+  name: string;
+  credentialId: string | null;
+  requestId: string;
+};
+
+/** The caller's key for repeating a request safely; the scope is the caller and the route. */
+export type Idempotency = { scope: string; key: string; requestHash: string };
+
+/** A command that was checked and may be stored. */
+export type Draft = {
+  id: string;
+  brokerId: string;
+  agentId: string | null;
+  op: string;
+  args: JsonObject;
+  /** What the broker must have announced; null where any will do. */
+  capability: string | null;
+  lane: Lane;
+  /** Commands of one broker with the same key run one after another; null for no order. */
+  orderingKey: string | null;
+  deadlineS: number;
+  initiator: Initiator;
+  idempotency: Idempotency | null;
+};

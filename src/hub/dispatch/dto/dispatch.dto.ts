@@ -1,0 +1,151 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame.js';
+import { OPS } from '../../../protocol/op.js';
+import { PageQuery } from '../../http/page.js';
+import { DEADLINE_MOST_S, DEADLINE_S } from '../dispatches.js';
+import { ENDED_STATES, LANES, LIVE_STATES, type DispatchState, type Lane } from '../state.js';
+import type { TrailStep } from '../record.js';
+
+const STATES = [...LIVE_STATES, ...ENDED_STATES];
+
+export class CreateDispatchDto {
+  @ApiProperty({ enum: Object.keys(OPS), description: 'What the broker is to do.' })
+  @IsString()
+  @Length(1, 128)
+  op: string;
+
+  @ApiProperty({
+    type: Object,
+    required: false,
+    description: 'Arguments of the op, at most 256 KiB of JSON.',
+  })
+  @IsOptional()
+  @IsObject()
+  args?: JsonObject;
+
+  @ApiProperty({
+    required: false,
+    type: String,
+    nullable: true,
+    description:
+      'Commands of one broker with the same key run in order. Default: the broker itself; null for no order.',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 256)
+  orderingKey?: string | null;
+
+  @ApiProperty({ enum: ['normal', 'bulk'], required: false, default: 'normal' })
+  @IsOptional()
+  @IsIn(['normal', 'bulk'])
+  lane?: Lane;
+
+  @ApiProperty({
+    required: false,
+    default: DEADLINE_S,
+    minimum: 1,
+    maximum: DEADLINE_MOST_S,
+    description: 'Seconds.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(DEADLINE_MOST_S)
+  deadlineS?: number;
+}
+
+export class DispatchDto {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty()
+  op: string;
+
+  @ApiProperty({ enum: STATES })
+  state: DispatchState;
+
+  @ApiProperty({ enum: LANES })
+  lane: Lane;
+
+  @ApiProperty({ type: Object, description: 'The broker: id and name.' })
+  broker: { id: string; name: string | null };
+
+  @ApiProperty({ type: String, nullable: true, format: 'uuid' })
+  agent: string | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  orderingKey: string | null;
+
+  @ApiProperty({ description: 'Times it was put on the wire.' })
+  attempt: number;
+
+  @ApiProperty({ format: 'date-time' })
+  createdAt: string;
+
+  @ApiProperty({ format: 'date-time' })
+  deadlineAt: string;
+
+  @ApiProperty({ type: String, nullable: true, format: 'date-time' })
+  endedAt: string | null;
+
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    description: 'Live commands of the broker before it, up to 1,000.',
+  })
+  position: number | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Why it has not ended; null once it has.' })
+  reason: string | null;
+
+  @ApiProperty({ type: Object, nullable: true, description: "The op's body, where it succeeded." })
+  result: JsonValue;
+
+  @ApiProperty({ type: Object, nullable: true, description: 'Code and message, where it did not.' })
+  error: BrokerError | null;
+}
+
+/** The one answer for work that was accepted, wherever it was asked for. */
+export class DispatchEnvelopeDto {
+  @ApiProperty({ type: DispatchDto })
+  dispatch: DispatchDto;
+}
+
+export class DispatchListDto {
+  @ApiProperty({ type: [DispatchDto] })
+  items: DispatchDto[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Give it as `cursor` to read on; null at the end.',
+  })
+  nextCursor: string | null;
+}
+
+export class TrailDto {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty({ type: [Object], description: 'Steps in the order in which they were recorded.' })
+  trail: TrailStep[];
+}
+
+export class ListDispatchesDto extends PageQuery {
+  @ApiProperty({ required: false, description: 'A broker by id or name.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 64)
+  broker?: string;
+
+  @ApiProperty({ required: false, format: 'uuid' })
+  @IsOptional()
+  @Matches(/^[0-9a-f-]{36}$/)
+  agent?: string;
+
+  @ApiProperty({ required: false, enum: STATES })
+  @IsOptional()
+  @IsIn(STATES)
+  state?: DispatchState;
+}

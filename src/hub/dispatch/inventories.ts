@@ -1,0 +1,95 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { batches } from '../../protocol/batches.js';
+import type { FrameOf, InventoryEntry } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
+import { Replica } from '../cluster/replica.js';
+import type { Link } from '../registry/link.js';
+import { Ownership } from '../registry/ownership.js';
+import { Endings } from './endings.js';
+import { InventoryRepository } from './inventory.repository.js';
+import { Reconciler } from './reconciler.js';
+
+/** A broker that has this many commands out is not one that this hub gave them to. */
+const ENTRIES_MOST = 100 * LIMITS.inventoryChunk;
+const RETRY_MS = 500;
+
+/**
+ * Compares what a broker's journal knows with the rows that are out with it, once a link and before anything is
+ * claimed on it: this is the moment at which commands of a lost owner are judged.
+ */
+@Injectable()
+export class Inventories {
+  private readonly log = new Logger('dispatch');
+  private readonly gathered = new WeakMap<Link, InventoryEntry[]>();
+  private readonly done = new WeakSet<Link>();
+
+  constructor(
+    private readonly repository: InventoryRepository,
+    private readonly reconciler: Reconciler,
+    private readonly endings: Endings,
+    private readonly ownership: Ownership,
+    private readonly replica: Replica,
+  ) {}
+
+  /** @throws ProtocolError for an inventory after the last chunk, or one that is too long */
+  async took(link: Link, chunk: FrameOf<'inventory'>): Promise<void> {
+    if (this.done.has(link)) throw new ProtocolError('an inventory after its last chunk');
+    const entries = [...(this.gathered.get(link) ?? []), ...chunk.entries];
+    if (entries.length > ENTRIES_MOST)
+      throw new ProtocolError(`an inventory has at most ${ENTRIES_MOST} entries`);
+    this.gathered.set(link, entries);
+    if (!chunk.last) return;
+    this.gathered.delete(link);
+    this.done.add(link);
+    await this.reconcileUntilDone(link, entries);
+  }
+
+  private async reconcileUntilDone(link: Link, entries: readonly InventoryEntry[]): Promise<void> {
+    while (link.carriesWork) {
+      try {
+        this.replica.assertMayAct();
+        await this.reconcile(link, entries);
+        return;
+      } catch (error) {
+        this.log.warn(
+          { brokerId: link.brokerId, err: error },
+          'an inventory could not be compared; it waits',
+        );
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
+      }
+    }
+  }
+
+  private async reconcile(link: Link, entries: readonly InventoryEntry[]): Promise<void> {
+    const { brokerId, epoch, facts } = link;
+    const owner = { brokerId, epoch, replicaId: this.replica.id, journalId: facts.journalId };
+    const adopted = await this.repository.reconcile(owner, entries);
+    if (adopted === undefined) {
+      await this.ownership.recheck([brokerId]);
+      return;
+    }
+    // What still runs is not confirmed: its result will be.
+    const endedThere = entries.filter(({ status }) => status !== 'running').map(({ id }) => id);
+    const forgettable = endedThere.length > 0 ? await this.repository.notLive(endedThere) : [];
+    this.endings.committed(adopted.filter(({ verdict }) => verdict === 'fail' || verdict === 'exhaust'));
+    if (adopted.length > 0 || entries.length > 0) {
+      this.log.log(
+        { brokerId, epoch, entries: entries.length, verdicts: countVerdicts(adopted) },
+        'took an inventory',
+      );
+    }
+    link.send({ t: 'inventory_ok' });
+    for (const ids of batches(forgettable)) link.send({ t: 'confirm', ids });
+    this.reconciler.ready(
+      link,
+      adopted.filter(({ verdict }) => verdict === 'adopt'),
+    );
+  }
+}
+
+function countVerdicts(adopted: readonly { verdict: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { verdict } of adopted) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  return counts;
+}

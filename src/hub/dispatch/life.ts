@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { ReadRepository } from './read.repository.js';
+import { Reconciler } from './reconciler.js';
+import { Results } from './results.js';
+import { Sweeps } from './sweeps.js';
+import { Waits } from './waits.js';
+
+/** Starting and ending the work of this module on one replica. */
+@Injectable()
+export class DispatchLife {
+  constructor(
+    private readonly reconciler: Reconciler,
+    private readonly results: Results,
+    private readonly waits: Waits,
+    private readonly sweeps: Sweeps,
+    private readonly repository: ReadRepository,
+  ) {}
+
+  start(): void {
+    this.reconciler.start();
+    this.waits.start();
+    this.sweeps.start();
+  }
+
+  /** Answers whoever waits for an ending with how it stands. */
+  releaseWaits(): void {
+    this.waits.release();
+  }
+
+  async stop(): Promise<void> {
+    await this.reconciler.stop();
+    await this.sweeps.stop();
+    await this.results.idle();
+    await this.waits.stop();
+  }
+
+  /** What this replica holds in memory of its brokers' commands. */
+  here(): { waiting: number; unacked: number; out: number } {
+    return this.reconciler.depth();
+  }
+
+  /** Live rows of the whole hub by state, with the age of the oldest in seconds. */
+  async rows(): Promise<{ state: string; count: number; oldestS: number }[]> {
+    return this.repository.depths();
+  }
+}

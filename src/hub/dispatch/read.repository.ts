@@ -1,0 +1,126 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import type { DispatchRecord, TrailStep } from './record.js';
+
+const LIVE_COLUMNS = `
+    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+    dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+    dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+    dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+    dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt"`;
+
+// One statement over both tables, so that a row that moves between them is never missed.
+const FIND = statement(
+  'find_dispatches',
+  `
+  select ${LIVE_COLUMNS},
+         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
+         (
+           select count(*) from (
+             select from broker_dispatch earlier
+             where earlier.broker_id = dispatch.broker_id and earlier.seq < dispatch.seq
+             limit 1000
+           ) earlier
+         ) as position,
+         connection.replica_id is not null as connected
+  from broker_dispatch dispatch
+  left join broker on broker.id = dispatch.broker_id
+  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  where dispatch.id = any ($1::uuid[])
+  union all
+  select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
+  from broker_dispatch_history dispatch
+  left join broker on broker.id = dispatch.broker_id
+  where dispatch.id = any ($1::uuid[])
+  `,
+);
+
+const LIST = statement(
+  'list_dispatches',
+  `
+  select listed.* from (
+    select ${LIVE_COLUMNS},
+           null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
+           null::bigint as position, null::boolean as connected
+    from broker_dispatch dispatch
+    left join broker on broker.id = dispatch.broker_id
+    where ($1::uuid is null or dispatch.id < $1)
+      and ($2::uuid is null or dispatch.broker_id = $2)
+      and ($3::uuid is null or dispatch.agent_id = $3)
+      and ($4::text is null or dispatch.state = $4)
+    union all
+    (
+      select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
+      from broker_dispatch_history dispatch
+      left join broker on broker.id = dispatch.broker_id
+      where ($1::uuid is null or dispatch.id < $1)
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+      order by dispatch.id desc
+      limit $5
+    )
+  ) listed
+  order by listed.id desc
+  limit $5
+  `,
+);
+
+const TRAIL = statement(
+  'read_trail',
+  `
+  select trail from broker_dispatch where id = $1
+  union all
+  select trail from broker_dispatch_history where id = $1
+  `,
+);
+
+const ENDED = statement('find_ended', `select id from broker_dispatch_history where id = any ($1::uuid[])`);
+
+const DEPTHS = statement(
+  'count_live_dispatches',
+  `
+  select state, count(*) as count,
+         coalesce(extract(epoch from now() - min(created_at)), 0)::double precision as "oldestS"
+  from broker_dispatch
+  group by state
+  `,
+);
+
+export type DispatchFilter = {
+  /** Only dispatches older than this one. */
+  before: string | null;
+  brokerId: string | null;
+  agentId: string | null;
+  state: string | null;
+  limit: number;
+};
+
+/** SQL that looks dispatches up, wherever they stand. */
+@Injectable()
+export class ReadRepository {
+  constructor(private readonly database: Database) {}
+
+  async find(ids: readonly string[]): Promise<DispatchRecord[]> {
+    return this.database.run(FIND, [ids]);
+  }
+
+  /** Newest first. */
+  async list({ before, brokerId, agentId, state, limit }: DispatchFilter): Promise<DispatchRecord[]> {
+    return this.database.run(LIST, [before, brokerId, agentId, state, limit]);
+  }
+
+  async trail(id: string): Promise<TrailStep[] | undefined> {
+    return (await this.database.run<{ trail: TrailStep[] }>(TRAIL, [id]))[0]?.trail;
+  }
+
+  /** Of some ids, those that have ended. */
+  async ended(ids: readonly string[]): Promise<string[]> {
+    return (await this.database.run<{ id: string }>(ENDED, [ids])).map(({ id }) => id);
+  }
+
+  async depths(): Promise<{ state: string; count: number; oldestS: number }[]> {
+    return this.database.run(DEPTHS);
+  }
+}

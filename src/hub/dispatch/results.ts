@@ -1,0 +1,136 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { batches } from '../../protocol/batches.js';
+import type { ResultItem } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
+import { Replica } from '../cluster/replica.js';
+import { Group } from '../lifecycle/group.js';
+import type { Link } from '../registry/link.js';
+import { Endings } from './endings.js';
+import { Reconciler } from './reconciler.js';
+import { SettleRepository, type Settlement, type Standing, type Word } from './settle.repository.js';
+import { hasEnded, stateAfter, type EndedState } from './state.js';
+
+const BATCH = 512;
+const RETRY_MS = 500;
+
+/** What became of a result: the first three may be confirmed, so that the broker can forget it. */
+type Outcome = 'settled' | 'repeated' | 'late' | 'unknown' | 'stale';
+
+/**
+ * Takes the broker's words, acks and results, into the rows. A result is confirmed only when its ending is
+ * committed; while the database is away results wait here, and a link that ends meanwhile brings them again.
+ */
+@Injectable()
+export class Results {
+  private readonly log = new Logger('dispatch');
+  private readonly acks = new Group<Word, true>(async (words) => {
+    await this.repository.ack(words, this.replica.id);
+    return words.map(() => true as const);
+  }, BATCH);
+  private readonly settlements = new Group<Settlement, Outcome>((batch) => this.settle(batch), BATCH);
+
+  constructor(
+    private readonly repository: SettleRepository,
+    private readonly reconciler: Reconciler,
+    private readonly endings: Endings,
+    private readonly replica: Replica,
+  ) {}
+
+  /** An ack that cannot be written is dropped: its dispatch is sent again, and acked again. */
+  async acked(link: Link, acks: readonly { id: string; attempt: number }[]): Promise<void> {
+    const { brokerId } = link;
+    this.reconciler.acked(
+      brokerId,
+      acks.map(({ id }) => id),
+    );
+    await Promise.all(acks.map((ack) => this.acks.add({ ...ack, brokerId }))).catch((error: unknown) => {
+      this.log.warn({ brokerId, err: error }, 'acks could not be written');
+    });
+  }
+
+  async took(link: Link, results: readonly ResultItem[]): Promise<void> {
+    const { brokerId } = link;
+    const settled = await Promise.all(
+      results.map(async (item) => ({
+        id: item.id,
+        outcome: await this.settleUntilDone(link, settlementOf(brokerId, item)),
+      })),
+    );
+    const over = settled
+      .filter(({ outcome }) => outcome !== undefined && outcome !== 'stale')
+      .map(({ id }) => id);
+    this.reconciler.letGo(brokerId, over);
+    for (const ids of batches(over)) link.send({ t: 'confirm', ids });
+  }
+
+  /** Resolves when no word waits to be written. */
+  async idle(): Promise<void> {
+    await Promise.all([this.acks.idle(), this.settlements.idle()]);
+  }
+
+  /** @returns undefined where the link ended first: the broker tells it again on its next one */
+  private async settleUntilDone(link: Link, settlement: Settlement): Promise<Outcome | undefined> {
+    while (link.isOpen) {
+      try {
+        this.replica.assertMayAct();
+        return await this.settlements.add(settlement);
+      } catch (error) {
+        this.log.warn({ dispatchId: settlement.id, err: error }, 'a result could not be settled; it waits');
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
+      }
+    }
+    return undefined;
+  }
+
+  private async settle(batch: Settlement[]): Promise<(Outcome | Error)[]> {
+    const endings = await this.repository.settle(batch, this.replica.id);
+    this.endings.committed(endings);
+    const settled = new Set(endings.map(({ id }) => id));
+    const others = batch.filter(({ id }) => !settled.has(id));
+    if (others.length === 0) return batch.map(() => 'settled');
+    const judged = await this.judge(others);
+    return batch.map(({ id }) => (settled.has(id) ? 'settled' : (judged.get(id) ?? 'unknown')));
+  }
+
+  /** Why words did not fit their rows; read anew, since a row may have moved since the settling began. */
+  private async judge(words: readonly Settlement[]): Promise<Map<string, Outcome>> {
+    const standings = new Map(
+      (await this.repository.standings(words.map(({ id }) => id))).map((row) => [row.id, row]),
+    );
+    const judged = new Map(words.map((word) => [word.id, outcomeOf(word, standings.get(word.id))]));
+    const late = words.filter(({ id }) => judged.get(id) === 'late');
+    if (late.length > 0) {
+      this.log.warn(
+        { dispatches: late.map(({ id }) => id) },
+        'results came after their dispatches had ended',
+      );
+      await this.repository.noteLate(late);
+    }
+    return judged;
+  }
+}
+
+function settlementOf(brokerId: string, item: ResultItem): Settlement {
+  const { id, attempt } = item;
+  if (item.outcome === 'succeeded' && sizeOf(item.body) > LIMITS.resultBytes) {
+    const message = `The result has more than ${LIMITS.resultBytes} bytes.`;
+    const error = { code: 'result_too_large', message, retryable: false };
+    return { id, brokerId, attempt, state: 'failed', result: null, error };
+  }
+  return item.outcome === 'succeeded'
+    ? { id, brokerId, attempt, state: stateAfter('succeed') as EndedState, result: item.body, error: null }
+    : { id, brokerId, attempt, state: stateAfter('fail') as EndedState, result: null, error: item.error };
+}
+
+function sizeOf(body: unknown): number {
+  return Buffer.byteLength(JSON.stringify(body ?? null));
+}
+
+/** A word for a row that was already settled by the same word is a repeat; one for any other ending is late. */
+function outcomeOf(word: Settlement, row: Standing | undefined): Outcome {
+  if (row === undefined || row.brokerId !== word.brokerId) return 'unknown';
+  if (!hasEnded(row.state)) return 'stale';
+  const isRepeat =
+    row.attempt === word.attempt && row.state === word.state && row.errorCode === (word.error?.code ?? null);
+  return isRepeat ? 'repeated' : 'late';
+}

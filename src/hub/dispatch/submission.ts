@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import { Replica } from '../cluster/replica.js';
+import { Wakes } from '../cluster/wakes.js';
+import type { Run } from '../database/database.js';
+import { DatabaseUnavailable } from '../database/database.errors.js';
+import { Group } from '../lifecycle/group.js';
+import {
+  BrokerNotFound,
+  BrokerUpgradeRequired,
+  IdempotencyKeyReused,
+  OutcomeUnknown,
+} from './dispatch.errors.js';
+import type { Draft, Idempotency } from './draft.js';
+import { InsertRepository, type Inserted } from './insert.repository.js';
+import { SettleRepository } from './settle.repository.js';
+
+const BATCH = 512;
+const LOOK_UP_FOR_MS = 5_000;
+const LOOK_UP_EVERY_MS = 250;
+
+/** The id under which a request is on record: its own, or that of the same request's first arrival. */
+export type Accepted = { id: string; isRepeat: boolean };
+
+/**
+ * Stores commands. What it resolves is committed; wakes go out after that.
+ *
+ * Commands that arrive together share one statement. A row that the database refuses never fails its neighbours:
+ * then each is stored alone, in order.
+ */
+@Injectable()
+export class Submission {
+  private readonly inserts = new Group<Draft, Inserted>((drafts) => this.insert(drafts), BATCH);
+
+  constructor(
+    private readonly repository: InsertRepository,
+    private readonly settled: SettleRepository,
+    private readonly replica: Replica,
+    private readonly wakes: Wakes,
+  ) {}
+
+  /**
+   * @throws BrokerNotFound, BrokerUpgradeRequired, IdempotencyKeyReused: nothing was stored.
+   *   DatabaseUnavailable: nothing was stored. OutcomeUnknown: it may have been.
+   */
+  async submit(draft: Draft): Promise<Accepted> {
+    this.replica.assertMayAct();
+    const inserted = await this.inserts.add(draft);
+    if (inserted.seq === null) return this.refused(draft, inserted);
+    this.wakeOwner(draft.brokerId, inserted);
+    return { id: draft.id, isRepeat: false };
+  }
+
+  /**
+   * Stores a command in the caller's transaction.
+   *
+   * @returns what to call once that transaction is committed
+   * @throws as `submit`; the idempotency key is the caller's business
+   */
+  async submitWithin(run: Run, draft: Draft): Promise<() => void> {
+    this.replica.assertMayAct();
+    const [inserted] = await this.repository.insert([draft], this.replica.id, run);
+    if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
+    return () => this.wakeOwner(draft.brokerId, inserted);
+  }
+
+  /**
+   * Keeps a request's key in the caller's transaction.
+   *
+   * @returns the id that the same request led to before, or undefined for a new one
+   * @throws IdempotencyKeyReused where the key belongs to another request
+   */
+  async repeatOf(run: Run, idempotency: Idempotency, subjectId: string): Promise<string | undefined> {
+    const { scope, key, requestHash } = idempotency;
+    if (await this.repository.keepKey(run, { scope, key, requestHash, subjectId })) return undefined;
+    return this.winnerOf(idempotency, run);
+  }
+
+  private async refused(draft: Draft, inserted: Inserted): Promise<Accepted> {
+    if (!inserted.known || !inserted.capable || draft.idempotency === null) throw refusalOf(draft, inserted);
+    return { id: await this.winnerOf(draft.idempotency), isRepeat: true };
+  }
+
+  private async winnerOf({ scope, key, requestHash }: Idempotency, run?: Run): Promise<string> {
+    const [winner] = await this.repository.findKeys([{ scope, key }], run);
+    if (winner === undefined) throw new Error('an idempotency key vanished between two statements');
+    if (winner.requestHash !== requestHash) throw new IdempotencyKeyReused();
+    return winner.subjectId;
+  }
+
+  private wakeOwner(brokerId: string, { owner, seq }: Inserted): void {
+    if (owner !== null && seq !== null) this.wakes.tell(owner, { brokers: new Map([[brokerId, seq]]) });
+  }
+
+  private async insert(drafts: Draft[]): Promise<(Inserted | Error)[]> {
+    try {
+      return await this.repository.insert(drafts, this.replica.id);
+    } catch (error) {
+      if (error instanceof DatabaseUnavailable) return this.lookUp(drafts, error);
+      if (drafts.length === 1) return [error as Error];
+      return this.insertOneByOne(drafts);
+    }
+  }
+
+  private async insertOneByOne(drafts: Draft[]): Promise<(Inserted | Error)[]> {
+    const outcomes: (Inserted | Error)[] = [];
+    for (const draft of drafts) outcomes.push(...(await this.insert([draft])));
+    return outcomes;
+  }
+
+  /** The connection broke under the commit: only the rows can say whether it happened. It is never done again. */
+  private async lookUp(drafts: Draft[], cause: DatabaseUnavailable): Promise<(Inserted | Error)[]> {
+    const giveUpAt = performance.now() + LOOK_UP_FOR_MS;
+    const ids = drafts.map(({ id }) => id);
+    while (performance.now() < giveUpAt) {
+      try {
+        const found = new Set((await this.settled.standings(ids)).map(({ id }) => id));
+        return drafts.map(({ id }) =>
+          found.has(id)
+            ? { id, seq: 0, known: true, capable: true, owner: null }
+            : new DatabaseUnavailable(cause),
+        );
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailable)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOOK_UP_EVERY_MS));
+      }
+    }
+    return ids.map((id) => new OutcomeUnknown(id, cause));
+  }
+}
+
+function refusalOf(draft: Draft, inserted: Inserted | undefined): Error {
+  if (inserted?.known !== true) return new BrokerNotFound();
+  if (!inserted.capable && draft.capability !== null) return new BrokerUpgradeRequired(draft.capability);
+  return new Error('a dispatch was not stored for a reason that is not known');
+}

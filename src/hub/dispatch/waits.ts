@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { Wakes } from '../cluster/wakes.js';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
+import { Endings } from './endings.js';
+import { ReadRepository } from './read.repository.js';
+
+/** Rest between looks at the rows of all waited-for dispatches, while hints arrive and while they do not. */
+const LOOK_MS = { notify: 1_000, poll: 250 } as const;
+const TICK_MS = 250;
+const LOOK_MOST = 1_000;
+
+/**
+ * Callers that wait on this replica for the end of a dispatch. An ending settled here is known at once, one
+ * settled elsewhere by its hint, and one whose hint was lost by the next look at the rows.
+ */
+@Injectable()
+export class Waits {
+  private readonly waiting = new Map<string, Set<() => void>>();
+  private readonly loop: Loop;
+  private lookedAt = -Infinity;
+  private hasForeign = false;
+  private closed = false;
+
+  constructor(
+    private readonly repository: ReadRepository,
+    private readonly wakes: Wakes,
+    private readonly endings: Endings,
+    loops: Loops,
+  ) {
+    this.loop = loops.make({ name: 'waits', everyMs: TICK_MS, turn: () => this.look() });
+  }
+
+  start(): void {
+    this.endings.observe((endings) => {
+      for (const { id } of endings) this.ended(id);
+    });
+    this.wakes.subscribe({
+      onHint: ({ ended }) => {
+        for (const id of ended) this.ended(id);
+      },
+      onResumed: () => {
+        this.lookedAt = -Infinity;
+        this.loop.wake();
+      },
+    });
+    this.loop.start();
+  }
+
+  /** Answers everybody who waits, as if their time were up, and lets nobody wait any more. */
+  release(): void {
+    this.closed = true;
+    for (const id of [...this.waiting.keys()]) this.ended(id);
+  }
+
+  async stop(): Promise<void> {
+    this.release();
+    await this.loop.stop();
+  }
+
+  /**
+   * Begins to watch before the caller stores or reads the dispatch, so that no ending falls in between.
+   *
+   * @param isForeign the dispatch came in on another replica, which gets the hints of its end
+   */
+  watch(id: string, isForeign: boolean): { ended: (withinMs: number) => Promise<void>; cancel: () => void } {
+    let finish: () => void = () => undefined;
+    const done = new Promise<void>((resolve) => (finish = resolve));
+    const watchers = this.waiting.get(id) ?? new Set();
+    watchers.add(finish);
+    this.waiting.set(id, watchers);
+    if (isForeign) this.hasForeign = true;
+    if (this.closed) finish();
+    const cancel = () => {
+      finish();
+      watchers.delete(finish);
+      if (watchers.size === 0 && this.waiting.get(id) === watchers) this.waiting.delete(id);
+    };
+    return {
+      cancel,
+      ended: async (withinMs) => {
+        const timer = setTimeout(finish, withinMs);
+        await done;
+        clearTimeout(timer);
+        cancel();
+      },
+    };
+  }
+
+  private ended(id: string): void {
+    const watchers = this.waiting.get(id);
+    this.waiting.delete(id);
+    for (const finish of watchers ?? []) finish();
+  }
+
+  private async look(): Promise<void> {
+    if (this.waiting.size === 0) {
+      this.hasForeign = false;
+      return;
+    }
+    const every = this.hasForeign ? LOOK_MS.poll : LOOK_MS[this.wakes.rung];
+    if (performance.now() - this.lookedAt < every) return;
+    this.lookedAt = performance.now();
+    const ids = [...this.waiting.keys()];
+    for (let from = 0; from < ids.length; from += LOOK_MOST) {
+      for (const id of await this.repository.ended(ids.slice(from, from + LOOK_MOST))) this.ended(id);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { ClusterModule } from '../cluster/cluster.module.js';
+import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { HealthModule } from '../health/health.module.js';
+import { RegistryModule } from '../registry/registry.module.js';
+import { Draining } from './draining.js';
+import { InternalListener } from './internal-listener.js';
+import { ReplicaController } from './replica.controller.js';
+
+/**
+ * How this replica leaves without anyone noticing.
+ *
+ *     serving --> announced --linger--> brokers asked to move --all gone, or deadline--> released --> drained
+ *
+ * Guarantees: no broker is admitted after the drain has been announced. Brokers that are still here are served in
+ * full until they have moved or the deadline comes; commands for them are accepted all the while, here and
+ * elsewhere. What is let go of at the deadline waits, unchanged, for the brokers' next links. A drain never counts
+ * as a failure of the work it cuts.
+ */
+@Module({
+  imports: [AuthModule, ClusterModule, DispatchModule, HealthModule, RegistryModule],
+  controllers: [ReplicaController],
+  providers: [Draining, InternalListener],
+  exports: [Draining, InternalListener],
+})
+export class DrainModule {}

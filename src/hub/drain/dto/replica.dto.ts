@@ -1,0 +1,54 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { ReplicaRow, ReplicaState } from '../../cluster/replica.repository.js';
+
+export class ReplicaDto {
+  @ApiProperty({ format: 'uuid', description: 'Made anew at every boot.' })
+  id: string;
+
+  @ApiProperty()
+  name: string;
+
+  @ApiProperty({ enum: ['starting', 'active', 'draining', 'gone'] })
+  state: ReplicaState;
+
+  @ApiProperty({ type: String, nullable: true })
+  publicUrl: string | null;
+
+  @ApiProperty()
+  software: string;
+
+  @ApiProperty({ description: 'Brokers whose connections it holds.' })
+  brokers: number;
+
+  @ApiProperty({ format: 'date-time' })
+  startedAt: string;
+
+  @ApiProperty({ format: 'date-time' })
+  lastSeenAt: string;
+
+  @ApiProperty({ format: 'date-time', type: String, nullable: true })
+  endedAt: string | null;
+
+  static of(row: ReplicaRow): ReplicaDto {
+    const { id, name, state, publicUrl, software, brokers } = row;
+    return {
+      id,
+      name,
+      state,
+      publicUrl,
+      software,
+      brokers,
+      startedAt: row.startedAt.toISOString(),
+      lastSeenAt: row.lastSeenAt.toISOString(),
+      endedAt: row.endedAt?.toISOString() ?? null,
+    };
+  }
+}
+
+export class ReplicaPageDto {
+  @ApiProperty({ type: [ReplicaDto] })
+  items: ReplicaDto[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor: string | null;
+}

@@ -1,0 +1,21 @@
+import { AgentEntity } from './agents/agent.entity.js';
+import { AUTH_ENTITIES } from './auth/entities.js';
+import { HubIdentityEntity, ReplicaEntity } from './cluster/replica.entity.js';
+import { DispatchEntity, DispatchHistoryEntity, IdempotencyKeyEntity } from './dispatch/dispatch.entity.js';
+import { PresenceEntity } from './heartbeat/presence.entity.js';
+import { BrokerEntity } from './registry/broker.entity.js';
+import { ConnectionEntity } from './registry/connection.entity.js';
+
+/** The classes of all tables. */
+export const ENTITIES = [
+  HubIdentityEntity,
+  ReplicaEntity,
+  BrokerEntity,
+  ConnectionEntity,
+  PresenceEntity,
+  ...AUTH_ENTITIES,
+  DispatchEntity,
+  DispatchHistoryEntity,
+  IdempotencyKeyEntity,
+  AgentEntity,
+];

@@ -1,0 +1,33 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { LoopReport } from '../lifecycle/loop.js';
+
+export class LiveDto {
+  @ApiProperty({ enum: ['ok', 'unready'] })
+  status: 'ok' | 'unready';
+}
+
+export class HealthDto {
+  @ApiProperty({ enum: ['ok', 'impaired', 'draining'] })
+  status: 'ok' | 'impaired' | 'draining';
+
+  @ApiProperty({ type: Object })
+  replica: { id: string; state: string; mayAct: boolean; software: string };
+
+  @ApiProperty({ type: Object })
+  database: { reachable: boolean; embedded: boolean };
+
+  @ApiProperty({ type: Object, description: 'How wakes travel between replicas.' })
+  wakes: { rung: 'notify' | 'poll'; healthy: boolean; reconnects: number; canaryDelayMs: number | null };
+
+  @ApiProperty({ type: Object })
+  brokers: { connected: number };
+
+  @ApiProperty({ type: Object, description: 'Live commands: of the hub by state, and in memory here.' })
+  dispatches: {
+    rows: { state: string; count: number; oldestS: number }[] | null;
+    here: { waiting: number; unacked: number; out: number };
+  };
+
+  @ApiProperty({ type: [Object], description: 'Background loops, with the age of their last progress.' })
+  loops: LoopReport[];
+}

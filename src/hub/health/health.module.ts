@@ -1,0 +1,22 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { ClusterModule } from '../cluster/cluster.module.js';
+import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { RegistryModule } from '../registry/registry.module.js';
+import { HealthController } from './health.controller.js';
+import { Health } from './health.js';
+import { Metrics } from './metrics.js';
+
+/**
+ * How this replica is: alive, ready, and in parts with the age of each fact.
+ *
+ * Readiness says one thing only, whether requests should come here. It depends neither on brokers, which wait for
+ * readiness, nor on the database, whose absence no other replica would answer better.
+ */
+@Module({
+  imports: [AuthModule, ClusterModule, DispatchModule, RegistryModule],
+  controllers: [HealthController],
+  providers: [Health, Metrics],
+  exports: [Health, Metrics],
+})
+export class HealthModule {}

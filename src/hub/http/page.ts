@@ -1,0 +1,45 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { isUuid } from '../../protocol/read.js';
+import { CodedError } from '../problems/coded.error.js';
+
+/** Which part of a list is wanted. */
+export class PageQuery {
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 500, default: 50 })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(500)
+  limit = 50;
+
+  @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  cursor?: string;
+}
+
+/** A list kept in the order of its ids, newest first, under a name that its cursors are bound to. */
+export async function readPage<R extends { id: string }>(
+  list: string,
+  query: PageQuery,
+  read: (before: string | null, limit: number) => Promise<R[]>,
+): Promise<{ rows: R[]; nextCursor: string | null }> {
+  // One row more than asked for tells whether another page follows.
+  const found = await read(idOf(list, query.cursor), query.limit + 1);
+  const rows = found.slice(0, query.limit);
+  const last = rows.at(-1);
+  const hasMore = found.length > rows.length && last !== undefined;
+  return { rows, nextCursor: hasMore ? Buffer.from(`${list}:${last.id}`).toString('base64url') : null };
+}
+
+function idOf(list: string, cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  const text = Buffer.from(cursor, 'base64url').toString();
+  const id = text.slice(list.length + 1);
+  if (text.startsWith(`${list}:`) && isUuid(id)) return id;
+  const rule = 'must be the nextCursor of a page of this list';
+  throw new CodedError('request_invalid', undefined, { fields: [{ path: 'cursor', rule }] });
+}

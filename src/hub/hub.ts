@@ -1,0 +1,146 @@
+import type { IncomingMessage } from 'node:http';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger as PinoLogger } from 'nestjs-pino';
+import { DataSource } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { Reports } from './agents/reports.js';
+import { AuthDuties } from './auth/duties.js';
+import { FirstBoot } from './auth/first-boot.js';
+import { auditRoutes } from './auth/route-audit.js';
+import { Replica } from './cluster/replica.js';
+import { Wakes } from './cluster/wakes.js';
+import type { HubConfig } from './config/hub-config.js';
+import { DatabaseServer } from './database/server.js';
+import { DispatchLife } from './dispatch/life.js';
+import { Draining } from './drain/draining.js';
+import { InternalListener } from './drain/internal-listener.js';
+import { Health } from './health/health.js';
+import { Heartbeats } from './heartbeat/heartbeats.js';
+import { HubModule } from './hub.module.js';
+import { serveOpenApi } from './openapi.js';
+import { ProblemFilter } from './problems/problem.filter.js';
+import { validationPipe } from './problems/validation.pipe.js';
+import { ControlAdapter } from './registry/control-adapter.js';
+import { Ownership } from './registry/ownership.js';
+
+const BODY_BYTES = 1024 * 1024;
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** The application with everything that answers requests, not yet listening and with nothing started. */
+export async function makeHub(config: HubConfig): Promise<NestFastifyApplication> {
+  const fastify = new FastifyAdapter({
+    bodyLimit: BODY_BYTES,
+    forceCloseConnections: 'idle',
+    genReqId: (request: IncomingMessage) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
+    },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(HubModule.of(config), fastify, {
+    bufferLogs: true,
+    abortOnError: false,
+  });
+  app.useLogger(app.get(PinoLogger));
+  app.flushLogs();
+  app.useGlobalPipes(validationPipe());
+  app.useGlobalFilters(new ProblemFilter());
+  app.useWebSocketAdapter(new ControlAdapter(app));
+  fastify.getInstance().addHook('onSend', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    // A draining replica serves what it is asked and asks not to be asked again.
+    if (app.get(Draining).hasBegun) void reply.header('connection', 'close');
+  });
+  serveOpenApi(app);
+  auditRoutes(app);
+  return app;
+}
+
+/** A replica from its first row to its last. */
+export class Hub {
+  private readonly log = new Logger('hub');
+  private stopping: Promise<void> | undefined;
+
+  private constructor(
+    private readonly app: NestFastifyApplication,
+    private readonly config: HubConfig,
+  ) {}
+
+  /** The first administrator's token, on the very first start of a hub; to be shown once. */
+  administratorToken: string | undefined;
+  publicUrl = '';
+
+  /**
+   * Starts in this order: database and schema, replica row, listener of wakes, loops, internal listener, public
+   * listener, readiness.
+   *
+   * @param onDrained called when a drain that was asked for from outside is over
+   */
+  static async start(config: HubConfig, onDrained: () => void): Promise<Hub> {
+    const hub = new Hub(await makeHub(config), config);
+    try {
+      await hub.open(onDrained);
+    } catch (error) {
+      await hub.stop().catch(() => undefined);
+      throw error;
+    }
+    return hub;
+  }
+
+  /** Ports are known once it listens; asking for port 0 gives any that is free. */
+  get ports(): { public: number; internal: number | undefined } {
+    const address = this.app.getHttpServer().address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    return { public: port, internal: this.app.get(InternalListener).port };
+  }
+
+  /** Leaves service without losing work; the process may be stopped then. */
+  async drain(): Promise<void> {
+    await this.app.get(Draining).drain();
+  }
+
+  /** Ends everything, in the reverse order of the start. May be called at any time, and again. */
+  async stop(): Promise<void> {
+    this.stopping ??= this.close();
+    await this.stopping;
+  }
+
+  private async open(onDrained: () => void): Promise<void> {
+    const { app, config } = this;
+    const replica = app.get(Replica);
+    await replica.enter();
+    this.administratorToken = await app.get(FirstBoot).ensureAdministrator();
+    app.get(Ownership).start();
+    app.get(DispatchLife).start();
+    app.get(Heartbeats).start();
+    app.get(Reports).start();
+    app.get(AuthDuties).start();
+    app.get(Wakes).start();
+    await app.get(InternalListener).listen(onDrained);
+    await app.listen(config.listen.port, config.listen.host);
+    this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
+    await replica.activate(this.publicUrl);
+    app.get(Health).open();
+    this.log.log({ replicaId: replica.id, url: this.publicUrl }, 'the hub is ready');
+  }
+
+  private async close(): Promise<void> {
+    const { app } = this;
+    await app.get(Ownership).releaseAll('the replica is stopping');
+    await app.get(DispatchLife).stop();
+    await Promise.all([app.get(Heartbeats).stop(), app.get(Reports).stop(), app.get(AuthDuties).stop()]);
+    await app.get(Wakes).stop();
+    await app.get(Replica).leave();
+    await app.get(InternalListener).close();
+    await app.close();
+    await app.get(DataSource).destroy();
+    await app.get(DatabaseServer).close();
+  }
+}
+
+/** An address that a client on this machine can use for a listener on any. */
+function hostIn(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,50 @@
+/**
+ * Groups single pieces of work into batches, one batch in flight at a time: what arrives while a batch is under
+ * way goes into the next one, in order of arrival. The first piece of a quiet moment goes at once, so an idle
+ * hub adds no delay, and a busy one makes its batches as large as its database is slow.
+ */
+export class Group<I, O> {
+  private waiting: { item: I; resolve: (value: O) => void; reject: (error: unknown) => void }[] = [];
+  private flight: Promise<void> | undefined;
+
+  /**
+   * @param carry does a batch; gives one outcome an item, in order. An outcome that is an Error rejects its item
+   *   alone; what `carry` throws rejects the whole batch.
+   * @param most largest batch
+   */
+  constructor(
+    private readonly carry: (items: I[]) => Promise<(O | Error)[]>,
+    private readonly most: number,
+  ) {}
+
+  add(item: I): Promise<O> {
+    return new Promise<O>((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      this.flight ??= this.fly();
+    });
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. */
+  async idle(): Promise<void> {
+    while (this.flight !== undefined) await this.flight;
+  }
+
+  private async fly(): Promise<void> {
+    // Requests read from sockets in the same turn of the event loop belong together.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, this.most);
+      try {
+        const outcomes = await this.carry(batch.map(({ item }) => item));
+        batch.forEach(({ resolve, reject }, index) => {
+          const outcome = outcomes[index];
+          if (outcome instanceof Error) reject(outcome);
+          else resolve(outcome as O);
+        });
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.flight = undefined;
+  }
+}

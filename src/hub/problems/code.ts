@@ -1,0 +1,156 @@
+/**
+ * Every error a client can meet, in one table: its stable code, the HTTP status it travels with, and what to do
+ * about it. `docs/errors.md` is held to it by a test.
+ */
+export const PROBLEMS = {
+  request_invalid: {
+    status: 400,
+    title: 'The request is malformed',
+    remedy: 'Mend the fields that are named and send it again.',
+  },
+  credential_missing: {
+    status: 401,
+    title: 'A credential is needed',
+    remedy: 'Send a personal token as `Authorization: Bearer`.',
+  },
+  credential_invalid: {
+    status: 401,
+    title: 'The credential is not valid',
+    remedy: 'Log in again, or ask an administrator for a new token.',
+  },
+  clock_skew: {
+    status: 401,
+    title: 'The clocks of the caller and of the hub differ too much',
+    remedy: 'Use `hubTime` of this answer as the time, or set the clock.',
+  },
+  join_token_invalid: {
+    status: 401,
+    title: 'The join token is unknown, expired, revoked or used up',
+    remedy: 'Ask for a new one: `fairlead join-tokens create`.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The credential does not allow this',
+    remedy: 'Ask an administrator for the role.',
+  },
+  broker_revoked: {
+    status: 403,
+    title: 'The broker was revoked',
+    remedy: 'Join again under a new name with a new join token.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is no such thing',
+    remedy: 'Check the address, the id or the name.',
+  },
+  agent_name_taken: {
+    status: 409,
+    title: 'Another agent has this name',
+    remedy: 'Choose another name, or delete the other agent.',
+  },
+  broker_name_taken: {
+    status: 409,
+    title: 'This broker cannot join',
+    remedy: 'Choose another name with `--name`.',
+  },
+  start_in_progress: {
+    status: 409,
+    title: 'The agent is starting or running already',
+    remedy: 'Wait for it, stop it, or restart it.',
+  },
+  agent_not_started: { status: 409, title: 'The agent was never started', remedy: 'Start it first.' },
+  op_failed: {
+    status: 409,
+    title: 'The broker could not do it',
+    remedy: 'See `brokerError` for its own words.',
+  },
+  agent_deleted: { status: 409, title: 'The agent is being deleted', remedy: 'Create another.' },
+  request_too_large: {
+    status: 413,
+    title: 'The request is too large',
+    remedy: 'Send less; the caps are in docs/concepts.md.',
+  },
+  args_too_large: {
+    status: 413,
+    title: 'The arguments of the command are too large',
+    remedy: 'Send less than 256 KiB.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'The Idempotency-Key was used for another request',
+    remedy: 'Use a new key for a new request.',
+  },
+  op_unknown: {
+    status: 422,
+    title: 'There is no such op',
+    remedy: 'Use one of the ops in docs/concepts.md.',
+  },
+  args_invalid: {
+    status: 422,
+    title: 'The arguments do not fit the op',
+    remedy: 'Mend the fields that are named.',
+  },
+  broker_upgrade_required: {
+    status: 426,
+    title: 'The broker cannot do this op',
+    remedy: 'Upgrade the broker, or use another.',
+  },
+  protocol_unsupported: {
+    status: 426,
+    title: 'No common protocol version',
+    remedy: 'Upgrade the older of hub and broker.',
+  },
+  backlog_full: {
+    status: 429,
+    title: 'Too many commands wait for this broker',
+    remedy: 'Wait as `Retry-After` says, or see why they wait.',
+  },
+  internal: {
+    status: 500,
+    title: 'The hub failed',
+    remedy: 'Report the request id; the hub logged the cause.',
+  },
+  database_unavailable: {
+    status: 503,
+    title: 'The hub cannot reach its database',
+    remedy: 'Try again as `Retry-After` says.',
+  },
+  replica_fenced: {
+    status: 503,
+    title: 'This replica cannot prove that it is alive',
+    remedy: 'Try again; another replica may answer.',
+  },
+  draining: {
+    status: 503,
+    title: 'This replica is going away',
+    remedy: 'Try again; another replica will answer.',
+  },
+  broker_silent: {
+    status: 503,
+    title: 'The broker did not answer in time',
+    remedy: 'See whether it is connected: `fairlead brokers list`.',
+  },
+  outcome_unknown: {
+    status: 503,
+    title: 'The database went away while the command was being stored',
+    remedy: 'Repeat it with the same Idempotency-Key, or look the id up.',
+  },
+} as const satisfies Record<string, { status: number; title: string; remedy: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One field that is wrong: where it stands and the rule it breaks, never its value. */
+export type ProblemField = { path: string; rule: string };
+
+/** What a client reads: RFC 9457 problem details with the hub's own members. */
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  code: ProblemCode;
+  detail: string;
+  remedy: string;
+  requestId: string;
+  fields?: ProblemField[];
+  [extra: string]: unknown;
+};

@@ -1,0 +1,66 @@
+import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEMS, type Problem, type ProblemCode } from './code.js';
+import { CodedError } from './coded.error.js';
+
+const RETRY_AFTER_S = 1;
+
+/** Turns whatever a request handler threw into a problem document. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly log = new Logger('http');
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const error = asCoded(thrown);
+    if (error.code === 'internal') this.log.error({ requestId: request.id, err: thrown }, 'a request failed');
+    const reply = http.getResponse<FastifyReply>();
+    if (error.status === 503 || error.extra.retryAfterS !== undefined) {
+      void reply.header('retry-after', String(error.extra.retryAfterS ?? RETRY_AFTER_S));
+    }
+    if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
+    void reply.status(error.status).type('application/problem+json').send(problemOf(error, request.id));
+  }
+}
+
+/** The document for an error, as sent to the client. */
+export function problemOf(error: CodedError, requestId: string): Problem {
+  const { status, title, remedy } = PROBLEMS[error.code];
+  return {
+    ...error.extra.members,
+    type: `urn:fairlead:problem:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    remedy,
+    requestId,
+    ...(error.extra.fields === undefined ? {} : { fields: error.extra.fields }),
+  };
+}
+
+/** The coded error that stands for anything thrown; what is not known to be the client's is `internal`. */
+export function asCoded(thrown: unknown): CodedError {
+  if (thrown instanceof CodedError) return thrown;
+  const status = statusOf(thrown);
+  const code = status === undefined ? undefined : CODE_BY_STATUS[status];
+  return code === undefined ? new CodedError('internal') : new CodedError(code);
+}
+
+const CODE_BY_STATUS: Record<number, ProblemCode> = {
+  400: 'request_invalid',
+  404: 'not_found',
+  405: 'not_found',
+  413: 'request_too_large',
+  414: 'request_too_large',
+  415: 'request_invalid',
+  431: 'request_too_large',
+};
+
+/** Nest's own exceptions and Fastify's parser errors carry an HTTP status. */
+function statusOf(thrown: unknown): number | undefined {
+  if (thrown instanceof HttpException) return thrown.getStatus();
+  const status = (thrown as { statusCode?: unknown } | null)?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}

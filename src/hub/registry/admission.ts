@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { AccessTokens } from '../auth/access-tokens.js';
+import { Replica } from '../cluster/replica.js';
+import { CodedError } from '../problems/coded.error.js';
+import { SUBPROTOCOL } from '../../protocol/version.js';
+import { ReplicaDraining } from './registry.errors.js';
+
+export type Admitted = {
+  brokerId: string;
+  /** Must be called when the upgrade is done, or was given up. */
+  settled: () => void;
+};
+
+/**
+ * The door for brokers. Open until a drain closes it; whoever is inside by then is counted, so a drain that has
+ * waited for the door to settle knows every broker there will be.
+ */
+@Injectable()
+export class Admission {
+  private closed = false;
+  private inside = 0;
+  private onSettled: (() => void)[] = [];
+
+  constructor(
+    private readonly accessTokens: AccessTokens,
+    private readonly replica: Replica,
+  ) {}
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** @throws CodedError that becomes the HTTP answer of the upgrade */
+  async admit(request: IncomingMessage): Promise<Admitted> {
+    if (this.closed) throw new ReplicaDraining();
+    this.replica.assertMayAct();
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    if (!offered.includes(SUBPROTOCOL)) {
+      throw new CodedError('protocol_unsupported', `Offer the subprotocol ${SUBPROTOCOL}.`);
+    }
+    this.inside += 1;
+    const settled = once(() => this.settle());
+    try {
+      const { brokerId } = await this.accessTokens.verify(bearerOf(request));
+      // The door may have closed while the credential was checked.
+      if (this.closed) throw new ReplicaDraining();
+      return { brokerId, settled };
+    } catch (error) {
+      settled();
+      throw error;
+    }
+  }
+
+  /** Refuses everybody from now on, and resolves when nobody stands in the door. */
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.inside > 0) await new Promise<void>((resolve) => this.onSettled.push(resolve));
+  }
+
+  private settle(): void {
+    this.inside -= 1;
+    if (this.inside > 0) return;
+    for (const resolve of this.onSettled) resolve();
+    this.onSettled = [];
+  }
+}
+
+function bearerOf(request: IncomingMessage): string {
+  const match = /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(request.headers.authorization ?? '');
+  if (match?.[1] === undefined)
+    throw new CodedError('credential_missing', 'Send an access token as Authorization: Bearer.');
+  return match[1];
+}
+
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
+}

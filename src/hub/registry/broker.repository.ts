@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Run } from '../database/database.js';
+import { violatedUnique } from '../database/database.errors.js';
+import { statement } from '../database/statement.js';
+import { BrokerNameTaken } from './registry.errors.js';
+
+/** A broker with its ownership and its presence, each as its own writer left it. */
+export type BrokerRow = {
+  id: string;
+  name: string;
+  labels: Record<string, string>;
+  capabilities: string[] | null;
+  software: string;
+  createdAt: Date;
+  revokedAt: Date | null;
+  replicaId: string | null;
+  epoch: number | null;
+  transport: string | null;
+  since: Date | null;
+  releasedAt: Date | null;
+  releaseReason: string | null;
+  presence: 'online' | 'degraded' | 'unreachable' | 'offline' | null;
+  load: number | null;
+  running: number | null;
+  lastSeenAt: Date | null;
+  presenceChangedAt: Date | null;
+};
+
+const CREATE = statement(
+  'create_broker',
+  `
+  insert into broker (id, name, fingerprint, labels, given_labels, software)
+  values ($1, $2, $3, $4::jsonb || $5::jsonb, $5::jsonb, $6)
+  `,
+);
+
+const COLUMNS = `
+  select broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+         broker.created_at as "createdAt", broker.revoked_at as "revokedAt",
+         connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
+         connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
+         presence.state as presence, presence.load, presence.running,
+         presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt"
+  from broker
+  left join broker_connection connection on connection.broker_id = broker.id
+  left join broker_presence presence on presence.broker_id = broker.id
+`;
+
+const LIST = statement(
+  'list_brokers',
+  `${COLUMNS}  where $1::uuid is null or broker.id < $1 order by broker.id desc limit $2`,
+);
+
+const GET = statement('get_broker', `${COLUMNS}  where broker.id = $1`);
+
+const ID_OF_NAME = statement('find_broker_by_name', `select id from broker where name = $1`);
+
+/** SQL of brokers. */
+@Injectable()
+export class BrokerRepository {
+  constructor(private readonly database: Database) {}
+
+  /** @throws BrokerNameTaken */
+  async create(
+    run: Run,
+    broker: {
+      id: string;
+      name: string;
+      fingerprint: string;
+      labels: Record<string, string>;
+      givenLabels: Record<string, string>;
+      software: string;
+    },
+  ): Promise<void> {
+    const { id, name, fingerprint, labels, givenLabels, software } = broker;
+    try {
+      await run(CREATE, [
+        id,
+        name,
+        fingerprint,
+        JSON.stringify(labels),
+        JSON.stringify(givenLabels),
+        software,
+      ]);
+    } catch (error) {
+      if (violatedUnique(error) === 'broker_name_is_unique') throw new BrokerNameTaken();
+      throw error;
+    }
+  }
+
+  /** Newest first, those that joined before the given one. */
+  async list(before: string | null, limit: number): Promise<BrokerRow[]> {
+    return this.database.run(LIST, [before, limit]);
+  }
+
+  async get(id: string): Promise<BrokerRow | undefined> {
+    return (await this.database.run<BrokerRow>(GET, [id]))[0];
+  }
+
+  async idOfName(name: string): Promise<string | undefined> {
+    return (await this.database.run<{ id: string }>(ID_OF_NAME, [name]))[0]?.id;
+  }
+}

@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { calculateJwkThumbprint } from 'jose';
+import { v7 as uuidv7 } from 'uuid';
+import { isUuid } from '../../protocol/read.js';
+import { AccessTokens } from '../auth/access-tokens.js';
+import { BrokerKeys } from '../auth/broker-keys.js';
+import { JoinTokens } from '../auth/join-tokens.js';
+import { Hub } from '../cluster/hub.js';
+import { Database } from '../database/database.js';
+import { NotFound } from '../problems/coded.error.js';
+import { BrokerRepository, type BrokerRow } from './broker.repository.js';
+
+export type Joining = {
+  token: string;
+  publicKey: string;
+  name: string;
+  fingerprint: string;
+  software: string;
+  labels: Record<string, string>;
+};
+
+export type Joined = {
+  brokerId: string;
+  name: string;
+  hubId: string;
+  accessToken: string;
+  expiresInS: number;
+};
+
+/** The brokers that have joined the hub. */
+@Injectable()
+export class Brokers {
+  constructor(
+    private readonly database: Database,
+    private readonly repository: BrokerRepository,
+    private readonly joinTokens: JoinTokens,
+    private readonly keys: BrokerKeys,
+    private readonly accessTokens: AccessTokens,
+    private readonly hub: Hub,
+  ) {}
+
+  /**
+   * Registers a broker with its key, for a seat of a join token: all of it or nothing. What the token gives of
+   * labels wins over what the broker says of itself.
+   *
+   * @throws CodedError `join_token_invalid`, BrokerNameTaken
+   */
+  async join({ token, publicKey, name, fingerprint, software, labels }: Joining): Promise<Joined> {
+    const brokerId = uuidv7();
+    await this.database.transaction(async (run) => {
+      const { labels: givenLabels } = await this.joinTokens.take(run, token);
+      await this.repository.create(run, { id: brokerId, name, fingerprint, labels, givenLabels, software });
+      await this.keys.store(run, brokerId, publicKey);
+    });
+    const { token: accessToken, expiresInS } = await this.accessTokens.mint(
+      brokerId,
+      await thumbprintOf(publicKey),
+    );
+    return { brokerId, name, hubId: await this.hub.urn(), accessToken, expiresInS };
+  }
+
+  /** Newest first, those that joined before the given one. */
+  async list(before: string | null, limit: number): Promise<BrokerRow[]> {
+    return this.repository.list(before, limit);
+  }
+
+  /** @throws NotFound */
+  async get(idOrName: string): Promise<BrokerRow> {
+    const row = await this.repository.get(await this.idOf(idOrName));
+    if (row === undefined) throw new NotFound('broker');
+    return row;
+  }
+
+  /** The id of a broker that is named by it, or by its name. @throws NotFound for a name that nobody has */
+  async idOf(idOrName: string): Promise<string> {
+    if (isUuid(idOrName)) return idOrName;
+    const id = await this.repository.idOfName(idOrName);
+    if (id === undefined) throw new NotFound('broker');
+    return id;
+  }
+}
+
+/** Of an Ed25519 public key as base64url of its bytes (RFC 7638, RFC 8037). */
+async function thumbprintOf(publicKey: string): Promise<string> {
+  return calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: publicKey });
+}

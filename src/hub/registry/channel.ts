@@ -1,0 +1,56 @@
+import {
+  applyDecorators,
+  Catch,
+  createParamDecorator,
+  Logger,
+  UseFilters,
+  type ArgumentsHost,
+  type ExecutionContext,
+  type WsExceptionFilter,
+} from '@nestjs/common';
+import { WebSocketGateway } from '@nestjs/websockets';
+import type { CloseReason } from '../../protocol/close-code.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
+import { CONTROL_PATH } from '../../protocol/version.js';
+import type { ProblemCode } from '../problems/code.js';
+import { CodedError } from '../problems/coded.error.js';
+import type { ControlSocket } from './control-socket.js';
+import { linkOf } from './socket-links.js';
+
+/** Ends a channel whose frame could not be handled, with the code that says why. */
+@Catch()
+export class ChannelFilter implements WsExceptionFilter {
+  private readonly log = new Logger('registry');
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const socket = host.switchToWs().getClient<ControlSocket>();
+    const [reason, text] = endFor(thrown);
+    if (!(thrown instanceof CodedError) && !(thrown instanceof ProtocolError)) {
+      this.log.error({ brokerId: socket.brokerId, err: thrown }, 'a frame could not be handled');
+    }
+    socket.close(reason, text);
+  }
+}
+
+const CLOSE_FOR: Partial<Record<ProblemCode, CloseReason>> = {
+  broker_revoked: 'revoked',
+  credential_invalid: 'credential_expired',
+  protocol_unsupported: 'version_refused',
+  draining: 'going_away',
+};
+
+function endFor(thrown: unknown): [CloseReason, string] {
+  if (thrown instanceof ProtocolError) return [thrown.reason, thrown.message];
+  if (thrown instanceof CodedError) return [CLOSE_FOR[thrown.code] ?? 'registry_unavailable', thrown.message];
+  return ['registry_unavailable', 'the hub failed'];
+}
+
+/** A class whose `@SubscribeMessage` methods take frames of the control channel. */
+export function ChannelGateway(): ClassDecorator {
+  return applyDecorators(WebSocketGateway({ path: CONTROL_PATH }), UseFilters(ChannelFilter));
+}
+
+/** The link that a frame came in on; only a hello comes in before there is one. */
+export const FromLink = createParamDecorator((_data: unknown, context: ExecutionContext) =>
+  linkOf(context.switchToWs().getClient<ControlSocket>()),
+);

@@ -1,0 +1,131 @@
+import { Injectable } from '@nestjs/common';
+import type { Hello } from '../../protocol/frame.js';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+
+export type Ownership = {
+  brokerId: string;
+  replicaId: string | null;
+  epoch: number;
+  bootId: string;
+};
+
+/** What a connect found and did; no epoch where the broker is revoked or the replica takes nobody. */
+export type Connected = {
+  epoch: number | null;
+  revoked: boolean;
+  former: { replicaId: string; bootId: string } | null;
+};
+
+// Claims share this lock and a connect holds it alone: the lock's queue is fair, so that a stream of claims cannot
+// keep a connect waiting, as row locks could.
+const TAKE_TURN = statement(
+  'lock_broker_for_connect',
+  `select pg_advisory_xact_lock(hashtextextended($1::text, 1))`,
+);
+
+const CONNECT = statement(
+  'connect_broker',
+  `
+  with former as (
+    select replica_id, boot_id from broker_connection where broker_id = $1
+  ),
+  admitting as (
+    select id from hub_replica where id = $2 and state in ('starting', 'active')
+  ),
+  described as (
+    update broker
+    set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9
+    where id = $1 and revoked_at is null and exists (select from admitting)
+    returning id
+  ),
+  connected as (
+    insert into broker_connection as held
+      (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id)
+    select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6
+    from described
+    on conflict (broker_id) do update
+    set replica_id = excluded.replica_id,
+        epoch = greatest(held.epoch, $3::bigint) + 1,
+        connection_id = excluded.connection_id,
+        transport = excluded.transport,
+        boot_id = excluded.boot_id,
+        journal_id = excluded.journal_id,
+        since = now(),
+        released_at = null,
+        release_reason = null
+    returning epoch
+  )
+  select (select epoch from connected) as epoch,
+         exists (select from broker where id = $1 and revoked_at is not null) as revoked,
+         (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
+          from former where replica_id is not null) as former
+  `,
+);
+
+const RELEASE = statement(
+  'release_connections',
+  `
+  update broker_connection connection
+  set replica_id = null, released_at = now(), release_reason = leaving.reason
+  from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
+  where connection.broker_id = leaving.broker_id
+    and connection.replica_id = $1
+    and connection.epoch = leaving.epoch
+  `,
+);
+
+const READ = statement(
+  'read_ownership',
+  `
+  select broker_id as "brokerId", replica_id as "replicaId", epoch, boot_id as "bootId"
+  from broker_connection
+  where broker_id = any ($1::uuid[])
+  `,
+);
+
+/** SQL of who owns which broker's connection. */
+@Injectable()
+export class ConnectionRepository {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * Takes the broker's connection for a replica under a new epoch, newest wins, and notes what the broker says of
+   * itself. Committed when it resolves.
+   */
+  async connect(replicaId: string, brokerId: string, connectionId: string, hello: Hello): Promise<Connected> {
+    const { lastEpoch, bootId, journalId, labels, capabilities, software } = hello;
+    const rows = await this.database.transaction(async (run) => {
+      await run(TAKE_TURN, [brokerId]);
+      return run<Connected>(CONNECT, [
+        brokerId,
+        replicaId,
+        lastEpoch,
+        connectionId,
+        bootId,
+        journalId,
+        JSON.stringify(labels),
+        JSON.stringify(capabilities),
+        software,
+      ]);
+    });
+    return rows[0] ?? { epoch: null, revoked: false, former: null };
+  }
+
+  /** Lets go of connections that are still held by this replica under these epochs; all others stay as they are. */
+  async release(
+    replicaId: string,
+    leaving: { brokerId: string; epoch: number; reason: string }[],
+  ): Promise<void> {
+    await this.database.run(RELEASE, [
+      replicaId,
+      leaving.map(({ brokerId }) => brokerId),
+      leaving.map(({ epoch }) => epoch),
+      leaving.map(({ reason }) => reason),
+    ]);
+  }
+
+  async read(brokerIds: string[]): Promise<Ownership[]> {
+    return this.database.run(READ, [brokerIds]);
+  }
+}

@@ -1,0 +1,137 @@
+import type { IncomingMessage, Server } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { INestApplicationContext } from '@nestjs/common';
+import { AbstractWsAdapter, type MessageMappingProperties } from '@nestjs/websockets';
+import { lastValueFrom, type Observable } from 'rxjs';
+import { v7 as uuidv7 } from 'uuid';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { BrokerFrame } from '../../protocol/frame.js';
+import { LIMITS, TIMES } from '../../protocol/limits.js';
+import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { asCoded, problemOf } from '../problems/problem.filter.js';
+import type { CodedError } from '../problems/coded.error.js';
+import { NotFound } from '../problems/coded.error.js';
+import { Admission } from './admission.js';
+import { ControlSocket } from './control-socket.js';
+
+const TICK_MS = 1_000;
+const TICKS_A_PING = TIMES.pingMs / TICK_MS;
+
+type ConnectHandler = (client: ControlSocket) => void;
+
+/**
+ * Serves the control channel to Nest's gateways over `ws`. Upgrade, frame parsing, caps and pings are settled
+ * here; what frames mean is the gateways' business.
+ *
+ * A caller is authenticated before the upgrade, so a refusal is a plain HTTP answer with a problem document.
+ * Several gateways may serve the same path: each frame type goes to the one that subscribes to it.
+ */
+export class ControlAdapter extends AbstractWsAdapter {
+  private readonly admission: Admission;
+  private readonly connectHandlers: ConnectHandler[] = [];
+  private readonly sockets = new Set<ControlSocket>();
+  private server: WebSocketServer | undefined;
+  private ticker: NodeJS.Timeout | undefined;
+
+  constructor(app: INestApplicationContext) {
+    super(app);
+    this.admission = app.get(Admission);
+  }
+
+  override create(): WebSocketServer {
+    if (this.server !== undefined) return this.server;
+    this.server = new WebSocketServer({
+      noServer: true,
+      maxPayload: LIMITS.frameBytes,
+      perMessageDeflate: false,
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    });
+    const http = this.httpServer as Server;
+    http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on('error', () => socket.destroy());
+      void this.upgrade(request, socket, head);
+    });
+    let tick = 0;
+    this.ticker = setInterval(() => this.probe((tick += 1)), TICK_MS).unref();
+    return this.server;
+  }
+
+  override bindClientConnect(_server: WebSocketServer, handler: ConnectHandler): void {
+    this.connectHandlers.push(handler);
+  }
+
+  override bindClientDisconnect(client: ControlSocket, handler: () => void): void {
+    client.onClosed(handler);
+  }
+
+  override bindMessageHandlers(
+    client: ControlSocket,
+    handlers: MessageMappingProperties[],
+    transform: (result: unknown) => Observable<unknown>,
+  ): void {
+    for (const { message, callback } of handlers) {
+      client.handle(String(message), (frame: BrokerFrame) => {
+        // Faults are turned into the end of the channel by the gateways' filter; nothing is answered from here.
+        void lastValueFrom(transform((callback as (frame: BrokerFrame) => unknown)(frame)), {
+          defaultValue: undefined,
+        }).catch(() => client.close('registry_unavailable', 'the hub failed'));
+      });
+    }
+  }
+
+  override async close(server: WebSocketServer): Promise<void> {
+    clearInterval(this.ticker);
+    for (const socket of this.sockets) socket.cut();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+
+  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { server } = this;
+    if (server === undefined) return;
+    try {
+      if (new URL(request.url ?? '/', 'http://hub').pathname !== CONTROL_PATH) throw new NotFound('channel');
+      const admitted = await this.admission.admit(request);
+      try {
+        if (socket.destroyed) return;
+        server.handleUpgrade(request, socket, head, (upgraded) =>
+          this.connected(upgraded, admitted.brokerId),
+        );
+      } finally {
+        admitted.settled();
+      }
+    } catch (error) {
+      refuse(socket, asCoded(error));
+    }
+  }
+
+  private connected(upgraded: WebSocket, brokerId: string): void {
+    const client = new ControlSocket(upgraded, brokerId);
+    this.sockets.add(client);
+    client.onClosed(() => this.sockets.delete(client));
+    for (const handler of this.connectHandlers) handler(client);
+  }
+
+  /** Each socket is probed once a ping interval; the order of connecting spreads them over its ticks. */
+  private probe(tick: number): void {
+    let index = 0;
+    for (const socket of this.sockets) {
+      socket.expireGreeting();
+      if (index % TICKS_A_PING === tick % TICKS_A_PING) socket.probe();
+      index += 1;
+    }
+  }
+}
+
+function refuse(socket: Duplex, error: CodedError): void {
+  const body = JSON.stringify(problemOf(error, uuidv7()));
+  const headers = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(error.status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(error.status === 503 ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`] : []),
+  ];
+  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,141 @@
+import type { WebSocket } from 'ws';
+import { CLOSE_CODES, type CloseReason } from '../../protocol/close-code.js';
+import type { BrokerFrame, HubFrame } from '../../protocol/frame.js';
+import { LIMITS, TIMES } from '../../protocol/limits.js';
+import { parseBrokerFrame } from '../../protocol/parse.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
+
+export type FrameHandler = (frame: BrokerFrame) => void;
+
+/**
+ * One upgraded control channel: frames in, frames out, and an end with a reason.
+ *
+ *     awaiting_hello --hello--> greeting --welcome--> linked --close--> closed
+ *
+ * Only a hello is taken first, and nothing between it and the welcome. Nothing is dropped in silence: a frame that
+ * cannot be read, or a peer that does not read, ends the channel with the code that says so.
+ */
+export class ControlSocket {
+  private stage: 'awaiting_hello' | 'greeting' | 'linked' | 'closed' = 'awaiting_hello';
+  private readonly openedAt = performance.now();
+  private heardAt = this.openedAt;
+  private unansweredPings = 0;
+  private readonly handlers = new Map<string, FrameHandler>();
+  private readonly closedListeners: ((end: { code: number; reason: string }) => void)[] = [];
+  private ownEnd: { code: number; reason: string } | undefined;
+
+  constructor(
+    private readonly socket: WebSocket,
+    /** The broker that the credential of the upgrade belongs to. */
+    readonly brokerId: string,
+  ) {
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.take(data, isBinary));
+    socket.on('pong', () => this.heard());
+    socket.on('ping', () => this.heard());
+    socket.on('close', (code, reason) => this.ended(code, reason.toString('utf8')));
+    // The close event follows and carries what can be known; ws reports an oversized frame here first.
+    socket.on('error', () => undefined);
+  }
+
+  /** Milliseconds since the peer gave a sign of life. */
+  get silenceMs(): number {
+    return performance.now() - this.heardAt;
+  }
+
+  get isOpen(): boolean {
+    return this.stage !== 'closed' && this.socket.readyState === this.socket.OPEN;
+  }
+
+  handle(type: string, handler: FrameHandler): void {
+    this.handlers.set(type, handler);
+  }
+
+  onClosed(listener: (end: { code: number; reason: string }) => void): void {
+    this.closedListeners.push(listener);
+  }
+
+  /** The hello was answered: from here on the broker may send everything else. */
+  welcomed(): void {
+    if (this.stage === 'greeting') this.stage = 'linked';
+  }
+
+  /** @returns false where the channel is closing or the peer does not read: then nothing was written */
+  send(frame: HubFrame): boolean {
+    if (!this.isOpen) return false;
+    if (this.socket.bufferedAmount > LIMITS.bufferedBytes) {
+      this.close('slow_consumer', 'the broker does not read');
+      return false;
+    }
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  close(reason: CloseReason, text: string): void {
+    if (this.stage === 'closed') return;
+    this.ownEnd ??= { code: CLOSE_CODES[reason], reason: text };
+    this.socket.close(CLOSE_CODES[reason], text.slice(0, 120));
+  }
+
+  /** Cuts the connection without a word. */
+  cut(): void {
+    this.socket.terminate();
+  }
+
+  /** Called regularly: pings the peer, and ends a channel that is silent or never said hello. */
+  probe(): void {
+    if (this.stage === 'closed') return;
+    if (this.socket.readyState === this.socket.CLOSING) {
+      this.cut();
+    } else if (this.unansweredPings >= TIMES.unansweredPings) {
+      this.close('timed_out', 'pings were not answered');
+      this.cut();
+    } else {
+      this.unansweredPings += 1;
+      this.socket.ping();
+    }
+  }
+
+  /** Ends a channel that has not said hello in time. */
+  expireGreeting(): void {
+    if (this.stage === 'awaiting_hello' && performance.now() - this.openedAt > TIMES.helloWithinMs) {
+      this.close('timed_out', 'no hello came');
+    }
+  }
+
+  private take(data: Buffer, isBinary: boolean): void {
+    this.heard();
+    if (this.ownEnd !== undefined && this.stage !== 'linked') return;
+    try {
+      if (isBinary) throw new ProtocolError('frames are text');
+      if (this.stage === 'awaiting_hello' && data.length > LIMITS.helloBytes) {
+        throw new ProtocolError(`a hello has at most ${LIMITS.helloBytes} bytes`);
+      }
+      this.pass(parseBrokerFrame(data.toString('utf8')));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close(error.reason, error.message);
+    }
+  }
+
+  private pass(frame: BrokerFrame): void {
+    const isHello = frame.t === 'hello';
+    if (isHello !== (this.stage === 'awaiting_hello')) {
+      throw new ProtocolError(isHello ? 'a second hello' : 'the first frame must be a hello');
+    }
+    if (this.stage === 'greeting') throw new ProtocolError('a frame before the welcome');
+    if (isHello) this.stage = 'greeting';
+    this.handlers.get(frame.t)?.(frame);
+  }
+
+  private heard(): void {
+    this.heardAt = performance.now();
+    this.unansweredPings = 0;
+  }
+
+  private ended(code: number, reason: string): void {
+    if (this.stage === 'closed') return;
+    this.stage = 'closed';
+    const end = this.ownEnd ?? { code, reason };
+    for (const listener of this.closedListeners) listener(end);
+  }
+}

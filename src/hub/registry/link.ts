@@ -1,0 +1,59 @@
+import type { CloseReason } from '../../protocol/close-code.js';
+import type { HubFrame, ReportedHealth } from '../../protocol/frame.js';
+import type { ControlSocket } from './control-socket.js';
+
+export type LinkFacts = {
+  connectionId: string;
+  brokerId: string;
+  epoch: number;
+  bootId: string;
+  journalId: string;
+  /** Dispatches that may be unacknowledged on this link at a time. */
+  window: number;
+  health: ReportedHealth;
+};
+
+/** A broker's welcomed connection to this replica, under its epoch. */
+export class Link {
+  private displacedBy: number | undefined;
+
+  constructor(
+    private readonly socket: ControlSocket,
+    readonly facts: Readonly<LinkFacts>,
+  ) {}
+
+  get brokerId(): string {
+    return this.facts.brokerId;
+  }
+
+  get epoch(): number {
+    return this.facts.epoch;
+  }
+
+  /** Whether new work may be sent here: the link is open, and no newer epoch of the broker is known. */
+  get carriesWork(): boolean {
+    return this.displacedBy === undefined && this.socket.isOpen;
+  }
+
+  get isOpen(): boolean {
+    return this.socket.isOpen;
+  }
+
+  get silenceMs(): number {
+    return this.socket.silenceMs;
+  }
+
+  /** @returns false where nothing was written */
+  send(frame: HubFrame): boolean {
+    return this.socket.send(frame);
+  }
+
+  close(reason: CloseReason, text: string): void {
+    this.socket.close(reason, text);
+  }
+
+  /** Notes that the broker has a newer connection: this one is only read from now on. */
+  displace(epoch: number): void {
+    this.displacedBy = Math.max(epoch, this.displacedBy ?? 0);
+  }
+}

@@ -1,0 +1,173 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { Hello } from '../../protocol/frame.js';
+import { LIMITS, TIMES } from '../../protocol/limits.js';
+import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
+import { Clock } from '../cluster/clock.js';
+import { Replica } from '../cluster/replica.js';
+import { Wakes } from '../cluster/wakes.js';
+import { Group } from '../lifecycle/group.js';
+import { SOFTWARE } from '../software.js';
+import { ConnectionRepository } from './connection.repository.js';
+import type { ControlSocket } from './control-socket.js';
+import { Link } from './link.js';
+import { Links } from './links.js';
+import { bindLink } from './socket-links.js';
+import { BrokerRevoked, ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
+
+type Leaving = { brokerId: string; epoch: number; reason: string };
+
+const RELEASES_AT_ONCE = 1_000;
+
+/** Takes, loses and lets go of brokers' connections on behalf of this replica. */
+@Injectable()
+export class Ownership {
+  private readonly log = new Logger('registry');
+  private readonly releases = new Group<Leaving, true>(async (leaving) => {
+    await this.repository.release(this.replica.id, leaving);
+    return leaving.map(() => true as const);
+  }, RELEASES_AT_ONCE);
+
+  constructor(
+    private readonly repository: ConnectionRepository,
+    private readonly links: Links,
+    private readonly replica: Replica,
+    private readonly wakes: Wakes,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Learns from other replicas which brokers have moved to them, and from the cluster that all have. */
+  start(): void {
+    this.wakes.subscribe({
+      onHint: ({ moved }) => {
+        if (moved.size > 0) void this.recheck([...moved.keys()]);
+      },
+      onResumed: () => void this.recheck(this.links.all().map(({ brokerId }) => brokerId)),
+    });
+    this.replica.onLost(() => {
+      for (const link of this.links.all()) {
+        this.links.close(link, 'replica_lost');
+        link.close('going_away', 'this replica lost its place; connect again');
+      }
+    });
+  }
+
+  /**
+   * Takes the broker's connection for this replica, and welcomes it once that is committed.
+   *
+   * @throws BrokerRevoked, ReplicaDraining, ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
+   */
+  async greet(socket: ControlSocket, hello: Hello): Promise<Link> {
+    const protocol = negotiate(hello.protocol);
+    if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
+    this.replica.assertMayAct();
+    const { brokerId } = socket;
+    const connectionId = uuidv7();
+    const { epoch, revoked, former } = await this.repository.connect(
+      this.replica.id,
+      brokerId,
+      connectionId,
+      hello,
+    );
+    if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
+
+    const { bootId, journalId, window, health } = hello;
+    const link = new Link(socket, { connectionId, brokerId, epoch, bootId, journalId, window, health });
+    this.displaceHere(brokerId, epoch, bootId);
+    if (former !== null && former.replicaId !== this.replica.id) {
+      this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
+    }
+    const alternatives = await this.replica.alternatives();
+    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
+    if (!socket.isOpen) {
+      this.ended(link, 'closed before the welcome');
+      return link;
+    }
+    bindLink(socket, link);
+    socket.welcomed();
+    link.send({
+      t: 'welcome',
+      connectionId,
+      brokerId,
+      epoch,
+      protocol,
+      heartbeatMs: TIMES.heartbeatMs,
+      livenessMs: TIMES.livenessMs,
+      limits: { frameBytes: LIMITS.frameBytes, resultBytes: LIMITS.resultBytes, window },
+      hubVersion: SOFTWARE,
+      hubTime: this.clock.now().toISOString(),
+      alternatives,
+    });
+    this.log.log({ brokerId, epoch, connectionId }, 'a broker connected');
+    this.links.open(link);
+    return link;
+  }
+
+  /** The broker said that it leaves: its connection is let go of before the link ends. */
+  async goodbye(link: Link, reason: string): Promise<void> {
+    if (this.links.close(link, 'goodbye')) {
+      await this.release({ brokerId: link.brokerId, epoch: link.epoch, reason: `goodbye ${reason}`.trim() });
+    }
+    link.close('goodbye', reason);
+  }
+
+  /**
+   * Compares links with the rows: a link whose broker is owned under another epoch, or by another replica, is
+   * displaced. Called when a hint or a refused claim says so.
+   */
+  async recheck(brokerIds: string[]): Promise<void> {
+    const held = brokerIds.filter((id) => this.links.get(id) !== undefined);
+    if (held.length === 0) return;
+    const rows = await this.repository.read(held).catch(() => []);
+    for (const { brokerId, epoch, replicaId, bootId } of rows) {
+      const link = this.links.get(brokerId);
+      if (link === undefined || (link.epoch === epoch && replicaId === this.replica.id)) continue;
+      if (link.epoch > epoch) continue;
+      if (replicaId === null && link.epoch === epoch) {
+        // Released over our head: the broker must take a new epoch, here or elsewhere.
+        this.links.close(link, 'released');
+        link.close('going_away', 'this connection was released; connect again');
+        continue;
+      }
+      this.displaceHere(brokerId, epoch, bootId);
+    }
+  }
+
+  /** Lets go of everything still held here. */
+  async releaseAll(reason: string): Promise<void> {
+    const held = this.links.all();
+    for (const link of held) this.links.close(link, reason);
+    await Promise.all(held.map(({ brokerId, epoch }) => this.release({ brokerId, epoch, reason })));
+    for (const link of held) link.close('going_away', reason);
+  }
+
+  /** A newer connection of the same broker instance lets the old link finish; one of another instance does not. */
+  private displaceHere(brokerId: string, epoch: number, bootId: string): void {
+    const former = this.links.get(brokerId);
+    if (former === undefined || former.epoch >= epoch) return;
+    former.displace(epoch);
+    this.links.close(former, 'displaced');
+    if (former.facts.bootId !== bootId) {
+      this.log.warn({ brokerId, epoch }, 'another instance connected with the credential of a broker');
+      former.close('displaced', 'another instance connected with the same credential');
+      return;
+    }
+    setTimeout(
+      () => former.close('displaced', 'a newer connection is in use'),
+      TIMES.displacedLingerMs,
+    ).unref();
+  }
+
+  private ended(link: Link, reason: string): void {
+    if (!this.links.close(link, reason)) return;
+    this.log.log({ brokerId: link.brokerId, epoch: link.epoch, reason }, 'a broker disconnected');
+    void this.release({ brokerId: link.brokerId, epoch: link.epoch, reason });
+  }
+
+  /** A release that cannot be written is left to whoever next looks: a new connect, or the judge of this replica. */
+  private async release(leaving: Leaving): Promise<void> {
+    await this.releases.add(leaving).catch((error: unknown) => {
+      this.log.warn({ brokerId: leaving.brokerId, err: error }, 'a connection could not be released');
+    });
+  }
+}
