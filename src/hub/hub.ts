@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Logger as PinoLogger } from 'nestjs-pino';
+import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Reports } from './agents/reports.js';
@@ -19,6 +19,7 @@ import { InternalListener } from './drain/internal-listener.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { HubModule } from './hub.module.js';
+import { HubLogger } from './logger.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
@@ -42,7 +43,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
     bufferLogs: true,
     abortOnError: false,
   });
-  app.useLogger(app.get(PinoLogger));
+  app.useLogger(new HubLogger(await app.resolve(PinoLogger), {}));
   app.flushLogs();
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter());

@@ -1,4 +1,4 @@
-import type { Params } from 'nestjs-pino';
+import { Logger, type Params } from 'nestjs-pino';
 import type { HubConfig } from './config/hub-config.js';
 
 /**
@@ -26,4 +26,21 @@ export function loggerOptions(config: HubConfig): Params {
       },
     },
   };
+}
+
+/** What Nest tells of its own assembly at every start: of use to nobody who runs a hub. */
+const ASSEMBLY = new Set([
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestFactory',
+  'NestApplication',
+  'WebSocketsController',
+]);
+
+/** The application's logger, silent about Nest's assembly. */
+export class HubLogger extends Logger {
+  override log(message: unknown, ...rest: unknown[]): void {
+    if (!ASSEMBLY.has(String(rest.at(-1)))) super.log(message, ...(rest as []));
+  }
 }

@@ -1,0 +1,112 @@
+/**
+ * Calls of the hub's HTTP API. Any replica will do, so the addresses are interchangeable: a call that got no answer
+ * at one goes on at the next, and the one that answered is kept for the calls that follow.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../surroundings.js';
+import type { Target } from './target.js';
+import { NoAnswer, readNoAnswer, readRefusal } from './problem.js';
+import { BRIEF, mayRepeat, PATIENT, pauseMs, type Patience, type Repeat } from './retry.js';
+
+export type Ask = {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  body?: unknown;
+  /** Seconds that the hub may hold its answer. */
+  waitS?: number;
+  /** `harmful` for what the hub cannot recognize the repeat of. */
+  repeat?: Repeat;
+  patience?: Patience;
+};
+
+const ANSWER_WITHIN_MS = 15_000;
+
+export class Client {
+  #at = 0;
+  #aheadMs = 0;
+
+  constructor(
+    readonly target: Target,
+    private readonly software: string,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The time by the clock of whoever answered last: the ages of what it tells are measured against it. */
+  get hubNowMs(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  /**
+   * The parsed answer; undefined where it has no content. Calls that change something carry one `Idempotency-Key`
+   * through all their attempts.
+   *
+   * @throws Refused, NoAnswer once attempts are used up or make no sense
+   */
+  async ask<T>(ask: Ask): Promise<T> {
+    const { method, repeat = 'harmless', patience = method === 'GET' ? BRIEF : PATIENT } = ask;
+    const headers = this.headersOf(ask);
+    const { urls } = this.target;
+    let failedSinceMs: number | undefined;
+    for (let failures = 1; ; failures++) {
+      const url = urls[this.#at % urls.length] ?? '';
+      try {
+        return (await this.send(url, ask, headers)) as T;
+      } catch (error) {
+        const isRoundOver = failures % urls.length === 0;
+        const isElsewhereNext = error instanceof NoAnswer && !isRoundOver;
+        if (!mayRepeat(error, repeat)) throw error;
+        if (error instanceof NoAnswer && !error.mayPass && isRoundOver) throw error;
+        failedSinceMs ??= this.clock.nowMs();
+        const pause = isElsewhereNext ? 0 : pauseMs(failures, error, patience, Math.random());
+        if (!isElsewhereNext && this.clock.nowMs() + pause - failedSinceMs > patience.totalMs) throw error;
+        this.#at += 1;
+        await this.clock.pause(pause);
+      }
+    }
+  }
+
+  private headersOf({ method, body, waitS = 0 }: Ask): Record<string, string> {
+    return {
+      accept: 'application/json',
+      authorization: `Bearer ${this.target.token}`,
+      'user-agent': `fairlead-cli/${this.software}`,
+      ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(waitS > 0 ? { prefer: `wait=${waitS}` } : {}),
+    };
+  }
+
+  private async send(url: string, ask: Ask, headers: Record<string, string>): Promise<unknown> {
+    const { method, path, query, body, waitS = 0 } = ask;
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${url}/api/v1${path}${queryOf(query)}`, {
+        method,
+        headers,
+        // A redirect is never followed: the token is for this address.
+        redirect: 'manual',
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS + waitS * 1000),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw readNoAnswer(url, error);
+    }
+    const hubTimeMs = Date.parse(response.headers.get('date') ?? '');
+    if (Number.isFinite(hubTimeMs)) this.#aheadMs = hubTimeMs - Date.now();
+    if (!response.ok) throw readRefusal(response.status, response.headers, text);
+    if (response.status === 204) return undefined;
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      throw new NoAnswer(`${url} did not answer as a hub does.`, true, false, { cause: error });
+    }
+  }
+}
+
+function queryOf(query: Ask['query'] = {}): string {
+  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+  return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
+}

@@ -1,0 +1,47 @@
+/**
+ * Waiting for the end of a dispatch. The hub holds an answer for a while (`Prefer: wait`), so following is a chain
+ * of held calls; giving up cancels nothing, and a replica that dies under a held call costs one more call.
+ */
+import type { DispatchDto, DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import { Fault } from '../fault.js';
+import type { Clock } from '../surroundings.js';
+import type { Ask, Client } from './client.js';
+import { PATIENT } from './retry.js';
+
+/** Longest time that one call is held: proxies cut connections that are silent for long. */
+const HOLD_MOST_S = 60;
+/** A replica that goes away lets go of what it holds at once; asking it again must not become a storm. */
+const NOT_HELD_MS = 1_000;
+
+export function hasEnded({ endedAt }: DispatchDto): boolean {
+  return endedAt !== null;
+}
+
+/**
+ * Makes a call that is answered with a dispatch, and waits for its end.
+ *
+ * @returns the dispatch as it stood when it ended or `waitS` seconds were over
+ * @throws as Client.ask; once the dispatch is on record, with its id in the fault
+ */
+export async function follow(hub: Client, clock: Clock, ask: Ask, waitS: number): Promise<DispatchEnvelopeDto> {
+  const untilMs = clock.nowMs() + waitS * 1000;
+  let answer = await hub.ask<DispatchEnvelopeDto>({ ...ask, waitS: Math.min(waitS, HOLD_MOST_S) });
+  const { id } = answer.dispatch;
+  while (!hasEnded(answer.dispatch)) {
+    const leftS = Math.round((untilMs - clock.nowMs()) / 1000);
+    if (leftS <= 0) break;
+    const askedAtMs = clock.nowMs();
+    answer = await look(hub, id, Math.min(leftS, HOLD_MOST_S));
+    if (!hasEnded(answer.dispatch) && clock.nowMs() - askedAtMs < NOT_HELD_MS) await clock.pause(NOT_HELD_MS);
+  }
+  return answer;
+}
+
+async function look(hub: Client, id: string, waitS: number): Promise<DispatchEnvelopeDto> {
+  try {
+    return await hub.ask({ method: 'GET', path: `/dispatches/${encodeURIComponent(id)}`, waitS, patience: PATIENT });
+  } catch (error) {
+    if (error instanceof Fault) error.document.dispatchId ??= id;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { EXIT, type ExitCode } from './exit-code.js';
+
+/** What people and programs are told of a failure: a problem document, the hub's own or one in its likeness. */
+export type FaultDocument = {
+  title: string;
+  code: string;
+  detail?: string;
+  remedy?: string;
+  status?: number;
+  requestId?: string;
+  fields?: { path: string; rule: string }[];
+  /** The command that is on record in spite of the failure. */
+  dispatchId?: string;
+  [extra: string]: unknown;
+};
+
+/** A failure with an exit code of its own and something to tell about it; never a token. */
+export class Fault extends Error {
+  constructor(
+    readonly document: FaultDocument,
+    readonly exitCode: ExitCode,
+    options?: ErrorOptions,
+  ) {
+    super(document.detail ?? document.title, options);
+    this.name = new.target.name;
+  }
+}
+
+export class NotLoggedIn extends Fault {
+  constructor(detail: string) {
+    const remedy = 'Log in with `fairlead login <url>`, or give --url and --token.';
+    super({ title: 'Not logged in', code: 'not_logged_in', detail, remedy }, EXIT.credential);
+  }
+}
+
+/** What the command was given on its line cannot be meant. */
+export class UsageFault extends Fault {
+  constructor(detail: string) {
+    super({ title: 'The command line is malformed', code: 'usage', detail }, EXIT.usage);
+  }
+}
+
+/** Something kept on this machine, or in the environment, is not usable. */
+export class ConfigFault extends Fault {
+  constructor(detail: string, remedy?: string, options?: ErrorOptions) {
+    const title = 'The configuration is not usable';
+    const document = { title, code: 'configuration', detail, ...(remedy === undefined ? {} : { remedy }) };
+    super(document, EXIT.config, options);
+  }
+}

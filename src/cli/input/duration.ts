@@ -1,0 +1,19 @@
+import { InvalidArgumentError } from 'commander';
+
+const UNITS_S: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
+
+/** Whole seconds from `90`, `90s`, `15m`, `1h30m`, `7d` or `2w`. @throws InvalidArgumentError */
+export function durationS(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  if (!/^(\d{1,9}[smhdw])+$/.test(text)) {
+    throw new InvalidArgumentError('It must be a duration such as 90s, 15m, 1h30m or 7d.');
+  }
+  const parts = text.match(/\d+[smhdw]/g) ?? [];
+  return parts.reduce((sum, part) => sum + Number(part.slice(0, -1)) * (UNITS_S[part.slice(-1)] ?? 0), 0);
+}
+
+/** A whole number, not negative. @throws InvalidArgumentError */
+export function count(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}

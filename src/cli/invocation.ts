@@ -1,0 +1,52 @@
+/** One run of one command: what it was told, and the means that every command shares. */
+import { Client } from './api/client.js';
+import { credentialsPath, isOpenToOthers, loadCredentials } from './api/credentials.js';
+import { targetOf, type Given } from './api/target.js';
+import { Printer } from './output/printer.js';
+import { spin } from './output/spinner.js';
+import { SOFTWARE } from './software.js';
+import type { Surroundings } from './surroundings.js';
+
+/** Options of every command that asks the hub. */
+export type HubOptions = Given & { json?: boolean };
+
+export class Invocation<O extends object> {
+  readonly printer: Printer;
+  /** What must not appear in any output of this run. */
+  readonly secrets: string[] = [];
+
+  constructor(
+    readonly surroundings: Surroundings,
+    readonly options: O & HubOptions,
+  ) {
+    this.printer = new Printer(surroundings, options.json === true);
+    const { env } = surroundings;
+    for (const secret of [options.token, env.FAIRLEAD_TOKEN, env.FAIRLEAD_JOIN_TOKEN]) this.hide(secret);
+  }
+
+  /** The hub that this command talks to. @throws NotLoggedIn, UsageFault, ConfigFault */
+  async hub(): Promise<Client> {
+    const { env } = this.surroundings;
+    const path = credentialsPath(env);
+    const stored = await loadCredentials(path);
+    this.hide(stored?.token);
+    if (stored !== undefined && (await isOpenToOthers(path))) {
+      this.printer.warn(`others on this machine can read ${path}; run: chmod 600 ${path}`);
+    }
+    return this.client(targetOf(this.options, env, stored));
+  }
+
+  client(target: Client['target']): Client {
+    this.hide(target.token);
+    return new Client(target, SOFTWARE, this.surroundings.clock);
+  }
+
+  hide(secret: string | undefined): void {
+    if (secret !== undefined) this.secrets.push(secret.trim());
+  }
+
+  /** Does what may take long, with a sign of life for people. */
+  async spin<T>(text: string, work: () => Promise<T>): Promise<T> {
+    return this.printer.isJson ? work() : spin(this.surroundings, text, work);
+  }
+}

@@ -1,0 +1,39 @@
+/** Options that many commands share, so that they read the same everywhere. */
+import { Option, type Command } from 'commander';
+import { count } from './input/duration.js';
+
+/** For a command that asks the hub. */
+export function asksHub(command: Command): Command {
+  return command
+    .addOption(new Option('--url <urls>', 'the hub, or several replicas with commas between (FAIRLEAD_URL)'))
+    .addOption(new Option('--token <token>', 'who is asking (FAIRLEAD_TOKEN)'))
+    .addOption(new Option('--json', 'print one JSON document: the answer of the hub'));
+}
+
+export type PageOptions = { limit?: number; cursor?: string };
+
+/** For a command that lists. */
+export function lists(command: Command): Command {
+  return asksHub(command)
+    .option('--limit <n>', 'how many at most, 1 to 500 (default: 50)', count)
+    .option('--cursor <cursor>', 'go on where an earlier list ended');
+}
+
+/** Seconds to wait; false where nobody wants to. */
+export type WaitOptions = { wait: number | false };
+
+/** For a command that gives the broker something to do. */
+export function waits(command: Command): Command {
+  return asksHub(command)
+    .option('--wait <seconds>', 'how long to wait for the end', count, 30)
+    .option('--no-wait', 'be content when it is accepted (exit code 0)');
+}
+
+export function waitS({ wait }: WaitOptions): number {
+  return wait === false ? 0 : wait;
+}
+
+/** Examples under a command's help. */
+export function examples(...lines: string[]): string {
+  return ['', 'Examples:', ...lines.map((line) => `  $ fairlead ${line}`)].join('\n');
+}

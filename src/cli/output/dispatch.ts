@@ -1,0 +1,59 @@
+import type { DispatchDto, DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import { EXIT, exitCodeOfState, type ExitCode } from '../exit-code.js';
+import { age, away } from './age.js';
+import { colourOf } from './colour.js';
+import { printable } from './printable.js';
+import type { Printer } from './printer.js';
+import { facts } from './table.js';
+
+/**
+ * Tells what came of a command that somebody waited for.
+ *
+ * @param waitS how long was waited; 0 for somebody who only wanted it accepted
+ * @returns the exit code that goes with it
+ */
+export function showOutcome(printer: Printer, answer: DispatchEnvelopeDto, subject: string, waitS: number): ExitCode {
+  const { dispatch } = answer;
+  printer.data(answer, () => outcomeLines(printer, dispatch, subject));
+  const exitCode = exitCodeOfState(dispatch.state);
+  if (exitCode !== EXIT.notEnded) return exitCode;
+  printer.note(`It goes on; look again with: fairlead dispatches get ${dispatch.id} --wait 60`);
+  return waitS === 0 ? EXIT.ok : exitCode;
+}
+
+function outcomeLines({ paint }: Printer, dispatch: DispatchDto, subject: string): string[] {
+  const { op, state, error, reason, id } = dispatch;
+  const broker = dispatch.broker.name ?? dispatch.broker.id;
+  const why = error === null ? reason : `${error.code}: ${error.message}`;
+  return [
+    printable(`${op} ${subject} on ${broker}: `) +
+      paint(colourOf(state), state) +
+      (why === null ? '' : printable(` (${why})`)),
+    `${paint('dim', 'dispatch')} ${id}`,
+  ];
+}
+
+/** Everything about one dispatch. */
+export function dispatchFacts({ paint }: Printer, dispatch: DispatchDto, nowMs: number): string[] {
+  const { error, result, position, reason, endedAt } = dispatch;
+  return facts(
+    [
+      ['id', dispatch.id],
+      ['op', dispatch.op],
+      ['state', dispatch.state],
+      ['broker', dispatch.broker.name ?? dispatch.broker.id],
+      ['agent', dispatch.agent],
+      ['lane', dispatch.lane],
+      ['ordering key', dispatch.orderingKey],
+      ['attempt', dispatch.attempt],
+      ['age', age(dispatch.createdAt, nowMs)],
+      ['deadline', endedAt === null ? away(dispatch.deadlineAt, nowMs) : undefined],
+      ['ended', endedAt === null ? undefined : `${age(endedAt, nowMs)} ago`],
+      ['before it', position ?? undefined],
+      ['reason', reason ?? undefined],
+      ['result', result === null ? undefined : JSON.stringify(result)],
+      ['error', error === null ? undefined : `${error.code}: ${error.message}`],
+    ],
+    paint,
+  );
+}

@@ -1,0 +1,41 @@
+/**
+ * Everything outside that the command touches, so that a test can run it whole in its own process: what it reads
+ * and writes, the environment it was given, time, and the two programs it can start.
+ */
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type * as BrokerProgram from '../broker/main.js';
+import type * as HubProgram from '../hub/main.js';
+
+export type Clock = {
+  /** Milliseconds that only grow. */
+  nowMs(): number;
+  pause(ms: number): Promise<void>;
+};
+
+/** Loaded when they are needed: most commands need neither, and loading the hub takes a second. */
+export type Programs = {
+  hub(): Promise<Pick<typeof HubProgram, 'runHub' | 'migrateHub' | 'drainLocal'>>;
+  broker(): Promise<Pick<typeof BrokerProgram, 'joinBroker' | 'runBroker'>>;
+};
+
+export type Surroundings = {
+  env: NodeJS.ProcessEnv;
+  stdin: Readable & { isTTY?: boolean };
+  stdout: Writable & { isTTY?: boolean };
+  stderr: Writable & { isTTY?: boolean };
+  clock: Clock;
+  programs: Programs;
+};
+
+export const CLOCK: Clock = {
+  nowMs: () => performance.now(),
+  pause: async (ms) => {
+    await delay(ms);
+  },
+};
+
+export const PROGRAMS: Programs = {
+  hub: () => import('../hub/main.js'),
+  broker: () => import('../broker/main.js'),
+};
