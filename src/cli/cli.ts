@@ -15,12 +15,16 @@ export class Cli {
 
   constructor(private readonly surroundings: Surroundings) {}
 
-  /** A command's action: `O` are its options, `A` its arguments as commander reads them. */
-  action<O extends object = object, A extends unknown[] = []>(body: Body<O, A>) {
+  /**
+   * A command's action: `O` are its options, `A` its arguments as commander reads them.
+   *
+   * @param takesGlobal false where --url and --token mean something else than in the commands that ask the hub
+   */
+  action<O extends object = object, A extends unknown[] = []>(body: Body<O, A>, takesGlobal = true) {
     return async function (this: Cli, ...given: unknown[]): Promise<void> {
       const command = given.at(-1) as Command;
       // What stands nearer to the command is more deliberate; commander's own merging has it the other way around.
-      const options = { ...rootOf(command).opts(), ...command.opts() } as O;
+      const options = { ...(takesGlobal ? rootOf(command).opts() : {}), ...command.opts<O>() };
       const invocation = new Invocation<O>(this.surroundings, options);
       try {
         this.exitCode = (await body(invocation, ...(given.slice(0, -2) as A))) ?? EXIT.ok;

@@ -7,8 +7,8 @@ import { spin } from './output/spinner.js';
 import { SOFTWARE } from './software.js';
 import type { Surroundings } from './surroundings.js';
 
-/** Options of every command that asks the hub. */
-export type HubOptions = Given & { json?: boolean };
+/** Options that mean the same in every command that has them. */
+type Everywhere = { json?: boolean; token?: string };
 
 export class Invocation<O extends object> {
   readonly printer: Printer;
@@ -17,7 +17,7 @@ export class Invocation<O extends object> {
 
   constructor(
     readonly surroundings: Surroundings,
-    readonly options: O & HubOptions,
+    readonly options: O & Everywhere,
   ) {
     this.printer = new Printer(surroundings, options.json === true);
     const { env } = surroundings;

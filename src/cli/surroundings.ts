@@ -4,7 +4,6 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type * as BrokerProgram from '../broker/main.js';
 import type * as HubProgram from '../hub/main.js';
 
 export type Clock = {
@@ -13,10 +12,23 @@ export type Clock = {
   pause(ms: number): Promise<void>;
 };
 
+/** What this command needs of the broker; its entry point is held to it where it is loaded. */
+export type BrokerProgram = {
+  joinBroker(options: {
+    home: string;
+    urls: string[];
+    token: string;
+    name?: string | undefined;
+    labels?: Record<string, string> | undefined;
+  }): Promise<{ brokerId: string; name: string }>;
+  /** Resolves when the broker has ended, after the signal asked it to. */
+  runBroker(options: { home: string; stopAgents: boolean; signal: AbortSignal }): Promise<void>;
+};
+
 /** Loaded when they are needed: most commands need neither, and loading the hub takes a second. */
 export type Programs = {
   hub(): Promise<Pick<typeof HubProgram, 'runHub' | 'migrateHub' | 'drainLocal'>>;
-  broker(): Promise<Pick<typeof BrokerProgram, 'joinBroker' | 'runBroker'>>;
+  broker(): Promise<BrokerProgram>;
 };
 
 export type Surroundings = {

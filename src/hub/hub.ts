@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PinoLogger } from 'nestjs-pino';
@@ -60,7 +59,6 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
 
 /** A replica from its first row to its last. */
 export class Hub {
-  private readonly log = new Logger('hub');
   private stopping: Promise<void> | undefined;
 
   private constructor(
@@ -96,6 +94,10 @@ export class Hub {
     return { public: port, internal: this.app.get(InternalListener).port };
   }
 
+  get replicaId(): string {
+    return this.app.get(Replica).id;
+  }
+
   /** Leaves service without losing work; the process may be stopped then. */
   async drain(): Promise<void> {
     await this.app.get(Draining).drain();
@@ -123,7 +125,6 @@ export class Hub {
     this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
     await replica.activate(this.publicUrl);
     app.get(Health).open();
-    this.log.log({ replicaId: replica.id, url: this.publicUrl }, 'the hub is ready');
   }
 
   private async close(): Promise<void> {

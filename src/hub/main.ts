@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { readConfig } from './config/hub-config.js';
 import { DatabaseServer } from './database/server.js';
 import { migrate } from './database/migrate.js';
@@ -24,6 +25,7 @@ export async function runHub(env: NodeJS.ProcessEnv): Promise<void> {
   for (const signal of SIGNALS) process.on(signal, onSignal);
   const hub = await Hub.start(config, end);
   greet(hub);
+  new Logger('hub').log({ replicaId: hub.replicaId, url: hub.publicUrl }, 'the hub is ready');
   await asked;
   await hub.drain();
   await hub.stop();

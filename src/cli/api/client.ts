@@ -15,12 +15,14 @@ export type Ask = {
   body?: unknown;
   /** Seconds that the hub may hold its answer. */
   waitS?: number;
+  /** Seconds after which an answer is no longer expected, beyond `waitS`. */
+  answerWithinS?: number;
   /** `harmful` for what the hub cannot recognize the repeat of. */
   repeat?: Repeat;
   patience?: Patience;
 };
 
-const ANSWER_WITHIN_MS = 15_000;
+const ANSWER_WITHIN_S = 15;
 
 export class Client {
   #at = 0;
@@ -78,7 +80,7 @@ export class Client {
   }
 
   private async send(url: string, ask: Ask, headers: Record<string, string>): Promise<unknown> {
-    const { method, path, query, body, waitS = 0 } = ask;
+    const { method, path, query, body, waitS = 0, answerWithinS = ANSWER_WITHIN_S } = ask;
     let response: Response;
     let text: string;
     try {
@@ -87,7 +89,7 @@ export class Client {
         headers,
         // A redirect is never followed: the token is for this address.
         redirect: 'manual',
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS + waitS * 1000),
+        signal: AbortSignal.timeout((answerWithinS + waitS) * 1000),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       text = await response.text();
@@ -107,6 +109,8 @@ export class Client {
 }
 
 function queryOf(query: Ask['query'] = {}): string {
-  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
+  );
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }

@@ -34,10 +34,13 @@ export async function loadCredentials(path: string): Promise<Credentials | undef
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw new ConfigFault(`${path} cannot be read (${codeOf(error) ?? 'unknown'}).`, undefined, { cause: error });
+    throw new ConfigFault(`${path} cannot be read (${codeOf(error) ?? 'unknown'}).`, undefined, {
+      cause: error,
+    });
   }
   const credentials = parse(text);
-  if (credentials === undefined) throw new ConfigFault(`${path} is damaged.`, 'Log in again: `fairlead login <url>`.');
+  if (credentials === undefined)
+    throw new ConfigFault(`${path} is damaged.`, 'Log in again: `fairlead login <url>`.');
   return credentials;
 }
 

@@ -23,7 +23,12 @@ export function hasEnded({ endedAt }: DispatchDto): boolean {
  * @returns the dispatch as it stood when it ended or `waitS` seconds were over
  * @throws as Client.ask; once the dispatch is on record, with its id in the fault
  */
-export async function follow(hub: Client, clock: Clock, ask: Ask, waitS: number): Promise<DispatchEnvelopeDto> {
+export async function follow(
+  hub: Client,
+  clock: Clock,
+  ask: Ask,
+  waitS: number,
+): Promise<DispatchEnvelopeDto> {
   const untilMs = clock.nowMs() + waitS * 1000;
   let answer = await hub.ask<DispatchEnvelopeDto>({ ...ask, waitS: Math.min(waitS, HOLD_MOST_S) });
   const { id } = answer.dispatch;
@@ -39,7 +44,12 @@ export async function follow(hub: Client, clock: Clock, ask: Ask, waitS: number)
 
 async function look(hub: Client, id: string, waitS: number): Promise<DispatchEnvelopeDto> {
   try {
-    return await hub.ask({ method: 'GET', path: `/dispatches/${encodeURIComponent(id)}`, waitS, patience: PATIENT });
+    return await hub.ask({
+      method: 'GET',
+      path: `/dispatches/${encodeURIComponent(id)}`,
+      waitS,
+      patience: PATIENT,
+    });
   } catch (error) {
     if (error instanceof Fault) error.document.dispatchId ??= id;
     throw error;

@@ -3,7 +3,6 @@
  * (`Refused`, with the hub's own problem document), or nobody said anything (`NoAnswer`), after which the work may
  * or may not be under way.
  */
-import type { Problem } from '../../hub/problems/code.js';
 import { EXIT, exitCodeOfStatus } from '../exit-code.js';
 import { Fault, type FaultDocument } from '../fault.js';
 
@@ -32,23 +31,28 @@ export class NoAnswer extends Fault {
     options?: ErrorOptions,
   ) {
     const remedy = 'See whether the hub runs and whether --url (FAIRLEAD_URL) is right.';
-    super({ title: 'The hub cannot be reached', code: 'hub_unreachable', detail, remedy }, EXIT.unavailable, options);
+    super(
+      { title: 'The hub cannot be reached', code: 'hub_unreachable', detail, remedy },
+      EXIT.unavailable,
+      options,
+    );
   }
 }
 
 /** A refusal from what travelled: the hub's problem document, or the word of a proxy before it. */
 export function readRefusal(status: number, headers: Headers, text: string): Refused {
   const problem = readProblem(text);
-  const requestId = problem.requestId ?? headers.get('x-request-id') ?? undefined;
+  const requestId = problem.requestId ?? headers.get('x-request-id');
   const document: FaultDocument = {
     ...problem,
     status,
     title: problem.title ?? `The answer was HTTP ${status}`,
     code: problem.code ?? `http_${status}`,
-    ...(requestId === undefined ? {} : { requestId }),
+    ...(requestId === null ? {} : { requestId }),
   };
   if (problem.code === undefined && status >= 300 && status < 400) {
-    document.detail = 'The address leads elsewhere; a token is not carried there. Give the address of the hub itself.';
+    document.detail =
+      'The address leads elsewhere; a token is not carried there. Give the address of the hub itself.';
   }
   return new Refused(status, document, readRetryAfter(headers.get('retry-after'), Date.now()));
 }
@@ -56,7 +60,8 @@ export function readRefusal(status: number, headers: Headers, text: string): Ref
 /** Nothing travelled, as `fetch` tells it. */
 export function readNoAnswer(url: string, error: unknown): NoAnswer {
   const { name, code, message } = rootOf(error);
-  if (name === 'TimeoutError') return new NoAnswer(`${url} did not answer in time.`, true, true, { cause: error });
+  if (name === 'TimeoutError')
+    return new NoAnswer(`${url} did not answer in time.`, true, true, { cause: error });
   const told = code ?? (message === '' ? 'no reason given' : message);
   const isPermanent = code !== undefined && (code === 'ENOTFOUND' || /CERT|_TLS_|ERR_SSL/.test(code));
   const mayBeDelivered = !isPermanent && !(code !== undefined && BEFORE_DELIVERY.has(code));
@@ -81,7 +86,7 @@ export function readRetryAfter(header: string | null, nowMs: number): number | n
 }
 
 /** Takes only members of the type they should have: an error about an error would hide the first. */
-function readProblem(text: string): Partial<Omit<Problem, 'code'>> & { code?: string } {
+function readProblem(text: string): Partial<FaultDocument> {
   let value: unknown;
   try {
     value = JSON.parse(text);

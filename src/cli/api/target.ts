@@ -18,7 +18,7 @@ export type Given = { url?: string | undefined; token?: string | undefined };
 export function targetOf(flags: Given, env: NodeJS.ProcessEnv, stored: Credentials | undefined): Target {
   const told = flags.url ?? nonEmpty(env.FAIRLEAD_URL);
   const token = flags.token ?? nonEmpty(env.FAIRLEAD_TOKEN);
-  const urls = told === undefined ? (stored && readUrls(stored.url)) : readUrls(told);
+  const urls = told === undefined ? stored && readUrls(stored.url) : readUrls(told);
   if (urls === undefined) throw new NotLoggedIn('No address of a hub is known.');
   if (token !== undefined) return { urls, token: checkedToken(token) };
   if (stored === undefined) throw new NotLoggedIn(`No token is known for ${urls.join(', ')}.`);
@@ -46,7 +46,11 @@ export function readUrls(list: string): string[] {
 
 function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username + url.password !== '') {
+  if (
+    url === undefined ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    url.username + url.password !== ''
+  ) {
     throw new UsageFault('The address of a hub must be an http or https url without a credential in it.');
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');

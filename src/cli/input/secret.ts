@@ -45,7 +45,9 @@ export async function askedSecret(
   const { stdin, stderr } = surroundings;
   const typed = stdin.isTTY === true ? await readHidden(prompt, stdin, stderr) : await readAll(stdin);
   if (typed === '') {
-    throw new UsageFault(`No token was given: use --token, --token-file or ${sources.variable}, or pipe it in.`);
+    throw new UsageFault(
+      `No token was given: use --token, --token-file or ${sources.variable}, or pipe it in.`,
+    );
   }
   return checkedToken(typed);
 }

@@ -12,7 +12,12 @@ import { facts } from './table.js';
  * @param waitS how long was waited; 0 for somebody who only wanted it accepted
  * @returns the exit code that goes with it
  */
-export function showOutcome(printer: Printer, answer: DispatchEnvelopeDto, subject: string, waitS: number): ExitCode {
+export function showOutcome(
+  printer: Printer,
+  answer: DispatchEnvelopeDto,
+  subject: string,
+  waitS: number,
+): ExitCode {
   const { dispatch } = answer;
   printer.data(answer, () => outcomeLines(printer, dispatch, subject));
   const exitCode = exitCodeOfState(dispatch.state);

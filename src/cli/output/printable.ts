@@ -22,5 +22,7 @@ const SPARED = /(\t|\u001b\[[\d;]*m)/;
 function escaped(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (character === '\n') return ' ';
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  return code < 0x100
+    ? `\\x${code.toString(16).padStart(2, '0')}`
+    : `\\u${code.toString(16).padStart(4, '0')}`;
 }

@@ -9,7 +9,12 @@ import { redact } from './redact.js';
 import type { Printer } from './printer.js';
 
 /** @returns the exit code that the failure stands for */
-export function report(thrown: unknown, printer: Printer, stderr: { write(text: string): unknown }, secrets: string[]) {
+export function report(
+  thrown: unknown,
+  printer: Printer,
+  stderr: { write(text: string): unknown },
+  secrets: string[],
+) {
   const { document, exitCode } = faultOf(thrown);
   if (printer.isJson) printer.document({ error: redacted(document, secrets) });
   else for (const line of linesOf(document, printer)) stderr.write(`${redact(line, secrets)}\n`);

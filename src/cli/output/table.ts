@@ -14,7 +14,9 @@ const NOTHING = '-';
 /** One line for each row under a line of titles; columns as wide as their widest cell, nothing ever cut. */
 export function table<R>(rows: readonly R[], columns: readonly Column<R>[], paint: Paint): string[] {
   const cells = rows.map((row) => columns.map(({ of }) => cellText(of(row))));
-  const widths = columns.map(({ title }, at) => Math.max(title.length, ...cells.map((line) => widthOf(line[at]))));
+  const widths = columns.map(({ title }, at) =>
+    Math.max(title.length, ...cells.map((line) => widthOf(line[at]))),
+  );
   const padded = (line: readonly string[], painted: (text: string, at: number) => string): string =>
     line
       .map((text, at) => {

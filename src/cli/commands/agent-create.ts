@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import type { AgentDto, CreateAgentDto } from '../../hub/agents/dto/agent.dto.js';
+import type { DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { Client } from '../api/client.js';
+import { follow } from '../api/follow.js';
+import type { Cli } from '../cli.js';
+import { EXIT, exitCodeOfState } from '../exit-code.js';
+import { count } from '../input/duration.js';
+import { pair, type Pairs } from '../input/pairs.js';
+import { examples, waitS, waits, type WaitOptions } from '../options.js';
+import { showOutcome } from '../output/dispatch.js';
+
+type CreateOptions = WaitOptions & {
+  broker: string;
+  directory?: string;
+  env?: Pairs;
+  memoryMb?: number;
+  openFiles?: number;
+  cpuSeconds?: number;
+  wallSeconds?: number;
+  start?: boolean;
+};
+
+/** What is sent: the hub fills in what is left out. */
+type CreateBody = Pick<CreateAgentDto, 'name' | 'broker'> & { spec: Partial<CreateAgentDto['spec']> };
+
+export function addAgentCreate(group: Command, cli: Cli): void {
+  waits(group.command('create'))
+    .description('put an agent on record; with --start, start it as well')
+    .usage('[options] <name> --broker <broker> -- <command> [args...]')
+    .argument('<name>', 'lower-case letters, digits and inner hyphens')
+    .argument('<command...>', 'what it runs, after -- so that its options are its own')
+    .requiredOption('--broker <broker>', 'the broker that is to run it, by id or name')
+    .option('--directory <path>', 'where it runs (default: a folder of its own)')
+    .option('--env <name=value>', 'a variable of its environment; may be repeated', pair)
+    .option('--memory-mb <n>', 'virtual memory of each of its processes, MiB', count)
+    .option('--open-files <n>', 'how many files it may hold open', count)
+    .option('--cpu-seconds <n>', 'processor time of each of its processes', count)
+    .option('--wall-seconds <n>', 'time from its start, after which it is stopped', count)
+    .option('--start', 'start it as well')
+    .addHelpText(
+      'after',
+      examples(
+        'agents create web --broker build-1 --start -- python3 -m http.server 9000',
+        'agents create tests --broker build-1 --directory /src --env CI=1 --wall-seconds 600 -- npm test',
+      ),
+    )
+    .action(
+      cli.action<CreateOptions, [string, string[]]>(async (run, name, [command = '', ...args]) => {
+        const { printer, options, surroundings } = run;
+        const hub = await run.hub();
+        const body = bodyOf(name, command, args, options);
+        const agent = await run.spin('asking the hub', () =>
+          hub.ask<AgentDto>({ method: 'POST', path: '/agents', body }),
+        );
+        if (options.start !== true) {
+          printer.data(agent, () => [`Created ${agent.name} (${agent.id}).`]);
+          printer.note(`Start it with: fairlead agents start ${agent.name}`);
+          return EXIT.ok;
+        }
+        printer.note(`Created ${agent.name} (${agent.id}).`);
+        const seconds = waitS(options);
+        const started = await run.spin(`starting ${agent.name}`, () =>
+          start(hub, surroundings.clock, agent, seconds),
+        );
+        if (!printer.isJson) return showOutcome(printer, started, agent.name, seconds);
+        printer.document({ agent, ...started });
+        const exitCode = exitCodeOfState(started.dispatch.state);
+        return exitCode === EXIT.notEnded && seconds === 0 ? EXIT.ok : exitCode;
+      }),
+    );
+}
+
+function start(
+  hub: Client,
+  clock: Parameters<typeof follow>[1],
+  { id }: AgentDto,
+  seconds: number,
+): Promise<DispatchEnvelopeDto> {
+  return follow(hub, clock, { method: 'POST', path: `/agents/${id}/start` }, seconds);
+}
+
+function bodyOf(name: string, command: string, args: string[], options: CreateOptions): CreateBody {
+  const { broker, directory, env, memoryMb, openFiles, cpuSeconds, wallSeconds } = options;
+  return {
+    name,
+    broker,
+    spec: {
+      command,
+      args,
+      ...(directory === undefined ? {} : { directory }),
+      ...(env === undefined ? {} : { environment: env }),
+      limits: {
+        ...(memoryMb === undefined ? {} : { memoryMb }),
+        ...(openFiles === undefined ? {} : { openFiles }),
+        ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
+        ...(wallSeconds === undefined ? {} : { wallSeconds }),
+      },
+    },
+  };
+}

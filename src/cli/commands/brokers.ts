@@ -1,0 +1,103 @@
+/** The brokers that the hub knows. */
+import type { Command } from 'commander';
+import type { CreateDispatchDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { BrokerDto } from '../../hub/registry/dto/broker.dto.js';
+import { follow } from '../api/follow.js';
+import type { Cli } from '../cli.js';
+import { asksHub, examples, lists, waitS, waits, type PageOptions, type WaitOptions } from '../options.js';
+import { age } from '../output/age.js';
+import { showOutcome } from '../output/dispatch.js';
+import type { Printer } from '../output/printer.js';
+import { facts, pairs } from '../output/table.js';
+import { printList } from './list.js';
+
+/** A ping that nobody waits for any more is let go of soon after. */
+const PING_LEEWAY_S = 5;
+
+export function addBrokers(program: Command, cli: Cli): void {
+  const group = program.command('brokers').description('the brokers that the hub knows');
+
+  lists(group.command('list'))
+    .description('list brokers, newest first')
+    .addHelpText('after', examples('brokers list', 'brokers list --json'))
+    .action(
+      cli.action<PageOptions>((run) =>
+        printList<BrokerDto>(run, '/brokers', {}, (nowMs) => [
+          { title: 'ID', of: ({ id }) => id },
+          { title: 'NAME', of: ({ name }) => name },
+          { title: 'PRESENCE', of: ({ presence }) => presence?.state ?? 'never seen', isState: true },
+          { title: 'SEEN', of: ({ presence }) => age(presence?.lastSeenAt ?? null, nowMs) },
+          { title: 'AGENTS', of: ({ presence }) => presence?.running },
+          { title: 'REPLICA', of: ({ ownership }) => ownership?.replica },
+          { title: 'SOFTWARE', of: ({ software }) => software },
+          { title: 'LABELS', of: ({ labels }) => pairs(labels) },
+        ]),
+      ),
+    );
+
+  asksHub(group.command('get'))
+    .description('show one broker')
+    .argument('<broker>', 'id or name')
+    .addHelpText('after', examples('brokers get build-1'))
+    .action(
+      cli.action<object, [string]>(async (run, idOrName) => {
+        const hub = await run.hub();
+        const path = `/brokers/${encodeURIComponent(idOrName)}`;
+        const broker = await run.spin('asking the hub', () => hub.ask<BrokerDto>({ method: 'GET', path }));
+        run.printer.data(broker, () => brokerFacts(run.printer, broker, hub.hubNowMs));
+      }),
+    );
+
+  waits(group.command('ping'))
+    .description('send a command to a broker that does nothing but come back')
+    .argument('<broker>', 'id or name')
+    .addHelpText('after', examples('brokers ping build-1', 'brokers ping build-1 --wait 5'))
+    .action(
+      cli.action<WaitOptions, [string]>(async (run, idOrName) => {
+        const { printer, surroundings } = run;
+        const { clock } = surroundings;
+        const hub = await run.hub();
+        const seconds = waitS(run.options);
+        const body: CreateDispatchDto = { op: 'broker.ping', deadlineS: seconds + PING_LEEWAY_S };
+        const path = `/brokers/${encodeURIComponent(idOrName)}/dispatches`;
+        const sentMs = clock.nowMs();
+        const answer = await run.spin(`waiting for ${idOrName}`, () =>
+          follow(hub, clock, { method: 'POST', path, body }, seconds),
+        );
+        const roundTripMs = Math.round(clock.nowMs() - sentMs);
+        const exitCode = showOutcome(printer, answer, idOrName, seconds);
+        if (answer.dispatch.state === 'succeeded')
+          printer.note(`Round trip, hub included: ${roundTripMs} ms`);
+        return exitCode;
+      }),
+    );
+}
+
+function brokerFacts({ paint }: Printer, broker: BrokerDto, nowMs: number): string[] {
+  const { ownership, presence } = broker;
+  return facts(
+    [
+      ['id', broker.id],
+      ['name', broker.name],
+      ['presence', presence?.state ?? 'never seen'],
+      ['seen', presence === null ? undefined : `${age(presence.lastSeenAt, nowMs)} ago`],
+      ['agents', presence?.running],
+      ['load', presence?.load ?? undefined],
+      ['replica', ownership?.replica ?? undefined],
+      ['epoch', ownership?.epoch],
+      ['connected', ownership?.replica == null ? undefined : `${age(ownership.since, nowMs)} ago`],
+      ['released', releaseOf(ownership, nowMs)],
+      ['software', broker.software],
+      ['capabilities', broker.capabilities?.join(' ')],
+      ['labels', pairs(broker.labels)],
+      ['joined', `${age(broker.createdAt, nowMs)} ago`],
+    ],
+    paint,
+  );
+}
+
+function releaseOf(ownership: BrokerDto['ownership'], nowMs: number): string | undefined {
+  if (ownership === null || ownership.releasedAt === null) return undefined;
+  const { releasedAt, releaseReason } = ownership;
+  return `${age(releasedAt, nowMs)} ago${releaseReason === null ? '' : ` (${releaseReason})`}`;
+}

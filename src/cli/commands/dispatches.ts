@@ -1,0 +1,101 @@
+/** Commands that the hub holds for brokers: what they are, how far they are, and what came of them. */
+import type { Command } from 'commander';
+import type { AgentDto } from '../../hub/agents/dto/agent.dto.js';
+import type { DispatchDto, TrailDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { Client } from '../api/client.js';
+import { follow } from '../api/follow.js';
+import type { Cli } from '../cli.js';
+import { EXIT, exitCodeOfState } from '../exit-code.js';
+import { count } from '../input/duration.js';
+import { asksHub, examples, lists, type PageOptions } from '../options.js';
+import { age } from '../output/age.js';
+import { dispatchFacts } from '../output/dispatch.js';
+import { table } from '../output/table.js';
+import { printList } from './list.js';
+
+type ListOptions = PageOptions & { broker?: string; agent?: string; state?: string };
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function addDispatches(program: Command, cli: Cli): void {
+  const group = program.command('dispatches').description('the commands that brokers are given');
+
+  lists(group.command('list'))
+    .description('list dispatches, newest first')
+    .option('--broker <broker>', 'only those of one broker, by id or name')
+    .option('--agent <agent>', 'only those of one agent, by id or name')
+    .option('--state <state>', 'only those in one state, such as pending or failed')
+    .addHelpText(
+      'after',
+      examples('dispatches list --state pending', 'dispatches list --agent web --limit 5'),
+    )
+    .action(
+      cli.action<ListOptions>(async (run) => {
+        const { broker, agent, state } = run.options;
+        const agentId =
+          agent === undefined || UUID.test(agent) ? agent : await idOfAgent(await run.hub(), agent);
+        await printList<DispatchDto>(run, '/dispatches', { broker, agent: agentId, state }, (nowMs) => [
+          { title: 'ID', of: ({ id }) => id },
+          { title: 'OP', of: ({ op }) => op },
+          { title: 'STATE', of: (dispatch) => dispatch.state, isState: true },
+          { title: 'BROKER', of: (dispatch) => dispatch.broker.name ?? dispatch.broker.id },
+          { title: 'AGENT', of: (dispatch) => dispatch.agent },
+          { title: 'ATTEMPT', of: ({ attempt }) => attempt },
+          { title: 'AGE', of: ({ createdAt }) => age(createdAt, nowMs) },
+          {
+            title: 'WHY',
+            of: ({ error, reason }) => (error === null ? reason : `${error.code}: ${error.message}`),
+          },
+        ]);
+      }),
+    );
+
+  asksHub(group.command('get'))
+    .description('show one dispatch; with --wait, wait for its end and let the exit code tell the outcome')
+    .argument('<id>')
+    .option('--wait <seconds>', 'how long to wait for the end', count)
+    .addHelpText('after', examples('dispatches get 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33 --wait 60'))
+    .action(
+      cli.action<{ wait?: number }, [string]>(async (run, id) => {
+        const hub = await run.hub();
+        const { wait } = run.options;
+        const path = `/dispatches/${encodeURIComponent(id)}`;
+        const answer = await run.spin('waiting for the end', () =>
+          follow(hub, run.surroundings.clock, { method: 'GET', path }, wait ?? 0),
+        );
+        run.printer.data(answer, () => dispatchFacts(run.printer, answer.dispatch, hub.hubNowMs));
+        return wait === undefined ? EXIT.ok : exitCodeOfState(answer.dispatch.state);
+      }),
+    );
+
+  asksHub(group.command('trail'))
+    .description('the recorded steps of one dispatch')
+    .argument('<id>')
+    .addHelpText('after', examples('dispatches trail 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33'))
+    .action(
+      cli.action<object, [string]>(async (run, id) => {
+        const hub = await run.hub();
+        const path = `/dispatches/${encodeURIComponent(id)}/trail`;
+        const answer = await run.spin('asking the hub', () => hub.ask<TrailDto>({ method: 'GET', path }));
+        run.printer.data(answer, () =>
+          table(
+            answer.trail,
+            [
+              { title: 'AT', of: ({ at }) => at },
+              { title: 'STATE', of: ({ state }) => state, isState: true },
+              { title: 'ATTEMPT', of: ({ attempt }) => attempt },
+              { title: 'EPOCH', of: ({ epoch }) => epoch },
+              { title: 'REPLICA', of: ({ replica }) => replica },
+              { title: 'REASON', of: ({ reason, count: steps }) => reason ?? (steps && `${steps} steps`) },
+            ],
+            run.printer.paint,
+          ),
+        );
+      }),
+    );
+}
+
+async function idOfAgent(hub: Client, name: string): Promise<string> {
+  const { id } = await hub.ask<AgentDto>({ method: 'GET', path: `/agents/${encodeURIComponent(name)}` });
+  return id;
+}

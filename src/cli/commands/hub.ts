@@ -1,0 +1,78 @@
+/** Starting and minding a hub on this machine. These load the hub itself; nothing else of the command does. */
+import type { Command } from 'commander';
+import type { Cli } from '../cli.js';
+import { EXIT } from '../exit-code.js';
+import { ConfigFault } from '../fault.js';
+import { count } from '../input/duration.js';
+import { examples } from '../options.js';
+
+type DrainOptions = { local?: boolean; deadline?: number };
+
+export function addHub(program: Command, cli: Cli): void {
+  const hub = program.command('hub').description('run a hub on this machine');
+
+  hub
+    .command('start')
+    .description('run a replica until SIGTERM or SIGINT, which drain it; a second signal ends it at once')
+    .addHelpText(
+      'after',
+      examples('hub start', 'hub start   # without DATABASE_URL it runs a PostgreSQL of its own'),
+    )
+    .action(
+      cli.action(async ({ surroundings: { env, programs } }) => {
+        const { runHub } = await programs.hub();
+        await reported(() => runHub(env));
+        return process.exitCode === undefined || process.exitCode === 0 ? EXIT.ok : EXIT.failed;
+      }),
+    );
+
+  hub
+    .command('migrate')
+    .description('bring the schema of the database up to date')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('hub migrate'))
+    .action(
+      cli.action(async ({ surroundings: { env, programs }, printer }) => {
+        const { migrateHub } = await programs.hub();
+        const migrations = await reported(() => migrateHub(env));
+        const lines =
+          migrations.length === 0 ? ['The schema is up to date.'] : migrations.map((name) => `ran ${name}`);
+        printer.data({ migrations }, () => lines);
+      }),
+    );
+
+  hub
+    .command('drain')
+    .description('take the replica on this machine out of service, and wait until its work is handed over')
+    .requiredOption('--local', 'the replica that runs on this machine with this environment')
+    .option('--deadline <seconds>', 'give up waiting for brokers to move after this long', count)
+    .addHelpText('after', examples('hub drain --local', 'hub drain --local --deadline 120'))
+    .action(
+      cli.action<DrainOptions>(
+        async ({ surroundings: { env, programs }, printer, options: { deadline } }) => {
+          const { drainLocal } = await programs.hub();
+          const onProgress = (line: string): void => printer.note(line);
+          const ended = await reported(() =>
+            drainLocal(env, { onProgress, ...(deadline === undefined ? {} : { deadlineS: deadline }) }),
+          );
+          printer.lines([ended === 'drained' ? 'Drained.' : 'No hub runs here; there is nothing to drain.']);
+        },
+      ),
+    );
+}
+
+/** Gives the hub's configuration errors their exit code; known by shape, so that the hub need not be loaded for it. */
+async function reported<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const lines = reportOf(error);
+    if (lines === undefined) throw error;
+    throw new ConfigFault(lines.join('; '), 'Mend the variables that are named.', { cause: error });
+  }
+}
+
+function reportOf(error: unknown): string[] | undefined {
+  if (typeof error !== 'object' || error === null || !('report' in error)) return undefined;
+  return typeof error.report === 'function' ? (error as { report(): string[] }).report() : undefined;
+}

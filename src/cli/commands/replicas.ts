@@ -1,0 +1,37 @@
+/** The hub's own processes. */
+import type { Command } from 'commander';
+import type { ReplicaDto, ReplicaPageDto } from '../../hub/drain/dto/replica.dto.js';
+import type { Cli } from '../cli.js';
+import { asksHub, examples } from '../options.js';
+import { age } from '../output/age.js';
+import { table, type Column } from '../output/table.js';
+
+export function addReplicas(program: Command, cli: Cli): void {
+  const group = program.command('replicas').description('the processes that make up the hub');
+
+  asksHub(group.command('list'))
+    .description('list replicas that live, and those that were gone within the last day')
+    .addHelpText('after', examples('replicas list'))
+    .action(
+      cli.action(async (run) => {
+        const hub = await run.hub();
+        const page = await run.spin('asking the hub', () =>
+          hub.ask<ReplicaPageDto>({ method: 'GET', path: '/replicas' }),
+        );
+        run.printer.data(page, () => table(page.items, columns(hub.hubNowMs), run.printer.paint));
+      }),
+    );
+}
+
+function columns(nowMs: number): Column<ReplicaDto>[] {
+  return [
+    { title: 'ID', of: ({ id }) => id },
+    { title: 'NAME', of: ({ name }) => name },
+    { title: 'STATE', of: ({ state }) => state, isState: true },
+    { title: 'BROKERS', of: ({ brokers }) => brokers },
+    { title: 'SOFTWARE', of: ({ software }) => software },
+    { title: 'URL', of: ({ publicUrl }) => publicUrl },
+    { title: 'AGE', of: ({ startedAt }) => age(startedAt, nowMs) },
+    { title: 'SEEN', of: ({ lastSeenAt }) => age(lastSeenAt, nowMs) },
+  ];
+}

@@ -1,0 +1,97 @@
+/**
+ * The `fairlead` command: a thin client of the hub's HTTP API, and the way to start a hub or a broker. `run` is the
+ * whole of it; nothing below it ends the process or looks at anything but the surroundings it was given.
+ */
+import { Command, CommanderError } from 'commander';
+import { Cli } from './cli.js';
+import { addAgents } from './commands/agents.js';
+import { addBroker } from './commands/broker.js';
+import { addBrokers } from './commands/brokers.js';
+import { addDispatches } from './commands/dispatches.js';
+import { addHub } from './commands/hub.js';
+import { addJoinTokens } from './commands/join-tokens.js';
+import { addLogin } from './commands/login.js';
+import { addReplicas } from './commands/replicas.js';
+import { addVersion } from './commands/version.js';
+import { EXIT, exitCodeHelp } from './exit-code.js';
+import { examples } from './options.js';
+import { redact } from './output/redact.js';
+import { SOFTWARE } from './software.js';
+import { CLOCK, PROGRAMS, type Surroundings } from './surroundings.js';
+
+/**
+ * Runs the command with these arguments, without the names of the interpreter and of the script.
+ *
+ * @returns the exit code, as the table in `exit-code.ts` has it
+ */
+export async function run(argv: readonly string[], given: Partial<Surroundings> = {}): Promise<number> {
+  const { env, stdin, stdout, stderr } = process;
+  const surroundings: Surroundings = {
+    env,
+    stdin,
+    stdout,
+    stderr,
+    clock: CLOCK,
+    programs: PROGRAMS,
+    ...given,
+  };
+  const cli = new Cli(surroundings);
+  try {
+    await buildProgram(surroundings, cli).parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return cli.exitCode;
+}
+
+function buildProgram(surroundings: Surroundings, cli: Cli): Command {
+  const { stdout, stderr, env } = surroundings;
+  // Settings are inherited by the commands that are added after them.
+  const program = new Command('fairlead')
+    .description(
+      'Commands for fleets of agent runtime brokers: each reaches the right broker, once, in order.',
+    )
+    .version(SOFTWARE)
+    .exitOverride()
+    .enablePositionalOptions()
+    .showHelpAfterError('(add --help for help)')
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      // An argument in the wrong place is quoted, and it may be a token.
+      outputError: (text, write) => write(redact(text, [env.FAIRLEAD_TOKEN ?? ''])),
+    })
+    .option('--url <urls>', 'the hub, or several replicas with commas between (FAIRLEAD_URL)')
+    .option('--token <token>', 'who is asking (FAIRLEAD_TOKEN)')
+    .option('--json', 'print one JSON document: the answer of the hub')
+    .addHelpText(
+      'after',
+      [
+        examples(
+          'hub start',
+          'login http://127.0.0.1:8080',
+          'join-tokens create',
+          'broker join http://127.0.0.1:8080 --token flj_...',
+          'broker start',
+          'agents create web --broker build-1 --start -- python3 -m http.server 9000',
+        ),
+        '',
+        exitCodeHelp(),
+      ].join('\n'),
+    );
+  for (const add of [
+    addHub,
+    addBroker,
+    addLogin,
+    addJoinTokens,
+    addBrokers,
+    addAgents,
+    addDispatches,
+    addReplicas,
+    addVersion,
+  ]) {
+    add(program, cli);
+  }
+  return program;
+}

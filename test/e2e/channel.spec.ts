@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+
+describe('the control channel', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(2);
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+  });
+
+  const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+
+  describe('with two sockets of one broker', () => {
+    it('sends work to the newer one and takes results from both', async () => {
+      const broker = await join();
+      const older = await broker.connect(cluster.hub(0).url);
+      await cluster.api(0).ping(broker.id, { orderingKey: null });
+      const early = await older.nextDispatch();
+      older.ack(early);
+      await eventually(async () => (await cluster.api(0).dispatch(early.id)).state === 'running');
+
+      const newer = await broker.connect(cluster.hub(1).url, [
+        { id: early.id, attempt: 1, status: 'running' },
+      ]);
+      const { body } = await cluster.api(0).ping(broker.id, { orderingKey: null });
+      const late = await newer.nextDispatch();
+      older.succeed(early);
+
+      expect(late.id).toBe(body.dispatch.id);
+      expect(await cluster.api(1).dispatch(early.id, 10)).toMatchObject({ state: 'succeeded' });
+      expect(older.count('dispatch')).toBe(0);
+      older.cut();
+      newer.succeed(late);
+      await newer.next('confirm');
+      await newer.close();
+    });
+
+    it('leaves the broker with its newer owner when the older socket ends late', async () => {
+      const broker = await join();
+      const older = await broker.connect(cluster.hub(0).url);
+      const newer = await broker.connect(cluster.hub(1).url);
+
+      await older.close();
+
+      const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
+      expect(body.ownership).toMatchObject({ replica: cluster.hub(1).replicaId, epoch: 2 });
+      expect(body.presence.state).toBe('online');
+      await newer.close();
+    });
+
+    it('closes the older one with 4409 at once when another instance shows the credential', async () => {
+      const broker = await join();
+      const original = await broker.connect(cluster.hub(0).url);
+
+      const clone = await broker.connect(cluster.hub(1).url, [], { bootId: randomUUID() });
+
+      expect(await original.closed).toMatchObject({ code: 4409 });
+      await clone.close();
+    });
+  });
+
+  it('finds a command whose wake was lost by polling', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(0).url);
+    const client = new pg.Client(cluster.database.url);
+    await client.connect();
+    const id = randomUUID();
+    await client.query(
+      `insert into broker_dispatch (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
+       values ($1, $2, 'broker.ping', '{}', 'normal', 'pending', now() + interval '1 minute', $3, '{}', '[]')`,
+      [id, broker.id, cluster.hub(1).replicaId],
+    );
+    await client.end();
+
+    const dispatch = await link.nextDispatch();
+    link.succeed(dispatch);
+
+    expect(dispatch.id).toBe(id);
+    expect(await cluster.api(1).dispatch(id, 10)).toMatchObject({ state: 'succeeded' });
+    await link.close();
+  });
+
+  it('gives commands of one key one at a time and in order, and others in between', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(0).url);
+    const ids = [];
+    for (const key of ['k', 'k', 'other']) {
+      ids.push((await cluster.api(1).ping(broker.id, { orderingKey: key })).body.dispatch.id);
+    }
+
+    const first = await link.nextDispatch();
+    const other = await link.nextDispatch();
+    expect([first.id, other.id]).toEqual([ids[0], ids[2]]);
+    link.ack(first);
+    await eventually(async () => (await cluster.api(0).dispatch(first.id)).state === 'running');
+    expect(link.count('dispatch')).toBe(0);
+    link.succeed(first);
+    const second = await link.nextDispatch();
+
+    expect(second.id).toBe(ids[1]);
+    link.succeed(second);
+    link.succeed(other);
+    await cluster.api(0).dispatch(second.id, 10);
+    await link.close();
+  });
+
+  describe('refuses', () => {
+    const upgrade = (headers: Record<string, string>) =>
+      fetch(`${cluster.hub(0).url}/api/v1/control`, { headers }).then(({ status }) => status);
+
+    it.each([
+      [
+        'a frame before the hello',
+        JSON.stringify({ t: 'heartbeat', health: 'online', load: null, running: 0 }),
+      ],
+      ['text that is not JSON', '{'],
+      ['an unknown frame type', JSON.stringify({ t: 'nonsense' })],
+      ['a hello with a broken field', JSON.stringify({ t: 'hello', protocol: 1 })],
+      ['a hello over 16 KiB', JSON.stringify({ t: 'hello', software: 'x'.repeat(16 * 1024) })],
+    ])('%s with 4400', async (_what, text) => {
+      const link = await (await join()).dial(cluster.hub(0).url);
+
+      link.sendText(text);
+
+      expect(await link.closed).toMatchObject({ code: 4400 });
+    });
+
+    it('a frame over 1 MiB with 1009', async () => {
+      const link = await (await join()).connect(cluster.hub(0).url);
+
+      link.sendText(JSON.stringify({ t: 'goodbye', reason: 'x'.repeat(1024 * 1024) }));
+
+      expect(await link.closed).toMatchObject({ code: 1009 });
+    });
+
+    it('a protocol version that it does not speak with 4426', async () => {
+      const broker = await join();
+      const link = await broker.dial(cluster.hub(0).url);
+
+      link.send(broker.hello({ protocol: { min: 7, max: 9 } }));
+
+      expect(await link.closed).toMatchObject({ code: 4426 });
+    });
+
+    it.each([
+      ['no credential', () => undefined],
+      ['a made-up credential', () => 'Bearer abc.def.ghi'],
+      ["a person's token", () => `Bearer ${cluster.administratorToken}`],
+    ])('an upgrade with %s with a plain 401', async (_what, credential) => {
+      const { WebSocket } = await import('ws');
+      const authorization = credential();
+      const socket = new WebSocket(
+        `${cluster.hub(0).url.replace('http', 'ws')}/api/v1/control`,
+        'fairlead.v1',
+        {
+          headers: authorization === undefined ? {} : { authorization },
+        },
+      );
+
+      const status = await new Promise((resolve) =>
+        socket
+          .on('unexpected-response', (_request, response) => resolve(response.statusCode))
+          .on('error', () => undefined),
+      );
+
+      expect(status).toBe(401);
+      socket.terminate();
+    });
+
+    it('plain HTTP on its path', async () => {
+      expect(await upgrade({})).toBe(404);
+    });
+  });
+});

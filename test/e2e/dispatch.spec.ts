@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Cluster } from '../support/cluster.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+
+describe('a command in a cluster of two replicas', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(2);
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+  });
+
+  for (const [where, caller] of [
+    ['the replica that holds the broker', 1],
+    ['the other replica', 0],
+  ] as const) {
+    it(`is answered with its result when it came in at ${where}`, async () => {
+      const broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+      const link = await broker.connect(cluster.hub(1).url);
+
+      const answer = cluster.api(caller).ping(broker.name, { waitS: 10 });
+      const dispatch = await link.nextDispatch();
+      link.ack(dispatch);
+      link.succeed(dispatch, { time: 'now' });
+
+      const { status, body } = await answer;
+      expect(status).toBe(200);
+      expect(body.dispatch).toMatchObject({ state: 'succeeded', result: { time: 'now' }, attempt: 1 });
+      expect((await link.next('confirm')).ids).toEqual([dispatch.id]);
+      const trail = await cluster.api(caller).trail(dispatch.id);
+      expect(trail.map(({ state }) => state).filter((state) => state !== 'running')).toEqual([
+        'pending',
+        'claimed',
+        'succeeded',
+      ]);
+      await link.close();
+    });
+  }
+});

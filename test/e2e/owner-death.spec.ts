@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import type { HubProcess } from '../support/hub-process.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+
+/** Replica 0 lives through all of it; the owner is a fresh replica in each test, and dies in it. */
+describe('a command whose owner is killed', () => {
+  let cluster: Cluster;
+  let owner: HubProcess;
+  let broker: ScriptedBroker;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(1);
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+  });
+
+  beforeEach(async () => {
+    owner = await cluster.addReplica();
+    broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  }, 30_000);
+
+  const states = async (id: string) => (await cluster.api(0).trail(id)).map(({ state }) => state);
+  const reasons = async (id: string) =>
+    (await cluster.api(0).trail(id)).flatMap(({ reason }) => reason ?? []);
+
+  it('before the claim is sent once by the next owner', async () => {
+    await broker.connect(owner.url);
+    owner.signal('SIGSTOP');
+
+    const { body } = await cluster.api(0).ping(broker.id);
+    await owner.kill();
+    const link = await broker.connect(cluster.hub(0).url);
+    const dispatch = await link.nextDispatch();
+    link.succeed(dispatch);
+
+    expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
+    expect(await cluster.api(0).dispatch(dispatch.id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    await link.close();
+  }, 30_000);
+
+  it('after the claim, and never begun, is sent again under a new attempt', async () => {
+    const first = await broker.connect(owner.url);
+    await cluster.api(0).ping(broker.id);
+    const lost = await first.nextDispatch();
+
+    await owner.kill();
+    const link = await broker.connect(cluster.hub(0).url);
+    const again = await link.nextDispatch();
+    link.succeed(again);
+
+    expect(again).toMatchObject({ id: lost.id, attempt: 2 });
+    expect(await cluster.api(0).dispatch(again.id, 10)).toMatchObject({ state: 'succeeded', attempt: 2 });
+    expect(await reasons(again.id)).toEqual(['never_begun']);
+    await link.close();
+  }, 30_000);
+
+  it('after the ack is adopted, and its result is taken without sending it again', async () => {
+    const first = await broker.connect(owner.url);
+    await cluster.api(0).ping(broker.id);
+    const dispatch = await first.nextDispatch();
+    first.ack(dispatch);
+    await eventually(async () => (await cluster.api(0).dispatch(dispatch.id)).state === 'running');
+
+    await owner.kill();
+    const link = await broker.connect(cluster.hub(0).url, [
+      { id: dispatch.id, attempt: dispatch.attempt, status: 'running' },
+    ]);
+    link.succeed(dispatch);
+
+    expect(await cluster.api(0).dispatch(dispatch.id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    expect(await states(dispatch.id)).toEqual(['pending', 'claimed', 'running', 'running', 'succeeded']);
+    expect(await reasons(dispatch.id)).toEqual(['adopted']);
+    expect(link.count('dispatch')).toBe(0);
+    await link.close();
+  }, 30_000);
+
+  it('after the result was settled keeps its one ending when the broker tells it again', async () => {
+    const first = await broker.connect(owner.url);
+    await cluster.api(0).ping(broker.id);
+    const dispatch = await first.nextDispatch();
+    first.succeed(dispatch, { told: 'once' });
+    await cluster.api(0).dispatch(dispatch.id, 10);
+
+    await owner.kill();
+    const link = await broker.connect(cluster.hub(0).url, [
+      { id: dispatch.id, attempt: dispatch.attempt, status: 'ended' },
+    ]);
+
+    expect((await link.next('confirm')).ids).toEqual([dispatch.id]);
+    link.succeed(dispatch, { told: 'twice' });
+    expect((await link.next('confirm')).ids).toEqual([dispatch.id]);
+    expect(await cluster.api(0).dispatch(dispatch.id)).toMatchObject({ result: { told: 'once' } });
+    expect((await states(dispatch.id)).filter((state) => state === 'succeeded')).toHaveLength(1);
+    await link.close();
+  }, 30_000);
+
+  it('and whose broker lost its journal ends as unknown, unless it may be repeated', async () => {
+    const first = await broker.connect(owner.url);
+    const agent = await cluster.api(0).post('/api/v1/agents', {
+      name: `a-${randomUUID().slice(0, 8)}`,
+      broker: broker.id,
+      spec: { command: 'true' },
+    });
+    const start = await cluster.api(0).post(`/api/v1/agents/${agent.body.id}/start`);
+    await first.nextDispatch();
+    const ping = await cluster.api(0).ping(broker.id);
+    await first.nextDispatch();
+
+    await owner.kill();
+    broker.journalId = randomUUID();
+    const link = await broker.connect(cluster.hub(0).url);
+    const again = await link.nextDispatch();
+    link.succeed(again);
+
+    expect(await cluster.api(0).dispatch(start.body.dispatch.id, 10)).toMatchObject({
+      state: 'failed',
+      error: { code: 'outcome_unknown' },
+    });
+    expect(again).toMatchObject({ id: ping.body.dispatch.id, attempt: 2 });
+    expect(await cluster.api(0).dispatch(again.id, 10)).toMatchObject({ state: 'succeeded' });
+    await link.close();
+  }, 30_000);
+
+  it('is told as a replica that is gone, and lets go of its brokers, within 6 s', async () => {
+    await broker.connect(owner.url);
+
+    await owner.kill();
+
+    const row = await eventually(
+      async () => {
+        const { body: replicas } = await cluster.api(0).get('/api/v1/replicas');
+        const found = replicas.items.find(({ id }: { id: string }) => id === owner.replicaId);
+        return found.state === 'gone' && found;
+      },
+      { withinMs: 15_000 },
+    );
+    // By the database's clock, so that a slow test machine does not count.
+    expect(Date.parse(row.endedAt) - Date.parse(row.lastSeenAt)).toBeLessThan(6_000);
+    await eventually(async () => {
+      const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
+      return body.ownership.replica === null;
+    });
+  }, 30_000);
+});

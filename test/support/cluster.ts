@@ -1,0 +1,47 @@
+import { Api } from './api.js';
+import { createDatabase, type TestDatabase } from './database.js';
+import { HubProcess } from './hub-process.js';
+
+/** Real replicas on one database, and an administrator's caller. */
+export class Cluster {
+  readonly hubs: HubProcess[] = [];
+
+  private constructor(
+    readonly database: TestDatabase,
+    private token: string,
+  ) {}
+
+  static async start(replicas: number): Promise<Cluster> {
+    const cluster = new Cluster(await createDatabase(), '');
+    for (let count = 0; count < replicas; count += 1) await cluster.addReplica();
+    return cluster;
+  }
+
+  /** The nth replica that was started. */
+  hub(index: number): HubProcess {
+    const hub = this.hubs[index];
+    if (hub === undefined) throw new Error(`there is no replica ${index}`);
+    return hub;
+  }
+
+  /** A caller of the nth replica. */
+  api(index: number): Api {
+    return new Api(this.hub(index).url, this.token);
+  }
+
+  get administratorToken(): string {
+    return this.token;
+  }
+
+  async addReplica(env: Record<string, string> = {}): Promise<HubProcess> {
+    const hub = await HubProcess.start(this.database.url, env);
+    this.token = hub.administratorToken ?? this.token;
+    this.hubs.push(hub);
+    return hub;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.hubs.map((hub) => hub.kill()));
+    await this.database.drop();
+  }
+}

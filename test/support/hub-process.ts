@@ -1,0 +1,114 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** The built command: the tests run what a user runs. */
+export const FAIRLEAD = process.env.FAIRLEAD_TEST_PROGRAM ?? resolve('dist/src/cli/main.js');
+
+const SEAL_KEY = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff';
+const READY_WITHIN_MS = 30_000;
+
+type Line = { msg?: string; url?: string; replicaId?: string; [member: string]: unknown };
+
+/** A replica in a process of its own. */
+export class HubProcess {
+  readonly lines: Line[] = [];
+  private readonly waiting: { matches: (line: Line) => boolean; found: (line: Line) => void }[] = [];
+  url = '';
+  replicaId = '';
+  administratorToken: string | undefined;
+
+  private constructor(private readonly child: ChildProcess) {}
+
+  /** Starts a replica on a database and waits until it is ready. */
+  static async start(databaseUrl: string, env: Record<string, string> = {}): Promise<HubProcess> {
+    const child = spawn(process.execPath, ['--enable-source-maps', FAIRLEAD, 'hub', 'start'], {
+      env: {
+        PATH: process.env.PATH,
+        DATABASE_URL: databaseUrl,
+        FAIRLEAD_SEAL_KEYS: SEAL_KEY,
+        FAIRLEAD_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_DRAIN_LINGER_S: '0',
+        FAIRLEAD_DRAIN_DEADLINE_S: '10',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const hub = new HubProcess(child);
+    hub.read();
+    const ready = await hub.line((line) => line.msg === 'the hub is ready', READY_WITHIN_MS);
+    hub.url = String(ready.url);
+    hub.replicaId = String(ready.replicaId);
+    return hub;
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined) throw new Error('the hub has no process');
+    return this.child.pid;
+  }
+
+  /** The first line of the log, past or to come, that matches. */
+  async line(matches: (line: Line) => boolean, withinMs = 15_000): Promise<Line> {
+    const past = this.lines.find(matches);
+    if (past !== undefined) return past;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<Line>((found, reject) => {
+        const fail = (why: string) => () => reject(new Error(`${why}; the log so far:\n${this.tail()}`));
+        timer = setTimeout(fail('the awaited line did not come'), withinMs);
+        this.child.once('exit', fail('the hub ended'));
+        this.waiting.push({ matches, found });
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Ends the process at once, as a crash would. */
+  async kill(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  /** Drains and ends it. @returns its exit code */
+  async stop(): Promise<number | null> {
+    return this.end('SIGTERM');
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const ended = once(this.child, 'exit');
+      this.child.kill(signal);
+      await ended;
+    }
+    return this.child.exitCode;
+  }
+
+  private read(): void {
+    const { stdout, stderr } = this.child;
+    if (stdout === null || stderr === null) throw new Error('the hub has no output');
+    createInterface({ input: stdout }).on('line', (text) => this.take(text));
+    createInterface({ input: stderr }).on('line', (text) => this.lines.push({ stderr: text }));
+  }
+
+  private take(text: string): void {
+    const token = /^\s+(flp_\S+)$/.exec(text)?.[1];
+    if (token !== undefined) this.administratorToken = token;
+    if (!text.startsWith('{')) return;
+    const line = JSON.parse(text) as Line;
+    this.lines.push(line);
+    for (const waiter of this.waiting.filter(({ matches }) => matches(line))) waiter.found(line);
+  }
+
+  private tail(): string {
+    return this.lines
+      .slice(-15)
+      .map((line) => JSON.stringify(line))
+      .join('\n');
+  }
+}
