@@ -1,7 +1,7 @@
 /** One run of one command: what it was told, and the means that every command shares. */
 import { Client } from './api/client.js';
 import { credentialsPath, isOpenToOthers, loadCredentials } from './api/credentials.js';
-import { targetOf, type Given } from './api/target.js';
+import { targetOf } from './api/target.js';
 import { Printer } from './output/printer.js';
 import { spin } from './output/spinner.js';
 import { SOFTWARE } from './software.js';

@@ -14,15 +14,15 @@ export type Clock = {
 
 /** What this command needs of the broker; its entry point is held to it where it is loaded. */
 export type BrokerProgram = {
-  joinBroker(options: {
+  joinBroker: (options: {
     home: string;
     urls: string[];
     token: string;
     name?: string | undefined;
     labels?: Record<string, string> | undefined;
-  }): Promise<{ brokerId: string; name: string }>;
+  }) => Promise<{ brokerId: string; name: string }>;
   /** Resolves when the broker has ended, after the signal asked it to. */
-  runBroker(options: { home: string; stopAgents: boolean; signal: AbortSignal }): Promise<void>;
+  runBroker: (options: { home: string; stopAgents: boolean; signal: AbortSignal }) => Promise<void>;
 };
 
 /** Loaded when they are needed: most commands need neither, and loading the hub takes a second. */

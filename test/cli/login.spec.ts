@@ -1,0 +1,140 @@
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { makeHome, runCli, TOKEN } from './support/run-cli.js';
+import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
+
+const ME = { kind: 'person', userId: 'user-1', name: 'admin', role: 'admin', credentialId: 'token-1' };
+
+let user: ReturnType<typeof makeHome>;
+let hub: ScriptedHub;
+let home: string;
+
+beforeEach(() => {
+  user = makeHome();
+  home = join(user.path, 'fairlead');
+});
+
+afterEach(async () => {
+  user.remove();
+  await hub?.close();
+});
+
+const env = () => ({ FAIRLEAD_HOME: home });
+const file = () => join(home, 'credentials.json');
+
+async function logIn(...answers: Answer[]) {
+  hub = await ScriptedHub.open(...answers);
+  return runCli(['login', hub.url, '--token', TOKEN], { env: env() });
+}
+
+describe('login', () => {
+  it('keeps a token that the hub takes, for its owner alone', async () => {
+    const ran = await logIn({ body: ME });
+
+    expect(ran).toMatchObject({ code: 0, out: `Logged in to ${hub.url} as admin (admin).\n` });
+    expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual({ url: hub.url, token: TOKEN });
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+    expect(statSync(home).mode & 0o777).toBe(0o700);
+  });
+
+  it('keeps nothing of a token that the hub refuses', async () => {
+    const ran = await logIn(problem('credential_invalid'));
+
+    expect(ran.code).toBe(3);
+    expect(existsSync(file())).toBe(false);
+  });
+
+  it('is what later commands go by', async () => {
+    await logIn({ body: ME });
+
+    const ran = await runCli(['whoami', '--json'], { env: env() });
+
+    expect(ran.json()).toEqual(ME);
+  });
+
+  it('takes the token from a pipe, so that it is in nobody’s list of processes', async () => {
+    hub = await ScriptedHub.open({ body: ME });
+
+    const ran = await runCli(['login', hub.url], { env: env(), stdin: `${TOKEN}\n` });
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked[0]?.headers.authorization).toBe(`Bearer ${TOKEN}`);
+    expect(ran.out + ran.err).not.toContain(TOKEN);
+  });
+
+  it('takes the token from a file', async () => {
+    hub = await ScriptedHub.open({ body: ME });
+    writeFileSync(join(user.path, 'token'), `${TOKEN}\n`);
+
+    const ran = await runCli(['login', hub.url, '--token-file', join(user.path, 'token')], { env: env() });
+
+    expect(ran.code).toBe(0);
+  });
+
+  it('ends with 2 where there is no token to be had', async () => {
+    const ran = await runCli(['login', 'http://127.0.0.1:1'], { env: env() });
+
+    expect(ran.code).toBe(2);
+  });
+
+  it('does not take an address with a credential in it', async () => {
+    const ran = await runCli(['login', 'http://me:hunter2@127.0.0.1:1', '--token', TOKEN], { env: env() });
+
+    expect(ran.code).toBe(2);
+    expect(ran.err).not.toContain('hunter2');
+  });
+});
+
+describe('the stored token', () => {
+  it('is not sent to an address that it was not stored for', async () => {
+    await logIn({ body: ME });
+    const other = await ScriptedHub.open({ body: ME });
+
+    const ran = await runCli(['whoami', '--url', other.url], { env: env() });
+    await other.close();
+
+    expect(ran.code).toBe(3);
+    expect(other.asked).toEqual([]);
+  });
+
+  it('gives way to the token of the environment', async () => {
+    await logIn({ body: ME });
+    const told = 'flp_of-the-environment';
+
+    await runCli(['whoami'], { env: { ...env(), FAIRLEAD_TOKEN: told } });
+
+    expect(hub.asked.at(-1)?.headers.authorization).toBe(`Bearer ${told}`);
+  });
+
+  it('is reported where others can read it', async () => {
+    await logIn({ body: ME });
+    chmodSync(file(), 0o644);
+
+    const ran = await runCli(['whoami'], { env: env() });
+
+    expect(ran.err).toContain('warning: others on this machine can read');
+  });
+
+  it('ends with 78 where its file is damaged', async () => {
+    await logIn({ body: ME });
+    writeFileSync(file(), '{');
+
+    const ran = await runCli(['whoami'], { env: env() });
+
+    expect(ran.code).toBe(78);
+    expect(ran.err).toContain('Log in again');
+  });
+
+  it('is forgotten by logout', async () => {
+    await logIn({ body: ME });
+
+    const first = await runCli(['logout'], { env: env() });
+    const second = await runCli(['logout', '--json'], { env: env() });
+
+    expect(first.out).toBe(`Logged out of ${hub.url}.\n`);
+    expect(second).toMatchObject({ code: 0 });
+    expect(second.json()).toEqual({ forgotten: false });
+    expect(existsSync(file())).toBe(false);
+  });
+});

@@ -1,0 +1,202 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { BrokerProgram, Programs } from '../../src/cli/surroundings.js';
+import { runCli } from './support/run-cli.js';
+
+type HubProgram = Awaited<ReturnType<Programs['hub']>>;
+
+const HUB: HubProgram = {
+  runHub: () => Promise.resolve(),
+  migrateHub: () => Promise.resolve([]),
+  drainLocal: () => Promise.resolve('drained' as const),
+};
+
+const hubThat = (does: Partial<HubProgram>) => ({
+  programs: { hub: () => Promise.resolve({ ...HUB, ...does }) },
+});
+
+class BrokenConfig extends Error {
+  report(): string[] {
+    return ['FAIRLEAD_LISTEN: must be host:port', 'DATABASE_URL: must be a postgres:// URL'];
+  }
+}
+
+describe('fairlead hub', () => {
+  it('starts the hub with the environment that the command was given', async () => {
+    let told: NodeJS.ProcessEnv = {};
+    const runHub = (env: NodeJS.ProcessEnv) => Promise.resolve(void (told = env));
+
+    const ran = await runCli(['hub', 'start'], {
+      env: { FAIRLEAD_LISTEN: '127.0.0.1:0' },
+      ...hubThat({ runHub }),
+    });
+
+    expect(ran.code).toBe(0);
+    expect(told.FAIRLEAD_LISTEN).toBe('127.0.0.1:0');
+  });
+
+  it.each([['start'], ['migrate'], ['drain', '--local']])(
+    'ends `hub %s` with 78 and every broken rule',
+    async (...words) => {
+      const broken = () => Promise.reject(new BrokenConfig('broken'));
+
+      const ran = await runCli(
+        ['hub', ...words],
+        hubThat({ runHub: broken, migrateHub: broken, drainLocal: broken }),
+      );
+
+      expect(ran.code).toBe(78);
+      expect(ran.err).toContain('FAIRLEAD_LISTEN: must be host:port');
+      expect(ran.err).toContain('DATABASE_URL: must be a postgres:// URL');
+    },
+  );
+
+  it('names the migrations that were run', async () => {
+    const ran = await runCli(
+      ['hub', 'migrate'],
+      hubThat({ migrateHub: () => Promise.resolve(['AddAgent']) }),
+    );
+
+    expect(ran.out).toBe('ran AddAgent\n');
+  });
+
+  it.each([
+    ['drained', 'Drained.'],
+    ['not_running', 'No hub runs here; there is nothing to drain.'],
+  ] as const)('ends a drain well when the hub is %s', async (ended, said) => {
+    const drainLocal: HubProgram['drainLocal'] = (_env, { deadlineS, onProgress }) => {
+      onProgress(`deadline ${deadlineS}`);
+      return Promise.resolve(ended);
+    };
+
+    const ran = await runCli(['hub', 'drain', '--local', '--deadline', '9'], hubThat({ drainLocal }));
+
+    expect(ran).toMatchObject({ code: 0, out: `${said}\n`, err: 'deadline 9\n' });
+  });
+
+  it('ends a drain that did not finish with 1', async () => {
+    const drainLocal = () => Promise.reject(new Error('the hub did not finish the drain'));
+
+    const ran = await runCli(['hub', 'drain', '--local'], hubThat({ drainLocal }));
+
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain('the hub did not finish the drain');
+  });
+});
+
+describe('fairlead broker', () => {
+  const joined = { brokerId: 'broker-1', name: 'build-1' };
+  const asked: Parameters<BrokerProgram['joinBroker']>[0][] = [];
+  const BROKER: BrokerProgram = {
+    joinBroker: (options) => Promise.resolve(void asked.push(options)).then(() => joined),
+    runBroker: () => Promise.resolve(),
+  };
+  const brokerThat = (does: Partial<BrokerProgram> = {}) => ({
+    programs: { broker: () => Promise.resolve({ ...BROKER, ...does }) },
+  });
+
+  afterEach(() => asked.splice(0));
+
+  it('joins with everything that it was told', async () => {
+    const words = ['broker', 'join', 'http://a:1,http://b:1/', '--url', 'http://c:1', '--name', 'build-1'];
+    const more = ['--label', 'zone=eu', '--label', 'gpu=', '--home', '/somewhere', '--token', 'flj_token'];
+
+    const ran = await runCli([...words, ...more], brokerThat());
+
+    expect(ran).toMatchObject({ code: 0, out: 'Joined as build-1 (broker-1).\n' });
+    expect(asked).toEqual([
+      {
+        home: '/somewhere',
+        urls: ['http://a:1', 'http://b:1', 'http://c:1'],
+        token: 'flj_token',
+        name: 'build-1',
+        labels: { zone: 'eu', gpu: '' },
+      },
+    ]);
+  });
+
+  it('takes the join token and its home from the environment, and a name that the hub takes', async () => {
+    const env = { FAIRLEAD_JOIN_TOKEN: 'flj_token', FAIRLEAD_BROKER_HOME: '/broker' };
+
+    await runCli(['broker', 'join', 'http://a:1'], { env, ...brokerThat() });
+
+    expect(asked[0]).toMatchObject({ token: 'flj_token', home: '/broker' });
+    expect(asked[0]?.name ?? 'none').toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+  });
+
+  it('ends with 2 without a join token, and never takes a personal one for it', async () => {
+    const ran = await runCli(['--token', 'flp_personal', 'broker', 'join', 'http://a:1'], {
+      env: { FAIRLEAD_TOKEN: 'flp_personal' },
+      ...brokerThat(),
+    });
+
+    expect(ran.code).toBe(2);
+    expect(asked).toEqual([]);
+  });
+
+  it.each([
+    [{ code: 'join_token_invalid', status: 401 }, 3],
+    [{ code: 'broker_name_taken', status: 409 }, 5],
+    [{ code: 'hub_unreachable' }, 7],
+    [{ code: 'broker_already_joined' }, 5],
+  ])('ends with its own exit code for %j: %i', async (fault, exitCode) => {
+    const joinBroker = () => Promise.reject(Object.assign(new Error('it went wrong with flj_token'), fault));
+
+    const ran = await runCli(
+      ['broker', 'join', 'http://a:1', '--token', 'flj_token'],
+      brokerThat({ joinBroker }),
+    );
+
+    expect(ran.code).toBe(exitCode);
+    expect(ran.err).toContain(`code: ${fault.code}`);
+    expect(ran.err).toContain('it went wrong with ***');
+  });
+
+  it('runs until it is asked to end, and leaves no handler behind', async () => {
+    const before = process.listenerCount('SIGTERM');
+    const runBroker: BrokerProgram['runBroker'] = async ({ signal, stopAgents }) => {
+      expect(stopAgents).toBe(true);
+      process.emit('SIGTERM');
+      expect(signal.aborted).toBe(true);
+      return Promise.resolve();
+    };
+
+    const ran = await runCli(['broker', 'start', '--stop-agents'], brokerThat({ runBroker }));
+
+    expect(ran).toMatchObject({ code: 0, err: '' });
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+});
+
+describe('the command line', () => {
+  it.each([['--help'], ['agents', '--help'], ['agents', 'create', '--help'], ['broker', 'join', '--help']])(
+    'explains %s with examples',
+    async (...words) => {
+      const ran = await runCli(words);
+
+      expect(ran.code).toBe(0);
+      expect(ran.out).toContain('Usage: fairlead');
+    },
+  );
+
+  it('documents the exit codes', async () => {
+    const ran = await runCli(['--help']);
+
+    expect(ran.out).toMatch(/^ {3}6 {2}accepted, and not ended/m);
+    expect(ran.out).toMatch(/^ {2}78 {2}the configuration/m);
+  });
+
+  it.each([
+    [[]],
+    [['agents']],
+    [['agnets', 'list']],
+    [['agents', 'create', 'web', '--', 'sleep']],
+    [['agents', 'start', 'web', '--wait', 'soon']],
+    [['hub', 'drain']],
+    [['join-tokens', 'create', '--expires', 'tomorrow']],
+  ])('ends with 2 for %j', async (words) => {
+    const ran = await runCli(words);
+
+    expect(ran.code).toBe(2);
+    expect(ran.err).not.toBe('');
+  });
+});

@@ -1,0 +1,59 @@
+import type { AgentDto } from '../../../src/hub/agents/dto/agent.dto.js';
+import type { DispatchDto, DispatchEnvelopeDto } from '../../../src/hub/dispatch/dto/dispatch.dto.js';
+
+export const AGENT_ID = '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33';
+export const DISPATCH_ID = '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa';
+const BROKER = { id: '0198f1a2-7c44-7e11-9d5e-bbbbbbbbbbbb', name: 'build-1' };
+
+/** A time that is so many seconds past. */
+export const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000 - 300).toISOString();
+
+export function anAgent(given: Partial<AgentDto> = {}): AgentDto {
+  return {
+    id: AGENT_ID,
+    name: 'web',
+    broker: BROKER,
+    runtime: 'process',
+    spec: {
+      command: 'sleep',
+      args: ['60'],
+      directory: null,
+      environment: {},
+      limits: { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null },
+    },
+    wanted: 'running',
+    phase: 'running',
+    runId: null,
+    dispatchId: null,
+    exitCode: null,
+    detail: null,
+    revision: 1,
+    createdAt: ago(200),
+    updatedAt: ago(12),
+    ...given,
+  };
+}
+
+export function aDispatch(given: Partial<DispatchDto> = {}): DispatchEnvelopeDto {
+  const state = given.state ?? 'succeeded';
+  const isLive = ['pending', 'claimed', 'running'].includes(state);
+  const dispatch: DispatchDto = {
+    id: DISPATCH_ID,
+    op: 'agent.start',
+    state,
+    lane: 'normal',
+    broker: BROKER,
+    agent: AGENT_ID,
+    orderingKey: AGENT_ID,
+    attempt: 1,
+    createdAt: ago(2),
+    deadlineAt: ago(-900),
+    endedAt: isLive ? null : ago(1),
+    position: isLive ? 0 : null,
+    reason: isLive ? 'The broker is not connected; it is sent when the broker comes back.' : null,
+    result: null,
+    error: null,
+    ...given,
+  };
+  return { dispatch };
+}
