@@ -17,7 +17,7 @@ import { EXIT, exitCodeHelp } from './exit-code.js';
 import { examples } from './options.js';
 import { redact } from './output/redact.js';
 import { SOFTWARE } from './software.js';
-import { CLOCK, PROGRAMS, type Surroundings } from './surroundings.js';
+import { surroundingsOf, type Surroundings } from './surroundings.js';
 
 /**
  * Runs the command with these arguments, without the names of the interpreter and of the script.
@@ -25,16 +25,7 @@ import { CLOCK, PROGRAMS, type Surroundings } from './surroundings.js';
  * @returns the exit code, as the table in `exit-code.ts` has it
  */
 export async function run(argv: readonly string[], given: Partial<Surroundings> = {}): Promise<number> {
-  const { env, stdin, stdout, stderr } = process;
-  const surroundings: Surroundings = {
-    env,
-    stdin,
-    stdout,
-    stderr,
-    clock: CLOCK,
-    programs: PROGRAMS,
-    ...given,
-  };
+  const surroundings = surroundingsOf(given);
   const cli = new Cli(surroundings);
   try {
     await buildProgram(surroundings, cli).parseAsync([...argv], { from: 'user' });

@@ -40,14 +40,26 @@ export type Surroundings = {
   programs: Programs;
 };
 
-export const CLOCK: Clock = {
+const CLOCK: Clock = {
   nowMs: () => performance.now(),
   pause: async (ms) => {
     await delay(ms);
   },
 };
 
-export const PROGRAMS: Programs = {
+const PROGRAMS: Programs = {
   hub: () => import('../hub/main.js'),
   broker: () => import('../broker/main.js'),
 };
+
+/** The process itself, where nothing else is given; looking at its stdin opens it, so it is not looked at in vain. */
+export function surroundingsOf(given: Partial<Surroundings>): Surroundings {
+  return {
+    env: given.env ?? process.env,
+    stdin: given.stdin ?? process.stdin,
+    stdout: given.stdout ?? process.stdout,
+    stderr: given.stderr ?? process.stderr,
+    clock: given.clock ?? CLOCK,
+    programs: given.programs ?? PROGRAMS,
+  };
+}

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { expectNoLeaks } from '../support/leaks.js';
 import { aDispatch, anAgent } from './support/answers.js';
 import { runCli, TOKEN } from './support/run-cli.js';
 import { deadUrl, problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
@@ -18,6 +19,8 @@ const start = ['agents', 'start', 'web'];
 afterEach(async () => {
   await Promise.all(hubs.splice(0).map((hub) => hub.close()));
 });
+
+afterAll(() => expectNoLeaks());
 
 describe('a call of the hub', () => {
   it('carries the token and is made at the address on the command line before that of the environment', async () => {

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectNoLeaks } from '../support/leaks.js';
 import { makeHome, runCli, TOKEN } from './support/run-cli.js';
 import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
 
@@ -9,6 +10,7 @@ const ME = { kind: 'person', userId: 'user-1', name: 'admin', role: 'admin', cre
 let user: ReturnType<typeof makeHome>;
 let hub: ScriptedHub;
 let home: string;
+const opened: ScriptedHub[] = [];
 
 beforeEach(() => {
   user = makeHome();
@@ -17,14 +19,22 @@ beforeEach(() => {
 
 afterEach(async () => {
   user.remove();
-  await hub?.close();
+  await Promise.all(opened.splice(0).map((each) => each.close()));
 });
+
+afterAll(() => expectNoLeaks());
 
 const env = () => ({ FAIRLEAD_HOME: home });
 const file = () => join(home, 'credentials.json');
 
+async function open(...answers: Answer[]): Promise<ScriptedHub> {
+  const made = await ScriptedHub.open(...answers);
+  opened.push(made);
+  return made;
+}
+
 async function logIn(...answers: Answer[]) {
-  hub = await ScriptedHub.open(...answers);
+  hub = await open(...answers);
   return runCli(['login', hub.url, '--token', TOKEN], { env: env() });
 }
 
@@ -54,7 +64,7 @@ describe('login', () => {
   });
 
   it('takes the token from a pipe, so that it is in nobody’s list of processes', async () => {
-    hub = await ScriptedHub.open({ body: ME });
+    hub = await open({ body: ME });
 
     const ran = await runCli(['login', hub.url], { env: env(), stdin: `${TOKEN}\n` });
 
@@ -64,7 +74,7 @@ describe('login', () => {
   });
 
   it('takes the token from a file', async () => {
-    hub = await ScriptedHub.open({ body: ME });
+    hub = await open({ body: ME });
     writeFileSync(join(user.path, 'token'), `${TOKEN}\n`);
 
     const ran = await runCli(['login', hub.url, '--token-file', join(user.path, 'token')], { env: env() });
@@ -89,10 +99,9 @@ describe('login', () => {
 describe('the stored token', () => {
   it('is not sent to an address that it was not stored for', async () => {
     await logIn({ body: ME });
-    const other = await ScriptedHub.open({ body: ME });
+    const other = await open({ body: ME });
 
     const ran = await runCli(['whoami', '--url', other.url], { env: env() });
-    await other.close();
 
     expect(ran.code).toBe(3);
     expect(other.asked).toEqual([]);

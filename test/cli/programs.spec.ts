@@ -94,7 +94,7 @@ describe('fairlead broker', () => {
     programs: { broker: () => Promise.resolve({ ...BROKER, ...does }) },
   });
 
-  afterEach(() => asked.splice(0));
+  afterEach(() => void asked.splice(0));
 
   it('joins with everything that it was told', async () => {
     const words = ['broker', 'join', 'http://a:1,http://b:1/', '--url', 'http://c:1', '--name', 'build-1'];

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { expectNoLeaks } from '../support/leaks.js';
 import { ago, anAgent, AGENT_ID, DISPATCH_ID } from './support/answers.js';
 import { runCli, TOKEN } from './support/run-cli.js';
 import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
@@ -10,6 +11,7 @@ async function ask(
   answer: Answer,
   options: { isTTY?: boolean; env?: NodeJS.ProcessEnv } = {},
 ) {
+  await hub?.close();
   hub = await ScriptedHub.open(answer);
   const { env, ...rest } = options;
   return runCli(argv, { ...rest, env: { FAIRLEAD_URL: hub.url, FAIRLEAD_TOKEN: TOKEN, ...env } });
@@ -17,7 +19,10 @@ async function ask(
 
 afterEach(async () => {
   await hub?.close();
+  hub = undefined;
 });
+
+afterAll(() => expectNoLeaks());
 
 describe('what a command prints', () => {
   it('is a table with whole ids and ages for people', async () => {
@@ -28,7 +33,7 @@ describe('what a command prints', () => {
 
     const ran = await ask(['agents', 'list'], { body: page });
 
-    expect(ran.out.split('\n').map((line) => line.trimEnd())).toEqual([
+    expect(ran.out.split('\n')).toEqual([
       'ID                                    NAME           BROKER   PHASE    WANTED   EXIT  AGE  CHANGED',
       `${AGENT_ID}  web            build-1  running  running  -     3m   12s`,
       `${AGENT_ID}  a-longer-name  build-1  failed   running  3     3m   12s`,

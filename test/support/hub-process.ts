@@ -80,13 +80,17 @@ export class HubProcess {
     return this.end('SIGTERM');
   }
 
+  /** @returns the exit code, once the process has ended by itself */
+  async ended(): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+    return this.child.exitCode;
+  }
+
   private async end(signal: NodeJS.Signals): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
-      const ended = once(this.child, 'exit');
       this.child.kill(signal);
-      await ended;
     }
-    return this.child.exitCode;
+    return this.ended();
   }
 
   private read(): void {

@@ -122,7 +122,9 @@ export class ScriptedLink {
       for (const taker of this.takers.splice(0)) taker();
     });
     socket.on('error', () => undefined);
-    this.closed = once(socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));
+    this.closed = new Promise((resolve) => {
+      socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+    });
   }
 
   send(frame: BrokerFrame): void {

@@ -97,7 +97,9 @@ export class Client {
       throw readNoAnswer(url, error);
     }
     const hubTimeMs = Date.parse(response.headers.get('date') ?? '');
-    if (Number.isFinite(hubTimeMs)) this.#aheadMs = hubTimeMs - Date.now();
+    // The header tells whole seconds: less than this is no difference of the clocks.
+    const aheadMs = hubTimeMs + 500 - Date.now();
+    if (Number.isFinite(aheadMs)) this.#aheadMs = Math.abs(aheadMs) < 1_500 ? 0 : aheadMs;
     if (!response.ok) throw readRefusal(response.status, response.headers, text);
     if (response.status === 204) return undefined;
     try {

@@ -44,7 +44,10 @@ export class ScriptedHub {
         const { method = '', url = '', headers } = request;
         this.asked.push({ method, path: url, headers, body: text === '' ? undefined : JSON.parse(text) });
         const answer = (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? {};
-        if (answer === 'dies') return request.socket.destroy();
+        if (answer === 'dies') {
+          request.socket.destroy();
+          return;
+        }
         const { status = 200, headers: extra = {}, body } = answer;
         response.writeHead(status, { 'content-type': 'application/json', ...extra });
         response.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));

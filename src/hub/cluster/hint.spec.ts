@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { decode, emptyHint, encode, merge, type Hint } from './hint.js';
+
+const hints = fc
+  .record({
+    brokers: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 400 }),
+    ended: fc.array(fc.uuid(), { maxLength: 400 }),
+    moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
+  })
+  .map(({ brokers, ended, moved }): Hint => ({
+    brokers: new Map(brokers),
+    ended: new Set(ended),
+    moved: new Map(moved),
+  }));
+
+describe('a hint', () => {
+  it('comes out of its payloads as it went in, and every payload fits a NOTIFY', () => {
+    fc.assert(
+      fc.property(hints, (hint) => {
+        const payloads = encode(hint);
+        const together = emptyHint();
+        for (const payload of payloads) merge(together, decode(payload));
+
+        expect(together).toEqual(hint);
+        for (const payload of payloads) expect(Buffer.byteLength(payload)).toBeLessThan(8_000);
+      }),
+    );
+  });
+
+  it('keeps the lowest seq and the newest epoch of a broker', () => {
+    const hint = emptyHint();
+    for (const value of [5, 3, 9]) {
+      merge(hint, { ...emptyHint(), brokers: new Map([['b', value]]), moved: new Map([['b', value]]) });
+    }
+
+    expect([hint.brokers.get('b'), hint.moved.get('b')]).toEqual([3, 9]);
+  });
+
+  it('is empty where the payload cannot be read', () => {
+    expect(decode('not a hint')).toEqual(emptyHint());
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  ENDED_STATES,
+  hasEnded,
+  LIVE_STATES,
+  stateAfter,
+  statesBefore,
+  transition,
+  type Happening,
+} from './state.js';
+
+const HAPPENINGS: Happening[] = ['claim', 'ack', 'adopt', 'requeue', 'succeed', 'fail', 'expire', 'exhaust'];
+
+describe('the states of a dispatch', () => {
+  it.each(ENDED_STATES)('%s is never left', (state) => {
+    for (const happening of HAPPENINGS) expect(transition(state, happening)).toBeUndefined();
+    expect(hasEnded(state)).toBe(true);
+  });
+
+  it('lead from pending to an ending by claim, ack and result', () => {
+    const claimed = transition('pending', 'claim');
+    const running = transition('claimed', 'ack');
+
+    expect([claimed, running, transition('running', 'succeed')]).toEqual(['claimed', 'running', 'succeeded']);
+  });
+
+  it('let a result overtake its ack', () => {
+    expect(transition('claimed', 'succeed')).toBe('succeeded');
+  });
+
+  it.each(['ack', 'adopt', 'succeed', 'fail', 'exhaust'] as const)(
+    'do not let %s happen to what is pending',
+    (happening) => {
+      expect(transition('pending', happening)).toBeUndefined();
+    },
+  );
+
+  it('are told to SQL as the transition function knows them', () => {
+    for (const happening of HAPPENINGS) {
+      const allowed = LIVE_STATES.filter((state) => transition(state, happening) !== undefined);
+      expect([...statesBefore(happening)].sort()).toEqual([...allowed].sort());
+      for (const state of allowed) expect(transition(state, happening)).toBe(stateAfter(happening));
+    }
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import { Group } from './group.js';
+
+describe('a group', () => {
+  it('carries together what arrives together, in order', async () => {
+    const batches: number[][] = [];
+    const group = new Group<number, number>((items) => {
+      batches.push(items);
+      return Promise.resolve(items.map((item) => item * 2));
+    }, 100);
+
+    const outcomes = await Promise.all([1, 2, 3].map((item) => group.add(item)));
+
+    expect(outcomes).toEqual([2, 4, 6]);
+    expect(batches).toEqual([[1, 2, 3]]);
+  });
+
+  it('has one batch in flight, and never more in it than allowed', async () => {
+    let inFlight = 0;
+    let most = 0;
+    const group = new Group<number, true>(async (items) => {
+      inFlight += 1;
+      most = Math.max(most, inFlight, items.length);
+      await new Promise((resolve) => setImmediate(resolve));
+      inFlight -= 1;
+      return items.map(() => true as const);
+    }, 2);
+
+    await Promise.all([1, 2, 3, 4, 5].map((item) => group.add(item)));
+
+    expect(most).toBe(2);
+  });
+
+  it('rejects one item by its own error, and a batch by what was thrown', async () => {
+    const group = new Group<string, string>((items) => {
+      if (items.includes('all')) throw new Error('the batch failed');
+      return Promise.resolve(items.map((item) => (item === 'bad' ? new Error('bad') : item)));
+    }, 100);
+
+    const outcomes = await Promise.allSettled([group.add('good'), group.add('bad')]);
+    const batch = await Promise.allSettled([group.add('all'), group.add('good')]);
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(batch.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+
+  it('is idle only when nothing waits', async () => {
+    let carried = 0;
+    const group = new Group<number, true>((items) => {
+      carried += items.length;
+      return Promise.resolve(items.map(() => true as const));
+    }, 1);
+    const adding = [group.add(1), group.add(2)];
+
+    await group.idle();
+
+    expect(carried).toBe(2);
+    await Promise.all(adding);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { LIMITS } from './limits.js';
+import { parseBrokerFrame, parseHubFrame } from './parse.js';
+import { ProtocolError } from './protocol.error.js';
+
+const uuid = fc.uuid();
+const acks = fc.record({
+  t: fc.constant('ack'),
+  acks: fc.array(fc.record({ id: uuid, attempt: fc.integer({ min: 1 }) })),
+});
+const heartbeats = fc.record({
+  t: fc.constant('heartbeat'),
+  health: fc.constantFrom('online', 'degraded'),
+  load: fc.option(fc.float({ noNaN: true, noDefaultInfinity: true })),
+  running: fc.nat(),
+});
+const inventories = fc.record({
+  t: fc.constant('inventory'),
+  entries: fc.array(
+    fc.record({
+      id: uuid,
+      attempt: fc.integer({ min: 1 }),
+      status: fc.constantFrom('running', 'ended', 'lost'),
+    }),
+  ),
+  last: fc.boolean(),
+});
+
+describe('a frame', () => {
+  it('comes out as it went in', () => {
+    fc.assert(
+      fc.property(fc.oneof(acks, heartbeats, inventories), (frame) => {
+        const text = JSON.stringify(frame);
+        expect(parseBrokerFrame(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it('is taken without the fields that it should not have', () => {
+    const frame = { t: 'goodbye', reason: 'done', surplus: true };
+
+    expect(parseBrokerFrame(JSON.stringify(frame))).toEqual({ t: 'goodbye', reason: 'done' });
+  });
+
+  it('that is anything else is refused as a protocol error, and by nothing but that', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        for (const parse of [parseBrokerFrame, parseHubFrame]) {
+          expect(() => parse(text)).toThrow(ProtocolError);
+        }
+      }),
+    );
+  });
+
+  it.each([
+    ['toString', '{"t":"toString"}'],
+    ['__proto__', '{"t":"__proto__"}'],
+    ['a type of the other side', '{"t":"welcome"}'],
+  ])('of type %s is unknown to the hub', (_what, text) => {
+    expect(() => parseBrokerFrame(text)).toThrow('unknown frame type');
+  });
+
+  it('names the field and the rule, and never the value', () => {
+    const text = JSON.stringify({ t: 'ack', acks: [{ id: 'secret', attempt: 1 }] });
+
+    expect(() => parseBrokerFrame(text)).toThrow('acks[0].id must be a lower-case uuid');
+  });
+
+  it.each([
+    ['items', { t: 'ack', acks: Array.from({ length: LIMITS.batch + 1 }, () => ({})) }],
+    [
+      'entries of an inventory',
+      { t: 'inventory', last: true, entries: Array.from({ length: LIMITS.inventoryChunk + 1 }, () => ({})) },
+    ],
+    ['text', { t: 'goodbye', reason: 'x'.repeat(LIMITS.textLength + 1) }],
+  ])('with one more %s than allowed is refused', (_what, frame) => {
+    expect(() => parseBrokerFrame(JSON.stringify(frame))).toThrow('at most');
+  });
+});

@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import { FAIRLEAD, type HubProcess } from '../support/hub-process.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+
+describe('a replica that drains', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(1);
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+  });
+
+  const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  const step = (hub: HubProcess, name: string) =>
+    hub.line((line) => line.msg === 'drain' && line.step === name);
+
+  it('turns unready, refuses new channels with 503, and tells its brokers where else to go', async () => {
+    const hub = await cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' });
+    const [here, late] = [await join(), await join()];
+    const link = await here.connect(hub.url);
+    hub.signal('SIGTERM');
+    await step(hub, 'announced');
+
+    const ready = await fetch(`${hub.url}/readyz`);
+    const refused = await late.dial(hub.url).catch((error: Error) => error.message);
+    const goingAway = await link.next('going_away');
+
+    expect(ready.status).toBe(503);
+    expect(refused).toContain('503');
+    expect(goingAway.alternatives).toContain(cluster.hub(0).url);
+    const moved = await here.connect(cluster.hub(0).url);
+    await link.close();
+    expect(await hub.ended()).toBe(0);
+    await moved.close();
+  }, 30_000);
+
+  it('serves a broker in full until it has moved, and loses no command on the way', async () => {
+    const hub = await cluster.addReplica();
+    const broker = await join();
+    const link = await broker.connect(hub.url);
+    hub.signal('SIGTERM');
+    await link.next('going_away');
+
+    const { body: early } = await cluster.api(0).ping(broker.id, { orderingKey: null });
+    const served = await link.nextDispatch();
+    link.ack(served);
+    await eventually(async () => (await cluster.api(0).dispatch(served.id)).state === 'running');
+    const moved = await broker.connect(cluster.hub(0).url, [
+      { id: served.id, attempt: 1, status: 'running' },
+    ]);
+    link.succeed(served);
+    const { body: late } = await cluster.api(0).ping(broker.id, { orderingKey: null });
+    moved.succeed(await moved.nextDispatch());
+
+    expect(served.id).toBe(early.dispatch.id);
+    for (const id of [early.dispatch.id, late.dispatch.id]) {
+      expect(await cluster.api(0).dispatch(id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    }
+    await link.close();
+    expect(await hub.ended()).toBe(0);
+    await moved.close();
+  }, 30_000);
+
+  it('lets go at the deadline of what has not moved, and ends with 0', async () => {
+    const hub = await cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' });
+    const broker = await join();
+    const link = await broker.connect(hub.url);
+
+    hub.signal('SIGTERM');
+
+    expect(await link.closed).toMatchObject({ code: 1001 });
+    expect(await hub.ended()).toBe(0);
+    const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
+    expect(body.ownership).toMatchObject({ replica: null, releaseReason: 'the replica has drained' });
+  }, 30_000);
+
+  it('answers long waits with the envelope before it goes', async () => {
+    const hub = await cluster.addReplica();
+    const broker = await join();
+    const waiting = cluster.api(cluster.hubs.length - 1).ping(broker.id, { waitS: 60 });
+    await eventually(async () => {
+      const { body } = await cluster.api(0).get(`/api/v1/dispatches?broker=${broker.id}`);
+      return body.items.length === 1;
+    });
+
+    hub.signal('SIGTERM');
+
+    expect((await waiting).status).toBe(202);
+    expect(await hub.ended()).toBe(0);
+  }, 30_000);
+
+  describe('by `fairlead hub drain --local`', () => {
+    const drain = async (port: number) => {
+      const child = spawn(process.execPath, [FAIRLEAD, 'hub', 'drain', '--local'], {
+        env: { PATH: process.env.PATH, FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` },
+      });
+      const [code] = await once(child, 'exit');
+      return code as number;
+    };
+
+    it('is gone when the command returns with 0', async () => {
+      const port = await freePort();
+      const hub = await cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` });
+
+      expect(await drain(port)).toBe(0);
+
+      await step(hub, 'released');
+      expect(await hub.ended()).toBe(0);
+    }, 30_000);
+
+    it('returns 0 where no hub runs', async () => {
+      expect(await drain(await freePort())).toBe(0);
+    });
+  });
+
+  it('does not start at all where its internal port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+
+    await expect(cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` })).rejects.toThrow(
+      'the hub ended',
+    );
+
+    taken.close();
+  }, 30_000);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
