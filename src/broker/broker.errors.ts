@@ -42,10 +42,6 @@ export class HomeUnreadable extends BrokerFault {
   readonly code = 'broker_home_unreadable';
 }
 
-export class JournalUnchecked extends BrokerFault {
-  readonly code = 'broker_journal_unchecked';
-}
-
 /** The hub said no to a join; the code is the hub's own. */
 export class JoinRefused extends BrokerFault {
   constructor(
@@ -59,4 +55,15 @@ export class JoinRefused extends BrokerFault {
 
 export class HubUnreachable extends BrokerFault {
   readonly code = 'hub_unreachable';
+}
+
+/** Another process with the same credential took this broker's place; two of them would do so for ever. */
+export class BrokerDisplaced extends BrokerFault {
+  readonly code = 'broker_displaced';
+
+  constructor(home: string) {
+    super(
+      `another process uses the credential in ${home}: look for a copy of that folder on another machine`,
+    );
+  }
 }

@@ -29,7 +29,12 @@ const ANSWER_WITHIN_MS = 15_000;
  * @throws HubRefused for any answer that is not 2xx
  * @throws HubUnreachable where no readable answer came in time
  */
-export async function postToHub(url: string, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
+export async function postToHub(
+  url: string,
+  path: string,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<unknown> {
   const patience = AbortSignal.timeout(ANSWER_WITHIN_MS);
   let response: Response;
   let text: string;

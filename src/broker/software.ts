@@ -13,8 +13,13 @@ export function softwareName(): string {
 
 function versionIn(folder: string): string | undefined {
   try {
-    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>;
-    return manifest.name === 'fairlead' && typeof manifest.version === 'string' ? manifest.version : undefined;
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    return manifest.name === 'fairlead' && typeof manifest.version === 'string'
+      ? manifest.version
+      : undefined;
   } catch {
     return undefined;
   }

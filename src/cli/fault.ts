@@ -42,9 +42,10 @@ export class UsageFault extends Fault {
 
 /** Something kept on this machine, or in the environment, is not usable. */
 export class ConfigFault extends Fault {
-  constructor(detail: string, remedy?: string, options?: ErrorOptions) {
-    const title = 'The configuration is not usable';
-    const document = { title, code: 'configuration', detail, ...(remedy === undefined ? {} : { remedy }) };
-    super(document, EXIT.config, options);
+  constructor(
+    told: { detail?: string; remedy?: string; fields?: { path: string; rule: string }[] },
+    options?: ErrorOptions,
+  ) {
+    super({ title: 'The configuration is not usable', code: 'configuration', ...told }, EXIT.config, options);
   }
 }

@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import type { GoingAway, Hello } from '../../protocol/frame.js';
 import type { Clocks } from '../clocks.js';
 import type { Credential } from '../credential.js';
-import { HubRefused, type Refusal } from '../hub-call.js';
+import { HubRefused } from '../hub-call.js';
 import type { Addresses } from './addresses.js';
 import { DisplacementJudge } from './displacement.js';
 import { LinkFailed, openLink, type Link, type LinkEnd, type LinkTimes } from './link.js';
@@ -52,7 +52,7 @@ export class Connector {
     private readonly attendant: Attendant,
     private readonly clocks: Clocks,
     private readonly times: ReconnectTimes & LinkTimes,
-    private readonly random: () => number,
+    random: () => number,
     private readonly log: Logger,
   ) {
     this.#patience = new Patience(times, random);
@@ -135,7 +135,8 @@ export class Connector {
   /** @returns undefined when the broker stops */
   async #dialUntilWelcomed(leaving: Link | undefined, lost: string | null): Promise<Link | undefined> {
     for (let attempt = 0; !this.#stopping.signal.aborted; attempt += 1) {
-      const round = leaving === undefined ? this.addresses.round(lost) : this.addresses.roundAway(leaving.url);
+      const round =
+        leaving === undefined ? this.addresses.round(lost) : this.addresses.roundAway(leaving.url);
       const url = round[attempt % round.length];
       if (url === undefined) throw new Error('a broker needs at least one address of its hub');
       try {
@@ -149,7 +150,11 @@ export class Connector {
         // One replica that cannot serve says nothing about its peers.
         const heeded = refusal?.status === 503 && round.length > 1 ? null : refusal;
         const waitMs = this.#patience.waitMs(next, round.length, heeded);
-        this.#report(next, { url, waitMs: Math.round(waitMs), reason: messageOf(error) }, `no link: ${advice}`);
+        this.#report(
+          next,
+          { url, waitMs: Math.round(waitMs), reason: messageOf(error) },
+          `no link: ${advice}`,
+        );
         await this.#rest(waitMs);
       }
     }

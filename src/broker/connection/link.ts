@@ -83,7 +83,8 @@ export function openLink(
       isSettled = true;
       clearTimeout(patience);
       signal.removeEventListener('abort', abort);
-      for (const event of ['open', 'message', 'close', 'unexpected-response']) socket.removeAllListeners(event);
+      for (const event of ['open', 'message', 'close', 'unexpected-response'])
+        socket.removeAllListeners(event);
     };
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) return abort();
@@ -94,11 +95,17 @@ export function openLink(
     socket.on('unexpected-response', (_request, response) => {
       void readBody(response).then((body) => {
         if (isSettled) return;
-        fail(new HubRefused(readRefusal(response.statusCode ?? 0, response.headers['retry-after'] ?? null, body)));
+        fail(
+          new HubRefused(
+            readRefusal(response.statusCode ?? 0, response.headers['retry-after'] ?? null, body),
+          ),
+        );
       });
     });
     socket.on('open', () => socket.send(JSON.stringify(hello)));
-    socket.on('close', (code, reason) => fail(new LinkFailed(reason.toString() || 'closed unwelcomed', code)));
+    socket.on('close', (code, reason) =>
+      fail(new LinkFailed(reason.toString() || 'closed unwelcomed', code)),
+    );
     socket.on('message', (data: Buffer, isBinary) => {
       try {
         const frame = readFrame(data, isBinary);

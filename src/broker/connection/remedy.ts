@@ -33,7 +33,10 @@ const REMEDIES: Readonly<Record<CloseReason, Remedy>> = {
     next: 'slowly',
     advice: 'this broker was revoked: ask an administrator, or join again with a new home and token',
   },
-  timed_out: { next: 'again', advice: 'one side heard nothing for too long: look at the network between them' },
+  timed_out: {
+    next: 'again',
+    advice: 'one side heard nothing for too long: look at the network between them',
+  },
   displaced: {
     next: 'displaced',
     advice: 'another process connected as this broker: look for a copy of its home folder on another machine',
@@ -68,7 +71,10 @@ export function remedyOfRefusal({ status, code }: Pick<Refusal, 'status' | 'code
     case 426:
       return REMEDIES.version_refused;
     case 429:
-      return { next: 'again', advice: 'the hub admits only so many at a time; it is tried again when it said' };
+      return {
+        next: 'again',
+        advice: 'the hub admits only so many at a time; it is tried again when it said',
+      };
     default:
       return { next: 'again', advice: 'the hub cannot take the link just now; it is tried again' };
   }

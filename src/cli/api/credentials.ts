@@ -5,15 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ConfigFault } from '../fault.js';
-import { nonEmpty } from './target.js';
-
-export type Credentials = {
-  /** One address, or several with commas between. */
-  url: string;
-  token: string;
-};
+import { nonEmpty, type Credentials } from './target.js';
 
 /** Fairlead's folder of this user: `FAIRLEAD_HOME`, else `~/.fairlead`. */
 export function fairleadHome(env: NodeJS.ProcessEnv): string {
@@ -34,13 +28,12 @@ export async function loadCredentials(path: string): Promise<Credentials | undef
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw new ConfigFault(`${path} cannot be read (${codeOf(error) ?? 'unknown'}).`, undefined, {
-      cause: error,
-    });
+    const detail = `${path} cannot be read (${codeOf(error) ?? 'unknown'}).`;
+    throw new ConfigFault({ detail }, { cause: error });
   }
   const credentials = parse(text);
   if (credentials === undefined)
-    throw new ConfigFault(`${path} is damaged.`, 'Log in again: `fairlead login <url>`.');
+    throw new ConfigFault({ detail: `${path} is damaged.`, remedy: 'Log in again: `fairlead login <url>`.' });
   return credentials;
 }
 
@@ -53,7 +46,7 @@ export async function isOpenToOthers(path: string): Promise<boolean> {
 
 export async function storeCredentials(path: string, credentials: Credentials): Promise<void> {
   // A folder that is there already is left as it is: it may be shared on purpose, and the file is not.
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const beside = `${path}.${randomUUID()}.part`;
   try {
     const file = await open(beside, 'wx', 0o600);

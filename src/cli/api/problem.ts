@@ -63,7 +63,8 @@ export function readNoAnswer(url: string, error: unknown): NoAnswer {
   if (name === 'TimeoutError')
     return new NoAnswer(`${url} did not answer in time.`, true, true, { cause: error });
   const told = code ?? (message === '' ? 'no reason given' : message);
-  const isPermanent = code !== undefined && (code === 'ENOTFOUND' || /CERT|_TLS_|ERR_SSL/.test(code));
+  const isPermanent =
+    code !== undefined && (code === 'ENOTFOUND' || /CERT|UNABLE_TO|_TLS_|ERR_SSL/.test(code));
   const mayBeDelivered = !isPermanent && !(code !== undefined && BEFORE_DELIVERY.has(code));
   return new NoAnswer(`No answer from ${url} (${told}).`, mayBeDelivered, !isPermanent, { cause: error });
 }

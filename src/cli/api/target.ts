@@ -4,11 +4,17 @@
  * be mistyped, or somebody else's.
  */
 import { NotLoggedIn, UsageFault } from '../fault.js';
-import type { Credentials } from './credentials.js';
 
 export type Target = {
   /** Replicas, or balancers before them; at least one, without a trailing slash. */
   urls: string[];
+  token: string;
+};
+
+/** What a login left behind. */
+export type Credentials = {
+  /** One address, or several with commas between. */
+  url: string;
   token: string;
 };
 

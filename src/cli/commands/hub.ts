@@ -68,8 +68,15 @@ async function reported<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const lines = reportOf(error);
     if (lines === undefined) throw error;
-    throw new ConfigFault(lines.join('; '), 'Mend the variables that are named.', { cause: error });
+    const fields = lines.map(fieldOf);
+    throw new ConfigFault({ fields, remedy: 'Mend the variables that are named.' }, { cause: error });
   }
+}
+
+/** A line of the report is the name of a variable and the rule that it breaks. */
+function fieldOf(line: string): { path: string; rule: string } {
+  const at = line.indexOf(': ');
+  return at < 0 ? { path: '', rule: line } : { path: line.slice(0, at), rule: line.slice(at + 2) };
 }
 
 function reportOf(error: unknown): string[] | undefined {

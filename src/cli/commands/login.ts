@@ -40,7 +40,7 @@ export function addLogin(program: Command, cli: Cli): void {
         const me = await run.spin('asking the hub', () => hub.ask<MeDto>({ method: 'GET', path: '/me' }));
         const path = credentialsPath(surroundings.env);
         await storeCredentials(path, { url: urls.join(','), token }).catch((error: unknown) => {
-          throw new ConfigFault(`${path} cannot be written.`, undefined, { cause: error });
+          throw new ConfigFault({ detail: `${path} cannot be written.` }, { cause: error });
         });
         printer.data(me, () => [`Logged in to ${urls.join(', ')} as ${me.name} (${me.role}).`]);
         if (surroundings.env.FAIRLEAD_TOKEN !== undefined || surroundings.env.FAIRLEAD_URL !== undefined) {

@@ -56,7 +56,7 @@ async function readSecretFile(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch (error) {
-    throw new ConfigFault(`${path} cannot be read.`, undefined, { cause: error });
+    throw new ConfigFault({ detail: `${path} cannot be read.` }, { cause: error });
   }
 }
 

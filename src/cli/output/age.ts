@@ -16,8 +16,9 @@ export function age(time: string | null, nowMs: number): string {
   return time === null ? '-' : span((nowMs - Date.parse(time)) / 1000);
 }
 
-/** How far off a time is: `in 5m`, or `2h ago` once it is past. */
+/** How far off a time is: `in 5m`, or `2h ago` once it is past. What was just set to an hour reads `in 1h`. */
 export function away(time: string, nowMs: number): string {
   const seconds = (Date.parse(time) - nowMs) / 1000;
-  return seconds >= 0 ? `in ${span(seconds)}` : `${span(-seconds)} ago`;
+  if (seconds < 0) return `${span(-seconds)} ago`;
+  return `in ${span(seconds > MINUTE_S ? Math.ceil(seconds / MINUTE_S) * MINUTE_S : seconds)}`;
 }

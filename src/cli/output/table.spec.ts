@@ -76,6 +76,8 @@ describe('an age', () => {
     expect(age('2026-01-01T11:57:00Z', nowMs)).toBe('3m');
     expect(age(null, nowMs)).toBe('-');
     expect(away('2026-01-01T12:05:00Z', nowMs)).toBe('in 5m');
+    expect(away('2026-01-01T12:59:59Z', nowMs)).toBe('in 1h');
+    expect(away('2026-01-01T12:00:20Z', nowMs)).toBe('in 20s');
     expect(away('2026-01-01T10:00:00Z', nowMs)).toBe('2h ago');
   });
 });

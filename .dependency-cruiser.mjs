@@ -1,0 +1,133 @@
+/**
+ * Which part may use which: the picture of docs/architecture.md as rules. An import of types alone is an arrow like
+ * any other, except where a rule says otherwise. `test/gates/arrows.spec.ts` plants one fault for each rule.
+ */
+
+/** What every module of the hub may use: these decide nothing and know none of the others. */
+const LEAVES = ['config', 'lifecycle', 'problems', 'http'];
+
+/** Each module of the hub, from the bottom to the top, and the modules that it may use. */
+const MODULES = {
+  config: [],
+  lifecycle: [],
+  problems: [],
+  http: ['problems'],
+  database: ['config', 'lifecycle', 'problems'],
+  cluster: ['database', ...LEAVES],
+  auth: ['cluster', 'database', ...LEAVES],
+  registry: ['auth', 'cluster', 'database', ...LEAVES],
+  heartbeat: ['registry', 'cluster', 'database', ...LEAVES],
+  dispatch: ['registry', 'auth', 'cluster', 'database', ...LEAVES],
+  agents: ['dispatch', 'registry', 'auth', 'database', ...LEAVES],
+  health: ['heartbeat', 'dispatch', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
+  drain: ['health', 'dispatch', 'registry', 'auth', 'cluster', ...LEAVES],
+};
+
+/** The project's own folders; packages are another matter. */
+const OURS = '^(src|migrations|scripts|test)/';
+const TYPES = ['type-only'];
+
+const arrowsOfModules = Object.entries(MODULES).map(([module, below]) => ({
+  name: `hub-${module}`,
+  comment: `the hub's module ${module} uses ${below.join(', ') || 'no other module'}`,
+  severity: 'error',
+  from: { path: `^src/hub/${module}/` },
+  to: { path: '^src/hub/', pathNot: `^src/hub/(software\\.ts$|(${[module, ...below].join('|')})/)` },
+}));
+
+export default {
+  forbidden: [
+    {
+      name: 'protocol-is-pure',
+      comment: 'the wire imports nothing: no package, no I/O, nothing else of the project',
+      severity: 'error',
+      from: { path: '^src/protocol/' },
+      to: { pathNot: '^src/protocol/' },
+    },
+    {
+      name: 'hub-uses-protocol',
+      comment: 'the hub uses the protocol, and its own migrations',
+      severity: 'error',
+      from: { path: '^src/hub/' },
+      to: { path: OURS, pathNot: '^(src/(hub|protocol)|migrations)/' },
+    },
+    {
+      name: 'broker-uses-protocol',
+      comment:
+        'the broker is embedded by others: it uses the protocol, and nothing of the hub or the command line',
+      severity: 'error',
+      from: { path: '^src/broker/' },
+      to: { path: OURS, pathNot: '^src/(broker|protocol)/' },
+    },
+    {
+      name: 'cli-is-a-client',
+      comment:
+        'the command line knows the shapes of the public API, and the entry points of the two programs',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: {
+        path: OURS,
+        pathNot:
+          '^src/(cli/|hub/main\\.ts$|broker/main\\.ts$|hub/config/config\\.error\\.ts$|hub/[^/]+/dto/|hub/problems/code\\.ts$)',
+      },
+    },
+    {
+      name: 'cli-takes-types-of-the-api',
+      comment: 'of the public API the command line takes types: its classes would bring the whole hub along',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/hub/([^/]+/dto/|problems/)', dependencyTypesNot: TYPES },
+    },
+    {
+      name: 'clients-need-no-server',
+      comment: 'the broker and the command line start fast, without the frameworks of the hub',
+      severity: 'error',
+      from: { path: '^src/(broker|cli)/' },
+      to: { path: '^node_modules/(@nestjs/|typeorm/|pg/|fastify/|@fastify/|nestjs-pino/)' },
+    },
+    ...arrowsOfModules,
+    {
+      name: 'module-is-in-the-picture',
+      comment: 'a new module of the hub is drawn first, here and in docs/architecture.md',
+      severity: 'error',
+      from: { path: '^src/hub/[^/]+/', pathNot: `^src/hub/(${Object.keys(MODULES).join('|')})/` },
+      to: {},
+    },
+    {
+      name: 'services-alone-are-visible',
+      comment:
+        'another module’s tables and statements are its own business; only the shape of a row may be named',
+      severity: 'error',
+      from: { path: '^src/([^/]+/[^/]+)', pathNot: '^src/hub/entities\\.ts$' },
+      to: {
+        path: '\\.(repository|entity)\\.ts$',
+        pathNot: '^src/$1/',
+        dependencyTypesNot: TYPES,
+      },
+    },
+    {
+      name: 'migrations-are-listed-once',
+      comment: 'one list names every migration; nothing else runs one',
+      severity: 'error',
+      from: { pathNot: '^src/hub/database/migrations\\.ts$' },
+      to: { path: '^migrations/' },
+    },
+    {
+      name: 'no-circle',
+      comment: 'files that need each other when they are loaded meet one of them half made',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: TYPES } },
+    },
+  ],
+  options: {
+    exclude: { path: '\\.spec\\.ts$' },
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.js'],
+      conditionNames: ['import', 'node', 'types'],
+    },
+  },
+};

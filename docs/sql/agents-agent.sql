@@ -1,0 +1,93 @@
+-- src/hub/agents/agent.repository.ts
+
+-- create_agent
+insert into agent (id, name, broker_id, runtime, spec, wanted, phase)
+values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created');
+
+-- get_agent
+select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+       agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
+       agent.exit_code as "exitCode", agent.detail, agent.revision,
+       agent.created_at as "createdAt", agent.updated_at as "updatedAt"
+from agent
+left join broker on broker.id = agent.broker_id
+where agent.id = $1;
+
+-- lock_agent
+select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+       agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
+       agent.exit_code as "exitCode", agent.detail, agent.revision,
+       agent.created_at as "createdAt", agent.updated_at as "updatedAt"
+from agent
+left join broker on broker.id = agent.broker_id
+where agent.id = $1 for update of agent;
+
+-- find_agent_by_name
+select id from agent where name = $1 and phase <> 'deleted';
+
+-- list_agents
+select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+       agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
+       agent.exit_code as "exitCode", agent.detail, agent.revision,
+       agent.created_at as "createdAt", agent.updated_at as "updatedAt"
+from agent
+left join broker on broker.id = agent.broker_id
+where ($1::uuid is null or agent.id < $1)
+  and ($2::uuid is null or agent.broker_id = $2)
+  and agent.phase <> 'deleted'
+order by agent.id desc
+limit $3;
+
+-- step_agent
+update agent
+set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
+    exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
+    detail = case when run_id is not distinct from $4::uuid then detail end,
+    revision = revision + 1, updated_at = now()
+where id = $1;
+
+-- take_agent_reports
+with said as (
+  select *
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+    as said (agent_id, broker_id, run_id, phase, exit_code, detail, allowed)
+),
+locked as (
+  select agent.id, said.phase, said.exit_code, said.detail
+  from said
+  join agent on agent.id = said.agent_id and agent.broker_id = said.broker_id and agent.run_id = said.run_id
+  where agent.phase = any (string_to_array(said.allowed, ','))
+  order by agent.id
+  for update of agent
+)
+update agent
+set phase = locked.phase, exit_code = locked.exit_code, detail = locked.detail,
+    revision = revision + 1, updated_at = now()
+from locked
+where agent.id = locked.id;
+
+-- catch_up_agents_with_endings
+with due as (
+  select agent.id, ended.state, ended.result, ended.error
+  from agent
+  join broker_dispatch_history ended on ended.id = agent.dispatch_id
+  where agent.phase in ('starting', 'stopping', 'deleting')
+  order by agent.id
+  limit 500
+  for update of agent skip locked
+)
+update agent
+set phase = case
+      when agent.phase = 'starting' then case when due.state = 'succeeded' then 'running' else 'failed' end
+      when agent.phase = 'stopping' then case when due.state = 'succeeded' then 'stopped' else 'running' end
+      else case when due.state = 'succeeded' then 'deleted' else 'failed' end
+    end,
+    exit_code = case
+      when agent.phase = 'stopping' and due.state = 'succeeded' then (due.result ->> 'exitCode')::bigint
+      else agent.exit_code
+    end,
+    detail = coalesce(due.error ->> 'message', agent.detail),
+    revision = revision + 1, updated_at = now()
+from due
+where agent.id = due.id
+returning agent.id;

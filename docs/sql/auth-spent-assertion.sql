@@ -1,0 +1,25 @@
+-- src/hub/auth/spent-assertion.repository.ts
+
+-- spend_assertion
+with spent as (
+  insert into spent_assertion (jti, expires_at)
+  select $1, $2
+  where $2::timestamptz > now()
+    and exists (select from broker_key where id = $3 and retired_at is null)
+  on conflict on constraint spent_assertion_is_spent_once do nothing
+  returning jti
+)
+select exists (select from spent) as "isSpent", $2::timestamptz <= now() as "hasEnded", now() as now;
+
+-- sweep_spent_assertions
+with locked as (
+  select jti
+  from spent_assertion
+  where expires_at <= now()
+  limit $1
+  for update skip locked
+)
+delete from spent_assertion
+using locked
+where spent_assertion.jti = locked.jti
+returning spent_assertion.jti;

@@ -1,0 +1,88 @@
+-- src/hub/cluster/replica.repository.ts
+
+-- enter_replica
+insert into hub_replica (id, name, session_name, public_url, software, protocol_min, protocol_max, state)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- beat_replica
+update hub_replica
+set last_seen_at = clock_timestamp(),
+    beating_since = case
+      when last_seen_at < clock_timestamp() - interval '4 seconds' then clock_timestamp()
+      else beating_since
+    end
+where id = $1 and state <> 'gone'
+returning clock_timestamp() as now;
+
+-- bury_dead_replicas
+update hub_replica dead
+set state = 'gone', ended_at = clock_timestamp()
+where dead.state <> 'gone'
+  and dead.last_seen_at < clock_timestamp() - interval '5 seconds'
+  and exists (
+    select from hub_replica judge
+    where judge.id = $1
+      and judge.state <> 'gone'
+      and judge.beating_since < clock_timestamp() - interval '6 seconds'
+      and judge.last_seen_at > clock_timestamp() - interval '4 seconds'
+  )
+returning dead.id, dead.session_name as "sessionName";
+
+-- end_sessions_of_dead_replicas
+select pg_terminate_backend(session.pid)
+from pg_stat_activity session
+join unnest($1::text[]) as dead (session_name) on session.application_name like dead.session_name || '%'
+where session.pid <> pg_backend_pid();
+
+-- release_connections_of_gone_replicas
+with locked as (
+  select connection.broker_id
+  from broker_connection connection
+  where connection.replica_id is not null
+    and not exists (
+      select from hub_replica replica
+      where replica.id = connection.replica_id and replica.state <> 'gone'
+    )
+  order by connection.broker_id
+  for update skip locked
+)
+update broker_connection connection
+set replica_id = null, released_at = now(), release_reason = 'replica_gone'
+from locked
+where connection.broker_id = locked.broker_id
+returning connection.broker_id as "brokerId";
+
+-- set_replica_state
+update hub_replica
+set state = $2, ended_at = case when $2 = 'gone' then now() end
+where id = $1 and state <> 'gone'
+returning id;
+
+-- activate_replica
+update hub_replica
+set state = 'active', public_url = $2
+where id = $1 and state = 'starting'
+returning id;
+
+-- list_replicas
+select replica.id, replica.name, replica.public_url as "publicUrl", replica.software, replica.state,
+       replica.started_at as "startedAt", replica.last_seen_at as "lastSeenAt", replica.ended_at as "endedAt",
+       (select count(*) from broker_connection connection where connection.replica_id = replica.id) as brokers
+from hub_replica replica
+where replica.state <> 'gone' or replica.ended_at > now() - interval '1 day'
+order by replica.started_at desc, replica.id
+limit 200;
+
+-- forget_old_replicas
+delete from hub_replica where state = 'gone' and ended_at < now() - interval '30 days';
+
+-- list_public_urls_of_live_replicas
+select public_url as url
+from hub_replica
+where state = 'active' and public_url is not null and id <> $1
+  and last_seen_at > now() - interval '5 seconds'
+order by started_at
+limit 16;
+
+-- read_hub_identity
+select id from hub_identity;

@@ -1,0 +1,84 @@
+-- src/hub/dispatch/claim.repository.ts
+
+-- read_ahead
+select ahead.*
+from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_seq, most)
+cross join lateral (
+  select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
+         dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+         case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args
+  from broker_dispatch dispatch
+  where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
+  order by dispatch.seq
+  limit asked.most
+) ahead;
+
+-- claim_by_ids
+with asking as materialized (
+  select asked.broker_id, asked.epoch,
+         pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
+  from (
+    select * from unnest($2::uuid[], $3::bigint[]) as asked (broker_id, epoch) order by broker_id
+  ) asked
+),
+owned as materialized (
+  select connection.broker_id, connection.epoch, connection.journal_id
+  from asking
+  join broker_connection connection on connection.broker_id = asking.broker_id
+  where connection.replica_id = $1 and connection.epoch = asking.epoch
+  order by connection.broker_id
+  for share of connection
+),
+locked as materialized (
+  select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key
+  from broker_dispatch dispatch
+  join owned on owned.broker_id = dispatch.broker_id
+  where dispatch.id = any ($4::uuid[])
+    and dispatch.state = any ($5::text[])
+    and dispatch.deadline_at > now()
+  order by dispatch.seq
+  for update of dispatch skip locked
+),
+claimable as (
+  select locked.id, owned.epoch, owned.journal_id
+  from locked
+  join owned on owned.broker_id = locked.broker_id
+  where locked.ordering_key is null or not exists (
+    select from broker_dispatch other
+    where other.broker_id = locked.broker_id
+      and other.ordering_key = locked.ordering_key
+      and other.id <> locked.id
+      and (other.seq < locked.seq or other.state <> all ($5::text[]))
+  )
+),
+claimed as (
+  update broker_dispatch dispatch
+  set state = $6,
+      attempt = dispatch.attempt + 1,
+      claimed_by = $1,
+      claim_epoch = claimable.epoch,
+      claim_journal = claimable.journal_id,
+      claimed_at = now(),
+      trail = append_step(dispatch.trail, jsonb_build_object(
+        'state', $6::text, 'at', now(), 'replica', $1::uuid, 'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1
+      ))
+  from claimable
+  where dispatch.id = claimable.id
+  returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
+            greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms
+)
+select asking.broker_id as "brokerId",
+       bool_or(owned.broker_id is not null) as owned,
+       coalesce(
+         json_agg(json_build_object(
+           'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms
+         ) order by claimed.seq) filter (where claimed.id is not null),
+         '[]'
+       ) as claimed
+from asking
+left join owned on owned.broker_id = asking.broker_id
+left join claimed on claimed.broker_id = asking.broker_id
+group by asking.broker_id;
+
+-- read_args
+select id, args from broker_dispatch where id = any ($1::uuid[]);

@@ -1,0 +1,82 @@
+-- src/hub/dispatch/inventory.repository.ts
+
+-- reconcile_inventory
+with owned as materialized (
+  select broker_id from broker_connection
+  where broker_id = $1 and replica_id = $2 and epoch = $3
+  for share
+),
+out as materialized (
+  select dispatch.id,
+         case
+           when said.status in ('running', 'ended') then 'adopt'
+           when said.status is null and dispatch.claim_journal = $4 then 'requeue'
+           when dispatch.op <> all ($8::text[]) then 'fail'
+           when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
+           else 'retry'
+         end as verdict
+  from broker_dispatch dispatch
+  join owned on owned.broker_id = dispatch.broker_id
+  left join unnest($5::uuid[], $6::integer[], $7::text[]) as said (id, attempt, status) on said.id = dispatch.id
+  where dispatch.state = any ($9::text[])
+  order by dispatch.seq
+  for update of dispatch
+),
+kept as (
+  update broker_dispatch dispatch
+  set state = case when out.verdict = 'adopt' then $10 else $11 end,
+      claimed_by = case when out.verdict = 'adopt' then $2::uuid end,
+      claim_epoch = case when out.verdict = 'adopt' then $3::bigint end,
+      claim_journal = case when out.verdict = 'adopt' then $4::uuid end,
+      claimed_at = case when out.verdict = 'adopt' then dispatch.claimed_at end,
+      failures = dispatch.failures + case when out.verdict = 'retry' then 1 else 0 end,
+      trail = append_step(dispatch.trail, jsonb_build_object(
+        'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', now(),
+        'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
+        'reason', case out.verdict when 'adopt' then 'adopted' when 'requeue' then 'never_begun' else 'begun_and_lost' end
+      ))
+  from out
+  where dispatch.id = out.id and out.verdict in ('adopt', 'requeue', 'retry')
+  returning dispatch.id, dispatch.seq, dispatch.broker_id, dispatch.agent_id, dispatch.op, dispatch.ordering_key,
+            dispatch.origin_replica, dispatch.state, dispatch.attempt,
+            case when out.verdict = 'adopt' then 'adopt' else 'requeue' end as verdict
+),
+removed as (
+  delete from broker_dispatch dispatch
+  using out
+  where dispatch.id = out.id and out.verdict in ('fail', 'exhaust')
+  returning dispatch.*, out.verdict,
+            case out.verdict when 'fail' then $12 else $13 end as ended_state,
+            jsonb_build_object('code', 'outcome_unknown', 'retryable', false,
+                               'message', 'The broker lost its record of this command after it was sent.') as error
+),
+ended as (
+  insert into broker_dispatch_history
+    (id, seq, broker_id, agent_id, op, args, lane, ordering_key, state, attempt, failures, max_failures,
+     deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator, trail,
+     created_at, result, error)
+  select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures + 1, max_failures,
+         deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
+         append_step(trail, jsonb_build_object(
+           'state', ended_state, 'at', now(), 'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', attempt,
+           'reason', 'outcome_unknown'
+         )),
+         created_at, null, error
+  from removed
+  returning id, seq, broker_id, agent_id, op, ordering_key, origin_replica, state, attempt
+)
+select kept.id, kept.seq, kept.broker_id as "brokerId", kept.agent_id as "agentId", kept.op,
+       kept.ordering_key as "orderingKey", kept.origin_replica as "originReplica", kept.state, kept.attempt,
+       kept.verdict, true as owned
+from kept
+union all
+select ended.id, ended.seq, ended.broker_id, ended.agent_id, ended.op, ended.ordering_key, ended.origin_replica,
+       ended.state, ended.attempt, out.verdict, true
+from ended join out on out.id = ended.id
+union all
+select null, null, null, null, null, null, null, null, null, null, true from owned;
+
+-- find_ids_not_live
+select asked.id
+from unnest($1::uuid[]) as asked (id)
+where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id);

@@ -1,0 +1,83 @@
+-- src/hub/dispatch/read.repository.ts
+
+-- find_dispatches
+select 
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+       null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
+       (
+         select count(*) from (
+           select from broker_dispatch earlier
+           where earlier.broker_id = dispatch.broker_id and earlier.seq < dispatch.seq
+           limit 1000
+         ) earlier
+       ) as position,
+       connection.replica_id is not null as connected
+from broker_dispatch dispatch
+left join broker on broker.id = dispatch.broker_id
+left join broker_connection connection on connection.broker_id = dispatch.broker_id
+where dispatch.id = any ($1::uuid[])
+union all
+select 
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
+from broker_dispatch_history dispatch
+left join broker on broker.id = dispatch.broker_id
+where dispatch.id = any ($1::uuid[]);
+
+-- list_dispatches
+select listed.* from (
+  select 
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
+         null::bigint as position, null::boolean as connected
+  from broker_dispatch dispatch
+  left join broker on broker.id = dispatch.broker_id
+  where ($1::uuid is null or dispatch.id < $1)
+    and ($2::uuid is null or dispatch.broker_id = $2)
+    and ($3::uuid is null or dispatch.agent_id = $3)
+    and ($4::text is null or dispatch.state = $4)
+  union all
+  (
+    select 
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
+    from broker_dispatch_history dispatch
+    left join broker on broker.id = dispatch.broker_id
+    where ($1::uuid is null or dispatch.id < $1)
+      and ($2::uuid is null or dispatch.broker_id = $2)
+      and ($3::uuid is null or dispatch.agent_id = $3)
+      and ($4::text is null or dispatch.state = $4)
+    order by dispatch.id desc
+    limit $5
+  )
+) listed
+order by listed.id desc
+limit $5;
+
+-- read_trail
+select trail from broker_dispatch where id = $1
+union all
+select trail from broker_dispatch_history where id = $1;
+
+-- find_ended
+select id from broker_dispatch_history where id = any ($1::uuid[]);
+
+-- count_live_dispatches
+select state, count(*) as count,
+       coalesce(extract(epoch from now() - min(created_at)), 0)::double precision as "oldestS"
+from broker_dispatch
+group by state;

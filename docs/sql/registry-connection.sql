@@ -1,0 +1,52 @@
+-- src/hub/registry/connection.repository.ts
+
+-- lock_broker_for_connect
+select pg_advisory_xact_lock(hashtextextended($1::text, 1));
+
+-- connect_broker
+with former as (
+  select replica_id, boot_id from broker_connection where broker_id = $1
+),
+admitting as (
+  select id from hub_replica where id = $2 and state in ('starting', 'active')
+),
+described as (
+  update broker
+  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9
+  where id = $1 and revoked_at is null and exists (select from admitting)
+  returning id
+),
+connected as (
+  insert into broker_connection as held
+    (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id)
+  select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6
+  from described
+  on conflict (broker_id) do update
+  set replica_id = excluded.replica_id,
+      epoch = greatest(held.epoch, $3::bigint) + 1,
+      connection_id = excluded.connection_id,
+      transport = excluded.transport,
+      boot_id = excluded.boot_id,
+      journal_id = excluded.journal_id,
+      since = now(),
+      released_at = null,
+      release_reason = null
+  returning epoch
+)
+select (select epoch from connected) as epoch,
+       exists (select from broker where id = $1 and revoked_at is not null) as revoked,
+       (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
+        from former where replica_id is not null) as former;
+
+-- release_connections
+update broker_connection connection
+set replica_id = null, released_at = now(), release_reason = leaving.reason
+from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
+where connection.broker_id = leaving.broker_id
+  and connection.replica_id = $1
+  and connection.epoch = leaving.epoch;
+
+-- read_ownership
+select broker_id as "brokerId", replica_id as "replicaId", epoch, boot_id as "bootId"
+from broker_connection
+where broker_id = any ($1::uuid[]);

@@ -1,0 +1,205 @@
+/**
+ * A runtime broker: keeps a channel to its hub, does what the hub asks for, and reports how its agents are. What it
+ * promises survives its own death: see the journal, the executor, and the runtime.
+ */
+import { cpus, loadavg } from 'node:os';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import { batches } from '../protocol/batches.js';
+import type { AgentReport, Hello, HubFrame } from '../protocol/frame.js';
+import { LIMITS } from '../protocol/limits.js';
+import { PROTOCOL_RANGE } from '../protocol/version.js';
+import { systemClocks, type Clocks } from './clocks.js';
+import { heartbeatDelayMs } from './connection/backoff.js';
+import { Addresses } from './connection/addresses.js';
+import { Connector, type ExitReason } from './connection/connector.js';
+import { LINK_TIMES, type Link, type LinkTimes } from './connection/link.js';
+import { RECONNECT_TIMES, type ReconnectTimes } from './connection/patience.js';
+import { Credential, loadKey } from './credential.js';
+import { Executor } from './dispatches/executor.js';
+import { handlersOf } from './dispatches/ops.js';
+import type { Home, Membership } from './home.js';
+import { Journal } from './journal/journal.js';
+import { ProcessRuntime } from './runtime/runtime.js';
+import { softwareName } from './software.js';
+
+const PRUNE_EVERY_MS = 3_600_000;
+const STOP_GRACE_MS = 10_000;
+
+export type BrokerOptions = {
+  home: Home;
+  log: Logger;
+  clocks?: Clocks;
+  times?: ReconnectTimes & LinkTimes;
+  random?: () => number;
+};
+
+export class Broker {
+  private readonly bootId = uuidv7();
+  private readonly executor: Executor;
+  private readonly runtime: ProcessRuntime;
+  private readonly connector: Connector;
+  /** Open links, newest first. */
+  private open: Link[] = [];
+  private onLinked: (() => void)[] = [];
+  private readonly reports = new Map<string, AgentReport>();
+  private pruning: NodeJS.Timeout | undefined;
+
+  private constructor(
+    private readonly membership: Membership,
+    private readonly journal: Journal,
+    credential: Credential,
+    private readonly addresses: Addresses,
+    agentsPath: string,
+    private readonly log: Logger,
+    clocks: Clocks,
+    times: ReconnectTimes & LinkTimes,
+    private readonly random: () => number,
+  ) {
+    this.runtime = new ProcessRuntime(agentsPath, (report) => this.reported(report));
+    const wire = { links: () => this.open, linked: () => this.nextLink() };
+    this.executor = new Executor(journal, handlersOf(this.runtime), wire, clocks, log);
+    const attendant = { hello: () => this.hello(), attend: (link: Link) => void this.attend(link) };
+    this.connector = new Connector(addresses, credential, attendant, clocks, times, random, log);
+  }
+
+  /**
+   * Begins to work with what is in the home folder, which nobody else may use meanwhile.
+   *
+   * @throws NotJoined, HomeUnreadable
+   */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const { home, log, clocks = systemClocks, random = Math.random } = options;
+    const membership = await home.membership();
+    const credential = new Credential(
+      membership.brokerId,
+      membership.hubId,
+      await loadKey(home.keyPath),
+      clocks,
+    );
+    const addresses = new Addresses(membership.urls, home.alternativesPath);
+    await addresses.load();
+    const journal = await Journal.open(home.journalPath, log);
+    const times = options.times ?? { ...RECONNECT_TIMES, ...LINK_TIMES };
+    const broker = new Broker(
+      membership,
+      journal,
+      credential,
+      addresses,
+      home.agentsPath,
+      log,
+      clocks,
+      times,
+      random,
+    );
+    await broker.begin();
+    return broker;
+  }
+
+  /** Why it is over, once it is. */
+  get done(): Promise<ExitReason> {
+    return this.connector.done;
+  }
+
+  /** Says goodbye and lets go of the home. Agents go on unless they are to stop. */
+  async stop({ stopAgents }: { stopAgents: boolean }): Promise<void> {
+    clearInterval(this.pruning);
+    if (stopAgents) await this.runtime.stopAll(STOP_GRACE_MS);
+    await this.connector.stop('the broker stops');
+    await this.runtime.stop();
+    await this.journal.close();
+  }
+
+  private async begin(): Promise<void> {
+    await this.runtime.recover();
+    this.executor.recover();
+    this.pruning = setInterval(() => void this.journal.prune(), PRUNE_EVERY_MS);
+    this.connector.start(this.journal.lastEpoch);
+  }
+
+  private hello(): Hello {
+    return {
+      t: 'hello',
+      protocol: PROTOCOL_RANGE,
+      bootId: this.bootId,
+      journalId: this.journal.id,
+      lastEpoch: this.journal.lastEpoch,
+      software: softwareName(),
+      capabilities: ['runtime.process'],
+      labels: this.membership.labels,
+      window: LIMITS.windowDefault,
+      health: 'online',
+    };
+  }
+
+  private async attend(link: Link): Promise<void> {
+    this.open = [link, ...this.open];
+    void link.ended.then(() => (this.open = this.open.filter((each) => each !== link)));
+    link.listen((frame) => this.take(link, frame));
+    this.addresses.learn(link.welcome.alternatives).catch((error: unknown) => {
+      this.log.warn({ err: error }, 'learned addresses could not be kept');
+    });
+    await this.journal.keepEpoch(link.epoch);
+    const entries = this.executor.inventory();
+    const chunks = Math.max(1, Math.ceil(entries.length / LIMITS.inventoryChunk));
+    for (let chunk = 0; chunk < chunks; chunk += 1) {
+      const part = entries.slice(chunk * LIMITS.inventoryChunk, (chunk + 1) * LIMITS.inventoryChunk);
+      link.send({ t: 'inventory', entries: part, last: chunk === chunks - 1 });
+    }
+    this.beat(link);
+  }
+
+  /** Called from the read loop: nothing here waits. */
+  private take(link: Link, frame: HubFrame): void {
+    switch (frame.t) {
+      case 'inventory_ok':
+        this.executor.tellAll();
+        this.sendReports(link, [...this.reports.values()]);
+        for (const resolve of this.onLinked.splice(0)) resolve();
+        return;
+      case 'dispatch':
+        this.attempt(this.executor.take(link, frame.dispatches, link === this.connector.newest));
+        return;
+      case 'confirm':
+        this.attempt(this.executor.confirmed(frame.ids));
+        return;
+      case 'going_away':
+        this.connector.goingAway(link, frame);
+        return;
+      case 'welcome':
+        link.cut('protocol_error', 'a second welcome');
+        return;
+      case 'heartbeat_ack':
+        return;
+    }
+  }
+
+  /** A journal that cannot be written leaves the command unacked: the hub sends it again. */
+  private attempt(work: Promise<void>): void {
+    work.catch((error: unknown) => this.log.error({ err: error }, 'the journal could not be written'));
+  }
+
+  private beat(link: Link): void {
+    if (!link.isOpen) return;
+    void this.runtime.countRunning().then((running) => {
+      link.send({ t: 'heartbeat', health: 'online', load: (loadavg()[0] ?? 0) / cpus().length, running });
+    });
+    const timer = setTimeout(() => this.beat(link), heartbeatDelayMs(link.welcome.heartbeatMs, this.random));
+    void link.ended.then(() => clearTimeout(timer));
+  }
+
+  /** The latest word on each agent is kept: it is told on every new link. */
+  private reported(report: AgentReport): void {
+    this.reports.set(report.agentId, report);
+    const link = this.open.find(({ isOpen }) => isOpen);
+    if (link !== undefined) this.sendReports(link, [report]);
+  }
+
+  private sendReports(link: Link, reports: AgentReport[]): void {
+    for (const agents of batches(reports)) link.send({ t: 'event', agents });
+  }
+
+  private async nextLink(): Promise<void> {
+    await new Promise<void>((resolve) => this.onLinked.push(resolve));
+  }
+}

@@ -1,0 +1,124 @@
+import type { JsonObject, JsonValue } from '../../protocol/frame.js';
+import type { Op, OpArgs, OpBody, ProcessLimits, ProcessSpec } from '../../protocol/op.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
+import * as read from '../../protocol/read.js';
+import type { ProcessRuntime } from '../runtime/runtime.js';
+import { OpFailure } from './op-failure.js';
+
+export type OpContext = {
+  /** false once the deadline has passed: work that was not begun must not begin. */
+  mayBegin: () => boolean;
+};
+
+export type OpHandler = {
+  /** @throws OpFailure, which the caller of the command reads */
+  handle: (args: JsonObject, context: OpContext) => Promise<JsonValue>;
+  /** Whether it may be done again from the start after the broker died within it. */
+  isRecoverable: boolean;
+};
+
+export type OpHandlers = ReadonlyMap<string, OpHandler>;
+
+/** What this broker can do. Everything to do with runs can be done again: see ProcessRuntime. */
+export function handlersOf(runtime: ProcessRuntime): OpHandlers {
+  return new Map<string, OpHandler>([
+    handler(
+      'broker.ping',
+      () => ({}),
+      () => Promise.resolve({ time: new Date().toISOString() }),
+    ),
+    handler('agent.start', startArgs, (args, { mayBegin }) => runtime.startRun(args, mayBegin)),
+    handler('agent.stop', stopArgs, (args) => runtime.stopRun(args)),
+    handler('agent.restart', restartArgs, (args, { mayBegin }) => runtime.restart(args, mayBegin)),
+    handler('agent.delete', deleteArgs, (args) => runtime.delete(args)),
+    handler('agent.logs', logsArgs, (args) => runtime.logs(args)),
+  ]);
+}
+
+function handler<O extends Op>(
+  op: O,
+  parse: (args: JsonObject) => OpArgs[O],
+  act: (args: OpArgs[O], context: OpContext) => Promise<OpBody[O]>,
+): [O, OpHandler] {
+  return [
+    op,
+    {
+      isRecoverable: true,
+      handle: async (args, context) => (await act(checked(parse, args), context)) as JsonValue,
+    },
+  ];
+}
+
+function checked<T>(parse: (args: JsonObject) => T, args: JsonObject): T {
+  try {
+    return parse(args);
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new OpFailure('args_invalid', error.message);
+    throw error;
+  }
+}
+
+const milliseconds = read.integer(0, 3_600_000);
+
+function startArgs(args: JsonObject): OpArgs['agent.start'] {
+  return {
+    agentId: read.uuid(args.agentId, 'agentId'),
+    name: read.text(63)(args.name, 'name'),
+    runId: read.uuid(args.runId, 'runId'),
+    spec: specOf(read.object(args.spec, 'spec')),
+  };
+}
+
+function stopArgs(args: JsonObject): OpArgs['agent.stop'] {
+  return {
+    agentId: read.uuid(args.agentId, 'agentId'),
+    runId: read.uuid(args.runId, 'runId'),
+    graceMs: milliseconds(args.graceMs, 'graceMs'),
+  };
+}
+
+function restartArgs(args: JsonObject): OpArgs['agent.restart'] {
+  return {
+    ...startArgs(args),
+    fromRunId: read.nullable(read.uuid)(args.fromRunId, 'fromRunId'),
+    graceMs: milliseconds(args.graceMs, 'graceMs'),
+  };
+}
+
+function deleteArgs(args: JsonObject): OpArgs['agent.delete'] {
+  return {
+    agentId: read.uuid(args.agentId, 'agentId'),
+    runId: read.nullable(read.uuid)(args.runId, 'runId'),
+    graceMs: milliseconds(args.graceMs, 'graceMs'),
+  };
+}
+
+function logsArgs(args: JsonObject): OpArgs['agent.logs'] {
+  return { agentId: read.uuid(args.agentId, 'agentId'), lines: read.integer(1, 10_000)(args.lines, 'lines') };
+}
+
+function specOf(raw: Record<string, unknown>): ProcessSpec {
+  const environment = read.object(raw.environment, 'spec.environment');
+  return {
+    command: read.text(4096)(raw.command, 'spec.command'),
+    args: read.list(read.text(65_536), 1024)(raw.args, 'spec.args'),
+    directory: read.nullable(read.text(4096))(raw.directory, 'spec.directory'),
+    environment: Object.fromEntries(
+      Object.entries(environment).map(([name, value]) => [
+        name,
+        read.text(32_768)(value, `spec.environment.${name}`),
+      ]),
+    ),
+    limits: limitsOf(read.object(raw.limits, 'spec.limits')),
+  };
+}
+
+function limitsOf(raw: Record<string, unknown>): ProcessLimits {
+  const limit = read.nullable(read.integer(1));
+  return {
+    memoryMb: limit(raw.memoryMb, 'spec.limits.memoryMb'),
+    openFiles: limit(raw.openFiles, 'spec.limits.openFiles'),
+    cpuSeconds: limit(raw.cpuSeconds, 'spec.limits.cpuSeconds'),
+    wallSeconds: limit(raw.wallSeconds, 'spec.limits.wallSeconds'),
+  };
+}

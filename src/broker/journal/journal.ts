@@ -1,0 +1,154 @@
+/**
+ * What this broker knows of the hub's commands, on disk. A command is in here before anything of it is done, and
+ * its ending before anybody is told; so a repeat is answered from here, and what was begun is known after a crash.
+ *
+ * The journal has an identity of its own. Where it cannot be read it is put aside and a new one begun under another
+ * identity, which tells the hub that nobody here knows any more what was begun.
+ */
+import { execFile } from 'node:child_process';
+import { mkdir, rename } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { open, type RootDatabase } from 'lmdb';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { Ending, JournalRecord } from './record.js';
+import { JOURNAL_FORMAT, META_KEY, type Meta } from './format.js';
+
+const CHECK = fileURLToPath(new URL('./check.js', import.meta.url));
+const CHECK_WITHIN_MS = 30_000;
+/** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
+const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
+
+const run = promisify(execFile);
+
+export class Journal {
+  private constructor(
+    private readonly store: RootDatabase<JournalRecord | Meta, string>,
+    private readonly records: Map<string, JournalRecord>,
+    private meta: Meta,
+  ) {}
+
+  static async open(path: string, log: Logger): Promise<Journal> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    if (!(await isSound(path))) {
+      const aside = `${path}.broken-${new Date().toISOString().replaceAll(':', '')}`;
+      await rename(path, aside);
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      log.error({ aside }, 'the journal cannot be read: it is put aside, and a new one begins');
+    }
+    const store = open<JournalRecord | Meta, string>({ path, ...JOURNAL_FORMAT });
+    const records = new Map<string, JournalRecord>();
+    let meta: Meta | undefined;
+    for (const { key, value } of store.getRange()) {
+      if (key === META_KEY) meta = value as Meta;
+      else records.set(key, value as JournalRecord);
+    }
+    const journal = new Journal(store, records, meta ?? { journalId: uuidv7(), lastEpoch: 0 });
+    if (meta === undefined) await journal.write([], journal.meta);
+    return journal;
+  }
+
+  get id(): string {
+    return this.meta.journalId;
+  }
+
+  /** The newest epoch that this broker was welcomed with. */
+  get lastEpoch(): number {
+    return this.meta.lastEpoch;
+  }
+
+  async keepEpoch(lastEpoch: number): Promise<void> {
+    if (lastEpoch <= this.meta.lastEpoch) return;
+    this.meta = { ...this.meta, lastEpoch };
+    await this.write([], this.meta);
+  }
+
+  find(id: string): JournalRecord | undefined {
+    return this.records.get(id);
+  }
+
+  /** Begun and not ended. */
+  unended(): JournalRecord[] {
+    return [...this.records.values()].filter(({ ending }) => ending === null);
+  }
+
+  /** Ended, and not confirmed by the hub. */
+  unconfirmed(): JournalRecord[] {
+    return [...this.records.values()].filter(
+      ({ ending, confirmedAt }) => ending !== null && confirmedAt === null,
+    );
+  }
+
+  /** Takes commands in. Durable when it resolves: only then may they be acked, and anything of them be done. */
+  async begin(records: readonly JournalRecord[]): Promise<void> {
+    await this.write(records);
+  }
+
+  /** The hub sent it again: results go out for this attempt from now on. */
+  async repeated(id: string, attempt: number): Promise<void> {
+    const record = this.records.get(id);
+    if (record !== undefined && attempt > record.attempt) await this.write([{ ...record, attempt }]);
+  }
+
+  /** Durable when it resolves: only then may the hub be told. The first ending stands. */
+  async end(id: string, ending: Ending): Promise<void> {
+    const record = this.records.get(id);
+    if (record?.ending === null) await this.write([{ ...record, ending }]);
+  }
+
+  /** The hub has the endings. What was begun and lost is laid to rest by this as well. */
+  async confirm(ids: readonly string[]): Promise<void> {
+    const confirmedAt = Date.now();
+    const lost: Ending = {
+      outcome: 'failed',
+      error: {
+        code: 'outcome_unknown',
+        message: 'It was begun by an earlier life of the broker.',
+        retryable: false,
+      },
+    };
+    const records = ids.flatMap((id) => {
+      const record = this.records.get(id);
+      return record === undefined ? [] : [{ ...record, ending: record.ending ?? lost, confirmedAt }];
+    });
+    if (records.length > 0) await this.write(records);
+  }
+
+  /** Forgets what was confirmed long ago. */
+  async prune(now = Date.now()): Promise<void> {
+    const old = [...this.records.values()].filter(
+      ({ confirmedAt }) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS,
+    );
+    for (const { id } of old) {
+      this.records.delete(id);
+      void this.store.remove(id);
+    }
+    await this.store.committed;
+  }
+
+  async close(): Promise<void> {
+    await this.store.flushed;
+    await this.store.close();
+  }
+
+  /** All of it in one commit, which is on disk when this resolves; others that write meanwhile share it. */
+  private async write(records: readonly JournalRecord[], meta?: Meta): Promise<void> {
+    for (const record of records) {
+      this.records.set(record.id, record);
+      void this.store.put(record.id, record);
+    }
+    if (meta !== undefined) void this.store.put(META_KEY, meta);
+    await this.store.flushed;
+  }
+}
+
+/** In a process of its own: a file that was cut short can take the reader down with it. */
+async function isSound(path: string): Promise<boolean> {
+  try {
+    await run(process.execPath, [CHECK, path], { timeout: CHECK_WITHIN_MS });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+/** The agents of this broker on disk: `agents/<id>/agent.json` names the latest run, `agents/<id>/runs/` holds all. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { isUuid } from '../../protocol/read.js';
+import { readJsonFile, writeDurably } from '../durable-file.js';
+import { RunFolder } from './run-folder.js';
+
+export type AgentEntry = { agentId: string; name: string; runId: string };
+
+/** Runs kept of an agent, with their output. */
+const RUNS_KEPT = 5;
+
+export class Roster {
+  constructor(private readonly path: string) {}
+
+  /** Every agent that was ever started here and not deleted. */
+  async all(): Promise<AgentEntry[]> {
+    const names = await readdir(this.path).catch(() => []);
+    const entries = await Promise.all(names.filter(isUuid).map((agentId) => this.find(agentId)));
+    return entries.filter((entry) => entry !== undefined);
+  }
+
+  async find(agentId: string): Promise<AgentEntry | undefined> {
+    return readJsonFile<AgentEntry>(join(this.folder(agentId), 'agent.json'));
+  }
+
+  /** Makes a run the agent's latest; the oldest ones make room for it. */
+  async keep(entry: AgentEntry): Promise<void> {
+    const folder = this.folder(entry.agentId);
+    await mkdir(join(folder, 'runs'), { recursive: true, mode: 0o700 });
+    await writeDurably(join(folder, 'agent.json'), JSON.stringify(entry));
+    const runs = (await readdir(join(folder, 'runs'))).filter(isUuid).sort();
+    const surplus = runs.filter((runId) => runId !== entry.runId).slice(0, -RUNS_KEPT);
+    for (const runId of surplus)
+      await rm(this.run(entry.agentId, runId).path, { recursive: true, force: true });
+  }
+
+  async forget(agentId: string): Promise<void> {
+    await rm(this.folder(agentId), { recursive: true, force: true });
+  }
+
+  run(agentId: string, runId: string): RunFolder {
+    return new RunFolder(join(this.folder(agentId), 'runs', checked(runId)));
+  }
+
+  workFolder(agentId: string): string {
+    return join(this.folder(agentId), 'work');
+  }
+
+  private folder(agentId: string): string {
+    return join(this.path, checked(agentId));
+  }
+}
+
+/** Nothing from the wire becomes a path but a uuid. */
+function checked(id: string): string {
+  if (!isUuid(id)) throw new Error('an id of an agent or a run must be a uuid');
+  return id;
+}

@@ -1,0 +1,105 @@
+/**
+ * The folder of one run, through which a broker and the shim that supervises the run speak. Each file is written by
+ * one side alone, durably, and once; whoever starts later reads where things stand.
+ *
+ *   spec.json  broker  what to run
+ *   shim.json  shim    claimed exclusively: of any number of shims one runs the command
+ *   pid.json   shim    the command has started
+ *   stop.json  broker  the command is to stop
+ *   exit.json  shim    the command has ended, or could not start
+ *   output.log shim    what it wrote, with older parts in output.log.1 and so on
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ProcessSpec } from '../../protocol/op.js';
+import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
+import { isAlive, type ProcessIdentity } from '../process-identity.js';
+
+export type RunOrder = {
+  agentId: string;
+  name: string;
+  runId: string;
+  spec: ProcessSpec;
+  /** Where the command runs if its spec names no directory. */
+  workFolder: string;
+};
+
+export type RunExit = {
+  reason: 'exited' | 'stopped' | 'wall_limit' | 'start_failed';
+  /** null where the process was ended by a signal, or never was. */
+  exitCode: number | null;
+  signal: string | null;
+  detail: string | null;
+  at: string;
+};
+
+export type StopOrder = { graceMs: number };
+
+/** Where a run stands, as far as its files and the process table tell. */
+export type RunState =
+  /** No shim has taken it: it may be launched. */
+  | { kind: 'unclaimed' }
+  | { kind: 'starting' }
+  | { kind: 'running'; child: ProcessIdentity; isSupervised: boolean; isStopping: boolean }
+  | { kind: 'ended'; exit: RunExit }
+  /** It is over, and nobody was there to see how. */
+  | { kind: 'vanished' };
+
+export class RunFolder {
+  constructor(readonly path: string) {}
+
+  get outputPath(): string {
+    return join(this.path, 'output.log');
+  }
+
+  /** Makes the folder with its order, unless it is there. */
+  async make(order: RunOrder): Promise<void> {
+    await mkdir(this.path, { recursive: true, mode: 0o700 });
+    await claimDurably(join(this.path, 'spec.json'), JSON.stringify(order));
+  }
+
+  async order(): Promise<RunOrder | undefined> {
+    return readJsonFile<RunOrder>(join(this.path, 'spec.json'));
+  }
+
+  /** @returns false where another shim has the run */
+  async claim(shim: ProcessIdentity): Promise<boolean> {
+    return claimDurably(join(this.path, 'shim.json'), JSON.stringify(shim));
+  }
+
+  async started(child: ProcessIdentity): Promise<void> {
+    await writeDurably(join(this.path, 'pid.json'), JSON.stringify(child));
+  }
+
+  async askToStop(order: StopOrder): Promise<void> {
+    await claimDurably(join(this.path, 'stop.json'), JSON.stringify(order));
+  }
+
+  async stopOrder(): Promise<StopOrder | undefined> {
+    return readJsonFile<StopOrder>(join(this.path, 'stop.json'));
+  }
+
+  /** The first word on the end stands. */
+  async ended(exit: RunExit): Promise<void> {
+    await claimDurably(join(this.path, 'exit.json'), JSON.stringify(exit));
+  }
+
+  async state(): Promise<RunState> {
+    const before = await this.look();
+    // The shim writes the end before it ends: one that is gone without a trace is asked for its trace once more.
+    return before.kind === 'vanished' ? this.look() : before;
+  }
+
+  private async look(): Promise<RunState> {
+    const exit = await readJsonFile<RunExit>(join(this.path, 'exit.json'));
+    if (exit !== undefined) return { kind: 'ended', exit };
+    const shim = await readJsonFile<ProcessIdentity>(join(this.path, 'shim.json'));
+    if (shim === undefined) return { kind: 'unclaimed' };
+    const isSupervised = isAlive(shim);
+    const child = await readJsonFile<ProcessIdentity>(join(this.path, 'pid.json'));
+    if (child !== undefined && (isSupervised || isAlive(child))) {
+      return { kind: 'running', child, isSupervised, isStopping: (await this.stopOrder()) !== undefined };
+    }
+    return isSupervised ? { kind: 'starting' } : { kind: 'vanished' };
+  }
+}

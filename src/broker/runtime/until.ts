@@ -1,0 +1,43 @@
+import { watch } from 'node:fs';
+
+const LOOK_MS = 250;
+
+/**
+ * Looks at something in a folder until it says yes: at once, at each change that the system tells of, and a few
+ * times a second in case it tells of none.
+ *
+ * @returns undefined when the time was up, or the signal was given, first
+ */
+export async function until<T>(
+  folder: string,
+  look: () => Promise<T | undefined>,
+  { withinMs, signal }: { withinMs?: number; signal?: AbortSignal },
+): Promise<T | undefined> {
+  let wake: () => void = () => undefined;
+  const watcher = watch(folder, () => wake()).on('error', () => undefined);
+  const isOver = () => signal?.aborted === true;
+  const onAbort = () => wake();
+  signal?.addEventListener('abort', onAbort);
+  const giveUpAt = withinMs === undefined ? Infinity : performance.now() + withinMs;
+  try {
+    for (;;) {
+      let changed = false;
+      wake = () => (changed = true);
+      const found = await look();
+      if (found !== undefined) return found;
+      if (isOver() || performance.now() >= giveUpAt) return undefined;
+      if (!changed) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, Math.min(LOOK_MS, giveUpAt - performance.now()));
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    }
+  } finally {
+    watcher.close();
+    signal?.removeEventListener('abort', onAbort);
+  }
+}

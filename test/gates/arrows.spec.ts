@@ -1,0 +1,184 @@
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { run } from './support/program.js';
+import { Tree } from './support/tree.js';
+
+const CRUISER = resolve('node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+const RULES = resolve('.dependency-cruiser.mjs');
+
+/** Nothing of it is forbidden; each fault below adds one import to it. */
+const SOUND = {
+  'tsconfig.json': JSON.stringify({ compilerOptions: { module: 'nodenext', moduleResolution: 'nodenext' } }),
+  'package.json': JSON.stringify({ type: 'module' }),
+  'node_modules/typeorm/package.json': JSON.stringify({ name: 'typeorm', main: 'index.js' }),
+  'node_modules/typeorm/index.js': '',
+  'migrations/1-CreateThings.ts': 'export const up = 1;',
+  'src/protocol/frame.ts': 'export type Frame = string;',
+  'src/broker/main.ts': `import type { Frame } from '../protocol/frame.js'; export const broker = (f: Frame) => f;`,
+  'src/cli/main.ts': `
+    import type { ThingDto } from '../hub/dispatch/dto/thing.dto.js';
+    import { hub } from '../hub/main.js';
+    import { broker } from '../broker/main.js';
+    export const cli = (thing: ThingDto) => [thing, hub, broker];`,
+  'src/hub/main.ts': `import { Dispatches } from './dispatch/dispatches.js'; export const hub = Dispatches;`,
+  'src/hub/entities.ts': `import { Row } from './dispatch/dispatch.entity.js'; export const ENTITIES = [Row];`,
+  'src/hub/software.ts': `export const SOFTWARE = '1';`,
+  'src/hub/problems/code.ts': 'export const PROBLEMS = {};',
+  'src/hub/database/migrations.ts': `import { up } from '../../../migrations/1-CreateThings.js'; export const ALL = [up];`,
+  'src/hub/cluster/replica.ts': `
+    import { ALL } from '../database/migrations.js';
+    import { SOFTWARE } from '../software.js';
+    export const Replica = [ALL, SOFTWARE];`,
+  'src/hub/dispatch/dispatch.entity.ts': 'export class Row {}',
+  'src/hub/dispatch/dispatch.repository.ts': 'export class Rows {}',
+  'src/hub/dispatch/dto/thing.dto.ts': 'export class ThingDto {}',
+  'src/hub/dispatch/dispatches.ts': `
+    import { Replica } from '../cluster/replica.js';
+    import { Rows } from './dispatch.repository.js';
+    export const Dispatches = [Rows, Replica];`,
+  'src/hub/agents/agents.ts': `
+    import { Dispatches } from '../dispatch/dispatches.js';
+    import type { Rows } from '../dispatch/dispatch.repository.js';
+    export const agents = (rows: Rows) => [rows, Dispatches];`,
+};
+
+/** For each rule, a file that breaks it. */
+const FAULTS: [rule: string, claim: string, file: string, content: string][] = [
+  [
+    'protocol-is-pure',
+    'a module of Node in the protocol',
+    'src/protocol/a.ts',
+    `export * as fs from 'node:fs';`,
+  ],
+  [
+    'protocol-is-pure',
+    'the hub in the protocol',
+    'src/protocol/b.ts',
+    `import type { PROBLEMS } from '../hub/problems/code.js'; export type P = typeof PROBLEMS;`,
+  ],
+  [
+    'hub-uses-protocol',
+    'the broker in the hub',
+    'src/hub/dispatch/c.ts',
+    `export * from '../../broker/main.js';`,
+  ],
+  ['broker-uses-protocol', 'the hub in the broker', 'src/broker/d.ts', `export * from '../hub/software.js';`],
+  [
+    'cli-is-a-client',
+    'a service of the hub in the command line',
+    'src/cli/e.ts',
+    `export * from '../hub/dispatch/dispatches.js';`,
+  ],
+  [
+    'cli-is-a-client',
+    'the protocol in the command line',
+    'src/cli/f.ts',
+    `export * from '../protocol/frame.js';`,
+  ],
+  [
+    'cli-takes-types-of-the-api',
+    'a class of the API in the command line',
+    'src/cli/g.ts',
+    `export * from '../hub/dispatch/dto/thing.dto.js';`,
+  ],
+  [
+    'clients-need-no-server',
+    'a database driver in the broker',
+    'src/broker/h.ts',
+    `export * from 'typeorm';`,
+  ],
+  ['hub-cluster', 'an arrow upwards', 'src/hub/cluster/i.ts', `export * from '../dispatch/dispatches.js';`],
+  [
+    'hub-dispatch',
+    'an arrow upwards for a type alone',
+    'src/hub/dispatch/j.ts',
+    `import type { agents } from '../agents/agents.js'; export type A = typeof agents;`,
+  ],
+  [
+    'hub-problems',
+    'an arrow out of a leaf',
+    'src/hub/problems/k.ts',
+    `export * from '../cluster/replica.js';`,
+  ],
+  ['hub-database', 'the root in a module', 'src/hub/database/l.ts', `export * from '../entities.js';`],
+  [
+    'module-is-in-the-picture',
+    'a module that nobody drew',
+    'src/hub/extras/m.ts',
+    `export * from '../software.js';`,
+  ],
+  [
+    'services-alone-are-visible',
+    'another module’s repository',
+    'src/hub/agents/n.ts',
+    `export * from '../dispatch/dispatch.repository.js';`,
+  ],
+  [
+    'services-alone-are-visible',
+    'another module’s entity at the root',
+    'src/hub/o.ts',
+    `export * from './dispatch/dispatch.entity.js';`,
+  ],
+  [
+    'migrations-are-listed-once',
+    'a migration run elsewhere',
+    'src/hub/p.ts',
+    `export * from '../../migrations/1-CreateThings.js';`,
+  ],
+  [
+    'no-circle',
+    'two files that load each other',
+    'src/hub/dispatch/q.ts',
+    `import { r } from './r.js'; export const q = () => r;`,
+  ],
+];
+const OTHER_HALF = { 'src/hub/dispatch/r.ts': `import { q } from './q.js'; export const r = () => q;` };
+
+type Report = { summary: { violations: { from: string; rule: { name: string } }[] } };
+
+describe('the gate on arrows', () => {
+  const trees: Tree[] = [];
+  let found: Report['summary']['violations'];
+  let exitCode: number | null;
+
+  async function cruise(files: Record<string, string>, ...options: string[]) {
+    const tree = new Tree(files);
+    trees.push(tree);
+    return run(CRUISER, ['src', '--config', RULES, ...options], { cwd: tree.path });
+  }
+
+  beforeAll(async () => {
+    const faults = Object.fromEntries(FAULTS.map(([, , file, content]) => [file, content]));
+    const { code, out } = await cruise({ ...SOUND, ...faults, ...OTHER_HALF });
+    exitCode = code;
+    const { out: report } = await cruise({ ...SOUND, ...faults, ...OTHER_HALF }, '--output-type', 'json');
+    found = (JSON.parse(report) as Report).summary.violations;
+    expect(out).toContain('dependency violations');
+  }, 60_000);
+
+  afterAll(() => trees.forEach((tree) => tree.remove()));
+
+  it('passes a tree in which every arrow is drawn', async () => {
+    const { code, out } = await cruise(SOUND);
+
+    expect(out).toContain('no dependency violations found');
+    expect(code).toBe(0);
+  });
+
+  it('ends with an exit code that stops the build', () => {
+    expect(exitCode).toBeGreaterThan(0);
+  });
+
+  it.each(FAULTS)('%s fires on %s', (rule, _claim, file) => {
+    expect(found.filter(({ from }) => from === file).map(({ rule: { name } }) => name)).toContain(rule);
+  });
+
+  it('has a fault here for each of its rules but those of single modules', async () => {
+    const { default: config } = (await import(RULES)) as { default: { forbidden: { name: string }[] } };
+    const shown = new Set(FAULTS.map(([rule]) => rule));
+
+    const names = config.forbidden.map(({ name }) => name).filter((name) => !name.startsWith('hub-'));
+
+    expect(names.filter((name) => !shown.has(name))).toEqual([]);
+  });
+});

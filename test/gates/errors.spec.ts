@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { PROBLEMS } from '../../src/hub/problems/code.js';
+import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+
+type Row = readonly string[];
+
+/** The rows of the table under a heading, as text without its marks. */
+function tableUnder(heading: string): Row[] {
+  const [, rest = ''] = readFileSync('docs/errors.md', 'utf8').split(`\n## ${heading}\n`);
+  const [section = ''] = rest.split('\n## ');
+  const lines = section.split('\n').filter((line) => line.startsWith('| '));
+  return lines.slice(2).map((line) =>
+    line
+      .slice(2, -2)
+      .split(' | ')
+      .map((cell) => cell.replace(/^<a id="\w+"><\/a>/, '').replace(/^`(\w+)`$/, '$1')),
+  );
+}
+
+describe('docs/errors.md', () => {
+  const problems = tableUnder('Problems');
+  const closings = tableUnder('Close codes of the control channel');
+
+  it.each(Object.entries(PROBLEMS))('tells of %s what the hub answers', (code, { status, title, remedy }) => {
+    expect(problems).toContainEqual([code, String(status), title, remedy]);
+  });
+
+  it('tells of no problem that the hub does not know', () => {
+    expect(problems.map(([code]) => code).sort()).toEqual(Object.keys(PROBLEMS).sort());
+  });
+
+  it.each(Object.entries(CLOSE_CODES))('tells of the close code for %s, and what to do', (reason, code) => {
+    const [row, ...more] = closings.filter(([number]) => number === String(code));
+
+    expect(row?.[1]).toBe(reason);
+    expect(row?.[2]).toMatch(/^[A-Z].{10,}\.$/);
+    expect(more).toEqual([]);
+  });
+
+  it('tells of no close code that the protocol does not know', () => {
+    expect(closings.map(([, reason]) => reason).sort()).toEqual(Object.keys(CLOSE_CODES).sort());
+  });
+
+  it('gives every problem a place to link to', () => {
+    const text = readFileSync('docs/errors.md', 'utf8');
+
+    const missing = Object.keys(PROBLEMS).filter((code) => !text.includes(`<a id="${code}"></a>`));
+
+    expect(missing).toEqual([]);
+  });
+});
