@@ -192,6 +192,12 @@ describe('the public API', () => {
       expect(answer.body.requestId).toBe(answer.headers.get('x-request-id'));
     });
 
+    it('a NUL in a text, which the database cannot hold', async () => {
+      const { status, body } = await cluster.api(0).ping(broker.id, { orderingKey: 'a\0b' });
+
+      expect([status, body.code]).toEqual([400, 'request_invalid']);
+    });
+
     it('a wait past 300 s', async () => {
       const { status } = await cluster.api(0).ping(broker.id, { waitS: 301 });
 

@@ -112,6 +112,20 @@ describe('the control channel', () => {
     await link.close();
   });
 
+  it('settles a result that the database cannot hold as it is, beside others', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(0).url);
+    for (const orderingKey of ['a', 'b']) await cluster.api(0).ping(broker.id, { orderingKey });
+    const [odd, even] = [await link.nextDispatch(), await link.nextDispatch()];
+
+    link.succeed(odd, { text: 'x\0\ud800' });
+    link.succeed(even, { text: 'fine' });
+
+    expect(await cluster.api(1).dispatch(odd.id, 10)).toMatchObject({ result: { text: 'x\ufffd\ufffd' } });
+    expect(await cluster.api(1).dispatch(even.id, 10)).toMatchObject({ result: { text: 'fine' } });
+    await link.close();
+  });
+
   describe('refuses', () => {
     const upgrade = (headers: Record<string, string>) =>
       fetch(`${cluster.hub(0).url}/api/v1/control`, { headers }).then(({ status }) => status);

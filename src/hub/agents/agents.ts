@@ -9,6 +9,7 @@ import { Dispatches } from '../dispatch/dispatches.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import { hasEnded } from '../dispatch/state.js';
 import { Submission } from '../dispatch/submission.js';
+import { NAME } from '../http/name.js';
 import { Brokers } from '../registry/brokers.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
 import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
@@ -129,7 +130,7 @@ export class Agents {
 
   private async idOf(idOrName: string): Promise<string> {
     if (isUuid(idOrName)) return idOrName;
-    const id = await this.repository.idOfName(idOrName);
+    const id = NAME.test(idOrName) ? await this.repository.idOfName(idOrName) : undefined;
     if (id === undefined) throw new AgentNotFound();
     return id;
   }

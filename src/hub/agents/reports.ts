@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { AgentReport } from '../../protocol/frame.js';
+import { storable } from '../database/jsonb.js';
 import { Endings } from '../dispatch/endings.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
@@ -45,7 +46,10 @@ export class Reports {
   }
 
   took({ brokerId }: Link, reports: readonly AgentReport[]): void {
-    for (const report of reports) this.latest.set(report.agentId, { ...report, brokerId });
+    for (const report of reports) {
+      const detail = report.detail === null ? null : storable(report.detail);
+      this.latest.set(report.agentId, { ...report, detail, brokerId });
+    }
     this.writing.wake();
   }
 

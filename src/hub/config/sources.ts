@@ -4,7 +4,7 @@ import { Environment, VARIABLES } from './environment.js';
 import { nearest } from './nearest.js';
 
 /** Variables of Fairlead's other programs, which often share an environment with the hub. */
-const OTHERS = ['FAIRLEAD_URL', 'FAIRLEAD_TOKEN', 'FAIRLEAD_HOME'] as const;
+const OTHERS = ['FAIRLEAD_URL', 'FAIRLEAD_TOKEN', 'FAIRLEAD_HOME', 'FAIRLEAD_JOIN_TOKEN'] as const;
 
 /**
  * What is not ours to judge: the broker's variables, and those that Kubernetes puts into every pod beside a service

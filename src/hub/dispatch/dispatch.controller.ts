@@ -18,7 +18,7 @@ import {
   ListDispatchesDto,
   TrailDto,
 } from './dto/dispatch.dto.js';
-import { toDispatchDto, toEnvelope } from './dto/map.js';
+import { toDispatchDto, toEnvelope, toTrailStep } from './dto/map.js';
 import { answer } from './dto/answer.js';
 
 /** Ops that go through the agents' own routes, which keep the agent's record in step. */
@@ -93,7 +93,7 @@ export class DispatchController {
   @Person()
   @ApiOkResponse({ type: TrailDto })
   async trail(@Param('id') id: string): Promise<TrailDto> {
-    return { id, trail: await this.dispatches.trail(checked(id)) };
+    return { id, trail: (await this.dispatches.trail(checked(id))).map(toTrailStep) };
   }
 }
 

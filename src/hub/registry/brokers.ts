@@ -7,6 +7,7 @@ import { BrokerKeys } from '../auth/broker-keys.js';
 import { JoinTokens } from '../auth/join-tokens.js';
 import { Hub } from '../cluster/hub.js';
 import { Database } from '../database/database.js';
+import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
 import { BrokerRepository, type BrokerRow } from './broker.repository.js';
 
@@ -74,7 +75,7 @@ export class Brokers {
   /** The id of a broker that is named by it, or by its name. @throws NotFound for a name that nobody has */
   async idOf(idOrName: string): Promise<string> {
     if (isUuid(idOrName)) return idOrName;
-    const id = await this.repository.idOfName(idOrName);
+    const id = NAME.test(idOrName) ? await this.repository.idOfName(idOrName) : undefined;
     if (id === undefined) throw new NotFound('broker');
     return id;
   }

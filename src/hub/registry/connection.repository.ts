@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Hello } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
+import { storable } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
 
 export type Ownership = {
@@ -121,7 +122,7 @@ export class ConnectionRepository {
       replicaId,
       leaving.map(({ brokerId }) => brokerId),
       leaving.map(({ epoch }) => epoch),
-      leaving.map(({ reason }) => reason),
+      leaving.map(({ reason }) => storable(reason)),
     ]);
   }
 

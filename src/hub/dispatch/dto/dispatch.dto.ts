@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsInt, IsObject, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsObject, IsOptional, IsString, IsUUID, Length, Max, Min } from 'class-validator';
 import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame.js';
 import { OPS } from '../../../protocol/op.js';
 import { PageQuery } from '../../http/page.js';
@@ -141,7 +141,7 @@ export class ListDispatchesDto extends PageQuery {
 
   @ApiProperty({ required: false, format: 'uuid' })
   @IsOptional()
-  @Matches(/^[0-9a-f-]{36}$/)
+  @IsUUID()
   agent?: string;
 
   @ApiProperty({ required: false, enum: STATES })

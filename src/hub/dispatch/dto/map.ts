@@ -1,4 +1,4 @@
-import type { DispatchRecord } from '../record.js';
+import type { DispatchRecord, TrailStep } from '../record.js';
 import type { DispatchDto, DispatchEnvelopeDto } from './dispatch.dto.js';
 
 /** The public face of a dispatch. */
@@ -24,6 +24,11 @@ export function toDispatchDto(record: DispatchRecord): DispatchDto {
 
 export function toEnvelope(record: DispatchRecord): DispatchEnvelopeDto {
   return { dispatch: toDispatchDto(record) };
+}
+
+/** Its time keeps the database's microseconds, by which steps can be told apart. */
+export function toTrailStep(step: TrailStep): TrailStep {
+  return { ...step, at: step.at.replace('+00:00', 'Z') };
 }
 
 /** One sentence on why a dispatch has not ended yet. */
