@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'coverage', '.fairlead', 'helm'] },
+  { ignores: ['dist', 'node_modules', 'coverage', '.fairlead', '.tools', 'helm'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -18,6 +18,44 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       'no-console': 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts', 'migrations/**/*.ts', 'scripts/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'Identifier[name="forwardRef"]',
+          message: 'Arrows run one way: what two modules need of each other belongs in one below them.',
+        },
+        {
+          selector: 'NewExpression[callee.name=/^(DataSource|Pool)$/]',
+          message: 'A process has one pool; it is made in src/hub/database.',
+        },
+      ],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: 'pg',
+              allowTypeImports: true,
+              message: 'Connections are made in src/hub/database, where outages and time-outs are minded.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['src/hub/database/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'Identifier[name="forwardRef"]', message: 'Arrows run one way.' },
+      ],
+      '@typescript-eslint/no-restricted-imports': 'off',
     },
   },
   {

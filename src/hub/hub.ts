@@ -18,6 +18,7 @@ import { InternalListener } from './drain/internal-listener.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { HubModule } from './hub.module.js';
+import { listening } from './listening.js';
 import { HubLogger } from './logger.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problems/problem.filter.js';
@@ -120,8 +121,8 @@ export class Hub {
     app.get(Reports).start();
     app.get(AuthDuties).start();
     app.get(Wakes).start();
-    await app.get(InternalListener).listen(onDrained);
-    await app.listen(config.listen.port, config.listen.host);
+    await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
+    await listening('FAIRLEAD_LISTEN', () => app.listen(config.listen.port, config.listen.host));
     this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
     await replica.activate(this.publicUrl);
     app.get(Health).open();

@@ -97,6 +97,28 @@ describe('a replica that drains', () => {
     expect(await hub.ended()).toBe(0);
   }, 30_000);
 
+  it('waits for nobody where it is the only one', async () => {
+    const alone = await Cluster.start(1);
+    const hub = await alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' });
+    await alone.hub(0).kill();
+    const broker = await ScriptedBroker.join(alone.api(1), hub.url);
+    const link = await broker.connect(hub.url);
+    await eventually(
+      async () => {
+        const { body } = await alone.api(1).get('/api/v1/replicas');
+        return body.items.filter(({ state }: { state: string }) => state === 'active').length === 1;
+      },
+      { withinMs: 10_000 },
+    );
+
+    hub.signal('SIGTERM');
+
+    expect(await link.closed).toMatchObject({ code: 1001 });
+    expect(await hub.ended()).toBe(0);
+    expect(hub.lines.some(({ step }) => step === 'lingered')).toBe(false);
+    await alone.stop();
+  }, 30_000);
+
   describe('by `fairlead hub drain --local`', () => {
     const drain = async (port: number) => {
       const child = spawn(process.execPath, [FAIRLEAD, 'hub', 'drain', '--local'], {

@@ -141,6 +141,16 @@ const PUBLIC_URLS = statement(
   `,
 );
 
+const HAS_PEERS = statement(
+  'has_live_peers',
+  `
+  select exists (
+    select from hub_replica
+    where state = 'active' and id <> $1 and last_seen_at > now() - interval '5 seconds'
+  ) as found
+  `,
+);
+
 const HUB_ID = statement('read_hub_identity', `select id from hub_identity`);
 
 /** SQL of replicas. What the beat needs runs on a connection of its own, handed in. */
@@ -211,6 +221,11 @@ export class ReplicaRepository {
 
   async publicUrls(except: string): Promise<string[]> {
     return (await this.database.run<{ url: string }>(PUBLIC_URLS, [except])).map(({ url }) => url);
+  }
+
+  /** Whether another replica could take brokers over. */
+  async hasPeers(id: string): Promise<boolean> {
+    return (await this.database.run<{ found: boolean }>(HAS_PEERS, [id]))[0]?.found === true;
   }
 
   async hubId(): Promise<string> {

@@ -127,6 +127,11 @@ export class Replica {
     return this.repository.publicUrls(this.currentId);
   }
 
+  /** Whether another replica could take brokers over. */
+  async hasPeers(): Promise<boolean> {
+    return this.repository.hasPeers(this.currentId);
+  }
+
   private row() {
     return {
       id: this.currentId,

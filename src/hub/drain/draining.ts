@@ -61,17 +61,21 @@ export class Draining {
     await this.admission.close();
     this.reached('announced');
 
-    // Balancers need time to forget this replica; with nobody here and nobody to come, nothing is waited for.
-    await pause(Math.min(this.config.drain.lingerMs, deadlineAt - performance.now()));
-    this.reached('lingered');
-
-    await this.askBrokersToMove(deadlineAt - performance.now());
-    this.reached('asked_brokers');
-    await this.untilEmpty(deadlineAt);
+    // Where nobody could take over, waiting helps nobody.
+    if (await this.replica.hasPeers().catch(() => true)) await this.handOver(deadlineAt);
 
     this.dispatch.releaseWaits();
     await this.ownership.releaseAll('the replica has drained');
     this.reached('released');
+  }
+
+  private async handOver(deadlineAt: number): Promise<void> {
+    // Balancers need time to forget this replica.
+    await pause(Math.min(this.config.drain.lingerMs, deadlineAt - performance.now()));
+    this.reached('lingered');
+    await this.askBrokersToMove(deadlineAt - performance.now());
+    this.reached('asked_brokers');
+    await this.untilEmpty(deadlineAt);
   }
 
   private async askBrokersToMove(remainingMs: number): Promise<void> {
