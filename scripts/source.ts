@@ -25,7 +25,7 @@ for (const path of paths) {
   const lines = readFileSync(path, 'utf8').split('\n');
   lines.forEach((line, index) => {
     if (PUT_OFF.test(line))
-      faults.push(`${path}:${index + 1}: do it, or say in an issue that it is to be done`);
+      faults.push(`${path}:${index + 1}: do it now, or leave it out`);
   });
   if (path.endsWith('.ts') && lines.length > LONG_LINES) long.push(`${path}: ${lines.length} lines`);
 }

@@ -84,5 +84,11 @@ where state = 'active' and public_url is not null and id <> $1
 order by started_at
 limit 16;
 
+-- has_live_peers
+select exists (
+  select from hub_replica
+  where state = 'active' and id <> $1 and last_seen_at > now() - interval '5 seconds'
+) as found;
+
 -- read_hub_identity
 select id from hub_identity;

@@ -60,7 +60,7 @@ claimed as (
       claim_journal = claimable.journal_id,
       claimed_at = now(),
       trail = append_step(dispatch.trail, jsonb_build_object(
-        'state', $6::text, 'at', now(), 'replica', $1::uuid, 'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1
+        'state', $6::text, 'at', clock_timestamp(), 'replica', $1::uuid, 'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1
       ))
   from claimable
   where dispatch.id = claimable.id

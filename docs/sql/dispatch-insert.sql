@@ -29,7 +29,7 @@ inserted as (
     (id, broker_id, agent_id, op, args, lane, ordering_key, state, deadline_at, origin_replica, initiator, trail)
   select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending',
          now() + make_interval(secs => deadline_s), $14::uuid, initiator::jsonb,
-         jsonb_build_array(jsonb_build_object('state', 'pending', 'at', now(), 'replica', $14::uuid))
+         jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $14::uuid))
   from input
   where known and capable and (key is null or exists (select from kept where kept.subject_id = input.id))
   order by place

@@ -31,7 +31,7 @@ kept as (
       claimed_at = case when out.verdict = 'adopt' then dispatch.claimed_at end,
       failures = dispatch.failures + case when out.verdict = 'retry' then 1 else 0 end,
       trail = append_step(dispatch.trail, jsonb_build_object(
-        'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', now(),
+        'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', clock_timestamp(),
         'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
         'reason', case out.verdict when 'adopt' then 'adopted' when 'requeue' then 'never_begun' else 'begun_and_lost' end
       ))
@@ -58,7 +58,7 @@ ended as (
   select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures + 1, max_failures,
          deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
          append_step(trail, jsonb_build_object(
-           'state', ended_state, 'at', now(), 'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', attempt,
+           'state', ended_state, 'at', clock_timestamp(), 'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', attempt,
            'reason', 'outcome_unknown'
          )),
          created_at, null, error

@@ -40,9 +40,10 @@ select listed.* from (
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
          null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
-         null::bigint as position, null::boolean as connected
+         null::bigint as position, connection.replica_id is not null as connected
   from broker_dispatch dispatch
   left join broker on broker.id = dispatch.broker_id
+  left join broker_connection connection on connection.broker_id = dispatch.broker_id
   where ($1::uuid is null or dispatch.id < $1)
     and ($2::uuid is null or dispatch.broker_id = $2)
     and ($3::uuid is null or dispatch.agent_id = $3)

@@ -15,7 +15,7 @@ locked as materialized (
 update broker_dispatch dispatch
 set state = $5,
     trail = append_step(dispatch.trail, jsonb_build_object(
-      'state', $5::text, 'at', now(), 'replica', $6::uuid, 'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt
+      'state', $5::text, 'at', clock_timestamp(), 'replica', $6::uuid, 'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt
     ))
 from locked
 where dispatch.id = locked.id;
@@ -49,7 +49,7 @@ insert into broker_dispatch_history (
 select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures, max_failures,
        deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
        append_step(trail, jsonb_strip_nulls(jsonb_build_object(
-         'state', ended_state, 'at', now(), 'replica', $8::uuid, 'epoch', claim_epoch, 'attempt', attempt,
+         'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch, 'attempt', attempt,
          'reason', error ->> 'code'
        ))),
        created_at, result, error
@@ -68,7 +68,7 @@ from broker_dispatch_history where id = any ($1::uuid[]);
 -- note_late_results
 update broker_dispatch_history ended
 set trail = append_step(ended.trail, jsonb_build_object(
-  'state', 'late_result', 'at', now(), 'attempt', late.attempt, 'reason', late.outcome
+  'state', 'late_result', 'at', clock_timestamp(), 'attempt', late.attempt, 'reason', late.outcome
 ))
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[]) as late (id, broker_id, attempt, outcome)
 where ended.id = late.id and ended.broker_id = late.broker_id;
@@ -102,7 +102,7 @@ insert into broker_dispatch_history (
 select id, seq, broker_id, agent_id, op, args, lane, ordering_key, $3, attempt, failures, max_failures,
        deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
        append_step(trail, jsonb_build_object(
-         'state', $3::text, 'at', now(), 'replica', $4::uuid, 'attempt', attempt, 'reason', 'deadline_passed'
+         'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt, 'reason', 'deadline_passed'
        )),
        created_at, null, error
 from removed

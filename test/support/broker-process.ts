@@ -1,0 +1,68 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Api } from './api.js';
+import { eventually } from './eventually.js';
+import { FAIRLEAD } from './hub-process.js';
+
+/** A real broker in a process of its own, as a user runs it. */
+export class BrokerProcess {
+  readonly home = mkdtempSync(join(tmpdir(), 'fairlead-broker-'));
+  private child: ChildProcess | undefined;
+
+  private constructor(readonly name: string) {}
+
+  static async join(api: Api, url: string, name: string): Promise<BrokerProcess> {
+    const broker = new BrokerProcess(name);
+    const { body } = await api.post('/api/v1/join-tokens', {});
+    const joining = spawn(
+      process.execPath,
+      [FAIRLEAD, 'broker', 'join', url, '--name', name, '--home', broker.home],
+      {
+        env: { PATH: process.env.PATH, FAIRLEAD_JOIN_TOKEN: body.token },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    let complaint = '';
+    joining.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
+    const [code] = await once(joining, 'close');
+    if (code !== 0) throw new Error(`the join failed: ${complaint}`);
+    return broker;
+  }
+
+  get journal(): string {
+    return join(this.home, 'journal');
+  }
+
+  /** Runs it, and waits until the hub counts it as connected. */
+  async start(api: Api): Promise<void> {
+    const before = await this.epoch(api);
+    this.child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', this.home], {
+      env: { PATH: process.env.PATH },
+      stdio: 'ignore',
+    });
+    await eventually(async () => (await this.epoch(api)) > before, { withinMs: 20_000 });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child?.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+
+  private async epoch(api: Api): Promise<number> {
+    return (await api.get(`/api/v1/brokers/${this.name}`)).body.ownership?.epoch ?? 0;
+  }
+}
