@@ -201,8 +201,11 @@ export class Demo {
   }
 
   private async outcome(): Promise<Outcome> {
+    const { caller } = this;
     const ended = await Promise.all(
-      this.dispatches.map(({ id }) => this.caller?.ended(id, 1).catch(() => undefined)),
+      this.dispatches.map(async ({ id }) =>
+        caller === undefined ? undefined : caller.ended(id, 1).catch(() => undefined),
+      ),
     );
     const succeeded = ended.filter((dispatch) => dispatch?.state === 'succeeded').length;
     const starts = this.startsSeen();

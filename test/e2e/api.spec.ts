@@ -269,7 +269,7 @@ describe('the public API', () => {
     const report = { agentId: made.id, exitCode: null, detail: null };
 
     link.send({ t: 'event', agents: [{ ...report, runId: randomUUID(), phase: 'failed' }] });
-    link.send({ t: 'event', agents: [{ ...report, runId: String(started.args.runId), phase: 'running' }] });
+    link.send({ t: 'event', agents: [{ ...report, runId: started.args.runId as string, phase: 'running' }] });
 
     await eventually(
       async () => (await cluster.api(0).get(`/api/v1/agents/${name}`)).body.phase === 'running',

@@ -21,6 +21,7 @@ import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
 const MINUTE_MS = 60_000;
+const STRANGER = randomUUID();
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -159,11 +160,8 @@ describe('an assertion', () => {
         return assertion({ claims: { iss: id, sub: id } });
       },
     ],
-    [
-      'of one broker about another',
-      async () => assertion({ claims: { sub: (await makeBroker()).id } }),
-    ],
-    ['of a broker that is not known', () => assertion({ claims: { iss: urnless, sub: urnless } })],
+    ['of one broker about another', async () => assertion({ claims: { sub: (await makeBroker()).id } })],
+    ['of a broker that is not known', () => assertion({ claims: { iss: STRANGER, sub: STRANGER } })],
     ['that lives for more than 60 s', () => assertion({ livesS: 61 })],
     ['that ends before it begins', () => assertion({ livesS: -1 })],
     ['without an id of its own', () => assertion({ claims: { jti: undefined } })],
@@ -178,8 +176,6 @@ describe('an assertion', () => {
     await expect(redeeming).rejects.toThrow(CredentialInvalid);
     expect(await spent()).toEqual([]);
   });
-
-  const urnless = randomUUID();
 });
 
 describe('the key of a broker', () => {
@@ -206,11 +202,11 @@ describe('the key of a broker', () => {
     await retire(broker.id);
     const renewed = await makeBroker(broker.id);
 
-    const withOld = one.assertions.redeem(await assertion());
-    const withNew = one.assertions.redeem(await assertion({ key: renewed.key }));
+    const both = [await assertion(), await assertion({ key: renewed.key })];
+    const [old, renewal] = await Promise.allSettled(both.map((compact) => one.assertions.redeem(compact)));
 
-    await expect(withOld).rejects.toThrow(CredentialInvalid);
-    await expect(withNew).resolves.toMatchObject({ brokerId: broker.id });
+    expect(old).toMatchObject({ status: 'rejected', reason: expect.any(CredentialInvalid) });
+    expect(renewal).toMatchObject({ status: 'fulfilled', value: { brokerId: broker.id } });
   });
 
   it('that is retired between the look at it and the redemption gets nothing', async () => {
@@ -294,8 +290,8 @@ describe('the sweep of spent assertions', () => {
     );
 
   it('forgets all that have ended, over more than one batch, and none of the others', async () => {
-    await fill(3, '1 second');
-    await fill(2, '1 minute');
+    await fill(3, '1 minute');
+    await fill(2, '1 hour');
     const alive = await spent();
     await fill(2_500, '-1 second');
 

@@ -137,13 +137,10 @@ describe('the seats of a join token', () => {
   it('that 100 joins race for at two replicas are taken exactly as many times as there are', async () => {
     const { id, token } = await seat(one, { seats: 10 });
 
-    const outcomes = await raceInto(
-      `select from join_token where id = '${id}' for update`,
-      2 * POOL,
-      () =>
-        Array.from({ length: 100 }, (_, index) =>
-          outcome((index % 2 === 0 ? one : other).brokers.join(makeJoining({ token }))),
-        ),
+    const outcomes = await raceInto(`select from join_token where id = '${id}' for update`, 2 * POOL, () =>
+      Array.from({ length: 100 }, (_, index) =>
+        outcome((index % 2 === 0 ? one : other).brokers.join(makeJoining({ token }))),
+      ),
     );
 
     expect(outcomes.filter((code) => code === 'joined')).toHaveLength(10);
@@ -232,7 +229,11 @@ describe('the seats of a join token', () => {
     const { rows } = await sql.query<{ row: string }>('select join_token::text as row from join_token');
 
     const secret = token.slice('flj_'.length);
-    const forms = [secret, Buffer.from(token).toString('hex'), Buffer.from(secret, 'base64url').toString('hex')];
+    const forms = [
+      secret,
+      Buffer.from(token).toString('hex'),
+      Buffer.from(secret, 'base64url').toString('hex'),
+    ];
     expect(rows.length).toBeGreaterThan(0);
     expect(rows.filter(({ row }) => forms.some((form) => row.includes(form)))).toEqual([]);
   });

@@ -65,7 +65,10 @@ async function retireAll(ago: string): Promise<void> {
   await sql.query('update signing_key set retired_at = now() - $1::interval', [ago]);
 }
 
-async function mint(replica: ReturnType<typeof makeReplica>, brokerId: string = randomUUID()): Promise<string> {
+async function mint(
+  replica: ReturnType<typeof makeReplica>,
+  brokerId: string = randomUUID(),
+): Promise<string> {
   return (await replica.tokens.mint(brokerId, JKT)).token;
 }
 
@@ -96,7 +99,9 @@ describe('a signing key', () => {
     const verified = await other.tokens.verify(await mint(one, brokerId));
 
     expect(verified.brokerId).toBe(brokerId);
-    expect(await mint(other).then(decodeProtectedHeader)).toMatchObject({ kid: (await one.keys.current()).kid });
+    expect(await mint(other).then(decodeProtectedHeader)).toMatchObject({
+      kid: (await one.keys.current()).kid,
+    });
   });
 
   it('that was made a moment ago is found by a replica that read the keys just before', async () => {
@@ -161,7 +166,9 @@ describe('a signing key', () => {
   it('has its private half in the database sealed only', async () => {
     await makeReplica().keys.current();
 
-    const { rows } = await sql.query<{ public_jwk: object; sealed_private: Buffer }>('select * from signing_key');
+    const { rows } = await sql.query<{ public_jwk: object; sealed_private: Buffer }>(
+      'select * from signing_key',
+    );
 
     expect(Object.keys(rows[0]?.public_jwk ?? {}).sort()).toEqual(['crv', 'kty', 'x']);
     expect(rows[0]?.sealed_private.toString('latin1')).not.toContain('"d"');
@@ -193,7 +200,9 @@ describe('a flood of tokens of keys that nobody made', () => {
     await replica.keys.current();
     const list = jest.spyOn(replica.repository, 'list');
 
-    const found = await Promise.all(['', 'x', '../../etc/passwd', 'k'.repeat(10_000)].map((kid) => replica.keys.find(kid)));
+    const found = await Promise.all(
+      ['', 'x', '../../etc/passwd', 'k'.repeat(10_000)].map((kid) => replica.keys.find(kid)),
+    );
 
     expect(found).toEqual([undefined, undefined, undefined, undefined]);
     expect(list).not.toHaveBeenCalled();
@@ -209,7 +218,10 @@ describe('an access token', () => {
   });
 
   /** As this hub would sign it, but for what the test changes. */
-  async function forge(claims: Record<string, unknown>, header: Record<string, unknown> = {}): Promise<string> {
+  async function forge(
+    claims: Record<string, unknown>,
+    header: Record<string, unknown> = {},
+  ): Promise<string> {
     const { kid, key } = await hub.keys.current();
     const good = decodeJwt(await mint(hub));
     return new SignJWT({ ...good, ...claims })
@@ -229,11 +241,12 @@ describe('an access token', () => {
   it('is taken until it ends by the time of the hub, wherever that stands', async () => {
     const token = await mint(hub);
 
-    const early = makeReplica({ aheadMs: 14 * MINUTE_MS }).tokens.verify(token);
-    const late = makeReplica({ aheadMs: 16 * MINUTE_MS }).tokens.verify(token);
+    const [early, late] = await Promise.allSettled(
+      [14, 16].map((minutes) => makeReplica({ aheadMs: minutes * MINUTE_MS }).tokens.verify(token)),
+    );
 
-    await expect(early).resolves.toBeDefined();
-    await expect(late).rejects.toThrow(CredentialInvalid);
+    expect(early).toMatchObject({ status: 'fulfilled' });
+    expect(late).toMatchObject({ status: 'rejected', reason: expect.any(CredentialInvalid) });
   });
 
   it('that is changed in nothing is taken, as the forgeries below would be but for their one fault', async () => {
@@ -255,7 +268,7 @@ describe('an access token', () => {
     ['without a type', () => forge({}, { typ: undefined })],
     ['without a key id', () => forge({}, { kid: undefined })],
     [
-      'signed with a key that is not the hub its own, under the id of one that is',
+      "signed with a stranger's key under the id of one of the hub's",
       async () => {
         const { privateKey } = generateKeyPairSync('ed25519');
         const good = await mint(hub);

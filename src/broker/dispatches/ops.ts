@@ -44,7 +44,7 @@ function handler<O extends Op>(
     op,
     {
       isRecoverable: true,
-      handle: async (args, context) => (await act(checked(parse, args), context)) as JsonValue,
+      handle: async (args, context) => act(checked(parse, args), context),
     },
   ];
 }

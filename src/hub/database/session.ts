@@ -4,12 +4,14 @@ import pg from 'pg';
 export const CONNECT_WITHIN_MS = 5_000;
 export const ANSWER_WITHIN_MS = 15_000;
 
+const INT8_OID: number = pg.types.builtins.INT8;
+
 /**
  * bigint columns (seq, epoch) stay far below 2^53, so they are read as numbers; the driver's default is a string.
  */
 export const COLUMN_TYPES = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === pg.types.builtins.INT8
+    oid === INT8_OID
       ? Number
       : (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(
           oid,

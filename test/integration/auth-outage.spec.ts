@@ -1,0 +1,278 @@
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { SignJWT } from 'jose';
+import type { DataSource } from 'typeorm';
+import { AccessTokens } from '../../src/hub/auth/access-tokens.js';
+import { Assertions } from '../../src/hub/auth/assertions.js';
+import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
+import { FirstBoot } from '../../src/hub/auth/first-boot.js';
+import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
+import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
+import { PersonalTokens } from '../../src/hub/auth/personal-tokens.js';
+import { Sealer } from '../../src/hub/auth/sealer.js';
+import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
+import { SigningKeys } from '../../src/hub/auth/signing-keys.js';
+import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
+import { Clock } from '../../src/hub/cluster/clock.js';
+import { Hub } from '../../src/hub/cluster/hub.js';
+import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
+import { makeDataSource } from '../../src/hub/database/data-source.js';
+import { Database } from '../../src/hub/database/database.js';
+import { DatabaseUnavailable } from '../../src/hub/database/database.errors.js';
+import { Api } from '../support/api.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { HubProcess } from '../support/hub-process.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+
+/** A way to the database that can be cut: what is open ends, and what is opened ends at once. */
+class Way {
+  private readonly sockets = new Set<Socket>();
+  private isCut = false;
+
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {}
+
+  static async to(databaseUrl: string): Promise<Way> {
+    const target = new URL(databaseUrl);
+    const server = createServer((client) => way.join(client, connect(Number(target.port), target.hostname)));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = new URL(databaseUrl);
+    url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const way: Way = new Way(server, url.href);
+    return way;
+  }
+
+  cut(): void {
+    this.isCut = true;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.isCut = false;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private join(client: Socket, server: Socket): void {
+    for (const [socket, peer] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.sockets.delete(socket);
+        peer.destroy();
+      });
+      if (this.isCut) socket.destroy();
+      else socket.pipe(peer);
+    }
+  }
+}
+
+let database: TestDatabase;
+let way: Way;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  way = await Way.to(database.url);
+});
+
+afterAll(async () => {
+  await way.close();
+  await database.drop();
+  await expectNoLeaks();
+});
+
+afterEach(() => {
+  jest.restoreAllMocks();
+  way.mend();
+});
+
+describe('a hub that cannot reach its database', () => {
+  let hub: HubProcess;
+  let api: Api;
+  let broker: ScriptedBroker;
+
+  beforeAll(async () => {
+    hub = await HubProcess.start(way.url);
+    api = new Api(hub.url, String(hub.administratorToken));
+    broker = await ScriptedBroker.join(api, hub.url);
+  }, 30_000);
+
+  afterAll(async () => {
+    await hub.kill();
+  });
+
+  /** What an administrator makes. The hub may have just lost its connections, so it is asked until it can. */
+  async function make(path: string, body: object): Promise<string> {
+    const made = await eventually(async () => {
+      const answer = await api.post(path, body);
+      return answer.status === 201 && answer;
+    });
+    return made.body.token;
+  }
+
+  /** A token that this replica has made and never looked up. */
+  const makeToken = () => make('/api/v1/tokens', { name: 'of a test' });
+
+  async function join(token: string) {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    return new Api(hub.url, '').post('/api/v1/brokers/join', {
+      token,
+      publicKey: publicKey.export({ format: 'jwk' }).x,
+      name: `broker-${randomUUID()}`,
+      fingerprint: 'a'.repeat(64),
+      software: 'test/1',
+    });
+  }
+
+  it.each<[string, () => Promise<string>]>([
+    ['a good token', makeToken],
+    ['a token that nobody has', () => Promise.resolve(makeOpaque('personal').plain)],
+  ])('answers a person with %s with 503, and never with 401 or a yes', async (_what, given) => {
+    const token = await given();
+
+    way.cut();
+    const { status, body, headers } = await new Api(hub.url, token).get('/api/v1/me');
+
+    expect([status, body.code]).toEqual([503, 'database_unavailable']);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(headers.get('www-authenticate')).toBeNull();
+  });
+
+  it('still says 401 to what is no credential of a person, since that is known without looking', async () => {
+    way.cut();
+    const { status, body } = await new Api(hub.url, makeOpaque('join').plain).get('/api/v1/me');
+
+    expect([status, body.code]).toEqual([401, 'credential_invalid']);
+  });
+
+  it('answers a broker that renews its access with 503', async () => {
+    way.cut();
+    const renewing = broker.accessToken(hub.url);
+
+    await expect(renewing).rejects.toThrow(/"code":"database_unavailable"/);
+  });
+
+  it('answers a broker that joins with 503, whatever its token', async () => {
+    const seat = await make('/api/v1/join-tokens', {});
+
+    way.cut();
+    const answers = await Promise.all([join(seat), join(makeOpaque('join').plain)]);
+
+    expect(answers.map(({ status, body }) => [status, body.code])).toEqual([
+      [503, 'database_unavailable'],
+      [503, 'database_unavailable'],
+    ]);
+    way.mend();
+    await eventually(async () => (await join(seat)).status === 201);
+  });
+
+  it('serves all of them again once it can', async () => {
+    const token = await makeToken();
+    way.cut();
+    await new Api(hub.url, token).get('/api/v1/me');
+
+    way.mend();
+
+    await eventually(async () => (await new Api(hub.url, token).get('/api/v1/me')).status === 200);
+    await eventually(() => broker.accessToken(hub.url));
+  });
+});
+
+describe('without the database', () => {
+  let source: DataSource;
+  let token: string;
+
+  beforeEach(async () => {
+    source = await makeDataSource(way.url, 'test').initialize();
+    token = await makeToken();
+  });
+
+  afterEach(async () => {
+    await source.destroy();
+  });
+
+  /** What one replica remembers of tokens; it begins with nothing. */
+  const makeTokens = () => new PersonalTokens(new PersonalTokenRepository(new Database(source)));
+
+  async function makeToken(): Promise<string> {
+    const id = randomUUID();
+    const user = [id, `user-${id}`, 'member'];
+    await source.query('insert into hub_user (id, name, role) values ($1, $2, $3)', user);
+    return (await makeTokens().create(id, { name: 'of a test', expiresInS: 3_600 })).token;
+  }
+
+  it('a token that is remembered is good for what is left of 30 s, and then neither good nor bad', async () => {
+    const tokens = makeTokens();
+    await tokens.authenticate(token);
+    const now = performance.now.bind(performance);
+
+    way.cut();
+    const at = (ms: number) => {
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+      return tokens.authenticate(token);
+    };
+
+    await expect(at(29_000)).resolves.toMatchObject({ kind: 'person' });
+    await expect(at(31_000)).rejects.toThrow(DatabaseUnavailable);
+  });
+
+  it('an outage is not remembered: the same token is good as soon as it can be looked up', async () => {
+    const tokens = makeTokens();
+    way.cut();
+    await tokens.authenticate(token).catch(() => undefined);
+
+    way.mend();
+
+    await expect(tokens.authenticate(token)).resolves.toMatchObject({ kind: 'person' });
+  });
+
+  it('nothing is minted, verified or redeemed, and nobody is refused for that', async () => {
+    const own = new Database(source);
+    const hub = new Hub(new ReplicaRepository(own));
+    const keys = () => new SigningKeys(new SigningKeyRepository(own), new Sealer([randomBytes(32)]));
+    const clock = new Clock();
+    const assertions = new Assertions(
+      new BrokerKeyRepository(own),
+      new SpentAssertionRepository(own),
+      hub,
+      clock,
+    );
+    const urn = await hub.urn();
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const id = randomUUID();
+    const compact = await new SignJWT({ iss: id, sub: id, aud: urn, jti: randomUUID() })
+      .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
+      .setIssuedAt()
+      .setExpirationTime('30s')
+      .sign(privateKey);
+    const access = await new SignJWT({})
+      .setProtectedHeader({ alg: 'EdDSA', kid: randomUUID(), typ: 'fairlead-broker+jwt' })
+      .sign(privateKey);
+
+    way.cut();
+    const settled = await Promise.allSettled([
+      new AccessTokens(keys(), hub, clock).mint(id, 'thumbprint'),
+      new AccessTokens(keys(), hub, clock).verify(access),
+      assertions.redeem(compact),
+      new FirstBoot(own).ensureAdministrator(),
+    ]);
+
+    expect(settled.map(({ status }) => status)).toEqual(Array(4).fill('rejected'));
+    for (const each of settled) {
+      expect(each.status === 'rejected' && each.reason).toBeInstanceOf(DatabaseUnavailable);
+    }
+  });
+});
