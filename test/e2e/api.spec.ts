@@ -6,6 +6,7 @@ import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
+import { expectNoLeaks } from '../support/leaks.js';
 
 describe('the public API', () => {
   let cluster: Cluster;
@@ -18,7 +19,9 @@ describe('the public API', () => {
 
   afterAll(async () => {
     await cluster.stop();
-  });
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
 
   describe('with an Idempotency-Key', () => {
     it('gives the same dispatch to a repeat, at whichever replica', async () => {

@@ -5,6 +5,7 @@ import type { Api } from '../support/api.js';
 import { BrokerProcess } from '../support/broker-process.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { expectNoLeaks } from '../support/leaks.js';
 
 /** The agents write to a file of their own each time they start: what they say is what happened. */
 describe('a command whose broker is killed', () => {
@@ -21,7 +22,9 @@ describe('a command whose broker is killed', () => {
 
   afterAll(async () => {
     await cluster.stop();
-  });
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
 
   beforeEach(async () => {
     count += 1;

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
+import { expectNoLeaks } from '../support/leaks.js';
 
 describe('the control channel', () => {
   let cluster: Cluster;
@@ -14,7 +15,9 @@ describe('the control channel', () => {
 
   afterAll(async () => {
     await cluster.stop();
-  });
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Cluster } from '../support/cluster.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
+import { expectNoLeaks } from '../support/leaks.js';
 
 describe('a command in a cluster of two replicas', () => {
   let cluster: Cluster;
@@ -11,7 +12,9 @@ describe('a command in a cluster of two replicas', () => {
 
   afterAll(async () => {
     await cluster.stop();
-  });
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
 
   for (const [where, caller] of [
     ['the replica that holds the broker', 1],

@@ -6,6 +6,7 @@ import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD, type HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
+import { expectNoLeaks } from '../support/leaks.js';
 
 describe('a replica that drains', () => {
   let cluster: Cluster;
@@ -16,7 +17,9 @@ describe('a replica that drains', () => {
 
   afterAll(async () => {
     await cluster.stop();
-  });
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   const step = (hub: HubProcess, name: string) =>

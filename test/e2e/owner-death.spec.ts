@@ -4,6 +4,7 @@ import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import type { HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
+import { expectNoLeaks } from '../support/leaks.js';
 
 /** Replica 0 lives through all of it; the owner is a fresh replica in each test, and dies in it. */
 describe('a command whose owner is killed', () => {
@@ -17,7 +18,9 @@ describe('a command whose owner is killed', () => {
 
   afterAll(async () => {
     await cluster.stop();
-  });
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
 
   beforeEach(async () => {
     owner = await cluster.addReplica();

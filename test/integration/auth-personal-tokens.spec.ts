@@ -34,7 +34,9 @@ beforeEach(async () => {
   userId = await makeUser();
 });
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 afterAll(async () => {
   await source.destroy();

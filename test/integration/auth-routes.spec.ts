@@ -131,7 +131,9 @@ describe('a route', () => {
     token = String(await app.get(FirstBoot).ensureAdministrator());
   }, 30_000);
 
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   afterAll(async () => {
     await closeApp(app);
