@@ -40,7 +40,9 @@ const APPEND_STEP = `
 
 /**
  * Makes the history's partition of one day (UTC). Ids are uuids of version 7, whose first 48 bits are milliseconds,
- * so a day is a range of ids. The table is made apart and attached, which spares the parent an exclusive lock.
+ * so a day is a range of ids. The table is made apart and attached, which spares the parent an exclusive lock; the
+ * default partition is locked for that moment. Rows of the day that it caught meanwhile, such as those of a process
+ * whose clock ran ahead, move along, since none can be attached beside them.
  */
 const MAKE_PARTITION = `
       create function make_history_partition(day date) returns boolean
@@ -54,7 +56,12 @@ const MAKE_PARTITION = `
         if to_regclass(partition_name) is not null then
           return false;
         end if;
+        lock table broker_dispatch_history_default in access exclusive mode;
         execute format('create table %I (like broker_dispatch_history including all)', partition_name);
+        execute format('with caught as (
+                          delete from broker_dispatch_history_default where id >= %L and id < %L returning *
+                        )
+                        insert into %I select * from caught', range_start, range_end, partition_name);
         execute format('alter table broker_dispatch_history attach partition %I for values from (%L) to (%L)',
                        partition_name, range_start, range_end);
         return true;

@@ -17,18 +17,20 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startTime === identity.startTime;
 }
 
-/**
- * Signals the process group that the process leads.
- *
- * @returns false where there is no such group any more
- */
-export function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
+/** Signals the process group that the process leads, if there is one. */
+export function signalGroup(leader: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-leader, signal);
-    return true;
   } catch {
-    return false;
+    // Gone, which is what signals are for.
   }
+}
+
+/** Kills what is left of the group that a process led, the process itself included. */
+export function killGroup(leader: ProcessIdentity): void {
+  const now = identify(leader.pid);
+  // No number is given away while a group has it: another process with this one means that the group is gone.
+  if (now === undefined || now.startTime === leader.startTime) signalGroup(leader.pid, 'SIGKILL');
 }
 
 let bootId: string | undefined;

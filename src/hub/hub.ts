@@ -19,7 +19,7 @@ import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
-import { HubLogger } from './logger.js';
+import { HubLogger, logRequest } from './logger.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
@@ -53,6 +53,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
     // A draining replica serves what it is asked and asks not to be asked again.
     if (app.get(Draining).hasBegun) void reply.header('connection', 'close');
   });
+  fastify.getInstance().addHook('onResponse', async (request, reply) => logRequest(request, reply));
   serveOpenApi(app);
   auditRoutes(app);
   return app;

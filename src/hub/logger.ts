@@ -1,31 +1,29 @@
+import { Logger as NestLogger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger, type Params } from 'nestjs-pino';
 import type { HubConfig } from './config/hub-config.js';
 
-/**
- * One JSON object a line. A request is logged by its id, method, path and status: never its query, its headers or
- * its body, where secrets travel.
- */
+/** One JSON object a line; the hub's own name goes with each. */
 export function loggerOptions(config: HubConfig): Params {
-  return {
-    pinoHttp: {
-      level: config.logLevel,
-      base: { replica: config.replicaName },
-      quietReqLogger: true,
-      autoLogging: { ignore: (request) => request.url === '/livez' || request.url === '/readyz' },
-      customLogLevel: (_request, response, error) => {
-        if (error !== undefined || response.statusCode >= 500) return 'error';
-        return response.statusCode >= 400 ? 'info' : 'debug';
-      },
-      serializers: {
-        req: (request: { id: unknown; method: string; url: string }) => ({
-          id: request.id,
-          method: request.method,
-          path: request.url.split('?')[0],
-        }),
-        res: (response: { statusCode: number }) => ({ status: response.statusCode }),
-      },
-    },
-  };
+  return { pinoHttp: { level: config.logLevel, base: { replica: config.replicaName }, autoLogging: false } };
+}
+
+const requests = new NestLogger('http');
+/** Asked for every few seconds by whoever watches the replica. */
+const PROBES = new Set(['/livez', '/readyz']);
+
+/**
+ * Logs an answered request by its id, method, path, status and time: never its query, its headers or its body, where
+ * secrets travel. What the hub could not do is an error; what it refused is told; the rest is for who looks closely.
+ */
+export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const path = request.url.split('?')[0] ?? '';
+  if (PROBES.has(path)) return;
+  const { statusCode: status, elapsedTime } = reply;
+  const line = { requestId: request.id, method: request.method, path, status, ms: Math.round(elapsedTime) };
+  if (status >= 500) requests.error(line, 'answered');
+  else if (status >= 400) requests.log(line, 'answered');
+  else requests.debug(line, 'answered');
 }
 
 /** What Nest tells of its own assembly at every start: of use to nobody who runs a hub. */

@@ -17,7 +17,9 @@ import * as read from './read.js';
 
 type Raw = Record<string, unknown>;
 
-const attempt = read.integer(1);
+/** PostgreSQL's integer: what it cannot hold must not fail the statement that others' words share. */
+const INTEGER_MOST = 0x7fff_ffff;
+const attempt = read.integer(1, INTEGER_MOST);
 const code = read.text(128);
 const message = read.text(LIMITS.messageLength);
 const alternatives = read.list(read.text(), 64);
@@ -110,7 +112,7 @@ const BROKER_FRAMES: { [T in BrokerFrame['t']]: (raw: Raw) => Extract<BrokerFram
     t: 'heartbeat',
     health: read.oneOf('online', 'degraded')(raw.health, 'health'),
     load: read.nullable(read.finite)(raw.load, 'load'),
-    running: read.integer(0)(raw.running, 'running'),
+    running: read.integer(0, INTEGER_MOST)(raw.running, 'running'),
   }),
   ack: (raw) => ({ t: 'ack', acks: read.list(ackItem, LIMITS.batch)(raw.acks, 'acks') }),
   result: (raw) => ({ t: 'result', results: read.list(resultItem, LIMITS.batch)(raw.results, 'results') }),

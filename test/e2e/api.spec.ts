@@ -64,6 +64,16 @@ describe('the public API', () => {
     });
   });
 
+  it('is logged by request id, path and status, without the query', async () => {
+    const requestId = randomUUID();
+
+    await cluster.api(0).get('/api/v1/dispatches?cursor=planted', { 'x-request-id': requestId });
+
+    const line = await cluster.hub(0).line((each) => each.requestId === requestId);
+    expect(line).toMatchObject({ method: 'GET', path: '/api/v1/dispatches', status: 400 });
+    expect(JSON.stringify(line)).not.toContain('planted');
+  });
+
   it('answers 202 with the envelope and a Location when the wait is over first', async () => {
     const { status, headers, body } = await cluster.api(0).ping(broker.id, { waitS: 1 });
 

@@ -161,6 +161,7 @@ describe('an assertion', () => {
       },
     ],
     ['of one broker about another', async () => assertion({ claims: { sub: (await makeBroker()).id } })],
+    ['issued by another broker', async () => assertion({ claims: { iss: (await makeBroker()).id } })],
     ['of a broker that is not known', () => assertion({ claims: { iss: STRANGER, sub: STRANGER } })],
     ['that lives for more than 60 s', () => assertion({ livesS: 61 })],
     ['that ends before it begins', () => assertion({ livesS: -1 })],

@@ -101,11 +101,10 @@ async function makeBroker(): Promise<Member> {
   return { id: body.brokerId, key: privateKey, hubId: body.hubId, accessToken: body.accessToken };
 }
 
-async function makeAssertion({ id, key, hubId }: Member = broker): Promise<string> {
-  const assertion = await new SignJWT({ iss: id, sub: id, aud: hubId, jti: randomUUID() })
+async function makeAssertion({ id, key, hubId }: Member = broker, offS = 0): Promise<string> {
+  const iat = Math.floor(Date.now() / 1000) + offS;
+  const assertion = await new SignJWT({ iss: id, sub: id, aud: hubId, jti: randomUUID(), iat, exp: iat + 30 })
     .setProtectedHeader({ alg: 'EdDSA' })
-    .setIssuedAt()
-    .setExpirationTime('30s')
     .sign(key);
   secrets.push(assertion);
   return assertion;
@@ -372,6 +371,16 @@ describe('over two replicas', () => {
 
     expect([status, body.code]).toEqual([403, 'broker_revoked']);
   });
+
+  it.each([0, 1])(
+    'a broker whose clock is off is told the time of the hub with its 401, at %d',
+    async (replica) => {
+      const { status, body } = await exchange(await makeAssertion(broker, -600), { replica });
+
+      expect([status, body.code]).toEqual([401, 'clock_skew']);
+      expect(Math.abs(Date.parse(body.hubTime) - Date.now())).toBeLessThan(10_000);
+    },
+  );
 
   it('a token is shown when it is made, and never again', async () => {
     const { token } = await makePersonalToken();

@@ -15,7 +15,7 @@ import { deadlineAfter, instantOf, isPast, type Clocks, type Deadline } from '..
 import type { Link } from '../connection/link.js';
 import type { Journal } from '../journal/journal.js';
 import type { Ending, JournalRecord } from '../journal/record.js';
-import { OpFailure } from './op-failure.js';
+import { OpFailure, OpInterrupted } from './op-failure.js';
 import type { OpHandlers } from './ops.js';
 import { Results, type Wire } from './results.js';
 import { Turns } from './turns.js';
@@ -26,9 +26,12 @@ export class Executor {
   private readonly turns = new Turns();
   private readonly results: Results;
   /** Being journaled: a repeat that comes meanwhile is answered once that is done. */
-  private readonly beginning = new Set<string>();
+  private readonly beginning = new Map<string, Promise<void>>();
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
   private readonly executing = new Set<string>();
+  private isStopped = false;
+  private markStopped: () => void = () => undefined;
+  private readonly stopped = new Promise<void>((resolve) => (this.markStopped = resolve));
 
   constructor(
     private readonly journal: Journal,
@@ -69,20 +72,33 @@ export class Executor {
    * @param isNewest only then may anything new be begun
    */
   async take(link: Link, items: readonly DispatchItem[], isNewest: boolean): Promise<void> {
+    if (this.isStopped) return;
     const received = instantOf(this.clocks);
-    const known = items.filter(({ id }) => this.isKnown(id));
-    const fresh = items
-      .filter(({ id }) => isNewest && !this.isKnown(id) && !this.beginning.has(id))
-      .map((item): Piece => {
+    const repeats: DispatchItem[] = [];
+    const fresh = new Map<string, Piece>();
+    let ignored = 0;
+    for (const item of items) {
+      if (this.isKnown(item.id) || this.beginning.has(item.id) || fresh.has(item.id)) {
+        repeats.push(item);
+      } else if (isNewest) {
         const deadline = deadlineAfter(received, item.remainingMs);
-        return { record: recordOf(item, received.wallMs, deadline), deadline, isRecovered: false };
-      });
-    await this.begin(fresh.map(({ record }) => record));
-    await Promise.all(known.map(({ id, attempt }) => this.journal.repeated(id, attempt)));
-    const acks = [...known, ...fresh.map(({ record }) => record)].map(({ id, attempt }) => ({ id, attempt }));
-    for (const part of batches(acks)) link.send({ t: 'ack', acks: part });
-    for (const piece of fresh) this.execute(piece);
-    for (const { id } of known) this.results.tell(id);
+        const record = recordOf(item, received.wallMs, deadline);
+        fresh.set(item.id, { record, deadline, isRecovered: false });
+      } else {
+        ignored += 1;
+      }
+    }
+    if (ignored > 0) this.log.info({ ignored, epoch: link.epoch }, 'new work on an older link is not begun');
+    const beginning = this.begin(link, [...fresh.values()]);
+    for (const id of fresh.keys()) this.beginning.set(id, beginning);
+    await Promise.all([beginning, this.answer(link, repeats)]);
+  }
+
+  /** Ends in peace: what has begun is given up, without an ending, and the next life of the broker takes it up. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.markStopped();
+    await this.turns.idle();
   }
 
   async confirmed(ids: readonly string[]): Promise<void> {
@@ -100,14 +116,26 @@ export class Executor {
     return record !== undefined && (record.ending !== null || this.executing.has(id));
   }
 
-  private async begin(records: JournalRecord[]): Promise<void> {
-    if (records.length === 0) return;
-    for (const { id } of records) this.beginning.add(id);
+  private async begin(link: Link, pieces: readonly Piece[]): Promise<void> {
+    if (pieces.length === 0) return;
+    const acks = pieces.map(({ record: { id, attempt } }) => ({ id, attempt }));
     try {
-      await this.journal.begin(records);
+      await this.journal.begin(pieces.map(({ record }) => record));
+      for (const part of batches(acks)) link.send({ t: 'ack', acks: part });
+      for (const piece of pieces) this.execute(piece);
     } finally {
-      for (const { id } of records) this.beginning.delete(id);
+      for (const { id } of acks) this.beginning.delete(id);
     }
+  }
+
+  /** Answers repeats from the journal, for the attempt that was sent last. */
+  private async answer(link: Link, repeats: readonly DispatchItem[]): Promise<void> {
+    await Promise.allSettled(repeats.map(({ id }) => this.beginning.get(id)));
+    const known = repeats.filter(({ id }) => this.isKnown(id));
+    await Promise.all(known.map(({ id, attempt }) => this.journal.repeated(id, attempt)));
+    const acks = known.map(({ id, attempt }) => ({ id, attempt }));
+    for (const part of batches(acks)) link.send({ t: 'ack', acks: part });
+    for (const { id } of known) this.results.tell(id);
   }
 
   private execute(piece: Piece): void {
@@ -119,6 +147,7 @@ export class Executor {
       this.results.tell(id);
     };
     this.turns.run(key, work).catch((error: unknown) => {
+      if (error instanceof OpInterrupted) return;
       // The journal did not take the ending: it stays begun, and the next life of the broker judges it.
       this.executing.delete(id);
       this.log.error({ dispatchId: id, err: error }, 'an ending could not be journaled');
@@ -127,6 +156,7 @@ export class Executor {
 
   private async endingOf({ record, deadline, isRecovered }: Piece): Promise<Ending> {
     const { id, op, args } = record;
+    if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
     // A machine that slept must not carry out yesterday's orders on waking: first the hub is heard of again.
@@ -136,21 +166,24 @@ export class Executor {
     if (!isRecovered && !mayBegin())
       return failed('deadline_passed', 'The deadline passed before it was begun.');
     try {
-      const body = await handler.handle(args, { mayBegin });
+      const body = await handler.handle(args, mayBegin);
       if (Buffer.byteLength(JSON.stringify(body)) > LIMITS.resultBytes) {
         return failed('result_too_large', `The result has more than ${LIMITS.resultBytes} bytes.`);
       }
       return { outcome: 'succeeded', body };
     } catch (error) {
+      if (error instanceof OpInterrupted) throw error;
       if (error instanceof OpFailure) return failed(error.code, error.message, error.retryable);
       this.log.error({ dispatchId: id, op, err: error }, 'an op failed');
-      return failed('op_failed', error instanceof Error ? error.message.slice(0, 1_000) : 'The op failed.');
+      return failed('op_failed', error instanceof Error ? error.message : 'The op failed.');
     }
   }
 
   private async untilHubIsHeard(): Promise<void> {
-    while (!this.wire.links().some((link) => link.isOpen && link.liveness.isFresh()))
-      await this.wire.linked();
+    while (!this.wire.links().some((link) => link.isOpen && link.liveness.isFresh())) {
+      await Promise.race([this.wire.linked(), this.stopped]);
+      if (this.isStopped) throw new OpInterrupted();
+    }
   }
 }
 
@@ -162,6 +195,7 @@ function recordOf(
   return { id, attempt, op, args, key, begunAt, deadlineAt: wallMs, ending: null, confirmedAt: null };
 }
 
+/** A hub takes no longer message than this, and would cut the link at each attempt to tell it. */
 function failed(code: string, message: string, retryable = false): Ending {
-  return { outcome: 'failed', error: { code, message, retryable } };
+  return { outcome: 'failed', error: { code, message: message.slice(0, LIMITS.messageLength), retryable } };
 }

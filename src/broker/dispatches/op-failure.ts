@@ -9,3 +9,11 @@ export class OpFailure extends Error {
     this.name = 'OpFailure';
   }
 }
+
+/** The broker stops within an op: it has no ending yet, and the next life of the broker takes it up. */
+export class OpInterrupted extends Error {
+  constructor() {
+    super('the broker stopped meanwhile');
+    this.name = 'OpInterrupted';
+  }
+}

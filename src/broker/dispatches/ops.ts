@@ -2,17 +2,15 @@ import type { JsonObject, JsonValue } from '../../protocol/frame.js';
 import type { Op, OpArgs, OpBody, ProcessLimits, ProcessSpec } from '../../protocol/op.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import * as read from '../../protocol/read.js';
-import type { ProcessRuntime } from '../runtime/runtime.js';
+import type { MayBegin, ProcessRuntime } from '../runtime/runtime.js';
 import { OpFailure } from './op-failure.js';
 
-export type OpContext = {
-  /** false once the deadline has passed: work that was not begun must not begin. */
-  mayBegin: () => boolean;
-};
-
 export type OpHandler = {
-  /** @throws OpFailure, which the caller of the command reads */
-  handle: (args: JsonObject, context: OpContext) => Promise<JsonValue>;
+  /**
+   * @throws OpFailure, which the caller of the command reads
+   * @throws OpInterrupted where the broker stops first
+   */
+  handle: (args: JsonObject, mayBegin: MayBegin) => Promise<JsonValue>;
   /** Whether it may be done again from the start after the broker died within it. */
   isRecoverable: boolean;
 };
@@ -27,10 +25,10 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
       () => ({}),
       () => Promise.resolve({ time: new Date().toISOString() }),
     ),
-    handler('agent.start', startArgs, (args, { mayBegin }) => runtime.startRun(args, mayBegin)),
-    handler('agent.stop', stopArgs, (args) => runtime.stopRun(args)),
-    handler('agent.restart', restartArgs, (args, { mayBegin }) => runtime.restart(args, mayBegin)),
-    handler('agent.delete', deleteArgs, (args) => runtime.delete(args)),
+    handler('agent.start', startArgs, (args, mayBegin) => runtime.startRun(args, mayBegin)),
+    handler('agent.stop', stopArgs, (args, mayBegin) => runtime.stopRun(args, mayBegin)),
+    handler('agent.restart', restartArgs, (args, mayBegin) => runtime.restart(args, mayBegin)),
+    handler('agent.delete', deleteArgs, (args, mayBegin) => runtime.delete(args, mayBegin)),
     handler('agent.logs', logsArgs, (args) => runtime.logs(args)),
   ]);
 }
@@ -38,7 +36,7 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
 function handler<O extends Op>(
   op: O,
   parse: (args: JsonObject) => OpArgs[O],
-  act: (args: OpArgs[O], context: OpContext) => Promise<OpBody[O]>,
+  act: (args: OpArgs[O], mayBegin: MayBegin) => Promise<OpBody[O]>,
 ): [O, OpHandler] {
   return [
     op,
@@ -59,6 +57,16 @@ function checked<T>(parse: (args: JsonObject) => T, args: JsonObject): T {
 }
 
 const milliseconds = read.integer(0, 3_600_000);
+
+/** Text that a process can be given. Checked here: the error of whoever meets the NUL later quotes the whole value. */
+function argument(max: number): read.Reader<string> {
+  const text = read.text(max);
+  return (value, path) => {
+    const checkedText = text(value, path);
+    if (checkedText.includes('\0')) throw new ProtocolError(`${path} must not contain a NUL`);
+    return checkedText;
+  };
+}
 
 function startArgs(args: JsonObject): OpArgs['agent.start'] {
   return {
@@ -100,13 +108,13 @@ function logsArgs(args: JsonObject): OpArgs['agent.logs'] {
 function specOf(raw: Record<string, unknown>): ProcessSpec {
   const environment = read.object(raw.environment, 'spec.environment');
   return {
-    command: read.text(4096)(raw.command, 'spec.command'),
-    args: read.list(read.text(65_536), 1024)(raw.args, 'spec.args'),
-    directory: read.nullable(read.text(4096))(raw.directory, 'spec.directory'),
+    command: argument(4096)(raw.command, 'spec.command'),
+    args: read.list(argument(65_536), 1024)(raw.args, 'spec.args'),
+    directory: read.nullable(argument(4096))(raw.directory, 'spec.directory'),
     environment: Object.fromEntries(
       Object.entries(environment).map(([name, value]) => [
-        name,
-        read.text(32_768)(value, `spec.environment.${name}`),
+        argument(256)(name, 'spec.environment'),
+        argument(32_768)(value, `spec.environment.${name}`),
       ]),
     ),
     limits: limitsOf(read.object(raw.limits, 'spec.limits')),

@@ -4,9 +4,17 @@ import type { RootDatabaseOptionsWithPath } from 'lmdb';
 export const JOURNAL_FORMAT = {
   encoding: 'json',
   mapSize: 64 * 1024 * 1024,
+  // A put then resolves once it is on disk, and rejects where it could not get there. With an overlapping sync lmdb
+  // has a second promise for that, which stays open for ever after a commit that failed.
+  overlappingSync: false,
+  // Otherwise lmdb makes a promise for each turn that nobody holds, whose rejection would end the process.
+  eventTurnBatching: false,
 } as const satisfies Partial<RootDatabaseOptionsWithPath>;
 
 /** Sorts before every id. */
 export const META_KEY = '!meta';
 
 export type Meta = { journalId: string; lastEpoch: number };
+
+/** What the check of a journal ends with where it is broken. */
+export const UNREADABLE = 3;

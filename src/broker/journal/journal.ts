@@ -7,18 +7,20 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdir, rename } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { open, type RootDatabase } from 'lmdb';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
+import { PROGRAMS } from '../programs.js';
+import { JOURNAL_FORMAT, META_KEY, UNREADABLE, type Meta } from './format.js';
 import type { Ending, JournalRecord } from './record.js';
-import { JOURNAL_FORMAT, META_KEY, type Meta } from './format.js';
 
-const CHECK = fileURLToPath(new URL('./check.js', import.meta.url));
 const CHECK_WITHIN_MS = 30_000;
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
 const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
+
+/** What ends a reader that touches what a broken file does not hold. */
+const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
 
 const run = promisify(execFile);
 
@@ -29,9 +31,13 @@ export class Journal {
     private meta: Meta,
   ) {}
 
-  static async open(path: string, log: Logger): Promise<Journal> {
+  /**
+   * @param check the program that tells whether a journal can be read
+   * @throws where that program cannot be run, which says nothing about the journal
+   */
+  static async open(path: string, log: Logger, check: string = PROGRAMS.check): Promise<Journal> {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    if (!(await isSound(path))) {
+    if (!(await isSound(path, check))) {
       const aside = `${path}.broken-${new Date().toISOString().replaceAll(':', '')}`;
       await rename(path, aside);
       await mkdir(path, { recursive: true, mode: 0o700 });
@@ -91,10 +97,13 @@ export class Journal {
     if (record !== undefined && attempt > record.attempt) await this.write([{ ...record, attempt }]);
   }
 
-  /** Durable when it resolves: only then may the hub be told. The first ending stands. */
+  /**
+   * Durable when it resolves: only then may the hub be told. The first ending stands. The arguments have served:
+   * they are large, and may hold secrets.
+   */
   async end(id: string, ending: Ending): Promise<void> {
     const record = this.records.get(id);
-    if (record?.ending === null) await this.write([{ ...record, ending }]);
+    if (record?.ending === null) await this.write([{ ...record, args: {}, ending }]);
   }
 
   /** The hub has the endings. What was begun and lost is laid to rest by this as well. */
@@ -120,35 +129,58 @@ export class Journal {
     const old = [...this.records.values()].filter(
       ({ confirmedAt }) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS,
     );
-    for (const { id } of old) {
-      this.records.delete(id);
-      void this.store.remove(id);
-    }
-    await this.store.committed;
+    await Promise.all(old.map(({ id }) => committed(this.store.remove(id))));
+    for (const { id } of old) this.records.delete(id);
   }
 
   async close(): Promise<void> {
-    await this.store.flushed;
     await this.store.close();
   }
 
-  /** All of it in one commit, which is on disk when this resolves; others that write meanwhile share it. */
+  /**
+   * All of it is on disk when this resolves; others that write meanwhile share the commit. Memory runs ahead of the
+   * disk, so that writes of one record build on each other, and goes back where the disk did not follow.
+   */
   private async write(records: readonly JournalRecord[], meta?: Meta): Promise<void> {
-    for (const record of records) {
+    const before = records.map(({ id }) => this.records.get(id));
+    const puts = records.map((record) => {
       this.records.set(record.id, record);
-      void this.store.put(record.id, record);
+      return committed(this.store.put(record.id, record));
+    });
+    if (meta !== undefined) puts.push(committed(this.store.put(META_KEY, meta)));
+    const failure = (await Promise.allSettled(puts)).find(({ status }) => status === 'rejected');
+    if (failure === undefined) return;
+    for (const [index, record] of records.entries()) {
+      if (this.records.get(record.id) !== record) continue;
+      const earlier = before[index];
+      if (earlier === undefined) this.records.delete(record.id);
+      else this.records.set(record.id, earlier);
     }
-    if (meta !== undefined) void this.store.put(META_KEY, meta);
-    await this.store.flushed;
+    throw (failure as PromiseRejectedResult).reason;
+  }
+}
+
+/** A failed commit comes in two promises: the one of each write, and the one that knows the cause. */
+async function committed(write: Promise<boolean>): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    const cause = error instanceof Error && 'commitError' in error ? error.commitError : undefined;
+    await Promise.resolve(cause).catch((reason: unknown) => {
+      throw new Error('the journal could not be written', { cause: reason });
+    });
+    throw error;
   }
 }
 
 /** In a process of its own: a file that was cut short can take the reader down with it. */
-async function isSound(path: string): Promise<boolean> {
+async function isSound(path: string, check: string): Promise<boolean> {
   try {
-    await run(process.execPath, [CHECK, path], { timeout: CHECK_WITHIN_MS });
+    await run(process.execPath, [check, path], { timeout: CHECK_WITHIN_MS });
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    const { code, signal } = error as { code?: unknown; signal?: unknown };
+    if (code === UNREADABLE || CRASHES.has(signal)) return false;
+    throw new Error(`the journal in ${path} could not be checked`, { cause: error });
   }
 }

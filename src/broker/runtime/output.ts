@@ -8,11 +8,14 @@ export const ROTATION: Rotation = { bytes: 10 * 1024 * 1024, files: 5 };
 
 /**
  * Appends to a file and begins another at a line's end once it is full. Written synchronously: what was taken from
- * the process is in the file system before more is taken, so the death of the writer loses nothing of it.
+ * the process is in the file system before more is taken, so the death of the writer loses nothing of it. A disk
+ * that takes nothing costs output, never the process; how much is written down once there is room again.
  */
 export class OutputWriter {
   private file: number;
   private size: number;
+  private isAtLineEnd = true;
+  private lostBytes = 0;
 
   constructor(
     private readonly path: string,
@@ -24,11 +27,16 @@ export class OutputWriter {
 
   write(chunk: Buffer): void {
     let rest = chunk;
-    while (rest.length > 0) {
-      const end = this.endOfPart(rest);
-      this.append(rest.subarray(0, end));
-      rest = rest.subarray(end);
-      if (this.size >= this.rotation.bytes) this.rotate();
+    try {
+      if (this.lostBytes > 0) this.tellOfLoss();
+      while (rest.length > 0) {
+        const end = this.endOfPart(rest);
+        this.append(rest.subarray(0, end));
+        rest = rest.subarray(end);
+        if (this.isFull()) this.rotate();
+      }
+    } catch {
+      this.lostBytes += rest.length;
     }
   }
 
@@ -36,22 +44,32 @@ export class OutputWriter {
     closeSync(this.file);
   }
 
-  /** Up to the first line's end past the limit; a line longer than the limit itself is cut. */
+  /** Up to the first line's end past the limit; a line that goes on for as long again is cut. */
   private endOfPart(chunk: Buffer): number {
     const room = this.rotation.bytes - this.size;
-    if (chunk.length < room) return chunk.length;
     const lineEnd = chunk.indexOf(0x0a, Math.max(0, room - 1));
-    const longest = room + this.rotation.bytes;
-    return Math.min(lineEnd < 0 ? chunk.length : lineEnd + 1, Math.max(1, longest));
+    const longest = Math.max(1, room + this.rotation.bytes);
+    return Math.min(lineEnd < 0 ? chunk.length : lineEnd + 1, longest);
+  }
+
+  private isFull(): boolean {
+    const { bytes } = this.rotation;
+    return this.size >= 2 * bytes || (this.size >= bytes && this.isAtLineEnd);
   }
 
   private append(part: Buffer): void {
     for (let written = 0; written < part.length;) written += writeSync(this.file, part, written);
     this.size += part.length;
+    this.isAtLineEnd = part.at(-1) === 0x0a;
+  }
+
+  private tellOfLoss(): void {
+    const note = `${this.isAtLineEnd ? '' : '\n'}[fairlead: ${this.lostBytes} bytes could not be written]\n`;
+    this.append(Buffer.from(note));
+    this.lostBytes = 0;
   }
 
   private rotate(): void {
-    closeSync(this.file);
     const { files } = this.rotation;
     rmSync(`${this.path}.${files - 1}`, { force: true });
     for (let number = files - 2; number >= 1; number -= 1) {
@@ -60,7 +78,9 @@ export class OutputWriter {
     }
     if (files > 1) renameSync(this.path, `${this.path}.1`);
     else rmSync(this.path, { force: true });
-    this.file = openSync(this.path, 'a', 0o600);
+    const next = openSync(this.path, 'a', 0o600);
+    closeSync(this.file);
+    this.file = next;
     this.size = 0;
   }
 }
@@ -69,37 +89,56 @@ export class OutputWriter {
  * The last lines over all files.
  *
  * @param most lines at most
- * @param bytes of text at most; past it the oldest lines are left out
+ * @param bytes of JSON that the lines may make; past it the oldest are left out
  */
 export async function lastLines(
   path: string,
   most: number,
   bytes: number,
 ): Promise<{ lines: string[]; truncated: boolean }> {
-  let text = '';
+  let tail = Buffer.alloc(0);
   let hasOlder = false;
   for (let number = 0; ; number += 1) {
-    const part = await tailOf(number === 0 ? path : `${path}.${number}`, bytes - Buffer.byteLength(text));
+    const part = await tailOf(number === 0 ? path : `${path}.${number}`, bytes - tail.length);
     if (part === undefined) break;
-    text = part.text + text;
+    tail = Buffer.concat([part.content, tail]);
     hasOlder = part.hasOlder;
-    if (hasOlder || text.split('\n').length > most + 1) break;
+    if (hasOlder || countLines(tail) > most) break;
   }
-  const lines = text.split('\n');
+  const lines = tail.toString('utf8').split('\n');
   if (lines.at(-1) === '') lines.pop();
   // The first line of a cut text is the rest of one.
   if (hasOlder) lines.shift();
-  return { lines: lines.slice(-most), truncated: hasOlder && lines.length < most };
+  const wanted = lines.slice(-most);
+  const fitting = wanted.slice(firstFitting(wanted, bytes));
+  const isCut = hasOlder && lines.length < most;
+  return { lines: fitting, truncated: isCut || fitting.length < wanted.length };
 }
 
-async function tailOf(path: string, bytes: number): Promise<{ text: string; hasOlder: boolean } | undefined> {
+/** Where to begin so that what follows fits: a control character takes six bytes of JSON. */
+function firstFitting(lines: readonly string[], bytes: number): number {
+  let left = bytes;
+  for (let index = lines.length - 1; index >= 0; index -= 1) {
+    left -= Buffer.byteLength(JSON.stringify(lines[index])) + 1;
+    if (left < 0) return index + 1;
+  }
+  return 0;
+}
+
+function countLines(text: Buffer): number {
+  let count = 0;
+  for (let at = text.indexOf(0x0a); at >= 0; at = text.indexOf(0x0a, at + 1)) count += 1;
+  return count;
+}
+
+async function tailOf(path: string, bytes: number): Promise<{ content: Buffer; hasOlder: boolean } | undefined> {
   const file = await open(path, 'r').catch(() => undefined);
   if (file === undefined) return undefined;
   try {
     const { size } = await file.stat();
     const length = Math.min(size, Math.max(0, bytes));
-    const { buffer } = await file.read({ buffer: Buffer.alloc(length), position: size - length });
-    return { text: buffer.toString('utf8'), hasOlder: length < size };
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(length), position: size - length });
+    return { content: buffer.subarray(0, bytesRead), hasOlder: length < size };
   } finally {
     await file.close();
   }

@@ -1,4 +1,5 @@
 import type { AgentReport } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
 import type { RunExit, RunState } from './run-folder.js';
 
 /** What the hub is told of a run. */
@@ -25,7 +26,8 @@ export function reportOf(agentId: string, runId: string, state: RunState): Agent
 function phaseOf({ reason, exitCode, signal, detail }: RunExit): Pick<AgentReport, 'phase' | 'detail'> {
   if (reason === 'stopped' || (reason === 'exited' && exitCode === 0))
     return { phase: 'stopped', detail: null };
-  if (detail !== null) return { phase: 'failed', detail };
+  // A hub takes no longer one, and would cut the link at each attempt to tell it.
+  if (detail !== null) return { phase: 'failed', detail: detail.slice(0, LIMITS.messageLength) };
   return {
     phase: 'failed',
     detail: signal === null ? `It ended with exit code ${exitCode ?? -1}.` : `It was ended by ${signal}.`,

@@ -1,7 +1,6 @@
 /** The agents of this broker on disk: `agents/<id>/agent.json` names the latest run, `agents/<id>/runs/` holds all. */
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mkdir } from 'node:fs/promises';
 import { isUuid } from '../../protocol/read.js';
 import { readJsonFile, writeDurably } from '../durable-file.js';
 import { RunFolder } from './run-folder.js';
@@ -37,7 +36,8 @@ export class Roster {
   }
 
   async forget(agentId: string): Promise<void> {
-    await rm(this.folder(agentId), { recursive: true, force: true });
+    // What the agent left running may write to its folder for a moment yet.
+    await rm(this.folder(agentId), { recursive: true, force: true, maxRetries: 5 });
   }
 
   run(agentId: string, runId: string): RunFolder {

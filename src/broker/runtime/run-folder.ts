@@ -3,7 +3,8 @@
  * one side alone, durably, and once; whoever starts later reads where things stand.
  *
  *   spec.json  broker  what to run
- *   shim.json  shim    claimed exclusively: of any number of shims one runs the command
+ *   shim.json  shim    claimed exclusively: of any number of shims one runs the command, and none does if the broker
+ *                      has claimed it to call it off
  *   pid.json   shim    the command has started
  *   stop.json  broker  the command is to stop
  *   exit.json  shim    the command has ended, or could not start
@@ -13,7 +14,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
 import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
-import { isAlive, type ProcessIdentity } from '../process-identity.js';
+import { identify, isAlive, type ProcessIdentity } from '../process-identity.js';
 
 export type RunOrder = {
   agentId: string;
@@ -71,6 +72,11 @@ export class RunFolder {
     await writeDurably(join(this.path, 'pid.json'), JSON.stringify(child));
   }
 
+  /** What has started, also once it has ended. */
+  async child(): Promise<ProcessIdentity | undefined> {
+    return readJsonFile<ProcessIdentity>(join(this.path, 'pid.json'));
+  }
+
   async askToStop(order: StopOrder): Promise<void> {
     await claimDurably(join(this.path, 'stop.json'), JSON.stringify(order));
   }
@@ -82,6 +88,14 @@ export class RunFolder {
   /** The first word on the end stands. */
   async ended(exit: RunExit): Promise<void> {
     await claimDurably(join(this.path, 'exit.json'), JSON.stringify(exit));
+  }
+
+  /** Sees to it that no shim runs the command, unless one has taken it already: that one is asked to stop. */
+  async callOff(exit: Pick<RunExit, 'reason' | 'detail'>): Promise<void> {
+    await this.askToStop({ graceMs: 0 });
+    const self = identify(process.pid);
+    if (self === undefined || !(await this.claim(self))) return;
+    await this.ended({ ...exit, exitCode: null, signal: null, at: new Date().toISOString() });
   }
 
   async state(): Promise<RunState> {
@@ -96,7 +110,7 @@ export class RunFolder {
     const shim = await readJsonFile<ProcessIdentity>(join(this.path, 'shim.json'));
     if (shim === undefined) return { kind: 'unclaimed' };
     const isSupervised = isAlive(shim);
-    const child = await readJsonFile<ProcessIdentity>(join(this.path, 'pid.json'));
+    const child = await this.child();
     if (child !== undefined && (isSupervised || isAlive(child))) {
       return { kind: 'running', child, isSupervised, isStopping: (await this.stopOrder()) !== undefined };
     }

@@ -3,39 +3,52 @@
  * often it is asked for, and stopping what has ended tells how it ended. So a command that was begun by an earlier
  * life of the broker is simply done again.
  */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
 import type { AgentReport } from '../../protocol/frame.js';
 import type { OpArgs, OpBody } from '../../protocol/op.js';
-import { OpFailure } from '../dispatches/op-failure.js';
-import { signalGroup } from '../process-identity.js';
+import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import { endRun, isLive } from './ending.js';
+import { Followers } from './followers.js';
+import { launch } from './launch.js';
 import { lastLines } from './output.js';
-import { reportOf } from './report.js';
 import { Roster } from './roster.js';
-import type { RunExit, RunFolder, RunState } from './run-folder.js';
+import type { RunFolder, RunState } from './run-folder.js';
 import { until } from './until.js';
 
-const SHIM = fileURLToPath(new URL('./shim.js', import.meta.url));
 const START_WITHIN_MS = 15_000;
-/** Past the grace: time for SIGKILL to be felt and the end to be written. */
-const END_WITHIN_MS = 10_000;
 const LOG_BYTES = 200 * 1024;
+
+export type RuntimeOptions = {
+  agentsPath: string;
+  /** The program that supervises a run. */
+  shim: string;
+  log: Logger;
+  /** Called for each change of a run; of one agent always in the order of its runs. */
+  report: (report: AgentReport) => void;
+  /** An agent was deleted: nothing more comes of it. */
+  forget: (agentId: string) => void;
+};
+
+/** false once the deadline has passed: work that was not begun must not begin. */
+export type MayBegin = () => boolean;
 
 export class ProcessRuntime {
   private readonly roster: Roster;
   private readonly over = new AbortController();
-  private readonly followed = new Map<string, Promise<void>>();
+  private readonly followers: Followers;
 
-  constructor(
-    agentsPath: string,
-    private readonly report: (report: AgentReport) => void,
-  ) {
-    this.roster = new Roster(agentsPath);
+  constructor(private readonly options: RuntimeOptions) {
+    this.roster = new Roster(options.agentsPath);
+    this.followers = new Followers(options.report, this.over.signal, options.log);
   }
 
   /** Finds the runs of earlier lives: those that go on are followed, and what ended meanwhile is reported. */
   async recover(): Promise<void> {
-    for (const { agentId, runId } of await this.roster.all()) this.follow(agentId, runId);
+    for (const { agentId, runId } of await this.roster.all()) {
+      const run = this.roster.run(agentId, runId);
+      // What no shim has taken is not a run yet: the command that asked for it decides.
+      if ((await run.state()).kind !== 'unclaimed') this.followers.follow(agentId, runId, run);
+    }
   }
 
   /** Agents whose latest run goes on. */
@@ -47,17 +60,24 @@ export class ProcessRuntime {
     return states.filter(isLive).length;
   }
 
-  /** Ends the following; the processes go on. */
+  /** Ends the following and the waiting; the processes go on. What waits throws OpInterrupted. */
   async stop(): Promise<void> {
     this.over.abort();
-    await Promise.all(this.followed.values());
+    await this.followers.idle();
   }
 
-  /** Stops every run there is. */
+  /** Stops every run there is, and reports their ends. */
   async stopAll(graceMs: number): Promise<void> {
     const entries = await this.roster.all();
     await Promise.all(
-      entries.map(({ agentId, runId }) => this.end(this.roster.run(agentId, runId), graceMs)),
+      entries.map(async ({ agentId, runId }) => {
+        try {
+          await this.end(this.roster.run(agentId, runId), graceMs, () => true);
+          await this.followers.toldAll(agentId);
+        } catch (error) {
+          this.options.log.error({ agentId, runId, err: error }, 'an agent could not be stopped');
+        }
+      }),
     );
   }
 
@@ -67,7 +87,7 @@ export class ProcessRuntime {
    */
   async startRun(
     { agentId, name, runId, spec }: OpArgs['agent.start'],
-    mayBegin: () => boolean,
+    mayBegin: MayBegin,
   ): Promise<OpBody['agent.start']> {
     const run = this.roster.run(agentId, runId);
     const latest = await this.roster.find(agentId);
@@ -81,52 +101,45 @@ export class ProcessRuntime {
     if ((await run.state()).kind === 'unclaimed') {
       if (!mayBegin())
         throw new OpFailure('deadline_passed', 'The deadline passed before the agent was started.');
+      await this.followers.toldAll(agentId, { except: runId });
       await run.make({ agentId, name, runId, spec, workFolder: this.roster.workFolder(agentId) });
       await this.roster.keep({ agentId, name, runId });
-      launch(run);
+      await launch(this.options.shim, run);
     }
-    this.follow(agentId, runId);
-    const state = await until(run.path, async () => settledStart(await run.state()), {
-      withinMs: START_WITHIN_MS,
-      signal: this.over.signal,
-    });
-    switch (state?.kind) {
-      case 'running':
-        return { runId, pid: state.child.pid };
-      case 'ended':
-        if (state.exit.reason === 'start_failed') {
-          throw new OpFailure('start_failed', state.exit.detail ?? 'The command could not be started.');
-        }
-        return { runId, pid: 0 };
-      case 'vanished':
-        throw new OpFailure('start_failed', 'Its supervisor ended before the command had started.');
-      default:
-        throw new OpFailure('start_failed', 'The command did not start in time.');
-    }
+    this.followers.follow(agentId, runId, run);
+    return { runId, pid: await this.pidOnceStarted(run) };
   }
 
-  async stopRun({ agentId, runId, graceMs }: OpArgs['agent.stop']): Promise<OpBody['agent.stop']> {
-    const exit = await this.end(this.roster.run(agentId, runId), graceMs);
+  async stopRun(
+    { agentId, runId, graceMs }: OpArgs['agent.stop'],
+    mayBegin: MayBegin,
+  ): Promise<OpBody['agent.stop']> {
+    const exit = await this.end(this.roster.run(agentId, runId), graceMs, mayBegin);
     return { runId, exitCode: exit?.exitCode ?? null };
   }
 
   /** Stops whatever runs, then starts the new run; where that one was started before, nothing is stopped. */
-  async restart(args: OpArgs['agent.restart'], mayBegin: () => boolean): Promise<OpBody['agent.restart']> {
+  async restart(args: OpArgs['agent.restart'], mayBegin: MayBegin): Promise<OpBody['agent.restart']> {
     const { agentId, runId, graceMs, fromRunId } = args;
-    const latest = await this.roster.find(agentId);
-    for (const old of new Set([fromRunId, latest?.runId])) {
-      if (old !== null && old !== undefined && old !== runId)
-        await this.end(this.roster.run(agentId, old), graceMs);
-    }
-    return this.startRun(args, mayBegin);
+    if ((await this.roster.run(agentId, runId).state()).kind !== 'unclaimed')
+      return this.startRun(args, mayBegin);
+    if (!mayBegin())
+      throw new OpFailure('deadline_passed', 'The deadline passed before the agent was restarted.');
+    await this.endAll(agentId, fromRunId, graceMs, () => true);
+    // Begun in time: an agent that was stopped for it is not left so because its stop took long.
+    return this.startRun(args, () => true);
   }
 
-  async delete({ agentId, runId, graceMs }: OpArgs['agent.delete']): Promise<OpBody['agent.delete']> {
-    const latest = await this.roster.find(agentId);
-    for (const old of new Set([runId, latest?.runId])) {
-      if (old !== null && old !== undefined) await this.end(this.roster.run(agentId, old), graceMs);
-    }
+  async delete(
+    { agentId, runId, graceMs }: OpArgs['agent.delete'],
+    mayBegin: MayBegin,
+  ): Promise<OpBody['agent.delete']> {
+    if (!mayBegin())
+      throw new OpFailure('deadline_passed', 'The deadline passed before the agent was deleted.');
+    await this.endAll(agentId, runId, graceMs, () => true);
+    await this.followers.toldAll(agentId);
     await this.roster.forget(agentId);
+    this.options.forget(agentId);
     return {};
   }
 
@@ -136,71 +149,49 @@ export class ProcessRuntime {
     return lastLines(this.roster.run(agentId, latest.runId).outputPath, lines, LOG_BYTES);
   }
 
-  /** @returns how it ended; undefined where nobody can tell, or it never began */
-  private async end(run: RunFolder, graceMs: number): Promise<RunExit | undefined> {
-    const state = await run.state();
-    if (state.kind === 'ended') return state.exit;
-    if (!isLive(state)) return undefined;
-    await run.askToStop({ graceMs });
-    if (state.kind === 'running' && !state.isSupervised) await endUnsupervised(run, state.child.pid, graceMs);
-    const ended = await until(
-      run.path,
-      async () => {
-        const now = await run.state();
-        return isLive(now) ? undefined : now;
-      },
-      { withinMs: graceMs + END_WITHIN_MS },
-    );
-    if (ended === undefined) throw new OpFailure('stop_failed', 'The process did not end, even by SIGKILL.');
-    return ended.kind === 'ended' ? ended.exit : undefined;
+  /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */
+  private async endAll(agentId: string, runId: string | null, graceMs: number, mayBegin: MayBegin) {
+    const latest = await this.roster.find(agentId);
+    for (const old of new Set([runId, latest?.runId])) {
+      if (old !== null && old !== undefined) await this.end(this.roster.run(agentId, old), graceMs, mayBegin);
+    }
   }
 
-  /** Reports every change of a run until it is over. */
-  private follow(agentId: string, runId: string): void {
-    if (this.followed.has(runId)) return;
-    const run = this.roster.run(agentId, runId);
-    let told = '';
-    const following = until(
-      run.path,
-      async () => {
-        const report = reportOf(agentId, runId, await run.state());
-        const text = JSON.stringify(report);
-        if (text !== told) this.report(report);
-        told = text;
-        return report.phase === 'stopped' || report.phase === 'failed' ? true : undefined;
-      },
-      { signal: this.over.signal },
-    )
-      // The folder went with its agent: there is nothing left to tell.
-      .catch(() => undefined)
-      .then(() => void this.followed.delete(runId));
-    this.followed.set(runId, following);
+  private end(run: RunFolder, graceMs: number, mayBegin: MayBegin) {
+    return endRun(run, { graceMs, mayBegin, signal: this.over.signal });
+  }
+
+  private async pidOnceStarted(run: RunFolder): Promise<number> {
+    const state = await until(run.path, async () => settledStart(await run.state()), {
+      withinMs: START_WITHIN_MS,
+      signal: this.over.signal,
+    });
+    switch (state?.kind) {
+      case 'running':
+        return state.child.pid;
+      case 'ended':
+        if (state.exit.reason === 'start_failed') {
+          throw new OpFailure('start_failed', state.exit.detail ?? 'The command could not be started.');
+        }
+        return (await run.child())?.pid ?? 0;
+      case 'vanished': {
+        const child = await run.child();
+        if (child !== undefined) return child.pid;
+        throw new OpFailure('start_failed', 'Its supervisor ended before the command had started.');
+      }
+      case undefined: {
+        if (this.over.signal.aborted) throw new OpInterrupted();
+        // Nothing may start later that its caller was told has failed.
+        const detail = 'The command did not start in time.';
+        await run.callOff({ reason: 'start_failed', detail });
+        throw new OpFailure('start_failed', detail);
+      }
+    }
   }
 }
 
-function launch(run: RunFolder): void {
-  spawn(process.execPath, [SHIM, run.path], { detached: true, stdio: 'ignore', cwd: '/' })
-    .on('error', () => undefined)
-    .unref();
-}
+type Settled = Exclude<RunState, { kind: 'starting' | 'unclaimed' }>;
 
-/** The shim is gone, and the command goes on: it is signalled from here. */
-async function endUnsupervised(run: RunFolder, pid: number, graceMs: number): Promise<void> {
-  signalGroup(pid, 'SIGTERM');
-  const gone = await until(
-    run.path,
-    async () => ((await run.state()).kind === 'running' ? undefined : true),
-    {
-      withinMs: graceMs,
-    },
-  );
-  if (gone === undefined) signalGroup(pid, 'SIGKILL');
-}
-
-function isLive(state: RunState): state is Extract<RunState, { kind: 'starting' | 'running' }> {
-  return state.kind === 'starting' || state.kind === 'running';
-}
-
-function settledStart(state: RunState): RunState | undefined {
+function settledStart(state: RunState): Settled | undefined {
   return state.kind === 'starting' || state.kind === 'unclaimed' ? undefined : state;
 }

@@ -5,14 +5,16 @@
  *   claim (one shim a run) --> spawn --> pid.json --> wait --exit--> exit.json --> over
  *                                \--cannot start--> exit.json       stop.json: SIGTERM, after the grace SIGKILL
  *
- * What the command wrote and how it ended is on disk before the shim ends. Where the shim itself is killed, the
- * broker sees the command by its pid, and its exit code is lost.
+ * What the command wrote and how it ended is on disk before the shim ends. The run is over when the command is: what
+ * it started and left behind is killed, since nobody could ever stop it. Where the shim itself is killed, the broker
+ * sees the command by its pid, and its exit code is lost.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, watch } from 'node:fs';
 import type { ProcessLimits } from '../../protocol/op.js';
-import { identify, signalGroup } from '../process-identity.js';
+import { identify, killGroup, signalGroup } from '../process-identity.js';
 import { OutputWriter } from './output.js';
+import { isProgram } from './program.js';
 import { RunFolder, type RunExit, type RunOrder } from './run-folder.js';
 
 const LOOK_MS = 1_000;
@@ -34,12 +36,17 @@ async function run(order: RunOrder): Promise<RunExit> {
   if ((await folder.stopOrder()) !== undefined) return exitOf('stopped', null, null);
   const output = new OutputWriter(folder.outputPath);
   const { spec } = order;
+  const cwd = spec.directory ?? order.workFolder;
+  const env = environmentOf(order);
   let child: ChildProcess;
   try {
     mkdirSync(order.workFolder, { recursive: true, mode: 0o700 });
+    // Said here, since the shell that sets limits would only end with 127.
+    if (!isProgram(spec.command, cwd, env.PATH))
+      return exitOf('start_failed', null, null, missing(spec.command, spec.directory));
     child = spawn(...commandOf(spec.command, spec.args, spec.limits), {
-      cwd: spec.directory ?? order.workFolder,
-      env: environmentOf(order),
+      cwd,
+      env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -58,7 +65,9 @@ async function run(order: RunOrder): Promise<RunExit> {
     stream?.on('data', (chunk: Buffer) => output.write(chunk));
   // A command that is over before it could be identified has still started.
   const ended = endOf(child);
-  await folder.started(identify(pid) ?? { pid, startTime: 'over' });
+  const identity = identify(pid) ?? { pid, startTime: 'over' };
+  const startedMs = performance.now();
+  await folder.started(identity);
 
   let why = 'exited' as RunExit['reason'];
   const stop = (reason: RunExit['reason'], graceMs: number) => {
@@ -67,23 +76,22 @@ async function run(order: RunOrder): Promise<RunExit> {
     signalGroup(pid, 'SIGTERM');
     setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs);
   };
+  const { wallSeconds } = spec.limits;
   const look = () => {
     void folder.stopOrder().then((asked) => {
       if (asked !== undefined) stop('stopped', asked.graceMs);
     });
+    // Looked at time and again: a timer overflows at 25 days, and limits may be a year.
+    if (wallSeconds !== null && performance.now() - startedMs >= wallSeconds * 1000)
+      stop('wall_limit', WALL_GRACE_MS);
   };
   const watcher = watch(folder.path, look).on('error', () => undefined);
   const looking = setInterval(look, LOOK_MS);
   look();
-  const { wallSeconds } = spec.limits;
-  const wall =
-    wallSeconds === null
-      ? undefined
-      : setTimeout(() => stop('wall_limit', WALL_GRACE_MS), wallSeconds * 1000);
 
   const { code, signal } = await ended;
+  killGroup(identity);
   clearInterval(looking);
-  clearTimeout(wall);
   watcher.close();
   output.close();
   return exitOf(
@@ -147,11 +155,13 @@ function exitOf(
 
 function describe(failure: Error | undefined, command: string, directory: string | null): string {
   const code = (failure as NodeJS.ErrnoException | undefined)?.code;
-  if (code === 'ENOENT') {
-    const where = directory === null ? '' : `, or the directory ${directory} does not exist`;
-    return `There is no program ${command}${where}.`;
-  }
+  if (code === 'ENOENT') return missing(command, directory);
   return code === 'EACCES' ? `${command} may not be run.` : messageOf(failure);
+}
+
+function missing(command: string, directory: string | null): string {
+  const where = directory === null ? '' : `, or the directory ${directory} does not exist`;
+  return `There is no program ${command}${where}.`;
 }
 
 function messageOf(error: unknown): string {

@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { watch, type FSWatcher } from 'node:fs';
 
 const LOOK_MS = 250;
 
@@ -14,7 +14,7 @@ export async function until<T>(
   { withinMs, signal }: { withinMs?: number; signal?: AbortSignal },
 ): Promise<T | undefined> {
   let wake: () => void = () => undefined;
-  const watcher = watch(folder, () => wake()).on('error', () => undefined);
+  const watcher = watchIfPossible(folder, () => wake());
   const isOver = () => signal?.aborted === true;
   const onAbort = () => wake();
   signal?.addEventListener('abort', onAbort);
@@ -37,7 +37,16 @@ export async function until<T>(
       }
     }
   } finally {
-    watcher.close();
+    watcher?.close();
     signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The system has only so many watches to give; looking a few times a second does without. */
+function watchIfPossible(folder: string, onChange: () => void): FSWatcher | undefined {
+  try {
+    return watch(folder, onChange).on('error', () => undefined);
+  } catch {
+    return undefined;
   }
 }

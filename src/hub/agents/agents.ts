@@ -82,7 +82,7 @@ export class Agents {
       return id;
     });
     committed?.();
-    return this.dispatches.wait(dispatchId, waitS);
+    return this.dispatches.waitForAccepted(dispatchId, waitS);
   }
 
   /**

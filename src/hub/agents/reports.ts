@@ -48,7 +48,7 @@ export class Reports {
   took({ brokerId }: Link, reports: readonly AgentReport[]): void {
     for (const report of reports) {
       const detail = report.detail === null ? null : storable(report.detail);
-      this.latest.set(report.agentId, { ...report, detail, brokerId });
+      this.latest.set(keyOf(brokerId, report), { ...report, detail, brokerId });
     }
     this.writing.wake();
   }
@@ -58,7 +58,8 @@ export class Reports {
       const batch = [...this.latest.values()].slice(0, WRITE_MOST);
       await this.repository.takeReports(batch);
       for (const report of batch) {
-        if (this.latest.get(report.agentId) === report) this.latest.delete(report.agentId);
+        const key = keyOf(report.brokerId, report);
+        if (this.latest.get(key) === report) this.latest.delete(key);
       }
     }
   }
@@ -67,4 +68,9 @@ export class Reports {
     const moved = await this.repository.catchUp();
     if (moved > 0) this.log.debug({ agents: moved }, 'agents followed the ends of their commands');
   }
+}
+
+/** A broker that names another one's agent must not push out what the right one says of it. */
+function keyOf(brokerId: string, { agentId }: AgentReport): string {
+  return `${brokerId} ${agentId}`;
 }

@@ -58,7 +58,12 @@ export class Notifier {
   }
 
   private async fly(): Promise<void> {
-    this.connection ??= this.connections.make({ purpose: 'notify', settings: ['synchronous_commit=off'] });
+    // A flight that hangs holds up all later hints: it is better lost.
+    this.connection ??= this.connections.make({
+      purpose: 'notify',
+      settings: ['synchronous_commit=off'],
+      answerWithinMs: 2_000,
+    });
     while (this.gathered.size > 0 || this.raw.length > 0) {
       const messages = this.raw;
       for (const [replicaId, hint] of this.gathered) {

@@ -90,7 +90,12 @@ export class Replica {
       faultCapMs: BEAT_MS,
       turn: () => this.beat(),
     });
-    this.judging = this.loops.make({ name: 'judge', everyMs: JUDGE_MS, turn: () => this.judge() });
+    this.judging = this.loops.make({
+      name: 'judge',
+      everyMs: JUDGE_MS,
+      faultCapMs: JUDGE_MS,
+      turn: () => this.judge(),
+    });
     this.beating.start();
     this.judging.start();
   }

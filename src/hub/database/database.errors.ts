@@ -1,11 +1,14 @@
 import { CodedError } from '../problems/coded.error.js';
 
 /**
- * The database did not answer, or answered that it cannot serve now. Whether a statement in flight took effect
- * is not known from this alone.
+ * The database did not answer, or answered that it cannot serve now. A statement that was in flight is in doubt
+ * unless it is known to have had no effect: the server may still be at it, and may commit it yet.
  */
 export class DatabaseUnavailable extends CodedError {
-  constructor(cause: unknown) {
+  constructor(
+    cause: unknown,
+    readonly statement: 'no_effect' | 'in_doubt' = 'in_doubt',
+  ) {
     super('database_unavailable', undefined, { cause });
   }
 }
@@ -14,6 +17,12 @@ export class DatabaseUnavailable extends CodedError {
 export function violatedUnique(error: unknown): string | undefined {
   const { code, constraint } = error as { code?: unknown; constraint?: unknown };
   return code === '23505' && typeof constraint === 'string' ? constraint : undefined;
+}
+
+/** Whether the server itself said what is wrong. */
+export function hasSqlState(error: unknown): error is { code: string } {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
 }
 
 /** The server chose this transaction to break a deadlock or a serialization conflict: doing it again is safe. */
@@ -28,7 +37,7 @@ export function isRetryable(error: unknown): boolean {
  * time-out of ours, or any error without an SQLSTATE, which the driver raises when a socket fails.
  */
 export function isOutage(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return true;
+  if (!hasSqlState(error)) return true;
+  const { code } = error;
   return /^(08|57|53|58)/.test(code) || code === '25006' || code === '25P03' || code === '55P03';
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
-import { DatabaseUnavailable, isOutage, isRetryable } from './database.errors.js';
+import { DatabaseUnavailable, hasSqlState, isOutage, isRetryable } from './database.errors.js';
 import type { Statement } from './statement.js';
 
 /** Runs one statement and gives its rows. */
@@ -18,18 +18,22 @@ const DEADLOCK_TRIES = 5;
 export class Database {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** One statement, in a transaction of its own. */
+  /** One statement, in a transaction of its own; done again when the server broke a deadlock with it. */
   run: Run = async <R>(statement: Statement, values: readonly unknown[] = []) =>
-    this.lend((client) => execute<R>(client, statement, values));
+    this.untilUnbroken((client) => execute<R>(client, statement, values));
 
   /**
    * A transaction on one connection: every statement of `work` must go through the `Run` it is given. It is
    * rolled back when `work` throws, and done again when the server broke a deadlock with it.
    */
   async transaction<T>(work: (run: Run) => Promise<T>): Promise<T> {
+    return this.untilUnbroken((client) => transact(client, work));
+  }
+
+  private async untilUnbroken<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.lend((client) => transact(client, work));
+        return await this.lend(use);
       } catch (error) {
         if (!isRetryable(error) || tries === DEADLOCK_TRIES) throw error;
       }
@@ -50,7 +54,8 @@ async function connect(runner: { connect(): Promise<unknown> }): Promise<PoolCli
   try {
     return (await runner.connect()) as PoolClient;
   } catch (error) {
-    throw new DatabaseUnavailable(error);
+    // Without a connection nothing was asked of the server.
+    throw new DatabaseUnavailable(error, 'no_effect');
   }
 }
 
@@ -66,7 +71,8 @@ async function execute<R>(
     if (!isOutage(error)) throw error;
     // A connection in doubt must not go back to the pool; the pool drops one that has ended.
     void client.end();
-    throw new DatabaseUnavailable(error);
+    // The server refuses before it commits, so where it still could say why, there was no effect.
+    throw new DatabaseUnavailable(error, hasSqlState(error) ? 'no_effect' : 'in_doubt');
   }
 }
 
@@ -79,8 +85,8 @@ async function transact<T>(client: PoolClient, work: (run: Run) => Promise<T>): 
   try {
     outcome = await work((statement, values = []) => execute(client, statement, values));
   } catch (error) {
-    // Where the rollback fails the connection has ended, and the transaction with it.
-    await client.query('rollback').catch(() => undefined);
+    // Where the rollback fails the connection must end, and the transaction with it.
+    await client.query('rollback').catch(() => void client.end());
     throw error;
   }
   await execute(client, COMMIT, []);

@@ -47,11 +47,11 @@ export class DirectConnection {
   /** The open client, for LISTEN. */
   async open(): Promise<pg.Client> {
     if (this.closed) throw new DatabaseUnavailable(new Error('closed'));
-    this.client ??= this.connect();
+    const client = (this.client ??= this.connect());
     try {
-      return await this.client;
+      return await client;
     } catch (error) {
-      this.client = undefined;
+      if (this.client === client) this.client = undefined;
       throw new DatabaseUnavailable(error);
     }
   }

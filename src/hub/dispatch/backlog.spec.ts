@@ -15,6 +15,7 @@ const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
   lane: 'normal',
   orderingKey: null,
   args: {},
+  remainingMs: 60_000,
   ...overrides,
 });
 
@@ -28,7 +29,7 @@ function ready(window?: number): Backlog {
 function read(backlog: Backlog, table: ReadRow[], now = 0): Read {
   const due = backlog.nextRead(now);
   if (due === undefined) throw new Error('no read is due');
-  backlog.took(table.filter(({ seq }) => seq > due.afterSeq).slice(0, due.most), due);
+  backlog.took(table.filter(({ seq }) => seq > due.afterSeq).slice(0, due.most), due, now);
   return due;
 }
 
@@ -59,7 +60,7 @@ describe('the backlog of a broker', () => {
     const backlog = ready();
     read(backlog, [row(1, { orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
     backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
-    backlog.acked('d1');
+    backlog.acked('d1', 1);
 
     expect(ids(backlog)).toEqual([]);
     backlog.letGo('d1');
@@ -72,7 +73,7 @@ describe('the backlog of a broker', () => {
     for (const id of ['d1', 'd2']) backlog.claimed({ id, attempt: 1, remainingMs: 1_000 }, 0);
 
     expect(ids(backlog)).toEqual([]);
-    backlog.acked('d1');
+    backlog.acked('d1', 1);
     expect(ids(backlog)).toEqual(['d3']);
   });
 
@@ -81,7 +82,7 @@ describe('the backlog of a broker', () => {
     const due = backlog.nextRead(0);
     if (due === undefined) throw new Error('no read is due');
     backlog.woken(1);
-    backlog.took([], due);
+    backlog.took([], due, 0);
 
     expect(backlog.nextRead(0)).toMatchObject({ afterSeq: 0 });
   });
@@ -134,7 +135,7 @@ describe('the backlog of a broker', () => {
     const due = backlog.nextRead(0);
     if (due === undefined) throw new Error('no read is due');
     backlog.letGo('d1');
-    backlog.took([row(1, { orderingKey: 'k', state: 'running' }), row(2, { orderingKey: 'k' })], due);
+    backlog.took([row(1, { orderingKey: 'k', state: 'running' }), row(2, { orderingKey: 'k' })], due, 0);
 
     expect(ids(backlog)).toEqual(['d2']);
   });
@@ -173,7 +174,7 @@ describe('the backlog of a broker', () => {
       }
       for (const { id } of backlog.candidates(100)) {
         backlog.claimed({ id, attempt: 1, remainingMs: 1_000 }, 0);
-        backlog.acked(id);
+        backlog.acked(id, 1);
         backlog.letGo(id);
         seen.push(id);
         table = table.filter((each) => each.id !== id);

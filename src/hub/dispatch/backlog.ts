@@ -70,7 +70,7 @@ export class Backlog {
   }
 
   /** Takes the rows of a read. What was let go while it was under way is not taken back. */
-  took(rows: readonly ReadRow[], read: Read): void {
+  took(rows: readonly ReadRow[], read: Read, now: number): void {
     let last = read.afterSeq;
     for (const row of rows) {
       if (row.state === 'pending' && this.waiting.size >= HELD_MOST && !this.waiting.has(row.id)) {
@@ -78,7 +78,7 @@ export class Backlog {
         this.hasMore = true;
         return;
       }
-      if (!this.letGoMeanwhile.has(row.id)) this.note(row);
+      if (!this.letGoMeanwhile.has(row.id)) this.note(row, now);
       last = row.seq;
     }
     const sawAll = rows.length < read.most;
@@ -144,8 +144,13 @@ export class Backlog {
   }
 
   /** The broker's journal has it: it counts in the window no more, and holds its key still. */
-  acked(id: string): void {
-    this.sent.delete(id);
+  acked(id: string, attempt: number): void {
+    if (this.sent.get(id)?.attempt === attempt) this.sent.delete(id);
+  }
+
+  /** A hint, mostly of other brokers' rows: one that is not known here leaves no mark. */
+  endedElsewhere(id: string): void {
+    if (this.waiting.has(id) || this.out.has(id)) this.letGo(id);
   }
 
   /** It ended, or was put back: the key is free. */
@@ -185,9 +190,15 @@ export class Backlog {
     return { waiting: this.waiting.size, unacked: this.sent.size, out: this.out.size };
   }
 
-  private note(row: ReadRow): void {
-    const { id, seq, op, lane, orderingKey, args, state } = row;
+  private note(row: ReadRow, now: number): void {
+    const { id, seq, op, lane, orderingKey, args, state, attempt } = row;
     if (state !== 'pending') {
+      // Only this link claims the broker's rows. A claim that is not known here is one whose answer was lost with
+      // its connection, so nothing was sent: it is overdue from the start.
+      if (state === 'claimed' && !this.out.has(id)) {
+        const lost = { id, seq, op, lane, orderingKey, args, attempt };
+        this.sent.set(id, { ...lost, deadlineAt: now + row.remainingMs, sentAt: -Infinity });
+      }
       this.adopted(id, orderingKey);
       return;
     }

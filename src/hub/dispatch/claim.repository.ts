@@ -16,6 +16,7 @@ export type ReadRow = {
   orderingKey: string | null;
   /** null where they are large: then they are read after the claim. */
   args: JsonObject | null;
+  remainingMs: number;
 };
 
 export type Claimed = { id: string; attempt: number; remainingMs: number };
@@ -34,7 +35,8 @@ const READ_AHEAD = statement(
   cross join lateral (
     select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
            dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-           case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args
+           case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
+           greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs"
     from broker_dispatch dispatch
     where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
     order by dispatch.seq

@@ -4,9 +4,10 @@ import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { OPS, type Op } from '../../protocol/op.js';
 import type { Run } from '../database/database.js';
+import { DatabaseUnavailable } from '../database/database.errors.js';
 import { Group } from '../lifecycle/group.js';
 import { CodedError } from '../problems/coded.error.js';
-import { DispatchNotFound } from './dispatch.errors.js';
+import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Draft, Idempotency, Initiator } from './draft.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import { ReadRepository, type DispatchFilter } from './read.repository.js';
@@ -61,12 +62,17 @@ export class Dispatches {
     const watch = waitS > 0 ? this.waits.watch(draft.id, false) : undefined;
     try {
       const { id, isRepeat } = await this.submission.submit(draft);
-      if (isRepeat) return await this.wait(id, waitS);
+      if (isRepeat) return await this.waitForAccepted(id, waitS);
       await watch?.ended(waitS * 1000);
-      return await this.get(id);
+      return await onRecord(id, this.get(id));
     } finally {
       watch?.cancel();
     }
+  }
+
+  /** As `wait`, for a command of the caller's own. @throws OutcomeUnknown where it cannot be read now */
+  async waitForAccepted(id: string, waitS: number): Promise<DispatchRecord> {
+    return onRecord(id, this.wait(id, waitS));
   }
 
   /**
@@ -107,6 +113,15 @@ export class Dispatches {
     const trail = await this.repository.trail(id);
     if (trail === undefined) throw new DispatchNotFound();
     return trail;
+  }
+}
+
+/** A command that was accepted and cannot be read must not seem refused: its caller would ask for it again. */
+async function onRecord(id: string, reading: Promise<DispatchRecord>): Promise<DispatchRecord> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw error instanceof DatabaseUnavailable ? new OutcomeUnknown(id, error) : error;
   }
 }
 

@@ -61,6 +61,19 @@ const INSERT = statement(
   `,
 );
 
+const STORED = statement(
+  'find_stored_dispatches',
+  `
+  select stored.id, stored.seq, true as known, true as capable, connection.replica_id as owner
+  from (
+    select id, seq, broker_id from broker_dispatch where id = any ($1::uuid[])
+    union all
+    select id, seq, broker_id from broker_dispatch_history where id = any ($1::uuid[])
+  ) stored
+  left join broker_connection connection on connection.broker_id = stored.broker_id
+  `,
+);
+
 const FIND_KEYS = statement(
   'find_idempotency_keys',
   `
@@ -125,6 +138,11 @@ export class InsertRepository {
       column(({ idempotency }) => idempotency?.requestHash ?? null),
       origin,
     ]);
+  }
+
+  /** Of some drafts whose insert is in doubt, those that are on record by now. */
+  async stored(ids: readonly string[]): Promise<Inserted[]> {
+    return this.database.run(STORED, [ids]);
   }
 
   /** Must be a statement of its own: the winner of a race is visible only to a snapshot taken after it. */

@@ -42,32 +42,34 @@ export class Inventories {
     if (!chunk.last) return;
     this.gathered.delete(link);
     this.done.add(link);
-    await this.reconcileUntilDone(link, entries);
+    // Of an id that is told twice the last word counts; two would meet in one statement.
+    const latest = new Map(entries.map((entry) => [entry.id, entry]));
+    await this.reconcileUntilDone(link, [...latest.values()]);
   }
 
   private async reconcileUntilDone(link: Link, entries: readonly InventoryEntry[]): Promise<void> {
     while (link.carriesWork) {
       try {
         this.replica.assertMayAct();
-        await this.reconcile(link, entries);
-        return;
+        if (await this.reconcile(link, entries)) return;
       } catch (error) {
         this.log.warn(
           { brokerId: link.brokerId, err: error },
           'an inventory could not be compared; it waits',
         );
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
       }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
     }
   }
 
-  private async reconcile(link: Link, entries: readonly InventoryEntry[]): Promise<void> {
+  /** @returns false where the row does not say that this link owns the broker; if it is so, the link is closed */
+  private async reconcile(link: Link, entries: readonly InventoryEntry[]): Promise<boolean> {
     const { brokerId, epoch, facts } = link;
     const owner = { brokerId, epoch, replicaId: this.replica.id, journalId: facts.journalId };
     const adopted = await this.repository.reconcile(owner, entries);
     if (adopted === undefined) {
       await this.ownership.recheck([brokerId]);
-      return;
+      return false;
     }
     // What still runs is not confirmed: its result will be.
     const endedThere = entries.filter(({ status }) => status !== 'running').map(({ id }) => id);
@@ -85,6 +87,7 @@ export class Inventories {
       link,
       adopted.filter(({ verdict }) => verdict === 'adopt'),
     );
+    return true;
   }
 }
 

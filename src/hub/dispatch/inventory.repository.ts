@@ -14,8 +14,9 @@ const REPEATABLE_OPS = Object.entries(OPS)
   .map(([op]) => op);
 
 // `said` is what the broker's journal knows. A row it does not know was never begun, if it was claimed for this very
-// journal; if it was claimed for another one, nobody can say. A row claimed under the epoch of this link itself
-// cannot exist yet, since nothing is claimed before the inventory is taken.
+// journal; if it was claimed for another one, nobody can say. Rows claimed under the epoch of this link itself are
+// passed over: the inventory was told before they were sent. They exist where this statement is a repeat of one
+// whose answer was lost, and which may still be on its way.
 const RECONCILE = statement(
   'reconcile_inventory',
   `
@@ -36,7 +37,7 @@ const RECONCILE = statement(
     from broker_dispatch dispatch
     join owned on owned.broker_id = dispatch.broker_id
     left join unnest($5::uuid[], $6::integer[], $7::text[]) as said (id, attempt, status) on said.id = dispatch.id
-    where dispatch.state = any ($9::text[])
+    where dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
     order by dispatch.seq
     for update of dispatch
   ),

@@ -60,7 +60,7 @@ export class Reconciler {
       onHint: ({ brokers, ended }) => {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
         if (ended.size > 0)
-          for (const backlog of this.backlogs.values()) for (const id of ended) backlog.letGo(id);
+          for (const backlog of this.backlogs.values()) for (const id of ended) backlog.endedElsewhere(id);
       },
       onResumed: () => {
         this.polledAt = -Infinity;
@@ -91,9 +91,9 @@ export class Reconciler {
     this.loop.wake();
   }
 
-  acked(brokerId: string, ids: readonly string[]): void {
+  acked(brokerId: string, acks: readonly { id: string; attempt: number }[]): void {
     const backlog = this.backlogs.get(brokerId);
-    for (const id of ids) backlog?.acked(id);
+    for (const { id, attempt } of acks) backlog?.acked(id, attempt);
     this.loop.wake();
   }
 
@@ -153,7 +153,7 @@ export class Reconciler {
     try {
       const rows = await this.repository.readAhead(reads.map(({ read }) => read));
       const byBroker = groupByBroker(rows);
-      for (const { backlog, read } of reads) backlog.took(byBroker.get(backlog.brokerId) ?? [], read);
+      for (const { backlog, read } of reads) backlog.took(byBroker.get(backlog.brokerId) ?? [], read, now);
     } catch (error) {
       for (const { backlog, read } of reads) backlog.readFailed(read);
       throw error;
@@ -172,7 +172,7 @@ export class Reconciler {
     const byBroker = new Map(answers.map((answer) => [answer.brokerId, answer]));
     const now = performance.now();
     const displaced: string[] = [];
-    let claimedAny = false;
+    const outgoing: { backlog: Backlog; sent: Sent[] }[] = [];
     for (const { backlog, rows } of asked) {
       const answer = byBroker.get(backlog.brokerId);
       if (answer?.owned !== true) {
@@ -184,14 +184,12 @@ export class Reconciler {
         .filter((row) => row !== undefined);
       const taken = new Set(sent.map(({ id }) => id));
       for (const row of rows) if (!taken.has(row.id)) backlog.refused(row, now);
-      if (sent.length > 0) await this.send(backlog, sent);
-      claimedAny ||= sent.length > 0;
+      if (sent.length > 0) outgoing.push({ backlog, sent });
     }
-    if (displaced.length > 0) {
-      for (const brokerId of displaced) this.backlogs.delete(brokerId);
-      await this.ownership.recheck(displaced);
-    }
-    return claimedAny;
+    for (const { backlog, sent } of outgoing) await this.sendOrRepeat(backlog, sent);
+    // Their backlogs go with their links: the broker may have a newer one here by now.
+    if (displaced.length > 0) await this.ownership.recheck(displaced);
+    return outgoing.length > 0;
   }
 
   /** The next rows of each broker, beginning with another broker each time. */
@@ -207,6 +205,13 @@ export class Reconciler {
       room -= rows.length;
     }
     return chosen;
+  }
+
+  /** What cannot be sent now is overdue for its ack later, and goes out then. */
+  private async sendOrRepeat(backlog: Backlog, rows: Sent[]): Promise<void> {
+    await this.send(backlog, rows).catch((error: unknown) => {
+      this.log.warn({ brokerId: backlog.brokerId, err: error }, 'claimed commands could not be sent yet');
+    });
   }
 
   private async send(backlog: Backlog, rows: Sent[]): Promise<void> {
@@ -243,9 +248,7 @@ export class Reconciler {
       const overdue = backlog.overdueAcks(now);
       if (overdue.length === 0) continue;
       this.log.warn({ brokerId: backlog.brokerId, count: overdue.length }, 'acks are overdue; sending again');
-      void this.send(backlog, overdue).catch((error: unknown) => {
-        this.log.warn({ brokerId: backlog.brokerId, err: error }, 'could not send again');
-      });
+      void this.sendOrRepeat(backlog, overdue);
     }
   }
 }

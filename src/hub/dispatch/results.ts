@@ -4,6 +4,7 @@ import type { ResultItem } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { Replica } from '../cluster/replica.js';
 import { Group } from '../lifecycle/group.js';
+import { CodedError } from '../problems/coded.error.js';
 import type { Link } from '../registry/link.js';
 import { Endings } from './endings.js';
 import { Reconciler } from './reconciler.js';
@@ -23,10 +24,7 @@ type Outcome = 'settled' | 'repeated' | 'late' | 'unknown' | 'stale';
 @Injectable()
 export class Results {
   private readonly log = new Logger('dispatch');
-  private readonly acks = new Group<Word, true>(async (words) => {
-    await this.repository.ack(words, this.replica.id);
-    return words.map(() => true as const);
-  }, BATCH);
+  private readonly acks = new Group<Word, true>((words) => this.writeAcks(words), BATCH);
   private readonly settlements = new Group<Settlement, Outcome>((batch) => this.settle(batch), BATCH);
 
   constructor(
@@ -36,16 +34,11 @@ export class Results {
     private readonly replica: Replica,
   ) {}
 
-  /** An ack that cannot be written is dropped: its dispatch is sent again, and acked again. */
+  /** The broker has them, whatever becomes of the writing: they are not sent again on this link. */
   async acked(link: Link, acks: readonly { id: string; attempt: number }[]): Promise<void> {
     const { brokerId } = link;
-    this.reconciler.acked(
-      brokerId,
-      acks.map(({ id }) => id),
-    );
-    await Promise.all(acks.map((ack) => this.acks.add({ ...ack, brokerId }))).catch((error: unknown) => {
-      this.log.warn({ brokerId, err: error }, 'acks could not be written');
-    });
+    this.reconciler.acked(brokerId, acks);
+    await Promise.all(acks.map((ack) => untilDone(link, () => this.acks.add({ ...ack, brokerId }))));
   }
 
   async took(link: Link, results: readonly ResultItem[]): Promise<void> {
@@ -53,7 +46,7 @@ export class Results {
     const settled = await Promise.all(
       results.map(async (item) => ({
         id: item.id,
-        outcome: await this.settleUntilDone(link, settlementOf(brokerId, item)),
+        outcome: await untilDone(link, () => this.settlements.add(settlementOf(brokerId, item))),
       })),
     );
     const over = settled
@@ -68,21 +61,38 @@ export class Results {
     await Promise.all([this.acks.idle(), this.settlements.idle()]);
   }
 
-  /** @returns undefined where the link ended first: the broker tells it again on its next one */
-  private async settleUntilDone(link: Link, settlement: Settlement): Promise<Outcome | undefined> {
-    while (link.isOpen) {
-      try {
-        this.replica.assertMayAct();
-        return await this.settlements.add(settlement);
-      } catch (error) {
-        this.log.warn({ dispatchId: settlement.id, err: error }, 'a result could not be settled; it waits');
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
-      }
+  private async writeAcks(words: Word[]): Promise<true[]> {
+    try {
+      this.replica.assertMayAct();
+      await this.repository.ack(words, this.replica.id);
+      return words.map(() => true);
+    } catch (error) {
+      this.log.warn({ count: words.length, err: error }, 'acks could not be written; they wait');
+      throw error;
     }
-    return undefined;
   }
 
   private async settle(batch: Settlement[]): Promise<(Outcome | Error)[]> {
+    try {
+      this.replica.assertMayAct();
+      return await this.settleTogether(batch);
+    } catch (error) {
+      // A row that the database refuses must not hold up those that share its statement.
+      if (batch.length > 1 && !(error instanceof CodedError)) return this.settleOneByOne(batch);
+      this.log.warn({ count: batch.length, err: error }, 'results could not be settled; they wait');
+      throw error;
+    }
+  }
+
+  private async settleOneByOne(batch: Settlement[]): Promise<(Outcome | Error)[]> {
+    const outcomes: (Outcome | Error)[] = [];
+    for (const settlement of batch) {
+      outcomes.push(...(await this.settle([settlement]).catch((error: Error) => [error])));
+    }
+    return outcomes;
+  }
+
+  private async settleTogether(batch: Settlement[]): Promise<Outcome[]> {
     const endings = await this.repository.settle(batch, this.replica.id);
     this.endings.committed(endings);
     const settled = new Set(endings.map(({ id }) => id));
@@ -108,6 +118,19 @@ export class Results {
     }
     return judged;
   }
+}
+
+/** @returns undefined where the link ended first: the broker tells it again on its next one */
+async function untilDone<T>(link: Link, write: () => Promise<T>): Promise<T | undefined> {
+  while (link.isOpen) {
+    try {
+      return await write();
+    } catch {
+      // Logged once for all that share the statement.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())));
+    }
+  }
+  return undefined;
 }
 
 function settlementOf(brokerId: string, item: ResultItem): Settlement {

@@ -12,7 +12,6 @@ import {
 } from './dispatch.errors.js';
 import type { Draft, Idempotency } from './draft.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
-import { SettleRepository } from './settle.repository.js';
 
 const BATCH = 512;
 const LOOK_UP_FOR_MS = 5_000;
@@ -33,7 +32,6 @@ export class Submission {
 
   constructor(
     private readonly repository: InsertRepository,
-    private readonly settled: SettleRepository,
     private readonly replica: Replica,
     private readonly wakes: Wakes,
   ) {}
@@ -95,7 +93,9 @@ export class Submission {
     try {
       return await this.repository.insert(drafts, this.replica.id);
     } catch (error) {
-      if (error instanceof DatabaseUnavailable) return this.lookUp(drafts, error);
+      if (error instanceof DatabaseUnavailable) {
+        return error.statement === 'no_effect' ? drafts.map(() => error) : this.lookUp(drafts, error);
+      }
       if (drafts.length === 1) return [error as Error];
       return this.insertOneByOne(drafts);
     }
@@ -107,24 +107,23 @@ export class Submission {
     return outcomes;
   }
 
-  /** The connection broke under the commit: only the rows can say whether it happened. It is never done again. */
+  /**
+   * The connection broke under the commit: only the rows can say whether it happened. It is never done again. That
+   * a row is not there says nothing, since the server may still be at it.
+   */
   private async lookUp(drafts: Draft[], cause: DatabaseUnavailable): Promise<(Inserted | Error)[]> {
     const giveUpAt = performance.now() + LOOK_UP_FOR_MS;
     const ids = drafts.map(({ id }) => id);
-    while (performance.now() < giveUpAt) {
+    const found = new Map<string, Inserted>();
+    while (found.size < ids.length && performance.now() < giveUpAt) {
       try {
-        const found = new Set((await this.settled.standings(ids)).map(({ id }) => id));
-        return drafts.map(({ id }) =>
-          found.has(id)
-            ? { id, seq: 0, known: true, capable: true, owner: null }
-            : new DatabaseUnavailable(cause),
-        );
+        for (const row of await this.repository.stored(ids)) found.set(row.id, row);
       } catch (error) {
         if (!(error instanceof DatabaseUnavailable)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, LOOK_UP_EVERY_MS));
       }
+      if (found.size < ids.length) await new Promise((resolve) => setTimeout(resolve, LOOK_UP_EVERY_MS));
     }
-    return ids.map((id) => new OutcomeUnknown(id, cause));
+    return ids.map((id) => found.get(id) ?? new OutcomeUnknown(id, cause));
   }
 }
 

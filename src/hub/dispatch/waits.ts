@@ -28,7 +28,7 @@ export class Waits {
     private readonly endings: Endings,
     loops: Loops,
   ) {
-    this.loop = loops.make({ name: 'waits', everyMs: TICK_MS, turn: () => this.look() });
+    this.loop = loops.make({ name: 'waits', everyMs: TICK_MS, faultCapMs: 1_000, turn: () => this.look() });
   }
 
   start(): void {

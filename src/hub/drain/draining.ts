@@ -4,6 +4,7 @@ import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { Admission } from '../registry/admission.js';
+import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { Ownership } from '../registry/ownership.js';
 
@@ -79,18 +80,20 @@ export class Draining {
   }
 
   private async askBrokersToMove(remainingMs: number): Promise<void> {
-    const links = this.links.all();
     const alternatives = await this.replica.alternatives().catch(() => []);
+    const links = this.links.all();
     const spreadMs = Math.min(MOVE_OVER_MS, remainingMs / 2);
-    links.forEach((link, index) => {
+    const ask = (link: Link, slotMs: number) =>
       link.send({
         t: 'going_away',
         reason: 'the replica is being drained',
         deadlineMs: Math.max(0, Math.round(remainingMs)),
-        slotMs: Math.round((index / Math.max(1, links.length)) * spreadMs),
+        slotMs: Math.round(slotMs),
         alternatives,
       });
-    });
+    // A hello may have been under way when the door closed.
+    this.links.observe({ opened: (link) => ask(link, 0) });
+    links.forEach((link, index) => ask(link, (index / links.length) * spreadMs));
   }
 
   private async untilEmpty(deadlineAt: number): Promise<void> {

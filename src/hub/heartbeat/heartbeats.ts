@@ -33,7 +33,10 @@ export class Heartbeats {
   private readonly writes = new Group<Sighting, true>(async (sightings) => {
     // Of one broker only the last sighting counts; two would meet in one statement.
     const latest = new Map(sightings.map((sighting) => [sighting.brokerId, sighting]));
-    await this.repository.write([...latest.values()]);
+    await this.repository.write([...latest.values()]).catch((error: unknown) => {
+      this.log.warn({ brokers: latest.size, err: error }, 'presence could not be written; it is tried again');
+      throw error;
+    });
     return sightings.map(() => true as const);
   }, WRITE_MOST);
   private readonly loops: Loop[];
@@ -104,8 +107,8 @@ export class Heartbeats {
     try {
       await this.writes.add({ brokerId, epoch, state, load, running, silenceMs });
       pulse.written = { state, at: performance.now() };
-    } catch (error) {
-      this.log.warn({ brokerId, err: error }, 'presence could not be written');
+    } catch {
+      // Logged once for all that share the statement.
     }
   }
 }

@@ -8,7 +8,7 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { Group } from '../lifecycle/group.js';
 import { SOFTWARE } from '../software.js';
-import { ConnectionRepository } from './connection.repository.js';
+import { ConnectionRepository, type Ownership as OwnershipRow } from './connection.repository.js';
 import type { ControlSocket } from './control-socket.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
@@ -57,12 +57,14 @@ export class Ownership {
    *
    * @throws BrokerRevoked, ReplicaDraining, ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
    */
-  async greet(socket: ControlSocket, hello: Hello): Promise<Link> {
+  async greet(socket: ControlSocket, hello: Hello): Promise<void> {
     const protocol = negotiate(hello.protocol);
     if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
     this.replica.assertMayAct();
     const { brokerId } = socket;
     const connectionId = uuidv7();
+    // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
+    const alternatives = await this.replica.alternatives();
     const { epoch, revoked, former } = await this.repository.connect(
       this.replica.id,
       brokerId,
@@ -73,16 +75,20 @@ export class Ownership {
 
     const { bootId, journalId, window, health } = hello;
     const link = new Link(socket, { connectionId, brokerId, epoch, bootId, journalId, window, health });
-    this.displaceHere(brokerId, epoch, bootId);
     if (former !== null && former.replicaId !== this.replica.id) {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }
-    const alternatives = await this.replica.alternatives();
-    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
     if (!socket.isOpen) {
-      this.ended(link, 'closed before the welcome');
-      return link;
+      await this.release({ brokerId, epoch, reason: 'closed before the welcome' });
+      return;
     }
+    if ((this.links.get(brokerId)?.epoch ?? 0) > epoch) {
+      // Of two hellos at once the older may be answered last; its link must not take the newer one's place.
+      socket.close('displaced', 'a newer connection is in use');
+      return;
+    }
+    this.displaceHere(brokerId, epoch, bootId);
+    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
     bindLink(socket, link);
     socket.welcomed();
     link.send({
@@ -100,7 +106,6 @@ export class Ownership {
     });
     this.log.log({ brokerId, epoch, connectionId }, 'a broker connected');
     this.links.open(link);
-    return link;
   }
 
   /** The broker said that it leaves: its connection is let go of before the link ends. */
@@ -112,24 +117,33 @@ export class Ownership {
   }
 
   /**
-   * Compares links with the rows: a link whose broker is owned under another epoch, or by another replica, is
-   * displaced. Called when a hint or a refused claim says so.
+   * Compares links with the rows: a link whose broker has a newer epoch is displaced, and one that its row does not
+   * know is closed. Called when a hint or a refused claim says so; where the rows cannot be read nothing is judged,
+   * and the next refused claim asks again.
    */
   async recheck(brokerIds: string[]): Promise<void> {
-    const held = brokerIds.filter((id) => this.links.get(id) !== undefined);
+    // Links that open while the rows are read are newer than what is read, and not judged by it.
+    const held = brokerIds.flatMap((id) => this.links.get(id) ?? []);
     if (held.length === 0) return;
-    const rows = await this.repository.read(held).catch(() => []);
-    for (const { brokerId, epoch, replicaId, bootId } of rows) {
-      const link = this.links.get(brokerId);
-      if (link === undefined || (link.epoch === epoch && replicaId === this.replica.id)) continue;
-      if (link.epoch > epoch) continue;
-      if (replicaId === null && link.epoch === epoch) {
-        // Released over our head: the broker must take a new epoch, here or elsewhere.
-        this.links.close(link, 'released');
-        link.close('going_away', 'this connection was released; connect again');
-        continue;
-      }
-      this.displaceHere(brokerId, epoch, bootId);
+    let rows: Map<string, OwnershipRow>;
+    try {
+      const read = await this.repository.read(held.map(({ brokerId }) => brokerId));
+      rows = new Map(read.map((row) => [row.brokerId, row]));
+    } catch (error) {
+      this.log.warn({ links: held.length, err: error }, 'links could not be compared with their rows');
+      return;
+    }
+    for (const link of held) this.judge(link, rows.get(link.brokerId));
+  }
+
+  private judge(link: Link, row: OwnershipRow | undefined): void {
+    const { brokerId, epoch } = link;
+    if (row?.epoch === epoch && row.replicaId === this.replica.id) return;
+    if (row !== undefined && row.epoch > epoch) {
+      this.displaceHere(brokerId, row.epoch, row.bootId);
+    } else if (this.links.close(link, 'released')) {
+      // Released over our head, or the database was taken back to before this epoch: only a new one can carry work.
+      link.close('going_away', 'this connection was released; connect again');
     }
   }
 
