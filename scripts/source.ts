@@ -24,8 +24,7 @@ for (const path of paths) {
   if (BUCKETS.test(path)) faults.push(`${path}: a name for anything; name it for what is in it`);
   const lines = readFileSync(path, 'utf8').split('\n');
   lines.forEach((line, index) => {
-    if (PUT_OFF.test(line))
-      faults.push(`${path}:${index + 1}: do it now, or leave it out`);
+    if (PUT_OFF.test(line)) faults.push(`${path}:${index + 1}: do it now, or leave it out`);
   });
   if (path.endsWith('.ts') && lines.length > LONG_LINES) long.push(`${path}: ${lines.length} lines`);
 }

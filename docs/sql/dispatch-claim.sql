@@ -6,7 +6,8 @@ from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_
 cross join lateral (
   select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
          dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-         case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args
+         case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
+         greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs"
   from broker_dispatch dispatch
   where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
   order by dispatch.seq

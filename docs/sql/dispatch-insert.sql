@@ -41,6 +41,15 @@ left join inserted on inserted.id = input.id
 left join broker_connection connection on connection.broker_id = input.broker_id
 order by input.place;
 
+-- find_stored_dispatches
+select stored.id, stored.seq, true as known, true as capable, connection.replica_id as owner
+from (
+  select id, seq, broker_id from broker_dispatch where id = any ($1::uuid[])
+  union all
+  select id, seq, broker_id from broker_dispatch_history where id = any ($1::uuid[])
+) stored
+left join broker_connection connection on connection.broker_id = stored.broker_id;
+
 -- find_idempotency_keys
 select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId"
 from unnest($1::text[], $2::text[]) as asked (scope, key)

@@ -18,7 +18,7 @@ out as materialized (
   from broker_dispatch dispatch
   join owned on owned.broker_id = dispatch.broker_id
   left join unnest($5::uuid[], $6::integer[], $7::text[]) as said (id, attempt, status) on said.id = dispatch.id
-  where dispatch.state = any ($9::text[])
+  where dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
   order by dispatch.seq
   for update of dispatch
 ),

@@ -39,12 +39,18 @@ select (select epoch from connected) as epoch,
         from former where replica_id is not null) as former;
 
 -- release_connections
+with locked as materialized (
+  select connection.broker_id, leaving.reason
+  from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
+  join broker_connection connection on connection.broker_id = leaving.broker_id
+  where connection.replica_id = $1 and connection.epoch = leaving.epoch
+  order by connection.broker_id
+  for update of connection
+)
 update broker_connection connection
-set replica_id = null, released_at = now(), release_reason = leaving.reason
-from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
-where connection.broker_id = leaving.broker_id
-  and connection.replica_id = $1
-  and connection.epoch = leaving.epoch;
+set replica_id = null, released_at = now(), release_reason = locked.reason
+from locked
+where connection.broker_id = locked.broker_id;
 
 -- read_ownership
 select broker_id as "brokerId", replica_id as "replicaId", epoch, boot_id as "bootId"

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { PROBLEMS } from '../../src/hub/problems/code.js';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
@@ -40,6 +40,14 @@ describe('docs/errors.md', () => {
 
   it('tells of no close code that the protocol does not know', () => {
     expect(closings.map(([, reason]) => reason).sort()).toEqual(Object.keys(CLOSE_CODES).sort());
+  });
+
+  it('sends nobody to a page that is not there', () => {
+    const pages = [...readFileSync('docs/errors.md', 'utf8').matchAll(/\bdocs\/[\w-]+\.md/g)].map(
+      ([page]) => page,
+    );
+
+    expect(pages.filter((page) => !existsSync(page))).toEqual([]);
   });
 
   it('gives every problem a place to link to', () => {
