@@ -6,7 +6,7 @@ import { cpus, loadavg } from 'node:os';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { batches } from '../protocol/batches.js';
-import type { AgentReport, Hello, HubFrame } from '../protocol/frame.js';
+import type { AgentReport, Hello, HubFrame, ReportedHealth } from '../protocol/frame.js';
 import { LIMITS } from '../protocol/limits.js';
 import { PROTOCOL_RANGE } from '../protocol/version.js';
 import { systemClocks, type Clocks } from './clocks.js';
@@ -20,6 +20,7 @@ import { Executor } from './dispatches/executor.js';
 import { handlersOf } from './dispatches/ops.js';
 import type { Home, Membership } from './home.js';
 import { Journal } from './journal/journal.js';
+import { PROGRAMS, type Programs } from './programs.js';
 import { ProcessRuntime } from './runtime/runtime.js';
 import { softwareName } from './software.js';
 
@@ -32,6 +33,7 @@ export type BrokerOptions = {
   clocks?: Clocks;
   times?: ReconnectTimes & LinkTimes;
   random?: () => number;
+  programs?: Programs;
 };
 
 export class Broker {
@@ -43,6 +45,8 @@ export class Broker {
   private open: Link[] = [];
   private onLinked: (() => void)[] = [];
   private readonly reports = new Map<string, AgentReport>();
+  /** Degraded while the journal cannot be written, without which nothing is begun. */
+  private health: ReportedHealth = 'online';
   private pruning: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -50,16 +54,21 @@ export class Broker {
     private readonly journal: Journal,
     credential: Credential,
     private readonly addresses: Addresses,
-    agentsPath: string,
+    runtime: { agentsPath: string; shim: string },
     private readonly log: Logger,
     clocks: Clocks,
     times: ReconnectTimes & LinkTimes,
     private readonly random: () => number,
   ) {
-    this.runtime = new ProcessRuntime(agentsPath, (report) => this.reported(report));
+    this.runtime = new ProcessRuntime({
+      ...runtime,
+      log,
+      report: (report) => this.reported(report),
+      forget: (agentId) => void this.reports.delete(agentId),
+    });
     const wire = { links: () => this.open, linked: () => this.nextLink() };
     this.executor = new Executor(journal, handlersOf(this.runtime), wire, clocks, log);
-    const attendant = { hello: () => this.hello(), attend: (link: Link) => void this.attend(link) };
+    const attendant = { hello: () => this.hello(), attend: (link: Link) => this.attend(link) };
     this.connector = new Connector(addresses, credential, attendant, clocks, times, random, log);
   }
 
@@ -69,7 +78,7 @@ export class Broker {
    * @throws NotJoined, HomeUnreadable
    */
   static async start(options: BrokerOptions): Promise<Broker> {
-    const { home, log, clocks = systemClocks, random = Math.random } = options;
+    const { home, log, clocks = systemClocks, random = Math.random, programs = PROGRAMS } = options;
     const membership = await home.membership();
     const credential = new Credential(
       membership.brokerId,
@@ -79,20 +88,25 @@ export class Broker {
     );
     const addresses = new Addresses(membership.urls, home.alternativesPath);
     await addresses.load();
-    const journal = await Journal.open(home.journalPath, log);
+    const journal = await Journal.open(home.journalPath, log, programs.check);
     const times = options.times ?? { ...RECONNECT_TIMES, ...LINK_TIMES };
     const broker = new Broker(
       membership,
       journal,
       credential,
       addresses,
-      home.agentsPath,
+      { agentsPath: home.agentsPath, shim: programs.shim },
       log,
       clocks,
       times,
       random,
     );
-    await broker.begin();
+    try {
+      await broker.begin();
+    } catch (error) {
+      await broker.stop({ stopAgents: false });
+      throw error;
+    }
     return broker;
   }
 
@@ -104,16 +118,18 @@ export class Broker {
   /** Says goodbye and lets go of the home. Agents go on unless they are to stop. */
   async stop({ stopAgents }: { stopAgents: boolean }): Promise<void> {
     clearInterval(this.pruning);
+    const settled = this.executor.stop();
     if (stopAgents) await this.runtime.stopAll(STOP_GRACE_MS);
-    await this.connector.stop('the broker stops');
     await this.runtime.stop();
+    await settled;
+    await this.connector.stop('the broker stops');
     await this.journal.close();
   }
 
   private async begin(): Promise<void> {
     await this.runtime.recover();
     this.executor.recover();
-    this.pruning = setInterval(() => void this.journal.prune(), PRUNE_EVERY_MS);
+    this.pruning = setInterval(() => this.attempt(this.journal.prune()), PRUNE_EVERY_MS);
     this.connector.start(this.journal.lastEpoch);
   }
 
@@ -128,17 +144,26 @@ export class Broker {
       capabilities: ['runtime.process'],
       labels: this.membership.labels,
       window: LIMITS.windowDefault,
-      health: 'online',
+      health: this.health,
     };
   }
 
-  private async attend(link: Link): Promise<void> {
+  private attend(link: Link): void {
     this.open = [link, ...this.open];
     void link.ended.then(() => (this.open = this.open.filter((each) => each !== link)));
     link.listen((frame) => this.take(link, frame));
     this.addresses.learn(link.welcome.alternatives).catch((error: unknown) => {
       this.log.warn({ err: error }, 'learned addresses could not be kept');
     });
+    this.greet(link).catch((error: unknown) => {
+      this.health = 'degraded';
+      this.log.error({ err: error }, 'the journal could not be written: this link is of no use');
+      link.goodbye('the journal could not be written');
+    });
+  }
+
+  /** The epoch is on disk before the hub may count on it. */
+  private async greet(link: Link): Promise<void> {
     await this.journal.keepEpoch(link.epoch);
     const entries = this.executor.inventory();
     const chunks = Math.max(1, Math.ceil(entries.length / LIMITS.inventoryChunk));
@@ -176,16 +201,32 @@ export class Broker {
 
   /** A journal that cannot be written leaves the command unacked: the hub sends it again. */
   private attempt(work: Promise<void>): void {
-    work.catch((error: unknown) => this.log.error({ err: error }, 'the journal could not be written'));
+    work.then(
+      () => (this.health = 'online'),
+      (error: unknown) => {
+        this.health = 'degraded';
+        this.log.error({ err: error }, 'the journal could not be written');
+      },
+    );
   }
 
   private beat(link: Link): void {
-    if (!link.isOpen) return;
-    void this.runtime.countRunning().then((running) => {
-      link.send({ t: 'heartbeat', health: 'online', load: (loadavg()[0] ?? 0) / cpus().length, running });
-    });
-    const timer = setTimeout(() => this.beat(link), heartbeatDelayMs(link.welcome.heartbeatMs, this.random));
+    let timer: NodeJS.Timeout | undefined;
+    const again = (): void => {
+      if (!link.isOpen) return;
+      this.sendHeartbeat(link).catch((error: unknown) => {
+        this.log.error({ err: error }, 'the agents could not be counted');
+      });
+      timer = setTimeout(again, heartbeatDelayMs(link.welcome.heartbeatMs, this.random));
+    };
+    again();
     void link.ended.then(() => clearTimeout(timer));
+  }
+
+  private async sendHeartbeat(link: Link): Promise<void> {
+    const running = await this.runtime.countRunning();
+    const load = (loadavg()[0] ?? 0) / cpus().length;
+    link.send({ t: 'heartbeat', health: this.health, load: Number.isFinite(load) ? load : null, running });
   }
 
   /** The latest word on each agent is kept: it is told on every new link. */
@@ -196,7 +237,8 @@ export class Broker {
   }
 
   private sendReports(link: Link, reports: AgentReport[]): void {
-    for (const agents of batches(reports)) link.send({ t: 'event', agents });
+    const sizeOf = (report: AgentReport): number => Buffer.byteLength(JSON.stringify(report));
+    for (const agents of batches(reports, sizeOf)) link.send({ t: 'event', agents });
   }
 
   private async nextLink(): Promise<void> {

@@ -53,8 +53,9 @@ export async function readJsonFile<T>(path: string): Promise<T | undefined> {
   return JSON.parse(content) as T;
 }
 
+/** Not by class: an embedder may run the broker in a realm of its own, as Jest does. */
 export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
 
 async function writeBeside(path: string, content: string, mode: number): Promise<string> {

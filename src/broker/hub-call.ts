@@ -22,6 +22,8 @@ export class HubRefused extends Error {
 }
 
 const ANSWER_WITHIN_MS = 15_000;
+/** A slip in a header must not silence a broker for a day. */
+const RETRY_AFTER_MOST_MS = 3_600_000;
 
 /**
  * Posts to one replica and gives the parsed answer.
@@ -78,7 +80,7 @@ function readRetryAfter(header: string | null): number | null {
   if (header === null) return null;
   const seconds = Number(header);
   const waitMs = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(waitMs) ? Math.max(0, waitMs) : null;
+  return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), RETRY_AFTER_MOST_MS) : null;
 }
 
 function parseObject(text: string): Record<string, unknown> {

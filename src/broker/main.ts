@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { Broker } from './broker.js';
 import { BrokerDisplaced } from './broker.errors.js';
+import type { ExitReason } from './connection/connector.js';
 import { Home } from './home.js';
 import { acquireLock } from './lock.js';
 
@@ -30,8 +31,12 @@ export async function runBroker({ home: path, stopAgents, signal }: RunOptions):
       if (signal.aborted) resolve('asked');
       signal.addEventListener('abort', () => resolve('asked'), { once: true });
     });
-    const why = await Promise.race([asked, broker.done]);
-    await broker.stop({ stopAgents: stopAgents && why === 'asked' });
+    let why: 'asked' | ExitReason | 'failed' = 'failed';
+    try {
+      why = await Promise.race([asked, broker.done]);
+    } finally {
+      await broker.stop({ stopAgents: stopAgents && why === 'asked' });
+    }
     if (why === 'displaced') throw new BrokerDisplaced(path);
   } finally {
     await lock.release();

@@ -18,7 +18,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-const MEANINGS: Record<ExitCode, string> = {
+export const MEANINGS: Record<ExitCode, string> = {
   [EXIT.ok]: 'done',
   [EXIT.failed]: 'the dispatch failed, was cancelled, expired or is dead; or something unexpected',
   [EXIT.usage]: 'the command line, or what it asks for, is malformed',

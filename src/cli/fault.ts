@@ -36,14 +36,15 @@ export class NotLoggedIn extends Fault {
 /** What the command was given on its line cannot be meant. */
 export class UsageFault extends Fault {
   constructor(detail: string) {
-    super({ title: 'The command line is malformed', code: 'usage', detail }, EXIT.usage);
+    const remedy = 'See what the command takes: the same with --help.';
+    super({ title: 'The command line is malformed', code: 'usage', detail, remedy }, EXIT.usage);
   }
 }
 
 /** Something kept on this machine, or in the environment, is not usable. */
 export class ConfigFault extends Fault {
   constructor(
-    told: { detail?: string; remedy?: string; fields?: { path: string; rule: string }[] },
+    told: { detail?: string; remedy: string; fields?: { path: string; rule: string }[] },
     options?: ErrorOptions,
   ) {
     super({ title: 'The configuration is not usable', code: 'configuration', ...told }, EXIT.config, options);

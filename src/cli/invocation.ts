@@ -8,7 +8,7 @@ import { SOFTWARE } from './software.js';
 import type { Surroundings } from './surroundings.js';
 
 /** Options that mean the same in every command that has them. */
-type Everywhere = { json?: boolean; token?: string };
+type Everywhere = { json?: boolean; token?: string; watch?: number; follow?: boolean };
 
 export class Invocation<O extends object> {
   readonly printer: Printer;
@@ -19,7 +19,8 @@ export class Invocation<O extends object> {
     readonly surroundings: Surroundings,
     readonly options: O & Everywhere,
   ) {
-    this.printer = new Printer(surroundings, options.json === true);
+    const isOngoing = options.watch !== undefined || options.follow === true;
+    this.printer = new Printer(surroundings, options.json === true, isOngoing);
     const { env } = surroundings;
     for (const secret of [options.token, env.FAIRLEAD_TOKEN, env.FAIRLEAD_JOIN_TOKEN]) this.hide(secret);
   }

@@ -1,6 +1,6 @@
 /** Options that many commands share, so that they read the same everywhere. */
 import { Option, type Command } from 'commander';
-import { count } from './input/duration.js';
+import { count, intervalS } from './input/duration.js';
 
 /** For a command that asks the hub. */
 export function asksHub(command: Command): Command {
@@ -12,9 +12,21 @@ export function asksHub(command: Command): Command {
 
 export type PageOptions = { limit?: number; cursor?: string };
 
+/** Seconds between one look and the next; undefined where one look is enough. */
+export type WatchOptions = { watch?: number };
+
+/** For a command whose answer is worth watching. */
+export function watches(command: Command): Command {
+  return command.addOption(
+    new Option('--watch [seconds]', 'look again and again until Ctrl-C; with --json one document a line')
+      .preset('2')
+      .argParser(intervalS),
+  );
+}
+
 /** For a command that lists. */
 export function lists(command: Command): Command {
-  return asksHub(command)
+  return watches(asksHub(command))
     .option('--limit <n>', 'how many at most, 1 to 500 (default: 50)', count)
     .option('--cursor <cursor>', 'go on where an earlier list ended');
 }

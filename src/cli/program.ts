@@ -7,12 +7,14 @@ import { Cli } from './cli.js';
 import { addAgents } from './commands/agents.js';
 import { addBroker } from './commands/broker.js';
 import { addBrokers } from './commands/brokers.js';
+import { addCompletion } from './commands/completion.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addLogin } from './commands/login.js';
 import { addReplicas } from './commands/replicas.js';
 import { addVersion } from './commands/version.js';
+import { environmentHelp } from './environment.js';
 import { EXIT, exitCodeHelp } from './exit-code.js';
 import { examples } from './options.js';
 import { redact } from './output/redact.js';
@@ -36,7 +38,8 @@ export async function run(argv: readonly string[], given: Partial<Surroundings> 
   return cli.exitCode;
 }
 
-function buildProgram(surroundings: Surroundings, cli: Cli): Command {
+/** The tree of all commands. Nothing of it runs until it parses something. */
+export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
   const { stdout, stderr, env } = surroundings;
   // Settings are inherited by the commands that are added after them.
   const program = new Command('fairlead')
@@ -68,6 +71,8 @@ function buildProgram(surroundings: Surroundings, cli: Cli): Command {
           'agents create web --broker build-1 --start -- python3 -m http.server 9000',
         ),
         '',
+        environmentHelp(),
+        '',
         exitCodeHelp(),
       ].join('\n'),
     );
@@ -81,6 +86,7 @@ function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addDispatches,
     addReplicas,
     addVersion,
+    addCompletion,
   ]) {
     add(program, cli);
   }

@@ -9,7 +9,8 @@ import type * as HubProgram from '../hub/main.js';
 export type Clock = {
   /** Milliseconds that only grow. */
   nowMs(): number;
-  pause(ms: number): Promise<void>;
+  /** Ends early, and well, when the signal is given. */
+  pause(ms: number, signal?: AbortSignal): Promise<void>;
 };
 
 /** What this command needs of the broker; its entry point is held to it where it is loaded. */
@@ -42,8 +43,10 @@ export type Surroundings = {
 
 const CLOCK: Clock = {
   nowMs: () => performance.now(),
-  pause: async (ms) => {
-    await delay(ms);
+  pause: async (ms, signal) => {
+    await delay(ms, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+      if (signal?.aborted !== true) throw error;
+    });
   },
 };
 

@@ -20,16 +20,19 @@ export class HubUrlInvalid extends BrokerFault {
  * @throws HubUrlInvalid for one that is not http or https, and where there is none
  */
 export function readHubUrls(urls: readonly string[]): string[] {
-  const read = [...new Set(urls.map(readHubUrl))];
+  const read = urls.map((text) => {
+    const url = readHubUrl(text);
+    if (url !== undefined) return url;
+    throw new HubUrlInvalid('the address of a hub must be an http or https url without credentials');
+  });
   if (read.length === 0) throw new HubUrlInvalid('no address of a hub was given');
-  return read;
+  return [...new Set(read)];
 }
 
-function readHubUrl(text: string): string {
+function readHubUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
-    throw new HubUrlInvalid('the address of a hub must be an http or https url without credentials');
-  }
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '')
+    return undefined;
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
@@ -43,8 +46,8 @@ export function usableAlternatives(told: readonly string[], offered: readonly st
   const needsTls = told.some((url) => url.startsWith('https:'));
   const usable = new Set<string>();
   for (const offer of offered) {
-    if (!URL.canParse(offer) || !/^https?:/.test(offer)) continue;
     const url = readHubUrl(offer);
+    if (url === undefined) continue;
     if ((!needsTls || url.startsWith('https:')) && !told.includes(url)) usable.add(url);
   }
   return [...usable].slice(0, ALTERNATIVES_KEPT);

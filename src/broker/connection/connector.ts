@@ -26,6 +26,9 @@ import { remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy
 /** Why a broker is over: it was asked to stop, or a copy of it took its place. */
 export type ExitReason = 'stopped' | 'displaced';
 
+/** A timer that is set for longer fires at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** What the connector needs from the broker it connects. */
 export type Attendant = {
   hello(): Hello;
@@ -36,6 +39,7 @@ export type Attendant = {
 type Turn = { left: GoingAway } | { ended: LinkEnd };
 
 export class Connector {
+  /** Rejects for a fault of this program's own. */
   readonly done: Promise<ExitReason>;
   #newest: Link | undefined;
   #newestEpoch = 0;
@@ -44,7 +48,8 @@ export class Connector {
   readonly #patience: Patience;
   readonly #displacement: DisplacementJudge;
   #leave: ((notice: GoingAway) => void) | undefined;
-  #finish: (reason: ExitReason) => void = () => undefined;
+  #running: Promise<ExitReason> | undefined;
+  #finish: (reason: ExitReason | Promise<ExitReason>) => void = () => undefined;
 
   constructor(
     private readonly addresses: Addresses,
@@ -67,15 +72,18 @@ export class Connector {
 
   start(lastEpoch: number): void {
     this.#newestEpoch = lastEpoch;
-    void this.#run().then(this.#finish, (error: unknown) => {
-      this.log.fatal({ err: error }, 'the connection loop failed');
-      this.#finish('stopped');
-    });
+    const running = this.#run();
+    this.#running = running;
+    running.catch((error: unknown) => this.log.fatal({ err: error }, 'the connection loop failed'));
+    this.#finish(running);
   }
 
   /** Says goodbye on every link; resolves when all have ended. Idempotent, and safe if never started. */
   async stop(reason: string): Promise<void> {
     this.#stopping.abort();
+    for (const link of this.#open) link.goodbye(reason);
+    await this.#running?.catch(() => undefined);
+    // A link that was welcomed in this very moment is among them only now.
     for (const link of this.#open) link.goodbye(reason);
     await Promise.all([...this.#open].map((link) => link.ended));
     this.#finish('stopped');
@@ -95,6 +103,9 @@ export class Connector {
     for (;;) {
       const link = await this.#dialUntilWelcomed(leaving, lost);
       if (link === undefined) return 'stopped';
+      this.#open.add(link);
+      void link.ended.then(() => this.#open.delete(link));
+      if (this.#stopping.signal.aborted) return 'stopped';
       leaving?.goodbye('moved to another replica');
       const turn = await this.#serve(link);
       if ('left' in turn) {
@@ -118,11 +129,7 @@ export class Connector {
   async #serve(link: Link): Promise<Turn> {
     this.#newest = link;
     this.#newestEpoch = link.epoch;
-    this.#open.add(link);
-    const ended = link.ended.then((end) => {
-      this.#open.delete(link);
-      return { ended: end };
-    });
+    const ended = link.ended.then((end) => ({ ended: end }));
     const left = new Promise<Turn>((resolve) => (this.#leave = (notice) => resolve({ left: notice })));
     this.log.info({ url: link.url, epoch: link.epoch, hub: link.welcome.hubVersion }, 'linked to the hub');
     this.#displacement.welcomed();
@@ -196,7 +203,7 @@ export class Connector {
   }
 
   async #rest(ms: number): Promise<void> {
-    await wait(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    await wait(Math.min(ms, LONGEST_MS), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 }
 

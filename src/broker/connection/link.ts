@@ -42,7 +42,7 @@ export const LINK_TIMES: LinkTimes = {
   welcomeWithinMs: 10_000,
 };
 
-export type FrameListener = (frame: HubFrame) => void;
+type FrameListener = (frame: HubFrame) => void;
 
 const REFUSAL_BYTES = 64 * 1024;
 
@@ -86,12 +86,12 @@ export function openLink(
       for (const event of ['open', 'message', 'close', 'unexpected-response'])
         socket.removeAllListeners(event);
     };
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) return abort();
     // Kept for good: a socket without this listener would end the process on a late error.
     socket.on('error', (error) => {
       if (!isSettled) fail(new LinkFailed(error.message, null));
     });
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) return abort();
     socket.on('unexpected-response', (_request, response) => {
       void readBody(response).then((body) => {
         if (isSettled) return;
@@ -180,8 +180,7 @@ export class Link {
 
   /** Says goodbye and closes once everything before it is written; cut if the hub does not answer. */
   goodbye(reason: string): void {
-    if (!this.send({ t: 'goodbye', reason })) return;
-    this.#ownEnd ??= { code: CLOSE_CODES.goodbye, reason };
+    if (this.send({ t: 'goodbye', reason })) this.#ownEnd ??= { code: CLOSE_CODES.goodbye, reason };
     this.socket.close(CLOSE_CODES.goodbye, reason);
     const patience = setTimeout(() => this.socket.terminate(), 2_000);
     void this.ended.then(() => clearTimeout(patience));

@@ -130,7 +130,7 @@ export class Executor {
 
   /** Answers repeats from the journal, for the attempt that was sent last. */
   private async answer(link: Link, repeats: readonly DispatchItem[]): Promise<void> {
-    await Promise.allSettled(repeats.map(({ id }) => this.beginning.get(id)));
+    await Promise.allSettled(repeats.flatMap(({ id }) => this.beginning.get(id) ?? []));
     const known = repeats.filter(({ id }) => this.isKnown(id));
     await Promise.all(known.map(({ id, attempt }) => this.journal.repeated(id, attempt)));
     const acks = known.map(({ id, attempt }) => ({ id, attempt }));

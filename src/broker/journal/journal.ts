@@ -165,7 +165,7 @@ async function committed(write: Promise<boolean>): Promise<void> {
   try {
     await write;
   } catch (error) {
-    const cause = error instanceof Error && 'commitError' in error ? error.commitError : undefined;
+    const cause = (error as { commitError?: unknown } | undefined)?.commitError;
     await Promise.resolve(cause).catch((reason: unknown) => {
       throw new Error('the journal could not be written', { cause: reason });
     });

@@ -53,8 +53,7 @@ export async function endRun(
     { withinMs: graceMs + END_WITHIN_MS, signal },
   );
   if (signal.aborted && over === undefined) throw new OpInterrupted();
-  if (over === undefined)
-    throw new OpFailure('stop_failed', 'The process did not end, even by SIGKILL.');
+  if (over === undefined) throw new OpFailure('stop_failed', 'The process did not end, even by SIGKILL.');
   return over.kind === 'ended' ? over.exit : undefined;
 }
 

@@ -19,14 +19,18 @@ export class Followers {
   follow(agentId: string, runId: string, run: RunFolder): void {
     if (this.byRun.has(runId)) return;
     const isOver = this.untilOver(agentId, runId, run)
-      .catch((error: unknown) => this.log.error({ agentId, runId, err: error }, 'a run is no longer followed'))
+      .catch((error: unknown) =>
+        this.log.error({ agentId, runId, err: error }, 'a run is no longer followed'),
+      )
       .then(() => void this.byRun.delete(runId));
     this.byRun.set(runId, { agentId, isOver });
   }
 
   /** Resolves when the ends of an agent's runs are reported; these have to be over, or asked to stop. */
   async toldAll(agentId: string, { except }: { except?: string } = {}): Promise<void> {
-    const awaited = [...this.byRun].filter(([runId, follower]) => follower.agentId === agentId && runId !== except);
+    const awaited = [...this.byRun].filter(
+      ([runId, follower]) => follower.agentId === agentId && runId !== except,
+    );
     await Promise.all(awaited.map(([, { isOver }]) => isOver));
   }
 

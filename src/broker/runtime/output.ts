@@ -131,7 +131,10 @@ function countLines(text: Buffer): number {
   return count;
 }
 
-async function tailOf(path: string, bytes: number): Promise<{ content: Buffer; hasOlder: boolean } | undefined> {
+async function tailOf(
+  path: string,
+  bytes: number,
+): Promise<{ content: Buffer; hasOlder: boolean } | undefined> {
   const file = await open(path, 'r').catch(() => undefined);
   if (file === undefined) return undefined;
   try {

@@ -41,10 +41,11 @@ async function run(order: RunOrder): Promise<RunExit> {
   let child: ChildProcess;
   try {
     mkdirSync(order.workFolder, { recursive: true, mode: 0o700 });
+    const [program, args] = commandOf(spec.command, spec.args, spec.limits);
     // Said here, since the shell that sets limits would only end with 127.
-    if (!isProgram(spec.command, cwd, env.PATH))
+    if (program !== spec.command && !isProgram(spec.command, cwd, env.PATH))
       return exitOf('start_failed', null, null, missing(spec.command, spec.directory));
-    child = spawn(...commandOf(spec.command, spec.args, spec.limits), {
+    child = spawn(program, args, {
       cwd,
       env,
       detached: true,

@@ -20,6 +20,8 @@ export type Ask = {
   /** `harmful` for what the hub cannot recognize the repeat of. */
   repeat?: Repeat;
   patience?: Patience;
+  /** Once it is given, the call is let go of and not made again. */
+  signal?: AbortSignal | undefined;
 };
 
 const ANSWER_WITHIN_S = 15;
@@ -55,6 +57,7 @@ export class Client {
       try {
         return (await this.send(url, ask, headers)) as T;
       } catch (error) {
+        if (ask.signal?.aborted === true) throw error;
         const isRoundOver = failures % urls.length === 0;
         const isElsewhereNext = error instanceof NoAnswer && !isRoundOver;
         if (!mayRepeat(error, repeat)) throw error;
@@ -63,7 +66,7 @@ export class Client {
         const pause = isElsewhereNext ? 0 : pauseMs(failures, error, patience, Math.random());
         if (!isElsewhereNext && this.clock.nowMs() + pause - failedSinceMs > patience.totalMs) throw error;
         this.#at += 1;
-        await this.clock.pause(pause);
+        await this.clock.pause(pause, ask.signal);
       }
     }
   }
@@ -81,6 +84,7 @@ export class Client {
 
   private async send(url: string, ask: Ask, headers: Record<string, string>): Promise<unknown> {
     const { method, path, query, body, waitS = 0, answerWithinS = ANSWER_WITHIN_S } = ask;
+    const tooLate = AbortSignal.timeout((answerWithinS + waitS) * 1000);
     let response: Response;
     let text: string;
     try {
@@ -89,7 +93,7 @@ export class Client {
         headers,
         // A redirect is never followed: the token is for this address.
         redirect: 'manual',
-        signal: AbortSignal.timeout((answerWithinS + waitS) * 1000),
+        signal: ask.signal === undefined ? tooLate : AbortSignal.any([tooLate, ask.signal]),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       text = await response.text();

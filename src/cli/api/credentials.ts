@@ -29,7 +29,8 @@ export async function loadCredentials(path: string): Promise<Credentials | undef
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     const detail = `${path} cannot be read (${codeOf(error) ?? 'unknown'}).`;
-    throw new ConfigFault({ detail }, { cause: error });
+    const remedy = 'Make it readable for this user, or log in again: `fairlead login <url>`.';
+    throw new ConfigFault({ detail, remedy }, { cause: error });
   }
   const credentials = parse(text);
   if (credentials === undefined)

@@ -39,6 +39,8 @@ export class NoAnswer extends Fault {
   }
 }
 
+const NOT_THE_HUB = 'See what answers at --url (FAIRLEAD_URL): a proxy before the hub, or something else.';
+
 /** A refusal from what travelled: the hub's problem document, or the word of a proxy before it. */
 export function readRefusal(status: number, headers: Headers, text: string): Refused {
   const problem = readProblem(text);
@@ -48,6 +50,8 @@ export function readRefusal(status: number, headers: Headers, text: string): Ref
     status,
     title: problem.title ?? `The answer was HTTP ${status}`,
     code: problem.code ?? `http_${status}`,
+    // The hub gives its own errors a code: without one, something else has answered in its place.
+    ...(problem.code === undefined && problem.remedy === undefined ? { remedy: NOT_THE_HUB } : {}),
     ...(requestId === null ? {} : { requestId }),
   };
   if (problem.code === undefined && status >= 300 && status < 400) {

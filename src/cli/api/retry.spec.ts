@@ -92,6 +92,7 @@ describe('a refusal', () => {
       status: 502,
       title: 'The answer was HTTP 502',
       code: 'http_502',
+      remedy: expect.stringContaining('a proxy before the hub'),
       requestId: 'r-1',
     });
   });
@@ -103,6 +104,8 @@ describe('a refusal', () => {
       JSON.stringify({ code: 7, fields: [{ path: 1 }], detail: {} }),
     );
 
-    expect(read.document).toEqual({ status: 400, title: 'The answer was HTTP 400', code: 'http_400' });
+    const { remedy, ...rest } = read.document;
+    expect(rest).toEqual({ status: 400, title: 'The answer was HTTP 400', code: 'http_400' });
+    expect(typeof remedy).toBe('string');
   });
 });

@@ -1,26 +1,29 @@
-/** Agents: looking at them. What is done to them is in `agent-verbs.ts`, how they are made in `agent-create.ts`. */
+/** Agents: looking at them. The other files named `agent-` make them, do things to them and read their output. */
 import type { Command } from 'commander';
-import type { AgentDto, LogsDto } from '../../hub/agents/dto/agent.dto.js';
+import type { AgentDto } from '../../hub/agents/dto/agent.dto.js';
 import type { Cli } from '../cli.js';
-import { count } from '../input/duration.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
 import { age } from '../output/age.js';
-import { printable, printableOutput } from '../output/printable.js';
+import { printable } from '../output/printable.js';
 import type { Printer } from '../output/printer.js';
 import { facts } from '../output/table.js';
 import { addAgentCreate } from './agent-create.js';
+import { addAgentLogs } from './agent-logs.js';
 import { addAgentVerbs } from './agent-verbs.js';
 import { printList } from './list.js';
 
 export function addAgents(program: Command, cli: Cli): void {
-  const group = program.command('agents').description('the workloads that brokers run');
+  const group = program
+    .command('agents')
+    .description('the workloads that brokers run')
+    .addHelpText('after', examples('agents list', 'agents logs web --follow', 'agents restart web'));
   addAgentCreate(group, cli);
   addAgentVerbs(group, cli);
 
   lists(group.command('list'))
     .description('list agents, newest first')
     .option('--broker <broker>', 'only those of one broker, by id or name')
-    .addHelpText('after', examples('agents list', 'agents list --broker build-1'))
+    .addHelpText('after', examples('agents list --broker build-1', 'agents list --watch 5'))
     .action(
       cli.action<PageOptions & { broker?: string }>((run) =>
         printList<AgentDto>(run, '/agents', { broker: run.options.broker }, (nowMs) => [
@@ -49,29 +52,8 @@ export function addAgents(program: Command, cli: Cli): void {
       }),
     );
 
-  asksHub(group.command('logs'))
-    .description("the last lines of an agent's output, asked of its broker")
-    .argument('<agent>', 'id or name')
-    .option('--lines <n>', 'how many, 1 to 10000 (default: 100)', count)
-    .addHelpText('after', examples('agents logs web', 'agents logs web --lines 1000'))
-    .action(
-      cli.action<{ lines?: number }, [string]>(async (run, idOrName) => {
-        const hub = await run.hub();
-        const path = `/agents/${encodeURIComponent(idOrName)}/logs`;
-        const { lines } = run.options;
-        const logs = await run.spin('asking the broker', () =>
-          hub.ask<LogsDto>({ method: 'GET', path, query: { lines }, answerWithinS: LOGS_WITHIN_S }),
-        );
-        // Into a file or a pipe they go as they are; a terminal would obey what stands in them.
-        const isTerminal = run.surroundings.stdout.isTTY === true;
-        run.printer.data(logs, () => (isTerminal ? logs.lines.map(printableOutput) : logs.lines));
-        if (logs.truncated) run.printer.note('There was more than fits the answer.');
-      }),
-    );
+  addAgentLogs(group, cli);
 }
-
-/** The hub waits 15 s for the broker before it answers that the broker is silent. */
-const LOGS_WITHIN_S = 30;
 
 function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[] {
   const { spec, exitCode, runId, dispatchId } = agent;

@@ -11,6 +11,7 @@ import { nameOfMachine } from '../input/machine-name.js';
 import { each, pair, type Pairs } from '../input/pairs.js';
 import { givenSecret } from '../input/secret.js';
 import { examples } from '../options.js';
+import { untilSignal } from '../until-signal.js';
 
 type JoinOptions = {
   token?: string;
@@ -25,14 +26,17 @@ type StartOptions = { home?: string; stopAgents?: boolean };
 const HOME = 'the folder of the broker (FAIRLEAD_BROKER_HOME; default: ~/.fairlead/broker)';
 
 export function addBroker(program: Command, cli: Cli): void {
-  const broker = program.command('broker').description('run a broker on this machine');
+  const broker = program
+    .command('broker')
+    .description('run a broker on this machine')
+    .addHelpText('after', examples('broker join http://127.0.0.1:8080 --token flj_...', 'broker start'));
 
   broker
     .command('join')
     .description('join a hub with a join token; the key that is made here never leaves this machine')
     .argument('<url>', 'the hub, or several replicas with commas between')
     .option('--token <token>', 'the join token (FAIRLEAD_JOIN_TOKEN)')
-    .option('--token-file <path>', 'a file that holds it; - for stdin')
+    .option('--token-file <file>', 'a file that holds it; - for stdin')
     .option('--name <name>', 'default: from the name of the machine')
     .option('--label <name=value>', 'say something about this machine; may be repeated', pair)
     .option('--url <urls>', 'further addresses of the hub; may be repeated', each)
@@ -83,7 +87,7 @@ export function addBroker(program: Command, cli: Cli): void {
       cli.action<StartOptions>(async ({ surroundings, options }) => {
         const { runBroker } = await surroundings.programs.broker();
         const home = homeOf(options.home, surroundings.env);
-        await untilSignal((signal) =>
+        await untilSignal(['SIGTERM', 'SIGINT'], (signal) =>
           translated(() => runBroker({ home, signal, stopAgents: options.stopAgents === true })),
         );
       }),
@@ -94,29 +98,42 @@ function homeOf(told: string | undefined, env: NodeJS.ProcessEnv): string {
   return told ?? nonEmpty(env.FAIRLEAD_BROKER_HOME) ?? join(fairleadHome(env), 'broker');
 }
 
-/** Runs until the first SIGTERM or SIGINT asks it to end; the second one ends the process where it stands. */
-async function untilSignal(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const asked = new AbortController();
-  const onSignal = (): void => {
-    if (asked.signal.aborted) process.exit(EXIT.failed);
-    asked.abort();
-  };
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  try {
-    await work(asked.signal);
-  } finally {
-    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
-  }
-}
-
-const EXIT_BY_CODE: Partial<Record<string, ExitCode>> = {
-  hub_unreachable: EXIT.unavailable,
-  hub_url_invalid: EXIT.usage,
-  broker_already_joined: EXIT.conflict,
-  broker_home_in_use: EXIT.conflict,
-  broker_not_joined: EXIT.credential,
-  broker_home_unreadable: EXIT.config,
+/** The broker's own faults by their code. */
+const FAULTS: Partial<Record<string, { exitCode: ExitCode; remedy: string }>> = {
+  hub_unreachable: {
+    exitCode: EXIT.unavailable,
+    remedy: 'See whether the hub runs and whether its address is right.',
+  },
+  hub_url_invalid: {
+    exitCode: EXIT.usage,
+    remedy: 'Give the address of the hub as http or https, such as https://hub.example.com.',
+  },
+  broker_already_joined: {
+    exitCode: EXIT.conflict,
+    remedy: 'Start it with `fairlead broker start`, or join with another --home.',
+  },
+  broker_home_in_use: {
+    exitCode: EXIT.conflict,
+    remedy: 'Stop the broker that uses this folder, or give another --home.',
+  },
+  broker_not_joined: { exitCode: EXIT.credential, remedy: 'Join a hub: `fairlead broker join <url>`.' },
+  broker_home_unreadable: {
+    exitCode: EXIT.config,
+    remedy: 'Make the folder of the broker readable for this user, or give another --home.',
+  },
+  broker_displaced: {
+    exitCode: EXIT.failed,
+    remedy: 'Stop the other process that uses a copy of this folder, or join anew with another --home.',
+  },
 };
+
+/** What the hub says no to when a broker joins; the broker passes on its code and its words alone. */
+const REFUSAL_REMEDIES: Partial<Record<string, string>> = {
+  join_token_invalid: 'Ask for a new one: `fairlead join-tokens create`.',
+  broker_name_taken: 'Choose another name with --name.',
+  broker_revoked: 'Join again under a new name with a new join token.',
+};
+const OTHER_REFUSAL = 'The code is explained in docs/errors.md.';
 
 /** Gives the broker's own faults their exit codes; known by their code, as their classes are the broker's. */
 async function translated<T>(work: () => Promise<T>): Promise<T> {
@@ -125,15 +142,13 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code, status, message } = (error ?? {}) as Record<string, unknown>;
     if (typeof code !== 'string' || typeof message !== 'string') throw error;
-    const isRefusal = typeof status === 'number';
-    const exitCode = isRefusal ? exitCodeOfStatus(status) : EXIT_BY_CODE[code];
-    if (exitCode === undefined) throw error;
-    const document = {
-      title: 'The broker cannot do this',
-      code,
-      detail: message,
-      ...(isRefusal ? { status } : {}),
-    };
-    throw new Fault(document, exitCode, { cause: error });
+    const told = { title: 'The broker cannot do this', code, detail: message };
+    if (typeof status === 'number') {
+      const remedy = REFUSAL_REMEDIES[code] ?? OTHER_REFUSAL;
+      throw new Fault({ ...told, status, remedy }, exitCodeOfStatus(status), { cause: error });
+    }
+    const fault = FAULTS[code];
+    if (fault === undefined) throw error;
+    throw new Fault({ ...told, remedy: fault.remedy }, fault.exitCode, { cause: error });
   }
 }

@@ -15,11 +15,14 @@ import { printList } from './list.js';
 const PING_LEEWAY_S = 5;
 
 export function addBrokers(program: Command, cli: Cli): void {
-  const group = program.command('brokers').description('the brokers that the hub knows');
+  const group = program
+    .command('brokers')
+    .description('the brokers that the hub knows')
+    .addHelpText('after', examples('brokers list', 'brokers ping build-1'));
 
   lists(group.command('list'))
     .description('list brokers, newest first')
-    .addHelpText('after', examples('brokers list', 'brokers list --json'))
+    .addHelpText('after', examples('brokers list --json', 'brokers list --watch'))
     .action(
       cli.action<PageOptions>((run) =>
         printList<BrokerDto>(run, '/brokers', {}, (nowMs) => [

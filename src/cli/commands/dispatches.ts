@@ -18,7 +18,10 @@ type ListOptions = PageOptions & { broker?: string; agent?: string; state?: stri
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function addDispatches(program: Command, cli: Cli): void {
-  const group = program.command('dispatches').description('the commands that brokers are given');
+  const group = program
+    .command('dispatches')
+    .description('the commands that brokers are given')
+    .addHelpText('after', examples('dispatches list --state pending', 'dispatches list --watch'));
 
   lists(group.command('list'))
     .description('list dispatches, newest first')
@@ -27,7 +30,11 @@ export function addDispatches(program: Command, cli: Cli): void {
     .option('--state <state>', 'only those in one state, such as pending or failed')
     .addHelpText(
       'after',
-      examples('dispatches list --state pending', 'dispatches list --agent web --limit 5'),
+      examples(
+        'dispatches list --state pending --watch',
+        'dispatches list --agent web --limit 5',
+        'dispatches list --watch --json | jq -c .items[0]',
+      ),
     )
     .action(
       cli.action<ListOptions>(async (run) => {
@@ -52,7 +59,7 @@ export function addDispatches(program: Command, cli: Cli): void {
 
   asksHub(group.command('get'))
     .description('show one dispatch; with --wait, wait for its end and let the exit code tell the outcome')
-    .argument('<id>')
+    .argument('<id>', 'the id of the dispatch')
     .option('--wait <seconds>', 'how long to wait for the end', count)
     .addHelpText('after', examples('dispatches get 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33 --wait 60'))
     .action(
@@ -70,7 +77,7 @@ export function addDispatches(program: Command, cli: Cli): void {
 
   asksHub(group.command('trail'))
     .description('the recorded steps of one dispatch')
-    .argument('<id>')
+    .argument('<id>', 'the id of the dispatch')
     .addHelpText('after', examples('dispatches trail 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33'))
     .action(
       cli.action<object, [string]>(async (run, id) => {

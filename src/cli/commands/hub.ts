@@ -9,7 +9,10 @@ import { examples } from '../options.js';
 type DrainOptions = { local?: boolean; deadline?: number };
 
 export function addHub(program: Command, cli: Cli): void {
-  const hub = program.command('hub').description('run a hub on this machine');
+  const hub = program
+    .command('hub')
+    .description('run a hub on this machine')
+    .addHelpText('after', examples('hub start', 'hub drain --local'));
 
   hub
     .command('start')

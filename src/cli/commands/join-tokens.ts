@@ -16,7 +16,10 @@ import { printList } from './list.js';
 type CreateOptions = { seats?: number; expires?: number; label?: Pairs };
 
 export function addJoinTokens(program: Command, cli: Cli): void {
-  const group = program.command('join-tokens').description('tokens with which brokers join');
+  const group = program
+    .command('join-tokens')
+    .description('tokens with which brokers join')
+    .addHelpText('after', examples('join-tokens create --seats 5', 'join-tokens list'));
 
   asksHub(group.command('create'))
     .description('make a join token; it is shown once')
@@ -55,7 +58,7 @@ export function addJoinTokens(program: Command, cli: Cli): void {
 
   lists(group.command('list'))
     .description('list join tokens, newest first')
-    .addHelpText('after', examples('join-tokens list'))
+    .addHelpText('after', examples('join-tokens list', 'join-tokens list --watch 10'))
     .action(
       cli.action<PageOptions>((run) =>
         printList<JoinTokenDto>(run, '/join-tokens', {}, (nowMs) => [
@@ -71,7 +74,7 @@ export function addJoinTokens(program: Command, cli: Cli): void {
 
   asksHub(group.command('revoke'))
     .description('make a join token useless; brokers that joined with it stay')
-    .argument('<id>')
+    .argument('<id>', 'the id of the token, as the list shows it')
     .addHelpText('after', examples('join-tokens revoke 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33'))
     .action(
       cli.action<object, [string]>(async (run, id) => {

@@ -17,7 +17,7 @@ export function addLogin(program: Command, cli: Cli): void {
     .description('check a personal token and store it for this user')
     .argument('<url>', 'the hub, or several replicas with commas between')
     .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else a hidden prompt or stdin')
-    .option('--token-file <path>', 'a file that holds it; - for stdin')
+    .option('--token-file <file>', 'a file that holds it; - for stdin')
     .option('--json', 'print one JSON document: the answer of the hub')
     .addHelpText(
       'after',
@@ -40,7 +40,9 @@ export function addLogin(program: Command, cli: Cli): void {
         const me = await run.spin('asking the hub', () => hub.ask<MeDto>({ method: 'GET', path: '/me' }));
         const path = credentialsPath(surroundings.env);
         await storeCredentials(path, { url: urls.join(','), token }).catch((error: unknown) => {
-          throw new ConfigFault({ detail: `${path} cannot be written.` }, { cause: error });
+          const detail = `${path} cannot be written.`;
+          const remedy = 'Make its folder writable, or name another one in FAIRLEAD_HOME.';
+          throw new ConfigFault({ detail, remedy }, { cause: error });
         });
         printer.data(me, () => [`Logged in to ${urls.join(', ')} as ${me.name} (${me.role}).`]);
         if (surroundings.env.FAIRLEAD_TOKEN !== undefined || surroundings.env.FAIRLEAD_URL !== undefined) {
@@ -53,6 +55,7 @@ export function addLogin(program: Command, cli: Cli): void {
     .command('logout')
     .description('forget the stored token; the token itself stays valid')
     .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('logout'))
     .action(
       cli.action(async ({ surroundings: { env }, printer }) => {
         const path = credentialsPath(env);

@@ -2,23 +2,28 @@
 import type { Command } from 'commander';
 import type { ReplicaDto, ReplicaPageDto } from '../../hub/drain/dto/replica.dto.js';
 import type { Cli } from '../cli.js';
-import { asksHub, examples } from '../options.js';
+import { asksHub, examples, watches, type WatchOptions } from '../options.js';
 import { age } from '../output/age.js';
 import { table, type Column } from '../output/table.js';
+import { showWatched } from '../watch.js';
 
 export function addReplicas(program: Command, cli: Cli): void {
-  const group = program.command('replicas').description('the processes that make up the hub');
+  const group = program
+    .command('replicas')
+    .description('the processes that make up the hub')
+    .addHelpText('after', examples('replicas list'));
 
-  asksHub(group.command('list'))
+  watches(asksHub(group.command('list')))
     .description('list replicas that live, and those that were gone within the last day')
-    .addHelpText('after', examples('replicas list'))
+    .addHelpText('after', examples('replicas list', 'replicas list --watch'))
     .action(
-      cli.action(async (run) => {
+      cli.action<WatchOptions>(async (run) => {
         const hub = await run.hub();
-        const page = await run.spin('asking the hub', () =>
-          hub.ask<ReplicaPageDto>({ method: 'GET', path: '/replicas' }),
-        );
-        run.printer.data(page, () => table(page.items, columns(hub.hubNowMs), run.printer.paint));
+        await showWatched(run, hub, async (signal) => {
+          const page = await hub.ask<ReplicaPageDto>({ method: 'GET', path: '/replicas', signal });
+          const lines = () => table(page.items, columns(hub.hubNowMs), run.printer.paint);
+          return { document: page, lines, notes: [] };
+        });
       }),
     );
 }

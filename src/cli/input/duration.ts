@@ -12,6 +12,17 @@ export function durationS(text: string): number {
   return parts.reduce((sum, part) => sum + Number(part.slice(0, -1)) * (UNITS_S[part.slice(-1)] ?? 0), 0);
 }
 
+/**
+ * As `durationS`, from a second to a day: without a pause a loop is an attack, and timers count to 24 days only.
+ *
+ * @throws InvalidArgumentError
+ */
+export function intervalS(text: string): number {
+  const seconds = durationS(text);
+  if (seconds < 1 || seconds > 86_400) throw new InvalidArgumentError('It must be 1s to 1d.');
+  return seconds;
+}
+
 /** A whole number, not negative. @throws InvalidArgumentError */
 export function count(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');

@@ -56,7 +56,8 @@ async function readSecretFile(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch (error) {
-    throw new ConfigFault({ detail: `${path} cannot be read.` }, { cause: error });
+    const remedy = 'See whether --token-file names a file that this user can read.';
+    throw new ConfigFault({ detail: `${path} cannot be read.`, remedy }, { cause: error });
   }
 }
 

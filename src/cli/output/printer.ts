@@ -1,5 +1,6 @@
 /**
- * Where a command's words go. Data goes to stdout: one JSON document with `--json`, lines for people otherwise.
+ * Where a command's words go. Data goes to stdout: one JSON document with `--json`, or one a line where the command
+ * goes on, and lines for people otherwise.
  * Everything else goes to stderr, so that a pipe carries data alone.
  */
 import type { Surroundings } from '../surroundings.js';
@@ -12,6 +13,8 @@ export class Printer {
   constructor(
     private readonly surroundings: Pick<Surroundings, 'stdout' | 'stderr' | 'env'>,
     readonly isJson: boolean,
+    /** Whether more than one document may come, so that each has to keep to its line. */
+    private readonly isOngoing = false,
   ) {
     const { stdout, stderr, env } = surroundings;
     this.paint = painter(isColoured(stdout, env));
@@ -25,7 +28,7 @@ export class Printer {
   }
 
   document(document: unknown): void {
-    this.surroundings.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    this.surroundings.stdout.write(`${JSON.stringify(document, null, this.isOngoing ? 0 : 2)}\n`);
   }
 
   lines(lines: readonly string[]): void {

@@ -53,7 +53,13 @@ function faultOf(thrown: unknown): { document: FaultDocument; exitCode: ExitCode
   // A stack is for whoever mends this program; an error with a code of its own says enough without.
   const trace = typeof code === 'string' || typeof stack !== 'string' ? {} : { stack };
   return {
-    document: { title: 'Unexpected', code: typeof code === 'string' ? code : 'unexpected', detail, ...trace },
+    document: {
+      title: 'Unexpected',
+      code: typeof code === 'string' ? code : 'unexpected',
+      detail,
+      remedy: 'Try again; where it stays, report it with all that is shown here.',
+      ...trace,
+    },
     exitCode: EXIT.failed,
   };
 }

@@ -77,6 +77,35 @@ describe('the backlog of a broker', () => {
     expect(ids(backlog)).toEqual(['d3']);
   });
 
+  it('repeats at once what was claimed here by a claim whose answer was lost', () => {
+    const backlog = ready();
+    read(backlog, [row(1, { state: 'claimed', attempt: 1, orderingKey: 'k' })]);
+
+    expect(backlog.overdueAcks(0)).toMatchObject([{ id: 'd1', attempt: 1, deadlineAt: 60_000 }]);
+    expect(backlog.idsOut).toEqual(['d1']);
+  });
+
+  it('does not repeat what was acked, however long the row says claimed', () => {
+    const backlog = ready();
+    read(backlog, [row(1)]);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
+    backlog.acked('d1', 1);
+    backlog.poll(0);
+    read(backlog, [row(1, { state: 'claimed', attempt: 1 })]);
+
+    expect(backlog.overdueAcks(60_000)).toEqual([]);
+  });
+
+  it('takes no ack of an earlier attempt for one of the attempt that is out', () => {
+    const backlog = ready();
+    read(backlog, [row(1)]);
+    backlog.claimed({ id: 'd1', attempt: 2, remainingMs: 60_000 }, 0);
+
+    backlog.acked('d1', 1);
+
+    expect(backlog.overdueAcks(10_000)).toMatchObject([{ id: 'd1', attempt: 2 }]);
+  });
+
   it('reads on after a wake that came while a read was under way', () => {
     const backlog = ready();
     const due = backlog.nextRead(0);

@@ -44,10 +44,10 @@ export class Results {
   async took(link: Link, results: readonly ResultItem[]): Promise<void> {
     const { brokerId } = link;
     const settled = await Promise.all(
-      results.map(async (item) => ({
-        id: item.id,
-        outcome: await untilDone(link, () => this.settlements.add(settlementOf(brokerId, item))),
-      })),
+      results.map(async (item) => {
+        const settlement = settlementOf(brokerId, item);
+        return { id: item.id, outcome: await untilDone(link, () => this.settlements.add(settlement)) };
+      }),
     );
     const over = settled
       .filter(({ outcome }) => outcome !== undefined && outcome !== 'stale')
@@ -145,8 +145,14 @@ function settlementOf(brokerId: string, item: ResultItem): Settlement {
     : { id, brokerId, attempt, state: stateAfter('fail') as EndedState, result: null, error: item.error };
 }
 
+/** Infinite where it is nested so deep that it cannot be written at all. */
 function sizeOf(body: unknown): number {
-  return Buffer.byteLength(JSON.stringify(body ?? null));
+  try {
+    return Buffer.byteLength(JSON.stringify(body ?? null));
+  } catch (error) {
+    if (error instanceof RangeError) return Infinity;
+    throw error;
+  }
 }
 
 /** A word for a row that was already settled by the same word is a repeat; one for any other ending is late. */

@@ -1,0 +1,110 @@
+import { describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '../../protocol/frame.js';
+import { OPS } from '../../protocol/op.js';
+import type { ProcessRuntime } from '../runtime/runtime.js';
+import { handlersOf } from './ops.js';
+
+const AGENT = '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33';
+const RUN = '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa';
+
+const spec = {
+  command: 'sh',
+  args: ['-c', 'true'],
+  directory: null,
+  environment: { A: 'b' },
+  limits: { memoryMb: null, openFiles: 64, cpuSeconds: null, wallSeconds: null },
+};
+const start = { agentId: AGENT, name: 'web', runId: RUN, spec };
+
+/** Stands in for the runtime and keeps what it was asked for. */
+function scriptedRuntime() {
+  const asked: unknown[] = [];
+  const answer = (args: unknown) => {
+    asked.push(args);
+    return Promise.resolve({});
+  };
+  const runtime = { startRun: answer, stopRun: answer, restart: answer, delete: answer, logs: answer };
+  return { asked, handlers: handlersOf(runtime as unknown as ProcessRuntime) };
+}
+
+async function ask(op: string, args: JsonObject) {
+  const { asked, handlers } = scriptedRuntime();
+  const handler = handlers.get(op);
+  if (handler === undefined) throw new Error(`no handler of ${op}`);
+  await handler.handle(args, () => true);
+  return asked[0];
+}
+
+describe('the ops of a broker', () => {
+  it('are all that the protocol knows', () => {
+    expect([...scriptedRuntime().handlers.keys()].sort()).toEqual(Object.keys(OPS).sort());
+  });
+
+  it('take exactly the fields they know', async () => {
+    expect(await ask('agent.start', { ...start, extra: 1, spec: { ...spec, later: true } })).toEqual(start);
+    expect(await ask('agent.logs', { agentId: AGENT, lines: 5 })).toEqual({ agentId: AGENT, lines: 5 });
+    expect(await ask('agent.delete', { agentId: AGENT, graceMs: 0 })).toEqual({
+      agentId: AGENT,
+      runId: null,
+      graceMs: 0,
+    });
+  });
+
+  it('take a limit that is not given for none', async () => {
+    const asked = await ask('agent.start', { ...start, spec: { ...spec, limits: {} } });
+
+    expect(asked).toMatchObject({
+      spec: { limits: { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null } },
+    });
+  });
+
+  it.each<[string, string, JsonObject]>([
+    ['an agent that is a path', 'agent.start', { ...start, agentId: '../../etc' }],
+    ['a run that is a path', 'agent.stop', { agentId: AGENT, runId: '../x', graceMs: 1 }],
+    ['no spec', 'agent.start', { agentId: AGENT, name: 'web', runId: RUN }],
+    ['a command that is no text', 'agent.start', { ...start, spec: { ...spec, command: 7 } }],
+    ['an argument that is no text', 'agent.start', { ...start, spec: { ...spec, args: [null] } }],
+    [
+      'too many arguments',
+      'agent.start',
+      { ...start, spec: { ...spec, args: Array<string>(1_025).fill('') } },
+    ],
+    ['a limit of nothing', 'agent.start', { ...start, spec: { ...spec, limits: { openFiles: 0 } } }],
+    [
+      'a limit that is no number',
+      'agent.start',
+      { ...start, spec: { ...spec, limits: { openFiles: '1; reboot' } } },
+    ],
+    ['a grace before now', 'agent.stop', { agentId: AGENT, runId: RUN, graceMs: -1 }],
+    ['a grace of days', 'agent.restart', { ...start, fromRunId: null, graceMs: 86_400_000 }],
+    ['no run to stop', 'agent.stop', { agentId: AGENT, graceMs: 1 }],
+    ['no lines', 'agent.logs', { agentId: AGENT, lines: 0 }],
+    ['half a line', 'agent.logs', { agentId: AGENT, lines: 1.5 }],
+  ])('refuse %s as args_invalid', async (_what, op, args) => {
+    await expect(ask(op, args)).rejects.toMatchObject({
+      name: 'OpFailure',
+      code: 'args_invalid',
+      retryable: false,
+    });
+  });
+
+  it.each<[string, JsonObject]>([
+    ['environment', { ...spec, environment: { TOKEN: 'secret\0' } }],
+    ['name of the environment', { ...spec, environment: { 'secret\0': '' } }],
+    ['command', { ...spec, command: 'secret\0' }],
+    ['argument', { ...spec, args: ['secret\0'] }],
+  ])('refuse a NUL in the %s, and do not repeat what was around it', async (_where, bad) => {
+    const failure = await ask('agent.start', { ...start, spec: bad }).catch((error: unknown) => error);
+
+    expect(failure).toMatchObject({ code: 'args_invalid' });
+    expect((failure as Error).message).not.toContain('secret');
+  });
+
+  it('answer a ping with the time', async () => {
+    const { handlers } = scriptedRuntime();
+
+    const body = await handlers.get('broker.ping')?.handle({}, () => true);
+
+    expect(Date.parse((body as { time: string }).time)).toBeGreaterThan(0);
+  });
+});

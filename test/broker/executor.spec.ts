@@ -1,0 +1,337 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
+import type { Link } from '../../src/broker/connection/link.js';
+import { Executor } from '../../src/broker/dispatches/executor.js';
+import { OpFailure } from '../../src/broker/dispatches/op-failure.js';
+import type { OpHandler } from '../../src/broker/dispatches/ops.js';
+import { Journal } from '../../src/broker/journal/journal.js';
+import type { BrokerFrame, DispatchItem, JsonValue } from '../../src/protocol/frame.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import { eventually } from '../support/eventually.js';
+import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { PROGRAMS } from './support/built.js';
+import { readableLog } from './support/log.js';
+
+type Effect = { op: string; args: unknown };
+
+/** Work that the test lets end when it wants. */
+class Gate {
+  private open: () => void = () => undefined;
+  readonly opened = new Promise<void>((resolve) => (this.open = resolve));
+  release(): void {
+    this.open();
+  }
+}
+
+describe('the executor on a real journal', () => {
+  let folder: string;
+  let before: Stock;
+  let journal: Journal;
+  let effects: Effect[];
+  let gate: Gate;
+  let now: { wall: number; monotonic: number };
+  const { log, lines } = readableLog();
+
+  beforeEach(async () => {
+    before = takeStock();
+    folder = mkdtempSync(join(tmpdir(), 'fairlead-executor-'));
+    effects = [];
+    gate = new Gate();
+    now = { wall: Date.now(), monotonic: 1_000 };
+    lines.length = 0;
+    journal = await Journal.open(join(folder, 'journal'), log, PROGRAMS.check);
+  });
+
+  afterEach(async () => {
+    await journal.close();
+    rmSync(folder, { recursive: true });
+    await expectNoLeaks(before);
+  });
+
+  const handler = (op: string, act: () => Promise<JsonValue> | JsonValue, isRecoverable = true) =>
+    [
+      op,
+      {
+        isRecoverable,
+        handle: async (args) => {
+          effects.push({ op, args });
+          return act();
+        },
+      } satisfies OpHandler,
+    ] as const;
+  const handlers = () =>
+    new Map<string, OpHandler>([
+      handler('echo', () => 'done'),
+      handler('gated', async () => gate.opened.then(() => 'done')),
+      handler('once', async () => gate.opened.then(() => 'done'), false),
+      handler('large', () => 'x'.repeat(LIMITS.resultBytes)),
+      handler('refuses', () => Promise.reject(new OpFailure('no_room', 'y'.repeat(10_000), true))),
+      handler('breaks', () => Promise.reject(new Error('z'.repeat(10_000)))),
+    ]);
+
+  /** One life of a broker: an executor, and one link to a hub that only listens. */
+  const live = ({ isFresh = true } = {}) => {
+    const frames: BrokerFrame[] = [];
+    const hub = { isOpen: true, isFresh, linked: [] as (() => void)[] };
+    const link = {
+      epoch: 1,
+      get isOpen() {
+        return hub.isOpen;
+      },
+      liveness: { isFresh: () => hub.isFresh },
+      send: (frame: BrokerFrame) => frames.push(frame) > 0,
+    } as unknown as Link;
+    const wire = {
+      links: () => [link],
+      linked: () => new Promise<void>((resolve) => hub.linked.push(resolve)),
+    };
+    const clocks = { wallMs: () => now.wall, monotonicMs: () => now.monotonic };
+    const executor = new Executor(journal, handlers(), wire, clocks, log);
+    const acks = () => frames.flatMap((frame) => (frame.t === 'ack' ? frame.acks : []));
+    const results = () => frames.flatMap((frame) => (frame.t === 'result' ? frame.results : []));
+    const resultOf = (id: string) => eventually(() => results().find((result) => result.id === id));
+    return { executor, link, hub, frames, acks, results, resultOf };
+  };
+  const item = (op: string, given: Partial<DispatchItem> = {}): DispatchItem => ({
+    id: uuidv7(),
+    attempt: 1,
+    op,
+    args: {},
+    key: null,
+    remainingMs: 60_000,
+    ...given,
+  });
+
+  it('acks what is on record, does it, and tells its result', async () => {
+    const { executor, link, frames, resultOf } = live();
+    const echo = item('echo', { args: { a: 1 } });
+
+    await executor.take(link, [echo], true);
+
+    expect(await resultOf(echo.id)).toEqual({ id: echo.id, attempt: 1, outcome: 'succeeded', body: 'done' });
+    expect(frames.map(({ t }) => t)).toEqual(['ack', 'result']);
+    expect(effects).toEqual([{ op: 'echo', args: { a: 1 } }]);
+  });
+
+  it('does a command once that stands twice in a frame', async () => {
+    const { executor, link, acks, resultOf } = live();
+    const echo = item('echo');
+
+    await executor.take(link, [echo, echo], true);
+
+    await resultOf(echo.id);
+    expect(effects).toHaveLength(1);
+    expect(acks().map(({ id }) => id)).toEqual([echo.id, echo.id]);
+  });
+
+  it('does a command once that comes again while it is put on record, and answers both attempts', async () => {
+    const { executor, link, acks, resultOf } = live();
+    const gated = item('gated');
+
+    await Promise.all([
+      executor.take(link, [gated], true),
+      executor.take(link, [{ ...gated, attempt: 2 }], true),
+    ]);
+    gate.release();
+
+    expect(await resultOf(gated.id)).toMatchObject({ attempt: 2 });
+    expect(acks().map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(effects).toHaveLength(1);
+  });
+
+  it('answers a repeat from the journal, for the attempt that was sent last', async () => {
+    const { executor, link, results, resultOf } = live();
+    const echo = item('echo');
+    await executor.take(link, [echo], true);
+    await resultOf(echo.id);
+
+    await executor.take(link, [{ ...echo, attempt: 4 }], true);
+
+    await eventually(() => results().length === 2);
+    expect(results()[1]).toMatchObject({ id: echo.id, attempt: 4, outcome: 'succeeded' });
+    expect(effects).toHaveLength(1);
+  });
+
+  it('begins nothing new on an older link, and still answers what it knows there', async () => {
+    const { executor, link, acks, resultOf } = live();
+    const [known, unknown] = [item('echo'), item('echo')];
+    await executor.take(link, [known], true);
+    await resultOf(known.id);
+
+    await executor.take(link, [known, unknown], false);
+
+    expect(acks().map(({ id }) => id)).toEqual([known.id, known.id]);
+    expect(journal.find(unknown.id)).toBeUndefined();
+    expect(lines).toMatchObject([{ ignored: 1 }]);
+  });
+
+  it('begins nothing past its deadline, by either clock', async () => {
+    for (const clock of ['wall', 'monotonic'] as const) {
+      const { executor, link, resultOf } = live();
+      const [first, second] = [item('gated', { key: 'k' }), item('echo', { key: 'k', remainingMs: 1_000 })];
+      await executor.take(link, [first, second], true);
+      now[clock] += 1_000;
+      gate.release();
+
+      expect(await resultOf(second.id)).toMatchObject({
+        outcome: 'failed',
+        error: { code: 'deadline_passed', retryable: false },
+      });
+    }
+    expect(effects.map(({ op }) => op)).toEqual(['gated', 'gated']);
+  });
+
+  it('begins nothing while the hub is silent, and goes on once it is heard', async () => {
+    const { executor, link, hub, resultOf } = live({ isFresh: false });
+    const echo = item('echo');
+    await executor.take(link, [echo], true);
+    await eventually(() => hub.linked.length === 1);
+    expect(effects).toEqual([]);
+
+    hub.isFresh = true;
+    for (const resolve of hub.linked) resolve();
+
+    expect(await resultOf(echo.id)).toMatchObject({ outcome: 'succeeded' });
+  });
+
+  it('begins nothing whose deadline passed while the hub was silent', async () => {
+    const { executor, link, hub, resultOf } = live({ isFresh: false });
+    const echo = item('echo', { remainingMs: 1_000 });
+    await executor.take(link, [echo], true);
+    await eventually(() => hub.linked.length === 1);
+
+    now.wall += 1_000;
+    hub.isFresh = true;
+    for (const resolve of hub.linked) resolve();
+
+    expect(await resultOf(echo.id)).toMatchObject({ error: { code: 'deadline_passed' } });
+    expect(effects).toEqual([]);
+  });
+
+  it.each([
+    ['an op it does not know', 'unknown', { code: 'op_unknown', retryable: false }],
+    ['a result that is too large', 'large', { code: 'result_too_large', retryable: false }],
+    ['an op that says why it failed', 'refuses', { code: 'no_room', retryable: true }],
+    ['an op that breaks', 'breaks', { code: 'op_failed', retryable: false }],
+  ])('turns %s into a failed result that the hub can take', async (_what, op, error) => {
+    const { executor, link, resultOf } = live();
+    const asked = item(op);
+
+    await executor.take(link, [asked], true);
+
+    const result = await resultOf(asked.id);
+    expect(result).toMatchObject({ outcome: 'failed', error });
+    expect(result.outcome === 'failed' && result.error.message.length).toBeLessThanOrEqual(
+      LIMITS.messageLength,
+    );
+  });
+
+  it('does work of one key in order, also across frames', async () => {
+    const { executor, link, resultOf } = live();
+    const [first, second, third] = [1, 2, 3].map((number) =>
+      item(number === 1 ? 'gated' : 'echo', { key: 'agent', args: { number } }),
+    );
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three of them');
+
+    await executor.take(link, [first], true);
+    await executor.take(link, [second, third], true);
+    gate.release();
+    await resultOf(third.id);
+
+    expect(effects.map(({ args }) => args)).toEqual([{ number: 1 }, { number: 2 }, { number: 3 }]);
+  });
+
+  describe('tells in its inventory', () => {
+    it('what goes on, what has ended, and nothing that is confirmed', async () => {
+      const { executor, link, resultOf } = live();
+      const [running, ended, confirmed] = [item('gated'), item('echo'), item('echo')];
+      await executor.take(link, [running, ended, confirmed], true);
+      await Promise.all([resultOf(ended.id), resultOf(confirmed.id)]);
+
+      await executor.confirmed([confirmed.id]);
+
+      expect(executor.inventory()).toEqual([
+        { id: running.id, attempt: 1, status: 'running' },
+        { id: ended.id, attempt: 1, status: 'ended' },
+      ]);
+      gate.release();
+      await resultOf(running.id);
+    });
+
+    it('what an earlier life had begun: as lost where it may not be repeated, and as running where it is', async () => {
+      const first = live();
+      const [once, gated] = [item('once'), item('gated')];
+      await first.executor.take(first.link, [once, gated], true);
+      await eventually(() => effects.length === 2);
+
+      const second = live();
+      second.executor.recover();
+
+      expect(second.executor.inventory()).toEqual([
+        { id: once.id, attempt: 1, status: 'lost' },
+        { id: gated.id, attempt: 1, status: 'running' },
+      ]);
+      await eventually(() => effects.length === 3);
+      expect(effects.map(({ op }) => op)).toEqual(['once', 'gated', 'gated']);
+    });
+  });
+
+  it('does what was lost again, where the hub sends it again', async () => {
+    const first = live();
+    const once = item('once');
+    await first.executor.take(first.link, [once], true);
+    await eventually(() => effects.length === 1);
+    const second = live();
+    second.executor.recover();
+
+    gate = new Gate();
+    await second.executor.take(second.link, [{ ...once, attempt: 2 }], true);
+    gate.release();
+
+    expect(await second.resultOf(once.id)).toMatchObject({ attempt: 2, outcome: 'succeeded' });
+  });
+
+  it('tells every result again that is not confirmed', async () => {
+    const { executor, link, results, resultOf } = live();
+    const [one, two] = [item('echo'), item('echo')];
+    await executor.take(link, [one, two], true);
+    await Promise.all([resultOf(one.id), resultOf(two.id)]);
+    await executor.confirmed([one.id]);
+    const told = results().length;
+
+    executor.tellAll();
+
+    await eventually(() => results().length === told + 1);
+    expect(results().at(-1)?.id).toBe(two.id);
+  });
+
+  describe('once stopped', () => {
+    it('takes nothing more', async () => {
+      const { executor, link, frames } = live();
+      await executor.stop();
+      const echo = item('echo');
+
+      await executor.take(link, [echo], true);
+
+      expect(frames).toEqual([]);
+      expect(journal.find(echo.id)).toBeUndefined();
+    });
+
+    it('leaves what waited without an ending, for the next life of the broker', async () => {
+      const { executor, link, hub, frames } = live({ isFresh: false });
+      const [waiting, behind] = [item('echo', { key: 'k' }), item('echo', { key: 'k' })];
+      await executor.take(link, [waiting, behind], true);
+      await eventually(() => hub.linked.length === 1);
+
+      await executor.stop();
+
+      expect(effects).toEqual([]);
+      expect(journal.unended().map(({ id }) => id)).toEqual([waiting.id, behind.id]);
+      expect(frames.map(({ t }) => t)).toEqual(['ack']);
+      expect(lines).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,273 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
+import { Journal } from '../../src/broker/journal/journal.js';
+import type { Ending, JournalRecord } from '../../src/broker/journal/record.js';
+import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { builtModule, PROGRAMS } from './support/built.js';
+import { LEVEL, readableLog } from './support/log.js';
+
+const DAY_MS = 24 * 3_600_000;
+const done: Ending = { outcome: 'succeeded', body: { time: 'now' } };
+const failure: Ending = { outcome: 'failed', error: { code: 'op_failed', message: 'no', retryable: false } };
+
+const begun = (given: Partial<JournalRecord> = {}): JournalRecord => ({
+  id: uuidv7(),
+  attempt: 1,
+  op: 'broker.ping',
+  args: { secret: 'argument' },
+  key: null,
+  deadlineAt: Date.now() + 60_000,
+  begunAt: Date.now(),
+  ending: null,
+  confirmedAt: null,
+  ...given,
+});
+
+describe('the journal of a broker', () => {
+  let folder: string;
+  let path: string;
+  let before: Stock;
+  let opened: Journal[];
+  const { log, lines } = readableLog();
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'fairlead-journal-'));
+    path = join(folder, 'journal');
+    opened = [];
+    lines.length = 0;
+    before = takeStock();
+  });
+
+  afterEach(async () => {
+    for (const journal of opened) await journal.close();
+    rmSync(folder, { recursive: true });
+    await expectNoLeaks(before);
+  });
+
+  const open = async () => {
+    const journal = await Journal.open(path, log, PROGRAMS.check);
+    opened.push(journal);
+    return journal;
+  };
+  const reopen = async (journal: Journal) => {
+    await close(journal);
+    return open();
+  };
+  const close = async (journal: Journal) => {
+    opened.splice(opened.indexOf(journal), 1);
+    await journal.close();
+  };
+
+  it('knows after a restart what was begun, ended and confirmed, and who it is', async () => {
+    const [one, two, three] = [begun(), begun(), begun()];
+    const first = await open();
+    await first.begin([one, two, three]);
+    await first.end(two.id, done);
+    await first.end(three.id, failure);
+    await first.confirm([three.id]);
+    const id = first.id;
+
+    const second = await reopen(first);
+
+    expect(second.id).toBe(id);
+    expect(second.unended()).toEqual([one]);
+    expect(second.unconfirmed().map((record) => record.id)).toEqual([two.id]);
+    expect(second.find(two.id)).toMatchObject({ ending: done, confirmedAt: null });
+    expect(second.find(three.id)).toMatchObject({ ending: failure, confirmedAt: expect.any(Number) });
+    expect(lines).toEqual([]);
+  });
+
+  it('is for its owner alone', async () => {
+    await open();
+
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  });
+
+  it('has a command on disk when begin resolves, whatever kills the broker then', async () => {
+    const script = `
+      const { Journal } = await import(${JSON.stringify(builtModule('src/broker/journal/journal.js'))});
+      const journal = await Journal.open(process.argv[1], {});
+      const record = JSON.parse(process.argv[2]);
+      await journal.begin([record]);
+      process.kill(process.pid, 'SIGKILL');
+    `;
+    const record = begun();
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module', '-e', script, path, JSON.stringify(record)],
+      {
+        stdio: ['ignore', 'inherit', 'inherit'],
+      },
+    );
+    expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
+
+    const journal = await open();
+
+    expect(journal.find(record.id)).toEqual(record);
+  });
+
+  it('lets the first ending stand', async () => {
+    const record = begun();
+    const journal = await open();
+    await journal.begin([record]);
+
+    await journal.end(record.id, done);
+    await journal.end(record.id, failure);
+
+    expect((await reopen(journal)).find(record.id)?.ending).toEqual(done);
+  });
+
+  it('forgets the arguments of what has ended', async () => {
+    const record = begun();
+    const journal = await open();
+    await journal.begin([record]);
+
+    await journal.end(record.id, done);
+
+    expect(journal.find(record.id)?.args).toEqual({});
+  });
+
+  it('takes the newest attempt of a repeat, also while its ending is written', async () => {
+    const record = begun();
+    const journal = await open();
+    await journal.begin([record]);
+
+    await Promise.all([
+      journal.end(record.id, done),
+      journal.repeated(record.id, 3),
+      journal.repeated(record.id, 2),
+    ]);
+
+    expect((await reopen(journal)).find(record.id)).toMatchObject({ attempt: 3, ending: done });
+  });
+
+  it('lays to rest what was begun and lost, once the hub confirms it', async () => {
+    const record = begun();
+    const journal = await open();
+    await journal.begin([record]);
+
+    await journal.confirm([record.id, uuidv7()]);
+
+    expect(journal.unended()).toEqual([]);
+    expect(journal.unconfirmed()).toEqual([]);
+    expect(journal.find(record.id)?.ending).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'outcome_unknown' },
+    });
+  });
+
+  it('forgets what was confirmed a day ago, and nothing else', async () => {
+    const [confirmed, ended, unended] = [begun(), begun(), begun()];
+    const journal = await open();
+    await journal.begin([confirmed, ended, unended]);
+    await journal.end(confirmed.id, done);
+    await journal.end(ended.id, done);
+    await journal.confirm([confirmed.id]);
+
+    await journal.prune(Date.now() + DAY_MS - 60_000);
+    expect(journal.find(confirmed.id)).toBeDefined();
+
+    await journal.prune(Date.now() + DAY_MS + 60_000);
+    expect(journal.find(confirmed.id)).toBeUndefined();
+
+    const later = await reopen(journal);
+    expect(later.find(confirmed.id)).toBeUndefined();
+    expect(later.find(ended.id)).toBeDefined();
+    expect(later.find(unended.id)).toBeDefined();
+  });
+
+  it('keeps the newest epoch, and never an older one', async () => {
+    const journal = await open();
+    expect(journal.lastEpoch).toBe(0);
+    await journal.keepEpoch(7);
+    await journal.keepEpoch(5);
+
+    expect((await reopen(journal)).lastEpoch).toBe(7);
+  });
+
+  it('takes many commands at once, and large ones', async () => {
+    const records = Array.from({ length: 500 }, () => begun({ args: { text: 'x'.repeat(250 * 1024) } }));
+    const journal = await open();
+
+    await Promise.all(records.map((record) => journal.begin([record])));
+
+    const later = await reopen(journal);
+    expect(later.unended()).toHaveLength(500);
+  });
+
+  it.each<[string, (file: string) => void]>([
+    ['cut short', (file) => truncateSync(file, 10_000)],
+    ['cut to nothing of use', (file) => truncateSync(file, 100)],
+    ['filled with something else', (file) => writeFileSync(file, Buffer.alloc(100_000, 0x5a))],
+  ])('that is %s is put aside, loudly, and a new one with another identity begins', async (_how, damage) => {
+    const record = begun();
+    const first = await open();
+    await first.begin(Array.from({ length: 200 }, () => begun({ args: { text: 'x'.repeat(5_000) } })));
+    await first.begin([record]);
+    const id = first.id;
+    await close(first);
+    damage(join(path, 'data.mdb'));
+
+    const second = await open();
+
+    expect(second.id).not.toBe(id);
+    expect(second.find(record.id)).toBeUndefined();
+    expect(readdirSync(folder).filter((name) => name.startsWith('journal.broken-'))).toHaveLength(1);
+    expect(lines).toMatchObject([{ level: LEVEL.error, msg: expect.stringContaining('put aside') }]);
+    await second.begin([record]);
+    expect((await reopen(second)).find(record.id)).toEqual(record);
+  });
+
+  it('is not put aside where it could not be checked', async () => {
+    const record = begun();
+    const first = await open();
+    await first.begin([record]);
+    await close(first);
+
+    await expect(Journal.open(path, log, join(folder, 'missing.js'))).rejects.toThrow('could not be checked');
+
+    expect((await open()).find(record.id)).toEqual(record);
+  });
+
+  it('says so where it cannot be written, and does not count what was not', async () => {
+    const script = `
+      const { Journal } = await import(${JSON.stringify(builtModule('src/broker/journal/journal.js'))});
+      process.on('unhandledRejection', (error) => console.log('unhandled', error));
+      const journal = await Journal.open(process.argv[1], {});
+      const small = JSON.parse(process.argv[2]);
+      await journal.begin([small]);
+      const large = { ...small, id: process.argv[3], args: { text: 'x'.repeat(5_000_000) } };
+      const error = await journal.begin([large]).then(() => undefined, (reason) => reason);
+      const isKept = journal.find(large.id) !== undefined;
+      await new Promise((resolve) => setImmediate(resolve));
+      console.log(JSON.stringify({ message: error?.message, cause: error?.cause?.message, isKept }));
+      process.exit(0);
+    `;
+    const record = begun();
+    const limited = 'ulimit -f 2000 && exec "$@"';
+    const child = spawn(
+      '/bin/sh',
+      [
+        ...['-c', limited, 'sh', process.execPath, '--input-type=module', '-e', script],
+        ...[path, JSON.stringify(record), uuidv7()],
+      ],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await once(child, 'close');
+
+    expect(out).not.toContain('unhandled');
+    expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toEqual({
+      message: 'the journal could not be written',
+      cause: expect.any(String),
+      isKept: false,
+    });
+    expect((await open()).unended()).toEqual([record]);
+  });
+});

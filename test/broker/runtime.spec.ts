@@ -1,0 +1,589 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
+import type { AgentReport } from '../../src/protocol/frame.js';
+import type { OpArgs, ProcessSpec } from '../../src/protocol/op.js';
+import { ProcessRuntime } from '../../src/broker/runtime/runtime.js';
+import { eventually } from '../support/eventually.js';
+import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { PROGRAMS } from './support/built.js';
+import { readableLog } from './support/log.js';
+
+const inTime = () => true;
+const tooLate = () => false;
+const NO_LIMITS = { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null };
+
+/** What a test learns of a process from outside the product. */
+function isProcess(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+describe('the processes that a broker runs', () => {
+  let folder: string;
+  let before: Stock;
+  let runtimes: Life[];
+  const { log, lines } = readableLog();
+
+  /** A broker's runtime, and what it reported. */
+  type Life = { runtime: ProcessRuntime; reports: AgentReport[]; forgotten: string[] };
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'fairlead-runtime-'));
+    runtimes = [];
+    lines.length = 0;
+    before = takeStock();
+  });
+
+  afterEach(async () => {
+    for (const { runtime } of runtimes) {
+      await runtime.stopAll(0);
+      await runtime.stop();
+    }
+    rmSync(folder, { recursive: true });
+    expect(lines).toEqual([]);
+    await expectNoLeaks(before);
+  });
+
+  const live = async (): Promise<Life> => {
+    const reports: AgentReport[] = [];
+    const forgotten: string[] = [];
+    const runtime = new ProcessRuntime({
+      agentsPath: join(folder, 'agents'),
+      shim: PROGRAMS.shim,
+      log,
+      report: (report) => reports.push(report),
+      forget: (agentId) => forgotten.push(agentId),
+    });
+    const life = { runtime, reports, forgotten };
+    runtimes.push(life);
+    await runtime.recover();
+    return life;
+  };
+  /** The broker's death: nobody follows or stops anything any more. */
+  const die = async ({ runtime }: Life) => {
+    await runtime.stop();
+    runtimes = runtimes.filter((life) => life.runtime !== runtime);
+  };
+  const order = (
+    script: string,
+    spec: Partial<ProcessSpec> = {},
+    agentId = uuidv7(),
+  ): OpArgs['agent.start'] => ({
+    agentId,
+    name: 'web',
+    runId: uuidv7(),
+    spec: {
+      command: '/bin/sh',
+      args: ['-c', script],
+      directory: null,
+      environment: {},
+      limits: NO_LIMITS,
+      ...spec,
+    },
+  });
+  const runPath = ({ agentId, runId }: OpArgs['agent.start']) =>
+    join(folder, 'agents', agentId, 'runs', runId);
+  const witness = () => join(folder, 'witness');
+  const witnessed = () => (existsSync(witness()) ? readFileSync(witness(), 'utf8').trim().split('\n') : []);
+  const phases = ({ reports }: Life, runId: string) =>
+    reports.filter((report) => report.runId === runId).map(({ phase }) => phase);
+  const last = ({ reports }: Life, runId: string) =>
+    reports.filter((report) => report.runId === runId).at(-1);
+  const ended = (life: Life, runId: string) =>
+    eventually(
+      () => {
+        const report = last(life, runId);
+        return report?.phase === 'stopped' || report?.phase === 'failed' ? report : undefined;
+      },
+      { withinMs: 10_000 },
+    );
+  const logs = async ({ runtime }: Life, agentId: string) =>
+    (await runtime.logs({ agentId, lines: 10_000 })).lines;
+  const shimOf = (started: OpArgs['agent.start']) =>
+    (JSON.parse(readFileSync(join(runPath(started), 'shim.json'), 'utf8')) as { pid: number }).pid;
+
+  describe('once started', () => {
+    it('are reported as running, with their pid in the result', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+
+      const { pid, runId } = await life.runtime.startRun(web, inTime);
+
+      expect(runId).toBe(web.runId);
+      expect(isProcess(pid)).toBe(true);
+      await eventually(() => last(life, web.runId)?.phase === 'running');
+      expect(await life.runtime.countRunning()).toBe(1);
+    });
+
+    it('are not started again by a repeat of the command, nor by many at once', async () => {
+      const life = await live();
+      const web = order(`echo $$ >> '${witness()}'; exec sleep 600`);
+
+      const starts = await Promise.all([1, 2, 3].map(() => life.runtime.startRun(web, inTime)));
+      const again = await life.runtime.startRun(web, tooLate);
+
+      expect(new Set([...starts, again].map(({ pid }) => pid)).size).toBe(1);
+      await eventually(() => witnessed().length > 0);
+      expect(witnessed()).toEqual([String(again.pid)]);
+    });
+
+    it('keep another run of the same agent out', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      await life.runtime.startRun(web, inTime);
+
+      const second = life.runtime.startRun(order('true', {}, web.agentId), inTime);
+
+      await expect(second).rejects.toMatchObject({ code: 'already_running' });
+    });
+
+    it('get little of what the broker has in its environment', async () => {
+      process.env.FAIRLEAD_TEST_SECRET = 'of the broker';
+      const life = await live();
+      const web = order('env', {
+        environment: { OWN: 'value', PATH: '/usr/bin:/bin', FAIRLEAD_RUN_ID: 'forged' },
+      });
+
+      await life.runtime.startRun(web, inTime);
+      delete process.env.FAIRLEAD_TEST_SECRET;
+      await ended(life, web.runId);
+
+      const environment = Object.fromEntries(
+        (await logs(life, web.agentId)).map((line) => line.split(/=(.*)/s).slice(0, 2)),
+      ) as Record<string, string>;
+      const ofTheShell = ['PWD', 'SHLVL', '_', 'OLDPWD'];
+      const inherited = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SHELL'];
+      expect(environment).toMatchObject({
+        OWN: 'value',
+        PATH: '/usr/bin:/bin',
+        FAIRLEAD_AGENT_ID: web.agentId,
+        FAIRLEAD_AGENT_NAME: 'web',
+        FAIRLEAD_RUN_ID: web.runId,
+      });
+      const known = new Set([...ofTheShell, ...inherited, 'OWN']);
+      const others = Object.keys(environment).filter((name) => !known.has(name));
+      expect(others.sort()).toEqual(['FAIRLEAD_AGENT_ID', 'FAIRLEAD_AGENT_NAME', 'FAIRLEAD_RUN_ID']);
+    });
+
+    it('work in a folder of their own, or in the one they were given', async () => {
+      const life = await live();
+      const own = order('pwd');
+      const given = order('pwd', { directory: '/usr' });
+
+      for (const web of [own, given]) {
+        await life.runtime.startRun(web, inTime);
+        await ended(life, web.runId);
+      }
+
+      expect(await logs(life, own.agentId)).toEqual([join(folder, 'agents', own.agentId, 'work')]);
+      expect(await logs(life, given.agentId)).toEqual(['/usr']);
+    });
+  });
+
+  describe('that cannot start', () => {
+    it.each([
+      ['a program that is not there', { command: 'no-such-program' }, 'There is no program no-such-program.'],
+      [
+        'a program that is not there, under limits',
+        { command: 'no-such-program', limits: { ...NO_LIMITS, openFiles: 64 } },
+        'There is no program no-such-program.',
+      ],
+      ['a directory that is not there', { directory: '/no/such/folder' }, '/no/such/folder does not exist'],
+      ['a file that is no program', { command: '/etc/passwd' }, '/etc/passwd may not be run.'],
+    ])('say so: %s', async (_what, spec, message) => {
+      const life = await live();
+      const web = order('true', spec);
+
+      const start = life.runtime.startRun(web, inTime);
+
+      await expect(start).rejects.toMatchObject({
+        code: 'start_failed',
+        message: expect.stringContaining(message),
+      });
+      expect(await ended(life, web.runId)).toMatchObject({
+        phase: 'failed',
+        detail: expect.stringContaining(message),
+      });
+      expect(await life.runtime.countRunning()).toBe(0);
+    });
+
+    it('are not started once the deadline has passed, and leave nothing behind', async () => {
+      const life = await live();
+      const web = order('true');
+
+      await expect(life.runtime.startRun(web, tooLate)).rejects.toMatchObject({ code: 'deadline_passed' });
+
+      expect(existsSync(runPath(web))).toBe(false);
+      expect(life.reports).toEqual([]);
+    });
+  });
+
+  describe('that end by themselves', () => {
+    it('are stopped with 0, and failed with any other exit code', async () => {
+      const life = await live();
+      const [good, bad] = [order('echo done'), order('echo oops >&2; exit 3')];
+
+      const { pid } = await life.runtime.startRun(good, inTime);
+      await life.runtime.startRun(bad, inTime);
+
+      expect(pid).toBeGreaterThan(0);
+      expect(await ended(life, good.runId)).toMatchObject({ phase: 'stopped', exitCode: 0 });
+      expect(await ended(life, bad.runId)).toMatchObject({ phase: 'failed', exitCode: 3 });
+      expect(await logs(life, good.agentId)).toEqual(['done']);
+      expect(await logs(life, bad.agentId)).toEqual(['oops']);
+    });
+
+    it('leave nothing running that nobody could stop', async () => {
+      const life = await live();
+      const web = order(`trap '' TERM; sleep 600 & echo $! > '${witness()}'; exit 0`);
+
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+
+      const child = Number(witnessed()[0]);
+      await eventually(() => !isProcess(child));
+    });
+
+    it('have all their output kept, however fast they ended', async () => {
+      const life = await live();
+      const web = order('seq 1 5000');
+
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+
+      expect(await logs(life, web.agentId)).toEqual(
+        Array.from({ length: 5_000 }, (_, index) => String(index + 1)),
+      );
+    });
+
+    it('have their output kept in files of bounded size', async () => {
+      const life = await live();
+      const web = order(`head -c 25000000 /dev/zero | tr '\\0' 'x' | fold -w 100; echo; echo end`);
+
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+
+      const files = readdirSync(runPath(web)).filter((name) => name.startsWith('output.log'));
+      expect(files.sort()).toEqual(['output.log', 'output.log.1', 'output.log.2']);
+      const { lines: read, truncated } = await life.runtime.logs({ agentId: web.agentId, lines: 10_000 });
+      expect(read.at(-1)).toBe('end');
+      expect(read[0]).toBe('x'.repeat(100));
+      expect(truncated).toBe(true);
+    });
+  });
+
+  describe('under limits', () => {
+    it('see the limits that were set', async () => {
+      const life = await live();
+      const web = order('ulimit -n; ulimit -t', { limits: { ...NO_LIMITS, openFiles: 123, cpuSeconds: 77 } });
+
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+
+      expect(await logs(life, web.agentId)).toEqual(['123', '77']);
+    });
+
+    it('are stopped after their time, and count as failed', async () => {
+      const life = await live();
+      const web = order('exec sleep 600', { limits: { ...NO_LIMITS, wallSeconds: 1 } });
+
+      await life.runtime.startRun(web, inTime);
+
+      expect(await ended(life, web.runId)).toMatchObject({
+        phase: 'failed',
+        detail: 'It ran for its limit of 1 s.',
+      });
+    });
+
+    it('may run for a year, which no timer can hold', async () => {
+      const life = await live();
+      const web = order('exec sleep 2', { limits: { ...NO_LIMITS, wallSeconds: 31_536_000 } });
+
+      await life.runtime.startRun(web, inTime);
+
+      expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped', exitCode: 0 });
+    });
+  });
+
+  describe('that are stopped', () => {
+    it('end by SIGTERM where they heed it, whatever they make of it', async () => {
+      const life = await live();
+      const web = order(`trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.05; done`);
+      await life.runtime.startRun(web, inTime);
+      await eventually(async () => (await logs(life, web.agentId)).includes('ready'));
+
+      const { exitCode } = await life.runtime.stopRun({ ...web, graceMs: 10_000 }, inTime);
+
+      expect(exitCode).toBe(5);
+      expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped', exitCode: 5 });
+      expect(phases(life, web.runId)).toContain('stopping');
+      expect(await logs(life, web.agentId)).toContain('bye');
+    });
+
+    it('end by SIGKILL where they do not, with all that they started', async () => {
+      const life = await live();
+      const web = order(
+        `trap '' TERM; sh -c 'echo $$ > "${witness()}"; while :; do sleep 0.05; done' & while :; do sleep 0.05; done`,
+      );
+      const { pid } = await life.runtime.startRun(web, inTime);
+      const child = Number(await eventually(() => witnessed()[0]));
+
+      const { exitCode } = await life.runtime.stopRun({ ...web, graceMs: 200 }, inTime);
+
+      expect(exitCode).toBeNull();
+      expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped' });
+      expect(isProcess(pid)).toBe(false);
+      await eventually(() => !isProcess(child));
+    });
+
+    it('may be stopped again, which tells how they ended', async () => {
+      const life = await live();
+      const web = order('exit 3');
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+
+      const stop = () => life.runtime.stopRun({ ...web, graceMs: 0 }, tooLate);
+
+      expect(await stop()).toEqual({ runId: web.runId, exitCode: 3 });
+      expect(await stop()).toEqual({ runId: web.runId, exitCode: 3 });
+    });
+
+    it('need not have been started', async () => {
+      const life = await live();
+
+      const stopped = await life.runtime.stopRun({ ...order('true'), graceMs: 0 }, inTime);
+
+      expect(stopped.exitCode).toBeNull();
+    });
+
+    it('are left alone by a stop that comes after its deadline', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+
+      await expect(life.runtime.stopRun({ ...web, graceMs: 0 }, tooLate)).rejects.toMatchObject({
+        code: 'deadline_passed',
+      });
+
+      expect(isProcess(pid)).toBe(true);
+    });
+  });
+
+  describe('that are restarted', () => {
+    const restart = (from: OpArgs['agent.start'], script: string) => ({
+      ...order(script, {}, from.agentId),
+      fromRunId: from.runId,
+      graceMs: 5_000,
+    });
+
+    it('are stopped first, and reported in the order of their runs', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const first = await life.runtime.startRun(web, inTime);
+      const next = restart(web, 'exec sleep 600');
+
+      const second = await life.runtime.restart(next, inTime);
+
+      expect(isProcess(first.pid)).toBe(false);
+      expect(isProcess(second.pid)).toBe(true);
+      await eventually(() => last(life, next.runId)?.phase === 'running');
+      const runs = life.reports.map(({ runId }) => runId);
+      expect(runs.lastIndexOf(web.runId)).toBeLessThan(runs.indexOf(next.runId));
+      expect(last(life, web.runId)).toMatchObject({ phase: 'stopped' });
+    });
+
+    it('are restarted once, however often the command is done', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      await life.runtime.startRun(web, inTime);
+      const next = restart(web, `echo $$ >> '${witness()}'; exec sleep 600`);
+
+      const first = await life.runtime.restart(next, inTime);
+      const again = await life.runtime.restart(next, tooLate);
+
+      expect(again).toEqual(first);
+      await eventually(() => witnessed().length > 0);
+      expect(witnessed()).toEqual([String(first.pid)]);
+    });
+
+    it('go on as they are where the restart comes after its deadline', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+
+      await expect(life.runtime.restart(restart(web, 'true'), tooLate)).rejects.toMatchObject({
+        code: 'deadline_passed',
+      });
+
+      expect(isProcess(pid)).toBe(true);
+    });
+  });
+
+  describe('that are deleted', () => {
+    it('are stopped, and nothing of them is left', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+
+      await life.runtime.delete({ agentId: web.agentId, runId: web.runId, graceMs: 5_000 }, inTime);
+
+      expect(isProcess(pid)).toBe(false);
+      expect(readdirSync(join(folder, 'agents'))).toEqual([]);
+      expect(last(life, web.runId)?.phase).toBe('stopped');
+      expect(life.forgotten).toEqual([web.agentId]);
+      expect(await logs(life, web.agentId)).toEqual([]);
+    });
+
+    it('may be deleted again, or never have been', async () => {
+      const life = await live();
+      const deletion = { agentId: uuidv7(), runId: null, graceMs: 0 };
+
+      expect(await life.runtime.delete(deletion, inTime)).toEqual({});
+      expect(await life.runtime.delete(deletion, inTime)).toEqual({});
+    });
+
+    it('keep their files where the deletion comes after its deadline', async () => {
+      const life = await live();
+      const web = order('echo work');
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+
+      const deletion = life.runtime.delete({ ...web, graceMs: 0 }, tooLate);
+
+      await expect(deletion).rejects.toMatchObject({ code: 'deadline_passed' });
+      expect(await logs(life, web.agentId)).toEqual(['work']);
+    });
+  });
+
+  describe('of a broker that died', () => {
+    it('go on, and are found again with their exit code and all their output', async () => {
+      const first = await live();
+      const web = order(`echo before; until test -e '${witness()}'; do sleep 0.05; done; echo after; exit 4`);
+      const { pid } = await first.runtime.startRun(web, inTime);
+      await die(first);
+      expect(isProcess(pid)).toBe(true);
+
+      const second = await live();
+      await eventually(() => last(second, web.runId)?.phase === 'running');
+      rmSync(witness(), { force: true });
+      writeFileSync(witness(), '');
+
+      expect(await ended(second, web.runId)).toMatchObject({ phase: 'failed', exitCode: 4 });
+      expect(await logs(second, web.agentId)).toEqual(['before', 'after']);
+    });
+
+    it('are reported although they ended while there was no broker', async () => {
+      const first = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await first.runtime.startRun(web, inTime);
+      await die(first);
+      process.kill(pid, 'SIGKILL');
+      await eventually(() => existsSync(join(runPath(web), 'exit.json')));
+
+      const second = await live();
+
+      expect(await ended(second, web.runId)).toMatchObject({ detail: 'It was ended by SIGKILL.' });
+    });
+
+    it('are found by the command that had started them, done again', async () => {
+      const first = await live();
+      const web = order(`echo $$ >> '${witness()}'; exec sleep 600`);
+      const { pid } = await first.runtime.startRun(web, inTime);
+      await die(first);
+
+      const second = await live();
+
+      expect(await second.runtime.startRun(web, tooLate)).toEqual({ runId: web.runId, pid });
+      await eventually(() => witnessed().length > 0);
+      expect(witnessed()).toHaveLength(1);
+    });
+  });
+
+  describe('whose supervisor was killed', () => {
+    it('run on, and can be stopped, although nobody learns their exit code', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+      process.kill(shimOf(web), 'SIGKILL');
+      await eventually(() => !isProcess(shimOf(web)));
+      expect(await life.runtime.countRunning()).toBe(1);
+
+      const { exitCode } = await life.runtime.stopRun({ ...web, graceMs: 5_000 }, inTime);
+
+      expect(exitCode).toBeNull();
+      expect(isProcess(pid)).toBe(false);
+      expect(await ended(life, web.runId)).toMatchObject({ phase: 'failed', exitCode: null });
+    });
+
+    it('are killed where they do not heed the stop, also by the death of the supervisor within it', async () => {
+      const life = await live();
+      const web = order(`trap '' TERM; while :; do sleep 0.05; done`);
+      const { pid } = await life.runtime.startRun(web, inTime);
+      const stopping = life.runtime.stopRun({ ...web, graceMs: 500 }, inTime);
+      await eventually(() => last(life, web.runId)?.phase === 'stopping');
+
+      process.kill(shimOf(web), 'SIGKILL');
+
+      expect(await stopping).toEqual({ runId: web.runId, exitCode: null });
+      expect(isProcess(pid)).toBe(false);
+    });
+
+    it('are reported as failed once they are gone as well', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+
+      process.kill(shimOf(web), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
+
+      expect(await ended(life, web.runId)).toMatchObject({
+        phase: 'failed',
+        detail: expect.stringContaining('nobody watched'),
+      });
+    });
+  });
+
+  it('keep no more than a few runs of an agent', async () => {
+    const life = await live();
+    const agentId = uuidv7();
+
+    for (let run = 0; run < 8; run += 1) {
+      const web = order('true', {}, agentId);
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+    }
+
+    expect(readdirSync(join(folder, 'agents', agentId, 'runs')).length).toBeLessThanOrEqual(6);
+  }, 30_000);
+
+  it('are all stopped where the broker is asked to, and the hub is told', async () => {
+    const life = await live();
+    const agents = [order('exec sleep 600'), order('exec sleep 600')];
+    for (const web of agents) await life.runtime.startRun(web, inTime);
+
+    await life.runtime.stopAll(5_000);
+
+    for (const { runId } of agents) expect(last(life, runId)?.phase).toBe('stopped');
+    expect(await life.runtime.countRunning()).toBe(0);
+  });
+
+  it('do not make the end of the broker wait for a stop that is under way', async () => {
+    const life = await live();
+    const web = order(`trap '' TERM; while :; do sleep 0.05; done`);
+    await life.runtime.startRun(web, inTime);
+    const stopping = life.runtime.stopRun({ ...web, graceMs: 2_000 }, inTime);
+    await eventually(() => last(life, web.runId)?.phase === 'stopping');
+
+    await die(life);
+
+    await expect(stopping).rejects.toMatchObject({ name: 'OpInterrupted' });
+    const next = await live();
+    expect(await ended(next, web.runId)).toMatchObject({ phase: 'stopped' });
+  });
+});

@@ -1,0 +1,121 @@
+import { setTimeout as rest } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+import { DatabaseProxy } from './support/database-proxy.js';
+
+describe('a database', () => {
+  let cluster: Cluster;
+  let proxy: DatabaseProxy;
+  let database: pg.Client;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(1);
+    proxy = await DatabaseProxy.start(cluster.database.url);
+    for (let count = 0; count < 2; count += 1) await cluster.addReplica({ DATABASE_URL: proxy.url });
+    // The first replica only made the hub: all that are left reach the database through the proxy.
+    await cluster.hub(0).stop();
+    database = new pg.Client(cluster.database.url);
+    await database.connect();
+  }, 60_000);
+
+  afterAll(async () => {
+    await database.end();
+    await cluster.stop();
+    await proxy.stop();
+  });
+
+  const join = () => ScriptedBroker.join(cluster.api(1), cluster.hub(1).url);
+
+  it('that hangs for 12 s costs no replica its place, no broker its link, and no command its life', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(1).url);
+    const early = await cluster.api(2).ping(broker.id, { orderingKey: null });
+    const dispatch = await link.nextDispatch();
+
+    const thaw = proxy.freeze();
+    link.succeed(dispatch);
+    await rest(6_000);
+    const refused = await cluster.api(2).ping(broker.id);
+    await rest(6_000);
+    thaw();
+    const confirmed = await link.next('confirm', 20_000);
+    const late = await eventually(
+      async () => {
+        const answer = await cluster.api(2).ping(broker.id, { orderingKey: null });
+        return answer.status === 202 && answer;
+      },
+      { withinMs: 20_000 },
+    );
+    const next = await link.nextDispatch(10_000);
+    link.succeed(next);
+
+    expect(refused.status).toBe(503);
+    expect(confirmed.ids).toEqual([early.body.dispatch.id]);
+    expect(next.id).toBe(late.body.dispatch.id);
+    expect(await cluster.api(1).dispatch(next.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    // Longer than it takes to declare somebody dead.
+    await rest(7_000);
+    const { body } = await cluster.api(1).get('/api/v1/replicas');
+    const active = body.items.filter(({ state }: { state: string }) => state === 'active');
+    expect(active.map(({ id }: { id: string }) => id).sort()).toEqual(
+      [cluster.hub(1).replicaId, cluster.hub(2).replicaId].sort(),
+    );
+    await link.close();
+  }, 60_000);
+
+  it('that ends the sessions on which replicas listen is listened to again within 2 s', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(1).url);
+    const { rows } = await database.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name like '%/listen'`,
+    );
+    const cutAt = performance.now();
+
+    await eventually(async () => {
+      const { body } = await cluster.api(1).get('/health');
+      return body.wakes.healthy && body.wakes.reconnects > 1;
+    });
+    const healedMs = performance.now() - cutAt;
+    // Through the other replica, so that only a wake can be this fast.
+    const sentAt = performance.now();
+    await cluster.api(2).ping(broker.id);
+    link.succeed(await link.nextDispatch());
+    const tookMs = performance.now() - sentAt;
+
+    expect(rows).toHaveLength(2);
+    expect(healedMs).toBeLessThan(2_500);
+    expect(tookMs).toBeLessThan(1_500);
+    await link.close();
+  }, 30_000);
+
+  it('that caught ended commands of a day without a partition gives them to the partition, once made', async () => {
+    // Ids are time: a process whose clock runs ahead by 20 days ends its commands in a day that has no partition yet.
+    const ahead = Date.now() + 20 * 86_400_000;
+    const day = new Date(ahead).toISOString().slice(0, 10);
+    const hex = ahead.toString(16).padStart(12, '0');
+    const id = `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000001`;
+    await database.query(
+      `insert into broker_dispatch_history
+         (id, seq, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
+       values ($1, 1, $1, 'broker.ping', '{}', 'normal', 'succeeded', now(), $1, '{}', '[]')`,
+      [id],
+    );
+    const place = async () =>
+      (
+        await database.query<{ at: string }>(
+          'select tableoid::regclass::text as at from broker_dispatch_history where id = $1',
+          [id],
+        )
+      ).rows.map(({ at }) => at);
+    const before = await place();
+
+    await database.query('select make_history_partition($1::date)', [day]);
+
+    expect(before).toEqual(['broker_dispatch_history_default']);
+    expect(await place()).toEqual([`broker_dispatch_history_p${day.replaceAll('-', '')}`]);
+  });
+});

@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import type { HubProcess } from '../support/hub-process.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+import { DatabaseProxy } from './support/database-proxy.js';
+
+describe('a replica whose connection breaks', () => {
+  let cluster: Cluster;
+  let proxy: DatabaseProxy;
+  let hub: HubProcess;
+  let broker: ScriptedBroker;
+  let api: ReturnType<Cluster['api']>;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(1);
+    proxy = await DatabaseProxy.start(cluster.database.url);
+    hub = await cluster.addReplica({ DATABASE_URL: proxy.url });
+    api = cluster.api(1);
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+    await proxy.stop();
+  });
+
+  beforeEach(async () => {
+    broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  });
+
+  it('after a claim was committed sends what it claimed all the same', async () => {
+    const link = await broker.connect(hub.url);
+    const broken = proxy.lose('answer', 'claim_by_ids');
+    const { body } = await api.ping(broker.id);
+    await broken;
+
+    const dispatch = await link.nextDispatch(5_000);
+    link.succeed(dispatch);
+
+    expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
+    expect(await api.dispatch(dispatch.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    await link.close();
+  });
+
+  it('after a command was committed finds it on record, accepts it once, and wakes its owner', async () => {
+    const link = await broker.connect(cluster.hub(0).url);
+    const broken = proxy.lose('answer', 'insert_dispatches');
+
+    const { status, body } = await api.ping(broker.id);
+    await broken;
+    const dispatch = await link.nextDispatch(2_000);
+    link.succeed(dispatch);
+
+    expect(status).toBe(202);
+    expect(dispatch.id).toBe(body.dispatch.id);
+    expect(await api.dispatch(dispatch.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    await link.close();
+  });
+
+  it('before a command reached the database does not say that it was refused', async () => {
+    const broken = proxy.lose('question', 'insert_dispatches');
+
+    const { status, body } = await api.ping(broker.id);
+    await broken;
+
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ code: 'outcome_unknown', dispatchId: expect.any(String) });
+  });
+
+  it('after a command was accepted does not say that it was refused when it cannot be read', async () => {
+    const broken = proxy.lose('question', 'find_dispatches');
+
+    const { status, body } = await api.ping(broker.id);
+    await broken;
+
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ code: 'outcome_unknown' });
+    expect(await api.dispatch(body.dispatchId)).toMatchObject({ state: 'pending' });
+  });
+
+  it('after an ack was told writes it later', async () => {
+    const link = await broker.connect(hub.url);
+    await api.ping(broker.id);
+    const dispatch = await link.nextDispatch();
+    const broken = proxy.lose('question', 'ack_dispatches');
+
+    link.ack(dispatch);
+    await broken;
+
+    await eventually(async () => (await api.dispatch(dispatch.id)).state === 'running');
+    await link.close();
+  });
+
+  it('after an ending was committed confirms it, and ends nothing twice', async () => {
+    const link = await broker.connect(hub.url);
+    await api.ping(broker.id);
+    const dispatch = await link.nextDispatch();
+    const broken = proxy.lose('answer', 'settle_dispatches');
+
+    link.succeed(dispatch);
+    await broken;
+
+    expect((await link.next('confirm')).ids).toEqual([dispatch.id]);
+    const states = (await api.trail(dispatch.id)).map(({ state }) => state);
+    expect(states).toEqual(['pending', 'claimed', 'succeeded']);
+    await link.close();
+  });
+
+  it('after an inventory was taken takes it again, and puts back once what was never begun', async () => {
+    const first = await broker.connect(hub.url);
+    await api.ping(broker.id);
+    const { id } = await first.nextDispatch();
+    first.cut();
+    const broken = proxy.lose('answer', 'reconcile_inventory');
+
+    const link = await broker.connect(hub.url);
+    await broken;
+    const again = await link.nextDispatch();
+    link.succeed(again);
+
+    expect(again).toMatchObject({ id, attempt: 2 });
+    expect(await api.dispatch(id, 5)).toMatchObject({ state: 'succeeded', attempt: 2 });
+    const reasons = (await api.trail(id)).flatMap(({ reason }) => reason ?? []);
+    expect(reasons).toEqual(['never_begun']);
+    await link.close();
+  });
+});

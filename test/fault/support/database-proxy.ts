@@ -1,0 +1,117 @@
+import { once } from 'node:events';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+
+type Fault = {
+  statement: string;
+  part: 'question' | 'answer';
+  /** Called with what lets a held part go on. */
+  hit: (goOn: () => void) => void;
+  isHeld: boolean;
+};
+
+/**
+ * Stands between a hub and its database and breaks or holds up a connection at the worst moment: when the server has carried out
+ * a statement and before its answer arrives, or when the statement was written and before the server has it. Prepared
+ * statements travel by name, so each can be told from its bytes.
+ */
+export class DatabaseProxy {
+  private readonly sockets = new Set<Socket>();
+  private fault: Fault | undefined;
+  private isFrozen = false;
+
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {}
+
+  static async start(databaseUrl: string): Promise<DatabaseProxy> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const target = new URL(databaseUrl);
+    const url = new URL(databaseUrl);
+    url.hostname = '127.0.0.1';
+    url.port = String((server.address() as { port: number }).port);
+    const proxy = new DatabaseProxy(server, url.href);
+    server.on('connection', (socket) => proxy.take(socket, target));
+    return proxy;
+  }
+
+  /** Breaks the connection under the next run of a statement. @returns what resolves when that has happened */
+  lose(part: Fault['part'], statement: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.fault = { part, statement, isHeld: false, hit: () => resolve() };
+    });
+  }
+
+  /** Holds up the next run of a statement. @returns when it is held, what lets it go on */
+  hold(part: Fault['part'], statement: string): Promise<() => void> {
+    return new Promise((resolve) => {
+      this.fault = { part, statement, isHeld: true, hit: resolve };
+    });
+  }
+
+  /** Nothing passes any more, and nothing is closed: a server that hangs. @returns what ends it */
+  freeze(): () => void {
+    this.isFrozen = true;
+    for (const socket of this.sockets) socket.pause();
+    return () => {
+      this.isFrozen = false;
+      for (const socket of this.sockets) socket.resume();
+    };
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private take(client: Socket, target: URL): void {
+    const upstream = connect(Number(target.port), target.hostname);
+    const end = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    let struck: Fault | undefined;
+    for (const socket of [client, upstream]) {
+      this.sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on('error', end);
+      socket.on('close', () => {
+        this.sockets.delete(socket);
+        end();
+      });
+    }
+    const strike = ({ isHeld, hit }: Fault, held: Buffer, to: Socket) => {
+      if (!isHeld) end();
+      hit(() => {
+        struck = undefined;
+        to.write(held);
+      });
+    };
+    client.on('data', (data) => {
+      const { fault } = this;
+      if (fault !== undefined && data.includes(`\0${fault.statement}\0`)) {
+        struck = fault;
+        this.fault = undefined;
+      }
+      if (struck?.part === 'question') strike(struck, data, upstream);
+      else upstream.write(data);
+    });
+    let answer = Buffer.alloc(0);
+    upstream.on('data', (data) => {
+      if (struck === undefined) {
+        client.write(data);
+        return;
+      }
+      // ReadyForQuery is the server's last word on a statement: by then it is committed.
+      answer = Buffer.concat([answer, data]);
+      if (answer.subarray(-READY.length).equals(READY)) strike(struck, answer, client);
+    });
+    if (this.isFrozen) for (const socket of [client, upstream]) socket.pause();
+  }
+}
+
+/** Outside of a transaction. */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
