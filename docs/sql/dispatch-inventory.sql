@@ -9,7 +9,8 @@ with owned as materialized (
 out as materialized (
   select dispatch.id,
          case
-           when said.status in ('running', 'ended') then 'adopt'
+           when said.status in ('running', 'ended') and said.attempt = dispatch.attempt then 'adopt'
+           when said.status in ('running', 'ended') then 'repeat'
            when said.status is null and dispatch.claim_journal = $4 then 'requeue'
            when dispatch.op <> all ($8::text[]) then 'fail'
            when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
@@ -33,10 +34,15 @@ kept as (
       trail = append_step(dispatch.trail, jsonb_build_object(
         'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', clock_timestamp(),
         'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
-        'reason', case out.verdict when 'adopt' then 'adopted' when 'requeue' then 'never_begun' else 'begun_and_lost' end
+        'reason', case out.verdict
+          when 'adopt' then 'adopted'
+          when 'repeat' then 'known_by_another_attempt'
+          when 'requeue' then 'never_begun'
+          else 'begun_and_lost'
+        end
       ))
   from out
-  where dispatch.id = out.id and out.verdict in ('adopt', 'requeue', 'retry')
+  where dispatch.id = out.id and out.verdict in ('adopt', 'repeat', 'requeue', 'retry')
   returning dispatch.id, dispatch.seq, dispatch.broker_id, dispatch.agent_id, dispatch.op, dispatch.ordering_key,
             dispatch.origin_replica, dispatch.state, dispatch.attempt,
             case when out.verdict = 'adopt' then 'adopt' else 'requeue' end as verdict

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PinoLogger } from 'nestjs-pino';
@@ -61,6 +62,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
 
 /** A replica from its first row to its last. */
 export class Hub {
+  private readonly log = new Logger('hub');
   private stopping: Promise<void> | undefined;
 
   private constructor(
@@ -131,15 +133,21 @@ export class Hub {
 
   private async close(): Promise<void> {
     const { app } = this;
-    await app.get(Ownership).releaseAll('the replica is stopping');
-    await app.get(DispatchLife).stop();
-    await Promise.all([app.get(Heartbeats).stop(), app.get(Reports).stop(), app.get(AuthDuties).stop()]);
-    await app.get(Wakes).stop();
-    await app.get(Replica).leave();
-    await app.get(InternalListener).close();
-    await app.close();
-    await app.get(DataSource).destroy();
-    await app.get(DatabaseServer).close();
+    const steps = [
+      () => app.get(Ownership).releaseAll('the replica is stopping'),
+      () => app.get(DispatchLife).stop(),
+      () => Promise.all([app.get(Heartbeats).stop(), app.get(Reports).stop(), app.get(AuthDuties).stop()]),
+      () => app.get(Wakes).stop(),
+      () => app.get(Replica).leave(),
+      () => app.get(InternalListener).close(),
+      () => app.close(),
+      () => app.get(DataSource).destroy(),
+      () => app.get(DatabaseServer).close(),
+    ];
+    // A step that fails must not keep the later ones from letting go of what they hold.
+    for (const step of steps) {
+      await step().catch((error: unknown) => this.log.warn({ err: error }, 'a step of the shutdown failed'));
+    }
   }
 }
 

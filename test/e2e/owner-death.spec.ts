@@ -82,6 +82,26 @@ describe('a command whose owner is killed', () => {
     await link.close();
   }, 30_000);
 
+  it('and that the journal knows by an earlier attempt is sent again, for the attempt that counts', async () => {
+    const first = await broker.connect(owner.url);
+    await cluster.api(0).ping(broker.id);
+    const early = await first.nextDispatch();
+    first.cut();
+    const second = await broker.connect(owner.url);
+    await second.nextDispatch();
+
+    await owner.kill();
+    const link = await broker.connect(cluster.hub(0).url, [
+      { id: early.id, attempt: early.attempt, status: 'running' },
+    ]);
+    const again = await link.nextDispatch();
+    link.succeed(again);
+
+    expect(again).toMatchObject({ id: early.id, attempt: 3 });
+    expect(await cluster.api(0).dispatch(early.id, 10)).toMatchObject({ state: 'succeeded', attempt: 3 });
+    await link.close();
+  }, 30_000);
+
   it('after the result was settled keeps its one ending when the broker tells it again', async () => {
     const first = await broker.connect(owner.url);
     await cluster.api(0).ping(broker.id);

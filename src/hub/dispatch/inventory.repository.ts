@@ -16,7 +16,8 @@ const REPEATABLE_OPS = Object.entries(OPS)
 // `said` is what the broker's journal knows. A row it does not know was never begun, if it was claimed for this very
 // journal; if it was claimed for another one, nobody can say. Rows claimed under the epoch of this link itself are
 // passed over: the inventory was told before they were sent. They exist where this statement is a repeat of one
-// whose answer was lost, and which may still be on its way.
+// whose answer was lost, and which may still be on its way. A row that the journal knows by another attempt is sent
+// again, so that the broker's journal answers for the attempt that counts.
 const RECONCILE = statement(
   'reconcile_inventory',
   `
@@ -28,7 +29,8 @@ const RECONCILE = statement(
   out as materialized (
     select dispatch.id,
            case
-             when said.status in ('running', 'ended') then 'adopt'
+             when said.status in ('running', 'ended') and said.attempt = dispatch.attempt then 'adopt'
+             when said.status in ('running', 'ended') then 'repeat'
              when said.status is null and dispatch.claim_journal = $4 then 'requeue'
              when dispatch.op <> all ($8::text[]) then 'fail'
              when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
@@ -52,10 +54,15 @@ const RECONCILE = statement(
         trail = append_step(dispatch.trail, jsonb_build_object(
           'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', clock_timestamp(),
           'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
-          'reason', case out.verdict when 'adopt' then 'adopted' when 'requeue' then 'never_begun' else 'begun_and_lost' end
+          'reason', case out.verdict
+            when 'adopt' then 'adopted'
+            when 'repeat' then 'known_by_another_attempt'
+            when 'requeue' then 'never_begun'
+            else 'begun_and_lost'
+          end
         ))
     from out
-    where dispatch.id = out.id and out.verdict in ('adopt', 'requeue', 'retry')
+    where dispatch.id = out.id and out.verdict in ('adopt', 'repeat', 'requeue', 'retry')
     returning dispatch.id, dispatch.seq, dispatch.broker_id, dispatch.agent_id, dispatch.op, dispatch.ordering_key,
               dispatch.origin_replica, dispatch.state, dispatch.attempt,
               case when out.verdict = 'adopt' then 'adopt' else 'requeue' end as verdict
