@@ -36,7 +36,7 @@ made from the commands themselves and asks no hub: names of agents and brokers a
 upgrade. For one session of bash:
 
 \`\`\`sh
-source <(fairlead completion bash)
+eval "$(fairlead completion bash)"
 \`\`\`
 `;
 

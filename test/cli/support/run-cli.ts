@@ -9,7 +9,14 @@ export const TOKEN = 'flp_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG';
 
 export type Ran = { code: number; out: string; err: string; json: () => unknown; pauses: number[] };
 
-type Given = { env?: NodeJS.ProcessEnv; stdin?: string; isTTY?: boolean; programs?: Partial<Programs> };
+type Given = {
+  env?: NodeJS.ProcessEnv;
+  stdin?: string;
+  isTTY?: boolean;
+  programs?: Partial<Programs>;
+  /** Called whenever the command pauses, before time passes. */
+  onPause?: (ms: number) => void;
+};
 
 /** A user's folder that is gone after the test. */
 export function makeHome(): { path: string; remove: () => void } {
@@ -20,7 +27,7 @@ export function makeHome(): { path: string; remove: () => void } {
 /** Runs the command in this process, with time that passes only where the command pauses. */
 export async function runCli(
   argv: string[],
-  { env = {}, stdin = '', isTTY = false, programs = {} }: Given = {},
+  { env = {}, stdin = '', isTTY = false, programs = {}, onPause }: Given = {},
 ) {
   const streams = { stdout: Object.assign(new PassThrough(), { isTTY }), stderr: new PassThrough() };
   const pauses: number[] = [];
@@ -29,6 +36,7 @@ export async function runCli(
     nowMs: () => nowMs,
     pause: (ms: number) => {
       if (ms > 0) pauses.push(ms);
+      onPause?.(ms);
       nowMs += ms;
       return Promise.resolve();
     },

@@ -8,11 +8,13 @@ import { PROBLEMS, type ProblemCode } from '../../../src/hub/problems/code.js';
 
 export type Asked = { method: string; path: string; headers: IncomingHttpHeaders; body: unknown };
 
-/** `dies`: the connection breaks after the request has arrived. */
-export type Answer = 'dies' | { status?: number; headers?: Record<string, string>; body?: unknown };
+/** `dies`: the connection breaks after the request has arrived. `hangs`: there is no answer. */
+export type Answer = 'dies' | 'hangs' | { status?: number; headers?: Record<string, string>; body?: unknown };
 
 export class ScriptedHub {
   readonly asked: Asked[] = [];
+  /** Called after a request has arrived, before it is answered. */
+  onAsked: (() => void) | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -43,11 +45,13 @@ export class ScriptedHub {
       request.on('end', () => {
         const { method = '', url = '', headers } = request;
         this.asked.push({ method, path: url, headers, body: text === '' ? undefined : JSON.parse(text) });
+        this.onAsked?.();
         const answer = (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? {};
         if (answer === 'dies') {
           request.socket.destroy();
           return;
         }
+        if (answer === 'hangs') return;
         const { status = 200, headers: extra = {}, body } = answer;
         response.writeHead(status, { 'content-type': 'application/json', ...extra });
         response.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));
