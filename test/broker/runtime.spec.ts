@@ -8,21 +8,13 @@ import type { OpArgs, ProcessSpec } from '../../src/protocol/op.js';
 import { ProcessRuntime } from '../../src/broker/runtime/runtime.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { isProcess, untilShimsHaveEnded } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
 const inTime = () => true;
 const tooLate = () => false;
 const NO_LIMITS = { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null };
-
-/** What a test learns of a process from outside the product. */
-function isProcess(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
 
 describe('the processes that a broker runs', () => {
   let folder: string;
@@ -45,6 +37,7 @@ describe('the processes that a broker runs', () => {
       await runtime.stopAll(0);
       await runtime.stop();
     }
+    await untilShimsHaveEnded(join(folder, 'agents'));
     rmSync(folder, { recursive: true });
     expect(lines).toEqual([]);
     await expectNoLeaks(before);

@@ -30,7 +30,7 @@ export type ExitReason = 'stopped' | 'displaced';
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** What the connector needs from the broker it connects. */
-export type Attendant = {
+type Attendant = {
   hello(): Hello;
   /** A link was welcomed and is now the newest; must not block. */
   attend(link: Link): void;

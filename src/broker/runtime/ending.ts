@@ -13,7 +13,7 @@ export function isLive(state: RunState): state is LiveState {
   return state.kind === 'starting' || state.kind === 'running';
 }
 
-export type EndOptions = {
+type EndOptions = {
   graceMs: number;
   /** Whether a run that was not asked to stop yet may still be. */
   mayBegin: () => boolean;

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -62,6 +62,16 @@ describe('the output of a run', () => {
     write(['two\n'], { bytes: 100, files: 2 });
 
     expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n');
+  });
+
+  it('costs lines, and never the process, where the disk takes nothing', () => {
+    symlinkSync('/dev/full', path);
+    const writer = new OutputWriter(path);
+
+    expect(() => writer.write(Buffer.from('a line\n'))).not.toThrow();
+    expect(() => writer.write(Buffer.from('another\n'))).not.toThrow();
+
+    writer.close();
   });
 
   it('is for its owner alone', () => {

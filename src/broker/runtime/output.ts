@@ -2,9 +2,16 @@
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 
+export const OUTPUT_NAME = 'output.log';
+
+/** Whether a name in a run's folder is that of its output, the newest part or an older one. */
+export function isOutput(name: string | null): boolean {
+  return name?.startsWith(OUTPUT_NAME) === true;
+}
+
 export type Rotation = { bytes: number; files: number };
 
-export const ROTATION: Rotation = { bytes: 10 * 1024 * 1024, files: 5 };
+const ROTATION: Rotation = { bytes: 10 * 1024 * 1024, files: 5 };
 
 /**
  * Appends to a file and begins another at a line's end once it is full. Written synchronously: what was taken from

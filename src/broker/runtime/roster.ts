@@ -5,7 +5,7 @@ import { isUuid } from '../../protocol/read.js';
 import { readJsonFile, writeDurably } from '../durable-file.js';
 import { RunFolder } from './run-folder.js';
 
-export type AgentEntry = { agentId: string; name: string; runId: string };
+type AgentEntry = { agentId: string; name: string; runId: string };
 
 /** Runs kept of an agent, with their output. */
 const RUNS_KEPT = 5;

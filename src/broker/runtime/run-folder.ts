@@ -14,6 +14,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
 import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
+import { OUTPUT_NAME } from './output.js';
 import { identify, isAlive, type ProcessIdentity } from '../process-identity.js';
 
 export type RunOrder = {
@@ -34,7 +35,7 @@ export type RunExit = {
   at: string;
 };
 
-export type StopOrder = { graceMs: number };
+type StopOrder = { graceMs: number };
 
 /** Where a run stands, as far as its files and the process table tell. */
 export type RunState =
@@ -50,7 +51,7 @@ export class RunFolder {
   constructor(readonly path: string) {}
 
   get outputPath(): string {
-    return join(this.path, 'output.log');
+    return join(this.path, OUTPUT_NAME);
   }
 
   /** Makes the folder with its order, unless it is there. */

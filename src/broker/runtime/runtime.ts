@@ -18,7 +18,7 @@ import { until } from './until.js';
 const START_WITHIN_MS = 15_000;
 const LOG_BYTES = 200 * 1024;
 
-export type RuntimeOptions = {
+type RuntimeOptions = {
   agentsPath: string;
   /** The program that supervises a run. */
   shim: string;

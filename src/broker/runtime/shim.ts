@@ -13,7 +13,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, watch } from 'node:fs';
 import type { ProcessLimits } from '../../protocol/op.js';
 import { identify, killGroup, signalGroup } from '../process-identity.js';
-import { OutputWriter } from './output.js';
+import { isOutput, OutputWriter } from './output.js';
 import { isProgram } from './program.js';
 import { RunFolder, type RunExit, type RunOrder } from './run-folder.js';
 
@@ -86,7 +86,9 @@ async function run(order: RunOrder): Promise<RunExit> {
     if (wallSeconds !== null && performance.now() - startedMs >= wallSeconds * 1000)
       stop('wall_limit', WALL_GRACE_MS);
   };
-  const watcher = watch(folder.path, look).on('error', () => undefined);
+  const watcher = watch(folder.path, (_event, name) => {
+    if (!isOutput(name)) look();
+  }).on('error', () => undefined);
   const looking = setInterval(look, LOOK_MS);
   look();
 

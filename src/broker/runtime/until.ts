@@ -1,4 +1,6 @@
+import { setMaxListeners } from 'node:events';
 import { watch, type FSWatcher } from 'node:fs';
+import { isOutput } from './output.js';
 
 const LOOK_MS = 250;
 
@@ -17,6 +19,8 @@ export async function until<T>(
   const watcher = watchIfPossible(folder, () => wake());
   const isOver = () => signal?.aborted === true;
   const onAbort = () => wake();
+  // As many wait for one signal as there are runs.
+  if (signal !== undefined) setMaxListeners(0, signal);
   signal?.addEventListener('abort', onAbort);
   const giveUpAt = withinMs === undefined ? Infinity : performance.now() + withinMs;
   try {
@@ -45,7 +49,10 @@ export async function until<T>(
 /** The system has only so many watches to give; looking a few times a second does without. */
 function watchIfPossible(folder: string, onChange: () => void): FSWatcher | undefined {
   try {
-    return watch(folder, onChange).on('error', () => undefined);
+    // What a process writes says nothing of how it is.
+    return watch(folder, (_event, name) => {
+      if (!isOutput(name)) onChange();
+    }).on('error', () => undefined);
   } catch {
     return undefined;
   }

@@ -1,0 +1,241 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Home } from '../../src/broker/home.js';
+import { eventually } from '../support/eventually.js';
+import { FAIRLEAD } from '../support/hub-process.js';
+import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { isProcess, untilShimsHaveEnded, witnessedAgent } from './support/agents.js';
+import { ScriptedHub, type HubLink } from './support/hub.js';
+import { joinedHome } from './support/membership.js';
+
+const STUBBORN = `trap '' TERM; while :; do sleep 0.05; done`;
+
+describe('the broker as a user runs it', () => {
+  let before: Stock;
+  let hub: ScriptedHub;
+  let home: Home;
+  let children: ChildProcess[];
+  let agents: ReturnType<typeof witnessedAgent>[];
+
+  beforeEach(async () => {
+    before = takeStock();
+    hub = await ScriptedHub.open();
+    home = await joinedHome(hub.url);
+    children = [];
+    agents = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(children.map(kill));
+    for (const agent of agents) agent.kill();
+    await untilShimsHaveEnded(home.agentsPath);
+    await hub.close();
+    rmSync(home.path, { recursive: true });
+    await expectNoLeaks(before);
+  });
+
+  const start = (...options: string[]) => {
+    const child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', home.path, ...options], {
+      env: { PATH: process.env.PATH },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, err }));
+    children.push(child);
+    return { child, ended };
+  };
+  const kill = async (child: ChildProcess) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  const agent = (script?: string) => {
+    const made = witnessedAgent(home.path, script);
+    agents.push(made);
+    return made;
+  };
+  const inventory = async (link: HubLink) => (await link.next('inventory')).entries;
+
+  describe('killed with -9', () => {
+    it('before it has read a command knows nothing of it, and does it once when it is sent again', async () => {
+      const { child } = start();
+      const web = agent();
+      const first = await hub.link(0);
+      await first.next('inventory');
+      child.kill('SIGSTOP');
+      const item = first.dispatch('agent.start', web.start());
+      await kill(child);
+      start();
+
+      const second = await hub.link(1);
+      expect(await inventory(second)).toEqual([]);
+      second.send({ t: 'dispatch', dispatches: [item] });
+
+      expect(await second.result(item.id)).toMatchObject({ outcome: 'succeeded' });
+      expect(await web.witnessed()).toHaveLength(1);
+    });
+
+    it('at the moment of its ack has the command on record, and does it once', async () => {
+      const { child } = start();
+      const web = agent();
+      const first = await hub.link(0);
+      await first.next('inventory');
+      first.onFrame = ({ t }) => t === 'ack' && child.kill('SIGKILL');
+      const item = first.dispatch('agent.start', web.start());
+      await first.ended;
+      start();
+
+      const second = await hub.link(1);
+
+      expect((await inventory(second)).map(({ id }) => id)).toEqual([item.id]);
+      expect(await second.result(item.id)).toMatchObject({
+        outcome: 'succeeded',
+        body: { pid: (await web.witnessed())[0] },
+      });
+      expect(await web.witnessed()).toHaveLength(1);
+    });
+
+    it('in the middle of a command says that it goes on, and finishes it', async () => {
+      const { child } = start();
+      const web = agent(STUBBORN);
+      const first = await hub.link(0);
+      const started = web.start();
+      await first.result(first.dispatch('agent.start', started).id);
+      const item = first.dispatch('agent.stop', { ...started, graceMs: 3_000 });
+      await first.find(
+        (frame) => frame.t === 'event' && frame.agents.some(({ phase }) => phase === 'stopping'),
+        'an agent that stops',
+      );
+      await kill(child);
+      start();
+
+      const second = await hub.link(1);
+
+      expect(await inventory(second)).toContainEqual({ id: item.id, attempt: 1, status: 'running' });
+      expect(await second.result(item.id)).toMatchObject({ outcome: 'succeeded', body: { exitCode: null } });
+    });
+
+    it('after the end of a command tells its result again, until it is confirmed', async () => {
+      const web = agent();
+      const first = start();
+      const link = await hub.link(0);
+      const item = link.dispatch('agent.start', web.start());
+      const result = await link.result(item.id);
+      await kill(first.child);
+      const second = start();
+
+      const next = await hub.link(1);
+      expect(await inventory(next)).toEqual([{ id: item.id, attempt: 1, status: 'ended' }]);
+      expect(await next.result(item.id)).toEqual(result);
+      next.send({ t: 'confirm', ids: [item.id] });
+      const marker = next.dispatch('broker.ping', {});
+      await next.result(marker.id);
+      await kill(second.child);
+      start();
+
+      const last = await hub.link(2);
+      expect((await inventory(last)).map(({ id }) => id)).toEqual([marker.id]);
+      expect(await web.witnessed()).toHaveLength(1);
+    }, 30_000);
+
+    it('lets its agents go on, and gives up its home', async () => {
+      const { child } = start();
+      const web = agent();
+      const link = await hub.link(0);
+      await link.result(link.dispatch('agent.start', web.start()).id);
+      await kill(child);
+
+      start();
+
+      const { agents: reports } = await (await hub.link(1)).next('event');
+      expect(reports).toMatchObject([{ agentId: web.agentId, phase: 'running' }]);
+    });
+  });
+
+  it('is refused while another one uses its home', async () => {
+    start();
+    await hub.link(0);
+
+    const { code, err } = await start().ended;
+
+    expect(code).not.toBe(0);
+    expect(err).toMatch(/another broker \(process \d+\) is using/);
+    expect(hub.links).toHaveLength(1);
+  });
+
+  it('ends with a fault where another instance took its place', async () => {
+    const { ended } = start();
+    (await hub.link(0)).socket.close(4409, 'another instance connected with the same credential');
+
+    const { code, err } = await ended;
+
+    expect(code).not.toBe(0);
+    expect(err).toContain('look for a copy of that folder');
+  });
+
+  it('says that it is degraded while its journal cannot be written, acks nothing of that, and stays', async () => {
+    hub.welcome = { heartbeatMs: 50 };
+    const child = spawn(
+      '/bin/sh',
+      [
+        '-c',
+        'ulimit -f 1000 && exec "$@"',
+        'sh',
+        process.execPath,
+        FAIRLEAD,
+        'broker',
+        'start',
+        '--home',
+        home.path,
+      ],
+      { env: { PATH: process.env.PATH }, stdio: 'ignore' },
+    );
+    children.push(child);
+    const link = await hub.link(0);
+    await link.next('inventory');
+
+    const large = { padding: 'x'.repeat(700_000) };
+    const { id } = link.dispatch('broker.ping', large);
+
+    await link.find(
+      (frame) => frame.t === 'heartbeat' && frame.health === 'degraded',
+      'a degraded heartbeat',
+    );
+    expect(link.count('ack')).toBe(0);
+    link.send({
+      t: 'dispatch',
+      dispatches: [{ id, attempt: 1, op: 'broker.ping', args: {}, key: null, remainingMs: 9_999 }],
+    });
+    expect(await link.result(id)).toMatchObject({ outcome: 'succeeded' });
+    await link.find((frame) => frame.t === 'heartbeat' && frame.health === 'online', 'a healthy heartbeat');
+  });
+
+  it('says goodbye on SIGTERM and ends well, and its agents go on', async () => {
+    const { child, ended } = start();
+    const web = agent();
+    const link = await hub.link(0);
+    await link.result(link.dispatch('agent.start', web.start()).id);
+
+    child.kill('SIGTERM');
+
+    await link.next('goodbye');
+    expect(await ended).toMatchObject({ code: 0 });
+    expect((await web.witnessed()).every(isProcess)).toBe(true);
+  });
+
+  it('stops its agents on SIGTERM where it was told to', async () => {
+    const { child, ended } = start('--stop-agents');
+    const web = agent();
+    const link = await hub.link(0);
+    await link.result(link.dispatch('agent.start', web.start()).id);
+
+    const pids = await web.witnessed();
+    child.kill('SIGTERM');
+
+    expect(await ended).toMatchObject({ code: 0 });
+    await eventually(() => !pids.some(isProcess));
+  });
+});
