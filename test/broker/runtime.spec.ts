@@ -84,8 +84,6 @@ describe('the processes that a broker runs', () => {
     join(folder, 'agents', agentId, 'runs', runId);
   const witness = () => join(folder, 'witness');
   const witnessed = () => (existsSync(witness()) ? readFileSync(witness(), 'utf8').trim().split('\n') : []);
-  const phases = ({ reports }: Life, runId: string) =>
-    reports.filter((report) => report.runId === runId).map(({ phase }) => phase);
   const last = ({ reports }: Life, runId: string) =>
     reports.filter((report) => report.runId === runId).at(-1);
   const ended = (life: Life, runId: string) =>
@@ -315,7 +313,6 @@ describe('the processes that a broker runs', () => {
 
       expect(exitCode).toBe(5);
       expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped', exitCode: 5 });
-      expect(phases(life, web.runId)).toContain('stopping');
       expect(await logs(life, web.agentId)).toContain('bye');
     });
 
