@@ -32,7 +32,7 @@ describe('the broker as a user runs it', () => {
     for (const agent of agents) agent.kill();
     await untilShimsHaveEnded(home.agentsPath);
     await hub.close();
-    rmSync(home.path, { recursive: true });
+    rmSync(home.path, { recursive: true, maxRetries: 30, retryDelay: 100 });
     await expectNoLeaks(before);
   });
 

@@ -37,7 +37,7 @@ describe('a broker and its hub', () => {
     cleanups = [
       () => hub.close(),
       () => untilShimsHaveEnded(home.agentsPath),
-      () => rmSync(home.path, { recursive: true }),
+      () => rmSync(home.path, { recursive: true, maxRetries: 30, retryDelay: 100 }),
     ];
   });
 

@@ -47,7 +47,7 @@ describe('the executor on a real journal', () => {
 
   afterEach(async () => {
     await journal.close();
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, maxRetries: 30, retryDelay: 100 });
     await expectNoLeaks(before);
   });
 

@@ -59,7 +59,7 @@ export class BrokerProcess {
 
   async remove(): Promise<void> {
     await this.kill();
-    rmSync(this.home, { recursive: true, force: true });
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 });
   }
 
   private async epoch(api: Api): Promise<number> {
