@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Locks: none but those of the new tables, and briefly the one that a foreign key to broker takes. */
+/** Locks: none but those of the new tables. */
 export class CreateCredentials1790000000003 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`

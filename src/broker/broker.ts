@@ -123,6 +123,7 @@ export class Broker {
     await this.runtime.stop();
     await settled;
     await this.connector.stop('the broker stops');
+    await this.addresses.settled();
     await this.journal.close();
   }
 

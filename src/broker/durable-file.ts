@@ -54,7 +54,7 @@ export async function readJsonFile<T>(path: string): Promise<T | undefined> {
 }
 
 /** Not by class: an embedder may run the broker in a realm of its own, as Jest does. */
-function isErrno(error: unknown, code: string): boolean {
+export function isErrno(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
 

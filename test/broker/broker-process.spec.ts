@@ -6,7 +6,7 @@ import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD } from '../support/hub-process.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { isProcess, untilShimsHaveEnded, witnessedAgent } from './support/agents.js';
+import { isProcess, endRuns, witnessedAgent } from './support/agents.js';
 import { ScriptedHub, type HubLink } from './support/hub.js';
 import { joinedHome } from './support/membership.js';
 
@@ -17,20 +17,17 @@ describe('the broker as a user runs it', () => {
   let hub: ScriptedHub;
   let home: Home;
   let children: ChildProcess[];
-  let agents: ReturnType<typeof witnessedAgent>[];
 
   beforeEach(async () => {
     before = takeStock();
     hub = await ScriptedHub.open();
     home = await joinedHome(hub.url);
     children = [];
-    agents = [];
   });
 
   afterEach(async () => {
     await Promise.all(children.map(kill));
-    for (const agent of agents) agent.kill();
-    await untilShimsHaveEnded(home.agentsPath);
+    await endRuns(home.agentsPath);
     await hub.close();
     rmSync(home.path, { recursive: true, maxRetries: 30, retryDelay: 100 });
     await expectNoLeaks(before);
@@ -52,11 +49,7 @@ describe('the broker as a user runs it', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
   };
-  const agent = (script?: string) => {
-    const made = witnessedAgent(home.path, script);
-    agents.push(made);
-    return made;
-  };
+  const agent = (script?: string) => witnessedAgent(home.path, script);
   const inventory = async (link: HubLink) => (await link.next('inventory')).entries;
 
   describe('killed with -9', () => {

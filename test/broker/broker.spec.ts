@@ -7,7 +7,7 @@ import { systemClocks } from '../../src/broker/clocks.js';
 import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { untilShimsHaveEnded, witnessedAgent } from './support/agents.js';
+import { endRuns, witnessedAgent } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { ScriptedHub } from './support/hub.js';
 import { LEVEL, readableLog, type LogLine } from './support/log.js';
@@ -36,7 +36,7 @@ describe('a broker and its hub', () => {
     home = await joinedHome(hub.url);
     cleanups = [
       () => hub.close(),
-      () => untilShimsHaveEnded(home.agentsPath),
+      () => endRuns(home.agentsPath),
       () => rmSync(home.path, { recursive: true, maxRetries: 30, retryDelay: 100 }),
     ];
   });
@@ -69,11 +69,7 @@ describe('a broker and its hub', () => {
     cleanups.push(() => other.close());
     return other;
   };
-  const agent = (script?: string) => {
-    const made = witnessedAgent(home.path, script);
-    cleanups.unshift(() => made.kill());
-    return made;
-  };
+  const agent = (script?: string) => witnessedAgent(home.path, script);
   const logged = (text: string, level?: number) =>
     eventually(() => lines.find((line) => line.msg.includes(text) && (level ?? line.level) === line.level));
   const waits = (): number[] =>

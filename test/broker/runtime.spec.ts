@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -8,7 +16,7 @@ import type { OpArgs, ProcessSpec } from '../../src/protocol/op.js';
 import { ProcessRuntime } from '../../src/broker/runtime/runtime.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { isProcess, untilShimsHaveEnded } from './support/agents.js';
+import { isProcess, endRuns } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
@@ -37,7 +45,7 @@ describe('the processes that a broker runs', () => {
       await runtime.stopAll(0);
       await runtime.stop();
     }
-    await untilShimsHaveEnded(join(folder, 'agents'));
+    await endRuns(join(folder, 'agents'));
     // A shim that came too late for a run may still be on its way out.
     rmSync(folder, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 });
     expect(lines).toEqual([]);
@@ -429,6 +437,20 @@ describe('the processes that a broker runs', () => {
       expect(last(life, web.runId)?.phase).toBe('stopped');
       expect(life.forgotten).toEqual([web.agentId]);
       expect(await logs(life, web.agentId)).toEqual([]);
+    });
+
+    it('are gone for good although the broker died within the deletion', async () => {
+      const life = await live();
+      const web = order('true');
+      await life.runtime.startRun(web, inTime);
+      await ended(life, web.runId);
+      const agentPath = join(folder, 'agents', web.agentId);
+      renameSync(agentPath, `${agentPath}.gone`);
+      await die(life);
+
+      await live();
+
+      expect(readdirSync(join(folder, 'agents'))).toEqual([]);
     });
 
     it('may be deleted again, or never have been', async () => {

@@ -77,6 +77,17 @@ describe('Addresses', () => {
     expect(later.round(null)).toEqual(['http://a', 'http://b', 'http://c']);
   });
 
+  it('keeps the newest word of several that came at once', async () => {
+    const addresses = new Addresses(['http://a'], path);
+    for (const url of ['http://b', 'http://c', 'http://d']) void addresses.learn([url]);
+    await addresses.settled();
+
+    const later = new Addresses(['http://a'], path);
+    await later.load();
+
+    expect(later.round(null)).toEqual(['http://a', 'http://d']);
+  });
+
   it('keeps the last word where the hub offers none', async () => {
     const addresses = new Addresses(['http://a'], path);
     await addresses.learn(['http://b']);

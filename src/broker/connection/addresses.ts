@@ -67,6 +67,8 @@ export function roundOf(told: readonly string[], learned: readonly string[], los
 
 export class Addresses {
   #learned: string[] = [];
+  /** One write after another, so that the newest word is what stays. */
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(
     readonly told: readonly string[],
@@ -84,7 +86,14 @@ export class Addresses {
     const usable = usableAlternatives(this.told, offered);
     if (usable.length === 0 || usable.join() === this.#learned.join()) return;
     this.#learned = usable;
-    await writeDurably(this.path, JSON.stringify(usable));
+    const writing = this.#writing.then(() => writeDurably(this.path, JSON.stringify(usable)));
+    this.#writing = writing.catch(() => undefined);
+    await writing;
+  }
+
+  /** Resolves when what was learned is kept, or could not be. */
+  async settled(): Promise<void> {
+    await this.#writing;
   }
 
   round(lost: string | null): string[] {

@@ -1,11 +1,17 @@
 /** The agents of this broker on disk: `agents/<id>/agent.json` names the latest run, `agents/<id>/runs/` holds all. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUuid } from '../../protocol/read.js';
-import { readJsonFile, writeDurably } from '../durable-file.js';
+import { isErrno, readJsonFile, writeDurably } from '../durable-file.js';
 import { RunFolder } from './run-folder.js';
 
 type AgentEntry = { agentId: string; name: string; runId: string };
+
+/** Ends the name of a folder whose agent is deleted. */
+const GONE = '.gone';
+
+/** What an agent left running may write to its folder for a moment yet. */
+const REMOVED = { recursive: true, force: true, maxRetries: 5 } as const;
 
 /** Runs kept of an agent, with their output. */
 const RUNS_KEPT = 5;
@@ -35,9 +41,20 @@ export class Roster {
       await rm(this.run(entry.agentId, runId).path, { recursive: true, force: true });
   }
 
+  /** In one step first: a shim that is late must find no folder to run in, not one that is half gone. */
   async forget(agentId: string): Promise<void> {
-    // What the agent left running may write to its folder for a moment yet.
-    await rm(this.folder(agentId), { recursive: true, force: true, maxRetries: 5 });
+    const gone = `${this.folder(agentId)}${GONE}`;
+    await rm(gone, REMOVED);
+    await rename(this.folder(agentId), gone).catch((error: unknown) => {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    });
+    await rm(gone, REMOVED);
+  }
+
+  /** Removes what a deletion left that was cut short. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.path).catch(() => []);
+    for (const name of names.filter((each) => each.endsWith(GONE))) await rm(join(this.path, name), REMOVED);
   }
 
   run(agentId: string, runId: string): RunFolder {

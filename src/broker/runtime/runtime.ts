@@ -44,6 +44,7 @@ export class ProcessRuntime {
 
   /** Finds the runs of earlier lives: those that go on are followed, and what ended meanwhile is reported. */
   async recover(): Promise<void> {
+    await this.roster.sweep();
     for (const { agentId, runId } of await this.roster.all()) {
       const run = this.roster.run(agentId, runId);
       // What no shim has taken is not a run yet: the command that asked for it decides.

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { eventually } from '../../support/eventually.js';
 
@@ -23,26 +23,29 @@ export function witnessedAgent(folder: string, script = 'exec sleep 600') {
     existsSync(witness) ? readFileSync(witness, 'utf8').trim().split('\n').filter(Boolean).map(Number) : [];
   /** A command runs a moment before it has written anything. */
   const witnessed = () => eventually(() => (pids().length > 0 ? pids() : undefined));
-  const kill = () => {
-    for (const pid of pids()) {
-      try {
-        process.kill(-pid, 'SIGKILL');
-      } catch {
-        // It has ended.
-      }
-    }
-  };
-  return { agentId, start, pids, witnessed, kill };
+  return { agentId, start, pids, witnessed };
 }
 
-/** Waits until no shim writes to these folders any more: they are nobody's children, and seen by no other check. */
-export async function untilShimsHaveEnded(agentsPath: string): Promise<void> {
+/**
+ * Kills what still runs below these folders, and waits until no shim writes to them any more: they are nobody's
+ * children, and seen by no other check.
+ */
+export async function endRuns(agentsPath: string): Promise<void> {
   if (!existsSync(agentsPath)) return;
-  const names = readdirSync(agentsPath, { recursive: true, encoding: 'utf8' });
-  const shims = names
-    .filter((name) => name.endsWith('shim.json'))
-    .map((name) => JSON.parse(readFileSync(join(agentsPath, name), 'utf8')) as { pid: number });
-  await eventually(() => shims.every(({ pid }) => pid === process.pid || !isProcess(pid)));
+  await eventually(() => {
+    for (const pid of pidsIn(agentsPath, 'pid.json')) {
+      if (isProcess(pid)) process.kill(-pid, 'SIGKILL');
+    }
+    return !pidsIn(agentsPath, 'shim.json').some((pid) => pid !== process.pid && isProcess(pid));
+  });
+  // A shim that was launched and has not looked yet must find nothing to run.
+  renameSync(agentsPath, `${agentsPath}.gone`);
+}
+
+function pidsIn(agentsPath: string, file: string): number[] {
+  return readdirSync(agentsPath, { recursive: true, encoding: 'utf8' })
+    .filter((name) => basename(name) === file)
+    .map((name) => (JSON.parse(readFileSync(join(agentsPath, name), 'utf8')) as { pid: number }).pid);
 }
 
 /** What a test learns of a process from outside the product; one that only waits to be reaped is none. */

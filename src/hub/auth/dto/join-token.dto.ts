@@ -1,20 +1,21 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsInt, Max, Min } from 'class-validator';
 import type { JoinTokenRow } from '../join-token.repository.js';
 import { IsLabels } from './labels.js';
+import { Omittable } from './omittable.js';
 
 const LONGEST_S = 90 * 24 * 60 * 60;
 
 export class CreateJoinTokenDto {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 10_000, default: 1 })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(10_000)
   seats = 1;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: LONGEST_S, default: 3_600 })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(LONGEST_S)
@@ -25,7 +26,7 @@ export class CreateJoinTokenDto {
     additionalProperties: { type: 'string' },
     description: 'Labels that every broker gets that joins with the token.',
   })
-  @IsOptional()
+  @Omittable()
   @IsLabels()
   labels: Record<string, string> = {};
 }

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { IsInt, IsString, Matches, Max, Min } from 'class-validator';
 import type { PersonalTokenRow } from '../personal-token.repository.js';
+import { Omittable } from './omittable.js';
 
 const DAY_S = 24 * 60 * 60;
 /** Printable, so that a list of tokens cannot be made to lie on a terminal. */
@@ -13,7 +14,7 @@ export class CreatePersonalTokenDto {
   name: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 60, maximum: 365 * DAY_S, default: 90 * DAY_S })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(60)
   @Max(365 * DAY_S)
