@@ -26,6 +26,7 @@ export class CreateBrokers1790000000002 implements MigrationInterface {
         transport text not null,
         boot_id uuid not null,
         journal_id uuid not null,
+        window_size integer not null default 1,
         since timestamptz not null default now(),
         released_at timestamptz,
         release_reason text,

@@ -11,12 +11,18 @@ const COMMAND_COLUMNS = `
         attempt integer not null default 0,
         failures integer not null default 0,
         max_failures integer not null default 5,
+        contract text not null default 'until',
+        link_epoch bigint,
+        not_before timestamptz,
+        retry_at timestamptz,
         deadline_at timestamptz not null,
+        cancel_requested_at timestamptz,
         claimed_by uuid,
         claim_epoch bigint,
         claim_journal uuid,
         claimed_at timestamptz,
         origin_replica uuid not null,
+        redrive_of uuid,
         initiator jsonb not null,
         trail jsonb not null,
         created_at timestamptz not null default now(),`;
@@ -95,6 +101,9 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
         constraint broker_dispatch_is_known_by_id primary key (id),
         constraint broker_dispatch_state_is_live check (state in ('pending', 'claimed', 'running')),
         constraint broker_dispatch_lane_is_known check (lane in ('control', 'normal', 'bulk')),
+        constraint broker_dispatch_contract_is_known check (
+          contract in ('until', 'now_or_fail', 'on_attach', 'latest_only')
+        ),
         constraint broker_dispatch_claim_is_whole check (
           state = 'pending' or (claimed_by is not null and claim_epoch is not null and claim_journal is not null)
         )
@@ -103,6 +112,14 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
     await runner.query(
       `create index broker_dispatch_of_key on broker_dispatch (broker_id, ordering_key, seq)`,
     );
+    await runner.query(`create index broker_dispatch_by_deadline on broker_dispatch (deadline_at)`);
+    await runner.query(`
+      create table broker_dispatch_floor (
+        broker_id uuid not null,
+        seq bigint not null,
+        stored_at timestamptz not null default now(),
+        constraint broker_dispatch_floor_is_one_a_broker primary key (broker_id)
+      ) with (fillfactor = 50)`);
     await runner.query(`
       create table broker_dispatch_history (
         id uuid not null,
@@ -139,6 +156,7 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
     await runner.query(`drop function make_history_partition(date)`);
     await runner.query(`drop function first_uuid_of(date)`);
     await runner.query(`drop table broker_dispatch_history`);
+    await runner.query(`drop table broker_dispatch_floor`);
     await runner.query(`drop table broker_dispatch`);
     await runner.query(`drop function append_step(jsonb, jsonb)`);
   }

@@ -1,7 +1,12 @@
 import { AgentEntity } from './agents/agent.entity.js';
 import { AUTH_ENTITIES } from './auth/entities.js';
 import { HubIdentityEntity, ReplicaEntity } from './cluster/replica.entity.js';
-import { DispatchEntity, DispatchHistoryEntity, IdempotencyKeyEntity } from './dispatch/dispatch.entity.js';
+import {
+  DispatchEntity,
+  DispatchFloorEntity,
+  DispatchHistoryEntity,
+  IdempotencyKeyEntity,
+} from './dispatch/dispatch.entity.js';
 import { PresenceEntity } from './heartbeat/presence.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
 import { ConnectionEntity } from './registry/connection.entity.js';
@@ -15,6 +20,7 @@ export const ENTITIES = [
   PresenceEntity,
   ...AUTH_ENTITIES,
   DispatchEntity,
+  DispatchFloorEntity,
   DispatchHistoryEntity,
   IdempotencyKeyEntity,
   AgentEntity,

@@ -24,7 +24,10 @@ export type InventoryEntry = { id: string; attempt: number; status: InventorySta
 export type BrokerError = { code: string; message: string; retryable: boolean; data?: JsonObject };
 
 export type ResultItem = { id: string; attempt: number } & (
-  { outcome: 'succeeded'; body: JsonValue } | { outcome: 'failed'; error: BrokerError }
+  | { outcome: 'succeeded'; body: JsonValue }
+  | { outcome: 'failed'; error: BrokerError }
+  /** It was not begun, or was stopped, because the hub asked for that. */
+  | { outcome: 'cancelled' }
 );
 
 /** The phases of an agent that a broker can see with its own eyes. */
@@ -96,6 +99,12 @@ export type DispatchItem = {
 };
 export type Dispatch = { t: 'dispatch'; dispatches: DispatchItem[] };
 
+/**
+ * Commands to be stopped, or not to be begun. Each is answered by its result: `cancelled`, or how it ended all the
+ * same. An id that the broker does not know yet is remembered, so that it is not begun later.
+ */
+export type Cancel = { t: 'cancel'; cancels: { id: string; attempt: number }[] };
+
 /** Results that are committed: the broker need not tell them again. */
 export type Confirm = { t: 'confirm'; ids: string[] };
 
@@ -109,7 +118,7 @@ export type GoingAway = {
   alternatives: string[];
 };
 
-export type HubFrame = Welcome | InventoryOk | HeartbeatAck | Dispatch | Confirm | GoingAway;
+export type HubFrame = Welcome | InventoryOk | HeartbeatAck | Dispatch | Cancel | Confirm | GoingAway;
 
 export type BrokerFrameType = BrokerFrame['t'];
 export type HubFrameType = HubFrame['t'];

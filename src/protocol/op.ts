@@ -54,18 +54,28 @@ export type Op = keyof OpArgs;
 export type OpContract = {
   /** May be done again from the start when nobody knows whether it was begun. */
   repeatable: boolean;
+  /**
+   * How long it keeps later commands of its ordering key waiting: until its result, or only until the broker holds
+   * it in its journal, from where the broker itself keeps the order.
+   */
+  holds: 'result' | 'ack';
   /** What a broker must announce in its hello to be given the op; null where every broker has it. */
   capability: string | null;
 };
 
 export const OPS: Readonly<Record<Op, OpContract>> = {
-  'broker.ping': { repeatable: true, capability: null },
-  'agent.start': { repeatable: false, capability: 'runtime.process' },
-  'agent.stop': { repeatable: true, capability: 'runtime.process' },
-  'agent.restart': { repeatable: false, capability: 'runtime.process' },
-  'agent.delete': { repeatable: true, capability: 'runtime.process' },
-  'agent.logs': { repeatable: true, capability: 'runtime.process' },
+  'broker.ping': { repeatable: true, holds: 'result', capability: null },
+  'agent.start': { repeatable: false, holds: 'result', capability: 'runtime.process' },
+  'agent.stop': { repeatable: true, holds: 'result', capability: 'runtime.process' },
+  'agent.restart': { repeatable: false, holds: 'result', capability: 'runtime.process' },
+  'agent.delete': { repeatable: true, holds: 'result', capability: 'runtime.process' },
+  'agent.logs': { repeatable: true, holds: 'result', capability: 'runtime.process' },
 };
+
+/** Ops that let go of their ordering key once the broker's journal holds them. */
+export const OPS_HELD_TO_ACK: readonly string[] = Object.entries(OPS)
+  .filter(([, { holds }]) => holds === 'ack')
+  .map(([op]) => op);
 
 export function isOp(name: string): name is Op {
   return Object.hasOwn(OPS, name);

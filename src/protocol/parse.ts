@@ -57,8 +57,9 @@ const brokerError: read.Reader<BrokerError> = (value, path) => {
 
 const resultItem: read.Reader<ResultItem> = (value, path) => {
   const raw = read.object(value, path);
-  const outcome = read.oneOf('succeeded', 'failed')(raw.outcome, `${path}.outcome`);
+  const outcome = read.oneOf('succeeded', 'failed', 'cancelled')(raw.outcome, `${path}.outcome`);
   const fence = ackItem(raw, path);
+  if (outcome === 'cancelled') return { ...fence, outcome };
   return outcome === 'succeeded'
     ? { ...fence, outcome, body: read.json(raw.body, `${path}.body`) }
     : { ...fence, outcome, error: brokerError(raw.error, `${path}.error`) };
@@ -147,6 +148,7 @@ const HUB_FRAMES: { [T in HubFrame['t']]: (raw: Raw) => Extract<HubFrame, { t: T
     t: 'dispatch',
     dispatches: read.list(dispatchItem, LIMITS.batch)(raw.dispatches, 'dispatches'),
   }),
+  cancel: (raw) => ({ t: 'cancel', cancels: read.list(ackItem, LIMITS.batch)(raw.cancels, 'cancels') }),
   confirm: (raw) => ({ t: 'confirm', ids: read.list(read.uuid, LIMITS.batch)(raw.ids, 'ids') }),
   going_away: (raw) => ({
     t: 'going_away',

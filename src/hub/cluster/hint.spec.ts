@@ -6,11 +6,13 @@ const hints = fc
   .record({
     brokers: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 400 }),
     ended: fc.array(fc.uuid(), { maxLength: 400 }),
+    cancelled: fc.array(fc.uuid(), { maxLength: 400 }),
     moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
   })
-  .map(({ brokers, ended, moved }): Hint => ({
+  .map(({ brokers, ended, cancelled, moved }): Hint => ({
     brokers: new Map(brokers),
     ended: new Set(ended),
+    cancelled: new Set(cancelled),
     moved: new Map(moved),
   }));
 

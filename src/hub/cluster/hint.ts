@@ -7,14 +7,16 @@ export type Hint = {
   brokers: Map<string, number>;
   /** Dispatches that have ended. */
   ended: Set<string>;
+  /** Dispatches whose callers gave them up, and which their brokers must be asked to stop. */
+  cancelled: Set<string>;
   /** Brokers whose connection moved to another replica, each with its new epoch. */
   moved: Map<string, number>;
 };
 
-type Encoded = { b?: [string, number][]; e?: string[]; m?: [string, number][] };
+type Encoded = { b?: [string, number][]; e?: string[]; c?: string[]; m?: [string, number][] };
 
 export function emptyHint(): Hint {
-  return { brokers: new Map(), ended: new Set(), moved: new Map() };
+  return { brokers: new Map(), ended: new Set(), cancelled: new Set(), moved: new Map() };
 }
 
 /** Adds one hint to another: the lowest `seq` and the newest epoch win. */
@@ -23,6 +25,7 @@ export function merge(into: Hint, from: Hint): void {
     into.brokers.set(broker, Math.min(seq, into.brokers.get(broker) ?? Infinity));
   }
   for (const id of from.ended) into.ended.add(id);
+  for (const id of from.cancelled) into.cancelled.add(id);
   for (const [broker, epoch] of from.moved) {
     into.moved.set(broker, Math.max(epoch, into.moved.get(broker) ?? 0));
   }
@@ -39,6 +42,7 @@ export function encode(hint: Hint): string[] {
     ...[...hint.moved].map((entry) => (part: Encoded) => void (part.m ??= []).push(entry)),
     ...[...hint.brokers].map((entry) => (part: Encoded) => void (part.b ??= []).push(entry)),
     ...[...hint.ended].map((id) => (part: Encoded) => void (part.e ??= []).push(id)),
+    ...[...hint.cancelled].map((id) => (part: Encoded) => void (part.c ??= []).push(id)),
   ];
   const payloads: string[] = [];
   for (let from = 0; from < entries.length; from += ENTRIES) {
@@ -58,6 +62,11 @@ export function decode(payload: string): Hint {
   } catch {
     return hint;
   }
-  merge(hint, { brokers: new Map(part.b ?? []), ended: new Set(part.e ?? []), moved: new Map(part.m ?? []) });
+  merge(hint, {
+    brokers: new Map(part.b ?? []),
+    ended: new Set(part.e ?? []),
+    cancelled: new Set(part.c ?? []),
+    moved: new Map(part.m ?? []),
+  });
   return hint;
 }

@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Link } from '../registry/link.js';
-import { Backlog, type Read } from './backlog.js';
+import { Backlog } from './backlog.js';
 import type { ReadRow } from './claim.repository.js';
+import type { Read } from './reading.js';
 
-const link = (window = 64) => ({ brokerId: 'b', carriesWork: true, facts: { window } }) as unknown as Link;
+const link = (window = 64) =>
+  ({ brokerId: 'b', carriesWork: true, facts: { window, capabilities: [] } }) as unknown as Link;
 
 const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
   id: `d${seq}`,
@@ -14,6 +16,10 @@ const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
   op: 'broker.ping',
   lane: 'normal',
   orderingKey: null,
+  contract: 'until',
+  restMs: 0,
+  restsWithKey: false,
+  cancelRequested: false,
   args: {},
   remainingMs: 60_000,
   ...overrides,
@@ -33,7 +39,7 @@ function read(backlog: Backlog, table: ReadRow[], now = 0): Read {
   return due;
 }
 
-const ids = (backlog: Backlog) => backlog.candidates(100).map(({ id }) => id);
+const ids = (backlog: Backlog, now = 0) => backlog.candidates(100, now).map(({ id }) => id);
 
 describe('the backlog of a broker', () => {
   it('offers nothing before the inventory was taken', () => {
@@ -82,7 +88,7 @@ describe('the backlog of a broker', () => {
     read(backlog, [row(1, { state: 'claimed', attempt: 1, orderingKey: 'k' })]);
 
     expect(backlog.overdueAcks(0)).toMatchObject([{ id: 'd1', attempt: 1, deadlineAt: 60_000 }]);
-    expect(backlog.idsOut).toEqual(['d1']);
+    expect(backlog.out.ids).toEqual(['d1']);
   });
 
   it('does not repeat what was acked, however long the row says claimed', () => {
@@ -172,7 +178,7 @@ describe('the backlog of a broker', () => {
   it('looks again, after a rest, at a row that could not be claimed', () => {
     const backlog = ready();
     read(backlog, [row(1), row(2)]);
-    const [refused] = backlog.candidates(1);
+    const [refused] = backlog.candidates(1, 0);
     if (refused === undefined) throw new Error('no candidate');
     backlog.refused(refused, 0);
 
@@ -194,22 +200,89 @@ describe('the backlog of a broker', () => {
 
   it('gives every row once over many reads, however few it may hold', () => {
     const backlog = ready(1_024);
-    let table = Array.from({ length: 3_000 }, (_, index) => row(index + 1));
+    let table = Array.from({ length: 17_000 }, (_, index) => row(index + 1));
     const seen: string[] = [];
-    while (seen.length < 3_000) {
+    while (seen.length < 17_000) {
       if (backlog.nextRead(0) !== undefined) {
         backlog.woken(1);
         read(backlog, table);
       }
-      for (const { id } of backlog.candidates(100)) {
+      for (const { id } of backlog.candidates(100, 0)) {
         backlog.claimed({ id, attempt: 1, remainingMs: 1_000 }, 0);
         backlog.acked(id, 1);
         backlog.letGo(id);
         seen.push(id);
-        table = table.filter((each) => each.id !== id);
       }
+      const over = new Set(seen.slice(-100));
+      table = table.filter(({ id }) => !over.has(id));
     }
 
-    expect(new Set(seen).size).toBe(3_000);
+    expect(new Set(seen).size).toBe(17_000);
+  });
+
+  it('leaves out what rests, with its key after a failure and without it by its caller’s wish', () => {
+    const backlog = ready();
+    read(backlog, [
+      row(1, { orderingKey: 'failed', restMs: 500, restsWithKey: true }),
+      row(2, { orderingKey: 'failed' }),
+      row(3, { orderingKey: 'later', restMs: 500 }),
+      row(4, { orderingKey: 'later' }),
+    ]);
+
+    expect(ids(backlog, 499)).toEqual(['d4']);
+    expect(ids(backlog, 500)).toEqual(['d1', 'd3']);
+  });
+
+  it('offers other keys however many rows one stuck key has', () => {
+    const backlog = ready();
+    const stuck = Array.from({ length: 9_000 }, (_, index) => row(index + 1, { orderingKey: 'stuck' }));
+    const table = [...stuck, row(10_000, { orderingKey: 'other' })];
+    while (backlog.nextRead(0) !== undefined) {
+      backlog.woken(1);
+      read(backlog, table);
+    }
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
+
+    expect(ids(backlog)).toEqual(['d10000']);
+  });
+
+  it('keeps to itself what the broker is not capable of', () => {
+    const backlog = ready();
+    read(backlog, [row(1, { op: 'agent.start', orderingKey: 'k' }), row(2, { orderingKey: 'other' })]);
+
+    expect(ids(backlog)).toEqual(['d2']);
+  });
+
+  it('has a floor that no live row is below', () => {
+    const backlog = ready();
+    read(backlog, [row(3), row(5), row(7)]);
+    backlog.claimed({ id: 'd3', attempt: 1, remainingMs: 1_000 }, 0);
+    for (const at of [0, 5_000, 11_000]) {
+      backlog.poll(at);
+      read(backlog, [row(3, { state: 'running', attempt: 1 }), row(5), row(7)], at);
+    }
+    expect(backlog.floor).toBe(3);
+
+    backlog.letGo('d3');
+    expect(backlog.floor).toBe(5);
+    for (const id of ['d5', 'd7']) backlog.letGo(id);
+    expect(backlog.floor).toBe(8);
+    backlog.woken(4);
+    expect(backlog.floor).toBe(4);
+  });
+
+  it('asks to stop what its caller gave up and what is past its deadline, once a period until it is over', () => {
+    const backlog = ready();
+    read(backlog, [row(1), row(2), row(3)]);
+    for (const id of ['d1', 'd2', 'd3']) backlog.claimed({ id, attempt: 1, remainingMs: 60_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000 }, 0);
+    backlog.out.cancelRequested('d2');
+
+    const asked = (now: number) => backlog.out.toStop(now).map(({ id }) => id);
+    expect(asked(0)).toEqual(['d2']);
+    expect(asked(4_999)).toEqual([]);
+    expect(asked(5_000)).toEqual(['d2']);
+    backlog.letGo('d2');
+    expect(asked(60_000)).toEqual(['d1', 'd3']);
   });
 });

@@ -1,14 +1,15 @@
 import type { JsonObject } from '../../protocol/frame.js';
+import { OPS, OPS_HELD_TO_ACK, isOp } from '../../protocol/op.js';
 import type { Link } from '../registry/link.js';
 import type { Claimed, ReadRow } from './claim.repository.js';
-import type { Lane } from './state.js';
+import { Outstanding, type OutRow } from './outstanding.js';
+import type { Contract, Lane } from './state.js';
+import { Reading, type Read } from './reading.js';
 
-/** Pending rows kept in memory a broker, and how few make the owner read on. */
-const HELD_MOST = 512;
-const READ_ON_BELOW = 256;
-const READ_BATCH = 256;
-/** A seq may become visible later than a higher one; after this long it has, or its insert failed. */
-const SETTLED_AFTER_MS = 10_000;
+/** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
+const HELD_MOST = 16_384;
+/** Past this many the arguments are left in the row, and read after the claim. */
+const ARGS_HELD_MOST = 512;
 /** A row that could not be claimed is looked at again after this long. */
 const REFUSED_REST_MS = 100;
 const ACK_WITHIN_MS = 10_000;
@@ -19,54 +20,51 @@ export type Waiting = {
   op: string;
   lane: Lane;
   orderingKey: string | null;
+  contract: Contract;
   args: JsonObject | null;
+  /** By this process's clock: not to be sent sooner. */
+  dueAt: number;
+  /** Whether it keeps its ordering key until then. */
+  restsWithKey: boolean;
+  cancelRequested: boolean;
 };
-/** One read of a broker's rows; `wakes` tells whether another wake came while it was under way. */
-export type Read = { brokerId: string; afterSeq: number; most: number; wakes: number };
 export type Sent = Waiting & { attempt: number; deadlineAt: number; sentAt: number };
 
 /**
  * What the owner keeps in memory of one broker's live rows, to know what to claim next without asking. It is a
  * view that may be stale in every part: the claim decides.
- *
- * Rows are read in the order of `seq` past a cursor. The cursor moves back when a wake names a lower `seq`; and a
- * poll reads again from a floor below which everything was seen more than ten seconds ago.
  */
 export class Backlog {
   /** Nothing is claimed before the broker's inventory was taken. */
   isReady = false;
+  readonly out = new Outstanding();
+  private readonly reading: Reading;
   private readonly waiting = new Map<string, Waiting>();
+  /** The waiting rows by `seq`, as far as they are still waiting. */
+  private ordered: Waiting[] = [];
+  private isOrdered = true;
   /** Claimed, and not yet acked. */
   private readonly sent = new Map<string, Sent>();
-  /** Claimed or running: which key each holds. */
-  private readonly out = new Map<string, string | null>();
-  private readonly keysOut = new Map<string, string>();
-  private cursor = 0;
-  private seen: { seq: number; at: number }[] = [];
-  private floor = 0;
-  private hasMore = true;
-  private rereadFrom: { seq: number; at: number } | undefined;
-  private wakes = 0;
   private readonly letGoMeanwhile = new Set<string>();
 
-  constructor(readonly link: Link) {}
+  constructor(readonly link: Link) {
+    this.reading = new Reading(link.brokerId);
+  }
 
   get brokerId(): string {
     return this.link.brokerId;
   }
 
-  /** What to read next, or undefined where memory holds enough. */
+  /** No row below this `seq` is alive: nothing is read from before it. */
+  beginAt(floor: number): void {
+    this.reading.beginAt(floor);
+  }
+
+  /** What to read next, or undefined where memory holds what there is. */
   nextRead(now: number): Read | undefined {
-    const { brokerId, wakes } = this;
-    if (this.rereadFrom !== undefined && this.rereadFrom.at <= now) {
-      const afterSeq = Math.min(this.rereadFrom.seq, this.cursor);
-      this.rereadFrom = undefined;
-      this.letGoMeanwhile.clear();
-      return { brokerId, afterSeq, most: this.waiting.size + this.out.size + READ_BATCH, wakes };
-    }
-    if (!this.hasMore || this.waiting.size >= READ_ON_BELOW) return undefined;
-    this.letGoMeanwhile.clear();
-    return { brokerId, afterSeq: this.cursor, most: READ_BATCH, wakes };
+    const read = this.reading.next(now, this.waiting.size + this.out.size, this.waiting.size < HELD_MOST);
+    if (read !== undefined) this.letGoMeanwhile.clear();
+    return read;
   }
 
   /** Takes the rows of a read. What was let go while it was under way is not taken back. */
@@ -74,54 +72,42 @@ export class Backlog {
     let last = read.afterSeq;
     for (const row of rows) {
       if (row.state === 'pending' && this.waiting.size >= HELD_MOST && !this.waiting.has(row.id)) {
-        this.cursor = Math.min(this.cursor, last);
-        this.hasMore = true;
+        this.reading.stoppedAt(last);
         return;
       }
       if (!this.letGoMeanwhile.has(row.id)) this.note(row, now);
       last = row.seq;
     }
-    const sawAll = rows.length < read.most;
-    if (!sawAll && last < this.cursor) this.reread(last, 0);
-    this.cursor = Math.max(this.cursor, last);
-    this.hasMore = !sawAll || this.wakes !== read.wakes;
+    this.reading.took(rows.length, last, read);
   }
 
   /** A read did not happen: it is still due. */
   readFailed(read: Read): void {
-    this.reread(read.afterSeq, 0);
-    this.hasMore = true;
+    this.reading.failed(read);
   }
 
   /** New or requeued rows exist from this `seq` on. */
   woken(seq: number): void {
-    this.wakes += 1;
-    this.hasMore = true;
-    if (seq <= this.cursor) this.reread(seq - 1, 0);
+    this.reading.woken(seq);
   }
 
   /** Reads again everything that may have become visible late. */
   poll(now: number): void {
-    this.reread(this.floor, 0);
-    this.seen.push({ seq: this.cursor, at: now });
-    // Only after the read that is due now may the floor rise to where the cursor was ten seconds ago.
-    while (this.seen[0] !== undefined && now - this.seen[0].at > SETTLED_AFTER_MS) {
-      this.floor = Math.max(this.floor, this.seen[0].seq);
-      this.seen.shift();
-    }
+    this.reading.poll(now);
   }
 
   /** Rows that may go out now, at most so many: `control` first, then the order of `seq`. */
-  candidates(most: number): Waiting[] {
+  candidates(most: number, now: number): Waiting[] {
     const room = Math.min(most, this.link.facts.window - this.sent.size);
-    if (!this.isReady || room <= 0 || !this.link.carriesWork) return [];
+    if (!this.isReady || room <= 0 || this.waiting.size === 0 || !this.link.carriesWork) return [];
     const keys = new Set<string>();
     const found: Record<Lane, Waiting[]> = { control: [], normal: [], bulk: [] };
-    for (const row of [...this.waiting.values()].sort((a, b) => a.seq - b.seq)) {
+    for (const row of this.inOrder()) {
       const { orderingKey } = row;
-      const isFree = orderingKey === null || !(keys.has(orderingKey) || this.keysOut.has(orderingKey));
+      if (row.dueAt > now && !row.restsWithKey) continue;
+      const isFree = orderingKey === null || !(keys.has(orderingKey) || this.out.holdsKey(orderingKey));
       if (orderingKey !== null) keys.add(orderingKey);
-      if (isFree) found[row.lane].push(row);
+      if (isFree && row.dueAt <= now && this.isCapableOf(row.op)) found[row.lane].push(row);
     }
     return [...found.control, ...found.normal, ...found.bulk].slice(0, room);
   }
@@ -133,19 +119,22 @@ export class Backlog {
     this.waiting.delete(id);
     const sent = { ...row, attempt, deadlineAt: now + remainingMs, sentAt: now };
     this.sent.set(id, sent);
-    this.hold(id, row.orderingKey);
+    this.out.add(sent, true);
     return sent;
   }
 
   /** A candidate was not claimed, for a reason that only the rows know: they are read again. */
   refused(row: Waiting, now: number): void {
     this.waiting.delete(row.id);
-    this.reread(row.seq - 1, now + REFUSED_REST_MS);
+    this.reading.again(row.seq - 1, now + REFUSED_REST_MS);
   }
 
-  /** The broker's journal has it: it counts in the window no more, and holds its key still. */
+  /** The broker's journal has it: it counts in the window no more, and mostly holds its key still. */
   acked(id: string, attempt: number): void {
-    if (this.sent.get(id)?.attempt === attempt) this.sent.delete(id);
+    const sent = this.sent.get(id);
+    if (sent?.attempt !== attempt) return;
+    this.sent.delete(id);
+    if (OPS_HELD_TO_ACK.includes(sent.op)) this.out.freeKey(id);
   }
 
   /** A hint, mostly of other brokers' rows: one that is not known here leaves no mark. */
@@ -158,20 +147,13 @@ export class Backlog {
     this.letGoMeanwhile.add(id);
     this.sent.delete(id);
     this.waiting.delete(id);
-    const key = this.out.get(id);
-    this.out.delete(id);
-    if (key !== undefined && key !== null && this.keysOut.get(key) === id) this.keysOut.delete(key);
+    this.out.remove(id);
   }
 
   /** A row that an earlier owner had sent, and that the broker has. */
-  adopted(id: string, orderingKey: string | null): void {
-    this.waiting.delete(id);
-    this.hold(id, orderingKey);
-  }
-
-  /** Claimed or running rows, for a check whether they still live. */
-  get idsOut(): string[] {
-    return [...this.out.keys()];
+  adopted(row: OutRow): void {
+    this.waiting.delete(row.id);
+    this.out.add(row, !OPS_HELD_TO_ACK.includes(row.op));
   }
 
   /** Sent rows whose ack is overdue; each is given once a period. */
@@ -181,42 +163,54 @@ export class Backlog {
     return overdue;
   }
 
-  /** Milliseconds until something here wants attention by itself. */
-  restMs(now: number): number {
-    return this.rereadFrom === undefined ? Infinity : Math.max(0, this.rereadFrom.at - now);
+  /** Below this `seq` no row of the broker is alive, as far as this owner can know. */
+  get floor(): number {
+    let floor = this.reading.floor;
+    for (const { seq } of this.waiting.values()) floor = Math.min(floor, seq);
+    return Math.min(floor, this.out.lowestSeq);
   }
 
   get depth(): { waiting: number; unacked: number; out: number } {
     return { waiting: this.waiting.size, unacked: this.sent.size, out: this.out.size };
   }
 
+  private isCapableOf(op: string): boolean {
+    const capability = isOp(op) ? OPS[op].capability : null;
+    return capability === null || this.link.facts.capabilities.includes(capability);
+  }
+
+  private inOrder(): Waiting[] {
+    if (!this.isOrdered) {
+      this.ordered = [...this.waiting.values()].sort((a, b) => a.seq - b.seq);
+      this.isOrdered = true;
+    } else if (this.ordered.length !== this.waiting.size) {
+      this.ordered = this.ordered.filter((row) => this.waiting.get(row.id) === row);
+    }
+    return this.ordered;
+  }
+
   private note(row: ReadRow, now: number): void {
-    const { id, seq, op, lane, orderingKey, args, state, attempt } = row;
-    if (state !== 'pending') {
-      // Only this link claims the broker's rows. A claim that is not known here is one whose answer was lost with
-      // its connection, so nothing was sent: it is overdue from the start.
-      if (state === 'claimed' && !this.out.has(id)) {
-        const lost = { id, seq, op, lane, orderingKey, args, attempt };
-        this.sent.set(id, { ...lost, deadlineAt: now + row.remainingMs, sentAt: -Infinity });
-      }
-      this.adopted(id, orderingKey);
+    const { id, seq, op, lane, orderingKey, contract, state, attempt, restsWithKey, cancelRequested } = row;
+    const args = this.waiting.size < ARGS_HELD_MOST ? row.args : null;
+    const dueAt = row.restMs === 0 ? 0 : now + row.restMs;
+    const kept = { id, seq, op, lane, orderingKey, contract, args, dueAt, restsWithKey, cancelRequested };
+    const deadlineAt = now + row.remainingMs;
+    if (state === 'pending') {
+      // One that we sent and that is pending again was put back by somebody.
+      if (this.out.has(id)) this.letGo(id);
+      this.waiting.set(id, kept);
+      this.isOrdered &&= (this.ordered.at(-1)?.seq ?? 0) < seq;
+      if (this.isOrdered) this.ordered.push(kept);
       return;
     }
-    // One that we sent and that is pending again was put back by somebody.
-    if (this.out.has(id)) this.letGo(id);
-    this.waiting.set(id, { id, seq, op, lane, orderingKey, args });
-  }
-
-  private hold(id: string, key: string | null): void {
-    this.out.set(id, key);
-    if (key !== null) this.keysOut.set(key, id);
-  }
-
-  private reread(afterSeq: number, at: number): void {
-    const { rereadFrom } = this;
-    this.rereadFrom =
-      rereadFrom === undefined
-        ? { seq: afterSeq, at }
-        : { seq: Math.min(afterSeq, rereadFrom.seq), at: Math.min(at, rereadFrom.at) };
+    this.waiting.delete(id);
+    if (this.out.isHeld(id, attempt)) {
+      if (cancelRequested) this.out.cancelRequested(id);
+      return;
+    }
+    // Only this link claims the broker's rows. A claim that is not known here is one whose answer was lost with
+    // its connection, or that an earlier owner made: it is overdue from the start.
+    if (state === 'claimed') this.sent.set(id, { ...kept, attempt, deadlineAt, sentAt: -Infinity });
+    this.out.add({ ...kept, attempt, deadlineAt }, state === 'claimed' || !OPS_HELD_TO_ACK.includes(op));
   }
 }

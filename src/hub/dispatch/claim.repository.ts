@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
-import { stateAfter, statesBefore, type Lane, type LiveState } from './state.js';
+import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { stateAfter, statesBefore, type Contract, type Lane, type LiveState } from './state.js';
 
 /** A live row as the owner's read-ahead sees it. */
 export type ReadRow = {
@@ -14,6 +15,12 @@ export type ReadRow = {
   op: string;
   lane: Lane;
   orderingKey: string | null;
+  contract: Contract;
+  /** Milliseconds until it may be sent; 0 where it may be now. */
+  restMs: number;
+  /** Whether it keeps its ordering key while it rests: it does after a failure, and not by its caller's wish. */
+  restsWithKey: boolean;
+  cancelRequested: boolean;
   /** null where they are large: then they are read after the claim. */
   args: JsonObject | null;
   remainingMs: number;
@@ -34,7 +41,11 @@ const READ_AHEAD = statement(
   from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_seq, most)
   cross join lateral (
     select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
-           dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+           dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
+           greatest(0, ceil(extract(epoch from greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000), 0)::bigint
+             as "restMs",
+           dispatch.attempt > 0 as "restsWithKey",
+           dispatch.cancel_requested_at is not null as "cancelRequested",
            case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
            greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs"
     from broker_dispatch dispatch
@@ -46,7 +57,9 @@ const READ_AHEAD = statement(
 );
 
 // The advisory lock is shared among claims and excludes a connect; it is taken before the row lock because its
-// queue is fair. Only the earliest live row of a key is claimed, and none while another of the key is out.
+// queue is fair. Only the earliest live row of a key is claimed, and none while another of the key is out. A row that
+// rests by its caller's wish does not count among its key's, one that rests after a failure does, and one whose op
+// lets go of its key with the ack no more does once it runs.
 const CLAIM = statement(
   'claim_by_ids',
   `
@@ -66,12 +79,13 @@ const CLAIM = statement(
     for share of connection
   ),
   locked as materialized (
-    select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key
+    select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
     from broker_dispatch dispatch
     join owned on owned.broker_id = dispatch.broker_id
     where dispatch.id = any ($4::uuid[])
       and dispatch.state = any ($5::text[])
       and dispatch.deadline_at > now()
+      and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
     order by dispatch.seq
     for update of dispatch skip locked
   ),
@@ -84,7 +98,11 @@ const CLAIM = statement(
       where other.broker_id = locked.broker_id
         and other.ordering_key = locked.ordering_key
         and other.id <> locked.id
-        and (other.seq < locked.seq or other.state <> all ($5::text[]))
+        and case
+          when other.state <> all ($5::text[]) then not (other.state = 'running' and other.op = any ($7::text[]))
+          when other.seq > locked.seq then locked.contract = 'latest_only' and other.contract = 'latest_only'
+          else other.attempt > 0 or coalesce(other.not_before <= clock_timestamp(), true)
+        end
     )
   ),
   claimed as (
@@ -151,6 +169,7 @@ export class ClaimRepository {
       ids,
       statesBefore('claim'),
       stateAfter('claim'),
+      OPS_HELD_TO_ACK,
     ]);
   }
 

@@ -1,15 +1,11 @@
-import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { isOp, type Op } from '../../protocol/op.js';
-import { isUuid } from '../../protocol/read.js';
 import { Person } from '../auth/access.js';
 import { readPage } from '../http/page.js';
 import { WaitS } from '../http/prefer.js';
-import { CodedError } from '../problems/coded.error.js';
 import { Brokers } from '../registry/brokers.js';
 import { Asks, type Asking } from './caller.js';
-import { DispatchNotFound } from './dispatch.errors.js';
 import { Dispatches } from './dispatches.js';
 import {
   CreateDispatchDto,
@@ -19,10 +15,8 @@ import {
   TrailDto,
 } from './dto/dispatch.dto.js';
 import { toDispatchDto, toEnvelope, toTrailStep } from './dto/map.js';
+import { dispatchId, orderOf } from './dto/order.js';
 import { answer } from './dto/answer.js';
-
-/** Ops that go through the agents' own routes, which keep the agent's record in step. */
-const isForBrokers = (op: string): op is Op => isOp(op) && !op.startsWith('agent.');
 
 @ApiTags('dispatches')
 @Controller('api/v1')
@@ -49,27 +43,35 @@ export class DispatchController {
     @WaitS() waitS: number,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    const { op, args = {}, orderingKey, lane, deadlineS } = body;
-    if (!isForBrokers(op)) throw new CodedError('op_unknown', `There is no op ${op} to ask a broker for.`);
-    const order = {
-      brokerId: await this.brokers.idOf(broker),
-      op,
-      args,
-      ...(orderingKey === undefined ? {} : { orderingKey }),
-      ...(lane === undefined ? {} : { lane }),
-      ...(deadlineS === undefined ? {} : { deadlineS }),
-      ...asking,
-    };
+    const order = { ...orderOf(body), brokerId: await this.brokers.idOf(broker), ...asking };
     return answer(reply, await this.dispatches.submit(order, waitS));
+  }
+
+  @Post('dispatches/:id/cancel')
+  @Person()
+  @HttpCode(200)
+  @ApiHeader({
+    name: 'Prefer',
+    required: false,
+    description: '`wait=N`: hold the answer for the end, N seconds.',
+  })
+  @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended; `cancel.outcome` says how.' })
+  @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'The broker is being asked to stop it.' })
+  async cancel(
+    @Param('id') id: string,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return answer(reply, await this.dispatches.cancel(dispatchId(id), waitS));
   }
 
   @Get('dispatches')
   @Person()
   @ApiOkResponse({ type: DispatchListDto })
   async list(@Query() query: ListDispatchesDto): Promise<DispatchListDto> {
-    const { broker, agent, state } = query;
+    const { broker, agent, state, op } = query;
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const filter = { brokerId, agentId: agent ?? null, state: state ?? null };
+    const filter = { brokerId, agentId: agent ?? null, state: state ?? null, op: op ?? null };
     const listName = `dispatches ${JSON.stringify(filter)}`;
     const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
       this.dispatches.list({ ...filter, before, limit }),
@@ -86,18 +88,13 @@ export class DispatchController {
   })
   @ApiOkResponse({ type: DispatchEnvelopeDto })
   async get(@Param('id') id: string, @WaitS() waitS: number): Promise<DispatchEnvelopeDto> {
-    return toEnvelope(await this.dispatches.wait(checked(id), waitS));
+    return toEnvelope(await this.dispatches.wait(dispatchId(id), waitS));
   }
 
   @Get('dispatches/:id/trail')
   @Person()
   @ApiOkResponse({ type: TrailDto })
   async trail(@Param('id') id: string): Promise<TrailDto> {
-    return { id, trail: (await this.dispatches.trail(checked(id))).map(toTrailStep) };
+    return { id, trail: (await this.dispatches.trail(dispatchId(id))).map(toTrailStep) };
   }
-}
-
-function checked(id: string): string {
-  if (!isUuid(id)) throw new DispatchNotFound();
-  return id;
 }

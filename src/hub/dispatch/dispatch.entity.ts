@@ -32,8 +32,27 @@ abstract class CommandColumns {
   @Column('integer', { name: 'max_failures', default: 5 })
   maxFailures: number;
 
+  /** What becomes of it while its broker is away. */
+  @Column('text', { default: 'until' })
+  contract: string;
+
+  /** The one link that it may go out on, where its contract binds it to one. */
+  @Column('bigint', { name: 'link_epoch', nullable: true })
+  linkEpoch: number | null;
+
+  /** By its caller's wish; until then it holds up nothing. */
+  @Column('timestamptz', { name: 'not_before', nullable: true })
+  notBefore: Date | null;
+
+  /** After a failure that may pass; until then it holds its key. */
+  @Column('timestamptz', { name: 'retry_at', nullable: true })
+  retryAt: Date | null;
+
   @Column('timestamptz', { name: 'deadline_at' })
   deadlineAt: Date;
+
+  @Column('timestamptz', { name: 'cancel_requested_at', nullable: true })
+  cancelRequestedAt: Date | null;
 
   @Column('uuid', { name: 'claimed_by', nullable: true })
   claimedBy: string | null;
@@ -51,6 +70,10 @@ abstract class CommandColumns {
   @Column('uuid', { name: 'origin_replica' })
   originReplica: string;
 
+  /** The ended dispatch that this one does again. */
+  @Column('uuid', { name: 'redrive_of', nullable: true })
+  redriveOf: string | null;
+
   @Column('jsonb')
   initiator: object;
 
@@ -65,7 +88,12 @@ abstract class CommandColumns {
 @Index('broker_dispatch_in_order', ['brokerId', 'seq'])
 @Index('broker_dispatch_of_key', ['brokerId', 'orderingKey', 'seq'])
 @Check('broker_dispatch_state_is_live', `state in ('pending', 'claimed', 'running')`)
+@Index('broker_dispatch_by_deadline', ['deadlineAt'])
 @Check('broker_dispatch_lane_is_known', `lane in ('control', 'normal', 'bulk')`)
+@Check(
+  'broker_dispatch_contract_is_known',
+  `contract in ('until', 'now_or_fail', 'on_attach', 'latest_only')`,
+)
 @Check(
   'broker_dispatch_claim_is_whole',
   `state = 'pending' or (claimed_by is not null and claim_epoch is not null and claim_journal is not null)`,
@@ -99,6 +127,22 @@ export class DispatchHistoryEntity extends CommandColumns {
 
   @Column('timestamptz', { name: 'ended_at', default: () => 'now()' })
   endedAt: Date;
+}
+
+/** Below this `seq` no command of the broker is alive: where a takeover begins to read. */
+@Entity('broker_dispatch_floor')
+export class DispatchFloorEntity {
+  @PrimaryColumn('uuid', {
+    name: 'broker_id',
+    primaryKeyConstraintName: 'broker_dispatch_floor_is_one_a_broker',
+  })
+  brokerId: string;
+
+  @Column('bigint')
+  seq: number;
+
+  @Column('timestamptz', { name: 'stored_at', default: () => 'now()' })
+  storedAt: Date;
 }
 
 @Entity('idempotency_key')

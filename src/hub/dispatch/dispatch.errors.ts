@@ -31,3 +31,23 @@ export class OutcomeUnknown extends CodedError {
     super('outcome_unknown', undefined, { members: { dispatchId }, retryAfterS: 1, cause });
   }
 }
+
+/** The command was to go out at once or not at all. */
+export class BrokerOffline extends CodedError {
+  constructor() {
+    super('broker_offline', undefined, { retryAfterS: 5 });
+  }
+}
+
+/** As many commands wait for the broker as may. */
+export class BacklogFull extends CodedError {
+  constructor(depth: number) {
+    super('backlog_full', undefined, { retryAfterS: 5, members: { depth } });
+  }
+}
+
+export class NotRedrivable extends CodedError {
+  constructor(message: string) {
+    super('not_redrivable', message);
+  }
+}

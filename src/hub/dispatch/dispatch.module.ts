@@ -1,6 +1,19 @@
 import { Module } from '@nestjs/common';
 import { ClusterModule } from '../cluster/cluster.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
+import { Backlogs } from './backlogs.js';
+import { Contracts } from './contracts.js';
+import { EndingRepository } from './ending.repository.js';
+import { FloorRepository } from './floor.repository.js';
+import { Sender } from './sender.js';
+import { Upkeep } from './upkeep.js';
+import { Cancels } from './cancels.js';
+import { Batches } from './batches.js';
+import { Redrives } from './redrives.js';
+import { WhyRepository } from './why.repository.js';
+import { BatchController } from './batch.controller.js';
+import { RedriveController } from './redrive.controller.js';
+import { WhyController } from './why.controller.js';
 import { ClaimRepository } from './claim.repository.js';
 import { DispatchController } from './dispatch.controller.js';
 import { DispatchGateway } from './dispatch.gateway.js';
@@ -39,8 +52,18 @@ import { Waits } from './waits.js';
  */
 @Module({
   imports: [ClusterModule, RegistryModule],
-  controllers: [DispatchController],
+  controllers: [BatchController, DispatchController, RedriveController, WhyController],
   providers: [
+    Backlogs,
+    Contracts,
+    EndingRepository,
+    FloorRepository,
+    Sender,
+    Upkeep,
+    Cancels,
+    Batches,
+    Redrives,
+    WhyRepository,
     ClaimRepository,
     DispatchGateway,
     Dispatches,

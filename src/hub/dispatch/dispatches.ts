@@ -11,14 +11,18 @@ import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Draft, Idempotency, Initiator } from './draft.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import { ReadRepository, type DispatchFilter } from './read.repository.js';
-import { hasEnded, type Lane } from './state.js';
+import { Cancels } from './cancels.js';
+import { hasEnded, type Contract, type Lane } from './state.js';
 import { Submission } from './submission.js';
 import { Waits } from './waits.js';
 
 export const DEADLINE_S = 15 * 60;
 export const DEADLINE_MOST_S = 7 * 24 * 3600;
 
-/** What to do, as another module asks for it. Left out: no agent, the agent's or the broker's key, `normal`. */
+/**
+ * What to do, as another module asks for it. Left out: no agent, the agent's or the broker's key, `normal`, at once,
+ * `until`.
+ */
 export type Order = {
   /** Made by the caller where it needs it beforehand. */
   id?: string;
@@ -30,6 +34,9 @@ export type Order = {
   /** null for no order with others. */
   orderingKey?: string | null;
   deadlineS?: number;
+  notBefore?: Date;
+  contract?: Contract;
+  redriveOf?: string;
   initiator: Initiator;
   idempotency?: Idempotency;
 };
@@ -50,6 +57,7 @@ export class Dispatches {
     private readonly submission: Submission,
     private readonly repository: ReadRepository,
     private readonly waits: Waits,
+    private readonly cancels: Cancels,
   ) {}
 
   /**
@@ -104,6 +112,24 @@ export class Dispatches {
     }
   }
 
+  /**
+   * Gives a command up, and waits for its end, at most `waitS` seconds. One that has ended stays as it is.
+   *
+   * @throws DispatchNotFound
+   */
+  async cancel(id: string, waitS: number): Promise<DispatchRecord> {
+    const watch = waitS > 0 ? this.waits.watch(id, true) : undefined;
+    try {
+      await this.cancels.request(id);
+      const record = await this.get(id);
+      if (watch === undefined || hasEnded(record.state)) return record;
+      await watch.ended(waitS * 1000);
+      return await this.get(id);
+    } finally {
+      watch?.cancel();
+    }
+  }
+
   async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
     return this.repository.list(filter);
   }
@@ -125,19 +151,15 @@ async function onRecord(id: string, reading: Promise<DispatchRecord>): Promise<D
   }
 }
 
-/** @throws CodedError `args_too_large` */
+/** @throws CodedError `args_too_large`, `request_invalid` */
 function draftOf(order: Order): Draft {
-  const {
-    brokerId,
-    agentId,
-    op,
-    args,
-    lane = 'normal',
-    deadlineS = DEADLINE_S,
-    initiator,
-    idempotency,
-  } = order;
+  const { brokerId, agentId, op, args, contract = 'until', deadlineS = DEADLINE_S, notBefore } = order;
   if (Buffer.byteLength(JSON.stringify(args)) > LIMITS.argsBytes) throw new CodedError('args_too_large');
+  const orderingKey = order.orderingKey === undefined ? (agentId ?? brokerId) : order.orderingKey;
+  if (contract === 'latest_only' && orderingKey === null) {
+    const rule = 'must not be null with the contract latest_only';
+    throw new CodedError('request_invalid', undefined, { fields: [{ path: 'orderingKey', rule }] });
+  }
   return {
     id: order.id ?? uuidv7(),
     brokerId,
@@ -145,10 +167,13 @@ function draftOf(order: Order): Draft {
     op,
     args,
     capability: OPS[op].capability,
-    lane,
-    orderingKey: order.orderingKey === undefined ? (agentId ?? brokerId) : order.orderingKey,
+    lane: order.lane ?? 'normal',
+    orderingKey,
     deadlineS,
-    initiator,
-    idempotency: idempotency ?? null,
+    notBefore: notBefore ?? null,
+    contract,
+    redriveOf: order.redriveOf ?? null,
+    initiator: order.initiator,
+    idempotency: order.idempotency ?? null,
   };
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../protocol/frame.js';
-import type { Lane } from './state.js';
+import type { Contract, Lane } from './state.js';
 
 /** Who asked for a command, kept with it for as long as it is. */
 export type Initiator = {
@@ -26,6 +26,11 @@ export type Draft = {
   /** Commands of one broker with the same key run one after another; null for no order. */
   orderingKey: string | null;
   deadlineS: number;
+  /** Not to be sent sooner; null for at once. */
+  notBefore: Date | null;
+  contract: Contract;
+  /** The ended dispatch that this one does again. */
+  redriveOf: string | null;
   initiator: Initiator;
   idempotency: Idempotency | null;
 };

@@ -6,9 +6,12 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import { Replica } from '../cluster/replica.js';
 import type { Link } from '../registry/link.js';
 import { Ownership } from '../registry/ownership.js';
+import { Backlogs } from './backlogs.js';
+import { Contracts } from './contracts.js';
 import { Endings } from './endings.js';
+import { FloorRepository } from './floor.repository.js';
 import { InventoryRepository } from './inventory.repository.js';
-import { Reconciler } from './reconciler.js';
+import { hasEnded } from './state.js';
 
 /** A broker that has this many commands out is not one that this hub gave them to. */
 const ENTRIES_MOST = 100 * LIMITS.inventoryChunk;
@@ -26,7 +29,9 @@ export class Inventories {
 
   constructor(
     private readonly repository: InventoryRepository,
-    private readonly reconciler: Reconciler,
+    private readonly floors: FloorRepository,
+    private readonly backlogs: Backlogs,
+    private readonly contracts: Contracts,
     private readonly endings: Endings,
     private readonly ownership: Ownership,
     private readonly replica: Replica,
@@ -74,7 +79,9 @@ export class Inventories {
     // What still runs is not confirmed: its result will be.
     const endedThere = entries.filter(({ status }) => status !== 'running').map(({ id }) => id);
     const forgettable = endedThere.length > 0 ? await this.repository.notLive(endedThere) : [];
-    this.endings.committed(adopted.filter(({ verdict }) => verdict === 'fail' || verdict === 'exhaust'));
+    this.endings.committed(adopted.filter(({ state }) => hasEnded(state)));
+    await this.contracts.attached(link);
+    const floor = await this.floors.read(brokerId);
     if (adopted.length > 0 || entries.length > 0) {
       this.log.log(
         { brokerId, epoch, entries: entries.length, verdicts: countVerdicts(adopted) },
@@ -83,10 +90,8 @@ export class Inventories {
     }
     link.send({ t: 'inventory_ok' });
     for (const ids of batches(forgettable)) link.send({ t: 'confirm', ids });
-    this.reconciler.ready(
-      link,
-      adopted.filter(({ verdict }) => verdict === 'adopt'),
-    );
+    const held = adopted.filter(({ verdict }) => verdict === 'adopt');
+    this.backlogs.ready(link, held, floor);
     return true;
   }
 }

@@ -3,21 +3,32 @@ import type { InventoryEntry } from '../../protocol/frame.js';
 import { OPS } from '../../protocol/op.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
 import type { Ending } from './settle.repository.js';
-import { stateAfter, statesBefore } from './state.js';
+import { LINK_BOUND, stateAfter, STATES_AFTER, statesBefore } from './state.js';
 
 /** What an inventory made of one row that was out with the broker. */
-export type Adopted = Ending & { verdict: 'adopt' | 'requeue' | 'fail' | 'exhaust'; attempt: number };
+export type Adopted = Ending & {
+  verdict: 'adopt' | 'resend' | 'requeue' | 'fail' | 'exhaust' | 'lapse' | 'cancel';
+  attempt: number;
+  remainingMs: number;
+  cancelRequested: boolean;
+};
 
 const REPEATABLE_OPS = Object.entries(OPS)
   .filter(([, { repeatable }]) => repeatable)
   .map(([op]) => op);
 
+const ADOPTED_COLUMNS = `${ENDING_COLUMNS}, attempt,
+         greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
+         cancel_requested_at is not null as "cancelRequested"`;
+
 // `said` is what the broker's journal knows. A row it does not know was never begun, if it was claimed for this very
 // journal; if it was claimed for another one, nobody can say. Rows claimed under the epoch of this link itself are
 // passed over: the inventory was told before they were sent. They exist where this statement is a repeat of one
-// whose answer was lost, and which may still be on its way. A row that the journal knows by another attempt is sent
-// again, so that the broker's journal answers for the attempt that counts.
+// whose answer was lost, and which may still be on its way. A row that the journal knows by an earlier attempt is
+// sent again as it is, so that the broker's journal answers for the attempt that counts. What its caller gave up,
+// or what is bound to the link that is over, is not put back.
 const RECONCILE = statement(
   'reconcile_inventory',
   `
@@ -26,13 +37,18 @@ const RECONCILE = statement(
     where broker_id = $1 and replica_id = $2 and epoch = $3
     for share
   ),
-  out as materialized (
+  judged as materialized (
     select dispatch.id,
            case
              when said.status in ('running', 'ended') and said.attempt = dispatch.attempt then 'adopt'
-             when said.status in ('running', 'ended') then 'repeat'
-             when said.status is null and dispatch.claim_journal = $4 then 'requeue'
+             when said.status in ('running', 'ended') and dispatch.state = any ($14::text[]) then 'resend'
+             when said.status is null and dispatch.claim_journal = $4 then case
+               when dispatch.cancel_requested_at is not null then 'cancel'
+               when dispatch.contract = any ($13::text[]) then 'lapse'
+               else 'requeue'
+             end
              when dispatch.op <> all ($8::text[]) then 'fail'
+             when dispatch.cancel_requested_at is not null or dispatch.contract = any ($13::text[]) then 'fail'
              when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
              else 'retry'
            end as verdict
@@ -43,64 +59,64 @@ const RECONCILE = statement(
     order by dispatch.seq
     for update of dispatch
   ),
+  out as materialized (
+    select judged.*, verdict in ('adopt', 'resend') as is_held,
+           case verdict when 'adopt' then $10 when 'requeue' then $11 when 'retry' then $11
+                        else $12::jsonb ->> verdict end as next_state
+    from judged
+  ),
   kept as (
     update broker_dispatch dispatch
-    set state = case when out.verdict = 'adopt' then $10 else $11 end,
-        claimed_by = case when out.verdict = 'adopt' then $2::uuid end,
-        claim_epoch = case when out.verdict = 'adopt' then $3::bigint end,
-        claim_journal = case when out.verdict = 'adopt' then $4::uuid end,
-        claimed_at = case when out.verdict = 'adopt' then dispatch.claimed_at end,
+    set state = coalesce(out.next_state, dispatch.state),
+        claimed_by = case when out.is_held then $2::uuid end,
+        claim_epoch = case when out.is_held then $3::bigint end,
+        claim_journal = case when out.is_held then $4::uuid end,
+        claimed_at = case when out.is_held then dispatch.claimed_at end,
         failures = dispatch.failures + case when out.verdict = 'retry' then 1 else 0 end,
         trail = append_step(dispatch.trail, jsonb_build_object(
-          'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', clock_timestamp(),
+          'state', coalesce(out.next_state, dispatch.state), 'at', clock_timestamp(),
           'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
           'reason', case out.verdict
             when 'adopt' then 'adopted'
-            when 'repeat' then 'known_by_another_attempt'
+            when 'resend' then 'known_by_another_attempt'
             when 'requeue' then 'never_begun'
             else 'begun_and_lost'
           end
         ))
     from out
-    where dispatch.id = out.id and out.verdict in ('adopt', 'repeat', 'requeue', 'retry')
-    returning dispatch.id, dispatch.seq, dispatch.broker_id, dispatch.agent_id, dispatch.op, dispatch.ordering_key,
-              dispatch.origin_replica, dispatch.state, dispatch.attempt,
-              case when out.verdict = 'adopt' then 'adopt' else 'requeue' end as verdict
+    where dispatch.id = out.id and out.verdict in ('adopt', 'resend', 'requeue', 'retry')
+    returning dispatch.*, case when out.verdict = 'retry' then 'requeue' else out.verdict end as verdict
   ),
   removed as (
     delete from broker_dispatch dispatch
     using out
-    where dispatch.id = out.id and out.verdict in ('fail', 'exhaust')
-    returning dispatch.*, out.verdict,
-              case out.verdict when 'fail' then $12 else $13 end as ended_state,
-              jsonb_build_object('code', 'outcome_unknown', 'retryable', false,
-                                 'message', 'The broker lost its record of this command after it was sent.') as error
+    where dispatch.id = out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
+    returning dispatch.*, out.verdict, out.next_state as ended_state,
+              case
+                when out.verdict = 'lapse' then jsonb_build_object(
+                  'code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                  'message', 'The link that it went out on ended before it was begun.')
+                when out.verdict <> 'cancel' then jsonb_build_object(
+                  'code', 'outcome_unknown', 'retryable', false,
+                  'message', 'The broker lost its record of this command after it was sent.')
+              end as ended_error
   ),
   ended as (
-    insert into broker_dispatch_history
-      (id, seq, broker_id, agent_id, op, args, lane, ordering_key, state, attempt, failures, max_failures,
-       deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator, trail,
-       created_at, result, error)
-    select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures + 1, max_failures,
-           deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
+    insert into broker_dispatch_history (${HISTORY_COLUMNS})
+    select ${KEPT_COLUMNS},
+           ended_state, failures + case when verdict in ('fail', 'exhaust') then 1 else 0 end, null, ended_error,
            append_step(trail, jsonb_build_object(
-             'state', ended_state, 'at', clock_timestamp(), 'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', attempt,
-             'reason', 'outcome_unknown'
-           )),
-           created_at, null, error
+             'state', ended_state, 'at', clock_timestamp(), 'replica', $2::uuid, 'epoch', $3::bigint,
+             'attempt', attempt, 'reason', coalesce(ended_error ->> 'code', 'stopped')
+           ))
     from removed
-    returning id, seq, broker_id, agent_id, op, ordering_key, origin_replica, state, attempt
+    returning *
   )
-  select kept.id, kept.seq, kept.broker_id as "brokerId", kept.agent_id as "agentId", kept.op,
-         kept.ordering_key as "orderingKey", kept.origin_replica as "originReplica", kept.state, kept.attempt,
-         kept.verdict, true as owned
-  from kept
+  select ${ADOPTED_COLUMNS}, verdict from kept
   union all
-  select ended.id, ended.seq, ended.broker_id, ended.agent_id, ended.op, ended.ordering_key, ended.origin_replica,
-         ended.state, ended.attempt, out.verdict, true
-  from ended join out on out.id = ended.id
+  select ${ADOPTED_COLUMNS}, out.verdict from ended join out using (id)
   union all
-  select null, null, null, null, null, null, null, null, null, null, true from owned
+  select null, null, null, null, null, null, null, null, null, null, null, null from owned
   `,
 );
 
@@ -112,6 +128,26 @@ const NOT_LIVE = statement(
   where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id)
   `,
 );
+
+const READ_OUT = statement(
+  'read_dispatches_out',
+  `
+  select asked.id, dispatch.seq, dispatch.state = any ($2::text[]) as "isOut",
+         dispatch.cancel_requested_at is not null as "cancelRequested"
+  from unnest($1::uuid[]) as asked (id)
+  left join broker_dispatch dispatch on dispatch.id = asked.id
+  `,
+);
+
+/** What the rows say of a command that memory holds for sent. */
+export type Out = {
+  id: string;
+  /** null where it has ended. */
+  seq: number | null;
+  /** false where it is pending again, null where it has ended. */
+  isOut: boolean | null;
+  cancelRequested: boolean;
+};
 
 /** SQL that compares what a broker's journal knows with the rows that are out with it. */
 @Injectable()
@@ -139,8 +175,9 @@ export class InventoryRepository {
       statesBefore('adopt'),
       stateAfter('adopt'),
       stateAfter('requeue'),
-      stateAfter('fail'),
-      stateAfter('exhaust'),
+      JSON.stringify(STATES_AFTER),
+      LINK_BOUND,
+      statesBefore('ack'),
     ]);
     if (rows.length === 0) return undefined;
     return rows.filter(({ id }) => id !== null);
@@ -149,5 +186,9 @@ export class InventoryRepository {
   /** Of some ids, those that have no live row: ended here, or never known. */
   async notLive(ids: readonly string[]): Promise<string[]> {
     return (await this.database.run<{ id: string }>(NOT_LIVE, [ids])).map(({ id }) => id);
+  }
+
+  async readOut(ids: readonly string[]): Promise<Out[]> {
+    return this.database.run(READ_OUT, [ids, statesBefore('requeue')]);
   }
 }

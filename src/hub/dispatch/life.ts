@@ -1,15 +1,21 @@
 import { Injectable } from '@nestjs/common';
+import { Backlogs } from './backlogs.js';
+import { Contracts } from './contracts.js';
 import { ReadRepository } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
 import { Sweeps } from './sweeps.js';
+import { Upkeep } from './upkeep.js';
 import { Waits } from './waits.js';
 
 /** Starting and ending the work of this module on one replica. */
 @Injectable()
 export class DispatchLife {
   constructor(
+    private readonly backlogs: Backlogs,
     private readonly reconciler: Reconciler,
+    private readonly upkeep: Upkeep,
+    private readonly contracts: Contracts,
     private readonly results: Results,
     private readonly waits: Waits,
     private readonly sweeps: Sweeps,
@@ -17,7 +23,9 @@ export class DispatchLife {
   ) {}
 
   start(): void {
+    this.contracts.start();
     this.reconciler.start();
+    this.upkeep.start();
     this.waits.start();
     this.sweeps.start();
   }
@@ -28,6 +36,7 @@ export class DispatchLife {
   }
 
   async stop(): Promise<void> {
+    await this.upkeep.stop();
     await this.reconciler.stop();
     await this.sweeps.stop();
     await this.results.idle();
@@ -36,7 +45,7 @@ export class DispatchLife {
 
   /** What this replica holds in memory of its brokers' commands. */
   here(): { waiting: number; unacked: number; out: number } {
-    return this.reconciler.depth();
+    return this.backlogs.depth();
   }
 
   /** Live rows of the whole hub by state, with the age of the oldest in seconds. */

@@ -7,6 +7,9 @@ const LIVE_COLUMNS = `
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
     dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+    dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+    dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+    dispatch.redrive_of as "redriveOf",
     dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
     dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt"`;
 
@@ -50,6 +53,7 @@ const LIST = statement(
       and ($2::uuid is null or dispatch.broker_id = $2)
       and ($3::uuid is null or dispatch.agent_id = $3)
       and ($4::text is null or dispatch.state = $4)
+      and ($6::text is null or dispatch.op = $6)
     union all
     (
       select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
@@ -59,6 +63,7 @@ const LIST = statement(
         and ($2::uuid is null or dispatch.broker_id = $2)
         and ($3::uuid is null or dispatch.agent_id = $3)
         and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
       order by dispatch.id desc
       limit $5
     )
@@ -95,6 +100,7 @@ export type DispatchFilter = {
   brokerId: string | null;
   agentId: string | null;
   state: string | null;
+  op: string | null;
   limit: number;
 };
 
@@ -108,8 +114,8 @@ export class ReadRepository {
   }
 
   /** Newest first. */
-  async list({ before, brokerId, agentId, state, limit }: DispatchFilter): Promise<DispatchRecord[]> {
-    return this.database.run(LIST, [before, brokerId, agentId, state, limit]);
+  async list({ before, brokerId, agentId, state, op, limit }: DispatchFilter): Promise<DispatchRecord[]> {
+    return this.database.run(LIST, [before, brokerId, agentId, state, limit, op]);
   }
 
   async trail(id: string): Promise<TrailStep[] | undefined> {

@@ -1,24 +1,21 @@
-import { Injectable, Logger } from '@nestjs/common';
-import type { DispatchItem } from '../../protocol/frame.js';
-import { batches } from '../../protocol/batches.js';
+import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
-import { Wakes } from '../cluster/wakes.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
-import type { Link } from '../registry/link.js';
-import { Links } from '../registry/links.js';
 import { Ownership } from '../registry/ownership.js';
-import { Backlog, type Read, type Sent, type Waiting } from './backlog.js';
-import { ClaimRepository } from './claim.repository.js';
-import { InventoryRepository } from './inventory.repository.js';
+import type { Backlog, Sent, Waiting } from './backlog.js';
+import { Backlogs } from './backlogs.js';
+import { ClaimRepository, type ClaimAnswer } from './claim.repository.js';
+import { Contracts } from './contracts.js';
+import type { Read } from './reading.js';
+import { Sender } from './sender.js';
 
 /** Rows claimed in one statement, over all brokers; and of one broker, so that each gets its turn. */
 const CLAIM_MOST = 1_024;
 const CLAIM_MOST_A_BROKER = 256;
-/** Rest between polls while wakes arrive, and while they do not. */
-const POLL_MS = { notify: 5_000, poll: 500 } as const;
 const TICK_MS = 250;
-const CHECKED_AT_ONCE = 1_000;
+
+type Asked = { backlog: Backlog; rows: Waiting[] };
 
 /**
  * The owner's half of dispatching: reads ahead, claims, and sends, for all brokers linked to this replica. One
@@ -26,19 +23,16 @@ const CHECKED_AT_ONCE = 1_000;
  */
 @Injectable()
 export class Reconciler {
-  private readonly log = new Logger('dispatch');
-  private readonly backlogs = new Map<string, Backlog>();
   private readonly loop: Loop;
-  private polledAt = -Infinity;
   private firstServed = 0;
 
   constructor(
     private readonly repository: ClaimRepository,
-    private readonly inventories: InventoryRepository,
-    private readonly links: Links,
+    private readonly backlogs: Backlogs,
+    private readonly sender: Sender,
+    private readonly contracts: Contracts,
     private readonly ownership: Ownership,
     private readonly replica: Replica,
-    private readonly wakes: Wakes,
     loops: Loops,
   ) {
     this.loop = loops.make({
@@ -50,23 +44,6 @@ export class Reconciler {
   }
 
   start(): void {
-    this.links.observe({
-      opened: (link) => this.backlogs.set(link.brokerId, new Backlog(link)),
-      closed: (link) => {
-        if (this.backlogs.get(link.brokerId)?.link === link) this.backlogs.delete(link.brokerId);
-      },
-    });
-    this.wakes.subscribe({
-      onHint: ({ brokers, ended }) => {
-        for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
-        if (ended.size > 0)
-          for (const backlog of this.backlogs.values()) for (const id of ended) backlog.endedElsewhere(id);
-      },
-      onResumed: () => {
-        this.polledAt = -Infinity;
-        this.loop.wake();
-      },
-    });
     this.loop.start();
   }
 
@@ -74,78 +51,22 @@ export class Reconciler {
     await this.loop.stop();
   }
 
-  /** The broker has new rows from this `seq` on. */
-  wake(brokerId: string, seq: number): void {
-    const backlog = this.backlogs.get(brokerId);
-    if (backlog === undefined) return;
-    backlog.woken(seq);
+  /** Does not wait for the next tick. */
+  wake(): void {
     this.loop.wake();
-  }
-
-  /** The broker's inventory is settled: its rows may be claimed. */
-  ready(link: Link, adopted: { id: string; orderingKey: string | null }[]): void {
-    const backlog = this.backlogs.get(link.brokerId);
-    if (backlog?.link !== link) return;
-    for (const { id, orderingKey } of adopted) backlog.adopted(id, orderingKey);
-    backlog.isReady = true;
-    this.loop.wake();
-  }
-
-  acked(brokerId: string, acks: readonly { id: string; attempt: number }[]): void {
-    const backlog = this.backlogs.get(brokerId);
-    for (const { id, attempt } of acks) backlog?.acked(id, attempt);
-    this.loop.wake();
-  }
-
-  letGo(brokerId: string, ids: readonly string[]): void {
-    const backlog = this.backlogs.get(brokerId);
-    for (const id of ids) backlog?.letGo(id);
-    this.loop.wake();
-  }
-
-  depth(): { waiting: number; unacked: number; out: number } {
-    const total = { waiting: 0, unacked: 0, out: 0 };
-    for (const { depth } of this.backlogs.values()) {
-      total.waiting += depth.waiting;
-      total.unacked += depth.unacked;
-      total.out += depth.out;
-    }
-    return total;
   }
 
   private async turn(signal: AbortSignal): Promise<void> {
-    if (!this.replica.mayAct) return;
-    await this.pollWhenDue();
-    this.repeatOverdue();
     while (!signal.aborted && this.replica.mayAct) {
       await this.readAhead();
       if (!(await this.claimAndSend())) return;
     }
   }
 
-  private async pollWhenDue(): Promise<void> {
-    const now = performance.now();
-    if (now - this.polledAt < POLL_MS[this.wakes.rung]) return;
-    this.polledAt = now;
-    for (const backlog of this.backlogs.values()) backlog.poll(now);
-    await this.letGoOfEnded();
-  }
-
-  /** Rows that somebody else ended, such as the sweep of deadlines, where the hint was lost. */
-  private async letGoOfEnded(): Promise<void> {
-    const out = [...this.backlogs.values()].flatMap((backlog) =>
-      backlog.idsOut.map((id) => ({ backlog, id })),
-    );
-    for (let from = 0; from < out.length; from += CHECKED_AT_ONCE) {
-      const part = new Map(out.slice(from, from + CHECKED_AT_ONCE).map(({ backlog, id }) => [id, backlog]));
-      for (const id of await this.inventories.notLive([...part.keys()])) part.get(id)?.letGo(id);
-    }
-  }
-
   private async readAhead(): Promise<void> {
     const now = performance.now();
     const reads: { backlog: Backlog; read: Read }[] = [];
-    for (const backlog of this.backlogs.values()) {
+    for (const backlog of this.backlogs.all()) {
       const read = backlog.isReady ? backlog.nextRead(now) : undefined;
       if (read !== undefined) reads.push({ backlog, read });
     }
@@ -170,86 +91,44 @@ export class Reconciler {
       asked.flatMap(({ rows }) => rows.map(({ id }) => id)),
     );
     const byBroker = new Map(answers.map((answer) => [answer.brokerId, answer]));
-    const now = performance.now();
-    const displaced: string[] = [];
-    const outgoing: { backlog: Backlog; sent: Sent[] }[] = [];
-    for (const { backlog, rows } of asked) {
-      const answer = byBroker.get(backlog.brokerId);
-      if (answer?.owned !== true) {
-        displaced.push(backlog.brokerId);
-        continue;
-      }
-      const sent = answer.claimed
-        .map((claimed) => backlog.claimed(claimed, now))
-        .filter((row) => row !== undefined);
-      const taken = new Set(sent.map(({ id }) => id));
-      for (const row of rows) if (!taken.has(row.id)) backlog.refused(row, now);
-      if (sent.length > 0) outgoing.push({ backlog, sent });
-    }
-    for (const { backlog, sent } of outgoing) await this.sendOrRepeat(backlog, sent);
+    const owned = asked.filter(({ backlog }) => byBroker.get(backlog.brokerId)?.owned === true);
+    const outgoing = owned.map((each) => this.taken(each, byBroker.get(each.backlog.brokerId)));
+    for (const { backlog, sent } of outgoing) await this.sender.send(backlog, sent);
+    await this.contracts.judge(outgoing.flatMap(({ refused }) => refused));
     // Their backlogs go with their links: the broker may have a newer one here by now.
+    const displaced = asked.filter((each) => !owned.includes(each)).map(({ backlog }) => backlog.brokerId);
     if (displaced.length > 0) await this.ownership.recheck(displaced);
-    return outgoing.length > 0;
+    return outgoing.some(({ sent }) => sent.length > 0);
+  }
+
+  /** Notes what a claim gave of one broker's rows, and what it did not. */
+  private taken({ backlog, rows }: Asked, answer: ClaimAnswer | undefined) {
+    const now = performance.now();
+    const sent = (answer?.claimed ?? [])
+      .map((claimed) => backlog.claimed(claimed, now))
+      .filter((row): row is Sent => row !== undefined);
+    const taken = new Set(sent.map(({ id }) => id));
+    const refused = rows
+      .filter(({ id }) => !taken.has(id))
+      .map((row) => ({ ...row, brokerId: backlog.brokerId }));
+    for (const row of refused) backlog.refused(row, now);
+    return { backlog, sent, refused };
   }
 
   /** The next rows of each broker, beginning with another broker each time. */
-  private choose(): { backlog: Backlog; rows: Waiting[] }[] {
-    const all = [...this.backlogs.values()];
+  private choose(): Asked[] {
+    const all = this.backlogs.all();
+    const now = performance.now();
     this.firstServed = all.length === 0 ? 0 : (this.firstServed + 1) % all.length;
-    const chosen: { backlog: Backlog; rows: Waiting[] }[] = [];
+    const chosen: Asked[] = [];
     let room = CLAIM_MOST;
     for (const backlog of [...all.slice(this.firstServed), ...all.slice(0, this.firstServed)]) {
       if (room === 0) break;
-      const rows = backlog.candidates(Math.min(room, CLAIM_MOST_A_BROKER));
+      const rows = backlog.candidates(Math.min(room, CLAIM_MOST_A_BROKER), now);
       if (rows.length > 0) chosen.push({ backlog, rows });
       room -= rows.length;
     }
     return chosen;
-  }
-
-  /** What cannot be sent now is overdue for its ack later, and goes out then. */
-  private async sendOrRepeat(backlog: Backlog, rows: Sent[]): Promise<void> {
-    await this.send(backlog, rows).catch((error: unknown) => {
-      this.log.warn({ brokerId: backlog.brokerId, err: error }, 'claimed commands could not be sent yet');
-    });
-  }
-
-  private async send(backlog: Backlog, rows: Sent[]): Promise<void> {
-    const large = rows.filter(({ args }) => args === null).map(({ id }) => id);
-    const args = large.length > 0 ? await this.repository.readArgs(large) : new Map<string, Sent['args']>();
-    const now = performance.now();
-    const items = rows.flatMap((row): DispatchItem[] => {
-      const own = row.args ?? args.get(row.id);
-      // Without its arguments the row has ended since the claim.
-      if (own === undefined || own === null) return [];
-      const { id, attempt, op, orderingKey, deadlineAt } = row;
-      return [
-        {
-          id,
-          attempt,
-          op,
-          args: own,
-          key: orderingKey,
-          remainingMs: Math.max(0, Math.floor(deadlineAt - now)),
-        },
-      ];
-    });
-    for (const dispatches of batches(items, (item) => JSON.stringify(item.args).length + 512)) {
-      // Each frame is checked anew: a process that was paused must not act on waking.
-      if (!this.replica.mayAct || !backlog.link.carriesWork) return;
-      backlog.link.send({ t: 'dispatch', dispatches });
-    }
-  }
-
-  /** A frame may have been lost on a link that lives: it goes out again under the same attempt. */
-  private repeatOverdue(): void {
-    const now = performance.now();
-    for (const backlog of this.backlogs.values()) {
-      const overdue = backlog.overdueAcks(now);
-      if (overdue.length === 0) continue;
-      this.log.warn({ brokerId: backlog.brokerId, count: overdue.length }, 'acks are overdue; sending again');
-      void this.sendOrRepeat(backlog, overdue);
-    }
   }
 }
 

@@ -1,10 +1,14 @@
 import type { BrokerError, JsonObject, JsonValue } from '../../protocol/frame.js';
 import type { Initiator } from './draft.js';
-import type { DispatchState, Lane } from './state.js';
+import type { Contract, DispatchState, Lane } from './state.js';
+
+/** Steps of a trail that are no change of state. */
+export const TRAIL_MARKS = ['cancel_requested', 'late_result', 'summarised'] as const;
+export type TrailMark = (typeof TRAIL_MARKS)[number];
 
 /** One recorded step of a dispatch. */
 export type TrailStep = {
-  state: DispatchState | 'late_result' | 'summarised';
+  state: DispatchState | TrailMark;
   /** RFC 3339, the database's time. */
   at: string;
   replica?: string | null;
@@ -29,6 +33,14 @@ export type DispatchRecord = {
   state: DispatchState;
   attempt: number;
   failures: number;
+  maxFailures: number;
+  contract: Contract;
+  notBefore: Date | null;
+  /** When it goes out again after a failure that may pass. */
+  retryAt: Date | null;
+  cancelRequestedAt: Date | null;
+  /** The ended dispatch that this one does again. */
+  redriveOf: string | null;
   claimedBy: string | null;
   claimEpoch: number | null;
   initiator: Initiator;

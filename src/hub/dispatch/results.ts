@@ -7,15 +7,27 @@ import { Group } from '../lifecycle/group.js';
 import { CodedError } from '../problems/coded.error.js';
 import type { Link } from '../registry/link.js';
 import { Endings } from './endings.js';
-import { Reconciler } from './reconciler.js';
-import { SettleRepository, type Settlement, type Standing, type Word } from './settle.repository.js';
-import { hasEnded, stateAfter, type EndedState } from './state.js';
+import { Backlogs } from './backlogs.js';
+import {
+  SettleRepository,
+  stateAfterWord,
+  type Ending,
+  type Settled,
+  type Settlement,
+  type Standing,
+  type Word,
+} from './settle.repository.js';
+import { hasEnded } from './state.js';
 
 const BATCH = 512;
 const RETRY_MS = 500;
 
-/** What became of a result: the first three may be confirmed, so that the broker can forget it. */
-type Outcome = 'settled' | 'repeated' | 'late' | 'unknown' | 'stale';
+/**
+ * What became of a result. Where the row lives on, since it is done again or was sent under a newer attempt, the
+ * result is not confirmed: the broker keeps it until the command has its end.
+ */
+type Outcome = 'settled' | 'repeated' | 'late' | 'unknown' | 'stale' | 'retried';
+const LIVES_ON: readonly (Outcome | undefined)[] = ['stale', 'retried', undefined];
 
 /**
  * Takes the broker's words, acks and results, into the rows. A result is confirmed only when its ending is
@@ -29,7 +41,7 @@ export class Results {
 
   constructor(
     private readonly repository: SettleRepository,
-    private readonly reconciler: Reconciler,
+    private readonly backlogs: Backlogs,
     private readonly endings: Endings,
     private readonly replica: Replica,
   ) {}
@@ -37,7 +49,7 @@ export class Results {
   /** The broker has them, whatever becomes of the writing: they are not sent again on this link. */
   async acked(link: Link, acks: readonly { id: string; attempt: number }[]): Promise<void> {
     const { brokerId } = link;
-    this.reconciler.acked(brokerId, acks);
+    this.backlogs.acked(brokerId, acks);
     await Promise.all(acks.map((ack) => untilDone(link, () => this.acks.add({ ...ack, brokerId }))));
   }
 
@@ -49,10 +61,8 @@ export class Results {
         return { id: item.id, outcome: await untilDone(link, () => this.settlements.add(settlement)) };
       }),
     );
-    const over = settled
-      .filter(({ outcome }) => outcome !== undefined && outcome !== 'stale')
-      .map(({ id }) => id);
-    this.reconciler.letGo(brokerId, over);
+    const over = settled.filter(({ outcome }) => !LIVES_ON.includes(outcome)).map(({ id }) => id);
+    this.backlogs.letGo(brokerId, over);
     for (const ids of batches(over)) link.send({ t: 'confirm', ids });
   }
 
@@ -93,13 +103,23 @@ export class Results {
   }
 
   private async settleTogether(batch: Settlement[]): Promise<Outcome[]> {
-    const endings = await this.repository.settle(batch, this.replica.id);
-    this.endings.committed(endings);
-    const settled = new Set(endings.map(({ id }) => id));
+    const rows = await this.repository.settle(batch, this.replica.id);
+    this.endings.committed(rows.filter((row): row is Ending => hasEnded(row.state)));
+    this.putBack(rows.filter(({ state }) => !hasEnded(state)));
+    const settled = new Map(
+      rows.map(({ id, state }): [string, Outcome] => [id, hasEnded(state) ? 'settled' : 'retried']),
+    );
     const others = batch.filter(({ id }) => !settled.has(id));
-    if (others.length === 0) return batch.map(() => 'settled');
-    const judged = await this.judge(others);
-    return batch.map(({ id }) => (settled.has(id) ? 'settled' : (judged.get(id) ?? 'unknown')));
+    const judged = others.length === 0 ? new Map<string, Outcome>() : await this.judge(others);
+    return batch.map(({ id }) => settled.get(id) ?? judged.get(id) ?? 'unknown');
+  }
+
+  /** They go out again after a rest, on the broker's link, wherever that is by now. */
+  private putBack(rows: readonly Settled[]): void {
+    for (const { id, brokerId, seq } of rows) {
+      this.backlogs.letGo(brokerId, [id]);
+      this.backlogs.wake(brokerId, seq);
+    }
   }
 
   /** Why words did not fit their rows; read anew, since a row may have moved since the settling began. */
@@ -138,11 +158,18 @@ function settlementOf(brokerId: string, item: ResultItem): Settlement {
   if (item.outcome === 'succeeded' && sizeOf(item.body) > LIMITS.resultBytes) {
     const message = `The result has more than ${LIMITS.resultBytes} bytes.`;
     const error = { code: 'result_too_large', message, retryable: false };
-    return { id, brokerId, attempt, state: 'failed', result: null, error };
+    return { id, brokerId, attempt, said: 'fail', result: null, error };
   }
-  return item.outcome === 'succeeded'
-    ? { id, brokerId, attempt, state: stateAfter('succeed') as EndedState, result: item.body, error: null }
-    : { id, brokerId, attempt, state: stateAfter('fail') as EndedState, result: null, error: item.error };
+  switch (item.outcome) {
+    case 'succeeded':
+      return { id, brokerId, attempt, said: 'succeed', result: item.body, error: null };
+    case 'failed': {
+      const said = item.error.retryable ? 'retry' : 'fail';
+      return { id, brokerId, attempt, said, result: null, error: item.error };
+    }
+    case 'cancelled':
+      return { id, brokerId, attempt, said: 'cancel', result: null, error: null };
+  }
 }
 
 /** Infinite where it is nested so deep that it cannot be written at all. */
@@ -159,7 +186,11 @@ function sizeOf(body: unknown): number {
 function outcomeOf(word: Settlement, row: Standing | undefined): Outcome {
   if (row === undefined || row.brokerId !== word.brokerId) return 'unknown';
   if (!hasEnded(row.state)) return 'stale';
-  const isRepeat =
-    row.attempt === word.attempt && row.state === word.state && row.errorCode === (word.error?.code ?? null);
-  return isRepeat ? 'repeated' : 'late';
+  const { said, error } = word;
+  const isSameEnd =
+    row.state === stateAfterWord(said)
+      ? row.errorCode === (error?.code ?? null)
+      : (said === 'retry' && row.state === 'dead') ||
+        (said === 'cancel' && row.errorCode === 'deadline_passed');
+  return row.attempt === word.attempt && isSameEnd ? 'repeated' : 'late';
 }

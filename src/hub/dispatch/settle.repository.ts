@@ -3,12 +3,23 @@ import type { BrokerError, JsonValue } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
-import { stateAfter, statesBefore, type DispatchState, type EndedState } from './state.js';
+import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
+import {
+  LINK_BOUND,
+  stateAfter,
+  STATES_AFTER,
+  statesBefore,
+  type DispatchState,
+  type EndedState,
+} from './state.js';
 
 /** One broker's word on one attempt. */
 export type Word = { id: string; brokerId: string; attempt: number };
 
-export type Settlement = Word & { state: EndedState; result: JsonValue; error: BrokerError | null };
+/** `retry` is a failure that may pass; whether it is done again the row decides. */
+export type Said = 'succeed' | 'fail' | 'retry' | 'cancel';
+
+export type Settlement = Word & { said: Said; result: JsonValue; error: BrokerError | null };
 
 /** What is told on when a dispatch has ended. */
 export type Ending = {
@@ -22,6 +33,9 @@ export type Ending = {
   state: EndedState;
 };
 
+/** What became of a settled row: it ended, or it is pending again. */
+export type Settled = Ending | (Omit<Ending, 'state'> & { state: 'pending' });
+
 export type Standing = {
   id: string;
   brokerId: string;
@@ -29,15 +43,6 @@ export type Standing = {
   attempt: number;
   errorCode: string | null;
 };
-
-const HISTORY_COLUMNS = `
-    id, seq, broker_id, agent_id, op, args, lane, ordering_key, state, attempt, failures, max_failures,
-    deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator, trail,
-    created_at, result, error`;
-
-const ENDING = `
-  returning id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-            origin_replica as "originReplica", state`;
 
 // An ack that a crash takes back costs a repeat of the frame and no more, so it does not wait for the disk.
 const ACK = statement(
@@ -64,17 +69,29 @@ const ACK = statement(
   `,
 );
 
-// The row moves from the live table to the history in the same statement that ends it.
+// The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
+// it back instead, with exponential backoff and full jitter from 1 s to 5 min, unless its caller gave it up, it is
+// bound to this link, or its deadline has passed. A word that it was stopped, which nobody but the deadline asked
+// for, is an expiry.
 const SETTLE = statement(
   'settle_dispatches',
   `
   with said as materialized (
     select *
     from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[])
-      as said (id, broker_id, attempt, ended_state, result, error)
+      as said (id, broker_id, attempt, word, result, error)
   ),
   locked as materialized (
-    select dispatch.id, said.ended_state, said.result::jsonb, said.error::jsonb
+    select dispatch.id, said.result::jsonb as said_result, said.error::jsonb as said_error,
+           case
+             when said.word = 'retry' and (dispatch.cancel_requested_at is not null
+                                           or dispatch.contract = any ($9::text[])
+                                           or dispatch.deadline_at <= now()) then 'fail'
+             when said.word = 'retry' and dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
+             when said.word = 'cancel' and dispatch.cancel_requested_at is null and dispatch.deadline_at <= now()
+               then 'expire'
+             else said.word
+           end as happening
     from said
     join broker_dispatch dispatch on dispatch.id = said.id
     where dispatch.broker_id = said.broker_id
@@ -83,22 +100,47 @@ const SETTLE = statement(
     order by dispatch.seq
     for update of dispatch
   ),
+  retried as (
+    update broker_dispatch dispatch
+    set state = $10::jsonb ->> locked.happening,
+        failures = dispatch.failures + 1,
+        claimed_by = null,
+        claim_epoch = null,
+        claim_journal = null,
+        claimed_at = null,
+        retry_at = clock_timestamp() + make_interval(secs => random() * least(300, power(2, dispatch.failures))),
+        trail = append_step(dispatch.trail, jsonb_build_object(
+          'state', $10::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
+          'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'
+        ))
+    from locked
+    where dispatch.id = locked.id and locked.happening = 'retry'
+    returning dispatch.*
+  ),
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
-    returning dispatch.*, locked.ended_state, locked.result, locked.error
+    where dispatch.id = locked.id and locked.happening <> 'retry'
+    returning dispatch.*, locked.happening, $10::jsonb ->> locked.happening as ended_state, locked.said_result,
+              case when locked.happening = 'expire' then jsonb_build_object(
+                'code', 'deadline_passed', 'message', 'The deadline passed, and the broker stopped it.',
+                'retryable', false, 'data', jsonb_build_object('effect', 'stopped')
+              ) else locked.said_error end as said_error
+  ),
+  ended as (
+    insert into broker_dispatch_history (${HISTORY_COLUMNS})
+    select ${KEPT_COLUMNS},
+           ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
+           append_step(trail, jsonb_strip_nulls(jsonb_build_object(
+             'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
+             'attempt', attempt, 'reason', said_error ->> 'code'
+           )))
+    from removed
+    returning *
   )
-  insert into broker_dispatch_history (${HISTORY_COLUMNS})
-  select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures, max_failures,
-         deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
-         append_step(trail, jsonb_strip_nulls(jsonb_build_object(
-           'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch, 'attempt', attempt,
-           'reason', error ->> 'code'
-         ))),
-         created_at, result, error
-  from removed
-  ${ENDING}
+  select ${ENDING_COLUMNS} from ended
+  union all
+  select ${ENDING_COLUMNS} from retried
   `,
 );
 
@@ -125,45 +167,7 @@ const NOTE_LATE = statement(
   `,
 );
 
-// A row that was on the wire is given 30 s past its deadline for the broker's own word; without one, nobody knows
-// whether it had an effect, and its error says so.
-const EXPIRE = statement(
-  'expire_overdue',
-  `
-  with locked as materialized (
-    select dispatch.id, dispatch.state
-    from broker_dispatch dispatch
-    where dispatch.state = any ($1::text[])
-      and dispatch.deadline_at < case when dispatch.state = 'pending' then now() else now() - interval '30 seconds' end
-    order by dispatch.seq
-    limit $2
-    for update of dispatch skip locked
-  ),
-  removed as (
-    delete from broker_dispatch dispatch
-    using locked
-    where dispatch.id = locked.id
-    returning dispatch.*,
-      case when dispatch.state = 'pending'
-        then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was sent.',
-                                'retryable', false, 'data', jsonb_build_object('effect', 'none'))
-        else jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed without the broker''s word.',
-                                'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
-      end as error
-  )
-  insert into broker_dispatch_history (${HISTORY_COLUMNS})
-  select id, seq, broker_id, agent_id, op, args, lane, ordering_key, $3, attempt, failures, max_failures,
-         deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
-         append_step(trail, jsonb_build_object(
-           'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt, 'reason', 'deadline_passed'
-         )),
-         created_at, null, error
-  from removed
-  ${ENDING}
-  `,
-);
-
-/** SQL of acks and endings. Each is fenced by id, broker, attempt and state. */
+/** SQL of acks and results. Each is fenced by id, broker, attempt and state. */
 @Injectable()
 export class SettleRepository {
   constructor(private readonly database: Database) {}
@@ -173,15 +177,20 @@ export class SettleRepository {
     await this.database.run(ACK, [...fence(words), statesBefore('ack'), stateAfter('ack'), replicaId]);
   }
 
-  /** Ends those that fit their rows, durably, and gives them; for the others the standing says why not. */
-  async settle(settlements: readonly Settlement[], replicaId: string): Promise<Ending[]> {
+  /**
+   * Ends those that fit their rows, or puts them back to be done again, durably, and gives them; for the others the
+   * standing says why not.
+   */
+  async settle(settlements: readonly Settlement[], replicaId: string): Promise<Settled[]> {
     return this.database.run(SETTLE, [
       ...fence(settlements),
-      settlements.map(({ state }) => state),
+      settlements.map(({ said }) => said),
       settlements.map(({ result }) => (result === null ? null : toJsonb(result))),
       settlements.map(({ error }) => (error === null ? null : toJsonb(error))),
       statesBefore('succeed'),
       replicaId,
+      LINK_BOUND,
+      JSON.stringify(STATES_AFTER),
     ]);
   }
 
@@ -191,13 +200,14 @@ export class SettleRepository {
   }
 
   /** Keeps a word that came after the end in the trail; it changes nothing else. */
-  async noteLate(late: readonly (Word & { state: EndedState })[]): Promise<void> {
-    await this.database.run(NOTE_LATE, [...fence(late), late.map(({ state }) => state)]);
+  async noteLate(late: readonly (Word & { said: Said })[]): Promise<void> {
+    await this.database.run(NOTE_LATE, [...fence(late), late.map(({ said }) => stateAfterWord(said))]);
   }
+}
 
-  async expireOverdue(replicaId: string, most: number): Promise<Ending[]> {
-    return this.database.run(EXPIRE, [statesBefore('expire'), most, stateAfter('expire'), replicaId]);
-  }
+/** How a dispatch has ended by the broker's word alone. */
+export function stateAfterWord(said: Said): EndedState {
+  return stateAfter(said === 'retry' ? 'fail' : said) as EndedState;
 }
 
 function fence(words: readonly Word[]): [string[], string[], number[]] {

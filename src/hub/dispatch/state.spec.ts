@@ -4,12 +4,13 @@ import {
   hasEnded,
   LIVE_STATES,
   stateAfter,
+  STATES_AFTER,
   statesBefore,
   transition,
   type Happening,
 } from './state.js';
 
-const HAPPENINGS: Happening[] = ['claim', 'ack', 'adopt', 'requeue', 'succeed', 'fail', 'expire', 'exhaust'];
+const HAPPENINGS = Object.keys(STATES_AFTER) as Happening[];
 
 describe('the states of a dispatch', () => {
   it.each(ENDED_STATES)('%s is never left', (state) => {
@@ -28,12 +29,20 @@ describe('the states of a dispatch', () => {
     expect(transition('claimed', 'succeed')).toBe('succeeded');
   });
 
-  it.each(['ack', 'adopt', 'succeed', 'fail', 'exhaust'] as const)(
+  it.each(['ack', 'adopt', 'requeue', 'retry', 'succeed', 'fail', 'exhaust'] as const)(
     'do not let %s happen to what is pending',
     (happening) => {
       expect(transition('pending', happening)).toBeUndefined();
     },
   );
+
+  it('let a caller give up whatever has not ended', () => {
+    for (const state of LIVE_STATES) expect(transition(state, 'cancel')).toBe('cancelled');
+  });
+
+  it.each(['claimed', 'running'] as const)('let nothing replace what is %s', (state) => {
+    expect(transition(state, 'supersede')).toBeUndefined();
+  });
 
   it('are told to SQL as the transition function knows them', () => {
     for (const happening of HAPPENINGS) {

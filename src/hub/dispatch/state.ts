@@ -13,6 +13,17 @@ export type DispatchState = LiveState | EndedState;
 export const LANES = ['control', 'normal', 'bulk'] as const;
 export type Lane = (typeof LANES)[number];
 
+/**
+ * What becomes of a command while its broker is away. `until`: it waits until its deadline. `now_or_fail`: it goes
+ * out on the link that the broker has, or fails. `on_attach`: the same with the link that the broker has, or else
+ * the next one. `latest_only`: it waits, and a later one of its key takes its place.
+ */
+export const CONTRACTS = ['until', 'now_or_fail', 'on_attach', 'latest_only'] as const;
+export type Contract = (typeof CONTRACTS)[number];
+
+/** Contracts that bind a command to one link: without it the command fails rather than wait for another. */
+export const LINK_BOUND: readonly Contract[] = ['now_or_fail', 'on_attach'];
+
 export type Happening =
   /** An owner takes it for the wire. */
   | 'claim'
@@ -25,8 +36,16 @@ export type Happening =
   | 'succeed'
   /** The broker's word that it failed, or nobody's word whether it was done. */
   | 'fail'
+  /** The broker's word that it failed in a way that may pass: it goes out again after a rest. */
+  | 'retry'
+  /** Its caller gave it up, and it was not sent, or the broker says that it stopped it. */
+  | 'cancel'
+  /** A later command of its key takes its place. */
+  | 'supersede'
+  /** The one link that it was bound to has ended, and it was not begun. */
+  | 'lapse'
   | 'expire'
-  /** It was begun and lost as often as it may be. */
+  /** It failed, or was begun and lost, as often as it may. */
   | 'exhaust';
 
 type Rule = { from: readonly LiveState[]; to: DispatchState };
@@ -38,6 +57,10 @@ const RULES: Readonly<Record<Happening, Rule>> = {
   requeue: { from: ['claimed', 'running'], to: 'pending' },
   succeed: { from: ['claimed', 'running'], to: 'succeeded' },
   fail: { from: ['claimed', 'running'], to: 'failed' },
+  retry: { from: ['claimed', 'running'], to: 'pending' },
+  cancel: { from: ['pending', 'claimed', 'running'], to: 'cancelled' },
+  supersede: { from: ['pending'], to: 'cancelled' },
+  lapse: { from: ['pending', 'claimed'], to: 'failed' },
   expire: { from: ['pending', 'claimed', 'running'], to: 'expired' },
   exhaust: { from: ['claimed', 'running'], to: 'dead' },
 };
@@ -56,6 +79,11 @@ export function statesBefore(happening: Happening): readonly LiveState[] {
 export function stateAfter(happening: Happening): DispatchState {
   return RULES[happening].to;
 }
+
+/** The state after each happening, for statements in which rows decide what happens to them. */
+export const STATES_AFTER: Readonly<Record<Happening, DispatchState>> = Object.fromEntries(
+  Object.entries(RULES).map(([happening, { to }]) => [happening, to]),
+) as Record<Happening, DispatchState>;
 
 export function hasEnded(state: DispatchState): state is EndedState {
   return (ENDED_STATES as readonly DispatchState[]).includes(state);

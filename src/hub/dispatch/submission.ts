@@ -4,8 +4,12 @@ import { Wakes } from '../cluster/wakes.js';
 import type { Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { Group } from '../lifecycle/group.js';
+import { Contracts } from './contracts.js';
+import { Depths, PENDING_MOST } from './depths.js';
 import {
+  BacklogFull,
   BrokerNotFound,
+  BrokerOffline,
   BrokerUpgradeRequired,
   IdempotencyKeyReused,
   OutcomeUnknown,
@@ -29,15 +33,17 @@ export type Accepted = { id: string; isRepeat: boolean };
 @Injectable()
 export class Submission {
   private readonly inserts = new Group<Draft, Inserted>((drafts) => this.insert(drafts), BATCH);
+  private readonly depths = new Depths();
 
   constructor(
     private readonly repository: InsertRepository,
     private readonly replica: Replica,
     private readonly wakes: Wakes,
+    private readonly contracts: Contracts,
   ) {}
 
   /**
-   * @throws BrokerNotFound, BrokerUpgradeRequired, IdempotencyKeyReused: nothing was stored.
+   * @throws BrokerNotFound, BrokerOffline, BacklogFull, BrokerUpgradeRequired, IdempotencyKeyReused: nothing was stored.
    *   DatabaseUnavailable: nothing was stored. OutcomeUnknown: it may have been.
    */
   async submit(draft: Draft): Promise<Accepted> {
@@ -56,7 +62,7 @@ export class Submission {
    */
   async submitWithin(run: Run, draft: Draft): Promise<() => void> {
     this.replica.assertMayAct();
-    const [inserted] = await this.repository.insert([draft], this.replica.id, run);
+    const [inserted] = await this.store([draft], run);
     if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
     return () => this.wakeOwner(draft.brokerId, inserted);
   }
@@ -70,17 +76,21 @@ export class Submission {
   async repeatOf(run: Run, idempotency: Idempotency, subjectId: string): Promise<string | undefined> {
     const { scope, key, requestHash } = idempotency;
     if (await this.repository.keepKey(run, { scope, key, requestHash, subjectId })) return undefined;
-    return this.winnerOf(idempotency, run);
+    const winner = await this.winnerOf(idempotency, run);
+    if (winner === undefined) throw new Error('an idempotency key vanished between two statements');
+    return winner;
   }
 
   private async refused(draft: Draft, inserted: Inserted): Promise<Accepted> {
-    if (!inserted.known || !inserted.capable || draft.idempotency === null) throw refusalOf(draft, inserted);
-    return { id: await this.winnerOf(draft.idempotency), isRepeat: true };
+    // What would be refused now may have been accepted before.
+    const winner = draft.idempotency === null ? undefined : await this.winnerOf(draft.idempotency);
+    if (winner === undefined) throw refusalOf(draft, inserted);
+    return { id: winner, isRepeat: true };
   }
 
-  private async winnerOf({ scope, key, requestHash }: Idempotency, run?: Run): Promise<string> {
+  private async winnerOf({ scope, key, requestHash }: Idempotency, run?: Run): Promise<string | undefined> {
     const [winner] = await this.repository.findKeys([{ scope, key }], run);
-    if (winner === undefined) throw new Error('an idempotency key vanished between two statements');
+    if (winner === undefined) return undefined;
     if (winner.requestHash !== requestHash) throw new IdempotencyKeyReused();
     return winner.subjectId;
   }
@@ -91,7 +101,9 @@ export class Submission {
 
   private async insert(drafts: Draft[]): Promise<(Inserted | Error)[]> {
     try {
-      return await this.repository.insert(drafts, this.replica.id);
+      const inserted = await this.store(drafts);
+      void this.contracts.judge(drafts);
+      return inserted;
     } catch (error) {
       if (error instanceof DatabaseUnavailable) {
         return error.statement === 'no_effect' ? drafts.map(() => error) : this.lookUp(drafts, error);
@@ -99,6 +111,19 @@ export class Submission {
       if (drafts.length === 1) return [error as Error];
       return this.insertOneByOne(drafts);
     }
+  }
+
+  private async store(drafts: readonly Draft[], run?: Run): Promise<Inserted[]> {
+    const counted = this.depths.toCount(drafts.map(({ brokerId }) => brokerId));
+    const inserted = await this.repository.insert(drafts, this.replica.id, counted, run);
+    this.depths.took(
+      inserted.map(({ depth, seq }, index) => ({
+        brokerId: drafts[index]?.brokerId ?? '',
+        depth,
+        isStored: seq !== null,
+      })),
+    );
+    return inserted;
   }
 
   private async insertOneByOne(drafts: Draft[]): Promise<(Inserted | Error)[]> {
@@ -128,7 +153,17 @@ export class Submission {
 }
 
 function refusalOf(draft: Draft, inserted: Inserted | undefined): Error {
-  if (inserted?.known !== true) return new BrokerNotFound();
-  if (!inserted.capable && draft.capability !== null) return new BrokerUpgradeRequired(draft.capability);
-  return new Error('a dispatch was not stored for a reason that is not known');
+  switch (inserted?.refusal) {
+    case 'broker_unknown':
+      return new BrokerNotFound();
+    case 'incapable':
+      return new BrokerUpgradeRequired(draft.capability ?? 'unknown');
+    case 'offline':
+      return new BrokerOffline();
+    case 'full':
+      return new BacklogFull(inserted.depth ?? PENDING_MOST);
+    case null:
+    case undefined:
+      return new Error('a dispatch was not stored for a reason that is not known');
+  }
 }

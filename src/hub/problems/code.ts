@@ -65,6 +65,16 @@ export const PROBLEMS = {
     remedy: 'See `brokerError` for its own words.',
   },
   agent_deleted: { status: 409, title: 'The agent is being deleted', remedy: 'Create another.' },
+  broker_offline: {
+    status: 409,
+    title: 'The broker is not connected',
+    remedy: 'Try again when it is: `fairlead brokers list`; or let the command wait, without `now_or_fail`.',
+  },
+  not_redrivable: {
+    status: 409,
+    title: 'The command cannot be done again as it is',
+    remedy: 'Only an ended command that did not succeed can; ask an agent again through its own verb.',
+  },
   request_too_large: {
     status: 413,
     title: 'The request is too large',

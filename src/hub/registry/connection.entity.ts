@@ -29,6 +29,10 @@ export class ConnectionEntity {
   @Column('uuid', { name: 'journal_id' })
   journalId: string;
 
+  /** Dispatches that may be unacknowledged on it at a time. */
+  @Column('integer', { name: 'window_size', default: 1 })
+  windowSize: number;
+
   @Column('timestamptz', { default: () => 'now()' })
   since: Date;
 

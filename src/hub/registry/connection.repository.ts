@@ -42,8 +42,8 @@ const CONNECT = statement(
   ),
   connected as (
     insert into broker_connection as held
-      (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id)
-    select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6
+      (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id, window_size)
+    select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6, $10
     from described
     on conflict (broker_id) do update
     set replica_id = excluded.replica_id,
@@ -52,6 +52,7 @@ const CONNECT = statement(
         transport = excluded.transport,
         boot_id = excluded.boot_id,
         journal_id = excluded.journal_id,
+        window_size = excluded.window_size,
         since = now(),
         released_at = null,
         release_reason = null
@@ -101,7 +102,7 @@ export class ConnectionRepository {
    * itself. Committed when it resolves.
    */
   async connect(replicaId: string, brokerId: string, connectionId: string, hello: Hello): Promise<Connected> {
-    const { lastEpoch, bootId, journalId, labels, capabilities, software } = hello;
+    const { lastEpoch, bootId, journalId, labels, capabilities, software, window } = hello;
     const rows = await this.database.transaction(async (run) => {
       await run(TAKE_TURN, [brokerId]);
       return run<Connected>(CONNECT, [
@@ -114,6 +115,7 @@ export class ConnectionRepository {
         JSON.stringify(labels),
         JSON.stringify(capabilities),
         software,
+        window,
       ]);
     });
     return rows[0] ?? { epoch: null, revoked: false, former: null };

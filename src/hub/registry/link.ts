@@ -10,6 +10,7 @@ export type LinkFacts = {
   journalId: string;
   /** Dispatches that may be unacknowledged on this link at a time. */
   window: number;
+  capabilities: readonly string[];
   health: ReportedHealth;
 };
 

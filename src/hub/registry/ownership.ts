@@ -73,8 +73,9 @@ export class Ownership {
     );
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
-    const { bootId, journalId, window, health } = hello;
-    const link = new Link(socket, { connectionId, brokerId, epoch, bootId, journalId, window, health });
+    const { bootId, journalId, window, capabilities, health } = hello;
+    const facts = { connectionId, brokerId, epoch, bootId, journalId, window, capabilities, health };
+    const link = new Link(socket, facts);
     if (former !== null && former.replicaId !== this.replica.id) {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }

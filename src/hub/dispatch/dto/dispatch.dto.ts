@@ -1,10 +1,29 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsInt, IsObject, IsOptional, IsString, IsUUID, Length, Max, Min } from 'class-validator';
+import {
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsObject,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Length,
+  Max,
+  Min,
+} from 'class-validator';
 import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame.js';
 import { OPS } from '../../../protocol/op.js';
 import { PageQuery } from '../../http/page.js';
 import { DEADLINE_MOST_S, DEADLINE_S } from '../dispatches.js';
-import { ENDED_STATES, LANES, LIVE_STATES, type DispatchState, type Lane } from '../state.js';
+import {
+  CONTRACTS,
+  ENDED_STATES,
+  LANES,
+  LIVE_STATES,
+  type Contract,
+  type DispatchState,
+  type Lane,
+} from '../state.js';
 import type { TrailStep } from '../record.js';
 
 const STATES = [...LIVE_STATES, ...ENDED_STATES];
@@ -53,6 +72,45 @@ export class CreateDispatchDto {
   @Min(1)
   @Max(DEADLINE_MOST_S)
   deadlineS?: number;
+
+  @ApiProperty({
+    required: false,
+    format: 'date-time',
+    description:
+      'Not to be sent sooner. Until then it holds up no other command. It must be before the deadline.',
+  })
+  @IsOptional()
+  @IsISO8601({ strict: true, strictSeparator: true })
+  notBefore?: string;
+
+  @ApiProperty({
+    enum: CONTRACTS,
+    required: false,
+    default: 'until',
+    description:
+      'While the broker is away: `until` waits until the deadline; `now_or_fail` is refused, or fails with the link; ' +
+      '`on_attach` goes out on the next link or fails with it; `latest_only` waits, and a later one of its key ' +
+      'takes its place.',
+  })
+  @IsOptional()
+  @IsIn(CONTRACTS)
+  contract?: Contract;
+}
+
+export const CANCEL_OUTCOMES = ['cancelling', 'never_sent', 'stopped', 'too_late', 'unknown'] as const;
+export type CancelOutcome = (typeof CANCEL_OUTCOMES)[number];
+
+export class CancelDto {
+  @ApiProperty({ format: 'date-time' })
+  requestedAt: string;
+
+  @ApiProperty({
+    enum: CANCEL_OUTCOMES,
+    description:
+      '`never_sent` and `stopped`: it has ended as cancelled. `too_late`: it had its own end. `unknown`: the broker ' +
+      'did not say.',
+  })
+  outcome: CancelOutcome;
 }
 
 export class DispatchDto {
@@ -79,6 +137,26 @@ export class DispatchDto {
 
   @ApiProperty({ description: 'Times it was put on the wire.' })
   attempt: number;
+
+  @ApiProperty({ description: 'Times it failed in a way that may pass, or was begun and lost.' })
+  failures: number;
+
+  @ApiProperty({ enum: CONTRACTS })
+  contract: Contract;
+
+  @ApiProperty({ type: String, nullable: true, format: 'date-time' })
+  notBefore: string | null;
+
+  @ApiProperty({ type: CancelDto, nullable: true, description: 'null where nobody asked for it.' })
+  cancel: CancelDto | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'uuid',
+    description: 'The ended command that this one does again.',
+  })
+  redriveOf: string | null;
 
   @ApiProperty({ format: 'date-time' })
   createdAt: string;
@@ -148,4 +226,10 @@ export class ListDispatchesDto extends PageQuery {
   @IsOptional()
   @IsIn(STATES)
   state?: DispatchState;
+
+  @ApiProperty({ required: false, description: 'An op.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 128)
+  op?: string;
 }

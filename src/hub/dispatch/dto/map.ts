@@ -1,5 +1,6 @@
 import type { DispatchRecord, TrailStep } from '../record.js';
-import type { DispatchDto, DispatchEnvelopeDto } from './dispatch.dto.js';
+import { hasEnded } from '../state.js';
+import type { CancelDto, CancelOutcome, DispatchDto, DispatchEnvelopeDto } from './dispatch.dto.js';
 
 /** The public face of a dispatch. */
 export function toDispatchDto(record: DispatchRecord): DispatchDto {
@@ -12,6 +13,11 @@ export function toDispatchDto(record: DispatchRecord): DispatchDto {
     agent: record.agentId,
     orderingKey: record.orderingKey,
     attempt: record.attempt,
+    failures: record.failures,
+    contract: record.contract,
+    notBefore: record.notBefore?.toISOString() ?? null,
+    cancel: cancelOf(record),
+    redriveOf: record.redriveOf,
     createdAt: record.createdAt.toISOString(),
     deadlineAt: record.deadlineAt.toISOString(),
     endedAt: record.endedAt?.toISOString() ?? null,
@@ -31,10 +37,25 @@ export function toTrailStep(step: TrailStep): TrailStep {
   return { ...step, at: step.at.replace('+00:00', 'Z') };
 }
 
+function cancelOf(record: DispatchRecord): CancelDto | null {
+  if (record.cancelRequestedAt === null) return null;
+  return { requestedAt: record.cancelRequestedAt.toISOString(), outcome: cancelOutcome(record) };
+}
+
+/** What came of a wish to cancel; it follows from how the dispatch has ended. */
+function cancelOutcome({ state, attempt, error }: DispatchRecord): CancelOutcome {
+  if (!hasEnded(state)) return 'cancelling';
+  if (state === 'cancelled') return attempt === 0 ? 'never_sent' : 'stopped';
+  return state === 'expired' || error?.code === 'outcome_unknown' ? 'unknown' : 'too_late';
+}
+
 /** One sentence on why a dispatch has not ended yet. */
-function reasonOf({ state, connected, position }: DispatchRecord): string | null {
+function reasonOf(record: DispatchRecord): string | null {
+  const { state, connected, position, retryAt, notBefore } = record;
+  const restsUntil = Math.max(retryAt?.getTime() ?? 0, notBefore?.getTime() ?? 0);
   switch (state) {
     case 'pending':
+      if (restsUntil > Date.now()) return `It is not sent before ${new Date(restsUntil).toISOString()}.`;
       if (connected === false) return 'The broker is not connected; it is sent when the broker comes back.';
       return (position ?? 0) > 0
         ? 'Earlier commands of the broker are before it.'

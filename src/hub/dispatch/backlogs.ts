@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { Wakes } from '../cluster/wakes.js';
+import type { Link } from '../registry/link.js';
+import { Links } from '../registry/links.js';
+import { Backlog } from './backlog.js';
+import type { Adopted } from './inventory.repository.js';
+
+/** The backlogs of all brokers linked to this replica, and what changes them from outside. */
+@Injectable()
+export class Backlogs {
+  private readonly byBroker = new Map<string, Backlog>();
+  private onWork: () => void = () => undefined;
+  private onLost: () => void = () => undefined;
+
+  constructor(
+    private readonly links: Links,
+    private readonly wakes: Wakes,
+  ) {}
+
+  /**
+   * @param onWork there may be something to send or to ask
+   * @param onLost hints may have been lost: everything is to be looked at
+   */
+  start(onWork: () => void, onLost: () => void): void {
+    this.onWork = onWork;
+    this.onLost = onLost;
+    this.links.observe({
+      opened: (link) => this.byBroker.set(link.brokerId, new Backlog(link)),
+      closed: (link) => {
+        if (this.byBroker.get(link.brokerId)?.link === link) this.byBroker.delete(link.brokerId);
+      },
+    });
+    this.wakes.subscribe({
+      onHint: ({ brokers, ended, cancelled }) => {
+        for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
+        for (const backlog of this.byBroker.values()) {
+          for (const id of ended) backlog.endedElsewhere(id);
+          for (const id of cancelled) backlog.out.cancelRequested(id);
+        }
+        if (cancelled.size > 0) this.onWork();
+      },
+      onResumed: () => this.onLost(),
+    });
+  }
+
+  all(): Backlog[] {
+    return [...this.byBroker.values()];
+  }
+
+  /** The broker has new rows, or rows that were put back, from this `seq` on. */
+  wake(brokerId: string, seq: number): void {
+    const backlog = this.byBroker.get(brokerId);
+    if (backlog === undefined) return;
+    backlog.woken(seq);
+    this.onWork();
+  }
+
+  /** The broker's inventory is settled: its rows may be claimed, and none is alive below the floor. */
+  ready(link: Link, adopted: readonly Adopted[], floor: number): void {
+    const backlog = this.byBroker.get(link.brokerId);
+    if (backlog?.link !== link) return;
+    const now = performance.now();
+    backlog.beginAt(floor);
+    for (const row of adopted) backlog.adopted({ ...row, deadlineAt: now + row.remainingMs });
+    backlog.isReady = true;
+    this.onWork();
+  }
+
+  acked(brokerId: string, acks: readonly { id: string; attempt: number }[]): void {
+    const backlog = this.byBroker.get(brokerId);
+    for (const { id, attempt } of acks) backlog?.acked(id, attempt);
+    this.onWork();
+  }
+
+  letGo(brokerId: string, ids: readonly string[]): void {
+    const backlog = this.byBroker.get(brokerId);
+    for (const id of ids) backlog?.letGo(id);
+    this.onWork();
+  }
+
+  depth(): { waiting: number; unacked: number; out: number } {
+    const total = { waiting: 0, unacked: 0, out: 0 };
+    for (const { depth } of this.byBroker.values()) {
+      total.waiting += depth.waiting;
+      total.unacked += depth.unacked;
+      total.out += depth.out;
+    }
+    return total;
+  }
+}

@@ -1,0 +1,66 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Replica } from '../cluster/replica.js';
+import type { Link } from '../registry/link.js';
+import { Links } from '../registry/links.js';
+import { EndingRepository } from './ending.repository.js';
+import { Endings } from './endings.js';
+import type { Contract } from './state.js';
+
+type Bound = { brokerId: string; orderingKey: string | null; contract: Contract };
+
+/**
+ * Ends commands as their callers chose for a broker that is away: those bound to a link when it is over, and those
+ * of which only the latest counts when a later one has come. A link's end that nobody could act on, since its
+ * replica died, is acted on when the broker's next link opens.
+ */
+@Injectable()
+export class Contracts {
+  private readonly log = new Logger('dispatch');
+
+  constructor(
+    private readonly repository: EndingRepository,
+    private readonly endings: Endings,
+    private readonly links: Links,
+    private readonly replica: Replica,
+  ) {}
+
+  start(): void {
+    this.links.observe({
+      opened: () => undefined,
+      closed: ({ brokerId, epoch }) => {
+        this.lapse(brokerId, epoch).catch((error: unknown) => {
+          this.log.warn(
+            { brokerId, epoch, err: error },
+            'commands bound to a link wait for the next one to end',
+          );
+        });
+      },
+    });
+  }
+
+  /** The broker's new link is about to carry work. */
+  async attached({ brokerId, epoch }: Link): Promise<void> {
+    await this.lapse(brokerId, epoch - 1);
+    await this.repository.bindToLink(brokerId, epoch);
+  }
+
+  /**
+   * Of commands that were just stored or could not be claimed, ends those that a later one has replaced. Where that
+   * fails the next claim finds them again.
+   */
+  async judge(rows: readonly Bound[]): Promise<void> {
+    const keys = rows.flatMap(({ brokerId, orderingKey, contract }) =>
+      contract === 'latest_only' && orderingKey !== null ? [{ brokerId, orderingKey }] : [],
+    );
+    if (keys.length === 0) return;
+    try {
+      this.endings.committed(await this.repository.supersede(keys, this.replica.id));
+    } catch (error) {
+      this.log.warn({ keys: keys.length, err: error }, 'commands that were replaced could not be ended yet');
+    }
+  }
+
+  private async lapse(brokerId: string, epoch: number): Promise<void> {
+    this.endings.committed(await this.repository.lapse(brokerId, epoch, this.replica.id));
+  }
+}

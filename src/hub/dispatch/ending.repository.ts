@@ -1,0 +1,237 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
+import type { Ending } from './settle.repository.js';
+import { LINK_BOUND, stateAfter, statesBefore } from './state.js';
+
+/** What a wish to cancel found: a row that it ended, or one that the broker must be asked about. */
+export type Cancelling = Ending & { hasEnded: boolean; owner: string | null };
+
+// A row that was on the wire is given 30 s past its deadline for the broker's own word; without one, nobody knows
+// whether it had an effect, and its error says so. Only deadlines of late are looked at: see Sweeps.
+const EXPIRE = statement(
+  'expire_overdue',
+  `
+  with locked as materialized (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.deadline_at < now()
+      and dispatch.deadline_at >= now() - make_interval(secs => $1::double precision)
+      and dispatch.state = any ($2::text[])
+      and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')
+    order by dispatch.deadline_at
+    limit $3
+    for update of dispatch skip locked
+  ),
+  removed as (
+    delete from broker_dispatch dispatch
+    using locked
+    where dispatch.id = locked.id
+    returning dispatch.*
+  ),
+  ended as (
+    insert into broker_dispatch_history (${HISTORY_COLUMNS})
+    select ${KEPT_COLUMNS},
+           $4::text, failures, null,
+           case when state = 'pending'
+             then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was sent.',
+                                     'retryable', false, 'data', jsonb_build_object('effect', 'none'))
+             else jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed without the broker''s word.',
+                                     'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
+           end,
+           append_step(trail, jsonb_build_object(
+             'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+             'reason', 'deadline_passed'
+           ))
+    from removed
+    returning *
+  )
+  select ${ENDING_COLUMNS} from ended
+  `,
+);
+
+// What is pending has no attempt outstanding: it ends at once. What is out keeps the mark until the broker answers.
+const CANCEL = statement(
+  'cancel_dispatch',
+  `
+  with locked as materialized (
+    select dispatch.id, dispatch.state
+    from broker_dispatch dispatch
+    where dispatch.id = $1 and dispatch.state = any ($2::text[])
+    for update of dispatch
+  ),
+  removed as (
+    delete from broker_dispatch dispatch
+    using locked
+    where dispatch.id = locked.id and locked.state = 'pending'
+    returning dispatch.*
+  ),
+  ended as (
+    insert into broker_dispatch_history (${HISTORY_COLUMNS})
+    select ${KEPT_COLUMNS.replace('cancel_requested_at', 'coalesce(cancel_requested_at, now())')},
+           $3::text, failures, null, null,
+           append_step(trail, jsonb_build_object(
+             'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
+             'reason', case when attempt = 0 then 'never_sent' else 'stopped' end
+           ))
+    from removed
+    returning *
+  ),
+  marked as (
+    update broker_dispatch dispatch
+    set cancel_requested_at = now(),
+        trail = append_step(dispatch.trail, jsonb_build_object(
+          'state', 'cancel_requested', 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', dispatch.attempt
+        ))
+    from locked
+    where dispatch.id = locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
+    returning dispatch.id
+  )
+  select ended.*, null::uuid as owner from (select ${ENDING_COLUMNS}, true as "hasEnded" from ended) ended
+  union all
+  select live.*, connection.replica_id
+  from (
+    select ${ENDING_COLUMNS}, false as "hasEnded"
+    from broker_dispatch where id in (select id from locked where state <> 'pending')
+  ) live
+  left join broker_connection connection on connection.broker_id = live."brokerId"
+  `,
+);
+
+const SUPERSEDE = statement(
+  'supersede_dispatches',
+  `
+  with locked as materialized (
+    select dispatch.id
+    from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
+    join broker_dispatch dispatch
+      on dispatch.broker_id = asked.broker_id and dispatch.ordering_key = asked.ordering_key
+    where dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
+      and exists (
+        select from broker_dispatch later
+        where later.broker_id = dispatch.broker_id and later.ordering_key = dispatch.ordering_key
+          and later.seq > dispatch.seq and later.contract = 'latest_only' and later.state = any ($3::text[])
+      )
+    order by dispatch.seq
+    for update of dispatch skip locked
+  ),
+  removed as (
+    delete from broker_dispatch dispatch
+    using locked
+    where dispatch.id = locked.id
+    returning dispatch.*
+  ),
+  ended as (
+    insert into broker_dispatch_history (${HISTORY_COLUMNS})
+    select ${KEPT_COLUMNS},
+           $4::text, failures, null,
+           jsonb_build_object('code', 'superseded', 'retryable', false,
+                              'message', 'A later command of its key took its place.'),
+           append_step(trail, jsonb_build_object(
+             'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+             'reason', 'superseded'
+           ))
+    from removed
+    returning *
+  )
+  select ${ENDING_COLUMNS} from ended
+  `,
+);
+
+const LAPSE = statement(
+  'lapse_link_bound',
+  `
+  with locked as materialized (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.broker_id = $1
+      and dispatch.contract = any ($2::text[])
+      and dispatch.link_epoch <= $3
+      and dispatch.state = 'pending'
+    order by dispatch.seq
+    for update of dispatch skip locked
+  ),
+  removed as (
+    delete from broker_dispatch dispatch
+    using locked
+    where dispatch.id = locked.id
+    returning dispatch.*
+  ),
+  ended as (
+    insert into broker_dispatch_history (${HISTORY_COLUMNS})
+    select ${KEPT_COLUMNS},
+           $4::text, failures, null,
+           jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                              'message', 'The link that it was to go out on ended before it was begun.'),
+           append_step(trail, jsonb_build_object(
+             'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+             'reason', 'broker_offline'
+           ))
+    from removed
+    returning *
+  )
+  select ${ENDING_COLUMNS} from ended
+  `,
+);
+
+// The broker is here again: what waited for its next link goes out on this one, or not at all.
+const BIND = statement(
+  'bind_to_link',
+  `
+  update broker_dispatch
+  set link_epoch = $2
+  where broker_id = $1 and contract = 'on_attach' and link_epoch is null
+  `,
+);
+
+/** SQL of endings that are not a broker's word: time, the caller's wish, a later command, a link's end. */
+@Injectable()
+export class EndingRepository {
+  constructor(private readonly database: Database) {}
+
+  /** @param withinS how long ago, in seconds, the deadlines may have passed */
+  async expireOverdue(replicaId: string, withinS: number, most: number): Promise<Ending[]> {
+    return this.database.run(EXPIRE, [
+      withinS,
+      statesBefore('expire'),
+      most,
+      stateAfter('expire'),
+      replicaId,
+    ]);
+  }
+
+  /** @returns undefined where no live row has the id */
+  async cancel(id: string, replicaId: string): Promise<Cancelling | undefined> {
+    const rows = await this.database.run<Cancelling>(CANCEL, [
+      id,
+      statesBefore('cancel'),
+      stateAfter('cancel'),
+      replicaId,
+    ]);
+    return rows[0];
+  }
+
+  /** Ends, of each key, the pending commands of the contract `latest_only` that are not its latest. */
+  async supersede(
+    keys: readonly { brokerId: string; orderingKey: string }[],
+    replicaId: string,
+  ): Promise<Ending[]> {
+    return this.database.run(SUPERSEDE, [
+      keys.map(({ brokerId }) => brokerId),
+      keys.map(({ orderingKey }) => orderingKey),
+      statesBefore('supersede'),
+      stateAfter('supersede'),
+      replicaId,
+    ]);
+  }
+
+  /** Ends what waits for a link of the broker that is over: one of this epoch or before. */
+  async lapse(brokerId: string, epoch: number, replicaId: string): Promise<Ending[]> {
+    return this.database.run(LAPSE, [brokerId, LINK_BOUND, epoch, stateAfter('lapse'), replicaId]);
+  }
+
+  async bindToLink(brokerId: string, epoch: number): Promise<void> {
+    await this.database.run(BIND, [brokerId, epoch]);
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * The columns that move from the live table to the history as they are, and those that the ending adds or changes.
+ * Statements that end commands differ in which rows they end and how, and in nothing else.
+ */
+const KEPT = `
+    id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+    not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+    origin_replica, redrive_of, initiator, created_at`;
+
+/** Names, in the order in which an ending selects them. */
+export const HISTORY_COLUMNS = `${KEPT},
+    state, failures, result, error, trail`;
+
+export const KEPT_COLUMNS = KEPT;
+
+/** What is told on of an ending. */
+export const ENDING_COLUMNS = `
+    id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+    origin_replica as "originReplica", state`;

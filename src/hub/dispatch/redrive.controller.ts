@@ -1,0 +1,43 @@
+import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Person } from '../auth/access.js';
+import { WaitS } from '../http/prefer.js';
+import { Asks, type Asking } from './caller.js';
+import { answer } from './dto/answer.js';
+import { DispatchEnvelopeDto } from './dto/dispatch.dto.js';
+import { dispatchId } from './dto/order.js';
+import { RedriveDto, RedrivenDto } from './dto/redrive.dto.js';
+import { Redrives } from './redrives.js';
+
+@ApiTags('dispatches')
+@Controller('api/v1/dispatches')
+export class RedriveController {
+  constructor(private readonly redrives: Redrives) {}
+
+  @Post('redrive')
+  @Person()
+  @HttpCode(200)
+  @ApiOkResponse({ type: RedrivenDto })
+  async matching(@Body() filter: RedriveDto, @Asks() { initiator }: Asking): Promise<RedrivenDto> {
+    return this.redrives.matching(filter, initiator);
+  }
+
+  @Post(':id/redrive')
+  @Person()
+  @ApiHeader({
+    name: 'Prefer',
+    required: false,
+    description: '`wait=N`: hold the answer for the end, N seconds.',
+  })
+  @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'The new command has ended.' })
+  @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'The new command is on record.' })
+  async one(
+    @Param('id') id: string,
+    @Asks() { initiator }: Asking,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return answer(reply, await this.redrives.one(dispatchId(id), initiator, waitS));
+  }
+}

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { CodedError } from '../problems/coded.error.js';
+import { Brokers } from '../registry/brokers.js';
+import { NotRedrivable } from './dispatch.errors.js';
+import { Dispatches } from './dispatches.js';
+import type { Initiator } from './draft.js';
+import { isForBrokers } from './dto/order.js';
+import { REDRIVABLE, type Redrivable } from './dto/redrive.dto.js';
+import type { DispatchRecord } from './record.js';
+
+/** One scope for all callers: whoever asks, a command is done again once. */
+const SCOPE = 'redrive';
+
+export type RedriveFilter = {
+  state: Redrivable;
+  broker?: string | undefined;
+  op?: string | undefined;
+  before?: string | undefined;
+  limit: number;
+};
+
+export type Redriven = {
+  redriven: { from: string; to: string }[];
+  refused: { id: string; code: string; detail: string }[];
+  next: string | null;
+};
+
+/**
+ * Does ended commands again: a new command with the op, arguments and key of the old one, and its name. Within a day
+ * a command is done again at most once, however often and by whomever that is asked; what dies again is another
+ * command, and can be done again in its turn.
+ */
+@Injectable()
+export class Redrives {
+  constructor(
+    private readonly dispatches: Dispatches,
+    private readonly brokers: Brokers,
+  ) {}
+
+  /** @throws DispatchNotFound, NotRedrivable, and as Submission.submit */
+  async one(id: string, initiator: Initiator, waitS: number): Promise<DispatchRecord> {
+    return this.again(await this.dispatches.get(id), initiator, waitS);
+  }
+
+  /** Those that fit a filter, newest first. @throws NotFound for the broker, DatabaseUnavailable */
+  async matching(filter: RedriveFilter, initiator: Initiator): Promise<Redriven> {
+    const { state, broker, op = null, before = null, limit } = filter;
+    const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
+    const rows = await this.dispatches.list({ before, brokerId, agentId: null, state, op, limit: limit + 1 });
+    const outcome: Redriven = { redriven: [], refused: [], next: null };
+    for (const record of rows.slice(0, limit)) {
+      try {
+        const { id: to } = await this.again(record, initiator, 0);
+        outcome.redriven.push({ from: record.id, to });
+      } catch (error) {
+        if (!(error instanceof CodedError) || error.status >= 500) throw error;
+        outcome.refused.push({ id: record.id, code: error.code, detail: error.message });
+      }
+    }
+    if (rows.length > limit) outcome.next = rows[limit - 1]?.id ?? null;
+    return outcome;
+  }
+
+  private async again(record: DispatchRecord, initiator: Initiator, waitS: number): Promise<DispatchRecord> {
+    const { id, op, state, brokerId, agentId, args, lane, orderingKey, contract } = record;
+    if (!(REDRIVABLE as readonly string[]).includes(state))
+      throw new NotRedrivable(`A command that is ${state} cannot be done again.`);
+    if (!isForBrokers(op)) throw new NotRedrivable('What is done to an agent is asked of the agent again.');
+    const idempotency = { scope: SCOPE, key: id, requestHash: id };
+    const order = { brokerId, op, args, lane, orderingKey, contract, redriveOf: id, initiator, idempotency };
+    return this.dispatches.submit(agentId === null ? order : { ...order, agentId }, waitS);
+  }
+}

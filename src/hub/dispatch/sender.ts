@@ -1,0 +1,67 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { batches } from '../../protocol/batches.js';
+import type { DispatchItem } from '../../protocol/frame.js';
+import { Replica } from '../cluster/replica.js';
+import type { Backlog, Sent } from './backlog.js';
+import { ClaimRepository } from './claim.repository.js';
+
+/**
+ * Puts claimed commands on the wire, and the wishes to stop them. Each frame is checked anew: a process that was
+ * paused must not act on waking.
+ */
+@Injectable()
+export class Sender {
+  private readonly log = new Logger('dispatch');
+
+  constructor(
+    private readonly repository: ClaimRepository,
+    private readonly replica: Replica,
+  ) {}
+
+  /** What cannot be sent now is overdue for its ack later, and goes out then. */
+  async send(backlog: Backlog, rows: Sent[]): Promise<void> {
+    try {
+      await this.sendOnce(backlog, rows);
+    } catch (error) {
+      this.log.warn({ brokerId: backlog.brokerId, err: error }, 'claimed commands could not be sent yet');
+    }
+  }
+
+  /** A frame may have been lost on a link that lives: it goes out again under the same attempt. */
+  repeatOverdue(backlog: Backlog): void {
+    const overdue = backlog.overdueAcks(performance.now());
+    if (overdue.length === 0) return;
+    this.log.warn({ brokerId: backlog.brokerId, count: overdue.length }, 'acks are overdue; sending again');
+    void this.send(backlog, overdue);
+  }
+
+  /** Asks the broker to stop what its caller gave up and what is past its deadline, until it has answered. */
+  askToStop(backlog: Backlog): void {
+    if (!this.maySend(backlog)) return;
+    for (const rows of batches(backlog.out.toStop(performance.now()))) {
+      backlog.link.send({ t: 'cancel', cancels: rows.map(({ id, attempt }) => ({ id, attempt })) });
+    }
+  }
+
+  private async sendOnce(backlog: Backlog, rows: Sent[]): Promise<void> {
+    const large = rows.filter(({ args }) => args === null).map(({ id }) => id);
+    const args = large.length > 0 ? await this.repository.readArgs(large) : new Map<string, Sent['args']>();
+    const now = performance.now();
+    const items = rows.flatMap((row): DispatchItem[] => {
+      const own = row.args ?? args.get(row.id);
+      // Without its arguments the row has ended since the claim.
+      if (own === undefined || own === null) return [];
+      const { id, attempt, op, orderingKey, deadlineAt } = row;
+      const remainingMs = Math.max(0, Math.floor(deadlineAt - now));
+      return [{ id, attempt, op, args: own, key: orderingKey, remainingMs }];
+    });
+    for (const dispatches of batches(items, (item) => JSON.stringify(item.args).length + 512)) {
+      if (!this.maySend(backlog)) return;
+      backlog.link.send({ t: 'dispatch', dispatches });
+    }
+  }
+
+  private maySend({ link }: Backlog): boolean {
+    return this.replica.mayAct && link.carriesWork;
+  }
+}

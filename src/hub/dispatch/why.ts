@@ -1,0 +1,177 @@
+import { isOp, OPS } from '../../protocol/op.js';
+import type { Contract, DispatchState } from './state.js';
+
+/** What a command waits for, in the order in which the causes are looked for: the first that holds is the one. */
+export const CAUSES = [
+  'ended',
+  'broker_unknown',
+  'broker_revoked',
+  'cancelling',
+  'running',
+  'backoff',
+  'not_before',
+  'broker_offline',
+  'broker_unreachable',
+  'capability_missing',
+  'draining',
+  'held_by_order',
+  'window_full',
+  'unacknowledged',
+  'next',
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+/** One command and everything around it that decides when it goes on, all of one moment. */
+export type Circumstances = {
+  id: string;
+  state: DispatchState;
+  op: string;
+  attempt: number;
+  failures: number;
+  contract: Contract;
+  orderingKey: string | null;
+  notBefore: Date | null;
+  retryAt: Date | null;
+  deadlineAt: Date;
+  cancelRequestedAt: Date | null;
+  claimedAt: Date | null;
+  createdAt: Date;
+  endedAt: Date | null;
+  errorCode: string | null;
+  /** The database's time. */
+  now: Date;
+  brokerName: string | null;
+  revokedAt: Date | null;
+  capabilities: string[] | null;
+  holderId: string | null;
+  holderName: string | null;
+  holderState: string | null;
+  holderSeenAt: Date | null;
+  epoch: number | null;
+  heldSince: Date | null;
+  releasedAt: Date | null;
+  releaseReason: string | null;
+  windowSize: number | null;
+  presence: string | null;
+  brokerSeenAt: Date | null;
+  position: number;
+  unacked: number;
+  blockerId: string | null;
+  blockerState: DispatchState | null;
+  blockerOp: string | null;
+  blockerSince: Date | null;
+};
+
+export type Why = {
+  cause: Cause;
+  /** What is the case. */
+  explanation: string;
+  /** What makes it go on, or what somebody can do. */
+  unblocks: string;
+};
+
+/** The one cause that keeps a command from going on now. */
+export function causeOf(about: Circumstances): Cause {
+  const { state, now, presence, holderState, windowSize } = about;
+  const isAhead = (time: Date | null) => time !== null && time > now;
+  if (about.endedAt !== null) return 'ended';
+  if (about.brokerName === null) return 'broker_unknown';
+  if (about.revokedAt !== null) return 'broker_revoked';
+  if (about.cancelRequestedAt !== null) return 'cancelling';
+  if (state === 'running') return about.holderId === null ? 'broker_offline' : 'running';
+  if (state === 'pending' && isAhead(about.retryAt)) return 'backoff';
+  if (state === 'pending' && isAhead(about.notBefore)) return 'not_before';
+  if (about.holderId === null) return presence === 'unreachable' ? 'broker_unreachable' : 'broker_offline';
+  if (presence === 'unreachable') return 'broker_unreachable';
+  if (state === 'claimed') return 'unacknowledged';
+  if (!isCapable(about)) return 'capability_missing';
+  if (about.blockerId !== null) return 'held_by_order';
+  if (windowSize !== null && about.unacked >= windowSize) return 'window_full';
+  return holderState === 'draining' ? 'draining' : 'next';
+}
+
+/** The cause in words, and what would unblock it. */
+export function explain(about: Circumstances): Why {
+  const cause = causeOf(about);
+  return { cause, ...WORDS[cause](about) };
+}
+
+const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>>> = {
+  ended: ({ state, errorCode }) => ({
+    explanation: errorCode === null ? `It has ended: ${state}.` : `It has ended: ${state}, ${errorCode}.`,
+    unblocks: 'Nothing is left to do. Its trail tells how it came to that.',
+  }),
+  broker_unknown: () => ({
+    explanation: 'There is no such broker any more.',
+    unblocks: 'Nothing: it expires at its deadline.',
+  }),
+  broker_revoked: () => ({
+    explanation: 'The broker was revoked, and cannot connect.',
+    unblocks: 'Nothing: it expires at its deadline. Cancel it, or give it to another broker.',
+  }),
+  cancelling: ({ holderId }) => ({
+    explanation:
+      holderId === null
+        ? 'It is to be cancelled, and the broker that has it is not connected.'
+        : 'It is to be cancelled, and the broker has been asked to stop it.',
+    unblocks: "The broker's answer; without one it expires 30 s after its deadline.",
+  }),
+  running: () => ({
+    explanation: 'The broker has it and has not told the outcome yet.',
+    unblocks: "The broker's result.",
+  }),
+  backoff: ({ failures, retryAt }) => ({
+    explanation: `It failed ${failures === 1 ? 'once' : `${failures} times`} in a way that may pass, and rests until ${timeOf(retryAt)}.`,
+    unblocks: 'Time: it goes out again by itself.',
+  }),
+  not_before: ({ notBefore }) => ({
+    explanation: `Its caller wants it not to be sent before ${timeOf(notBefore)}.`,
+    unblocks: 'Time: it goes out by itself.',
+  }),
+  broker_offline: ({ state, releasedAt, releaseReason }) => ({
+    explanation:
+      (state === 'pending' ? 'The broker is not connected' : 'The broker has it, and is not connected') +
+      (releasedAt === null
+        ? '.'
+        : ` since ${timeOf(releasedAt)}${releaseReason === null ? '' : ` (${releaseReason})`}.`),
+    unblocks: 'The broker connects: see that its machine is awake and `fairlead broker start` runs there.',
+  }),
+  broker_unreachable: ({ brokerSeenAt }) => ({
+    explanation: `Nothing was heard of the broker since ${timeOf(brokerSeenAt)}.`,
+    unblocks: 'The broker connects again: see its machine and its network.',
+  }),
+  capability_missing: ({ op }) => ({
+    explanation: `The broker is not capable of ${op}.`,
+    unblocks: 'Upgrade the broker: it is sent on the next link that announces the capability.',
+  }),
+  draining: ({ holderName }) => ({
+    explanation: `The replica that holds the broker (${holderName ?? 'unknown'}) is going away, and the broker moves.`,
+    unblocks: 'The move, which takes seconds.',
+  }),
+  held_by_order: ({ blockerId, blockerOp, blockerState, orderingKey }) => ({
+    explanation: `An earlier command of its ordering key ${orderingKey ?? ''} comes first: ${blockerOp ?? ''} ${blockerId ?? ''}, which is ${blockerState ?? 'live'}.`,
+    unblocks: `That one ends: see \`fairlead why ${blockerId ?? ''}\`.`,
+  }),
+  window_full: ({ unacked, windowSize }) => ({
+    explanation: `The broker has not yet acknowledged ${unacked} commands, and takes at most ${windowSize ?? 0} at a time.`,
+    unblocks: 'Acknowledgements of the broker.',
+  }),
+  unacknowledged: ({ claimedAt }) => ({
+    explanation: `It was sent at ${timeOf(claimedAt)}, and the broker has not said yet that it has it.`,
+    unblocks:
+      "The broker's acknowledgement; it is sent again every 10 s, and judged anew on the broker's next link.",
+  }),
+  next: () => ({
+    explanation: 'Nothing is in its way: it is about to be sent.',
+    unblocks: 'Nothing is needed.',
+  }),
+};
+
+function isCapable({ op, capabilities }: Circumstances): boolean {
+  const capability = isOp(op) ? OPS[op].capability : null;
+  return capability === null || capabilities === null || capabilities.includes(capability);
+}
+
+function timeOf(time: Date | null): string {
+  return time === null ? 'an unknown time' : time.toISOString();
+}
