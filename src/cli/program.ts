@@ -14,6 +14,7 @@ import { addJoinTokens } from './commands/join-tokens.js';
 import { addLogin } from './commands/login.js';
 import { addReplicas } from './commands/replicas.js';
 import { addVersion } from './commands/version.js';
+import { addWhy } from './commands/why.js';
 import { environmentHelp } from './environment.js';
 import { EXIT, exitCodeHelp } from './exit-code.js';
 import { examples } from './options.js';
@@ -84,6 +85,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addBrokers,
     addAgents,
     addDispatches,
+    addWhy,
     addReplicas,
     addVersion,
     addCompletion,

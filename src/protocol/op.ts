@@ -59,17 +59,29 @@ export type OpContract = {
    * it in its journal, from where the broker itself keeps the order.
    */
   holds: 'result' | 'ack';
+  /** Fields of the arguments, as dotted paths, that the hub seals wherever it keeps them. */
+  secrets: readonly string[];
   /** What a broker must announce in its hello to be given the op; null where every broker has it. */
   capability: string | null;
 };
 
 export const OPS: Readonly<Record<Op, OpContract>> = {
-  'broker.ping': { repeatable: true, holds: 'result', capability: null },
-  'agent.start': { repeatable: false, holds: 'result', capability: 'runtime.process' },
-  'agent.stop': { repeatable: true, holds: 'result', capability: 'runtime.process' },
-  'agent.restart': { repeatable: false, holds: 'result', capability: 'runtime.process' },
-  'agent.delete': { repeatable: true, holds: 'result', capability: 'runtime.process' },
-  'agent.logs': { repeatable: true, holds: 'result', capability: 'runtime.process' },
+  'broker.ping': { repeatable: true, holds: 'result', secrets: [], capability: null },
+  'agent.start': {
+    repeatable: false,
+    holds: 'result',
+    secrets: ['spec.environment'],
+    capability: 'runtime.process',
+  },
+  'agent.stop': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
+  'agent.restart': {
+    repeatable: false,
+    holds: 'result',
+    secrets: ['spec.environment'],
+    capability: 'runtime.process',
+  },
+  'agent.delete': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
+  'agent.logs': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
 };
 
 /** Ops that let go of their ordering key once the broker's journal holds them. */

@@ -8,12 +8,13 @@ import type { Cli } from '../cli.js';
 import { EXIT, exitCodeOfState } from '../exit-code.js';
 import { count } from '../input/duration.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
+import { addDispatchVerbs } from './dispatch-verbs.js';
 import { age } from '../output/age.js';
 import { dispatchFacts } from '../output/dispatch.js';
 import { table } from '../output/table.js';
 import { printList } from './list.js';
 
-type ListOptions = PageOptions & { broker?: string; agent?: string; state?: string };
+type ListOptions = PageOptions & { broker?: string; agent?: string; state?: string; op?: string };
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -28,6 +29,7 @@ export function addDispatches(program: Command, cli: Cli): void {
     .option('--broker <broker>', 'only those of one broker, by id or name')
     .option('--agent <agent>', 'only those of one agent, by id or name')
     .option('--state <state>', 'only those in one state, such as pending or failed')
+    .option('--op <op>', 'only those of one op')
     .addHelpText(
       'after',
       examples(
@@ -38,10 +40,10 @@ export function addDispatches(program: Command, cli: Cli): void {
     )
     .action(
       cli.action<ListOptions>(async (run) => {
-        const { broker, agent, state } = run.options;
+        const { broker, agent, state, op } = run.options;
         const agentId =
           agent === undefined || UUID.test(agent) ? agent : await idOfAgent(await run.hub(), agent);
-        await printList<DispatchDto>(run, '/dispatches', { broker, agent: agentId, state }, (nowMs) => [
+        await printList<DispatchDto>(run, '/dispatches', { broker, agent: agentId, state, op }, (nowMs) => [
           { title: 'ID', of: ({ id }) => id },
           { title: 'OP', of: ({ op }) => op },
           { title: 'STATE', of: (dispatch) => dispatch.state, isState: true },
@@ -74,6 +76,8 @@ export function addDispatches(program: Command, cli: Cli): void {
         return wait === undefined ? EXIT.ok : exitCodeOfState(answer.dispatch.state);
       }),
     );
+
+  addDispatchVerbs(group, cli);
 
   asksHub(group.command('trail'))
     .description('the recorded steps of one dispatch')

@@ -1,4 +1,6 @@
 import type { DispatchDto, DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { RedrivenDto } from '../../hub/dispatch/dto/redrive.dto.js';
+import type { WhyDto } from '../../hub/dispatch/dto/why.dto.js';
 import { EXIT, exitCodeOfState, type ExitCode } from '../exit-code.js';
 import { age, away } from './age.js';
 import { colourOf } from './colour.js';
@@ -51,6 +53,11 @@ export function dispatchFacts({ paint }: Printer, dispatch: DispatchDto, nowMs: 
       ['lane', dispatch.lane],
       ['ordering key', dispatch.orderingKey],
       ['attempt', dispatch.attempt],
+      ['failures', dispatch.failures === 0 ? undefined : dispatch.failures],
+      ['contract', dispatch.contract],
+      ['not before', dispatch.notBefore ?? undefined],
+      ['cancel', dispatch.cancel?.outcome],
+      ['does again', dispatch.redriveOf ?? undefined],
       ['age', age(dispatch.createdAt, nowMs)],
       ['deadline', endedAt === null ? away(dispatch.deadlineAt, nowMs) : undefined],
       ['ended', endedAt === null ? undefined : `${age(endedAt, nowMs)} ago`],
@@ -61,4 +68,32 @@ export function dispatchFacts({ paint }: Printer, dispatch: DispatchDto, nowMs: 
     ],
     paint,
   );
+}
+
+/** Cause, explanation and remedy first; then each fact with its age. */
+export function whyLines({ paint }: Printer, why: WhyDto, nowMs: number): string[] {
+  const { holder } = why;
+  return facts(
+    [
+      ['state', why.state],
+      ['cause', why.cause],
+      ['because', why.explanation],
+      ['unblocked by', why.unblocks],
+      ['held by', holder === null ? 'no replica' : `${holder.name ?? holder.replica}, epoch ${holder.epoch}`],
+      ['before it', why.position],
+      ...why.facts.map(({ name, value, at }): [string, string] => {
+        const when = at === null ? '' : Date.parse(at) > nowMs ? away(at, nowMs) : `${age(at, nowMs)} ago`;
+        return [name, [value, when].filter(Boolean).join(', ')];
+      }),
+    ],
+    paint,
+  );
+}
+
+export function redrivenLines({ paint }: Printer, { redriven, refused, next }: RedrivenDto): string[] {
+  return [
+    ...redriven.map(({ from, to }) => `${from} ${paint('dim', 'again as')} ${to}`),
+    ...refused.map(({ id, code, detail }) => `${id} ${paint('red', code)}: ${printable(detail)}`),
+    `${redriven.length} done again, ${refused.length} refused${next === null ? '' : '; there are more'}`,
+  ];
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
 import { ClusterModule } from '../cluster/cluster.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { Backlogs } from './backlogs.js';
@@ -14,6 +15,7 @@ import { WhyRepository } from './why.repository.js';
 import { BatchController } from './batch.controller.js';
 import { RedriveController } from './redrive.controller.js';
 import { WhyController } from './why.controller.js';
+import { SealedArgs } from './sealed-args.js';
 import { ClaimRepository } from './claim.repository.js';
 import { DispatchController } from './dispatch.controller.js';
 import { DispatchGateway } from './dispatch.gateway.js';
@@ -51,7 +53,7 @@ import { Waits } from './waits.js';
  * `Reconciler` claims and sends it, `Results` settles it, `Endings` tells whoever waits in `Waits`.
  */
 @Module({
-  imports: [ClusterModule, RegistryModule],
+  imports: [AuthModule, ClusterModule, RegistryModule],
   controllers: [BatchController, DispatchController, RedriveController, WhyController],
   providers: [
     Backlogs,
@@ -64,6 +66,7 @@ import { Waits } from './waits.js';
     Batches,
     Redrives,
     WhyRepository,
+    SealedArgs,
     ClaimRepository,
     DispatchGateway,
     Dispatches,

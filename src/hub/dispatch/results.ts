@@ -66,6 +66,16 @@ export class Results {
     for (const ids of batches(over)) link.send({ t: 'confirm', ids });
   }
 
+  /** The hub's own word on a command that it claimed and knows it never sent. */
+  async refuse(brokerId: string, item: ResultItem): Promise<void> {
+    try {
+      await this.settlements.add(settlementOf(brokerId, item));
+      this.backlogs.letGo(brokerId, [item.id]);
+    } catch {
+      // Logged with the statement; its ack stays overdue, and so it comes here again.
+    }
+  }
+
   /** Resolves when no word waits to be written. */
   async idle(): Promise<void> {
     await Promise.all([this.acks.idle(), this.settlements.idle()]);

@@ -1,9 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { batches } from '../../protocol/batches.js';
-import type { DispatchItem } from '../../protocol/frame.js';
+import type { DispatchItem, JsonObject } from '../../protocol/frame.js';
 import { Replica } from '../cluster/replica.js';
 import type { Backlog, Sent } from './backlog.js';
 import { ClaimRepository } from './claim.repository.js';
+import { Results } from './results.js';
+import { SealedArgs } from './sealed-args.js';
 
 /**
  * Puts claimed commands on the wire, and the wishes to stop them. Each frame is checked anew: a process that was
@@ -15,6 +17,8 @@ export class Sender {
 
   constructor(
     private readonly repository: ClaimRepository,
+    private readonly sealed: SealedArgs,
+    private readonly results: Results,
     private readonly replica: Replica,
   ) {}
 
@@ -51,13 +55,28 @@ export class Sender {
       const own = row.args ?? args.get(row.id);
       // Without its arguments the row has ended since the claim.
       if (own === undefined || own === null) return [];
+      const opened = this.opened(backlog, row, own);
+      if (opened === undefined) return [];
       const { id, attempt, op, orderingKey, deadlineAt } = row;
       const remainingMs = Math.max(0, Math.floor(deadlineAt - now));
-      return [{ id, attempt, op, args: own, key: orderingKey, remainingMs }];
+      return [{ id, attempt, op, args: opened, key: orderingKey, remainingMs }];
     });
     for (const dispatches of batches(items, (item) => JSON.stringify(item.args).length + 512)) {
       if (!this.maySend(backlog)) return;
       backlog.link.send({ t: 'dispatch', dispatches });
+    }
+  }
+
+  /** What no key opens any more was never sent, and can never be: it ends, and holds up nothing. */
+  private opened({ brokerId }: Backlog, { id, attempt, op }: Sent, args: JsonObject): JsonObject | undefined {
+    try {
+      return this.sealed.open(op, id, args);
+    } catch (error) {
+      this.log.error({ dispatchId: id, err: error }, 'sealed arguments could not be opened');
+      const message = 'Its arguments were sealed with a key that the hub does not have any more.';
+      const refusal = { code: 'seal_unopened', message, retryable: false, data: { effect: 'none' } };
+      void this.results.refuse(brokerId, { id, attempt, outcome: 'failed', error: refusal });
+      return undefined;
     }
   }
 

@@ -15,6 +15,7 @@ import {
   OutcomeUnknown,
 } from './dispatch.errors.js';
 import type { Draft, Idempotency } from './draft.js';
+import { SealedArgs } from './sealed-args.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
 
 const BATCH = 512;
@@ -40,6 +41,7 @@ export class Submission {
     private readonly replica: Replica,
     private readonly wakes: Wakes,
     private readonly contracts: Contracts,
+    private readonly sealed: SealedArgs,
   ) {}
 
   /**
@@ -115,7 +117,11 @@ export class Submission {
 
   private async store(drafts: readonly Draft[], run?: Run): Promise<Inserted[]> {
     const counted = this.depths.toCount(drafts.map(({ brokerId }) => brokerId));
-    const inserted = await this.repository.insert(drafts, this.replica.id, counted, run);
+    const sealed = drafts.map((draft) => ({
+      ...draft,
+      args: this.sealed.seal(draft.op, draft.id, draft.args),
+    }));
+    const inserted = await this.repository.insert(sealed, this.replica.id, counted, run);
     this.depths.took(
       inserted.map(({ depth, seq }, index) => ({
         brokerId: drafts[index]?.brokerId ?? '',
