@@ -13,6 +13,8 @@ import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addLogin } from './commands/login.js';
 import { addReplicas } from './commands/replicas.js';
+import { addTrails } from './commands/trails.js';
+import { addVerify } from './commands/verify.js';
 import { addVersion } from './commands/version.js';
 import { environmentHelp } from './environment.js';
 import { EXIT, exitCodeHelp } from './exit-code.js';
@@ -85,6 +87,8 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addAgents,
     addDispatches,
     addReplicas,
+    addTrails,
+    addVerify,
     addVersion,
     addCompletion,
   ]) {

@@ -17,6 +17,9 @@ import { Results } from './results.js';
 import { SettleRepository } from './settle.repository.js';
 import { Submission } from './submission.js';
 import { Sweeps } from './sweeps.js';
+import { TrailController } from './trail.controller.js';
+import { TrailRepository } from './trail.repository.js';
+import { Trails } from './trails.js';
 import { Waits } from './waits.js';
 
 /**
@@ -39,7 +42,7 @@ import { Waits } from './waits.js';
  */
 @Module({
   imports: [ClusterModule, RegistryModule],
-  controllers: [DispatchController],
+  controllers: [DispatchController, TrailController],
   providers: [
     ClaimRepository,
     DispatchGateway,
@@ -56,6 +59,8 @@ import { Waits } from './waits.js';
     SettleRepository,
     Submission,
     Sweeps,
+    TrailRepository,
+    Trails,
     Waits,
   ],
   exports: [Dispatches, DispatchLife, Endings, Submission],
