@@ -10,8 +10,8 @@ import { timeOf } from './instant.js';
 import type { See } from './rule.js';
 
 const KEPT_US = 3_600_000_000;
-/** Looking for what may be forgotten goes over all keys, so it is done once in this many trails. */
-const FORGET_EVERY = 16_384;
+/** Looking for what may be forgotten goes over all keys, so it waits for as many trails as there are keys, and these. */
+const FORGET_EVERY = 1_024;
 
 type Out = { id: string; startedUs: number; letGoUs: number };
 
@@ -29,7 +29,7 @@ export class Turns {
   take(key: string, id: string, { startedUs, letGoUs }: Life, idUs: number): void {
     if (startedUs === undefined) return;
     this.taken += 1;
-    if (this.taken % FORGET_EVERY === 0) this.forget(idUs - KEPT_US);
+    if (this.taken >= FORGET_EVERY + this.keys.size) this.forget(idUs - KEPT_US);
     if (startedUs < this.forgottenUs) this.unjudged += 1;
     const outs = this.keys.get(key) ?? [];
     if (outs.length === 0) this.keys.set(key, outs);
@@ -48,6 +48,7 @@ export class Turns {
   }
 
   private forget(horizonUs: number): void {
+    this.taken = 0;
     this.forgottenUs = Math.max(this.forgottenUs, horizonUs);
     for (const [key, outs] of this.keys) {
       const kept = outs.findIndex(({ letGoUs }) => letGoUs >= horizonUs);
