@@ -19,6 +19,8 @@ const MODULES = {
   heartbeat: ['registry', 'cluster', 'database', ...LEAVES],
   dispatch: ['registry', 'auth', 'cluster', 'database', ...LEAVES],
   agents: ['dispatch', 'registry', 'auth', 'database', ...LEAVES],
+  proof: ['dispatch'],
+  verify: ['proof', 'dispatch', 'database'],
   health: ['heartbeat', 'dispatch', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
   drain: ['health', 'dispatch', 'registry', 'auth', 'cluster', ...LEAVES],
 };
@@ -45,6 +47,16 @@ export default {
       to: { pathNot: '^src/protocol/' },
     },
     {
+      name: 'proof-is-pure',
+      comment:
+        'the proof decides on what it is given: of the hub it uses the transition function and what is as pure, no package, no I/O',
+      severity: 'error',
+      from: { path: '^src/hub/proof/' },
+      to: {
+        pathNot: '^src/(protocol/|hub/(proof/|dispatch/(state|record|id-time)\\.ts$))',
+      },
+    },
+    {
       name: 'hub-uses-protocol',
       comment: 'the hub uses the protocol, and its own migrations',
       severity: 'error',
@@ -68,7 +80,7 @@ export default {
       to: {
         path: OURS,
         pathNot:
-          '^src/(cli/|hub/main\\.ts$|broker/main\\.ts$|hub/config/config\\.error\\.ts$|hub/[^/]+/dto/|hub/problems/code\\.ts$)',
+          '^src/(cli/|hub/main\\.ts$|hub/verify/main\\.ts$|broker/main\\.ts$|hub/config/config\\.error\\.ts$|hub/[^/]+/dto/|hub/problems/code\\.ts$)',
       },
     },
     {

@@ -20,7 +20,8 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const MEANINGS: Record<ExitCode, string> = {
   [EXIT.ok]: 'done',
-  [EXIT.failed]: 'the dispatch failed, was cancelled, expired or is dead; or something unexpected',
+  [EXIT.failed]:
+    'the dispatch failed, was cancelled, expired or is dead; a check found something; or something unexpected',
   [EXIT.usage]: 'the command line, or what it asks for, is malformed',
   [EXIT.credential]: 'not logged in, or the credential does not allow this (401, 403)',
   [EXIT.notFound]: 'there is no such thing (404)',

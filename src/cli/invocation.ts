@@ -3,7 +3,7 @@ import { Client } from './api/client.js';
 import { credentialsPath, isOpenToOthers, loadCredentials } from './api/credentials.js';
 import { targetOf } from './api/target.js';
 import { Printer } from './output/printer.js';
-import { spin } from './output/spinner.js';
+import { spin, type Say } from './output/spinner.js';
 import { SOFTWARE } from './software.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -47,7 +47,7 @@ export class Invocation<O extends object> {
   }
 
   /** Does what may take long, with a sign of life for people. */
-  async spin<T>(text: string, work: () => Promise<T>): Promise<T> {
-    return this.printer.isJson ? work() : spin(this.surroundings, text, work);
+  async spin<T>(text: string, work: (say: Say) => Promise<T>): Promise<T> {
+    return this.printer.isJson ? work(() => undefined) : spin(this.surroundings, text, work);
   }
 }

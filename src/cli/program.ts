@@ -13,6 +13,8 @@ import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addLogin } from './commands/login.js';
 import { addReplicas } from './commands/replicas.js';
+import { addTrails } from './commands/trails.js';
+import { addVerify } from './commands/verify.js';
 import { addVersion } from './commands/version.js';
 import { addWhy } from './commands/why.js';
 import { environmentHelp } from './environment.js';
@@ -87,6 +89,8 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addDispatches,
     addWhy,
     addReplicas,
+    addTrails,
+    addVerify,
     addVersion,
     addCompletion,
   ]) {

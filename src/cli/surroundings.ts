@@ -5,6 +5,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type * as HubProgram from '../hub/main.js';
+import type * as VerifyProgram from '../hub/verify/main.js';
 
 export type Clock = {
   /** Milliseconds that only grow. */
@@ -26,10 +27,11 @@ export type BrokerProgram = {
   runBroker: (options: { home: string; stopAgents: boolean; signal: AbortSignal }) => Promise<void>;
 };
 
-/** Loaded when they are needed: most commands need neither, and loading the hub takes a second. */
+/** Loaded when they are needed: most commands need none of them, and loading the hub takes a second. */
 export type Programs = {
   hub(): Promise<Pick<typeof HubProgram, 'runHub' | 'migrateHub' | 'drainLocal'>>;
   broker(): Promise<BrokerProgram>;
+  verify(): Promise<typeof VerifyProgram>;
 };
 
 export type Surroundings = {
@@ -53,6 +55,7 @@ const CLOCK: Clock = {
 const PROGRAMS: Programs = {
   hub: () => import('../hub/main.js'),
   broker: () => import('../broker/main.js'),
+  verify: () => import('../hub/verify/main.js'),
 };
 
 /** The process itself, where nothing else is given; looking at its stdin opens it, so it is not looked at in vain. */

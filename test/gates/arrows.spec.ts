@@ -18,8 +18,15 @@ const SOUND = {
   'src/cli/main.ts': `
     import type { ThingDto } from '../hub/dispatch/dto/thing.dto.js';
     import { hub } from '../hub/main.js';
+    import { verify } from '../hub/verify/main.js';
     import { broker } from '../broker/main.js';
-    export const cli = (thing: ThingDto) => [thing, hub, broker];`,
+    export const cli = (thing: ThingDto) => [thing, hub, verify, broker];`,
+  'src/hub/verify/main.ts': `
+    import { Checker } from '../proof/checker.js';
+    import { Dispatches } from '../dispatch/dispatches.js';
+    export const verify = [Checker, Dispatches];`,
+  'src/hub/proof/checker.ts': `import { STATES } from '../dispatch/state.js'; export const Checker = STATES;`,
+  'src/hub/dispatch/state.ts': 'export const STATES = [];',
   'src/hub/main.ts': `import { Dispatches } from './dispatch/dispatches.js'; export const hub = Dispatches;`,
   'src/hub/entities.ts': `import { Row } from './dispatch/dispatch.entity.js'; export const ENTITIES = [Row];`,
   'src/hub/software.ts': `export const SOFTWARE = '1';`,
@@ -55,6 +62,19 @@ const FAULTS: [rule: string, claim: string, file: string, content: string][] = [
     'the hub in the protocol',
     'src/protocol/b.ts',
     `import type { PROBLEMS } from '../hub/problems/code.js'; export type P = typeof PROBLEMS;`,
+  ],
+  ['proof-is-pure', 'a module of Node in the proof', 'src/hub/proof/s.ts', `export * as fs from 'node:fs';`],
+  [
+    'proof-is-pure',
+    'a service in the proof',
+    'src/hub/proof/t.ts',
+    `export * from '../dispatch/dispatches.js';`,
+  ],
+  [
+    'cli-is-a-client',
+    'the proof itself in the command line',
+    'src/cli/u.ts',
+    `export * from '../hub/proof/checker.js';`,
   ],
   [
     'hub-uses-protocol',

@@ -27,5 +27,8 @@ export const Asks = createParamDecorator((_data: undefined, context: ExecutionCo
   const requestHash = createHash('sha256')
     .update(JSON.stringify([request.params ?? null, request.body ?? null]))
     .digest('base64url');
-  return { initiator, idempotency: { scope, key, requestHash } };
+  return {
+    initiator: { ...initiator, idempotencyKey: key },
+    idempotency: { scope, key, requestHash },
+  };
 });

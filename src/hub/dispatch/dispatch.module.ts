@@ -32,6 +32,9 @@ import { Results } from './results.js';
 import { SettleRepository } from './settle.repository.js';
 import { Submission } from './submission.js';
 import { Sweeps } from './sweeps.js';
+import { TrailController } from './trail.controller.js';
+import { TrailRepository } from './trail.repository.js';
+import { Trails } from './trails.js';
 import { Waits } from './waits.js';
 
 /**
@@ -54,7 +57,7 @@ import { Waits } from './waits.js';
  */
 @Module({
   imports: [AuthModule, ClusterModule, RegistryModule],
-  controllers: [BatchController, DispatchController, RedriveController, WhyController],
+  controllers: [BatchController, DispatchController, RedriveController, TrailController, WhyController],
   providers: [
     Backlogs,
     Contracts,
@@ -82,6 +85,8 @@ import { Waits } from './waits.js';
     SettleRepository,
     Submission,
     Sweeps,
+    TrailRepository,
+    Trails,
     Waits,
   ],
   exports: [Dispatches, DispatchLife, Endings, Submission],

@@ -8,6 +8,8 @@ export type Initiator = {
   name: string;
   credentialId: string | null;
   requestId: string;
+  /** The key of an idempotent request, so that what became of it can be told long after it is forgotten. */
+  idempotencyKey?: string;
 };
 
 /** The caller's key for repeating a request safely; the scope is the caller and the route. */

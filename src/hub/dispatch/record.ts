@@ -2,13 +2,12 @@ import type { BrokerError, JsonObject, JsonValue } from '../../protocol/frame.js
 import type { Initiator } from './draft.js';
 import type { Contract, DispatchState, Lane } from './state.js';
 
-/** Steps of a trail that are no change of state. */
-export const TRAIL_MARKS = ['cancel_requested', 'late_result', 'summarised'] as const;
-export type TrailMark = (typeof TRAIL_MARKS)[number];
+/** Steps that note something and leave the state as it is; the last stands in the place of others. */
+export const NOTES = ['cancel_requested', 'late_result', 'summarised'] as const;
 
 /** One recorded step of a dispatch. */
 export type TrailStep = {
-  state: DispatchState | TrailMark;
+  state: DispatchState | (typeof NOTES)[number];
   /** RFC 3339, the database's time. */
   at: string;
   replica?: string | null;
@@ -53,4 +52,28 @@ export type DispatchRecord = {
   position: number | null;
   /** Whether some replica holds the broker's connection; null once it has ended. */
   connected: boolean | null;
+};
+
+/** What a proof needs to know of one dispatch: what it is, how it stands, and how it came there. */
+export type TrailFacts = {
+  id: string;
+  seq: number;
+  broker: { id: string; name: string | null };
+  agent: string | null;
+  op: string;
+  lane: Lane;
+  orderingKey: string | null;
+  state: DispatchState;
+  attempt: number;
+  createdAt: string;
+  deadlineAt: string;
+  endedAt: string | null;
+  error: BrokerError | null;
+  /** The key under which its request can be repeated. */
+  idempotencyKey: string | null;
+  /** How often it is on record: once, or a row was left behind where another was made. */
+  records: number;
+  /** The database's time when it was read. */
+  readAt: string;
+  trail: TrailStep[];
 };

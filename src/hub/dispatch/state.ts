@@ -65,6 +65,9 @@ const RULES: Readonly<Record<Happening, Rule>> = {
   exhaust: { from: ['claimed', 'running'], to: 'dead' },
 };
 
+/** Everything that may happen to a dispatch. */
+export const HAPPENINGS = Object.keys(RULES) as readonly Happening[];
+
 /** The state that a happening leads to, or undefined where it cannot happen in this one. */
 export function transition(state: DispatchState, happening: Happening): DispatchState | undefined {
   const { from, to } = RULES[happening];

@@ -17,15 +17,15 @@ export class PageQuery {
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
   @IsOptional()
   @IsString()
-  @MaxLength(200)
+  @MaxLength(500)
   cursor?: string;
 }
 
-/** A list kept in the order of its ids, newest first, under a name that its cursors are bound to. */
+/** A list kept in the order of its ids, newest first or oldest first, under a name that its cursors are bound to. */
 export async function readPage<R extends { id: string }>(
   list: string,
   query: PageQuery,
-  read: (before: string | null, limit: number) => Promise<R[]>,
+  read: (last: string | null, limit: number) => Promise<R[]>,
 ): Promise<{ rows: R[]; nextCursor: string | null }> {
   // One row more than asked for tells whether another page follows.
   const found = await read(idOf(list, query.cursor), query.limit + 1);

@@ -1,0 +1,22 @@
+import { InvalidArgumentError } from 'commander';
+import { durationS } from './duration.js';
+
+const DATE_AND_TIME = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/i;
+
+/**
+ * Milliseconds since 1970 from a time (`2026-08-01T12:00:00Z`, or a day, which begins in UTC), or from how long ago it
+ * was (`90m`, `7d`).
+ *
+ * @throws InvalidArgumentError
+ */
+export function momentMs(text: string): number {
+  if (DATE_AND_TIME.test(text)) {
+    const ms = Date.parse(text);
+    if (Number.isFinite(ms)) return ms;
+  } else if (/[smhdw]$/.test(text)) {
+    return Date.now() - durationS(text) * 1000;
+  }
+  throw new InvalidArgumentError(
+    'It must be a time such as 2026-08-01T12:00:00Z, or how long ago such as 90m or 7d.',
+  );
+}
