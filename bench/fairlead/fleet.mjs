@@ -36,6 +36,7 @@ export class Fleet {
 
   /** Links so many more brokers to the owner. */
   async addBrokers(count) {
+    if (count === 0) return;
     const { ownerUrl: url, administratorToken } = this;
     this.brokerIds.push(...(await this.brokers.ask('join', { url, administratorToken, count })));
   }
