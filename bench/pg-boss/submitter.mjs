@@ -9,7 +9,7 @@ let hints;
 
 answerParent({
   async open(url) {
-    boss = new PgBoss({ connectionString: url, max: 10, supervise: false, schedule: false });
+    boss = new PgBoss({ connectionString: url, max: 20, supervise: false, schedule: false });
     boss.on('error', (error) => process.stderr.write(`pg-boss: ${error.stack}\n`));
     await boss.start();
     await boss.createQueue('command');

@@ -5,7 +5,7 @@ import { Wire } from '../wire.mjs';
 
 /** Batches at once, so that one is fetched while others are on the wire or being completed. */
 const BATCHES = 4;
-const BATCH_SIZE = 256;
+const BATCH_SIZE = 64;
 const POLL_MS = 500;
 const wire = new Wire();
 let boss;
@@ -47,7 +47,7 @@ async function rest() {
 
 answerParent({
   async open(url) {
-    boss = new PgBoss({ connectionString: url, max: 10, supervise: false, schedule: false });
+    boss = new PgBoss({ connectionString: url, max: 20, supervise: false, schedule: false });
     boss.on('error', (error) => process.stderr.write(`pg-boss: ${error.stack}\n`));
     await boss.start();
     hints = await Hints.open(url, 'results');

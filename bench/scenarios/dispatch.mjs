@@ -11,9 +11,9 @@ import { interleaved, median, ratios, spread } from '../statistics.mjs';
 
 const PEERS = ['graphile-worker', 'pg-boss', 'baseline'];
 const FULL = { rounds: 5, warmMs: 1_000, measureMs: 5_000, turns: 500 };
-const QUICK = { rounds: 3, warmMs: 300, measureMs: 700, turns: 100 };
+const QUICK = { rounds: 3, warmMs: 200, measureMs: 400, turns: 60 };
 /** Done by each side before anything is counted: connections are made, statements prepared, code compiled. */
-const FIRST = { inFlight: 64, commands: 500 };
+const FIRST = { inFlight: 64, commands: 250 };
 const IN_FLIGHT = [1, 64, 512];
 
 /** What must at least be reached, as times of the peer's figure. */
