@@ -1,6 +1,51 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
+/** Two modules, or a class and what it is given, that need each other half made. */
+const ARROWS = [
+  {
+    selector: 'Identifier[name="forwardRef"]',
+    message: 'Arrows run one way: what two modules need of each other belongs in one below them.',
+  },
+  {
+    selector: ':matches(PropertyDefinition, MethodDefinition) > Decorator[expression.callee.name="Inject"]',
+    message: 'A constructor lists all that a class uses.',
+  },
+];
+
+const BARRELS = [
+  {
+    selector: ':matches(ExportAllDeclaration, ExportNamedDeclaration[source])',
+    message: 'Import a thing from where it is made: a barrel hides who uses what.',
+  },
+];
+
+const MADE_ONCE = 'A process has one pool; connections are made in src/hub/database.';
+
+const CONNECTIONS = [
+  { selector: 'NewExpression[callee.name=/^(DataSource|Pool)$/]', message: MADE_ONCE },
+  { selector: 'NewExpression[callee.property.name=/^(DataSource|Pool|Client)$/]', message: MADE_ONCE },
+  // Under another name the rules above would not see it.
+  {
+    selector: 'ImportSpecifier[imported.name="DataSource"][local.name!="DataSource"]',
+    message: MADE_ONCE,
+  },
+  { selector: 'ImportExpression[source.value="pg"]', message: MADE_ONCE },
+];
+
+const OUTSIDE = [
+  'Buffer',
+  'Date',
+  'WebSocket',
+  'crypto',
+  'fetch',
+  'performance',
+  'process',
+  'setImmediate',
+  'setInterval',
+  'setTimeout',
+];
+
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', 'coverage', '.fairlead', '.tools', '.scratch-*', 'helm'] },
   js.configs.recommended,
@@ -23,17 +68,7 @@ export default tseslint.config(
   {
     files: ['src/**/*.ts', 'migrations/**/*.ts', 'scripts/**/*.ts'],
     rules: {
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: 'Identifier[name="forwardRef"]',
-          message: 'Arrows run one way: what two modules need of each other belongs in one below them.',
-        },
-        {
-          selector: 'NewExpression[callee.name=/^(DataSource|Pool)$/]',
-          message: 'A process has one pool; it is made in src/hub/database.',
-        },
-      ],
+      'no-restricted-syntax': ['error', ...ARROWS, ...BARRELS, ...CONNECTIONS],
       '@typescript-eslint/no-restricted-imports': [
         'error',
         {
@@ -51,11 +86,23 @@ export default tseslint.config(
   {
     files: ['src/hub/database/**/*.ts'],
     rules: {
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'Identifier[name="forwardRef"]', message: 'Arrows run one way.' },
-      ],
+      'no-restricted-syntax': ['error', ...ARROWS, ...BARRELS],
       '@typescript-eslint/no-restricted-imports': 'off',
+    },
+  },
+  {
+    // The entry point of those who embed a broker.
+    files: ['src/broker/main.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...ARROWS, ...CONNECTIONS] },
+  },
+  {
+    files: ['src/protocol/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...OUTSIDE.map((name) => ({ name, message: 'The protocol is pure: no input, no output, no clock.' })),
+      ],
     },
   },
   {

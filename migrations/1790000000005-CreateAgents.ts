@@ -16,6 +16,7 @@ export class CreateAgents1790000000005 implements MigrationInterface {
         dispatch_id uuid,
         exit_code bigint,
         detail text,
+        restarts integer not null default 0,
         revision integer not null default 1,
         created_at timestamptz not null default now(),
         updated_at timestamptz not null default now(),

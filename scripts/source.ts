@@ -7,8 +7,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDERS = ['.ci', '.github', 'docs', 'helm', 'migrations', 'scripts', 'src', 'test'];
-/** Names under which anything may be put, and nothing found again. */
-const BUCKETS = /(^|\/)(common|shared|utils?|helpers?|core)(\.[^/]*)?(\/|$)/;
+/** Names under which anything may be put, and nothing found again; and that of a barrel. */
+const BUCKETS = /(^|\/)(common|shared|utils?|helpers?|core|index)(\.[^/]*)?(\/|$)/;
 const PUT_OFF = /\b(TO[D]O|FIX[M]E|XX[X])\b/;
 const LONG_LINES = 400;
 

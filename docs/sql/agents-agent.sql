@@ -7,7 +7,7 @@ values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created');
 -- get_agent
 select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
-       agent.exit_code as "exitCode", agent.detail, agent.revision,
+       agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
        agent.created_at as "createdAt", agent.updated_at as "updatedAt"
 from agent
 left join broker on broker.id = agent.broker_id
@@ -16,7 +16,7 @@ where agent.id = $1;
 -- lock_agent
 select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
-       agent.exit_code as "exitCode", agent.detail, agent.revision,
+       agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
        agent.created_at as "createdAt", agent.updated_at as "updatedAt"
 from agent
 left join broker on broker.id = agent.broker_id
@@ -28,7 +28,7 @@ select id from agent where name = $1 and phase <> 'deleted';
 -- list_agents
 select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
-       agent.exit_code as "exitCode", agent.detail, agent.revision,
+       agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
        agent.created_at as "createdAt", agent.updated_at as "updatedAt"
 from agent
 left join broker on broker.id = agent.broker_id
@@ -43,25 +43,28 @@ update agent
 set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
     exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
     detail = case when run_id is not distinct from $4::uuid then detail end,
+    restarts = case when run_id is not distinct from $4::uuid then restarts else 0 end,
     revision = revision + 1, updated_at = now()
 where id = $1;
 
 -- take_agent_reports
 with said as (
   select *
-  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-    as said (agent_id, broker_id, run_id, phase, exit_code, detail, allowed)
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::integer[], $8::text[])
+    as said (agent_id, broker_id, run_id, phase, exit_code, detail, restarts, allowed)
 ),
 locked as (
-  select agent.id, said.phase, said.exit_code, said.detail
+  select agent.id, said.phase, said.exit_code, said.detail, said.restarts
   from said
   join agent on agent.id = said.agent_id and agent.broker_id = said.broker_id and agent.run_id = said.run_id
   where agent.phase = any (string_to_array(said.allowed, ','))
+     or (agent.phase = said.phase and agent.phase = 'running' and agent.restarts < said.restarts)
   order by agent.id
   for update of agent
 )
 update agent
 set phase = locked.phase, exit_code = locked.exit_code, detail = locked.detail,
+    restarts = greatest(agent.restarts, locked.restarts),
     revision = revision + 1, updated_at = now()
 from locked
 where agent.id = locked.id;

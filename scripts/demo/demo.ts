@@ -1,11 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DispatchDto } from '../../src/hub/dispatch/dto/dispatch.dto.js';
 import { Caller } from './caller.js';
 import { Program } from './program.js';
 import type { Screen } from './screen.js';
+import { stepsOf, type Timeline } from './timeline.js';
 import { faultsOf } from './trail.js';
+import { Witness } from './witness.js';
 
 export type Step = { name: string; ok: boolean; ms: number };
 
@@ -13,9 +15,17 @@ export type Outcome = {
   ok: boolean;
   steps: Step[];
   dispatches: { accepted: number; succeeded: number; duplicates: number; lost: number };
+  timeline: Timeline;
 };
 
-type Replica = { program: Program; id: string; url: string };
+type Replica = {
+  program: Program;
+  name: string;
+  id: string;
+  url: string;
+  readyAt: string;
+  killedAt: string | null;
+};
 
 const BROKER = 'laptop';
 const AGENT = 'counter';
@@ -26,11 +36,12 @@ const AGENT = 'counter';
  */
 export class Demo {
   private readonly folder = mkdtempSync(join(tmpdir(), 'fairlead-demo-'));
-  private readonly witness = join(this.folder, 'starts');
+  private readonly witness = new Witness(join(this.folder, 'starts'));
   private readonly steps: Step[] = [];
   private readonly dispatches: DispatchDto[] = [];
+  private readonly replicas: Replica[] = [];
+  private readonly ownership: Timeline['ownership'] = [];
   private programs: Program[] = [];
-  private a: Replica | undefined;
   private caller: Caller | undefined;
 
   constructor(private readonly screen: Screen) {}
@@ -53,6 +64,7 @@ export class Demo {
   /** Ends every process of the demo and removes its folder. */
   async end(): Promise<void> {
     // The broker first: its agents and its journal are beside it. The last replica stops the database.
+    this.witness.end();
     for (const program of this.programs.reverse()) await program.end('SIGTERM');
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -61,7 +73,6 @@ export class Demo {
     const { screen } = this;
     screen.title('Two replicas on one PostgreSQL, and a broker attached to one of them');
     const a = await this.step('replica A starts, and PostgreSQL with it', () => this.startReplica('A'));
-    this.a = a;
     const token = (await a.program.line(/^\s+(flp_\S+)$/))[1] ?? '';
     const throughA = new Caller(a.url, token);
     this.caller = throughA;
@@ -88,7 +99,7 @@ export class Demo {
 
     screen.title('B is killed while a restart is asked for through A');
     const restart = await this.step('a restart is accepted by A, and B is killed with SIGKILL', async () => {
-      const [accepted] = await Promise.all([throughA.act('restart', AGENT), b.program.end('SIGKILL')]);
+      const [accepted] = await Promise.all([throughA.act('restart', AGENT), this.kill(b)]);
       this.dispatches.push(accepted);
       return accepted;
     });
@@ -112,7 +123,14 @@ export class Demo {
     this.programs.push(program);
     const [, line = ''] = await program.line(/^(\{.*"the hub is ready".*\})$/);
     const { replicaId: id, url } = JSON.parse(line) as { replicaId: string; url: string };
-    return { program, id, url };
+    const replica = { program, name, id, url, readyAt: now(), killedAt: null };
+    this.replicas.push(replica);
+    return replica;
+  }
+
+  private async kill(replica: Replica): Promise<void> {
+    replica.killedAt = now();
+    await replica.program.end('SIGKILL');
   }
 
   private async attachBroker(caller: Caller, to: Replica): Promise<void> {
@@ -128,13 +146,16 @@ export class Demo {
   private async untilOwnedBy(caller: Caller, replicaId: string): Promise<void> {
     await eventually(`the broker at ${replicaId}`, async () => {
       const { ownership, presence } = await caller.broker(BROKER);
-      return ownership?.replica === replicaId && presence?.state === 'online' ? true : undefined;
+      if (ownership?.replica !== replicaId || presence?.state !== 'online') return undefined;
+      const { epoch, since } = ownership;
+      this.ownership.push({ replica: this.nameOf(replicaId), epoch, since });
+      return true;
     });
   }
 
   /** Each launch adds a line to the witness file before anything else. */
   private script(): string {
-    const witness = `echo "$FAIRLEAD_RUN_ID" >> '${this.witness}'`;
+    const witness = `echo "$FAIRLEAD_RUN_ID" >> '${this.witness.path}'`;
     return `${witness}; i=0; while :; do i=$((i+1)); echo "counting: $i"; sleep 0.2; done`;
   }
 
@@ -152,17 +173,10 @@ export class Demo {
   }
 
   private expectStarts(count: number): void {
-    const starts = this.startsSeen();
+    const starts = this.witness.starts();
     if (starts.length !== count || new Set(starts).size !== count) {
       throw new Error(`the agent wrote ${starts.length} starts, where ${count} were asked for`);
     }
-  }
-
-  private startsSeen(): string[] {
-    if (!existsSync(this.witness)) return [];
-    return readFileSync(this.witness, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '');
   }
 
   private async checkTrails(caller: Caller): Promise<void> {
@@ -179,11 +193,15 @@ export class Demo {
     const from = Date.parse(trail[0]?.at ?? '');
     const lines = trail.map(({ state, at, replica, attempt, reason }) => {
       const ms = `+${Date.parse(at) - from} ms`.padStart(10);
-      const by = replica === undefined || replica === null ? '' : ` by ${replica === this.a?.id ? 'A' : 'B'}`;
+      const by = replica === undefined || replica === null ? '' : ` by ${this.nameOf(replica)}`;
       const tries = attempt === undefined ? '' : `, attempt ${attempt}`;
       return `${ms}  ${state}${by}${tries}${reason === undefined ? '' : ` (${reason})`}`;
     });
     this.screen.note(`trail of ${op} ${id}\n${lines.join('\n')}`);
+  }
+
+  private nameOf(replicaId: string): string {
+    return this.replicas.find(({ id }) => id === replicaId)?.name ?? replicaId;
   }
 
   private async step<T>(name: string, act: () => Promise<T> | T): Promise<T> {
@@ -208,7 +226,7 @@ export class Demo {
       ),
     );
     const succeeded = ended.filter((dispatch) => dispatch?.state === 'succeeded').length;
-    const starts = this.startsSeen();
+    const starts = this.witness.starts();
     const accepted = this.dispatches.length;
     const dispatches = {
       accepted,
@@ -222,8 +240,28 @@ export class Demo {
       dispatches.duplicates === 0 &&
       dispatches.lost === 0 &&
       succeeded === accepted;
-    return { ok, steps: this.steps, dispatches };
+    return { ok, steps: this.steps, dispatches, timeline: await this.timeline() };
   }
+
+  private async timeline(): Promise<Timeline> {
+    const { caller } = this;
+    const dispatches = await Promise.all(
+      this.dispatches.map(async ({ id, op }) => {
+        const trail = (await caller?.trail(id).catch(() => undefined)) ?? [];
+        return { id, op, trail: stepsOf(trail, (replicaId) => this.nameOf(replicaId)) };
+      }),
+    );
+    return {
+      replicas: this.replicas.map(({ name, readyAt, killedAt }) => ({ name, readyAt, killedAt })),
+      ownership: this.ownership,
+      runs: this.witness.seenAt().map((seenAt) => ({ seenAt })),
+      dispatches,
+    };
+  }
+}
+
+function now(): string {
+  return new Date().toISOString();
 }
 
 /** The first value that is not undefined, asked for again and again. */

@@ -25,6 +25,7 @@ import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
 import { ControlAdapter } from './registry/control-adapter.js';
+import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
 
 const BODY_BYTES = 1024 * 1024;
@@ -57,6 +58,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   fastify.getInstance().addHook('onResponse', async (request, reply) => logRequest(request, reply));
   serveOpenApi(app);
   auditRoutes(app);
+  auditFrames(app);
   return app;
 }
 

@@ -13,6 +13,14 @@ export const CLOSE_CODES = {
   registry_unavailable: 4503,
 } as const;
 
+/** What a close with `displaced` says. Brokers tell the two apart by this text, so it is part of the protocol. */
+export const DISPLACED_BY = {
+  /** The broker's own newer connection. */
+  itself: 'a newer connection is in use',
+  /** Another process with the same credential, which is to say a copy of the broker's home. */
+  another: 'another instance connected with the same credential',
+} as const;
+
 export type CloseReason = keyof typeof CLOSE_CODES;
 
 const REASONS = new Map<number, CloseReason>(

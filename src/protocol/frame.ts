@@ -38,8 +38,11 @@ export type AgentReport = {
   agentId: string;
   runId: string;
   phase: ReportedPhase;
+  /** Of its latest end; while it runs, of the one before its latest restart. */
   exitCode: number | null;
   detail: string | null;
+  /** How often its command was started again under the run's own policy, a restart that is due included. */
+  restarts: number;
 };
 
 export type Hello = {

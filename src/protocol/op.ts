@@ -11,17 +11,52 @@ export type ProcessSpec = {
   directory: string | null;
   environment: Record<string, string>;
   limits: ProcessLimits;
+  restart: RestartPolicy;
 };
 
-/** null means not limited. */
+/**
+ * null means not limited. Each ends what exceeds it. Those of each process are the kernel's; those of all its
+ * processes together are looked at once a second, and hold for the process group that the command leads.
+ */
 export type ProcessLimits = {
   /** Virtual memory of each of its processes, MiB. */
   memoryMb: number | null;
+  /** Memory that all its processes hold together, MiB. */
+  residentMb: number | null;
+  /** Processes at a time. */
+  processes: number | null;
+  /** Files that each of its processes may hold open. */
   openFiles: number | null;
+  /** Processor time of each of its processes. */
   cpuSeconds: number | null;
-  /** Time from start, in seconds, after which the run is stopped and counted as failed. */
+  /** Time of a run with all its restarts, in seconds, after which it is over for good and counted as failed. */
   wallSeconds: number | null;
+  /** What a run may write with all its restarts, MiB, after which it is over for good and counted as failed. */
+  outputMb: number | null;
 };
+
+export const RESTART_POLICIES = ['never', 'on-failure', 'always'] as const;
+
+/** When the command of a run is started again after it has ended, though nobody asked it to stop. */
+export type RestartPolicy = {
+  /** `on-failure`: unless it ended with exit code 0. */
+  policy: (typeof RESTART_POLICIES)[number];
+  /** Restarts within the window of RESTARTS; a command that ends once more has failed for good. */
+  maxRestarts: number;
+};
+
+/** What goes for every policy. The backoff is exponential with full jitter. */
+export const RESTARTS = {
+  maxDefault: 10,
+  maxMost: 1_000,
+  windowMs: 600_000,
+  baseMs: 1_000,
+  capMs: 60_000,
+  /** A command that ran for this long was well: the next backoff begins anew. */
+  healthyMs: 60_000,
+} as const;
+
+export const NO_RESTART: RestartPolicy = { policy: 'never', maxRestarts: RESTARTS.maxDefault };
 
 export type OpArgs = {
   'broker.ping': Record<string, never>;

@@ -6,6 +6,7 @@ import type {
   AgentReport,
   BrokerError,
   BrokerFrame,
+  BrokerFrameType,
   DispatchItem,
   HubFrame,
   InventoryEntry,
@@ -73,6 +74,8 @@ const agentReport: read.Reader<AgentReport> = (value, path) => {
     phase: read.oneOf('starting', 'running', 'stopping', 'stopped', 'failed')(raw.phase, `${path}.phase`),
     exitCode: read.nullable(read.integer(-1, 0xffff_ffff))(raw.exitCode, `${path}.exitCode`),
     detail: read.nullable(message)(raw.detail, `${path}.detail`),
+    // Left out by brokers that know of no restarts.
+    restarts: read.nullable(read.integer(0, INTEGER_MOST))(raw.restarts, `${path}.restarts`) ?? 0,
   };
 };
 
@@ -120,6 +123,9 @@ const BROKER_FRAMES: { [T in BrokerFrame['t']]: (raw: Raw) => Extract<BrokerFram
   event: (raw) => ({ t: 'event', agents: read.list(agentReport, LIMITS.batch)(raw.agents, 'agents') }),
   goodbye: (raw) => ({ t: 'goodbye', reason: read.text()(raw.reason, 'reason') }),
 };
+
+/** Every frame that a broker may send. */
+export const BROKER_FRAME_TYPES = Object.keys(BROKER_FRAMES) as readonly BrokerFrameType[];
 
 const HUB_FRAMES: { [T in HubFrame['t']]: (raw: Raw) => Extract<HubFrame, { t: T }> } = {
   welcome: (raw) => {

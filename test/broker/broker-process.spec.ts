@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CLOSE_CODES, DISPLACED_BY } from '../../src/protocol/close-code.js';
 import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD } from '../support/hub-process.js';
@@ -148,20 +150,71 @@ describe('the broker as a user runs it', () => {
     });
   });
 
-  it('is refused while another one uses its home', async () => {
+  it('killed with -9 loses nothing of what its agents write meanwhile, over several files, nor how they end', async () => {
+    const { child } = start();
+    const [go, done] = [join(home.path, 'go'), join(home.path, 'done')];
+    const web = agent(
+      `echo before; until test -e '${go}'; do sleep 0.05; done; seq 1 2000000; : > '${done}'; sleep 1; echo after; exit 4`,
+    );
+    const order = web.start();
+    const first = await hub.link(0);
+    await first.result(first.dispatch('agent.start', order).id);
+    await kill(child);
+    writeFileSync(go, '');
+    await eventually(() => existsSync(done), { withinMs: 20_000 });
     start();
-    await hub.link(0);
+
+    const second = await hub.link(1);
+
+    await second.find(
+      (frame) => frame.t === 'event' && frame.agents.some(({ exitCode }) => exitCode === 4),
+      'the end of the agent',
+    );
+    const logs = await second.result(second.dispatch('agent.logs', { agentId: web.agentId, lines: 3 }).id);
+    expect(logs).toMatchObject({ body: { lines: ['1999999', '2000000', 'after'] } });
+    const folder = join(home.agentsPath, web.agentId, 'runs', order.runId);
+    const files = readdirSync(folder).filter((name) => name.startsWith('output.log'));
+    expect(files.sort()).toEqual(['output.log', 'output.log.1']);
+    const written = files.reverse().map((name) => readFileSync(join(folder, name), 'utf8'));
+    const numbers = Array.from({ length: 2_000_000 }, (_, index) => index + 1);
+    // Compared as a whole: a difference of megabytes would be shown line by line.
+    expect(written.join('') === ['before', ...numbers, 'after', ''].join('\n')).toBe(true);
+  }, 60_000);
+
+  it('is refused while another one uses its home, which goes on as before', async () => {
+    start();
+    const link = await hub.link(0);
 
     const { code, err } = await start().ended;
 
     expect(code).not.toBe(0);
     expect(err).toMatch(/another broker \(process \d+\) is using/);
     expect(hub.links).toHaveLength(1);
+    expect(await link.result(link.dispatch('broker.ping', {}).id)).toMatchObject({ outcome: 'succeeded' });
   });
+
+  it('is one, of several that start at once after another was killed with -9', async () => {
+    const { child } = start();
+    await hub.link(0);
+    await kill(child);
+
+    const started = [start(), start(), start()];
+    const refused: { err: string }[] = [];
+    for (const { ended } of started) void ended.then((end) => refused.push(end));
+    await eventually(() => refused.length === 2, { withinMs: 15_000 });
+
+    expect(refused.map(({ err }) => /another broker \(process \d+\) is using/.test(err))).toEqual([
+      true,
+      true,
+    ]);
+    const link = await hub.link(1);
+    expect(await link.result(link.dispatch('broker.ping', {}).id)).toMatchObject({ outcome: 'succeeded' });
+    expect(hub.links).toHaveLength(2);
+  }, 30_000);
 
   it('ends with a fault where another instance took its place', async () => {
     const { ended } = start();
-    (await hub.link(0)).socket.close(4409, 'another instance connected with the same credential');
+    (await hub.link(0)).socket.close(CLOSE_CODES.displaced, DISPLACED_BY.another);
 
     const { code, err } = await ended;
 

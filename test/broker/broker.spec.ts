@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
 import { Broker } from '../../src/broker/broker.js';
 import { systemClocks } from '../../src/broker/clocks.js';
+import { CLOSE_CODES, DISPLACED_BY } from '../../src/protocol/close-code.js';
 import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
@@ -461,7 +462,7 @@ describe('a broker and its hub', () => {
 
   describe('whose link ends', () => {
     it.each([
-      ['by a plain displacement', 4409, 'a newer connection is in use'],
+      ['by a plain displacement', CLOSE_CODES.displaced, DISPLACED_BY.itself],
       ['because the registry is unavailable', 4503, ''],
       ['in peace', 1000, ''],
       ['for an unknown reason', 4999, ''],
@@ -475,7 +476,7 @@ describe('a broker and its hub', () => {
     it('is over where another instance took its place, since two of them would do so for ever', async () => {
       const { broker } = await start();
 
-      (await hub.link(0)).socket.close(4409, 'another instance connected with the same credential');
+      (await hub.link(0)).socket.close(CLOSE_CODES.displaced, DISPLACED_BY.another);
 
       expect(await broker.done).toBe('displaced');
       await logged('this broker stops', LEVEL.fatal);

@@ -75,7 +75,8 @@ describe('the journal of a broker', () => {
     const second = await reopen(first);
 
     expect(second.id).toBe(id);
-    expect(second.unended()).toEqual([one]);
+    expect(second.unended()).toEqual([{ id: one.id, attempt: 1 }]);
+    expect(second.find(one.id)).toEqual(one);
     expect(second.unconfirmed().map((record) => record.id)).toEqual([two.id]);
     expect(second.find(two.id)).toMatchObject({ ending: done, confirmedAt: null });
     expect(second.find(three.id)).toMatchObject({ ending: failure, confirmedAt: expect.any(Number) });
@@ -200,6 +201,64 @@ describe('the journal of a broker', () => {
     expect(later.unended()).toHaveLength(500);
   });
 
+  it('tells what was written the moment that it is on disk, and while it is on its way there', async () => {
+    const journal = await open();
+    const read: unknown[] = [];
+
+    for (let round = 0; round < 200; round += 1) {
+      const record = begun();
+      await journal.begin([record]);
+      read.push(journal.find(record.id)?.ending);
+      const ending = journal.end(record.id, done);
+      read.push(journal.find(record.id)?.ending);
+      await ending;
+      read.push(journal.find(record.id)?.ending);
+    }
+
+    expect(read).toEqual(Array.from({ length: 200 }, () => [null, done, done]).flat());
+  });
+
+  it('keeps a day of results on disk, not in memory: also once they are confirmed, and after a restart', async () => {
+    const script = `
+      import { getHeapStatistics } from 'node:v8';
+      const { Journal } = await import(${JSON.stringify(builtModule('src/broker/journal/journal.js'))});
+      const { randomUUID } = await import('node:crypto');
+      const usedMib = () => (globalThis.gc(), getHeapStatistics().used_heap_size / 2 ** 20);
+      let journal = await Journal.open(process.argv[1], {});
+      const emptyMib = usedMib();
+      for (let round = 0; round < 10; round += 1) {
+        const ids = Array.from({ length: 70 }, () => randomUUID());
+        const args = { text: 'a'.repeat(20_000) };
+        await journal.begin(ids.map((id) => ({ ...JSON.parse(process.argv[2]), id, args })));
+        const endingOf = (id) => ({ outcome: 'succeeded', body: { text: id.repeat(6_000) } });
+        await Promise.all(ids.map((id) => journal.end(id, endingOf(id))));
+        await journal.confirm(ids.slice(10));
+      }
+      const fullMib = usedMib();
+      await journal.close();
+      journal = await Journal.open(process.argv[1], {});
+      console.log(JSON.stringify({
+        grewMib: fullMib - emptyMib,
+        reopenedGrewMib: usedMib() - emptyMib,
+        unconfirmed: journal.unconfirmed().length,
+        body: journal.find(journal.unconfirmed()[0].id).ending.body.text.length,
+      }));
+      process.exit(0);
+    `;
+    const child = spawn(
+      process.execPath,
+      ['--expose-gc', '--input-type=module', '-e', script, path, JSON.stringify(begun())],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await once(child, 'close');
+
+    const { grewMib, reopenedGrewMib, ...kept } = JSON.parse(out) as Record<string, number>;
+    expect(kept).toEqual({ unconfirmed: 100, body: 216_000 });
+    expect(Math.max(grewMib ?? NaN, reopenedGrewMib ?? NaN)).toBeLessThan(10);
+  }, 120_000);
+
   it.each<[string, (file: string) => void]>([
     ['cut short', (file) => truncateSync(file, 10_000)],
     ['cut to nothing of use', (file) => truncateSync(file, 100)],
@@ -268,6 +327,8 @@ describe('the journal of a broker', () => {
       cause: expect.any(String),
       isKept: false,
     });
-    expect((await open()).unended()).toEqual([record]);
+    const journal = await open();
+    expect(journal.unended()).toEqual([{ id: record.id, attempt: 1 }]);
+    expect(journal.find(record.id)).toEqual(record);
   });
 });

@@ -12,17 +12,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import type { AgentReport } from '../../src/protocol/frame.js';
-import type { OpArgs, ProcessSpec } from '../../src/protocol/op.js';
+import { NO_RESTART, type OpArgs, type ProcessSpec } from '../../src/protocol/op.js';
 import { ProcessRuntime } from '../../src/broker/runtime/runtime.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { isProcess, endRuns } from './support/agents.js';
+import { isProcess, endRuns, NO_LIMITS } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
 const inTime = () => true;
 const tooLate = () => false;
-const NO_LIMITS = { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null };
 
 describe('the processes that a broker runs', () => {
   let folder: string;
@@ -86,6 +85,7 @@ describe('the processes that a broker runs', () => {
       directory: null,
       environment: {},
       limits: NO_LIMITS,
+      restart: NO_RESTART,
       ...spec,
     },
   });
@@ -297,7 +297,7 @@ describe('the processes that a broker runs', () => {
 
       expect(await ended(life, web.runId)).toMatchObject({
         phase: 'failed',
-        detail: 'It ran for its limit of 1 s.',
+        detail: 'It ran for its limit of 1 s, wallSeconds.',
       });
     });
 
@@ -531,7 +531,7 @@ describe('the processes that a broker runs', () => {
 
       expect(exitCode).toBeNull();
       expect(isProcess(pid)).toBe(false);
-      expect(await ended(life, web.runId)).toMatchObject({ phase: 'failed', exitCode: null });
+      expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped', exitCode: null });
     });
 
     it('are killed where they do not heed the stop, also by the death of the supervisor within it', async () => {
@@ -545,6 +545,7 @@ describe('the processes that a broker runs', () => {
 
       expect(await stopping).toEqual({ runId: web.runId, exitCode: null });
       expect(isProcess(pid)).toBe(false);
+      expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped', exitCode: null });
     });
 
     it('are reported as failed once they are gone as well', async () => {

@@ -279,7 +279,7 @@ describe('the public API', () => {
       .post('/api/v1/agents', { name, broker: own.id, spec: { command: 'true' } });
     await cluster.api(0).post(`/api/v1/agents/${name}/start`);
     const started = await link.nextDispatch();
-    const report = { agentId: made.id, exitCode: null, detail: null };
+    const report = { agentId: made.id, exitCode: null, detail: null, restarts: 0 };
 
     link.send({ t: 'event', agents: [{ ...report, runId: randomUUID(), phase: 'failed' }] });
     link.send({ t: 'event', agents: [{ ...report, runId: started.args.runId as string, phase: 'running' }] });

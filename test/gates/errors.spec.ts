@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { PROBLEMS } from '../../src/hub/problems/code.js';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import { built } from './support/built.js';
+import { run } from './support/program.js';
+import { Tree } from './support/tree.js';
 
 type Row = readonly string[];
 
@@ -56,5 +59,47 @@ describe('docs/errors.md', () => {
     const missing = Object.keys(PROBLEMS).filter((code) => !text.includes(`<a id="${code}"></a>`));
 
     expect(missing).toEqual([]);
+  });
+});
+
+describe.each([
+  ['errors', 'docs/errors.md', '| 404 |', '| 410 |'],
+  ['errors', 'docs/errors.md', '`displaced`', '`replaced`'],
+  ['cli', 'docs/cli.md', '--wait', '--linger'],
+])('the gate on what %s.md is made from', (name, page, said, otherwise) => {
+  async function check(files: Record<string, string>) {
+    const tree = new Tree(files);
+    try {
+      return await run(built(`scripts/${name === 'cli' ? 'cli-docs' : name}.js`), ['--check'], {
+        cwd: tree.path,
+      });
+    } finally {
+      tree.remove();
+    }
+  }
+
+  it('passes what is committed', async () => {
+    const { code, err } = await check({ [page]: readFileSync(page, 'utf8') });
+
+    expect(err).toBe('');
+    expect(code).toBe(0);
+  });
+
+  it(`fires where ${otherwise} is told instead of ${said}`, async () => {
+    const committed = readFileSync(page, 'utf8');
+    expect(committed).toContain(said);
+
+    const { code, err } = await check({ [page]: committed.replace(said, otherwise) });
+
+    expect(code).toBe(1);
+    expect(err).toContain(otherwise);
+    expect(err).toContain(`npm run ${name}:write`);
+  });
+
+  it('fires where the page is missing', async () => {
+    const { code, err } = await check({});
+
+    expect(code).toBe(1);
+    expect(err).toContain(`${page}: missing`);
   });
 });

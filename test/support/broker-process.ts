@@ -43,7 +43,7 @@ export class BrokerProcess {
       env: { PATH: process.env.PATH },
       stdio: 'ignore',
     });
-    await eventually(async () => (await this.epoch(api)) > before, { withinMs: 20_000 });
+    await eventually(async () => (await this.epoch(api)) > before, { withinMs: 60_000, everyMs: 100 });
   }
 
   signal(signal: NodeJS.Signals): void {

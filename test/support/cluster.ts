@@ -11,9 +11,15 @@ export class Cluster {
     private token: string,
   ) {}
 
-  static async start(replicas: number): Promise<Cluster> {
-    const cluster = new Cluster(await createDatabase(), '');
-    for (let count = 0; count < replicas; count += 1) await cluster.addReplica();
+  /** @param database another than a clone of the template */
+  static async start(replicas: number, database?: TestDatabase): Promise<Cluster> {
+    const cluster = new Cluster(database ?? (await createDatabase()), '');
+    try {
+      for (let count = 0; count < replicas; count += 1) await cluster.addReplica();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
     return cluster;
   }
 

@@ -38,7 +38,11 @@ export class HubProcess {
     });
     const hub = new HubProcess(child);
     hub.read();
-    const ready = await hub.line((line) => line.msg === 'the hub is ready', READY_WITHIN_MS);
+    const isReady = ({ msg }: Line) => msg === 'the hub is ready';
+    const ready = await hub.line(isReady, READY_WITHIN_MS).catch(async (error: unknown) => {
+      await hub.kill();
+      throw error;
+    });
     hub.url = String(ready.url);
     hub.replicaId = String(ready.replicaId);
     return hub;

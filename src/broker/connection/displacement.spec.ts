@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
 import { DisplacementJudge } from './displacement.js';
 
-const displaced = (reason = 'a newer connection is in use', lastedMs = 1_000) => ({
-  code: 4409,
+const displaced = (reason: string = DISPLACED_BY.itself, lastedMs = 1_000) => ({
+  code: CLOSE_CODES.displaced,
   reason,
   lastedMs,
 });
@@ -20,7 +21,15 @@ describe('DisplacementJudge', () => {
     judge.greeting();
     judge.welcomed();
 
-    expect(judge.isByAnother(displaced('another instance connected with the same credential'))).toBe(true);
+    expect(judge.isByAnother(displaced(DISPLACED_BY.another))).toBe(true);
+  });
+
+  it('believes no text that only sounds like it', () => {
+    const judge = new DisplacementJudge(30_000);
+    judge.greeting();
+    judge.welcomed();
+
+    expect(judge.isByAnother(displaced('another process restarted the hub'))).toBe(false);
   });
 
   it("does not take the broker's own next attempt for a copy", () => {
@@ -29,7 +38,7 @@ describe('DisplacementJudge', () => {
     judge.welcomed();
     judge.greeting();
 
-    expect(judge.isByAnother(displaced('another instance connected with the same credential'))).toBe(false);
+    expect(judge.isByAnother(displaced(DISPLACED_BY.another))).toBe(false);
   });
 
   it('does not stop a broker for one displacement, as by a replica that was paused', () => {

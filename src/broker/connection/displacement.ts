@@ -4,10 +4,8 @@
  * more; stopping then would take a fleet down. A copy is certain where the hub says so, or where freshly
  * welcomed links are displaced again and again with no attempt of this broker's own between.
  */
+import { DISPLACED_BY } from '../../protocol/close-code.js';
 import type { LinkEnd } from './link.js';
-
-/** What a hub's close reason says when the newer link came from another process. */
-const SAYS_ANOTHER = /another (instance|process|boot)/i;
 
 const SHORT_DISPLACEMENTS = 5;
 
@@ -29,7 +27,7 @@ export class DisplacementJudge {
   /** The newest link was closed as displaced. */
   isByAnother({ reason, lastedMs }: LinkEnd): boolean {
     if (this.#greetingsSinceWelcome > 0) return false;
-    if (SAYS_ANOTHER.test(reason)) return true;
+    if (reason === DISPLACED_BY.another) return true;
     this.#shortOnes = lastedMs < this.goodLinkMs ? this.#shortOnes + 1 : 0;
     return this.#shortOnes >= SHORT_DISPLACEMENTS;
   }

@@ -45,8 +45,10 @@ export class Executor {
 
   /** Takes up what an earlier life of the broker had begun, before the first link. */
   recover(): void {
-    for (const record of this.journal.unended()) {
-      const { id, op, deadlineAt } = record;
+    for (const { id } of this.journal.unended()) {
+      const record = this.journal.find(id);
+      if (record === undefined) continue;
+      const { op, deadlineAt } = record;
       if (this.handlers.get(op)?.isRecoverable === true) {
         this.execute({ record, deadline: { wallMs: deadlineAt, monotonicMs: null }, isRecovered: true });
       } else {
@@ -112,8 +114,8 @@ export class Executor {
 
   /** What was begun and lost counts as not known: if the hub sends it again, it may be repeated. */
   private isKnown(id: string): boolean {
-    const record = this.journal.find(id);
-    return record !== undefined && (record.ending !== null || this.executing.has(id));
+    const standing = this.journal.standing(id);
+    return standing !== undefined && (standing.hasEnded || this.executing.has(id));
   }
 
   private async begin(link: Link, pieces: readonly Piece[]): Promise<void> {

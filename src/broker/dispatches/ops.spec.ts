@@ -1,18 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '../../protocol/frame.js';
-import { OPS } from '../../protocol/op.js';
+import { NO_RESTART, OPS, RESTARTS } from '../../protocol/op.js';
 import type { ProcessRuntime } from '../runtime/runtime.js';
 import { handlersOf } from './ops.js';
 
 const AGENT = '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33';
 const RUN = '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa';
 
+const NO_LIMITS = {
+  memoryMb: null,
+  residentMb: null,
+  processes: null,
+  openFiles: null,
+  cpuSeconds: null,
+  wallSeconds: null,
+  outputMb: null,
+};
+
 const spec = {
   command: 'sh',
   args: ['-c', 'true'],
   directory: null,
   environment: { A: 'b' },
-  limits: { memoryMb: null, openFiles: 64, cpuSeconds: null, wallSeconds: null },
+  limits: { ...NO_LIMITS, openFiles: 64 },
+  restart: { policy: 'on-failure', maxRestarts: 3 },
 };
 const start = { agentId: AGENT, name: 'web', runId: RUN, spec };
 
@@ -53,8 +64,20 @@ describe('the ops of a broker', () => {
   it('take a limit that is not given for none', async () => {
     const asked = await ask('agent.start', { ...start, spec: { ...spec, limits: {} } });
 
-    expect(asked).toMatchObject({
-      spec: { limits: { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null } },
+    expect(asked).toMatchObject({ spec: { limits: NO_LIMITS } });
+  });
+
+  it('restart nothing where no policy is given', async () => {
+    const asked = await ask('agent.start', { ...start, spec: { ...spec, restart: null } });
+
+    expect(asked).toMatchObject({ spec: { restart: NO_RESTART } });
+  });
+
+  it('take as many restarts as the protocol allows', async () => {
+    const restart = { policy: 'always', maxRestarts: RESTARTS.maxMost };
+
+    expect(await ask('agent.start', { ...start, spec: { ...spec, restart } })).toMatchObject({
+      spec: { restart },
     });
   });
 
@@ -68,6 +91,26 @@ describe('the ops of a broker', () => {
       'too many arguments',
       'agent.start',
       { ...start, spec: { ...spec, args: Array<string>(1_025).fill('') } },
+    ],
+    [
+      'a policy that is not known',
+      'agent.start',
+      { ...start, spec: { ...spec, restart: { policy: 'sometimes', maxRestarts: 1 } } },
+    ],
+    [
+      'a policy that restarts nothing',
+      'agent.restart',
+      {
+        ...start,
+        fromRunId: null,
+        graceMs: 0,
+        spec: { ...spec, restart: { policy: 'always', maxRestarts: 0 } },
+      },
+    ],
+    [
+      'one more restart than allowed',
+      'agent.start',
+      { ...start, spec: { ...spec, restart: { policy: 'always', maxRestarts: RESTARTS.maxMost + 1 } } },
     ],
     ['a limit of nothing', 'agent.start', { ...start, spec: { ...spec, limits: { openFiles: 0 } } }],
     [

@@ -1,5 +1,15 @@
 import type { JsonObject, JsonValue } from '../../protocol/frame.js';
-import type { Op, OpArgs, OpBody, ProcessLimits, ProcessSpec } from '../../protocol/op.js';
+import {
+  NO_RESTART,
+  RESTART_POLICIES,
+  RESTARTS,
+  type Op,
+  type OpArgs,
+  type OpBody,
+  type ProcessLimits,
+  type ProcessSpec,
+  type RestartPolicy,
+} from '../../protocol/op.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import * as read from '../../protocol/read.js';
 import type { MayBegin, ProcessRuntime } from '../runtime/runtime.js';
@@ -118,6 +128,7 @@ function specOf(raw: Record<string, unknown>): ProcessSpec {
       ]),
     ),
     limits: limitsOf(read.object(raw.limits, 'spec.limits')),
+    restart: read.nullable(restartOf)(raw.restart, 'spec.restart') ?? NO_RESTART,
   };
 }
 
@@ -125,8 +136,19 @@ function limitsOf(raw: Record<string, unknown>): ProcessLimits {
   const limit = read.nullable(read.integer(1));
   return {
     memoryMb: limit(raw.memoryMb, 'spec.limits.memoryMb'),
+    residentMb: limit(raw.residentMb, 'spec.limits.residentMb'),
+    processes: limit(raw.processes, 'spec.limits.processes'),
     openFiles: limit(raw.openFiles, 'spec.limits.openFiles'),
     cpuSeconds: limit(raw.cpuSeconds, 'spec.limits.cpuSeconds'),
     wallSeconds: limit(raw.wallSeconds, 'spec.limits.wallSeconds'),
+    outputMb: limit(raw.outputMb, 'spec.limits.outputMb'),
+  };
+}
+
+function restartOf(value: unknown, path: string): RestartPolicy {
+  const raw = read.object(value, path);
+  return {
+    policy: read.oneOf(...RESTART_POLICIES)(raw.policy, `${path}.policy`),
+    maxRestarts: read.integer(1, RESTARTS.maxMost)(raw.maxRestarts, `${path}.maxRestarts`),
   };
 }

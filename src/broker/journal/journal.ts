@@ -1,5 +1,6 @@
 /**
- * What this broker knows of the hub's commands, on disk. A command is in here before anything of it is done, and
+ * What this broker knows of the hub's commands, on disk: in memory is only how far each one is, since arguments and
+ * results may be large, and are kept for a day. A command is in here before anything of it is done, and
  * its ending before anybody is told; so a repeat is answered from here, and what was begun is known after a crash.
  *
  * The journal has an identity of its own. Where it cannot be read it is put aside and a new one begun under another
@@ -24,10 +25,16 @@ const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
 
 const run = promisify(execFile);
 
+/** How far a command is. */
+type Standing = { attempt: number; hasEnded: boolean; confirmedAt: number | null };
+
 export class Journal {
+  /** On their way to the disk, whole: what is read meanwhile is read from here. */
+  private readonly writing = new Map<string, JournalRecord>();
+
   private constructor(
     private readonly store: RootDatabase<JournalRecord | Meta, string>,
-    private readonly records: Map<string, JournalRecord>,
+    private readonly standings: Map<string, Standing>,
     private meta: Meta,
   ) {}
 
@@ -44,13 +51,13 @@ export class Journal {
       log.error({ aside }, 'the journal cannot be read: it is put aside, and a new one begins');
     }
     const store = open<JournalRecord | Meta, string>({ path, ...JOURNAL_FORMAT });
-    const records = new Map<string, JournalRecord>();
+    const standings = new Map<string, Standing>();
     let meta: Meta | undefined;
     for (const { key, value } of store.getRange()) {
       if (key === META_KEY) meta = value as Meta;
-      else records.set(key, value as JournalRecord);
+      else standings.set(key, standingOf(value as JournalRecord));
     }
-    const journal = new Journal(store, records, meta ?? { journalId: uuidv7(), lastEpoch: 0 });
+    const journal = new Journal(store, standings, meta ?? { journalId: uuidv7(), lastEpoch: 0 });
     if (meta === undefined) await journal.write([], journal.meta);
     return journal;
   }
@@ -70,20 +77,25 @@ export class Journal {
     await this.write([], this.meta);
   }
 
+  /** Whether a command is on record, and has an ending there. */
+  standing(id: string): { hasEnded: boolean } | undefined {
+    return this.standings.get(id);
+  }
+
+  /** Read from the disk: not to be asked for many at once. */
   find(id: string): JournalRecord | undefined {
-    return this.records.get(id);
+    if (!this.standings.has(id)) return undefined;
+    return this.writing.get(id) ?? (this.store.get(id) as JournalRecord | undefined);
   }
 
   /** Begun and not ended. */
-  unended(): JournalRecord[] {
-    return [...this.records.values()].filter(({ ending }) => ending === null);
+  unended(): { id: string; attempt: number }[] {
+    return this.those(({ hasEnded }) => !hasEnded);
   }
 
   /** Ended, and not confirmed by the hub. */
-  unconfirmed(): JournalRecord[] {
-    return [...this.records.values()].filter(
-      ({ ending, confirmedAt }) => ending !== null && confirmedAt === null,
-    );
+  unconfirmed(): { id: string; attempt: number }[] {
+    return this.those(({ hasEnded, confirmedAt }) => hasEnded && confirmedAt === null);
   }
 
   /** Takes commands in. Durable when it resolves: only then may they be acked, and anything of them be done. */
@@ -93,7 +105,7 @@ export class Journal {
 
   /** The hub sent it again: results go out for this attempt from now on. */
   async repeated(id: string, attempt: number): Promise<void> {
-    const record = this.records.get(id);
+    const record = this.find(id);
     if (record !== undefined && attempt > record.attempt) await this.write([{ ...record, attempt }]);
   }
 
@@ -102,7 +114,7 @@ export class Journal {
    * they are large, and may hold secrets.
    */
   async end(id: string, ending: Ending): Promise<void> {
-    const record = this.records.get(id);
+    const record = this.find(id);
     if (record?.ending === null) await this.write([{ ...record, args: {}, ending }]);
   }
 
@@ -118,7 +130,7 @@ export class Journal {
       },
     };
     const records = ids.flatMap((id) => {
-      const record = this.records.get(id);
+      const record = this.find(id);
       return record === undefined ? [] : [{ ...record, ending: record.ending ?? lost, confirmedAt }];
     });
     if (records.length > 0) await this.write(records);
@@ -126,11 +138,11 @@ export class Journal {
 
   /** Forgets what was confirmed long ago. */
   async prune(now = Date.now()): Promise<void> {
-    const old = [...this.records.values()].filter(
+    const old = this.those(
       ({ confirmedAt }) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS,
     );
     await Promise.all(old.map(({ id }) => committed(this.store.remove(id))));
-    for (const { id } of old) this.records.delete(id);
+    for (const { id } of old) this.standings.delete(id);
   }
 
   async close(): Promise<void> {
@@ -142,22 +154,37 @@ export class Journal {
    * disk, so that writes of one record build on each other, and goes back where the disk did not follow.
    */
   private async write(records: readonly JournalRecord[], meta?: Meta): Promise<void> {
-    const before = records.map(({ id }) => this.records.get(id));
     const puts = records.map((record) => {
-      this.records.set(record.id, record);
+      this.standings.set(record.id, standingOf(record));
+      this.writing.set(record.id, record);
       return committed(this.store.put(record.id, record));
     });
     if (meta !== undefined) puts.push(committed(this.store.put(META_KEY, meta)));
     const failure = (await Promise.allSettled(puts)).find(({ status }) => status === 'rejected');
-    if (failure === undefined) return;
-    for (const [index, record] of records.entries()) {
-      if (this.records.get(record.id) !== record) continue;
-      const earlier = before[index];
-      if (earlier === undefined) this.records.delete(record.id);
-      else this.records.set(record.id, earlier);
+    for (const record of records) {
+      // A later write of it is under way, and settles this.
+      if (this.writing.get(record.id) !== record) continue;
+      this.writing.delete(record.id);
+      if (failure !== undefined) this.readAgain(record.id);
     }
-    throw (failure as PromiseRejectedResult).reason;
+    if (failure !== undefined) throw (failure as PromiseRejectedResult).reason;
   }
+
+  private readAgain(id: string): void {
+    const kept = this.store.get(id) as JournalRecord | undefined;
+    if (kept === undefined) this.standings.delete(id);
+    else this.standings.set(id, standingOf(kept));
+  }
+
+  private those(wanted: (standing: Standing) => boolean): { id: string; attempt: number }[] {
+    return [...this.standings].flatMap(([id, standing]) =>
+      wanted(standing) ? [{ id, attempt: standing.attempt }] : [],
+    );
+  }
+}
+
+function standingOf({ attempt, ending, confirmedAt }: JournalRecord): Standing {
+  return { attempt, hasEnded: ending !== null, confirmedAt };
 }
 
 /** A failed commit comes in two promises: the one of each write, and the one that knows the cause. */

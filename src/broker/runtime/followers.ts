@@ -4,7 +4,13 @@ import { reportOf } from './report.js';
 import type { RunFolder } from './run-folder.js';
 import { until } from './until.js';
 
-type Follower = { agentId: string; isOver: Promise<void> };
+/**
+ * Runs tell of each change in their folder but one: the death of a shim, and of a command that has none. A broker may
+ * have many of them, and most are silent for hours.
+ */
+const LOOK_MS = 5_000;
+
+type Follower = { agentId: string; isOver: Promise<void>; wake: () => void };
 
 /** Watches runs and reports every change of each until it is over. */
 export class Followers {
@@ -18,12 +24,18 @@ export class Followers {
 
   follow(agentId: string, runId: string, run: RunFolder): void {
     if (this.byRun.has(runId)) return;
-    const isOver = this.untilOver(agentId, runId, run)
+    let wake: () => void = () => undefined;
+    const isOver = this.untilOver(agentId, runId, run, (given) => (wake = given))
       .catch((error: unknown) =>
         this.log.error({ agentId, runId, err: error }, 'a run is no longer followed'),
       )
       .then(() => void this.byRun.delete(runId));
-    this.byRun.set(runId, { agentId, isOver });
+    this.byRun.set(runId, { agentId, isOver, wake: () => wake() });
+  }
+
+  /** Looks at once at a run that may have ended without a trace. */
+  look(runId: string): void {
+    this.byRun.get(runId)?.wake();
   }
 
   /** Resolves when the ends of an agent's runs are reported; these have to be over, or asked to stop. */
@@ -31,6 +43,7 @@ export class Followers {
     const awaited = [...this.byRun].filter(
       ([runId, follower]) => follower.agentId === agentId && runId !== except,
     );
+    for (const [, { wake }] of awaited) wake();
     await Promise.all(awaited.map(([, { isOver }]) => isOver));
   }
 
@@ -38,7 +51,12 @@ export class Followers {
     await Promise.all([...this.byRun.values()].map(({ isOver }) => isOver));
   }
 
-  private async untilOver(agentId: string, runId: string, run: RunFolder): Promise<void> {
+  private async untilOver(
+    agentId: string,
+    runId: string,
+    run: RunFolder,
+    wakeable: (wake: () => void) => void,
+  ): Promise<void> {
     let told = '';
     await until(
       run.path,
@@ -49,7 +67,7 @@ export class Followers {
         told = text;
         return report.phase === 'stopped' || report.phase === 'failed' ? true : undefined;
       },
-      { signal: this.over },
+      { signal: this.over, everyMs: LOOK_MS, wakeable },
     );
   }
 }

@@ -1,14 +1,16 @@
 /**
  * The folder of one run, through which a broker and the shim that supervises the run speak. Each file is written by
- * one side alone, durably, and once; whoever starts later reads where things stand.
+ * one side alone, durably, and once but for the two that a restart replaces; whoever starts later reads where things
+ * stand.
  *
- *   spec.json  broker  what to run
- *   shim.json  shim    claimed exclusively: of any number of shims one runs the command, and none does if the broker
- *                      has claimed it to call it off
- *   pid.json   shim    the command has started
- *   stop.json  broker  the command is to stop
- *   exit.json  shim    the command has ended, or could not start
- *   output.log shim    what it wrote, with older parts in output.log.1 and so on
+ *   spec.json     broker  what to run
+ *   shim.json     shim    claimed exclusively: of any number of shims one runs the command, and none does if the
+ *                         broker has claimed it to call it off
+ *   pid.json      shim    the command has started; replaced by each restart
+ *   restart.json  shim    it has ended, and is started again: how often so far, and when; replaced by each
+ *   stop.json     broker  the command is to stop: nothing starts it again
+ *   exit.json     shim    the run is over: the command has ended for good, or could not start
+ *   output.log    shim    what it wrote, with older parts in output.log.1 and so on
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,13 +29,24 @@ export type RunOrder = {
 };
 
 export type RunExit = {
-  reason: 'exited' | 'stopped' | 'wall_limit' | 'start_failed';
+  reason:
+    | 'exited'
+    | 'stopped'
+    | 'limit_exceeded'
+    /** It was restarted as often as its policy allows, and ended once more. */
+    | 'gave_up'
+    | 'start_failed'
+    /** A limit could not be set, and so nothing was started. */
+    | 'limit_refused';
   /** null where the process was ended by a signal, or never was. */
   exitCode: number | null;
   signal: string | null;
   detail: string | null;
   at: string;
 };
+
+/** The latest restart of a run, and the end that it answered. */
+export type Restart = { count: number; dueAt: string; exit: RunExit };
 
 type StopOrder = { graceMs: number };
 
@@ -42,10 +55,17 @@ export type RunState =
   /** No shim has taken it: it may be launched. */
   | { kind: 'unclaimed' }
   | { kind: 'starting' }
-  | { kind: 'running'; child: ProcessIdentity; isSupervised: boolean; isStopping: boolean }
-  | { kind: 'ended'; exit: RunExit }
+  /** Also between an end and the restart that follows. */
+  | {
+      kind: 'running';
+      child: ProcessIdentity;
+      isSupervised: boolean;
+      isStopping: boolean;
+      restart: Restart | undefined;
+    }
+  | { kind: 'ended'; exit: RunExit; restart: Restart | undefined }
   /** It is over, and nobody was there to see how. */
-  | { kind: 'vanished' };
+  | { kind: 'vanished'; wasToStop: boolean; restart: Restart | undefined };
 
 export class RunFolder {
   constructor(readonly path: string) {}
@@ -71,6 +91,10 @@ export class RunFolder {
 
   async started(child: ProcessIdentity): Promise<void> {
     await writeDurably(join(this.path, 'pid.json'), JSON.stringify(child));
+  }
+
+  async restarting(restart: Restart): Promise<void> {
+    await writeDurably(join(this.path, 'restart.json'), JSON.stringify(restart));
   }
 
   /** What has started, also once it has ended. */
@@ -107,14 +131,16 @@ export class RunFolder {
 
   private async look(): Promise<RunState> {
     const exit = await readJsonFile<RunExit>(join(this.path, 'exit.json'));
-    if (exit !== undefined) return { kind: 'ended', exit };
+    const restart = await readJsonFile<Restart>(join(this.path, 'restart.json'));
+    if (exit !== undefined) return { kind: 'ended', exit, restart };
     const shim = await readJsonFile<ProcessIdentity>(join(this.path, 'shim.json'));
     if (shim === undefined) return { kind: 'unclaimed' };
     const isSupervised = isAlive(shim);
     const child = await this.child();
+    const isStopping = (await this.stopOrder()) !== undefined;
     if (child !== undefined && (isSupervised || isAlive(child))) {
-      return { kind: 'running', child, isSupervised, isStopping: (await this.stopOrder()) !== undefined };
+      return { kind: 'running', child, isSupervised, isStopping, restart };
     }
-    return isSupervised ? { kind: 'starting' } : { kind: 'vanished' };
+    return isSupervised ? { kind: 'starting' } : { kind: 'vanished', wasToStop: isStopping, restart };
   }
 }

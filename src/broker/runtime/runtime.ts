@@ -73,7 +73,7 @@ export class ProcessRuntime {
     await Promise.all(
       entries.map(async ({ agentId, runId }) => {
         try {
-          await this.end(this.roster.run(agentId, runId), graceMs, () => true);
+          await this.end(agentId, runId, graceMs, () => true);
           await this.followers.toldAll(agentId);
         } catch (error) {
           this.options.log.error({ agentId, runId, err: error }, 'an agent could not be stopped');
@@ -84,7 +84,7 @@ export class ProcessRuntime {
 
   /**
    * @param mayBegin whether a run that no shim has taken yet may still be launched
-   * @throws OpFailure `already_running`, `start_failed`, `deadline_passed`
+   * @throws OpFailure `already_running`, `start_failed`, `limit_refused`, `deadline_passed`
    */
   async startRun(
     { agentId, name, runId, spec }: OpArgs['agent.start'],
@@ -115,7 +115,7 @@ export class ProcessRuntime {
     { agentId, runId, graceMs }: OpArgs['agent.stop'],
     mayBegin: MayBegin,
   ): Promise<OpBody['agent.stop']> {
-    const exit = await this.end(this.roster.run(agentId, runId), graceMs, mayBegin);
+    const exit = await this.end(agentId, runId, graceMs, mayBegin);
     return { runId, exitCode: exit?.exitCode ?? null };
   }
 
@@ -154,12 +154,15 @@ export class ProcessRuntime {
   private async endAll(agentId: string, runId: string | null, graceMs: number, mayBegin: MayBegin) {
     const latest = await this.roster.find(agentId);
     for (const old of new Set([runId, latest?.runId])) {
-      if (old !== null && old !== undefined) await this.end(this.roster.run(agentId, old), graceMs, mayBegin);
+      if (old !== null && old !== undefined) await this.end(agentId, old, graceMs, mayBegin);
     }
   }
 
-  private end(run: RunFolder, graceMs: number, mayBegin: MayBegin) {
-    return endRun(run, { graceMs, mayBegin, signal: this.over.signal });
+  private async end(agentId: string, runId: string, graceMs: number, mayBegin: MayBegin) {
+    const run = this.roster.run(agentId, runId);
+    const exit = await endRun(run, { graceMs, mayBegin, signal: this.over.signal });
+    this.followers.look(runId);
+    return exit;
   }
 
   private async pidOnceStarted(run: RunFolder): Promise<number> {
@@ -170,11 +173,13 @@ export class ProcessRuntime {
     switch (state?.kind) {
       case 'running':
         return state.child.pid;
-      case 'ended':
-        if (state.exit.reason === 'start_failed') {
-          throw new OpFailure('start_failed', state.exit.detail ?? 'The command could not be started.');
-        }
-        return (await run.child())?.pid ?? 0;
+      case 'ended': {
+        const child = await run.child();
+        const { reason, detail } = state.exit;
+        if (child === undefined && (reason === 'start_failed' || reason === 'limit_refused'))
+          throw new OpFailure(reason, detail ?? 'The command could not be started.');
+        return child?.pid ?? 0;
+      }
       case 'vanished': {
         const child = await run.child();
         if (child !== undefined) return child.pid;

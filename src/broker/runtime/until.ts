@@ -3,22 +3,34 @@ import { watch, type FSWatcher } from 'node:fs';
 import { isOutput } from './output.js';
 
 const LOOK_MS = 250;
+const LOOK_UNWATCHED_MS = 1_000;
+
+type UntilOptions = {
+  withinMs?: number;
+  signal?: AbortSignal;
+  /** Time between looks that no change has caused; longer where waiting is long and what is waited for tells of itself. */
+  everyMs?: number;
+  /** Is given what causes a look at once. */
+  wakeable?: (wake: () => void) => void;
+};
 
 /**
- * Looks at something in a folder until it says yes: at once, at each change that the system tells of, and a few
- * times a second in case it tells of none.
+ * Looks at something in a folder until it says yes: at once, at each change that the system tells of, and now and
+ * then in case it tells of none.
  *
  * @returns undefined when the time was up, or the signal was given, first
  */
 export async function until<T>(
   folder: string,
   look: () => Promise<T | undefined>,
-  { withinMs, signal }: { withinMs?: number; signal?: AbortSignal },
+  { withinMs, signal, everyMs = LOOK_MS, wakeable }: UntilOptions,
 ): Promise<T | undefined> {
   let wake: () => void = () => undefined;
   const watcher = watchIfPossible(folder, () => wake());
+  const lookMs = watcher === undefined ? Math.min(everyMs, LOOK_UNWATCHED_MS) : everyMs;
   const isOver = () => signal?.aborted === true;
   const onAbort = () => wake();
+  wakeable?.(() => wake());
   // As many wait for one signal as there are runs.
   if (signal !== undefined) setMaxListeners(0, signal);
   signal?.addEventListener('abort', onAbort);
@@ -32,7 +44,7 @@ export async function until<T>(
       if (isOver() || performance.now() >= giveUpAt) return undefined;
       if (!changed) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, Math.min(LOOK_MS, giveUpAt - performance.now()));
+          const timer = setTimeout(resolve, Math.min(lookMs, giveUpAt - performance.now()));
           wake = () => {
             clearTimeout(timer);
             resolve();
@@ -46,7 +58,7 @@ export async function until<T>(
   }
 }
 
-/** The system has only so many watches to give; looking a few times a second does without. */
+/** The system has only so many watches to give; looking does without. */
 function watchIfPossible(folder: string, onChange: () => void): FSWatcher | undefined {
   try {
     // What a process writes says nothing of how it is.

@@ -1,10 +1,11 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { AgentDto, CreateAgentDto } from '../../hub/agents/dto/agent.dto.js';
 import type { DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
 import type { Client } from '../api/client.js';
 import { follow } from '../api/follow.js';
 import type { Cli } from '../cli.js';
 import { EXIT, exitCodeOfState } from '../exit-code.js';
+import { UsageFault } from '../fault.js';
 import { count } from '../input/duration.js';
 import { pair, type Pairs } from '../input/pairs.js';
 import { examples, waitS, waits, type WaitOptions } from '../options.js';
@@ -15,11 +16,22 @@ type CreateOptions = WaitOptions & {
   directory?: string;
   env?: Pairs;
   memoryMb?: number;
+  residentMb?: number;
+  processes?: number;
   openFiles?: number;
   cpuSeconds?: number;
   wallSeconds?: number;
+  outputMb?: number;
+  restart?: (typeof POLICIES)[number];
+  maxRestarts?: number;
   start?: boolean;
 };
+
+const POLICIES = [
+  'never',
+  'on-failure',
+  'always',
+] as const satisfies CreateAgentDto['spec']['restart']['policy'][];
 
 /** What is sent: the hub fills in what is left out. */
 type CreateBody = Pick<CreateAgentDto, 'name' | 'broker'> & { spec: Partial<CreateAgentDto['spec']> };
@@ -34,20 +46,33 @@ export function addAgentCreate(group: Command, cli: Cli): void {
     .option('--directory <path>', 'where it runs (default: a folder of its own)')
     .option('--env <name=value>', 'a variable of its environment; may be repeated', pair)
     .option('--memory-mb <n>', 'virtual memory of each of its processes, MiB', count)
-    .option('--open-files <n>', 'how many files it may hold open', count)
+    .option('--resident-mb <n>', 'memory that all its processes hold together, MiB', count)
+    .option('--processes <n>', 'how many processes it may have at a time', count)
+    .option('--open-files <n>', 'how many files each of its processes may hold open', count)
     .option('--cpu-seconds <n>', 'processor time of each of its processes', count)
-    .option('--wall-seconds <n>', 'time from its start, after which it is stopped', count)
+    .option('--wall-seconds <n>', 'time of a run with its restarts, after which it is stopped', count)
+    .option('--output-mb <n>', 'what a run may write, MiB, after which it is stopped', count)
+    .addOption(
+      new Option(
+        '--restart <policy>',
+        'whether it is started again when it ends by itself (default: never)',
+      ).choices(POLICIES),
+    )
+    .option('--max-restarts <n>', 'restarts within 10 minutes, past which it has failed (default: 10)', count)
     .option('--start', 'start it as well')
     .addHelpText(
       'after',
       examples(
         'agents create web --broker build-1 --start -- python3 -m http.server 9000',
+        'agents create worker --broker build-1 --restart on-failure --max-restarts 5 --start -- ./worker',
         'agents create tests --broker build-1 --directory /src --env CI=1 --wall-seconds 600 -- npm test',
       ),
     )
     .action(
       cli.action<CreateOptions, [string, string[]]>(async (run, name, [command = '', ...args]) => {
         const { printer, options, surroundings } = run;
+        if (options.maxRestarts !== undefined && options.restart === undefined)
+          throw new UsageFault('--max-restarts says nothing without --restart.');
         const hub = await run.hub();
         const body = bodyOf(name, command, args, options);
         const agent = await run.spin('asking the hub', () =>
@@ -81,7 +106,8 @@ function start(
 }
 
 function bodyOf(name: string, command: string, args: string[], options: CreateOptions): CreateBody {
-  const { broker, directory, env, memoryMb, openFiles, cpuSeconds, wallSeconds } = options;
+  const { broker, directory, env, restart, maxRestarts } = options;
+  const { memoryMb, residentMb, processes, openFiles, cpuSeconds, wallSeconds, outputMb } = options;
   return {
     name,
     broker,
@@ -92,10 +118,16 @@ function bodyOf(name: string, command: string, args: string[], options: CreateOp
       ...(env === undefined ? {} : { environment: env }),
       limits: {
         ...(memoryMb === undefined ? {} : { memoryMb }),
+        ...(residentMb === undefined ? {} : { residentMb }),
+        ...(processes === undefined ? {} : { processes }),
         ...(openFiles === undefined ? {} : { openFiles }),
         ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
         ...(wallSeconds === undefined ? {} : { wallSeconds }),
+        ...(outputMb === undefined ? {} : { outputMb }),
       },
+      ...(restart === undefined
+        ? {}
+        : { restart: { policy: restart, ...(maxRestarts === undefined ? {} : { maxRestarts }) } }),
     },
   };
 }

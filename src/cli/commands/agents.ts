@@ -56,7 +56,8 @@ export function addAgents(program: Command, cli: Cli): void {
 }
 
 function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[] {
-  const { spec, exitCode, runId, dispatchId } = agent;
+  const { spec, exitCode, restarts, runId, dispatchId } = agent;
+  const { policy, maxRestarts } = spec.restart;
   const limits = Object.entries(spec.limits).flatMap(([name, most]) =>
     most === null ? [] : [`${name}=${most}`],
   );
@@ -68,11 +69,13 @@ function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[
       ['phase', agent.phase],
       ['wanted', agent.wanted],
       ['exit code', exitCode ?? undefined],
+      ['restarts', policy === 'never' ? undefined : restarts],
       ['detail', agent.detail ?? undefined],
       ['command', [spec.command, ...spec.args].map(quoted).join(' ')],
       ['directory', spec.directory ?? undefined],
       ['environment', Object.keys(spec.environment).join(' ') || undefined],
       ['limits', limits.join(' ') || undefined],
+      ['restart', policy === 'never' ? undefined : `${policy}, at most ${maxRestarts} in 10 minutes`],
       ['run', runId ?? undefined],
       ['dispatch', dispatchId ?? undefined],
       ['revision', agent.revision],

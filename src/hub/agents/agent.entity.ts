@@ -43,6 +43,9 @@ export class AgentEntity {
   @Column('text', { nullable: true })
   detail: string | null;
 
+  @Column('integer', { default: 0 })
+  restarts: number;
+
   @Column('integer', { default: 1 })
   revision: number;
 

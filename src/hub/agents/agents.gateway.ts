@@ -1,15 +1,15 @@
-import { MessageBody, SubscribeMessage } from '@nestjs/websockets';
 import type { FrameOf } from '../../protocol/frame.js';
-import { ChannelGateway, FromLink } from '../registry/channel.js';
+import { ChannelGateway } from '../registry/channel.js';
 import { Link } from '../registry/link.js';
+import { OnFrame } from '../registry/on-frame.js';
 import { Reports } from './reports.js';
 
 @ChannelGateway()
 export class AgentsGateway {
   constructor(private readonly reports: Reports) {}
 
-  @SubscribeMessage('event')
-  event(@FromLink() link: Link, @MessageBody() { agents }: FrameOf<'event'>): void {
+  @OnFrame('event')
+  event(link: Link, { agents }: FrameOf<'event'>): void {
     this.reports.took(link, agents);
   }
 }

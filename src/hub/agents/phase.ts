@@ -13,7 +13,9 @@ export const PHASES = [
 ] as const;
 
 export type Phase = (typeof PHASES)[number];
-export type Wanted = 'running' | 'stopped' | 'deleted';
+/** What is wished for of an agent, whatever phase it is in. */
+export const WISHES = ['running', 'stopped', 'deleted'] as const;
+export type Wanted = (typeof WISHES)[number];
 export type Verb = 'start' | 'stop' | 'restart' | 'delete';
 
 /** What a verb makes of an agent: the phase it enters, and what is wished for from then on. */

@@ -3,7 +3,7 @@ import { Logger, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { AccessGuard } from './access.guard.js';
-import { Person, Public } from './access.js';
+import { FromBroker, Person, Public } from './access.js';
 import { CredentialInvalid, CredentialMissing, Forbidden } from './auth.errors.js';
 import type { PersonalTokens } from './personal-tokens.js';
 import type { Principal, Role } from './principal.js';
@@ -21,6 +21,9 @@ class Declared {
 
   @Person('admin')
   admins(): void {}
+
+  @FromBroker()
+  frame(): void {}
 }
 
 @Person('admin')
@@ -121,14 +124,25 @@ describe('the guard', () => {
     await expect(strict.canActivate(context)).rejects.toThrow(CredentialInvalid);
   });
 
-  it('lets frames of an authenticated upgrade pass, and nothing else that is not HTTP', async () => {
+  it('lets frames of an authenticated upgrade pass to handlers that are declared for them', async () => {
+    const { guard } = makeGuard(() => Promise.reject(new Error('not to be asked')));
+
+    const { context } = makeContext(Declared, 'frame', undefined, 'ws');
+
+    await expect(guard.canActivate(context)).resolves.toBe(true);
+  });
+
+  it.each([
+    ['a frame to a handler that declares nothing', Undeclared, 'handle', 'ws'],
+    ['a frame to what is open to everybody', Declared, 'open', 'ws'],
+    ['a frame to what asks for a person', Declared, 'anybody', 'ws'],
+    ['a request to a handler of frames', Declared, 'frame', 'http'],
+    ['what is neither', Declared, 'frame', 'rpc'],
+  ])('denies %s', async (_what, controller, method, type) => {
     const { guard } = makeGuard(asRole('admin'));
 
-    await expect(guard.canActivate(makeContext(Undeclared, 'handle', undefined, 'ws').context)).resolves.toBe(
-      true,
-    );
-    await expect(
-      guard.canActivate(makeContext(Undeclared, 'handle', undefined, 'rpc').context),
-    ).rejects.toThrow(Forbidden);
+    const { context } = makeContext(controller, method, 'Bearer x', type);
+
+    await expect(guard.canActivate(context)).rejects.toThrow(Forbidden);
   });
 });

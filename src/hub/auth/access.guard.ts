@@ -8,8 +8,8 @@ import { PersonalTokens } from './personal-tokens.js';
 const BEARER = /^Bearer +([^\s]+) *$/i;
 
 /**
- * Stands before every route. A route that does not declare who may call it is denied, so that forgetting costs
- * an answer and never opens a door.
+ * Stands before every route and every handler of frames. What does not declare who may call it is denied, so that
+ * forgetting costs an answer and never opens a door.
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
@@ -22,18 +22,18 @@ export class AccessGuard implements CanActivate {
 
   /** @throws CredentialMissing, CredentialInvalid, Forbidden, DatabaseUnavailable */
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    // The adapter has authenticated the upgrade; a frame carries no credential of its own.
-    if (context.getType<string>() === 'ws') return true;
     const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
       context.getHandler(),
       context.getClass(),
     ]);
-    if (access === undefined) {
+    const isFrame = context.getType<string>() === 'ws';
+    if (access === undefined || (access.kind === 'broker') !== isFrame) {
       const route = `${context.getClass().name}.${context.getHandler().name}`;
       this.log.error({ route }, 'a route does not declare who may call it, and is denied');
       throw new Forbidden();
     }
-    if (access.kind === 'public') return true;
+    // The adapter has authenticated the upgrade; a frame carries no credential of its own.
+    if (access.kind !== 'person') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const principal = await this.tokens.authenticate(bearerOf(request));
     if (access.roles.length > 0 && !access.roles.includes(principal.role)) throw new Forbidden();

@@ -9,9 +9,11 @@ import { ApiBearerAuth } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Principal, Role } from './principal.js';
 
-/** Who may call a route. A route that declares nothing may be called by nobody. */
+/** Who may call a route, or whose frames a handler takes. What declares nothing is denied to everybody. */
 export type Access =
-  { readonly kind: 'public' } | { readonly kind: 'person'; readonly roles: readonly Role[] };
+  | { readonly kind: 'public' }
+  | { readonly kind: 'person'; readonly roles: readonly Role[] }
+  | { readonly kind: 'broker' };
 
 export const ACCESS = 'fairlead:access';
 
@@ -23,6 +25,11 @@ export function Public(): CustomDecorator {
 /** People with one of the hub roles may call; without roles, every person. */
 export function Person(...roles: Role[]): ClassDecorator & MethodDecorator {
   return applyDecorators(SetMetadata<string, Access>(ACCESS, { kind: 'person', roles }), ApiBearerAuth());
+}
+
+/** A broker, whose upgrade to the control channel was authenticated. Only for handlers of frames. */
+export function FromBroker(): CustomDecorator {
+  return SetMetadata<string, Access>(ACCESS, { kind: 'broker' });
 }
 
 /** The principal of the request. Only for routes that ask for a person. */

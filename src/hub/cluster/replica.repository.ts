@@ -2,20 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import type { DirectConnection } from '../database/direct.js';
 import { statement } from '../database/statement.js';
-
-export type ReplicaState = 'starting' | 'active' | 'draining' | 'gone';
-
-export type ReplicaRow = {
-  id: string;
-  name: string;
-  publicUrl: string | null;
-  software: string;
-  state: ReplicaState;
-  startedAt: Date;
-  lastSeenAt: Date;
-  endedAt: Date | null;
-  brokers: number;
-};
+import type { ReplicaRow, ReplicaState } from './replica-row.js';
 
 const ENTER = statement(
   'enter_replica',

@@ -11,7 +11,8 @@ import { Loops } from '../lifecycle/loops.js';
 import { CodedError } from '../problems/coded.error.js';
 import { SOFTWARE } from '../software.js';
 import { Clock } from './clock.js';
-import { ReplicaRepository, type ReplicaRow, type ReplicaState } from './replica.repository.js';
+import type { ReplicaRow, ReplicaState } from './replica-row.js';
+import { ReplicaRepository } from './replica.repository.js';
 
 const BEAT_MS = 1_000;
 const JUDGE_MS = 500;

@@ -1,7 +1,7 @@
-import { MessageBody, SubscribeMessage } from '@nestjs/websockets';
 import type { FrameOf } from '../../protocol/frame.js';
-import { ChannelGateway, FromLink } from '../registry/channel.js';
+import { ChannelGateway } from '../registry/channel.js';
 import { Link } from '../registry/link.js';
+import { OnFrame } from '../registry/on-frame.js';
 import { Inventories } from './inventories.js';
 import { Results } from './results.js';
 
@@ -13,18 +13,18 @@ export class DispatchGateway {
     private readonly results: Results,
   ) {}
 
-  @SubscribeMessage('inventory')
-  async inventory(@FromLink() link: Link, @MessageBody() inventory: FrameOf<'inventory'>): Promise<void> {
+  @OnFrame('inventory')
+  async inventory(link: Link, inventory: FrameOf<'inventory'>): Promise<void> {
     await this.inventories.took(link, inventory);
   }
 
-  @SubscribeMessage('ack')
-  async ack(@FromLink() link: Link, @MessageBody() { acks }: FrameOf<'ack'>): Promise<void> {
+  @OnFrame('ack')
+  async ack(link: Link, { acks }: FrameOf<'ack'>): Promise<void> {
     await this.results.acked(link, acks);
   }
 
-  @SubscribeMessage('result')
-  async result(@FromLink() link: Link, @MessageBody() { results }: FrameOf<'result'>): Promise<void> {
+  @OnFrame('result')
+  async result(link: Link, { results }: FrameOf<'result'>): Promise<void> {
     await this.results.took(link, results);
   }
 }

@@ -15,8 +15,8 @@ import { ReplicaController } from './replica.controller.js';
  *
  * Guarantees: no broker is admitted after the drain has been announced. Brokers that are still here are served in
  * full until they have moved or the deadline comes; commands for them are accepted all the while, here and
- * elsewhere. The only replica of a hub has nobody to wait for and lets go at once. What is let go of at the deadline waits, unchanged, for the brokers' next links. A drain never counts
- * as a failure of the work it cuts.
+ * elsewhere. The only replica of a hub has nobody to wait for and lets go at once. What is let go of at the deadline
+ * waits, unchanged, for the brokers' next links. A drain never counts as a failure of the work it cuts.
  */
 @Module({
   imports: [AuthModule, ClusterModule, DispatchModule, HealthModule, RegistryModule],

@@ -7,7 +7,8 @@ import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
-import { PresenceRepository, type PresenceState, type Sighting } from './presence.repository.js';
+import type { PresenceState } from '../registry/presence-state.js';
+import { PresenceRepository, type Sighting } from './presence.repository.js';
 import { presenceAfter } from './presence.js';
 
 const TICK_MS = 5_000;

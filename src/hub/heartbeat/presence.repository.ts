@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
-
-export type PresenceState = 'online' | 'degraded' | 'unreachable' | 'offline';
+import type { PresenceState } from '../registry/presence-state.js';
 
 /** What a replica knows of one of its brokers; only good under the epoch it was seen under. */
 export type Sighting = {

@@ -1,6 +1,6 @@
 import type { ReportedHealth } from '../../protocol/frame.js';
 import { TIMES } from '../../protocol/limits.js';
-import type { PresenceState } from './presence.repository.js';
+import type { PresenceState } from '../registry/presence-state.js';
 
 /**
  * What a silence means: up to two missed beats nothing, so that one lost beat hides no broker; then `degraded`, and

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
+import type { PresenceState } from './presence-state.js';
 import { BrokerNameTaken } from './registry.errors.js';
 
 /** A broker with its ownership and its presence, each as its own writer left it. */
@@ -19,7 +20,7 @@ export type BrokerRow = {
   since: Date | null;
   releasedAt: Date | null;
   releaseReason: string | null;
-  presence: 'online' | 'degraded' | 'unreachable' | 'offline' | null;
+  presence: PresenceState | null;
   load: number | null;
   running: number | null;
   lastSeenAt: Date | null;

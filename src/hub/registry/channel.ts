@@ -3,6 +3,7 @@ import {
   Catch,
   createParamDecorator,
   Logger,
+  SetMetadata,
   UseFilters,
   type ArgumentsHost,
   type ExecutionContext,
@@ -45,9 +46,16 @@ function endFor(thrown: unknown): [CloseReason, string] {
   return ['registry_unavailable', 'the hub failed'];
 }
 
-/** A class whose `@SubscribeMessage` methods take frames of the control channel. */
+/** That a gateway is one of this channel, in the metadata of its class. */
+export const CHANNEL = 'fairlead:channel';
+
+/** A class whose methods take frames of the control channel, as `OnFrame` and `OnHello` declare. */
 export function ChannelGateway(): ClassDecorator {
-  return applyDecorators(WebSocketGateway({ path: CONTROL_PATH }), UseFilters(ChannelFilter));
+  return applyDecorators(
+    WebSocketGateway({ path: CONTROL_PATH }),
+    UseFilters(ChannelFilter),
+    SetMetadata(CHANNEL, true),
+  );
 }
 
 /** The link that a frame came in on; only a hello comes in before there is one. */

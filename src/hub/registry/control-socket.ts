@@ -123,8 +123,10 @@ export class ControlSocket {
       throw new ProtocolError(isHello ? 'a second hello' : 'the first frame must be a hello');
     }
     if (this.stage === 'greeting') throw new ProtocolError('a frame before the welcome');
+    const handler = this.handlers.get(frame.t);
+    if (handler === undefined) throw new ProtocolError('unknown frame type');
     if (isHello) this.stage = 'greeting';
-    this.handlers.get(frame.t)?.(frame);
+    handler(frame);
   }
 
   private heard(): void {

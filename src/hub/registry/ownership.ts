@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { DISPLACED_BY } from '../../protocol/close-code.js';
 import type { Hello } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
@@ -85,7 +86,7 @@ export class Ownership {
     }
     if ((this.links.get(brokerId)?.epoch ?? 0) > epoch) {
       // Of two hellos at once the older may be answered last; its link must not take the newer one's place.
-      socket.close('displaced', 'a newer connection is in use');
+      socket.close('displaced', DISPLACED_BY.itself);
       return;
     }
     this.displaceHere(brokerId, epoch, bootId);
@@ -164,13 +165,10 @@ export class Ownership {
     this.links.close(former, 'displaced');
     if (former.facts.bootId !== bootId) {
       this.log.warn({ brokerId, epoch }, 'another instance connected with the credential of a broker');
-      former.close('displaced', 'another instance connected with the same credential');
+      former.close('displaced', DISPLACED_BY.another);
       return;
     }
-    setTimeout(
-      () => former.close('displaced', 'a newer connection is in use'),
-      TIMES.displacedLingerMs,
-    ).unref();
+    setTimeout(() => former.close('displaced', DISPLACED_BY.itself), TIMES.displacedLingerMs).unref();
   }
 
   private ended(link: Link, reason: string): void {

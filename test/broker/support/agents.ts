@@ -1,7 +1,18 @@
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
+import type { ProcessLimits } from '../../../src/protocol/op.js';
 import { eventually } from '../../support/eventually.js';
+
+export const NO_LIMITS: ProcessLimits = {
+  memoryMb: null,
+  residentMb: null,
+  processes: null,
+  openFiles: null,
+  cpuSeconds: null,
+  wallSeconds: null,
+  outputMb: null,
+};
 
 /** An agent whose command writes the pid of each of its starts to a file: what it says is what happened. */
 export function witnessedAgent(folder: string, script = 'exec sleep 600') {
@@ -16,7 +27,7 @@ export function witnessedAgent(folder: string, script = 'exec sleep 600') {
       args: ['-c', `echo $$ >> '${witness}'; ${script}`],
       directory: null,
       environment: {},
-      limits: { memoryMb: null, openFiles: null, cpuSeconds: null, wallSeconds: null },
+      limits: NO_LIMITS,
     },
   });
   const pids = () =>

@@ -4,6 +4,7 @@ import {
   ArrayMaxSize,
   IsArray,
   IsDefined,
+  IsIn,
   IsInt,
   IsOptional,
   IsString,
@@ -14,30 +15,70 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import type { ProcessSpec } from '../../../protocol/op.js';
+import { RESTART_POLICIES, RESTARTS, type ProcessSpec, type RestartPolicy } from '../../../protocol/op.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
 import type { AgentRow } from '../agent.repository.js';
-import { PHASES, type Phase, type Wanted } from '../phase.js';
+import { PHASES, WISHES, type Phase, type Wanted } from '../phase.js';
+import { RUNTIMES } from '../runtime.js';
 import { IsEnvironment } from './environment.js';
 
 /** Left out: not limited. */
 export class LimitsDto {
-  @ApiPropertyOptional({ type: 'integer', minimum: 16, description: 'Virtual memory of each process, MiB.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 16,
+    maximum: 16_777_216,
+    description: 'Virtual memory of each process, MiB.',
+  })
   @IsOptional()
   @IsInt()
   @Min(16)
   @Max(16_777_216)
   memoryMb?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 16 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: 16_777_216,
+    description: 'Memory that all its processes hold together, MiB; looked at once a second.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(16_777_216)
+  residentMb?: number;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: 65_536,
+    description: 'Processes at a time; looked at once a second.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(65_536)
+  processes?: number;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 16,
+    maximum: 1_048_576,
+    description: 'Files that each of its processes may hold open.',
+  })
   @IsOptional()
   @IsInt()
   @Min(16)
   @Max(1_048_576)
   openFiles?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: 31_536_000,
+    description: 'Processor time of each of its processes.',
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -47,13 +88,51 @@ export class LimitsDto {
   @ApiPropertyOptional({
     type: 'integer',
     minimum: 1,
-    description: 'Seconds from its start, after which it is stopped.',
+    maximum: 31_536_000,
+    description: 'Seconds of a run with all its restarts, after which it is stopped for good.',
   })
   @IsOptional()
   @IsInt()
   @Min(1)
   @Max(31_536_000)
   wallSeconds?: number;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: 16_777_216,
+    description: 'What a run may write with all its restarts, MiB, after which it is stopped for good.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(16_777_216)
+  outputMb?: number;
+}
+
+/** Whether the broker starts the command again after it has ended, though nobody asked it to stop. */
+export class RestartDto {
+  @ApiPropertyOptional({
+    enum: RESTART_POLICIES,
+    default: 'never',
+    description: '`on-failure`: unless it ended with exit code 0.',
+  })
+  @IsOptional()
+  @IsIn(RESTART_POLICIES)
+  policy?: RestartPolicy['policy'];
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: RESTARTS.maxMost,
+    default: RESTARTS.maxDefault,
+    description: 'Restarts within 10 minutes; a command that ends once more has failed.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(RESTARTS.maxMost)
+  maxRestarts?: number;
 }
 
 export class SpecDto {
@@ -91,8 +170,14 @@ export class SpecDto {
   @Type(() => LimitsDto)
   limits: LimitsDto = new LimitsDto();
 
-  static toSpec({ command, args, directory, environment, limits }: SpecDto): ProcessSpec {
-    const { memoryMb, openFiles, cpuSeconds, wallSeconds } = limits;
+  @ApiPropertyOptional({ type: RestartDto })
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => RestartDto)
+  restart: RestartDto = new RestartDto();
+
+  static toSpec({ command, args, directory, environment, limits, restart }: SpecDto): ProcessSpec {
+    const { memoryMb, residentMb, processes, openFiles, cpuSeconds, wallSeconds, outputMb } = limits;
     return {
       command,
       args,
@@ -100,9 +185,16 @@ export class SpecDto {
       environment,
       limits: {
         memoryMb: memoryMb ?? null,
+        residentMb: residentMb ?? null,
+        processes: processes ?? null,
         openFiles: openFiles ?? null,
         cpuSeconds: cpuSeconds ?? null,
         wallSeconds: wallSeconds ?? null,
+        outputMb: outputMb ?? null,
+      },
+      restart: {
+        policy: restart.policy ?? 'never',
+        maxRestarts: restart.maxRestarts ?? RESTARTS.maxDefault,
       },
     };
   }
@@ -134,13 +226,13 @@ export class AgentDto {
   @ApiProperty({ type: Object, description: 'The broker: id and name.' })
   broker: { id: string; name: string | null };
 
-  @ApiProperty({ enum: ['process'] })
+  @ApiProperty({ enum: RUNTIMES })
   runtime: string;
 
   @ApiProperty({ type: SpecDto })
   spec: ProcessSpec;
 
-  @ApiProperty({ enum: ['running', 'stopped', 'deleted'], description: 'What was last asked for.' })
+  @ApiProperty({ enum: WISHES, description: 'What was last asked for.' })
   wanted: Wanted;
 
   @ApiProperty({ enum: PHASES, description: 'What is.' })
@@ -157,11 +249,18 @@ export class AgentDto {
   })
   dispatchId: string | null;
 
-  @ApiProperty({ type: Number, nullable: true })
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    description: "Of its latest end; while it runs, of the one before its run's latest restart.",
+  })
   exitCode: number | null;
 
   @ApiProperty({ type: String, nullable: true })
   detail: string | null;
+
+  @ApiProperty({ type: 'integer', description: 'How often its run was started again under its policy.' })
+  restarts: number;
 
   @ApiProperty({ type: 'integer' })
   revision: number;

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { ReplicaRow, ReplicaState } from '../../cluster/replica.repository.js';
+import { REPLICA_STATES, type ReplicaRow, type ReplicaState } from '../../cluster/replica-row.js';
 
 export class ReplicaDto {
   @ApiProperty({ format: 'uuid', description: 'Made anew at every boot.' })
@@ -8,7 +8,7 @@ export class ReplicaDto {
   @ApiProperty()
   name: string;
 
-  @ApiProperty({ enum: ['starting', 'active', 'draining', 'gone'] })
+  @ApiProperty({ enum: REPLICA_STATES })
   state: ReplicaState;
 
   @ApiProperty({ type: String, nullable: true })

@@ -3,6 +3,8 @@ import { IsOptional, IsString, Length, Matches } from 'class-validator';
 import { IsLabels } from '../../auth/dto/labels.js';
 import { IsName } from '../../http/name.js';
 import type { BrokerRow } from '../broker.repository.js';
+import { PRESENCE_STATES } from '../presence-state.js';
+import { TRANSPORTS } from '../transport.js';
 
 export class JoinBrokerDto {
   @ApiProperty({ description: 'A join token.' })
@@ -62,7 +64,7 @@ export class OwnershipDto {
   @ApiProperty({ description: 'Grows by one with each connection.' })
   epoch: number;
 
-  @ApiProperty({ enum: ['websocket'] })
+  @ApiProperty({ enum: TRANSPORTS })
   transport: string;
 
   @ApiProperty({ format: 'date-time' })
@@ -76,7 +78,7 @@ export class OwnershipDto {
 }
 
 export class PresenceDto {
-  @ApiProperty({ enum: ['online', 'degraded', 'unreachable', 'offline'] })
+  @ApiProperty({ enum: PRESENCE_STATES })
   state: string;
 
   @ApiProperty({ type: Number, nullable: true })

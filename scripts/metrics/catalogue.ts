@@ -1,0 +1,108 @@
+import { ENDED_STATES } from '../../src/hub/dispatch/state.js';
+import { OPS } from '../../src/protocol/op.js';
+
+export type Type = 'counter' | 'gauge' | 'histogram' | 'summary';
+
+export type Described = {
+  type: Type;
+  /** What is counted or measured; `1` for a number without one. */
+  unit: string;
+  /** For each label all values that it may have, or in words what bounds them. */
+  labels?: Readonly<Record<string, readonly string[] | string>>;
+  /** The metric's own help where left out. */
+  meaning?: string;
+  /** Exported on Linux alone. */
+  isOfLinux?: true;
+};
+
+const gauge = (unit: string, meaning?: string): Described => ({
+  type: 'gauge',
+  unit,
+  ...(meaning === undefined ? {} : { meaning }),
+});
+
+const counter = (unit: string, meaning: string): Described => ({ type: 'counter', unit, meaning });
+
+const lag = (what: string) => gauge('seconds', `How late the event loop runs what is due: ${what}.`);
+
+const byKind = (what: string): Described => ({
+  ...gauge('1', `What keeps the process busy or alive, by kind: ${what}.`),
+  labels: { type: 'classes of Node, a few tens' },
+});
+
+const bySpace = (what: string): Described => ({
+  ...gauge('bytes', `${what} of each space of the heap.`),
+  labels: { space: 'spaces of the heap of V8, about ten' },
+});
+
+const ofLinux = (described: Described): Described => ({ ...described, isOfLinux: true });
+
+/** What this project measures. */
+const OWN: Readonly<Record<string, Described>> = {
+  fairlead_brokers_connected: gauge('brokers'),
+  fairlead_dispatches_ended_total: {
+    type: 'counter',
+    unit: 'dispatches',
+    labels: { op: [...Object.keys(OPS), 'other'], outcome: ENDED_STATES },
+  },
+  fairlead_dispatches_unacked: gauge('dispatches'),
+  fairlead_listener_reconnects: gauge('connections'),
+  fairlead_loop_faults: gauge('turns'),
+  fairlead_replica_may_act: gauge('0 or 1'),
+  fairlead_wake_by_notify: gauge('0 or 1'),
+};
+
+/** What Node tells of the process, in the selection of prom-client. */
+const OF_NODE: Readonly<Record<string, Described>> = {
+  fairlead_nodejs_active_handles: byKind('handles'),
+  fairlead_nodejs_active_handles_total: gauge('handles', 'All of these.'),
+  fairlead_nodejs_active_requests: byKind('requests to the system'),
+  fairlead_nodejs_active_requests_total: gauge('requests', 'All of these.'),
+  fairlead_nodejs_active_resources: byKind('handles, requests, timers'),
+  fairlead_nodejs_active_resources_total: gauge('resources', 'All of these.'),
+  fairlead_nodejs_eventloop_lag_seconds: lag('at the moment of the scrape'),
+  fairlead_nodejs_eventloop_lag_max_seconds: lag('longest since the last scrape'),
+  fairlead_nodejs_eventloop_lag_mean_seconds: lag('mean since the last scrape'),
+  fairlead_nodejs_eventloop_lag_min_seconds: lag('shortest since the last scrape'),
+  fairlead_nodejs_eventloop_lag_p50_seconds: lag('median since the last scrape'),
+  fairlead_nodejs_eventloop_lag_p90_seconds: lag('90th percentile since the last scrape'),
+  fairlead_nodejs_eventloop_lag_p99_seconds: lag('99th percentile since the last scrape'),
+  fairlead_nodejs_eventloop_lag_stddev_seconds: lag('standard deviation since the last scrape'),
+  fairlead_nodejs_external_memory_bytes: gauge('bytes', 'Memory of objects that live outside of the heap.'),
+  fairlead_nodejs_gc_duration_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    labels: { kind: ['major', 'minor', 'incremental', 'weakcb'] },
+    meaning: 'How long garbage collections took.',
+  },
+  fairlead_nodejs_heap_size_total_bytes: gauge('bytes', 'Size of the heap.'),
+  fairlead_nodejs_heap_size_used_bytes: gauge('bytes', 'What is used of it.'),
+  fairlead_nodejs_heap_space_size_available_bytes: bySpace('What is free'),
+  fairlead_nodejs_heap_space_size_total_bytes: bySpace('Size'),
+  fairlead_nodejs_heap_space_size_used_bytes: bySpace('What is used'),
+  fairlead_nodejs_version_info: {
+    type: 'gauge',
+    unit: '1',
+    labels: Object.fromEntries(
+      ['version', 'major', 'minor', 'patch'].map((label) => [label, 'one a process']),
+    ),
+    meaning: 'Always 1; its labels tell the version of Node.',
+  },
+  fairlead_process_cpu_seconds_total: counter('seconds', 'Processor time.'),
+  fairlead_process_cpu_system_seconds_total: counter('seconds', 'Processor time that the system took.'),
+  fairlead_process_cpu_user_seconds_total: counter('seconds', 'Processor time that the program took.'),
+  fairlead_process_heap_bytes: ofLinux(gauge('bytes', 'Size of the data segment.')),
+  fairlead_process_max_fds: ofLinux(gauge('files', 'Files and sockets that may be open at a time.')),
+  fairlead_process_open_fds: ofLinux(gauge('files', 'Files and sockets that are open.')),
+  fairlead_process_resident_memory_bytes: gauge('bytes', 'Memory that the process holds.'),
+  fairlead_process_start_time_seconds: gauge('seconds', 'When the process started, since 1970.'),
+  fairlead_process_virtual_memory_bytes: ofLinux(gauge('bytes', 'Address space of the process.')),
+};
+
+export type Catalogue = {
+  own: Readonly<Record<string, Described>>;
+  ofNode: Readonly<Record<string, Described>>;
+};
+
+/** Every metric that a hub may export. */
+export const CATALOGUE: Catalogue = { own: OWN, ofNode: OF_NODE };

@@ -1,0 +1,59 @@
+import type { Catalogue, Described } from './catalogue.js';
+import { faultsBetween } from './comparison.js';
+import { readExposition, type Exported } from './exposition.js';
+
+const INTRODUCTION = `# Metrics
+
+Each replica exports what it measures in the text format of Prometheus: at \`/metrics\` of its internal listener without
+a credential, and at \`/metrics\` of the public one for people. Sums over all replicas are the hub's. Labels have few
+values, and never an id: what is told of one broker or one command is in the API.
+
+This page is made from the catalogue of the code by \`npm run metrics:write\`, and compared with what a hub exports.
+`;
+
+/** The catalogue and what a hub exports are not the same. */
+export class MetricsDiffer extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(faults.join('\n'));
+    this.name = 'MetricsDiffer';
+  }
+}
+
+/**
+ * docs/metrics.md
+ *
+ * @param exposition what a running hub exports
+ * @throws MetricsDiffer where that is not what the catalogue says
+ */
+export function metricsPage(catalogue: Catalogue, exposition: string): string {
+  const exported = readExposition(exposition);
+  const faults = faultsBetween(catalogue, exported);
+  if (faults.length > 0) throw new MetricsDiffer(faults);
+  return [
+    INTRODUCTION,
+    '## Of the hub\n',
+    table(catalogue.own, exported),
+    '\n## Of the process\n',
+    `${table(catalogue.ofNode, exported)}\n`,
+  ].join('\n');
+}
+
+function table(
+  metrics: Readonly<Record<string, Described>>,
+  exported: ReadonlyMap<string, Exported>,
+): string {
+  const rows = Object.entries(metrics).map(([name, { type, unit, labels = {}, meaning, isOfLinux }]) => [
+    `\`${name}\`${isOfLinux === true ? ' (Linux alone)' : ''}`,
+    type,
+    Object.entries(labels).map(labelCell).join('; ') || 'none',
+    unit,
+    meaning ?? exported.get(name)?.help ?? '',
+  ]);
+  const head = ['metric', 'type', 'labels', 'unit', 'meaning'];
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function labelCell([label, values]: [string, readonly string[] | string]): string {
+  const bounds = typeof values === 'string' ? values : values.map((value) => `\`${value}\``).join(', ');
+  return `\`${label}\`: ${bounds}`;
+}

@@ -1,0 +1,2 @@
+/** What an agent may run as. */
+export const RUNTIMES = ['process'] as const;

@@ -1,0 +1,45 @@
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { ConnectedSocket, MessageBody, SubscribeMessage } from '@nestjs/websockets';
+import type { BrokerFrameType, FrameOf } from '../../protocol/frame.js';
+import { FromBroker } from '../auth/access.js';
+import { FromLink } from './channel.js';
+import type { ControlSocket } from './control-socket.js';
+import type { Link } from './link.js';
+
+/** The frame that a handler was declared for, in the metadata of the handler. */
+export const FRAME = 'fairlead:frame';
+
+type Taken = void | Promise<void>;
+
+/**
+ * Takes every frame of one type, of brokers that were welcomed: the handler is given the link and the frame, and the
+ * compiler holds it to that very frame. Frames that came in before a welcome never reach it.
+ */
+export function OnFrame<T extends Exclude<BrokerFrameType, 'hello'>>(type: T) {
+  return <H extends (link: Link, frame: FrameOf<T>) => Taken>(
+    gateway: object,
+    method: string,
+    handler: TypedPropertyDescriptor<H>,
+  ): void => {
+    FromLink()(gateway, method, 0);
+    MessageBody()(gateway, method, 1);
+    declared(type)(gateway, method, handler);
+  };
+}
+
+/** Takes the first frame of a socket, whose upgrade was authenticated and which is no link yet. */
+export function OnHello() {
+  return <H extends (socket: ControlSocket, hello: FrameOf<'hello'>) => Taken>(
+    gateway: object,
+    method: string,
+    handler: TypedPropertyDescriptor<H>,
+  ): void => {
+    ConnectedSocket()(gateway, method, 0);
+    MessageBody()(gateway, method, 1);
+    declared('hello')(gateway, method, handler);
+  };
+}
+
+function declared(type: BrokerFrameType): MethodDecorator {
+  return applyDecorators(SubscribeMessage(type), SetMetadata(FRAME, type), FromBroker());
+}

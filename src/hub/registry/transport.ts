@@ -1,0 +1,2 @@
+/** What a broker's connection runs over. */
+export const TRANSPORTS = ['websocket'] as const;
