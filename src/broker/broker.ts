@@ -186,6 +186,9 @@ export class Broker {
       case 'dispatch':
         this.attempt(this.executor.take(link, frame.dispatches, link === this.connector.newest));
         return;
+      case 'cancel':
+        this.attempt(this.executor.cancel(frame.cancels));
+        return;
       case 'confirm':
         this.attempt(this.executor.confirmed(frame.ids));
         return;

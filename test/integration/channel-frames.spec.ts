@@ -44,7 +44,8 @@ class Sound {
   hello(socket: ControlSocket, hello: FrameOf<'hello'>): void {
     if (hello.software === 'unwelcome') return;
     const { brokerId } = socket;
-    const facts = { connectionId: 'c', epoch: 1, window: 1, health: hello.health, brokerId };
+    const { health, capabilities } = hello;
+    const facts = { connectionId: 'c', epoch: 1, window: 1, capabilities, health, brokerId };
     bindLink(socket, new Link(socket, { ...facts, bootId: hello.bootId, journalId: hello.journalId }));
     socket.welcomed();
     welcomed.add(socket);

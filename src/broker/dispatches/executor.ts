@@ -22,13 +22,30 @@ import { Turns } from './turns.js';
 
 type Piece = { record: JournalRecord; deadline: Deadline; isRecovered: boolean };
 
+/** A command between its begin and its end. */
+class Work {
+  private readonly cancelling = new AbortController();
+  /** Whether its op was given it: until then a cancel can end it at once. */
+  hasStarted = false;
+
+  get signal(): AbortSignal {
+    return this.cancelling.signal;
+  }
+
+  cancel(): void {
+    this.cancelling.abort();
+  }
+}
+
+const CANCELLED: Ending = { outcome: 'cancelled' };
+
 export class Executor {
   private readonly turns = new Turns();
   private readonly results: Results;
   /** Being journaled: a repeat that comes meanwhile is answered once that is done. */
   private readonly beginning = new Map<string, Promise<void>>();
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
-  private readonly executing = new Set<string>();
+  private readonly executing = new Map<string, Work>();
   private isStopped = false;
   private markStopped: () => void = () => undefined;
   private readonly stopped = new Promise<void>((resolve) => (this.markStopped = resolve));
@@ -80,7 +97,7 @@ export class Executor {
     const fresh = new Map<string, Piece>();
     let ignored = 0;
     for (const item of items) {
-      if (this.isKnown(item.id) || this.beginning.has(item.id) || fresh.has(item.id)) {
+      if (this.isKnown(item) || this.beginning.has(item.id) || fresh.has(item.id)) {
         repeats.push(item);
       } else if (isNewest) {
         const deadline = deadlineAfter(received, item.remainingMs);
@@ -103,8 +120,18 @@ export class Executor {
     await this.turns.idle();
   }
 
+  /**
+   * Takes cancels from a link. Each is answered by the result of its command, now or when it ends. Must not be awaited
+   * in the read loop.
+   */
+  async cancel(cancels: readonly { id: string; attempt: number }[]): Promise<void> {
+    await Promise.allSettled(cancels.flatMap(({ id }) => this.beginning.get(id) ?? []));
+    await Promise.all(cancels.map((each) => this.cancelOne(each)));
+  }
+
+  /** What runs under a newer attempt is not what was confirmed. */
   async confirmed(ids: readonly string[]): Promise<void> {
-    await this.journal.confirm(ids);
+    await this.journal.confirm(ids.filter((id) => !this.executing.has(id)));
   }
 
   /** Tells every result again that the hub has not confirmed. */
@@ -112,10 +139,28 @@ export class Executor {
     for (const { id } of this.journal.unconfirmed()) this.results.tell(id);
   }
 
-  /** What was begun and lost counts as not known: if the hub sends it again, it may be repeated. */
-  private isKnown(id: string): boolean {
+  private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {
+    const work = this.executing.get(id);
+    work?.cancel();
+    if (work?.hasStarted === true) return;
+    if (work !== undefined) {
+      this.executing.delete(id);
+      await this.journal.end(id, CANCELLED);
+    } else if (!this.isKnown({ id, attempt })) {
+      await this.journal.begin([tombstoneOf(id, attempt, this.clocks)]);
+    }
+    this.results.tell(id);
+  }
+
+  /**
+   * What was begun and lost counts as not known: if the hub sends it again, it may be repeated. So does, under a newer
+   * attempt, what failed in a way that may pass.
+   */
+  private isKnown({ id, attempt }: { id: string; attempt: number }): boolean {
+    if (this.executing.has(id)) return true;
     const standing = this.journal.standing(id);
-    return standing !== undefined && (standing.hasEnded || this.executing.has(id));
+    if (standing === undefined || !standing.hasEnded) return false;
+    return !(standing.mayBeRetried && attempt > standing.attempt);
   }
 
   private async begin(link: Link, pieces: readonly Piece[]): Promise<void> {
@@ -133,7 +178,7 @@ export class Executor {
   /** Answers repeats from the journal, for the attempt that was sent last. */
   private async answer(link: Link, repeats: readonly DispatchItem[]): Promise<void> {
     await Promise.allSettled(repeats.flatMap(({ id }) => this.beginning.get(id) ?? []));
-    const known = repeats.filter(({ id }) => this.isKnown(id));
+    const known = repeats.filter((item) => this.isKnown(item));
     await Promise.all(known.map(({ id, attempt }) => this.journal.repeated(id, attempt)));
     const acks = known.map(({ id, attempt }) => ({ id, attempt }));
     for (const part of batches(acks)) link.send({ t: 'ack', acks: part });
@@ -142,13 +187,18 @@ export class Executor {
 
   private execute(piece: Piece): void {
     const { id, key } = piece.record;
-    this.executing.add(id);
-    const work = async () => {
-      await this.journal.end(id, await this.endingOf(piece));
+    const work = new Work();
+    this.executing.set(id, work);
+    const turn = async () => {
+      // Cancelled while it waited: its ending is in the journal.
+      if (this.executing.get(id) !== work) return;
+      const ending = await this.endingOf(piece, work);
+      if (this.executing.get(id) !== work) return;
+      await this.journal.end(id, ending);
       this.executing.delete(id);
       this.results.tell(id);
     };
-    this.turns.run(key, work).catch((error: unknown) => {
+    this.turns.run(key, turn).catch((error: unknown) => {
       if (error instanceof OpInterrupted) return;
       // The journal did not take the ending: it stays begun, and the next life of the broker judges it.
       this.executing.delete(id);
@@ -156,29 +206,37 @@ export class Executor {
     });
   }
 
-  private async endingOf({ record, deadline, isRecovered }: Piece): Promise<Ending> {
+  private async endingOf({ record, deadline, isRecovered }: Piece, work: Work): Promise<Ending> {
     const { id, op, args } = record;
     if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
     // A machine that slept must not carry out yesterday's orders on waking: first the hub is heard of again.
     if (!isRecovered) await this.untilHubIsHeard();
-    const mayBegin = () => !isPast(deadline, instantOf(this.clocks));
+    const mayBegin = () => !work.signal.aborted && !isPast(deadline, instantOf(this.clocks));
+    if (work.signal.aborted) return CANCELLED;
     // What an earlier life had begun is judged by its op, which knows how far it came.
     if (!isRecovered && !mayBegin())
       return failed('deadline_passed', 'The deadline passed before it was begun.');
+    work.hasStarted = true;
     try {
-      const body = await handler.handle(args, mayBegin);
+      const body = await handler.handle(args, mayBegin, work.signal);
       if (Buffer.byteLength(JSON.stringify(body)) > LIMITS.resultBytes) {
         return failed('result_too_large', `The result has more than ${LIMITS.resultBytes} bytes.`);
       }
       return { outcome: 'succeeded', body };
     } catch (error) {
       if (error instanceof OpInterrupted) throw error;
-      if (error instanceof OpFailure) return failed(error.code, error.message, error.retryable);
+      if (error instanceof OpFailure) return this.failureOf(error, work);
       this.log.error({ dispatchId: id, op, err: error }, 'an op failed');
       return failed('op_failed', error instanceof Error ? error.message : 'The op failed.');
     }
+  }
+
+  /** An op that was told to stop, and came to nothing for that, was cancelled. */
+  private failureOf({ code, message, retryable }: OpFailure, { signal }: Work): Ending {
+    const isCancelled = signal.aborted && (code === 'cancelled' || code === 'deadline_passed');
+    return isCancelled ? CANCELLED : failed(code, message, retryable);
   }
 
   private async untilHubIsHeard(): Promise<void> {
@@ -195,6 +253,13 @@ function recordOf(
   { wallMs }: Deadline,
 ): JournalRecord {
   return { id, attempt, op, args, key, begunAt, deadlineAt: wallMs, ending: null, confirmedAt: null };
+}
+
+/** Of a command that was cancelled before it came: it is never begun. */
+function tombstoneOf(id: string, attempt: number, clocks: Clocks): JournalRecord {
+  const { wallMs } = instantOf(clocks);
+  const known = { id, attempt, op: 'unknown', args: {}, key: null, begunAt: wallMs, deadlineAt: wallMs };
+  return { ...known, ending: CANCELLED, confirmedAt: null };
 }
 
 /** A hub takes no longer message than this, and would cut the link at each attempt to tell it. */

@@ -42,7 +42,7 @@ async function ask(op: string, args: JsonObject) {
   const { asked, handlers } = scriptedRuntime();
   const handler = handlers.get(op);
   if (handler === undefined) throw new Error(`no handler of ${op}`);
-  await handler.handle(args, () => true);
+  await handler.handle(args, () => true, new AbortController().signal);
   return asked[0];
 }
 
@@ -146,7 +146,7 @@ describe('the ops of a broker', () => {
   it('answer a ping with the time', async () => {
     const { handlers } = scriptedRuntime();
 
-    const body = await handlers.get('broker.ping')?.handle({}, () => true);
+    const body = await handlers.get('broker.ping')?.handle({}, () => true, new AbortController().signal);
 
     expect(Date.parse((body as { time: string }).time)).toBeGreaterThan(0);
   });

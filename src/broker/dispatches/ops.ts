@@ -17,10 +17,13 @@ import { OpFailure } from './op-failure.js';
 
 export type OpHandler = {
   /**
+   * @param mayBegin asked before anything is done that cannot be taken back
+   * @param signal aborted when the caller has given the command up; an op that stops for it throws OpFailure
+   *   `cancelled`
    * @throws OpFailure, which the caller of the command reads
    * @throws OpInterrupted where the broker stops first
    */
-  handle: (args: JsonObject, mayBegin: MayBegin) => Promise<JsonValue>;
+  handle: (args: JsonObject, mayBegin: MayBegin, signal: AbortSignal) => Promise<JsonValue>;
   /** Whether it may be done again from the start after the broker died within it. */
   isRecoverable: boolean;
 };
@@ -35,7 +38,7 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
       () => ({}),
       () => Promise.resolve({ time: new Date().toISOString() }),
     ),
-    handler('agent.start', startArgs, (args, mayBegin) => runtime.startRun(args, mayBegin)),
+    handler('agent.start', startArgs, (args, mayBegin, signal) => runtime.startRun(args, mayBegin, signal)),
     handler('agent.stop', stopArgs, (args, mayBegin) => runtime.stopRun(args, mayBegin)),
     handler('agent.restart', restartArgs, (args, mayBegin) => runtime.restart(args, mayBegin)),
     handler('agent.delete', deleteArgs, (args, mayBegin) => runtime.delete(args, mayBegin)),
@@ -46,13 +49,13 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
 function handler<O extends Op>(
   op: O,
   parse: (args: JsonObject) => OpArgs[O],
-  act: (args: OpArgs[O], mayBegin: MayBegin) => Promise<OpBody[O]>,
+  act: (args: OpArgs[O], mayBegin: MayBegin, signal: AbortSignal) => Promise<OpBody[O]>,
 ): [O, OpHandler] {
   return [
     op,
     {
       isRecoverable: true,
-      handle: async (args, context) => act(checked(parse, args), context),
+      handle: async (args, mayBegin, signal) => act(checked(parse, args), mayBegin, signal),
     },
   ];
 }

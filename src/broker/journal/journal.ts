@@ -14,7 +14,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { PROGRAMS } from '../programs.js';
 import { JOURNAL_FORMAT, META_KEY, UNREADABLE, type Meta } from './format.js';
-import type { Ending, JournalRecord } from './record.js';
+import { mayBeRetried, type Ending, type JournalRecord } from './record.js';
 
 const CHECK_WITHIN_MS = 30_000;
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
@@ -26,7 +26,13 @@ const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
 const run = promisify(execFile);
 
 /** How far a command is. */
-type Standing = { attempt: number; hasEnded: boolean; confirmedAt: number | null };
+export type Standing = {
+  attempt: number;
+  hasEnded: boolean;
+  /** It failed in a way that may pass: under a newer attempt it is done again. */
+  mayBeRetried: boolean;
+  confirmedAt: number | null;
+};
 
 export class Journal {
   /** On their way to the disk, whole: what is read meanwhile is read from here. */
@@ -77,8 +83,8 @@ export class Journal {
     await this.write([], this.meta);
   }
 
-  /** Whether a command is on record, and has an ending there. */
-  standing(id: string): { hasEnded: boolean } | undefined {
+  /** How far a command is, where it is on record. */
+  standing(id: string): Standing | undefined {
     return this.standings.get(id);
   }
 
@@ -184,7 +190,7 @@ export class Journal {
 }
 
 function standingOf({ attempt, ending, confirmedAt }: JournalRecord): Standing {
-  return { attempt, hasEnded: ending !== null, confirmedAt };
+  return { attempt, hasEnded: ending !== null, mayBeRetried: mayBeRetried(ending), confirmedAt };
 }
 
 /** A failed commit comes in two promises: the one of each write, and the one that knows the cause. */

@@ -3,12 +3,16 @@ import type { JsonObject, ResultItem } from '../../protocol/frame.js';
 /** How a command ended, without the attempt: that may be asked for under another one later. */
 export type Ending =
   | { outcome: 'succeeded'; body: Extract<ResultItem, { outcome: 'succeeded' }>['body'] }
-  | { outcome: 'failed'; error: Extract<ResultItem, { outcome: 'failed' }>['error'] };
+  | { outcome: 'failed'; error: Extract<ResultItem, { outcome: 'failed' }>['error'] }
+  | { outcome: 'cancelled' };
 
 /**
  * One command in the journal.
  *
  *   (unknown) --begin--> begun --end--> ended --confirm--> confirmed --24 h--> forgotten
+ *       |                  ^              ^ |
+ *       |                  +----------------+ a failure that may pass, sent again under a newer attempt
+ *       +--cancel: a tombstone------------+
  */
 export type JournalRecord = {
   id: string;
@@ -23,6 +27,11 @@ export type JournalRecord = {
   ending: Ending | null;
   confirmedAt: number | null;
 };
+
+/** Whether a newer attempt may do it again: its failure was one that may pass. */
+export function mayBeRetried(ending: Ending | null): boolean {
+  return ending?.outcome === 'failed' && ending.error.retryable;
+}
 
 /** What goes over the wire for an ended command. */
 export function resultOf({ id, attempt, ending }: JournalRecord): ResultItem | undefined {

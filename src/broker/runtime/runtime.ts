@@ -16,6 +16,7 @@ import type { RunFolder, RunState } from './run-folder.js';
 import { until } from './until.js';
 
 const START_WITHIN_MS = 15_000;
+const NEVER = new AbortController().signal;
 const LOG_BYTES = 200 * 1024;
 
 type RuntimeOptions = {
@@ -84,11 +85,13 @@ export class ProcessRuntime {
 
   /**
    * @param mayBegin whether a run that no shim has taken yet may still be launched
-   * @throws OpFailure `already_running`, `start_failed`, `limit_refused`, `deadline_passed`
+   * @param given ends the waiting for the command to start, and calls it off
+   * @throws OpFailure `already_running`, `start_failed`, `limit_refused`, `deadline_passed`, `cancelled`
    */
   async startRun(
     { agentId, name, runId, spec }: OpArgs['agent.start'],
     mayBegin: MayBegin,
+    given: AbortSignal = NEVER,
   ): Promise<OpBody['agent.start']> {
     const run = this.roster.run(agentId, runId);
     const latest = await this.roster.find(agentId);
@@ -108,7 +111,7 @@ export class ProcessRuntime {
       await launch(this.options.shim, run);
     }
     this.followers.follow(agentId, runId, run);
-    return { runId, pid: await this.pidOnceStarted(run) };
+    return { runId, pid: await this.pidOnceStarted(run, given) };
   }
 
   async stopRun(
@@ -165,10 +168,10 @@ export class ProcessRuntime {
     return exit;
   }
 
-  private async pidOnceStarted(run: RunFolder): Promise<number> {
+  private async pidOnceStarted(run: RunFolder, given: AbortSignal): Promise<number> {
     const state = await until(run.path, async () => settledStart(await run.state()), {
       withinMs: START_WITHIN_MS,
-      signal: this.over.signal,
+      signal: AbortSignal.any([this.over.signal, given]),
     });
     switch (state?.kind) {
       case 'running':
@@ -188,9 +191,9 @@ export class ProcessRuntime {
       case undefined: {
         if (this.over.signal.aborted) throw new OpInterrupted();
         // Nothing may start later that its caller was told has failed.
-        const detail = 'The command did not start in time.';
+        const detail = given.aborted ? 'It was cancelled.' : 'The command did not start in time.';
         await run.callOff({ reason: 'start_failed', detail });
-        throw new OpFailure('start_failed', detail);
+        throw new OpFailure(given.aborted ? 'cancelled' : 'start_failed', detail);
       }
     }
   }
