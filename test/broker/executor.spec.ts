@@ -156,7 +156,7 @@ describe('the executor on a real journal', () => {
   });
 
   it('begins nothing new on an older link, and still answers what it knows there', async () => {
-    const { executor, link, acks, resultOf } = live();
+    const { executor, link, acks, results, resultOf } = live();
     const [known, unknown] = [item('echo'), item('echo')];
     await executor.take(link, [known], true);
     await resultOf(known.id);
@@ -166,6 +166,7 @@ describe('the executor on a real journal', () => {
     expect(acks().map(({ id }) => id)).toEqual([known.id, known.id]);
     expect(journal.find(unknown.id)).toBeUndefined();
     expect(lines).toMatchObject([{ ignored: 1 }]);
+    await eventually(() => results().length === 2);
   });
 
   it('begins nothing past its deadline, by either clock', async () => {

@@ -56,6 +56,10 @@ where('bash')('completion in bash', () => {
     ['a command after a value like a command', ['--token', 'agents', 'brok'], ['broker', 'brokers']],
     ['a command after a value behind =', ['--token', '=', 'agents', 'brok'], ['broker', 'brokers']],
     ['a word that an argument can be', ['completion', ''], ['bash', 'zsh', 'fish', '-h', '--help']],
+    ['a verb of a dispatch', ['dispatches', 'c'], ['create', 'cancel']],
+    ['a filter of a verb', ['dispatches', 'redrive', '--s'], ['--state']],
+    ['a word that an option can be', ['dispatches', 'create', '--contract', 'l'], ['latest_only']],
+    ['the question why', ['wh'], ['whoami', 'why']],
     ['no value that nobody knows', ['agents', 'list', '--broker', ''], []],
     ['nothing of the command of an agent', ['agents', 'create', 'web', '--', '--'], []],
   ])('offers %s', async (_case, words, expected) => {

@@ -52,7 +52,7 @@ const SOUND = {
 /** The modules of the hub, from the bottom to the top: whatever is drawn or not, no arrow goes up. */
 const ORDER = [
   ...['config', 'lifecycle', 'problems', 'http', 'database', 'cluster', 'auth', 'registry'],
-  ...['heartbeat', 'dispatch', 'agents', 'health', 'drain'],
+  ...['heartbeat', 'dispatch', 'agents', 'proof', 'verify', 'health', 'drain'],
 ];
 const UPWARDS = ORDER.flatMap((lower, index) =>
   ORDER.slice(index + 1).map((upper) => [lower, upper] as const),
@@ -68,7 +68,10 @@ const NOT_DRAWN: (readonly [from: string, to: string])[] = [
   ['dispatch', 'heartbeat'],
   ['agents', 'heartbeat'],
   ['agents', 'cluster'],
+  ['proof', 'database'],
+  ['verify', 'agents'],
   ['health', 'agents'],
+  ['health', 'verify'],
   ['drain', 'agents'],
   ['drain', 'heartbeat'],
   ['drain', 'database'],

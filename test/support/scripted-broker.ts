@@ -2,11 +2,19 @@ import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { SignJWT } from 'jose';
 import { WebSocket } from 'ws';
-import type { BrokerFrame, DispatchItem, Hello, HubFrame, InventoryEntry } from '../../src/protocol/frame.js';
+import type {
+  BrokerError,
+  BrokerFrame,
+  DispatchItem,
+  Hello,
+  HubFrame,
+  InventoryEntry,
+} from '../../src/protocol/frame.js';
 import { parseHubFrame } from '../../src/protocol/parse.js';
 import type { Api } from './api.js';
 
 type Ended = { code: number; reason: string };
+type Attempt = { id: string; attempt: number };
 
 /** A broker's membership: what a real one keeps on disk. */
 export class ScriptedBroker {
@@ -155,6 +163,15 @@ export class ScriptedLink {
     return first;
   }
 
+  /** The next command that the hub wants stopped; a frame that carries several gives one after the other. */
+  async nextCancel(withinMs?: number): Promise<Attempt> {
+    const { cancels } = await this.next('cancel', withinMs);
+    const [first, ...others] = cancels;
+    if (first === undefined) throw new Error('a cancel frame without cancels');
+    if (others.length > 0) this.frames.unshift({ t: 'cancel', cancels: others });
+    return first;
+  }
+
   /** How many frames of a type wait to be taken. */
   count(type: HubFrame['t']): number {
     return this.frames.filter(({ t }) => t === type).length;
@@ -166,6 +183,16 @@ export class ScriptedLink {
 
   succeed({ id, attempt }: DispatchItem, body: null | Record<string, string> = null): void {
     this.send({ t: 'result', results: [{ id, attempt, outcome: 'succeeded', body }] });
+  }
+
+  fail({ id, attempt }: Attempt, error: Partial<BrokerError> = {}): void {
+    const told = { code: 'no_room', message: 'There is no room.', retryable: false, ...error };
+    this.send({ t: 'result', results: [{ id, attempt, outcome: 'failed', error: told }] });
+  }
+
+  /** Says that it was stopped, or never begun, as the hub asked. */
+  cancelled({ id, attempt }: Attempt): void {
+    this.send({ t: 'result', results: [{ id, attempt, outcome: 'cancelled' }] });
   }
 
   /** Cuts the connection without a word. */

@@ -14,7 +14,7 @@ import { LIMITS } from '../../protocol/limits.js';
 import { deadlineAfter, instantOf, isPast, type Clocks, type Deadline } from '../clocks.js';
 import type { Link } from '../connection/link.js';
 import type { Journal } from '../journal/journal.js';
-import type { Ending, JournalRecord } from '../journal/record.js';
+import { LOST, type Ending, type JournalRecord } from '../journal/record.js';
 import { OpFailure, OpInterrupted } from './op-failure.js';
 import type { OpHandlers } from './ops.js';
 import { Results, type Wire } from './results.js';
@@ -25,8 +25,12 @@ type Piece = { record: JournalRecord; deadline: Deadline; isRecovered: boolean }
 /** A command between its begin and its end. */
 class Work {
   private readonly cancelling = new AbortController();
-  /** Whether its op was given it: until then a cancel can end it at once. */
-  hasStarted = false;
+
+  /**
+   * @param hasStarted whether its op was given it, by this life of the broker or an earlier one: until then a cancel
+   *   can end it at once
+   */
+  constructor(public hasStarted: boolean) {}
 
   get signal(): AbortSignal {
     return this.cancelling.signal;
@@ -77,7 +81,7 @@ export class Executor {
   /** What the hub is told when a link opens. */
   inventory(): InventoryEntry[] {
     const running = this.journal.unended().map(({ id, attempt }): InventoryEntry => {
-      return { id, attempt, status: this.executing.has(id) ? 'running' : 'lost' };
+      return { id, attempt, status: this.isLost(id) ? 'lost' : 'running' };
     });
     const ended = this.journal
       .unconfirmed()
@@ -129,9 +133,9 @@ export class Executor {
     await Promise.all(cancels.map((each) => this.cancelOne(each)));
   }
 
-  /** What runs under a newer attempt is not what was confirmed. */
+  /** What runs under a newer attempt, or is about to, is not what was confirmed. */
   async confirmed(ids: readonly string[]): Promise<void> {
-    await this.journal.confirm(ids.filter((id) => !this.executing.has(id)));
+    await this.journal.confirm(ids.filter((id) => !this.executing.has(id) && !this.beginning.has(id)));
   }
 
   /** Tells every result again that the hub has not confirmed. */
@@ -142,14 +146,22 @@ export class Executor {
   private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {
     const work = this.executing.get(id);
     work?.cancel();
-    if (work?.hasStarted === true) return;
-    if (work !== undefined) {
+    if (work?.hasStarted === false) {
       this.executing.delete(id);
       await this.journal.end(id, CANCELLED);
+    } else if (this.isLost(id)) {
+      // It may have done anything: that it was stopped is not for this life of the broker to say.
+      await this.journal.end(id, LOST);
     } else if (!this.isKnown({ id, attempt })) {
       await this.journal.begin([tombstoneOf(id, attempt, this.clocks)]);
     }
-    this.results.tell(id);
+    await this.journal.repeated(id, attempt);
+    if (!this.executing.has(id)) this.results.tell(id);
+  }
+
+  /** Begun, without an ending that can still be learned. */
+  private isLost(id: string): boolean {
+    return this.journal.standing(id)?.hasEnded === false && !this.executing.has(id);
   }
 
   /**
@@ -187,7 +199,7 @@ export class Executor {
 
   private execute(piece: Piece): void {
     const { id, key } = piece.record;
-    const work = new Work();
+    const work = new Work(piece.isRecovered);
     this.executing.set(id, work);
     const turn = async () => {
       // Cancelled while it waited: its ending is in the journal.
@@ -214,8 +226,8 @@ export class Executor {
     // A machine that slept must not carry out yesterday's orders on waking: first the hub is heard of again.
     if (!isRecovered) await this.untilHubIsHeard();
     const mayBegin = () => !work.signal.aborted && !isPast(deadline, instantOf(this.clocks));
-    if (work.signal.aborted) return CANCELLED;
     // What an earlier life had begun is judged by its op, which knows how far it came.
+    if (!isRecovered && work.signal.aborted) return CANCELLED;
     if (!isRecovered && !mayBegin())
       return failed('deadline_passed', 'The deadline passed before it was begun.');
     work.hasStarted = true;

@@ -32,7 +32,7 @@ export class Results {
     this.isTelling = false;
     const link = this.wire.links().find(({ isOpen }) => isOpen);
     const results = [...this.untold].flatMap((id) => {
-      const record = this.journal.find(id);
+      const record = this.journal.findOnDisk(id);
       return (record === undefined ? undefined : resultOf(record)) ?? [];
     });
     this.untold.clear();

@@ -14,7 +14,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { PROGRAMS } from '../programs.js';
 import { JOURNAL_FORMAT, META_KEY, UNREADABLE, type Meta } from './format.js';
-import { mayBeRetried, type Ending, type JournalRecord } from './record.js';
+import { LOST, mayBeRetried, type Ending, type JournalRecord } from './record.js';
 
 const CHECK_WITHIN_MS = 30_000;
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
@@ -94,6 +94,11 @@ export class Journal {
     return this.writing.get(id) ?? (this.store.get(id) as JournalRecord | undefined);
   }
 
+  /** As `find`, but nothing while a write of it is under way: whoever may be told of it must wait for that. */
+  findOnDisk(id: string): JournalRecord | undefined {
+    return this.writing.has(id) ? undefined : this.find(id);
+  }
+
   /** Begun and not ended. */
   unended(): { id: string; attempt: number }[] {
     return this.those(({ hasEnded }) => !hasEnded);
@@ -127,17 +132,9 @@ export class Journal {
   /** The hub has the endings. What was begun and lost is laid to rest by this as well. */
   async confirm(ids: readonly string[]): Promise<void> {
     const confirmedAt = Date.now();
-    const lost: Ending = {
-      outcome: 'failed',
-      error: {
-        code: 'outcome_unknown',
-        message: 'It was begun by an earlier life of the broker.',
-        retryable: false,
-      },
-    };
     const records = ids.flatMap((id) => {
       const record = this.find(id);
-      return record === undefined ? [] : [{ ...record, ending: record.ending ?? lost, confirmedAt }];
+      return record === undefined ? [] : [{ ...record, ending: record.ending ?? LOST, confirmedAt }];
     });
     if (records.length > 0) await this.write(records);
   }

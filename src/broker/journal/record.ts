@@ -28,6 +28,16 @@ export type JournalRecord = {
   confirmedAt: number | null;
 };
 
+/** Of what was begun and has no end that can still be learned. */
+export const LOST: Ending = {
+  outcome: 'failed',
+  error: {
+    code: 'outcome_unknown',
+    message: 'It was begun by an earlier life of the broker.',
+    retryable: false,
+  },
+};
+
 /** Whether a newer attempt may do it again: its failure was one that may pass. */
 export function mayBeRetried(ending: Ending | null): boolean {
   return ending?.outcome === 'failed' && ending.error.retryable;

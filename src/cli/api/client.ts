@@ -19,6 +19,8 @@ export type Ask = {
   answerWithinS?: number;
   /** `harmful` for what the hub cannot recognize the repeat of. */
   repeat?: Repeat;
+  /** Under which the hub recognizes the call, where the user names one; otherwise a new one. */
+  idempotencyKey?: string | undefined;
   patience?: Patience;
   /** Once it is given, the call is let go of and not made again. */
   signal?: AbortSignal | undefined;
@@ -71,12 +73,12 @@ export class Client {
     }
   }
 
-  private headersOf({ method, body, waitS = 0 }: Ask): Record<string, string> {
+  private headersOf({ method, body, waitS = 0, idempotencyKey = randomUUID() }: Ask): Record<string, string> {
     return {
       accept: 'application/json',
       authorization: `Bearer ${this.target.token}`,
       'user-agent': `fairlead-cli/${this.software}`,
-      ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
+      ...(method === 'GET' ? {} : { 'idempotency-key': idempotencyKey }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(waitS > 0 ? { prefer: `wait=${waitS}` } : {}),
     };

@@ -8,6 +8,7 @@ import type { Cli } from '../cli.js';
 import { EXIT, exitCodeOfState } from '../exit-code.js';
 import { count } from '../input/duration.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
+import { addDispatchCreate } from './dispatch-create.js';
 import { addDispatchVerbs } from './dispatch-verbs.js';
 import { age } from '../output/age.js';
 import { dispatchFacts } from '../output/dispatch.js';
@@ -77,6 +78,7 @@ export function addDispatches(program: Command, cli: Cli): void {
       }),
     );
 
+  addDispatchCreate(group, cli);
   addDispatchVerbs(group, cli);
 
   asksHub(group.command('trail'))

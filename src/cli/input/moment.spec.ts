@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { momentMs } from './moment.js';
+import { comingMs, momentMs } from './moment.js';
 
 describe('a moment', () => {
   it.each([
@@ -25,4 +25,23 @@ describe('a moment', () => {
       expect(() => momentMs(text)).toThrow(/must be a (time|duration)/);
     },
   );
+});
+
+describe('a moment to come', () => {
+  it('is a time as well', () => {
+    expect(comingMs('2026-08-01T12:00:00Z')).toBe(Date.UTC(2026, 7, 1, 12));
+  });
+
+  it('is in so long', () => {
+    const before = Date.now() + 600_000;
+
+    const ms = comingMs('10m');
+
+    expect(ms).toBeGreaterThanOrEqual(before);
+    expect(ms).toBeLessThanOrEqual(Date.now() + 600_000);
+  });
+
+  it('is not just any word', () => {
+    expect(() => comingMs('some day')).toThrow('or in how long such as 10m');
+  });
 });

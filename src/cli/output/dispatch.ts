@@ -22,9 +22,14 @@ export function showOutcome(
 ): ExitCode {
   const { dispatch } = answer;
   printer.data(answer, () => outcomeLines(printer, dispatch, subject));
-  const exitCode = exitCodeOfState(dispatch.state);
+  return exitCodeAfter(printer, dispatch, waitS);
+}
+
+/** The exit code after so long a wait, and how to look again where it has not ended. */
+export function exitCodeAfter(printer: Printer, { id, state }: DispatchDto, waitS: number): ExitCode {
+  const exitCode = exitCodeOfState(state);
   if (exitCode !== EXIT.notEnded) return exitCode;
-  printer.note(`It goes on; look again with: fairlead dispatches get ${dispatch.id} --wait 60`);
+  printer.note(`It goes on; look again with: fairlead dispatches get ${id} --wait 60`);
   return waitS === 0 ? EXIT.ok : exitCode;
 }
 
@@ -94,6 +99,6 @@ export function redrivenLines({ paint }: Printer, { redriven, refused, next }: R
   return [
     ...redriven.map(({ from, to }) => `${from} ${paint('dim', 'again as')} ${to}`),
     ...refused.map(({ id, code, detail }) => `${id} ${paint('red', code)}: ${printable(detail)}`),
-    `${redriven.length} done again, ${refused.length} refused${next === null ? '' : '; there are more'}`,
+    `${redriven.length} done again, ${refused.length} refused${next === null ? '' : `; more with --before ${next}`}`,
   ];
 }

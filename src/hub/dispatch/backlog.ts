@@ -129,12 +129,16 @@ export class Backlog {
     this.reading.again(row.seq - 1, now + REFUSED_REST_MS);
   }
 
-  /** The broker's journal has it: it counts in the window no more, and mostly holds its key still. */
-  acked(id: string, attempt: number): void {
+  /**
+   * The broker's journal has it: it counts in the window no more, and mostly holds its key still.
+   *
+   * @returns whether it lets go of its key once its row says so
+   */
+  acked(id: string, attempt: number): boolean {
     const sent = this.sent.get(id);
-    if (sent?.attempt !== attempt) return;
+    if (sent?.attempt !== attempt) return false;
     this.sent.delete(id);
-    if (OPS_HELD_TO_ACK.includes(sent.op)) this.out.freeKey(id);
+    return OPS_HELD_TO_ACK.includes(sent.op);
   }
 
   /** A hint, mostly of other brokers' rows: one that is not known here leaves no mark. */

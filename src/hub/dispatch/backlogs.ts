@@ -66,9 +66,18 @@ export class Backlogs {
     this.onWork();
   }
 
-  acked(brokerId: string, acks: readonly { id: string; attempt: number }[]): void {
+  /** @returns the acks by which commands let go of their ordering keys: the next of a key waits for their rows */
+  acked<A extends { id: string; attempt: number }>(brokerId: string, acks: readonly A[]): A[] {
     const backlog = this.byBroker.get(brokerId);
-    for (const { id, attempt } of acks) backlog?.acked(id, attempt);
+    const freeing = acks.filter(({ id, attempt }) => backlog?.acked(id, attempt) === true);
+    this.onWork();
+    return freeing;
+  }
+
+  /** Rows that run, and hold their keys no more. */
+  freeKeys(brokerId: string, ids: readonly string[]): void {
+    const backlog = this.byBroker.get(brokerId);
+    for (const id of ids) backlog?.out.freeKey(id);
     this.onWork();
   }
 

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { appended } from './trail-step.js';
 import { stateAfter, statesBefore, type Contract, type Lane, type LiveState } from './state.js';
 
 /** A live row as the owner's read-ahead sees it. */
@@ -113,9 +114,11 @@ const CLAIM = statement(
         claim_epoch = claimable.epoch,
         claim_journal = claimable.journal_id,
         claimed_at = now(),
-        trail = append_step(dispatch.trail, jsonb_build_object(
-          'state', $6::text, 'at', clock_timestamp(), 'replica', $1::uuid, 'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1
-        ))
+        trail = ${appended(
+          'dispatch.trail',
+          `jsonb_build_object('state', $6::text, 'at', clock_timestamp(), 'replica', $1::uuid,
+                             'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1)`,
+        )}
     from claimable
     where dispatch.id = claimable.id
     returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,

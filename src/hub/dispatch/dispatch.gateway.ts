@@ -19,8 +19,8 @@ export class DispatchGateway {
   }
 
   @OnFrame('ack')
-  async ack(link: Link, { acks }: FrameOf<'ack'>): Promise<void> {
-    await this.results.acked(link, acks);
+  ack(link: Link, { acks }: FrameOf<'ack'>): void {
+    this.results.acked(link, acks);
   }
 
   @OnFrame('result')

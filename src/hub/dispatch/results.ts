@@ -21,6 +21,10 @@ import { hasEnded } from './state.js';
 
 const BATCH = 512;
 const RETRY_MS = 500;
+/** How long an ack waits for its result before it is written. */
+const ACK_REST_MS = 25;
+
+type Ack = { id: string; attempt: number };
 
 /**
  * What became of a result. Where the row lives on, since it is done again or was sent under a newer attempt, the
@@ -36,6 +40,8 @@ const LIVES_ON: readonly (Outcome | undefined)[] = ['stale', 'retried', undefine
 @Injectable()
 export class Results {
   private readonly log = new Logger('dispatch');
+  private readonly restingAcks = new Map<string, { link: Link; ack: Ack }>();
+  private restTimer: NodeJS.Timeout | undefined;
   private readonly acks = new Group<Word, true>((words) => this.writeAcks(words), BATCH);
   private readonly settlements = new Group<Settlement, Outcome>((batch) => this.settle(batch), BATCH);
 
@@ -46,15 +52,34 @@ export class Results {
     private readonly replica: Replica,
   ) {}
 
-  /** The broker has them, whatever becomes of the writing: they are not sent again on this link. */
-  async acked(link: Link, acks: readonly { id: string; attempt: number }[]): Promise<void> {
-    const { brokerId } = link;
-    this.backlogs.acked(brokerId, acks);
-    await Promise.all(acks.map((ack) => untilDone(link, () => this.acks.add({ ...ack, brokerId }))));
+  /**
+   * The broker has them, whatever becomes of the writing: they are not sent again on this link. Most results follow
+   * at once and make the ack's own write needless, so it rests for a moment; where the next command of a key waits for
+   * the ack, it is written at once.
+   */
+  acked(link: Link, acks: readonly Ack[]): void {
+    const urgent = new Set(this.backlogs.acked(link.brokerId, acks));
+    for (const ack of acks) {
+      if (urgent.has(ack))
+        void this.writeAck(link, ack).then(() => this.backlogs.freeKeys(link.brokerId, [ack.id]));
+      else this.restingAcks.set(ack.id, { link, ack });
+    }
+    this.restTimer ??= setTimeout(() => this.writeRestingAcks(), ACK_REST_MS);
+  }
+
+  private writeRestingAcks(): void {
+    this.restTimer = undefined;
+    for (const { link, ack } of this.restingAcks.values()) void this.writeAck(link, ack);
+    this.restingAcks.clear();
+  }
+
+  private async writeAck(link: Link, ack: Ack): Promise<void> {
+    await untilDone(link, () => this.acks.add({ ...ack, brokerId: link.brokerId }));
   }
 
   async took(link: Link, results: readonly ResultItem[]): Promise<void> {
     const { brokerId } = link;
+    for (const { id } of results) this.restingAcks.delete(id);
     const settled = await Promise.all(
       results.map(async (item) => {
         const settlement = settlementOf(brokerId, item);
@@ -76,8 +101,10 @@ export class Results {
     }
   }
 
-  /** Resolves when no word waits to be written. */
+  /** Resolves when no word waits to be written. An ack that rests is not written any more: the inventory tells it. */
   async idle(): Promise<void> {
+    clearTimeout(this.restTimer);
+    this.restingAcks.clear();
     await Promise.all([this.acks.idle(), this.settlements.idle()]);
   }
 

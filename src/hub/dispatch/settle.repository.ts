@@ -4,6 +4,7 @@ import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
+import { appended } from './trail-step.js';
 import {
   LINK_BOUND,
   stateAfter,
@@ -61,9 +62,11 @@ const ACK = statement(
   )
   update broker_dispatch dispatch
   set state = $5,
-      trail = append_step(dispatch.trail, jsonb_build_object(
-        'state', $5::text, 'at', clock_timestamp(), 'replica', $6::uuid, 'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt
-      ))
+      trail = ${appended(
+        'dispatch.trail',
+        `jsonb_build_object('state', $5::text, 'at', clock_timestamp(), 'replica', $6::uuid,
+                           'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt)`,
+      )}
   from locked
   where dispatch.id = locked.id
   `,
@@ -131,10 +134,13 @@ const SETTLE = statement(
     insert into broker_dispatch_history (${HISTORY_COLUMNS})
     select ${KEPT_COLUMNS},
            ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
-           append_step(trail, jsonb_strip_nulls(jsonb_build_object(
-             'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
-             'attempt', attempt, 'reason', said_error ->> 'code'
-           )))
+           ${appended(
+             'trail',
+             `jsonb_strip_nulls(jsonb_build_object(
+                'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
+                'attempt', attempt, 'reason', said_error ->> 'code'
+              ))`,
+           )}
     from removed
     returning *
   )

@@ -1,5 +1,6 @@
 import type { AgentDto } from '../../../src/hub/agents/dto/agent.dto.js';
 import type { DispatchDto, DispatchEnvelopeDto } from '../../../src/hub/dispatch/dto/dispatch.dto.js';
+import type { WhyDto } from '../../../src/hub/dispatch/dto/why.dto.js';
 
 export const AGENT_ID = '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33';
 export const DISPATCH_ID = '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa';
@@ -71,4 +72,23 @@ export function aDispatch(given: Partial<DispatchDto> = {}): DispatchEnvelopeDto
     ...given,
   };
   return { dispatch };
+}
+
+export function aWhy(given: Partial<WhyDto> = {}): WhyDto {
+  return {
+    id: DISPATCH_ID,
+    state: 'pending',
+    cause: 'held_by_order',
+    explanation: 'An earlier command comes first.',
+    unblocks: 'That one ends.',
+    holder: { replica: AGENT_ID, name: 'hub-0', state: 'active', epoch: 7 },
+    position: 3,
+    blockedBy: AGENT_ID,
+    facts: [
+      { name: 'deadline', value: null, at: ago(-600), ageS: -600 },
+      { name: 'attempt', value: '0', at: null, ageS: null },
+      { name: 'blocking command', value: 'running', at: ago(12), ageS: 12 },
+    ],
+    ...given,
+  };
 }

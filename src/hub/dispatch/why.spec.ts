@@ -1,0 +1,212 @@
+import { describe, expect, it } from '@jest/globals';
+import { WhyDto } from './dto/why.dto.js';
+import { CAUSES, causeOf, explain, type Cause, type Circumstances } from './why.js';
+
+const NOW = new Date('2026-08-01T12:00:00Z');
+const BLOCKER = '0198f1a2-7c44-7e11-9d5e-bbbbbbbbbbbb';
+const past = (seconds: number) => new Date(NOW.getTime() - seconds * 1000);
+const ahead = (seconds: number) => past(-seconds);
+
+/** A command in whose way nothing is, but for what is given. */
+function circumstances(given: Partial<Circumstances> = {}): Circumstances {
+  return {
+    id: '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa',
+    state: 'pending',
+    op: 'agent.start',
+    attempt: 0,
+    failures: 0,
+    contract: 'until',
+    orderingKey: 'a-key',
+    notBefore: null,
+    retryAt: null,
+    deadlineAt: ahead(900),
+    cancelRequestedAt: null,
+    claimedAt: null,
+    createdAt: past(10),
+    endedAt: null,
+    errorCode: null,
+    now: NOW,
+    brokerName: 'build-1',
+    revokedAt: null,
+    capabilities: ['runtime.process'],
+    holderId: '0198f1a2-7c44-7e11-9d5e-cccccccccccc',
+    holderName: 'hub-0',
+    holderState: 'active',
+    holderSeenAt: past(0.4),
+    epoch: 7,
+    heldSince: past(60),
+    releasedAt: null,
+    releaseReason: null,
+    windowSize: 64,
+    presence: 'online',
+    brokerSeenAt: past(3),
+    position: 0,
+    unacked: 0,
+    blockerId: null,
+    blockerState: null,
+    blockerOp: null,
+    blockerSince: null,
+    ...given,
+  };
+}
+
+/** What brings each cause about, by itself. The order is that in which causes are looked for. */
+const BRINGS_ABOUT: Readonly<Record<Cause, Partial<Circumstances>>> = {
+  ended: { endedAt: past(1) },
+  broker_unknown: { brokerName: null },
+  broker_revoked: { revokedAt: past(5) },
+  cancelling: { cancelRequestedAt: past(2) },
+  running: { state: 'running' },
+  backoff: { retryAt: ahead(4), failures: 2, attempt: 2 },
+  not_before: { notBefore: ahead(30) },
+  broker_offline: { holderId: null },
+  broker_unreachable: { presence: 'unreachable' },
+  capability_missing: { capabilities: [] },
+  draining: { holderState: 'draining' },
+  held_by_order: { blockerId: BLOCKER, blockerState: 'running', blockerOp: 'agent.stop' },
+  window_full: { windowSize: 2, unacked: 2 },
+  unacknowledged: { state: 'claimed', claimedAt: past(3) },
+  next: {},
+};
+
+describe('what a command waits for', () => {
+  it.each(Object.entries(BRINGS_ABOUT))('is %s', (cause, given) => {
+    expect(causeOf(circumstances(given))).toBe(cause);
+  });
+
+  it('is the first that holds, in an order in which mending one does not help before those above it', () => {
+    const pending = [
+      'ended',
+      'broker_unknown',
+      'broker_revoked',
+      'cancelling',
+      'backoff',
+      'not_before',
+      'broker_offline',
+      'capability_missing',
+      'held_by_order',
+      'window_full',
+      'draining',
+      'next',
+    ] as const satisfies Cause[];
+
+    const seen = pending.map((_cause, from) =>
+      causeOf(circumstances(Object.assign({}, ...pending.slice(from).map((each) => BRINGS_ABOUT[each])))),
+    );
+
+    expect(seen).toEqual(pending);
+  });
+
+  it.each(['backoff', 'not_before', 'capability_missing', 'held_by_order', 'window_full'] as const)(
+    'is no %s once it is with the broker',
+    (cause) => {
+      const given = BRINGS_ABOUT[cause];
+
+      expect(causeOf(circumstances({ ...given, state: 'claimed' }))).toBe('unacknowledged');
+      expect(causeOf(circumstances({ ...given, state: 'running' }))).toBe('running');
+    },
+  );
+
+  it('is no rest whose time has come', () => {
+    expect(causeOf(circumstances({ retryAt: NOW, notBefore: past(1) }))).toBe('next');
+  });
+
+  it('is the absence of the broker that has it, and not its answer', () => {
+    for (const state of ['claimed', 'running'] as const)
+      expect(causeOf(circumstances({ state, holderId: null }))).toBe('broker_offline');
+  });
+
+  it('tells a broker that is silent for long from one that has just left', () => {
+    expect(causeOf(circumstances({ holderId: null, presence: 'unreachable' }))).toBe('broker_unreachable');
+    expect(causeOf(circumstances({ holderId: null, presence: 'degraded' }))).toBe('broker_offline');
+  });
+
+  it('is not held against a broker that has never said what it can do', () => {
+    expect(causeOf(circumstances({ capabilities: null }))).toBe('next');
+  });
+
+  it('is not what its op does not need', () => {
+    expect(causeOf(circumstances({ op: 'broker.ping', capabilities: [] }))).toBe('next');
+  });
+});
+
+describe('the explanation', () => {
+  it.each(CAUSES)('says for %s what is the case, and what would unblock it', (cause) => {
+    const said = explain(circumstances(BRINGS_ABOUT[cause]));
+
+    expect(said.cause).toBe(cause);
+    for (const sentence of [said.explanation, said.unblocks]) {
+      expect(sentence).toMatch(/^[A-Z].*\.$/);
+      expect(sentence).not.toMatch(/null|undefined|unknown time/);
+    }
+  });
+
+  it('names the command that comes first, and how to ask about that one', () => {
+    const { explanation, unblocks } = explain(circumstances(BRINGS_ABOUT.held_by_order));
+
+    expect(explanation).toContain(`agent.stop ${BLOCKER}, which is running`);
+    expect(unblocks).toContain(`fairlead why ${BLOCKER}`);
+  });
+
+  it('counts failures, and names the time at which it goes on', () => {
+    const { explanation } = explain(circumstances(BRINGS_ABOUT.backoff));
+
+    expect(explanation).toBe(
+      'It failed 2 times in a way that may pass, and rests until 2026-08-01T12:00:04.000Z.',
+    );
+  });
+
+  it('says since when the broker is away, and why it was let go of', () => {
+    const given = { holderId: null, releasedAt: past(60), releaseReason: 'goodbye' };
+
+    const { explanation } = explain(circumstances(given));
+
+    expect(explanation).toBe('The broker is not connected since 2026-08-01T11:59:00.000Z (goodbye).');
+  });
+
+  it('tells how it ended', () => {
+    const { explanation } = explain(
+      circumstances({ state: 'failed', endedAt: past(1), errorCode: 'spawn_failed' }),
+    );
+
+    expect(explanation).toBe('It has ended: failed, spawn_failed.');
+  });
+});
+
+describe('the answer', () => {
+  it('names who holds the broker, under which epoch', () => {
+    const { holder } = WhyDto.of(circumstances());
+
+    expect(holder).toEqual({
+      replica: '0198f1a2-7c44-7e11-9d5e-cccccccccccc',
+      name: 'hub-0',
+      state: 'active',
+      epoch: 7,
+    });
+  });
+
+  it('names nobody where nobody does', () => {
+    expect(WhyDto.of(circumstances({ holderId: null, epoch: 7 })).holder).toBeNull();
+  });
+
+  it('gives each fact its age by the clock of the database; what is ahead is negative', () => {
+    const { facts } = WhyDto.of(circumstances({ notBefore: ahead(30) }));
+
+    const ages = Object.fromEntries(facts.map(({ name, ageS }) => [name, ageS]));
+    expect(ages).toMatchObject({
+      accepted: 10,
+      deadline: -900,
+      connection: 60,
+      presence: 3,
+      replica: 0.4,
+      'not before': -30,
+    });
+  });
+
+  it('leaves out what is not the case', () => {
+    const names = WhyDto.of(circumstances()).facts.map(({ name }) => name);
+
+    expect(names).not.toContain('cancel asked for');
+    expect(names).not.toContain('blocking command');
+  });
+});

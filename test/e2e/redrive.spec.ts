@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { Cluster } from '../support/cluster.js';
+import { plantPings } from '../support/dispatch-rows.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
+
+describe('a command that is done again', () => {
+  let cluster: Cluster;
+  let sql: pg.Client;
+  let broker: ScriptedBroker;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(2);
+    sql = new pg.Client(cluster.database.url);
+    await sql.connect();
+  }, 60_000);
+
+  afterAll(async () => {
+    await sql.end();
+    await cluster.stop();
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
+
+  beforeEach(async () => {
+    broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  });
+
+  const redrive = (id: string, replica = 0, headers: Record<string, string> = {}) =>
+    cluster.api(replica).post(`/api/v1/dispatches/${id}/redrive`, undefined, headers);
+  const matching = (filter: Record<string, unknown>, replica = 0) =>
+    cluster.api(replica).post('/api/v1/dispatches/redrive', filter);
+  const ask = async (body: Record<string, unknown> = {}): Promise<string> => {
+    const path = `/api/v1/brokers/${broker.id}/dispatches`;
+    return (await cluster.api(0).post(path, { op: 'broker.ping', orderingKey: null, ...body })).body.dispatch
+      .id;
+  };
+  const fail = (link: ScriptedLink, { id, attempt }: { id: string; attempt: number }, retryable: boolean) => {
+    const error = { code: 'broken', message: 'Broken.', retryable };
+    link.send({ t: 'result', results: [{ id, attempt, outcome: 'failed', error }] });
+  };
+  /** Commands that failed as often as they may, which is once. */
+  const dead = async (link: ScriptedLink, count: number): Promise<string[]> => {
+    const ids = await plantPings(
+      sql,
+      Array.from({ length: count }, () => ({ brokerId: broker.id, maxFailures: 1 })),
+    );
+    // Its wake has the owner read them too.
+    const waking = await ask();
+    for (let seen = 0; seen <= count; seen += 1) {
+      const dispatch = await link.nextDispatch();
+      if (dispatch.id === waking) link.succeed(dispatch);
+      else fail(link, dispatch, true);
+    }
+    for (const id of ids) expect(await cluster.api(0).dispatch(id, 10)).toMatchObject({ state: 'dead' });
+    return ids;
+  };
+
+  it('is a new command with the op, key and contract of the old, which it names and leaves as it was', async () => {
+    const old = await ask({ deadlineS: 1, orderingKey: 'k', contract: 'on_attach', lane: 'bulk' });
+    const expired = await cluster.api(0).dispatch(old, 10);
+    expect(expired).toMatchObject({ state: 'expired', error: { code: 'deadline_passed' } });
+
+    const { status, headers, body } = await redrive(old, 1);
+    const link = await broker.connect(cluster.hub(1).url);
+    const dispatch = await link.nextDispatch();
+    link.succeed(dispatch);
+
+    expect(status).toBe(202);
+    expect(headers.get('location')).toBe(`/api/v1/dispatches/${dispatch.id}`);
+    expect(body.dispatch).toMatchObject({
+      id: dispatch.id,
+      state: 'pending',
+      op: 'broker.ping',
+      orderingKey: 'k',
+      contract: 'on_attach',
+      lane: 'bulk',
+      redriveOf: old,
+      attempt: 0,
+    });
+    expect(dispatch.id).not.toBe(old);
+    expect(await cluster.api(0).dispatch(dispatch.id, 10)).toMatchObject({
+      state: 'succeeded',
+      redriveOf: old,
+    });
+    expect(await cluster.api(0).dispatch(old)).toEqual(expired);
+    await link.close();
+  });
+
+  it('is done again once, however often, by whatever way and at whichever replica that is asked', async () => {
+    const link = await broker.connect(cluster.hub(1).url);
+    const [old = ''] = await dead(link, 1);
+
+    const answers = await Promise.all([0, 1, 0, 1].map((replica) => redrive(old, replica)));
+    const { body } = await matching({ broker: broker.id });
+    const dispatch = await link.nextDispatch();
+    link.succeed(dispatch);
+    const after = await redrive(old);
+
+    for (const answer of [...answers, after]) expect(answer.body.dispatch.id).toBe(dispatch.id);
+    expect(body.redriven).toEqual([{ from: old, to: dispatch.id }]);
+    expect([after.status, after.body.dispatch.state]).toEqual([200, 'succeeded']);
+    const last = await ask();
+    expect((await link.nextDispatch()).id).toBe(last);
+    await link.close();
+  });
+
+  it('can be waited for', async () => {
+    const link = await broker.connect(cluster.hub(1).url);
+    const [old = ''] = await dead(link, 1);
+
+    const answer = redrive(old, 0, { prefer: 'wait=10' });
+    link.succeed(await link.nextDispatch(), { done: 'again' });
+
+    const { status, body } = await answer;
+    expect([status, body.dispatch.state, body.dispatch.result]).toEqual([
+      200,
+      'succeeded',
+      { done: 'again' },
+    ]);
+    await link.close();
+  });
+
+  it('and ends badly once more can be done again in its turn', async () => {
+    const link = await broker.connect(cluster.hub(1).url);
+    const [old = ''] = await dead(link, 1);
+    const { body: first } = await redrive(old);
+    fail(link, await link.nextDispatch(), false);
+    expect(await cluster.api(0).dispatch(first.dispatch.id, 10)).toMatchObject({ state: 'failed' });
+
+    const { body: second } = await redrive(first.dispatch.id);
+
+    expect(second.dispatch.redriveOf).toBe(first.dispatch.id);
+    expect(second.dispatch.id).not.toBe(first.dispatch.id);
+    await link.close();
+  });
+
+  it('may be one that was cancelled', async () => {
+    const old = await ask();
+    await cluster.api(0).post(`/api/v1/dispatches/${old}/cancel`);
+
+    expect((await redrive(old)).body.dispatch).toMatchObject({ redriveOf: old, state: 'pending' });
+  });
+
+  describe('by a filter', () => {
+    it('goes page by page, newest first, each once, and only those that fit', async () => {
+      const link = await broker.connect(cluster.hub(1).url);
+      const ids = await dead(link, 5);
+      const failing = await ask();
+      fail(link, await link.nextDispatch(), false);
+      await cluster.api(0).dispatch(failing, 10);
+
+      const pages: { redriven: { from: string; to: string }[]; next: string | null }[] = [];
+      for (let before: string | null | undefined; before !== null && pages.length < 10; ) {
+        const filter = { state: 'dead', broker: broker.name, limit: 2 };
+        const { status, body } = await matching(before === undefined ? filter : { ...filter, before });
+        expect([status, body.refused]).toEqual([200, []]);
+        pages.push(body);
+        before = body.next;
+      }
+
+      expect(pages.map(({ redriven }) => redriven.length)).toEqual([2, 2, 1]);
+      const redriven = pages.flatMap((page) => page.redriven);
+      expect(redriven.map(({ from }) => from)).toEqual([...ids].reverse());
+      const sent = new Set<string>();
+      for (let count = 0; count < 5; count += 1) {
+        const dispatch = await link.nextDispatch();
+        sent.add(dispatch.id);
+        link.succeed(dispatch);
+      }
+      expect(sent).toEqual(new Set(redriven.map(({ to }) => to)));
+      const last = await ask();
+      expect((await link.nextDispatch()).id).toBe(last);
+      await link.close();
+    });
+
+    it('takes those of the state, op and broker that it names', async () => {
+      const [failed, other] = [await ask(), await ask()];
+      const link = await broker.connect(cluster.hub(1).url);
+      for (let count = 0; count < 2; count += 1) {
+        const dispatch = await link.nextDispatch();
+        if (dispatch.id === failed) fail(link, dispatch, false);
+        else link.succeed(dispatch);
+      }
+      await Promise.all([failed, other].map((id) => cluster.api(0).dispatch(id, 10)));
+      const elsewhere = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+      const from = async (filter: Record<string, unknown>) =>
+        (await matching(filter)).body.redriven.map((each: { from: string }) => each.from);
+
+      expect(await from({ state: 'dead', broker: broker.id })).toEqual([]);
+      expect(await from({ state: 'failed', broker: elsewhere.id })).toEqual([]);
+      expect(await from({ state: 'failed', broker: broker.id, op: 'agent.start' })).toEqual([]);
+      expect(await from({ state: 'failed', broker: broker.id, op: 'broker.ping' })).toEqual([failed]);
+      await link.close();
+    });
+
+    it('tells which could not be done again, and why, and does the others', async () => {
+      const [offline, waiting] = [await ask({ contract: 'until' }), await ask({ contract: 'until' })];
+      const link = await broker.connect(cluster.hub(1).url);
+      for (let count = 0; count < 2; count += 1) fail(link, await link.nextDispatch(), false);
+      await Promise.all([offline, waiting].map((id) => cluster.api(0).dispatch(id, 10)));
+      await link.close();
+      await sql.query(`update broker_dispatch_history set contract = 'now_or_fail' where id = $1`, [offline]);
+      await sql.query(`update broker_connection set replica_id = null where broker_id = $1`, [broker.id]);
+
+      const { body } = await matching({ state: 'failed', broker: broker.id });
+
+      expect(body.redriven.map(({ from }: { from: string }) => from)).toEqual([waiting]);
+      expect(body.refused).toEqual([
+        expect.objectContaining({ id: offline, code: 'broker_offline', detail: expect.any(String) }),
+      ]);
+    });
+
+    it.each([
+      ['a state that is no ending to repeat', { state: 'succeeded' }, 400],
+      ['a live state', { state: 'pending' }, 400],
+      ['a broker that is not there', { broker: 'nobody' }, 404],
+      ['more than 500 at a time', { limit: 501 }, 400],
+    ])('refuses %s', async (_, filter, status) => {
+      expect((await matching(filter)).status).toBe(status);
+    });
+  });
+
+  describe('is refused with 409 not_redrivable where it', () => {
+    it('succeeded, or has not ended', async () => {
+      const link = await broker.connect(cluster.hub(1).url);
+      const succeeded = await ask();
+      link.succeed(await link.nextDispatch());
+      await cluster.api(0).dispatch(succeeded, 10);
+      const running = await ask();
+      link.ack(await link.nextDispatch());
+
+      for (const id of [succeeded, running]) {
+        const { status, body } = await redrive(id);
+        expect([status, body.code]).toEqual([409, 'not_redrivable']);
+      }
+      await link.close();
+    });
+
+    it('was asked of an agent, whose own verbs keep its record in step', async () => {
+      const link = await broker.connect(cluster.hub(1).url);
+      const name = `a-${randomUUID().slice(0, 8)}`;
+      await cluster.api(0).post('/api/v1/agents', { name, broker: broker.id, spec: { command: 'true' } });
+      const { body: start } = await cluster.api(0).post(`/api/v1/agents/${name}/start`);
+      fail(link, await link.nextDispatch(), false);
+      await cluster.api(0).dispatch(start.dispatch.id, 10);
+
+      const { status, body } = await redrive(start.dispatch.id);
+      const { body: filtered } = await matching({ state: 'failed', broker: broker.id });
+
+      expect([status, body.code]).toEqual([409, 'not_redrivable']);
+      expect(filtered.redriven).toEqual([]);
+      expect(filtered.refused).toMatchObject([{ id: start.dispatch.id, code: 'not_redrivable' }]);
+      await link.close();
+    });
+  });
+
+  it('is answered with 404 where it is not known', async () => {
+    expect((await redrive(randomUUID())).status).toBe(404);
+  });
+});
