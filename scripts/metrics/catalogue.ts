@@ -1,4 +1,5 @@
-import { ENDED_STATES } from '../../src/hub/dispatch/state.js';
+import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
+import { BATCHES } from '../../src/hub/dispatch/steps.js';
 import { OPS } from '../../src/protocol/op.js';
 
 export type Type = 'counter' | 'gauge' | 'histogram' | 'summary';
@@ -37,17 +38,45 @@ const bySpace = (what: string): Described => ({
 
 const ofLinux = (described: Described): Described => ({ ...described, isOfLinux: true });
 
+const OF_DISPATCHES = { op: [...Object.keys(OPS), 'other'], lane: LANES };
+
+const ofDispatches = (type: 'counter' | 'histogram', unit: string): Described => ({
+  type,
+  unit,
+  labels: OF_DISPATCHES,
+});
+
+const byState = (unit: string): Described => ({ ...gauge(unit), labels: { state: LIVE_STATES } });
+
 /** What this project measures. */
 const OWN: Readonly<Record<string, Described>> = {
   fairlead_brokers_connected: gauge('brokers'),
+  fairlead_canary_delay_seconds: { type: 'histogram', unit: 'seconds' },
+  fairlead_dispatch_accept_to_claim_seconds: ofDispatches('histogram', 'seconds'),
+  fairlead_dispatch_accept_to_end_seconds: ofDispatches('histogram', 'seconds'),
+  fairlead_dispatch_attempts: ofDispatches('histogram', 'attempts'),
+  fairlead_dispatch_batch_size: { type: 'histogram', unit: 'items', labels: { statement: BATCHES } },
+  fairlead_dispatch_claim_to_ack_seconds: ofDispatches('histogram', 'seconds'),
+  fairlead_dispatch_claim_to_end_seconds: ofDispatches('histogram', 'seconds'),
+  fairlead_dispatches_accepted_total: ofDispatches('counter', 'dispatches'),
+  fairlead_dispatches_acked_total: ofDispatches('counter', 'attempts'),
+  fairlead_dispatches_adopted_total: ofDispatches('counter', 'dispatches'),
+  fairlead_dispatches_cancel_asked_total: ofDispatches('counter', 'wishes'),
+  fairlead_dispatches_claimed_total: ofDispatches('counter', 'attempts'),
   fairlead_dispatches_ended_total: {
-    type: 'counter',
-    unit: 'dispatches',
-    labels: { op: [...Object.keys(OPS), 'other'], outcome: ENDED_STATES },
+    ...ofDispatches('counter', 'dispatches'),
+    labels: { ...OF_DISPATCHES, outcome: ENDED_STATES },
   },
+  fairlead_dispatches_late_results_total: ofDispatches('counter', 'results'),
+  fairlead_dispatches_live: byState('dispatches'),
+  fairlead_dispatches_oldest_seconds: byState('seconds'),
+  fairlead_dispatches_put_back_total: ofDispatches('counter', 'dispatches'),
+  fairlead_dispatches_retried_total: ofDispatches('counter', 'failures'),
+  fairlead_dispatches_stuck: byState('dispatches'),
   fairlead_dispatches_unacked: gauge('dispatches'),
-  fairlead_listener_reconnects: gauge('connections'),
+  fairlead_listener_reconnects_total: { type: 'counter', unit: 'connections' },
   fairlead_loop_faults: gauge('turns'),
+  fairlead_reconcile_duration_seconds: { type: 'histogram', unit: 'seconds' },
   fairlead_replica_may_act: gauge('0 or 1'),
   fairlead_wake_by_notify: gauge('0 or 1'),
 };

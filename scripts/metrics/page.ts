@@ -5,8 +5,10 @@ import { readExposition, type Exported } from './exposition.js';
 const INTRODUCTION = `# Metrics
 
 Each replica exports what it measures in the text format of Prometheus: at \`/metrics\` of its internal listener without
-a credential, and at \`/metrics\` of the public one for people. Sums over all replicas are the hub's. Labels have few
-values, and never an id: what is told of one broker or one command is in the API.
+a credential, and at \`/metrics\` of the public one for people. Sums over all replicas are the hub's, except where the
+meaning says that a metric tells of the whole hub: every replica tells that alike. Labels have few values, and never an
+id: what is told of one broker or one command is in the API. Times of commands are the database's, but for the ack of a
+claim, of which one process sees both.
 
 This page is made from the catalogue of the code by \`npm run metrics:write\`, and compared with what a hub exports.
 `;

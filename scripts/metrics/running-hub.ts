@@ -1,12 +1,22 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { Broker } from '../../src/broker/broker.js';
+import { Home } from '../../src/broker/home.js';
+import { joinBroker } from '../../src/broker/join.js';
+import { PROGRAMS, type Programs } from '../../src/broker/programs.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
 import { Hub } from '../../src/hub/hub.js';
 
 /**
- * What a hub exports once it has something to tell: it starts on an empty database, and one command for a broker that
- * never connects has passed its deadline.
+ * What a hub exports once it has something to tell: it starts on an empty database, and a broker joins it and has
+ * done one command.
+ *
+ * @param programs of the broker, where the caller is not of the build
  */
-export async function scrapeRunningHub(databaseUrl: string): Promise<string> {
+export async function scrapeRunningHub(databaseUrl: string, programs: Programs = PROGRAMS): Promise<string> {
   const config = readConfig({
     DATABASE_URL: databaseUrl,
     FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
@@ -15,16 +25,19 @@ export async function scrapeRunningHub(databaseUrl: string): Promise<string> {
     FAIRLEAD_LOG_LEVEL: 'silent',
   });
   const hub = await Hub.start(config, () => undefined);
+  const home = await mkdtemp(join(tmpdir(), 'fairlead-measured-'));
   try {
-    await endOneCommand(hub);
+    await endOneCommand(hub, home, programs);
     const response = await fetch(`http://127.0.0.1:${hub.ports.internal ?? 0}/metrics`);
     return await response.text();
   } finally {
     await hub.stop();
+    await rm(home, { recursive: true, maxRetries: 30, retryDelay: 100 });
   }
 }
 
-async function endOneCommand({ publicUrl, administratorToken = '' }: Hub): Promise<void> {
+async function endOneCommand(hub: Hub, home: string, programs: Programs): Promise<void> {
+  const { publicUrl, administratorToken = '' } = hub;
   const post = async (path: string, body: object, prefer = ''): Promise<Record<string, unknown>> => {
     const response = await fetch(`${publicUrl}/api/v1/${path}`, {
       method: 'POST',
@@ -40,12 +53,11 @@ async function endOneCommand({ publicUrl, administratorToken = '' }: Hub): Promi
     return answer;
   };
   const { token } = await post('join-tokens', {});
-  const { brokerId } = await post('brokers/join', {
-    token,
-    publicKey: generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }).x,
-    name: 'measured',
-    fingerprint: 'a'.repeat(64),
-    software: 'none/1',
-  });
-  await post(`brokers/${String(brokerId)}/dispatches`, { op: 'broker.ping', deadlineS: 1 }, 'wait=20');
+  const { brokerId } = await joinBroker({ home, urls: [publicUrl], token: String(token), name: 'measured' });
+  const broker = await Broker.start({ home: new Home(home), log: pino({ level: 'silent' }), programs });
+  try {
+    await post(`brokers/${brokerId}/dispatches`, { op: 'broker.ping' }, 'wait=20');
+  } finally {
+    await broker.stop({ stopAgents: true });
+  }
 }

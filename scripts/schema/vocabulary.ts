@@ -5,7 +5,7 @@ import { PHASES, WISHES } from '../../src/hub/agents/phase.js';
 import { RUNTIMES } from '../../src/hub/agents/runtime.js';
 import { ROLES } from '../../src/hub/auth/principal.js';
 import { REPLICA_STATES } from '../../src/hub/cluster/replica-row.js';
-import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
+import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { PRESENCE_STATES } from '../../src/hub/registry/presence-state.js';
 import { TRANSPORTS } from '../../src/hub/registry/transport.js';
 
@@ -15,6 +15,7 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['agent', 'runtime', RUNTIMES],
   ['agent', 'wanted', WISHES],
   ['broker_connection', 'transport', TRANSPORTS],
+  ['broker_dispatch', 'contract', CONTRACTS],
   ['broker_dispatch', 'lane', LANES],
   ['broker_dispatch', 'state', LIVE_STATES],
   ['broker_dispatch_history', 'state', ENDED_STATES],

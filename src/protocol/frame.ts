@@ -99,6 +99,8 @@ export type DispatchItem = {
   key: string | null;
   /** Milliseconds until the deadline, by the hub's clock, when the frame was written. */
   remainingMs: number;
+  /** The trace context of the request that it came with, as W3C's header of that name; for logs and traces alone. */
+  traceparent?: string;
 };
 export type Dispatch = { t: 'dispatch'; dispatches: DispatchItem[] };
 

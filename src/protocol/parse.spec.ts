@@ -61,6 +61,21 @@ describe('a frame', () => {
     expect(() => parseBrokerFrame(text)).toThrow('unknown frame type');
   });
 
+  const dispatch = (part: object) => {
+    const item = { id: '0198b2c0-0000-7000-8000-000000000000', attempt: 1, op: 'broker.ping', args: {} };
+    return JSON.stringify({ t: 'dispatch', dispatches: [{ ...item, key: null, remainingMs: 1, ...part }] });
+  };
+
+  it('carries the trace context of a command where it has one', () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+    expect(parseHubFrame(dispatch({ traceparent }))).toMatchObject({ dispatches: [{ traceparent }] });
+    expect(parseHubFrame(dispatch({}))).not.toHaveProperty('dispatches.0.traceparent');
+    expect(() => parseHubFrame(dispatch({ traceparent: 'x'.repeat(65) }))).toThrow(
+      'dispatches[0].traceparent must be a W3C traceparent',
+    );
+  });
+
   it('names the field and the rule, and never the value', () => {
     const text = JSON.stringify({ t: 'ack', acks: [{ id: 'secret', attempt: 1 }] });
 

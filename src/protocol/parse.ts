@@ -15,6 +15,7 @@ import type {
 import { LIMITS } from './limits.js';
 import { ProtocolError } from './protocol.error.js';
 import * as read from './read.js';
+import { isTraceparent } from './traceparent.js';
 
 type Raw = Record<string, unknown>;
 
@@ -79,6 +80,11 @@ const agentReport: read.Reader<AgentReport> = (value, path) => {
   };
 };
 
+const traceparent: read.Reader<string> = (value, path) => {
+  if (!isTraceparent(value)) throw new ProtocolError(`${path} must be a W3C traceparent`);
+  return value;
+};
+
 const dispatchItem: read.Reader<DispatchItem> = (value, path) => {
   const raw = read.object(value, path);
   return {
@@ -88,6 +94,9 @@ const dispatchItem: read.Reader<DispatchItem> = (value, path) => {
     args: read.jsonObject(raw.args, `${path}.args`),
     key: read.nullable(read.text())(raw.key, `${path}.key`),
     remainingMs: read.integer(0)(raw.remainingMs, `${path}.remainingMs`),
+    ...(raw.traceparent === undefined
+      ? {}
+      : { traceparent: traceparent(raw.traceparent, `${path}.traceparent`) }),
   };
 };
 

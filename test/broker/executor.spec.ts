@@ -116,6 +116,20 @@ describe('the executor on a real journal', () => {
     expect(effects).toEqual([{ op: 'echo', args: { a: 1 } }]);
   });
 
+  it('names the trace of a command in its lines, where it has one', async () => {
+    const { executor, link, resultOf } = live();
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const traced = item('breaks', { traceparent });
+    const untraced = item('breaks');
+
+    await executor.take(link, [traced, untraced], true);
+    await Promise.all([resultOf(traced.id), resultOf(untraced.id)]);
+
+    const lineOf = ({ id }: DispatchItem) => lines.find(({ dispatchId }) => dispatchId === id);
+    expect(lineOf(traced)).toMatchObject({ msg: 'an op failed', op: 'breaks', traceparent });
+    expect(lineOf(untraced)).not.toHaveProperty('traceparent');
+  });
+
   it('does a command once that stands twice in a frame', async () => {
     const { executor, link, acks, resultOf } = live();
     const echo = item('echo');

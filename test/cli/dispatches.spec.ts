@@ -272,7 +272,7 @@ describe('fairlead why', () => {
       'before it         3',
       'deadline          in 10m',
       'attempt           0',
-      'blocking command  running, 12s ago',
+      'blocking command  running, 3m ago',
       '',
     ]);
   });

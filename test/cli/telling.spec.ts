@@ -35,8 +35,8 @@ describe('what a command prints', () => {
 
     expect(ran.out.split('\n')).toEqual([
       'ID                                    NAME           BROKER   PHASE    WANTED   EXIT  AGE  CHANGED',
-      `${AGENT_ID}  web            build-1  running  running  -     3m   12s`,
-      `${AGENT_ID}  a-longer-name  build-1  failed   running  3     3m   12s`,
+      `${AGENT_ID}  web            build-1  running  running  -     2h   3m`,
+      `${AGENT_ID}  a-longer-name  build-1  failed   running  3     2h   3m`,
       '',
     ]);
   });
@@ -49,7 +49,7 @@ describe('what a command prints', () => {
       body: { items: [anAgent()], nextCursor: null },
     });
 
-    expect(ran.out).toMatch(/ 1h +1h$/m);
+    expect(ran.out).toMatch(/ 3h +1h$/m);
   });
 
   it('is the answer of the hub alone with --json', async () => {

@@ -79,7 +79,10 @@ describe('the commands that wait for a broker', () => {
     const { status, body } = await cluster.api(0).post('/api/v1/dispatches/batch', { items });
 
     expect([status, body.accepted, body.refused]).toEqual([200, 300, 700]);
-    const problems = (body.items as { problem: { code: string } | null }[]).map(({ problem }) => problem);
+    const problems = (body.items as { problem: { code: string; depth: number } | null }[]).map(
+      ({ problem }) => problem,
+    );
+    expect(problems.at(-1)?.depth).toBeGreaterThanOrEqual(MOST - 300);
     expect(problems.map((problem) => problem?.code)).toEqual(
       items.map((_, place) => (place < 300 ? undefined : 'backlog_full')),
     );

@@ -72,15 +72,19 @@ describe('a batch of commands', () => {
   it('stores those of a key in the order of the request', async () => {
     const own = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     const { body } = await send(
-      Array.from({ length: 600 }, () => ({ broker: own.id, op: 'broker.ping', orderingKey: 'k' })),
+      Array.from({ length: 600 }, (_, place) => ({
+        broker: own.id,
+        op: 'broker.ping',
+        orderingKey: place % 20 === 0 ? 'k' : null,
+      })),
     );
-    const ids = idsOf(body.items);
+    const ids = idsOf(body.items).filter((_, place) => place % 20 === 0);
     const link = await own.connect(cluster.hub(1).url);
 
     const sent: string[] = [];
     for (let count = 0; count < 600; count += 1) {
       const dispatch = await link.nextDispatch();
-      sent.push(dispatch.id);
+      if (dispatch.key === 'k') sent.push(dispatch.id);
       link.succeed(dispatch);
     }
 
@@ -134,6 +138,9 @@ describe('a batch of commands', () => {
       { ...item, contract: 'now_or_fail' },
       { ...item, args: { filling: 'x'.repeat(300 * 1024) } },
       { ...item, contract: 'latest_only', orderingKey: null },
+      // What the database itself cannot hold.
+      { ...item, orderingKey: 'a\u0000b' },
+      { ...item, args: { text: 'a\u0000b' } },
       item,
     ]);
 
@@ -142,8 +149,11 @@ describe('a batch of commands', () => {
       ['broker_offline', 409],
       ['args_too_large', 413],
       ['request_invalid', 400],
+      ['request_invalid', 400],
+      ['request_invalid', 400],
       [undefined, undefined],
     ]);
+    expect(body.items[3].problem.fields).toMatchObject([{ path: 'orderingKey' }]);
     expect(await recorded(own.id)).toBe(2);
   });
 

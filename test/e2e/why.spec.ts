@@ -280,6 +280,32 @@ describe('why a command does not go on', () => {
       expect(told).toMatch(/^deadline +in 1[45]m/m);
       expect(JSON.parse(json)).toMatchObject({ id, cause: 'held_by_order', blockedBy: blocker, position: 1 });
     }, 30_000);
+
+    it('is told of a command that was given on the command line', async () => {
+      const broker = await join();
+      await connect(broker);
+      const wishes = [
+        '--not-before',
+        '10m',
+        '--deadline',
+        '1h',
+        '--contract',
+        'latest_only',
+        '--key',
+        'a-key',
+      ];
+
+      const given = await fairlead(
+        ...['dispatches', 'create', broker.name, 'broker.ping', ...wishes, '--no-wait', '--json'],
+      );
+
+      const { dispatch } = JSON.parse(given);
+      expect(dispatch).toMatchObject({ state: 'pending', contract: 'latest_only', orderingKey: 'a-key' });
+      const said = await why(dispatch.id);
+      expect(said.cause).toBe('not_before');
+      expect(factOf(said, 'not before')?.ageS).toBeLessThan(-550);
+      expect(factOf(said, 'contract')?.value).toBe('latest_only');
+    }, 30_000);
   });
 
   /** The hub's own sweep demotes a broker that nobody has held for a minute; the minute is what is spared here. */

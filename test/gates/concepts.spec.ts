@@ -1,26 +1,78 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
+import { PENDING_MOST } from '../../src/hub/dispatch/depths.js';
+import { BATCH_MOST } from '../../src/hub/dispatch/dto/batch.dto.js';
+import { CANCEL_OUTCOMES } from '../../src/hub/dispatch/dto/dispatch.dto.js';
+import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
+import { REDRIVABLE } from '../../src/hub/dispatch/dto/redrive.dto.js';
+import { LIMITS } from '../../src/protocol/limits.js';
 import { OPS } from '../../src/protocol/op.js';
 
 describe('docs/concepts.md', () => {
   const text = readFileSync('docs/concepts.md', 'utf8');
 
-  it('knows every op, and whether it may be repeated', () => {
-    const told = [...text.matchAll(/^\| `([\w.]+)`[^|]*\|[^|]*\| (yes|no) +\|$/gm)].map(([, op, word]) => [
-      op,
-      word,
+  /** The rows of the table whose head begins with this word, cell by cell. */
+  function table(head: string): string[][] {
+    const [, rows = ''] =
+      new RegExp(`^\\| ${head} +\\|.*\\n\\|[- |]+\\|\\n((?:\\|.*\\n)+)`, 'm').exec(text) ?? [];
+    return rows
+      .trim()
+      .split('\n')
+      .map((row) =>
+        row
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+  }
+
+  const words = (head: string) => table(head).map(([word = '']) => word.replaceAll('`', ''));
+
+  it('knows every op: whether it may be repeated, how long it holds its key, and what of it is sealed', () => {
+    const told = table('op').map(([op, , ...promises]) => [op, ...promises]);
+
+    const wanted = Object.entries(OPS).map(([op, { repeatable, holds, secrets }]) => [
+      `\`${op}\``,
+      repeatable ? 'yes' : 'no',
+      `its ${holds}`,
+      secrets.map((path) => `\`${path}\``).join(', ') || '-',
     ]);
-
-    const wanted = Object.entries(OPS).map(([op, { repeatable }]) => [op, repeatable ? 'yes' : 'no']);
-
     expect(told).toEqual(wanted);
   });
 
-  it.each([...LIVE_STATES, ...ENDED_STATES, ...LANES].filter((word) => word !== 'cancelled'))(
-    'knows the word %s',
-    (word) => {
-      expect(text).toMatch(new RegExp(`\\b${word}\\b`));
-    },
-  );
+  it('knows every state, contract and outcome of a cancel, and no other', () => {
+    expect(words('state')).toEqual([...LIVE_STATES, ...ENDED_STATES]);
+    expect(words('contract')).toEqual([...CONTRACTS]);
+    expect(['cancelling', ...words('outcome')]).toEqual([...CANCEL_OUTCOMES]);
+  });
+
+  it.each([...LIVE_STATES, ...ENDED_STATES])('draws the state %s', (state) => {
+    const [, drawn = ''] = /## States of a dispatch\n\n```\n([^`]+)```/.exec(text) ?? [];
+
+    expect(drawn).toMatch(new RegExp(`\\b${state}\\b`));
+  });
+
+  it.each(LANES)('knows the lane %s', (lane) => {
+    expect(text).toContain(`\`${lane}\``);
+  });
+
+  it('names what can be done again', () => {
+    const [, named = ''] = /\*\*Doing it again\.\*\* What is ([^.]+) can be redriven/.exec(text) ?? [];
+
+    expect([...named.matchAll(/`(\w+)`/g)].map(([, state]) => state)).toEqual([...REDRIVABLE]);
+  });
+
+  it.each([
+    ['commands that wait for a broker', PENDING_MOST.toLocaleString('en')],
+    ['commands of a batch', BATCH_MOST.toLocaleString('en')],
+    ['arguments of a command', `${LIMITS.argsBytes / 1024} KiB`],
+    ['result of a command', `${LIMITS.resultBytes / 1024} KiB`],
+    ['frame of the control channel', `${LIMITS.frameBytes / 1024 / 1024} MiB`],
+    ['unacknowledged commands a broker', `${LIMITS.windowDefault}, `],
+    ['labels of a broker', `${LIMITS.labels}, of ${LIMITS.labelLength} `],
+  ])('has the cap on %s: %s', (what, most) => {
+    const [, told] = table('what').find(([word]) => word === what) ?? [];
+
+    expect(told).toMatch(new RegExp(`^${most}`));
+  });
 });

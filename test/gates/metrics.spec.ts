@@ -5,6 +5,7 @@ import { faultsBetween } from '../../scripts/metrics/comparison.js';
 import { readExposition } from '../../scripts/metrics/exposition.js';
 import { metricsPage, MetricsDiffer } from '../../scripts/metrics/page.js';
 import { scrapeRunningHub } from '../../scripts/metrics/running-hub.js';
+import { PROGRAMS } from '../broker/support/built.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { built } from './support/built.js';
 import { run } from './support/program.js';
@@ -19,7 +20,7 @@ describe('the gate on metrics', () => {
   beforeAll(async () => {
     database = await createDatabase({ migrated: false });
     const scraped = await createDatabase();
-    text = await scrapeRunningHub(scraped.url);
+    text = await scrapeRunningHub(scraped.url, PROGRAMS);
     await scraped.drop();
   }, 180_000);
 
@@ -59,16 +60,16 @@ describe('the gate on metrics', () => {
     [
       'a label that is gone',
       (all) => all.replace(/^(fairlead_dispatches_ended_total\{.*),outcome="expired"/m, '$1'),
-      'fairlead_dispatches_ended_total has the labels (op); the catalogue says (op, outcome)',
+      'fairlead_dispatches_ended_total has the labels (lane, op); the catalogue says (lane, op, outcome)',
     ],
     [
       'a value of a label that nothing bounds',
-      (all) => all.replace('op="broker.ping"', 'op="0198b2"'),
+      (all) => all.replace('ended_total{op="broker.ping"', 'ended_total{op="0198b2"'),
       'fairlead_dispatches_ended_total has op 0198b2, beyond its bounds',
     ],
     [
       'a metric of which no value was seen',
-      (all) => all.replace(/^fairlead_dispatches_ended_total\{.*$/m, ''),
+      (all) => all.replace(/^fairlead_dispatches_ended_total\{.*$/gm, ''),
       'fairlead_dispatches_ended_total was exported without a value',
     ],
   ])('fires on %s', (_fault, change, fault) => {

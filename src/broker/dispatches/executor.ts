@@ -20,7 +20,13 @@ import type { OpHandlers } from './ops.js';
 import { Results, type Wire } from './results.js';
 import { Turns } from './turns.js';
 
-type Piece = { record: JournalRecord; deadline: Deadline; isRecovered: boolean };
+type Piece = {
+  record: JournalRecord;
+  deadline: Deadline;
+  isRecovered: boolean;
+  /** By which others find this command's lines among those of its request. */
+  traceparent?: string | undefined;
+};
 
 /** A command between its begin and its end. */
 class Work {
@@ -106,7 +112,7 @@ export class Executor {
       } else if (isNewest) {
         const deadline = deadlineAfter(received, item.remainingMs);
         const record = recordOf(item, received.wallMs, deadline);
-        fresh.set(item.id, { record, deadline, isRecovered: false });
+        fresh.set(item.id, { record, deadline, isRecovered: false, traceparent: item.traceparent });
       } else {
         ignored += 1;
       }
@@ -214,12 +220,13 @@ export class Executor {
       if (error instanceof OpInterrupted) return;
       // The journal did not take the ending: it stays begun, and the next life of the broker judges it.
       this.executing.delete(id);
-      this.log.error({ dispatchId: id, err: error }, 'an ending could not be journaled');
+      this.log.error({ ...aboutOf(piece), err: error }, 'an ending could not be journaled');
     });
   }
 
-  private async endingOf({ record, deadline, isRecovered }: Piece, work: Work): Promise<Ending> {
-    const { id, op, args } = record;
+  private async endingOf(piece: Piece, work: Work): Promise<Ending> {
+    const { record, deadline, isRecovered } = piece;
+    const { op, args } = record;
     if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
@@ -231,6 +238,7 @@ export class Executor {
     if (!isRecovered && !mayBegin())
       return failed('deadline_passed', 'The deadline passed before it was begun.');
     work.hasStarted = true;
+    this.log.debug(aboutOf(piece), 'began an op');
     try {
       const body = await handler.handle(args, mayBegin, work.signal);
       if (Buffer.byteLength(JSON.stringify(body)) > LIMITS.resultBytes) {
@@ -240,7 +248,7 @@ export class Executor {
     } catch (error) {
       if (error instanceof OpInterrupted) throw error;
       if (error instanceof OpFailure) return this.failureOf(error, work);
-      this.log.error({ dispatchId: id, op, err: error }, 'an op failed');
+      this.log.error({ ...aboutOf(piece), err: error }, 'an op failed');
       return failed('op_failed', error instanceof Error ? error.message : 'The op failed.');
     }
   }
@@ -257,6 +265,11 @@ export class Executor {
       if (this.isStopped) throw new OpInterrupted();
     }
   }
+}
+
+/** What each line about a command says of it. */
+function aboutOf({ record: { id, op }, traceparent }: Piece) {
+  return { dispatchId: id, op, ...(traceparent === undefined ? {} : { traceparent }) };
 }
 
 function recordOf(

@@ -25,7 +25,7 @@ function telling(records: JournalRecord[]) {
   const link = (name: string, isOpen: boolean) =>
     ({ isOpen, send: (frame: BrokerFrame) => sent.push({ link: name, frame }) > 0 }) as unknown as Link;
   const links: Link[] = [];
-  const journal = { find: (id: string) => records.find((record) => record.id === id) } as Journal;
+  const journal = { findOnDisk: (id: string) => records.find((record) => record.id === id) } as Journal;
   const results = new Results(journal, { links: () => links, linked: () => Promise.resolve() });
   return { results, sent, link, links };
 }

@@ -32,6 +32,7 @@ export class Listener {
   private hears = false;
   private onPayload: (payload: string) => void = () => undefined;
   private onResumed: () => void = () => undefined;
+  private onCanary: (delayMs: number) => void = () => undefined;
 
   constructor(
     private readonly connections: DirectConnections,
@@ -47,6 +48,11 @@ export class Listener {
 
   report(): { healthy: boolean; reconnects: number; canaryDelayMs: number | null } {
     return { healthy: this.hears, reconnects: this.reconnects, canaryDelayMs: this.delayMs };
+  }
+
+  /** Calls back with each canary's milliseconds under way. */
+  observeCanary(observer: (delayMs: number) => void): void {
+    this.onCanary = observer;
   }
 
   start(handlers: { onPayload: (payload: string) => void; onResumed: () => void }): void {
@@ -106,7 +112,9 @@ export class Listener {
       return;
     }
     if (this.awaited?.token !== payload.slice(CANARY.length)) return;
-    this.delayMs = Math.round(performance.now() - this.awaited.sentAt);
+    const delayMs = performance.now() - this.awaited.sentAt;
+    this.delayMs = Math.round(delayMs);
+    this.onCanary(delayMs);
     this.awaited = undefined;
     this.hears = true;
   }

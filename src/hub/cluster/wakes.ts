@@ -44,6 +44,11 @@ export class Wakes {
     return { rung: this.rung, ...this.listener.report() };
   }
 
+  /** Calls back with each canary's milliseconds under way. There is one observer. */
+  observeCanary(observer: (delayMs: number) => void): void {
+    this.listener.observeCanary(observer);
+  }
+
   start(): void {
     this.listener.start({
       onPayload: (payload) => this.deliver(decode(payload)),

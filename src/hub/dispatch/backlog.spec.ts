@@ -22,6 +22,7 @@ const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
   cancelRequested: false,
   args: {},
   remainingMs: 60_000,
+  traceparent: null,
   ...overrides,
 });
 
@@ -65,7 +66,7 @@ describe('the backlog of a broker', () => {
   it('offers nothing of a key that is out, and the next one when it is let go', () => {
     const backlog = ready();
     read(backlog, [row(1, { orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
     backlog.acked('d1', 1);
 
     expect(ids(backlog)).toEqual([]);
@@ -76,7 +77,7 @@ describe('the backlog of a broker', () => {
   it('offers no more than the window has room for, and an ack makes room', () => {
     const backlog = ready(2);
     read(backlog, [row(1), row(2), row(3)]);
-    for (const id of ['d1', 'd2']) backlog.claimed({ id, attempt: 1, remainingMs: 1_000 }, 0);
+    for (const id of ['d1', 'd2']) backlog.claimed({ id, attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
 
     expect(ids(backlog)).toEqual([]);
     backlog.acked('d1', 1);
@@ -94,7 +95,7 @@ describe('the backlog of a broker', () => {
   it('does not repeat what was acked, however long the row says claimed', () => {
     const backlog = ready();
     read(backlog, [row(1)]);
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
     backlog.acked('d1', 1);
     backlog.poll(0);
     read(backlog, [row(1, { state: 'claimed', attempt: 1 })]);
@@ -165,7 +166,7 @@ describe('the backlog of a broker', () => {
   it('does not take back a row that ended while the read was under way', () => {
     const backlog = ready();
     read(backlog, [row(1, { orderingKey: 'k' })]);
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
     backlog.poll(0);
     const due = backlog.nextRead(0);
     if (due === undefined) throw new Error('no read is due');
@@ -208,7 +209,7 @@ describe('the backlog of a broker', () => {
         read(backlog, table);
       }
       for (const { id } of backlog.candidates(100, 0)) {
-        backlog.claimed({ id, attempt: 1, remainingMs: 1_000 }, 0);
+        backlog.claimed({ id, attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
         backlog.acked(id, 1);
         backlog.letGo(id);
         seen.push(id);
@@ -241,7 +242,7 @@ describe('the backlog of a broker', () => {
       backlog.woken(1);
       read(backlog, table);
     }
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
 
     expect(ids(backlog)).toEqual(['d10000']);
   });
@@ -256,7 +257,7 @@ describe('the backlog of a broker', () => {
   it('has a floor that no live row is below', () => {
     const backlog = ready();
     read(backlog, [row(3), row(5), row(7)]);
-    backlog.claimed({ id: 'd3', attempt: 1, remainingMs: 1_000 }, 0);
+    backlog.claimed({ id: 'd3', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
     for (const at of [0, 5_000, 11_000]) {
       backlog.poll(at);
       read(backlog, [row(3, { state: 'running', attempt: 1 }), row(5), row(7)], at);

@@ -27,8 +27,18 @@ export type Waiting = {
   /** Whether it keeps its ordering key until then. */
   restsWithKey: boolean;
   cancelRequested: boolean;
+  traceparent: string | null;
 };
-export type Sent = Waiting & { attempt: number; deadlineAt: number; sentAt: number };
+export type Sent = Waiting & {
+  attempt: number;
+  deadlineAt: number;
+  /** When its frame went out last; all three by this process's clock. */
+  sentAt: number;
+  /** null where another process claimed it, or the claim's answer was lost. */
+  claimedAt: number | null;
+  /** Its age at the claim, in seconds; null as above. */
+  ageS: number | null;
+};
 
 /**
  * What the owner keeps in memory of one broker's live rows, to know what to claim next without asking. It is a
@@ -113,11 +123,11 @@ export class Backlog {
   }
 
   /** A candidate was claimed: it is about to be sent. */
-  claimed({ id, attempt, remainingMs }: Claimed, now: number): Sent | undefined {
+  claimed({ id, attempt, remainingMs, ageS }: Claimed, now: number): Sent | undefined {
     const row = this.waiting.get(id);
     if (row === undefined) return undefined;
     this.waiting.delete(id);
-    const sent = { ...row, attempt, deadlineAt: now + remainingMs, sentAt: now };
+    const sent = { ...row, attempt, deadlineAt: now + remainingMs, sentAt: now, claimedAt: now, ageS };
     this.sent.set(id, sent);
     this.out.add(sent, true);
     return sent;
@@ -132,13 +142,13 @@ export class Backlog {
   /**
    * The broker's journal has it: it counts in the window no more, and mostly holds its key still.
    *
-   * @returns whether it lets go of its key once its row says so
+   * @returns what was sent, for the first ack of the attempt that is out
    */
-  acked(id: string, attempt: number): boolean {
+  acked(id: string, attempt: number): Sent | undefined {
     const sent = this.sent.get(id);
-    if (sent?.attempt !== attempt) return false;
+    if (sent?.attempt !== attempt) return undefined;
     this.sent.delete(id);
-    return OPS_HELD_TO_ACK.includes(sent.op);
+    return sent;
   }
 
   /** A hint, mostly of other brokers' rows: one that is not known here leaves no mark. */
@@ -197,7 +207,20 @@ export class Backlog {
     const { id, seq, op, lane, orderingKey, contract, state, attempt, restsWithKey, cancelRequested } = row;
     const args = this.waiting.size < ARGS_HELD_MOST ? row.args : null;
     const dueAt = row.restMs === 0 ? 0 : now + row.restMs;
-    const kept = { id, seq, op, lane, orderingKey, contract, args, dueAt, restsWithKey, cancelRequested };
+    const { traceparent } = row;
+    const kept = {
+      id,
+      seq,
+      op,
+      lane,
+      orderingKey,
+      contract,
+      args,
+      dueAt,
+      restsWithKey,
+      cancelRequested,
+      traceparent,
+    };
     const deadlineAt = now + row.remainingMs;
     if (state === 'pending') {
       // One that we sent and that is pending again was put back by somebody.
@@ -214,7 +237,8 @@ export class Backlog {
     }
     // Only this link claims the broker's rows. A claim that is not known here is one whose answer was lost with
     // its connection, or that an earlier owner made: it is overdue from the start.
-    if (state === 'claimed') this.sent.set(id, { ...kept, attempt, deadlineAt, sentAt: -Infinity });
+    const unknown = { sentAt: -Infinity, claimedAt: null, ageS: null };
+    if (state === 'claimed') this.sent.set(id, { ...kept, attempt, deadlineAt, ...unknown });
     this.out.add({ ...kept, attempt, deadlineAt }, state === 'claimed' || !OPS_HELD_TO_ACK.includes(op));
   }
 }

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
 import { Wakes } from '../cluster/wakes.js';
 import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
-import { Backlog } from './backlog.js';
+import { Backlog, type Sent } from './backlog.js';
 import type { Adopted } from './inventory.repository.js';
+import { Steps } from './steps.js';
 
 /** The backlogs of all brokers linked to this replica, and what changes them from outside. */
 @Injectable()
@@ -15,6 +17,7 @@ export class Backlogs {
   constructor(
     private readonly links: Links,
     private readonly wakes: Wakes,
+    private readonly steps: Steps,
   ) {}
 
   /**
@@ -69,7 +72,15 @@ export class Backlogs {
   /** @returns the acks by which commands let go of their ordering keys: the next of a key waits for their rows */
   acked<A extends { id: string; attempt: number }>(brokerId: string, acks: readonly A[]): A[] {
     const backlog = this.byBroker.get(brokerId);
-    const freeing = acks.filter(({ id, attempt }) => backlog?.acked(id, attempt) === true);
+    const freeing: A[] = [];
+    const taken: Sent[] = [];
+    for (const ack of acks) {
+      const sent = backlog?.acked(ack.id, ack.attempt);
+      if (sent === undefined) continue;
+      taken.push(sent);
+      if (OPS_HELD_TO_ACK.includes(sent.op)) freeing.push(ack);
+    }
+    this.steps.tell('acked', taken);
     this.onWork();
     return freeing;
   }

@@ -3,7 +3,7 @@ import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person } from '../auth/access.js';
 import { WaitS } from '../http/prefer.js';
 import { PROBLEMS } from '../problems/code.js';
-import { CodedError } from '../problems/coded.error.js';
+import { asCoded } from '../problems/problem.filter.js';
 import { Batches, type BatchOutcome } from './batches.js';
 import { Asks, type Asking } from './caller.js';
 import { BatchDto, CreateBatchDto, type BatchOutcomeDto } from './dto/batch.dto.js';
@@ -35,12 +35,13 @@ export class BatchController {
   }
 }
 
-/** An error that is no refusal of this one command is the whole request's. */
+/** An error that is no refusal of this one command, and nothing that a caller is told, is the whole request's. */
 function toOutcomeDto(outcome: BatchOutcome): BatchOutcomeDto {
   if ('record' in outcome) return { dispatch: toDispatchDto(outcome.record), problem: null };
-  const { error } = outcome;
-  if (!(error instanceof CodedError)) throw error;
-  const { code, message: detail, status } = error;
+  const error = asCoded(outcome.error);
+  if (error.code === 'internal') throw outcome.error;
+  const { code, message: detail, status, extra } = error;
   const { title, remedy } = PROBLEMS[code];
-  return { dispatch: null, problem: { code, title, detail, remedy, status } };
+  const fields = extra.fields === undefined ? {} : { fields: extra.fields };
+  return { dispatch: null, problem: { ...extra.members, code, title, detail, remedy, status, ...fields } };
 }

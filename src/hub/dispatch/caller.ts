@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { isTraceparent } from '../../protocol/traceparent.js';
 import { CodedError } from '../problems/coded.error.js';
 import type { Idempotency, Initiator } from './draft.js';
 
@@ -16,6 +17,9 @@ export const Asks = createParamDecorator((_data: undefined, context: ExecutionCo
   if (principal === undefined) throw new Error('a public route asks who its caller is');
   const { userId, name, credentialId } = principal;
   const initiator: Initiator = { kind: 'person', id: userId, name, credentialId, requestId: request.id };
+  // What is no trace context is left out, as its specification asks: a trace must never fail a request.
+  const { traceparent } = request.headers;
+  if (isTraceparent(traceparent)) initiator.traceparent = traceparent;
   const key = request.headers['idempotency-key'];
   if (key === undefined) return { initiator };
   if (typeof key !== 'string' || !KEY.test(key)) {

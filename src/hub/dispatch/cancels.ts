@@ -3,6 +3,7 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
+import { Steps } from './steps.js';
 
 /**
  * Takes callers' wishes to give a command up. What was not sent ends at once. What was sent gets a mark that outlives
@@ -13,6 +14,7 @@ export class Cancels {
   constructor(
     private readonly repository: EndingRepository,
     private readonly endings: Endings,
+    private readonly steps: Steps,
     private readonly replica: Replica,
     private readonly wakes: Wakes,
   ) {}
@@ -23,7 +25,9 @@ export class Cancels {
     const found = await this.repository.cancel(id, this.replica.id);
     if (found === undefined) return;
     const { hasEnded, owner, ...row } = found;
+    this.steps.tell('cancel_asked', [row]);
     if (hasEnded) this.endings.committed([row]);
-    else if (owner !== null) this.wakes.tell(owner, { cancelled: new Set([id]) });
+    // Of what has ended too: the owner may hold it in memory as the head of its key, at rest for a long while.
+    if (owner !== null) this.wakes.tell(owner, { [hasEnded ? 'ended' : 'cancelled']: new Set([id]) });
   }
 }

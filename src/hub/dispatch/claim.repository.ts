@@ -25,9 +25,17 @@ export type ReadRow = {
   /** null where they are large: then they are read after the claim. */
   args: JsonObject | null;
   remainingMs: number;
+  /** The trace context of the request that it came with (W3C). */
+  traceparent: string | null;
 };
 
-export type Claimed = { id: string; attempt: number; remainingMs: number };
+export type Claimed = {
+  id: string;
+  attempt: number;
+  remainingMs: number;
+  /** Seconds since it was accepted, or was to be sent by its caller's wish, by the database's clock. */
+  ageS: number;
+};
 
 /** What a claim found of one broker it asked for. */
 export type ClaimAnswer = { brokerId: string; owned: boolean; claimed: Claimed[] };
@@ -48,7 +56,8 @@ const READ_AHEAD = statement(
            dispatch.attempt > 0 as "restsWithKey",
            dispatch.cancel_requested_at is not null as "cancelRequested",
            case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
-           greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs"
+           greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
+           dispatch.initiator ->> 'traceparent' as traceparent
     from broker_dispatch dispatch
     where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
     order by dispatch.seq
@@ -122,13 +131,15 @@ const CLAIM = statement(
     from claimable
     where dispatch.id = claimable.id
     returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
-              greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms
+              greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
+              extract(epoch from now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
   )
   select asking.broker_id as "brokerId",
          bool_or(owned.broker_id is not null) as owned,
          coalesce(
            json_agg(json_build_object(
-             'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms
+             'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms,
+             'ageS', claimed.age_s
            ) order by claimed.seq) filter (where claimed.id is not null),
            '[]'
          ) as claimed

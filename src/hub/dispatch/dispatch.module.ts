@@ -30,6 +30,8 @@ import { ReadRepository } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
 import { SettleRepository } from './settle.repository.js';
+import { StepLog } from './step-log.js';
+import { Steps } from './steps.js';
 import { Submission } from './submission.js';
 import { Sweeps } from './sweeps.js';
 import { TrailController } from './trail.controller.js';
@@ -40,20 +42,38 @@ import { Waits } from './waits.js';
 /**
  * What each broker must do, how far it is, and what came of it.
  *
- *     pending --claim--> claimed --ack--> running --result--> succeeded | failed
- *       ^ |                | \--result------------^ |
- *       | |                |                        |
- *       | +--deadline--> expired <--deadline and 30 s without word
- *       +--inventory: never begun; or begun, lost, and repeatable (dead when failures are used up)
- *                          inventory: begun, lost, not repeatable --> failed, outcome_unknown
+ *     pending --claim--> claimed --ack--> running --result--> succeeded | failed | cancelled
+ *       | ^                | \--result------------^ |
+ *       | +----put back----+------------------------+--failures used up--> dead
+ *       |                  |                        |
+ *       |                  |                        +--begun and lost--> failed, outcome_unknown
+ *       |                  +------------------------+--deadline and 30 s without word--> expired
+ *       |
+ *       +--cancel, supersede--> cancelled
+ *       +--lapse--> failed
+ *       +--deadline--> expired
+ *
+ *     put back    requeue: the inventory says that it was never begun; or it was begun, lost, and is repeatable
+ *                 retry: the broker says that it failed in a way that may pass; it rests first
+ *     cancel      what is out gets a mark, and the broker is asked to stop it until it has answered
+ *     supersede   a later command of its key came, and only the latest counts
+ *     lapse       the one link that it was bound to is over; also where it was claimed and not begun
  *
  * Guarantees: what was accepted is committed before it is answered. A dispatch has one ending, written with the
  * move of its row to the history in one statement, fenced by id, broker, attempt and state. Losing an owner changes
  * nothing in a row: the broker's inventory judges it on its next link. Of an ordering key at most one dispatch is
- * out, and it is the earliest live one. A result is confirmed to the broker only when its ending is committed.
+ * out, and it is the earliest live one that is due; one that rests after a failure keeps its key. A result is
+ * confirmed to the broker only when its ending is committed. A wish to cancel outlives every process, and what is
+ * marked is not put back. An ended dispatch is never left: doing it again makes another, within a day one at most.
  *
- * It may lose hints of new work and of endings: polls find both. The way of a command: `Submission` stores it,
- * `Reconciler` claims and sends it, `Results` settles it, `Endings` tells whoever waits in `Waits`.
+ * It may lose hints of new work, of endings and of cancels: polls find all of them. It may lose the floor of a
+ * broker's rows, which costs a longer read. The cap of a broker's backlog is counted, mostly not at each insert, and
+ * may be passed by 1,000 commands a replica.
+ *
+ * The way of a command: `Submission` stores it, `Reconciler` claims it from its broker's `Backlog`, `Sender` puts it
+ * on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside that way, `Upkeep` does by the
+ * clock what hints would have done sooner, `Inventories` judge what an earlier link left, `Cancels`, `Contracts` and
+ * `Sweeps` end what its caller, its link or time gave up, and `Redrives` begin again.
  */
 @Module({
   imports: [AuthModule, ClusterModule, RegistryModule],
@@ -83,12 +103,14 @@ import { Waits } from './waits.js';
     Reconciler,
     Results,
     SettleRepository,
+    StepLog,
+    Steps,
     Submission,
     Sweeps,
     TrailRepository,
     Trails,
     Waits,
   ],
-  exports: [Dispatches, DispatchLife, Endings, Submission],
+  exports: [Dispatches, DispatchLife, Endings, Steps, Submission],
 })
 export class DispatchModule {}

@@ -10,6 +10,8 @@ export type Initiator = {
   requestId: string;
   /** The key of an idempotent request, so that what became of it can be told long after it is forgotten. */
   idempotencyKey?: string;
+  /** The trace context of the request (W3C), which goes with the command to its broker. */
+  traceparent?: string;
 };
 
 /** The caller's key for repeating a request safely; the scope is the caller and the route. */

@@ -5,11 +5,12 @@ import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns
 import type { Ending } from './settle.repository.js';
 import { LINK_BOUND, stateAfter, statesBefore } from './state.js';
 
-/** What a wish to cancel found: a row that it ended, or one that the broker must be asked about. */
+/** What a wish to cancel found: a row that it ended, or one that the broker must be asked about by its owner. */
 export type Cancelling = Ending & { hasEnded: boolean; owner: string | null };
 
 // A row that was on the wire is given 30 s past its deadline for the broker's own word; without one, nobody knows
-// whether it had an effect, and its error says so. Only deadlines of late are looked at: see Sweeps.
+// whether it had an effect, and its error says so. Nor does anybody of one that failed, or was begun and lost, before
+// it was put back. Only deadlines of late are looked at: see Sweeps.
 const EXPIRE = statement(
   'expire_overdue',
   `
@@ -34,9 +35,13 @@ const EXPIRE = statement(
     insert into broker_dispatch_history (${HISTORY_COLUMNS})
     select ${KEPT_COLUMNS},
            $4::text, failures, null,
-           case when state = 'pending'
-             then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was sent.',
+           case
+             when state = 'pending' and failures = 0
+             then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was begun.',
                                      'retryable', false, 'data', jsonb_build_object('effect', 'none'))
+             when state = 'pending'
+             then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was done again.',
+                                     'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
              else jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed without the broker''s word.',
                                      'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
            end,
@@ -88,14 +93,14 @@ const CANCEL = statement(
     where dispatch.id = locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
     returning dispatch.id
   )
-  select ended.*, null::uuid as owner from (select ${ENDING_COLUMNS}, true as "hasEnded" from ended) ended
-  union all
-  select live.*, connection.replica_id
+  select found.*, connection.replica_id as owner
   from (
-    select ${ENDING_COLUMNS}, false as "hasEnded"
+    select ${ENDING_COLUMNS}, true as "hasEnded" from ended
+    union all
+    select ${ENDING_COLUMNS}, false
     from broker_dispatch where id in (select id from locked where state <> 'pending')
-  ) live
-  left join broker_connection connection on connection.broker_id = live."brokerId"
+  ) found
+  left join broker_connection connection on connection.broker_id = found."brokerId"
   `,
 );
 

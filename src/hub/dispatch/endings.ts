@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import type { Ending } from './settle.repository.js';
+import { Steps } from './steps.js';
 
 export type EndingObserver = (endings: readonly Ending[]) => void;
 
@@ -16,6 +17,7 @@ export class Endings {
   constructor(
     private readonly replica: Replica,
     private readonly wakes: Wakes,
+    private readonly steps: Steps,
   ) {}
 
   observe(observer: EndingObserver): void {
@@ -25,6 +27,7 @@ export class Endings {
   committed(endings: readonly Ending[]): void {
     if (endings.length === 0) return;
     for (const observer of this.observers) observer(endings);
+    this.steps.tell('ended', endings);
     const elsewhere = new Map<string, Set<string>>();
     for (const { id, originReplica } of endings) {
       if (originReplica === this.replica.id) continue;

@@ -15,5 +15,7 @@ export const KEPT_COLUMNS = KEPT;
 
 /** What is told on of an ending. */
 export const ENDING_COLUMNS = `
-    id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-    origin_replica as "originReplica", state`;
+    id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+    origin_replica as "originReplica", state, attempt,
+    extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+    extract(epoch from now() - claimed_at)::double precision as "outS"`;

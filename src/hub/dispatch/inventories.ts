@@ -12,6 +12,7 @@ import { Endings } from './endings.js';
 import { FloorRepository } from './floor.repository.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { hasEnded } from './state.js';
+import { Steps } from './steps.js';
 
 /** A broker that has this many commands out is not one that this hub gave them to. */
 const ENTRIES_MOST = 100 * LIMITS.inventoryChunk;
@@ -33,6 +34,7 @@ export class Inventories {
     private readonly backlogs: Backlogs,
     private readonly contracts: Contracts,
     private readonly endings: Endings,
+    private readonly steps: Steps,
     private readonly ownership: Ownership,
     private readonly replica: Replica,
   ) {}
@@ -76,6 +78,12 @@ export class Inventories {
       await this.ownership.recheck([brokerId]);
       return false;
     }
+    const held = adopted.filter(({ verdict }) => verdict === 'adopt');
+    this.steps.tell('adopted', held);
+    this.steps.tell(
+      'put_back',
+      adopted.filter(({ verdict }) => verdict === 'requeue'),
+    );
     // What still runs is not confirmed: its result will be.
     const endedThere = entries.filter(({ status }) => status !== 'running').map(({ id }) => id);
     const forgettable = endedThere.length > 0 ? await this.repository.notLive(endedThere) : [];
@@ -90,7 +98,6 @@ export class Inventories {
     }
     link.send({ t: 'inventory_ok' });
     for (const ids of batches(forgettable)) link.send({ t: 'confirm', ids });
-    const held = adopted.filter(({ verdict }) => verdict === 'adopt');
     this.backlogs.ready(link, held, floor);
     return true;
   }

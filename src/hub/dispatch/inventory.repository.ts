@@ -10,7 +10,6 @@ import { LINK_BOUND, stateAfter, STATES_AFTER, statesBefore } from './state.js';
 /** What an inventory made of one row that was out with the broker. */
 export type Adopted = Ending & {
   verdict: 'adopt' | 'resend' | 'requeue' | 'fail' | 'exhaust' | 'lapse' | 'cancel';
-  attempt: number;
   remainingMs: number;
   cancelRequested: boolean;
 };
@@ -19,7 +18,7 @@ const REPEATABLE_OPS = Object.entries(OPS)
   .filter(([, { repeatable }]) => repeatable)
   .map(([op]) => op);
 
-const ADOPTED_COLUMNS = `${ENDING_COLUMNS}, attempt,
+const ADOPTED_COLUMNS = `${ENDING_COLUMNS},
          greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
          cancel_requested_at is not null as "cancelRequested"`;
 
@@ -116,7 +115,7 @@ const RECONCILE = statement(
   union all
   select ${ADOPTED_COLUMNS}, out.verdict from ended join out using (id)
   union all
-  select null, null, null, null, null, null, null, null, null, null, null, null from owned
+  select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from owned
   `,
 );
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Backlogs } from './backlogs.js';
 import { Contracts } from './contracts.js';
-import { ReadRepository } from './read.repository.js';
+import { ReadRepository, type LiveDepth } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
 import { Sweeps } from './sweeps.js';
@@ -49,7 +49,7 @@ export class DispatchLife {
   }
 
   /** Live rows of the whole hub by state, with the age of the oldest in seconds. */
-  async rows(): Promise<{ state: string; count: number; oldestS: number }[]> {
+  async rows(): Promise<LiveDepth[]> {
     return this.repository.depths();
   }
 }

@@ -70,6 +70,10 @@ export class Outstanding {
     if (row !== undefined) row.cancelRequested = true;
   }
 
+  isGivenUp(id: string): boolean {
+    return this.rows.get(id)?.cancelRequested === true;
+  }
+
   /** What the broker must be asked to stop: its caller gave it up, or its deadline has passed. Each once a period. */
   toStop(now: number): OutRow[] {
     const due = [...this.rows.values()].filter(

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import type { DispatchRecord, TrailStep } from './record.js';
+import type { LiveState } from './state.js';
 
 const LIVE_COLUMNS = `
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
@@ -87,12 +88,28 @@ const ENDED = statement('find_ended', `select id from broker_dispatch_history wh
 const DEPTHS = statement(
   'count_live_dispatches',
   `
-  select state, count(*) as count,
-         coalesce(extract(epoch from now() - min(created_at)), 0)::double precision as "oldestS"
-  from broker_dispatch
-  group by state
+  select dispatch.state, count(*) as count,
+         coalesce(extract(epoch from now() - min(dispatch.created_at)), 0)::double precision as "oldestS",
+         count(*) filter (
+           where connection.replica_id is not null
+             and greatest(dispatch.created_at, dispatch.not_before, dispatch.retry_at, dispatch.claimed_at)
+                 < now() - interval '5 minutes'
+         ) as stuck
+  from broker_dispatch dispatch
+  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  group by dispatch.state
   `,
 );
+
+/** Live commands of the whole hub in one state. */
+export type LiveDepth = {
+  state: LiveState;
+  count: number;
+  /** Age of the oldest, in seconds. */
+  oldestS: number;
+  /** How many of them are due, or out, for over 5 min though their brokers are connected. */
+  stuck: number;
+};
 
 export type DispatchFilter = {
   /** Only dispatches older than this one. */
@@ -127,7 +144,7 @@ export class ReadRepository {
     return (await this.database.run<{ id: string }>(ENDED, [ids])).map(({ id }) => id);
   }
 
-  async depths(): Promise<{ state: string; count: number; oldestS: number }[]> {
+  async depths(): Promise<LiveDepth[]> {
     return this.database.run(DEPTHS);
   }
 }

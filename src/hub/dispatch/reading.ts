@@ -21,6 +21,8 @@ export class Reading {
   private againFrom: { seq: number; at: number } | undefined;
   private wakes = 0;
   private readInFullAt: number | undefined;
+  /** After which `seq` the read that is under way looks; there is one at a time. */
+  private underWay: number | undefined;
 
   constructor(private readonly brokerId: string) {}
 
@@ -34,18 +36,14 @@ export class Reading {
    * @param hasRoom whether memory takes more
    */
   next(now: number, known: number, hasRoom: boolean): Read | undefined {
-    const { brokerId, wakes } = this;
-    if (this.againFrom !== undefined && this.againFrom.at <= now) {
-      const afterSeq = Math.min(this.againFrom.seq, this.cursor);
-      this.againFrom = undefined;
-      return { brokerId, afterSeq, most: known + READ_BATCH, wakes };
-    }
-    if (!this.hasMore || !hasRoom) return undefined;
-    return { brokerId, afterSeq: this.cursor, most: READ_BATCH, wakes };
+    const read = this.due(now, known, hasRoom);
+    this.underWay = read?.afterSeq;
+    return read;
   }
 
   /** A read gave so many rows, up to this `seq`. */
   took(count: number, last: number, read: Read): void {
+    this.underWay = undefined;
     const sawAll = count < read.most;
     if (!sawAll && last < this.cursor) this.again(last, 0);
     this.cursor = Math.max(this.cursor, last);
@@ -54,11 +52,13 @@ export class Reading {
 
   /** Memory is full: what comes after this `seq` is read once there is room. */
   stoppedAt(last: number): void {
+    this.underWay = undefined;
     this.cursor = Math.min(this.cursor, last);
     this.hasMore = true;
   }
 
   failed(read: Read): void {
+    this.underWay = undefined;
     this.again(read.afterSeq, 0);
     this.hasMore = true;
   }
@@ -92,6 +92,18 @@ export class Reading {
 
   /** Rows below this `seq` were all seen, and none of them is still to be read. */
   get floor(): number {
-    return Math.min(this.settled, this.cursor, this.againFrom?.seq ?? Infinity) + 1;
+    const unread = Math.min(this.againFrom?.seq ?? Infinity, this.underWay ?? Infinity);
+    return Math.min(this.settled, this.cursor, unread) + 1;
+  }
+
+  private due(now: number, known: number, hasRoom: boolean): Read | undefined {
+    const { brokerId, wakes } = this;
+    if (this.againFrom !== undefined && this.againFrom.at <= now) {
+      const afterSeq = Math.min(this.againFrom.seq, this.cursor);
+      this.againFrom = undefined;
+      return { brokerId, afterSeq, most: known + READ_BATCH, wakes };
+    }
+    if (!this.hasMore || !hasRoom) return undefined;
+    return { brokerId, afterSeq: this.cursor, most: READ_BATCH, wakes };
   }
 }

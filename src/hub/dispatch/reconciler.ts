@@ -9,6 +9,7 @@ import { ClaimRepository, type ClaimAnswer } from './claim.repository.js';
 import { Contracts } from './contracts.js';
 import type { Read } from './reading.js';
 import { Sender } from './sender.js';
+import { Steps } from './steps.js';
 
 /** Rows claimed in one statement, over all brokers; and of one broker, so that each gets its turn. */
 const CLAIM_MOST = 1_024;
@@ -33,6 +34,7 @@ export class Reconciler {
     private readonly contracts: Contracts,
     private readonly ownership: Ownership,
     private readonly replica: Replica,
+    private readonly steps: Steps,
     loops: Loops,
   ) {
     this.loop = loops.make({
@@ -85,6 +87,7 @@ export class Reconciler {
   private async claimAndSend(): Promise<boolean> {
     const asked = this.choose();
     if (asked.length === 0) return false;
+    const begunAt = performance.now();
     const answers = await this.repository.claim(
       this.replica.id,
       asked.map(({ backlog }) => ({ brokerId: backlog.brokerId, epoch: backlog.link.epoch })),
@@ -93,11 +96,16 @@ export class Reconciler {
     const byBroker = new Map(answers.map((answer) => [answer.brokerId, answer]));
     const owned = asked.filter(({ backlog }) => byBroker.get(backlog.brokerId)?.owned === true);
     const outgoing = owned.map((each) => this.taken(each, byBroker.get(each.backlog.brokerId)));
+    this.steps.batch(
+      'claim',
+      answers.reduce((count, { claimed }) => count + claimed.length, 0),
+    );
     for (const { backlog, sent } of outgoing) await this.sender.send(backlog, sent);
     await this.contracts.judge(outgoing.flatMap(({ refused }) => refused));
     // Their backlogs go with their links: the broker may have a newer one here by now.
     const displaced = asked.filter((each) => !owned.includes(each)).map(({ backlog }) => backlog.brokerId);
     if (displaced.length > 0) await this.ownership.recheck(displaced);
+    this.steps.reconciled(performance.now() - begunAt);
     return outgoing.some(({ sent }) => sent.length > 0);
   }
 
@@ -107,6 +115,7 @@ export class Reconciler {
     const sent = (answer?.claimed ?? [])
       .map((claimed) => backlog.claimed(claimed, now))
       .filter((row): row is Sent => row !== undefined);
+    this.steps.tell('claimed', sent);
     const taken = new Set(sent.map(({ id }) => id));
     const refused = rows
       .filter(({ id }) => !taken.has(id))

@@ -42,13 +42,18 @@ export class Redrives {
     return this.again(await this.dispatches.get(id), initiator, waitS);
   }
 
-  /** Those that fit a filter, newest first. @throws NotFound for the broker, DatabaseUnavailable */
+  /**
+   * Those that fit a filter: of all the newest, and of these the earliest first, so that those of a key are done again
+   * in the order in which they were asked for.
+   *
+   * @throws NotFound for the broker, DatabaseUnavailable
+   */
   async matching(filter: RedriveFilter, initiator: Initiator): Promise<Redriven> {
     const { state, broker, op = null, before = null, limit } = filter;
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
     const rows = await this.dispatches.list({ before, brokerId, agentId: null, state, op, limit: limit + 1 });
     const outcome: Redriven = { redriven: [], refused: [], next: null };
-    for (const record of rows.slice(0, limit)) {
+    for (const record of rows.slice(0, limit).reverse()) {
       try {
         const { id: to } = await this.again(record, initiator, 0);
         outcome.redriven.push({ from: record.id, to });
@@ -62,9 +67,11 @@ export class Redrives {
   }
 
   private async again(record: DispatchRecord, initiator: Initiator, waitS: number): Promise<DispatchRecord> {
-    const { id, op, state, brokerId, agentId, args, lane, orderingKey, contract } = record;
+    const { id, op, state, brokerId, agentId, args, lane, orderingKey, contract, error } = record;
     if (!(REDRIVABLE as readonly string[]).includes(state))
       throw new NotRedrivable(`A command that is ${state} cannot be done again.`);
+    if (error?.code === 'superseded')
+      throw new NotRedrivable('A later command took its place, and would lose it to this one.');
     if (!isForBrokers(op)) throw new NotRedrivable('What is done to an agent is asked of the agent again.');
     const idempotency = { scope: SCOPE, key: id, requestHash: id };
     const order = { brokerId, op, args, lane, orderingKey, contract, redriveOf: id, initiator, idempotency };

@@ -18,6 +18,7 @@ import {
   type Word,
 } from './settle.repository.js';
 import { hasEnded } from './state.js';
+import { Steps, type LateResult } from './steps.js';
 
 const BATCH = 512;
 const RETRY_MS = 500;
@@ -49,6 +50,7 @@ export class Results {
     private readonly repository: SettleRepository,
     private readonly backlogs: Backlogs,
     private readonly endings: Endings,
+    private readonly steps: Steps,
     private readonly replica: Replica,
   ) {}
 
@@ -112,6 +114,7 @@ export class Results {
     try {
       this.replica.assertMayAct();
       await this.repository.ack(words, this.replica.id);
+      this.steps.batch('ack', words.length);
       return words.map(() => true);
     } catch (error) {
       this.log.warn({ count: words.length, err: error }, 'acks could not be written; they wait');
@@ -141,6 +144,7 @@ export class Results {
 
   private async settleTogether(batch: Settlement[]): Promise<Outcome[]> {
     const rows = await this.repository.settle(batch, this.replica.id);
+    this.steps.batch('settle', batch.length);
     this.endings.committed(rows.filter((row): row is Ending => hasEnded(row.state)));
     this.putBack(rows.filter(({ state }) => !hasEnded(state)));
     const settled = new Map(
@@ -153,6 +157,7 @@ export class Results {
 
   /** They go out again after a rest, on the broker's link, wherever that is by now. */
   private putBack(rows: readonly Settled[]): void {
+    this.steps.tell('retried', rows);
     for (const { id, brokerId, seq } of rows) {
       this.backlogs.letGo(brokerId, [id]);
       this.backlogs.wake(brokerId, seq);
@@ -172,9 +177,17 @@ export class Results {
         'results came after their dispatches had ended',
       );
       await this.repository.noteLate(late);
+      this.steps.tell('late', lateOf(late, standings));
     }
     return judged;
   }
+}
+
+function lateOf(late: readonly Settlement[], standings: ReadonlyMap<string, Standing>): LateResult[] {
+  return late.flatMap(({ id, attempt }) => {
+    const standing = standings.get(id);
+    return standing === undefined ? [] : [{ id, attempt, op: standing.op, lane: standing.lane }];
+  });
 }
 
 /** @returns undefined where the link ended first: the broker tells it again on its next one */

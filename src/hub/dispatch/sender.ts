@@ -6,6 +6,7 @@ import type { Backlog, Sent } from './backlog.js';
 import { ClaimRepository } from './claim.repository.js';
 import { Results } from './results.js';
 import { SealedArgs } from './sealed-args.js';
+import { Steps } from './steps.js';
 
 /**
  * Puts claimed commands on the wire, and the wishes to stop them. Each frame is checked anew: a process that was
@@ -19,6 +20,7 @@ export class Sender {
     private readonly repository: ClaimRepository,
     private readonly sealed: SealedArgs,
     private readonly results: Results,
+    private readonly steps: Steps,
     private readonly replica: Replica,
   ) {}
 
@@ -47,7 +49,9 @@ export class Sender {
     }
   }
 
-  private async sendOnce(backlog: Backlog, rows: Sent[]): Promise<void> {
+  private async sendOnce(backlog: Backlog, claimed: Sent[]): Promise<void> {
+    // What its caller gave up is not begun any more: the broker is asked to stop it, and answers that.
+    const rows = claimed.filter(({ id }) => !backlog.out.isGivenUp(id));
     const large = rows.filter(({ args }) => args === null).map(({ id }) => id);
     const args = large.length > 0 ? await this.repository.readArgs(large) : new Map<string, Sent['args']>();
     const now = performance.now();
@@ -57,13 +61,16 @@ export class Sender {
       if (own === undefined || own === null) return [];
       const opened = this.opened(backlog, row, own);
       if (opened === undefined) return [];
-      const { id, attempt, op, orderingKey, deadlineAt } = row;
+      const { id, attempt, op, orderingKey, deadlineAt, traceparent } = row;
       const remainingMs = Math.max(0, Math.floor(deadlineAt - now));
-      return [{ id, attempt, op, args: opened, key: orderingKey, remainingMs }];
+      const item: DispatchItem = { id, attempt, op, args: opened, key: orderingKey, remainingMs };
+      if (traceparent !== null) item.traceparent = traceparent;
+      return [item];
     });
     for (const dispatches of batches(items, (item) => JSON.stringify(item.args).length + 512)) {
       if (!this.maySend(backlog)) return;
       backlog.link.send({ t: 'dispatch', dispatches });
+      this.steps.tell('sent', dispatches);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   statesBefore,
   type DispatchState,
   type EndedState,
+  type Lane,
 } from './state.js';
 
 /** One broker's word on one attempt. */
@@ -29,9 +30,15 @@ export type Ending = {
   brokerId: string;
   agentId: string | null;
   op: string;
+  lane: Lane;
   orderingKey: string | null;
   originReplica: string;
   state: EndedState;
+  attempt: number;
+  /** Seconds since it was accepted, or was to be sent by its caller's wish, by the database's clock. */
+  ageS: number;
+  /** Seconds since its latest claim; null where it is not claimed. */
+  outS: number | null;
 };
 
 /** What became of a settled row: it ended, or it is pending again. */
@@ -40,6 +47,8 @@ export type Settled = Ending | (Omit<Ending, 'state'> & { state: 'pending' });
 export type Standing = {
   id: string;
   brokerId: string;
+  op: string;
+  lane: Lane;
   state: DispatchState;
   attempt: number;
   errorCode: string | null;
@@ -153,10 +162,10 @@ const SETTLE = statement(
 const STANDINGS = statement(
   'read_standings',
   `
-  select id, broker_id as "brokerId", state, attempt, null as "errorCode"
+  select id, broker_id as "brokerId", op, lane, state, attempt, null as "errorCode"
   from broker_dispatch where id = any ($1::uuid[])
   union all
-  select id, broker_id, state, attempt, error ->> 'code'
+  select id, broker_id, op, lane, state, attempt, error ->> 'code'
   from broker_dispatch_history where id = any ($1::uuid[])
   `,
 );

@@ -17,6 +17,7 @@ import {
 import type { Draft, Idempotency } from './draft.js';
 import { SealedArgs } from './sealed-args.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
+import { Steps } from './steps.js';
 
 const BATCH = 512;
 const LOOK_UP_FOR_MS = 5_000;
@@ -42,6 +43,7 @@ export class Submission {
     private readonly wakes: Wakes,
     private readonly contracts: Contracts,
     private readonly sealed: SealedArgs,
+    private readonly steps: Steps,
   ) {}
 
   /**
@@ -66,7 +68,10 @@ export class Submission {
     this.replica.assertMayAct();
     const [inserted] = await this.store([draft], run);
     if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
-    return () => this.wakeOwner(draft.brokerId, inserted);
+    return () => {
+      this.steps.tell('accepted', [draft]);
+      this.wakeOwner(draft.brokerId, inserted);
+    };
   }
 
   /**
@@ -104,6 +109,8 @@ export class Submission {
   private async insert(drafts: Draft[]): Promise<(Inserted | Error)[]> {
     try {
       const inserted = await this.store(drafts);
+      this.steps.batch('insert', drafts.length);
+      this.accepted(drafts, inserted);
       void this.contracts.judge(drafts);
       return inserted;
     } catch (error) {
@@ -154,7 +161,19 @@ export class Submission {
       }
       if (found.size < ids.length) await new Promise((resolve) => setTimeout(resolve, LOOK_UP_EVERY_MS));
     }
-    return ids.map((id) => found.get(id) ?? new OutcomeUnknown(id, cause));
+    const outcomes = ids.map((id) => found.get(id) ?? new OutcomeUnknown(id, cause));
+    this.accepted(drafts, outcomes);
+    return outcomes;
+  }
+
+  private accepted(drafts: readonly Draft[], outcomes: readonly (Inserted | Error)[]): void {
+    const isStored = (outcome: Inserted | Error | undefined) =>
+      outcome !== undefined && !(outcome instanceof Error) && outcome.seq !== null;
+    const isWhole = outcomes.every(isStored);
+    this.steps.tell(
+      'accepted',
+      isWhole ? drafts : drafts.filter((_draft, place) => isStored(outcomes[place])),
+    );
   }
 }
 

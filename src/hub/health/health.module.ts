@@ -4,6 +4,7 @@ import { ClusterModule } from '../cluster/cluster.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { HealthController } from './health.controller.js';
+import { DispatchMetrics } from './dispatch-metrics.js';
 import { Health } from './health.js';
 import { Metrics } from './metrics.js';
 
@@ -16,7 +17,7 @@ import { Metrics } from './metrics.js';
 @Module({
   imports: [AuthModule, ClusterModule, DispatchModule, RegistryModule],
   controllers: [HealthController],
-  providers: [Health, Metrics],
+  providers: [DispatchMetrics, Health, Metrics],
   exports: [Health, Metrics],
 })
 export class HealthModule {}

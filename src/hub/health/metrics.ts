@@ -1,18 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import { isOp } from '../../protocol/op.js';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
-import { Endings } from '../dispatch/endings.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Links } from '../registry/links.js';
+import { DispatchMetrics } from './dispatch-metrics.js';
 
 /** What this replica measures, for Prometheus. Gauges are read when they are asked for. */
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
-  private readonly ended: Counter<'op' | 'outcome'>;
+  private readonly readRows: () => Promise<void>;
 
   constructor(
     replica: Replica,
@@ -20,20 +19,10 @@ export class Metrics {
     wakes: Wakes,
     loops: Loops,
     dispatch: DispatchLife,
-    endings: Endings,
+    dispatchMetrics: DispatchMetrics,
   ) {
-    const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
-    this.ended = new Counter({
-      name: 'fairlead_dispatches_ended_total',
-      help: 'Dispatches whose end this replica committed, by op and outcome.',
-      labelNames: ['op', 'outcome'],
-      registers,
-    });
-    endings.observe((batch) => {
-      // A row may name an op of a newer release; every other label has the values of docs/metrics.md too.
-      for (const { op, state } of batch) this.ended.inc({ op: isOp(op) ? op : 'other', outcome: state });
-    });
+    this.readRows = dispatchMetrics.register(this.registry);
     this.gauge(
       'fairlead_brokers_connected',
       'Brokers whose connection this replica holds.',
@@ -41,16 +30,6 @@ export class Metrics {
     );
     this.gauge('fairlead_replica_may_act', '1 while the last good beat is young enough.', () =>
       Number(replica.mayAct),
-    );
-    this.gauge(
-      'fairlead_wake_by_notify',
-      '1 while wakes come through NOTIFY, 0 while polls carry the work.',
-      () => Number(wakes.rung === 'notify'),
-    );
-    this.gauge(
-      'fairlead_listener_reconnects',
-      'LISTENs made since the start.',
-      () => wakes.report().reconnects,
     );
     this.gauge('fairlead_loop_faults', 'Most turns in a row that failed, over all background loops.', () =>
       Math.max(0, ...loops.report().map(({ faults }) => faults)),
@@ -60,11 +39,38 @@ export class Metrics {
       'Dispatches sent from here and not yet acked.',
       () => dispatch.here().unacked,
     );
+    this.registerWakes(wakes);
   }
 
   /** @returns the text to serve, and its media type */
   async scrape(): Promise<{ contentType: string; text: string }> {
+    await this.readRows();
     return { contentType: this.registry.contentType, text: await this.registry.metrics() };
+  }
+
+  private registerWakes(wakes: Wakes): void {
+    const registers = [this.registry];
+    this.gauge(
+      'fairlead_wake_by_notify',
+      '1 while wakes come through NOTIFY, 0 while polls carry the work.',
+      () => Number(wakes.rung === 'notify'),
+    );
+    new Counter({
+      name: 'fairlead_listener_reconnects_total',
+      help: 'LISTENs made since the start, the first one among them.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(wakes.report().reconnects);
+      },
+    });
+    const delays = new Histogram({
+      name: 'fairlead_canary_delay_seconds',
+      help: 'How long a canary went through NOTIFY and back; one goes out every 500 ms.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      registers,
+    });
+    wakes.observeCanary((delayMs) => delays.observe(delayMs / 1_000));
   }
 
   private gauge(name: string, help: string, read: () => number): void {

@@ -39,8 +39,8 @@ export function anAgent(given: Partial<AgentDto> = {}): AgentDto {
     detail: null,
     restarts: 0,
     revision: 1,
-    createdAt: ago(200),
-    updatedAt: ago(12),
+    createdAt: ago(7_300),
+    updatedAt: ago(200),
     ...given,
   };
 }
@@ -87,7 +87,7 @@ export function aWhy(given: Partial<WhyDto> = {}): WhyDto {
     facts: [
       { name: 'deadline', value: null, at: ago(-600), ageS: -600 },
       { name: 'attempt', value: '0', at: null, ageS: null },
-      { name: 'blocking command', value: 'running', at: ago(12), ageS: 12 },
+      { name: 'blocking command', value: 'running', at: ago(200), ageS: 200 },
     ],
     ...given,
   };

@@ -9,6 +9,8 @@ import type { ScriptedBroker, ScriptedLink } from '../../support/scripted-broker
 export class WorkingBroker {
   /** Every id in the order in which it was begun; one that stands here twice was done twice. */
   readonly begun: string[] = [];
+  /** The same, as `fairlead verify --witness` takes it. */
+  readonly effects: { dispatchId: string; brokerId: string; op: string; at: string }[] = [];
   private readonly journal = new Map<string, { attempt: number; ended: boolean }>();
   private ending = false;
   private link: ScriptedLink | undefined;
@@ -89,6 +91,8 @@ export class WorkingBroker {
       return;
     }
     this.begun.push(item.id);
+    const at = new Date().toISOString();
+    this.effects.push({ dispatchId: item.id, brokerId: this.broker.id, op: item.op, at });
     const record = { attempt: item.attempt, ended: false };
     this.journal.set(item.id, record);
     setTimeout(() => {

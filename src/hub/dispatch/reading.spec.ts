@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { Reading, type Read } from './reading.js';
+
+const due = (reading: Reading, now = 0): Read => {
+  const read = reading.next(now, 0, true);
+  if (read === undefined) throw new Error('no read is due');
+  return read;
+};
+
+/** A read that finds one row at each of these places. */
+function readTo(reading: Reading, seqs: number[], now = 0): void {
+  const read = due(reading, now);
+  const found = seqs.filter((seq) => seq > read.afterSeq);
+  reading.took(found.length, found.at(-1) ?? read.afterSeq, read);
+}
+
+describe('where the reading of a broker stands', () => {
+  it('begins after the floor that is stored', () => {
+    const reading = new Reading('b');
+    reading.beginAt(40);
+
+    expect(due(reading).afterSeq).toBe(39);
+    expect(reading.floor).toBe(40);
+  });
+
+  it('goes back for a wake that names an earlier row, and stays for one that names a later one', () => {
+    const reading = new Reading('b');
+    readTo(reading, [1, 2, 3]);
+    expect(reading.next(0, 0, true)).toBeUndefined();
+
+    reading.woken(2);
+    expect(due(reading).afterSeq).toBe(1);
+    reading.took(2, 3, { brokerId: 'b', afterSeq: 1, most: 256, wakes: 1 });
+    reading.woken(9);
+    expect(due(reading).afterSeq).toBe(3);
+  });
+
+  it('raises its floor to what it had seen more than ten seconds before', () => {
+    const reading = new Reading('b');
+    readTo(reading, [1, 2, 3]);
+    reading.poll(0);
+    readTo(reading, [1, 2, 3], 0);
+    expect(reading.floor).toBe(1);
+
+    reading.poll(10_001);
+    expect(reading.floor).toBe(1);
+    readTo(reading, [1, 2, 3], 10_001);
+
+    expect(reading.floor).toBe(4);
+  });
+
+  it('keeps its floor below what a read that is under way may still find', () => {
+    const reading = new Reading('b');
+    readTo(reading, [1, 3]);
+    reading.poll(0);
+    readTo(reading, [1, 3], 0);
+    reading.poll(10_001);
+
+    const read = due(reading, 10_001);
+    expect(read.afterSeq).toBe(0);
+    expect(reading.floor).toBe(1);
+    reading.failed(read);
+    expect(reading.floor).toBe(1);
+    readTo(reading, [1, 2, 3], 10_001);
+
+    expect(reading.floor).toBe(4);
+  });
+
+  it('keeps its floor below what it is to read again', () => {
+    const reading = new Reading('b');
+    readTo(reading, [1, 2, 3]);
+    reading.poll(0);
+    readTo(reading, [1, 2, 3], 0);
+    reading.poll(10_001);
+    readTo(reading, [1, 2, 3], 10_001);
+
+    reading.woken(2);
+
+    expect(reading.floor).toBe(2);
+  });
+
+  it('reads everything once in ten minutes, whatever the floor says', () => {
+    const reading = new Reading('b');
+    reading.beginAt(100);
+    readTo(reading, []);
+    reading.poll(0);
+    expect(due(reading, 0).afterSeq).toBe(99);
+
+    reading.poll(600_000);
+
+    expect(due(reading, 600_000).afterSeq).toBe(0);
+  });
+});

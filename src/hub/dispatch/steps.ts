@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import type { DispatchItem } from '../../protocol/frame.js';
+import type { Sent } from './backlog.js';
+import type { Draft } from './draft.js';
+import type { Adopted } from './inventory.repository.js';
+import type { Ending, Settled } from './settle.repository.js';
+import type { Lane } from './state.js';
+
+/** A broker's word that came after the end. */
+export type LateResult = { id: string; attempt: number; op: string; lane: Lane };
+
+/** Each step that this replica made or took note of, and what is known of the commands that made it. */
+export type StepRows = {
+  /** Committed. */
+  accepted: Draft;
+  claimed: Sent;
+  /** On the wire, for the first time or again. */
+  sent: DispatchItem;
+  /** The first word of the broker that it holds the attempt. */
+  acked: Sent;
+  /** The broker's inventory says that it goes on. */
+  adopted: Adopted;
+  /** The broker's inventory says that it is to be done again. */
+  put_back: Adopted;
+  /** The broker says that it failed in a way that may pass. */
+  retried: Settled;
+  cancel_asked: Ending;
+  /** Committed. */
+  ended: Ending;
+  late: LateResult;
+};
+
+export type Step = keyof StepRows;
+
+/** Statements that carry many commands at once. */
+export const BATCHES = ['insert', 'claim', 'settle', 'ack'] as const;
+export type BatchName = (typeof BATCHES)[number];
+
+type Takers = { readonly [S in Step]?: (rows: readonly StepRows[S][]) => void };
+
+export type StepObserver = Takers & {
+  readonly batch?: (name: BatchName, size: number) => void;
+  /** One round of claiming and sending took so long. */
+  readonly reconciled?: (ms: number) => void;
+};
+
+/**
+ * Tells how commands come along, for those who count, measure and log. What happens is told once a batch, after it
+ * is done; an observer must only note it. It may be lost with the process: the trail is the record.
+ */
+@Injectable()
+export class Steps {
+  private readonly observers: StepObserver[] = [];
+
+  observe(observer: StepObserver): void {
+    this.observers.push(observer);
+  }
+
+  tell<S extends Step>(step: S, rows: readonly StepRows[S][]): void {
+    if (rows.length === 0) return;
+    for (const takers of this.observers as readonly Takers[]) takers[step]?.(rows);
+  }
+
+  batch(name: BatchName, size: number): void {
+    for (const observer of this.observers) observer.batch?.(name, size);
+  }
+
+  reconciled(ms: number): void {
+    for (const observer of this.observers) observer.reconciled?.(ms);
+  }
+}

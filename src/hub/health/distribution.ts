@@ -1,0 +1,46 @@
+/** Upper bounds for times of commands, in seconds: from one that is done at once to one that waited for an hour. */
+export const SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600,
+] as const;
+
+/**
+ * How many of the values that were seen lie below each of some bounds. Taking one costs tens of nanoseconds, where an
+ * observation of prom-client costs microseconds: those that see every command have one of these for each label.
+ */
+export class Distribution {
+  /** Of each bound, and past the last one. */
+  private readonly counts: number[];
+  private total = 0;
+  private added = 0;
+
+  constructor(private readonly bounds: readonly number[]) {
+    this.counts = bounds.map(() => 0).concat(0);
+  }
+
+  get count(): number {
+    return this.total;
+  }
+
+  get sum(): number {
+    return this.added;
+  }
+
+  /** A value below zero, which a clock that was set back can make, counts as zero. */
+  take(value: number): void {
+    const seen = value > 0 ? value : 0;
+    let place = 0;
+    while (place < this.bounds.length && seen > (this.bounds[place] ?? Infinity)) place += 1;
+    this.counts[place] = (this.counts[place] ?? 0) + 1;
+    this.total += 1;
+    this.added += seen;
+  }
+
+  /** How many values are at most each bound; the last bound is infinite. */
+  cumulative(): { bound: number; count: number }[] {
+    let count = 0;
+    return this.counts.map((own, place) => {
+      count += own;
+      return { bound: this.bounds[place] ?? Infinity, count };
+    });
+  }
+}

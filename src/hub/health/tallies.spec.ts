@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals';
+import type { StepRows } from '../dispatch/steps.js';
+import { Distribution } from './distribution.js';
+import { Tallies } from './tallies.js';
+
+const ping = { id: 'd', op: 'broker.ping', lane: 'normal' as const, attempt: 1 };
+const claimed = (part: object = {}) =>
+  ({ ...ping, claimedAt: performance.now(), ageS: 0.2, ...part }) as StepRows['claimed'];
+const ended = (part: object = {}) =>
+  ({ ...ping, state: 'succeeded', ageS: 2, outS: 1.5, ...part }) as StepRows['ended'];
+
+function tallyOf(tallies: Tallies, op: string, lane: string) {
+  const found = tallies.all().filter((tally) => tally.op === op && tally.lane === lane);
+  if (found[0] === undefined || found.length > 1) throw new Error('a tally that is not there once');
+  return found[0];
+}
+const pings = (tallies: Tallies) => tallyOf(tallies, 'broker.ping', 'normal');
+
+describe('what is counted of the steps of commands', () => {
+  it.each(['accepted', 'adopted', 'put_back', 'retried', 'cancel_asked', 'late'] as const)(
+    'is each command that was %s, under its op and lane',
+    (step) => {
+      const tallies = new Tallies();
+
+      tallies[step]([ping, ping, { ...ping, op: 'agent.stop', lane: 'control' }]);
+
+      expect(pings(tallies).steps[step]).toBe(2);
+      expect(tallyOf(tallies, 'agent.stop', 'control').steps[step]).toBe(1);
+      const total = tallies.all().flatMap(({ steps }) => Object.values(steps));
+      expect(total.reduce((sum, count) => sum + count)).toBe(3);
+    },
+  );
+
+  it('is every attempt, and how long a command waited for the first', () => {
+    const tallies = new Tallies();
+
+    tallies.claimed([claimed(), claimed({ attempt: 2, ageS: 300 })]);
+
+    expect(pings(tallies).steps.claimed).toBe(2);
+    expect(pings(tallies).seconds.accept_to_claim).toMatchObject({ count: 1, sum: 0.2 });
+  });
+
+  it('is every ack, and its time where the claim is known', () => {
+    const tallies = new Tallies();
+
+    tallies.acked([claimed({ claimedAt: performance.now() - 40 }), claimed({ claimedAt: null })]);
+
+    const { steps, seconds } = pings(tallies);
+    expect(steps.acked).toBe(2);
+    expect(seconds.claim_to_ack.count).toBe(1);
+    expect(seconds.claim_to_ack.sum).toBeGreaterThanOrEqual(0.04);
+    expect(seconds.claim_to_ack.sum).toBeLessThan(1);
+  });
+
+  it('is every ending by its outcome, with its attempts and times; what was never out has no time of that', () => {
+    const tallies = new Tallies();
+
+    tallies.ended([ended({ attempt: 3 }), ended({ state: 'cancelled', attempt: 0, outS: null })]);
+
+    const { ended: outcomes, attempts, seconds } = pings(tallies);
+    expect(outcomes).toEqual({ succeeded: 1, failed: 0, cancelled: 1, expired: 0, dead: 0 });
+    expect(attempts).toMatchObject({ count: 2, sum: 3 });
+    expect(seconds.accept_to_end).toMatchObject({ count: 2, sum: 4 });
+    expect(seconds.claim_to_end).toMatchObject({ count: 1, sum: 1.5 });
+  });
+
+  it('is told as `other` where this release does not know the op', () => {
+    const tallies = new Tallies();
+
+    tallies.accepted([{ ...ping, op: 'agent.of_tomorrow' } as StepRows['accepted']]);
+
+    expect(tallyOf(tallies, 'other', 'normal').steps.accepted).toBe(1);
+    expect(tallies.all().map(({ op }) => op)).not.toContain('agent.of_tomorrow');
+  });
+});
+
+describe('a distribution', () => {
+  it('counts a value with the lowest bound that it does not exceed, and with all above', () => {
+    const distribution = new Distribution([1, 2, 5]);
+
+    for (const value of [1, 1.5, 5, 6]) distribution.take(value);
+
+    expect(distribution.cumulative().map(({ bound, count }) => [bound, count])).toEqual([
+      [1, 1],
+      [2, 2],
+      [5, 3],
+      [Infinity, 4],
+    ]);
+    expect(distribution).toMatchObject({ count: 4, sum: 13.5 });
+  });
+
+  it('takes what lies below zero for zero, so that its sum never falls', () => {
+    const distribution = new Distribution([1]);
+
+    distribution.take(-3);
+
+    expect(distribution).toMatchObject({ count: 1, sum: 0 });
+  });
+});

@@ -1,0 +1,110 @@
+import { OPS } from '../../protocol/op.js';
+import { ENDED_STATES, LANES, type EndedState, type Lane } from '../dispatch/state.js';
+import type { Step, StepObserver, StepRows } from '../dispatch/steps.js';
+import { Distribution, SECONDS } from './distribution.js';
+
+/** Steps that are counted as they are; an ending is counted by its outcome. */
+export const COUNTED = [
+  'accepted',
+  'claimed',
+  'acked',
+  'adopted',
+  'put_back',
+  'retried',
+  'cancel_asked',
+  'late',
+] as const satisfies readonly Step[];
+type Counted = (typeof COUNTED)[number];
+
+export const TIMED = ['accept_to_claim', 'claim_to_ack', 'claim_to_end', 'accept_to_end'] as const;
+type Timed = (typeof TIMED)[number];
+
+const ATTEMPTS = [0, 1, 2, 3, 5, 10, 20] as const;
+
+/** What was counted and measured of the commands of one op and lane. */
+export type Tally = {
+  op: string;
+  lane: Lane;
+  steps: Record<Counted, number>;
+  ended: Record<EndedState, number>;
+  seconds: Record<Timed, Distribution>;
+  attempts: Distribution;
+};
+
+/** Of a row that names an op of a newer release. */
+const OTHER = 'other';
+
+/** Counts what `Steps` tells. Everything here is plain arithmetic, since every command passes several times. */
+export class Tallies implements StepObserver {
+  private readonly byOp = new Map<string, Record<Lane, Tally>>();
+  private readonly others: Record<Lane, Tally>;
+
+  constructor() {
+    for (const op of Object.keys(OPS)) this.byOp.set(op, byLane(op));
+    this.others = byLane(OTHER);
+  }
+
+  readonly accepted = this.counting('accepted');
+  readonly adopted = this.counting('adopted');
+  readonly put_back = this.counting('put_back');
+  readonly retried = this.counting('retried');
+  readonly cancel_asked = this.counting('cancel_asked');
+  readonly late = this.counting('late');
+
+  claimed(this: Tallies, rows: readonly StepRows['claimed'][]): void {
+    for (const row of rows) {
+      const tally = this.of(row);
+      tally.steps.claimed += 1;
+      // A later attempt says how long failures took, and not how long a command waits for its turn.
+      if (row.attempt === 1 && row.ageS !== null) tally.seconds.accept_to_claim.take(row.ageS);
+    }
+  }
+
+  acked(this: Tallies, rows: readonly StepRows['acked'][]): void {
+    const now = performance.now();
+    for (const row of rows) {
+      const tally = this.of(row);
+      tally.steps.acked += 1;
+      if (row.claimedAt !== null) tally.seconds.claim_to_ack.take((now - row.claimedAt) / 1_000);
+    }
+  }
+
+  ended(this: Tallies, rows: readonly StepRows['ended'][]): void {
+    for (const row of rows) {
+      const tally = this.of(row);
+      tally.ended[row.state] += 1;
+      tally.attempts.take(row.attempt);
+      tally.seconds.accept_to_end.take(row.ageS);
+      if (row.outS !== null) tally.seconds.claim_to_end.take(row.outS);
+    }
+  }
+
+  all(): Tally[] {
+    return [...this.byOp.values(), this.others].flatMap((lanes) => Object.values(lanes));
+  }
+
+  private counting(step: Counted) {
+    return (rows: readonly { op: string; lane: Lane }[]): void => {
+      for (const row of rows) this.of(row).steps[step] += 1;
+    };
+  }
+
+  private of({ op, lane }: { op: string; lane: Lane }): Tally {
+    return (this.byOp.get(op) ?? this.others)[lane];
+  }
+}
+
+function byLane(op: string): Record<Lane, Tally> {
+  return record(LANES, (lane) => ({
+    op,
+    lane,
+    steps: record(COUNTED, () => 0),
+    ended: record(ENDED_STATES, () => 0),
+    seconds: record(TIMED, () => new Distribution(SECONDS)),
+    attempts: new Distribution(ATTEMPTS),
+  }));
+}
+
+function record<K extends string, V>(keys: readonly K[], value: (key: K) => V): Record<K, V> {
+  return Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;
+}
