@@ -101,6 +101,7 @@ export class Executor {
     this.isStopped = true;
     this.markStopped();
     await this.turns.idle();
+    this.results.stop();
   }
 
   async confirmed(ids: readonly string[]): Promise<void> {
