@@ -128,6 +128,7 @@ export class Executor {
     this.isStopped = true;
     this.markStopped();
     await this.turns.idle();
+    this.results.stop();
   }
 
   /**

@@ -33,6 +33,17 @@ function telling(records: JournalRecord[]) {
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('Results', () => {
+  it('tells and reads nothing once it is stopped', async () => {
+    const { results, sent, link, links } = telling([ended(1, 'a')]);
+    links.push(link('only', true));
+
+    results.tell(idOf(1));
+    results.stop();
+    await settle();
+
+    expect(sent).toEqual([]);
+  });
+
   it('tells what is ready in the same moment in one frame, each once', async () => {
     const { results, sent, link, links } = telling([ended(1, 'a'), ended(2, 'b')]);
     links.push(link('only', true));

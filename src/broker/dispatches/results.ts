@@ -14,6 +14,7 @@ export type Wire = {
 export class Results {
   private readonly untold = new Set<string>();
   private isTelling = false;
+  private isStopped = false;
 
   constructor(
     private readonly journal: Journal,
@@ -28,8 +29,14 @@ export class Results {
     setImmediate(() => this.flush());
   }
 
+  /** Nothing is told any more, and nothing read: the journal may close. */
+  stop(): void {
+    this.isStopped = true;
+  }
+
   private flush(): void {
     this.isTelling = false;
+    if (this.isStopped) return;
     const link = this.wire.links().find(({ isOpen }) => isOpen);
     const results = [...this.untold].flatMap((id) => {
       const record = this.journal.findOnDisk(id);

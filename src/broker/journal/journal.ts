@@ -148,7 +148,9 @@ export class Journal {
     for (const { id } of old) this.standings.delete(id);
   }
 
+  /** From here on nothing is on record, for whoever still asks. */
   async close(): Promise<void> {
+    this.standings.clear();
     await this.store.close();
   }
 

@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import { MIGRATIONS } from './migrations.js';
+import { PoolClient } from './pool-client.js';
 import { ANSWER_WITHIN_MS, COLUMN_TYPES, CONNECT_WITHIN_MS, SESSION_OPTIONS } from './session.js';
 
 const POOL_SIZE = 10;
@@ -28,6 +29,7 @@ export function makeDataSource(
     // The pool's idle connections fail when the server goes; the statement that needs one says so itself.
     poolErrorHandler: () => undefined,
     extra: {
+      Client: PoolClient,
       query_timeout: ANSWER_WITHIN_MS,
       types: COLUMN_TYPES,
       options: SESSION_OPTIONS,
