@@ -11,7 +11,8 @@ cross join lateral (
          dispatch.attempt > 0 as "restsWithKey",
          dispatch.cancel_requested_at is not null as "cancelRequested",
          case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
-         greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs"
+         greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
+         dispatch.initiator ->> 'traceparent' as traceparent
   from broker_dispatch dispatch
   where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
   order by dispatch.seq
@@ -75,13 +76,15 @@ claimed as (
   from claimable
   where dispatch.id = claimable.id
   returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
-            greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms
+            greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
+            extract(epoch from now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
 )
 select asking.broker_id as "brokerId",
        bool_or(owned.broker_id is not null) as owned,
        coalesce(
          json_agg(json_build_object(
-           'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms
+           'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms,
+           'ageS', claimed.age_s
          ) order by claimed.seq) filter (where claimed.id is not null),
          '[]'
        ) as claimed

@@ -47,8 +47,10 @@ ended as (
   returning *
 )
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state from ended;
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS" from ended;
 
 -- cancel_dispatch
 with locked as materialized (
@@ -94,12 +96,16 @@ marked as (
 select found.*, connection.replica_id as owner
 from (
   select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state, true as "hasEnded" from ended
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS", true as "hasEnded" from ended
   union all
   select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state, false
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS", false
   from broker_dispatch where id in (select id from locked where state <> 'pending')
 ) found
 left join broker_connection connection on connection.broker_id = found."brokerId";
@@ -146,8 +152,10 @@ ended as (
   returning *
 )
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state from ended;
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS" from ended;
 
 -- lapse_link_bound
 with locked as materialized (
@@ -187,8 +195,10 @@ ended as (
   returning *
 )
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state from ended;
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS" from ended;
 
 -- bind_to_link
 update broker_dispatch

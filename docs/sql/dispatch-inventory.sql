@@ -89,18 +89,22 @@ ended as (
   returning *
 )
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS",
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", verdict from kept
 union all
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS",
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", out.verdict from ended join out using (id)
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null from owned;
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from owned;
 
 -- find_ids_not_live
 select asked.id

@@ -92,7 +92,13 @@ select trail from broker_dispatch_history where id = $1;
 select id from broker_dispatch_history where id = any ($1::uuid[]);
 
 -- count_live_dispatches
-select state, count(*) as count,
-       coalesce(extract(epoch from now() - min(created_at)), 0)::double precision as "oldestS"
-from broker_dispatch
-group by state;
+select dispatch.state, count(*) as count,
+       coalesce(extract(epoch from now() - min(dispatch.created_at)), 0)::double precision as "oldestS",
+       count(*) filter (
+         where connection.replica_id is not null
+           and greatest(dispatch.created_at, dispatch.not_before, dispatch.retry_at, dispatch.claimed_at)
+               < now() - interval '5 minutes'
+       ) as stuck
+from broker_dispatch dispatch
+left join broker_connection connection on connection.broker_id = dispatch.broker_id
+group by dispatch.state;

@@ -94,18 +94,22 @@ ended as (
   returning *
 )
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state from ended
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS" from ended
 union all
 select 
-  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-  origin_replica as "originReplica", state from retried;
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
+  extract(epoch from now() - claimed_at)::double precision as "outS" from retried;
 
 -- read_standings
-select id, broker_id as "brokerId", state, attempt, null as "errorCode"
+select id, broker_id as "brokerId", op, lane, state, attempt, null as "errorCode"
 from broker_dispatch where id = any ($1::uuid[])
 union all
-select id, broker_id, state, attempt, error ->> 'code'
+select id, broker_id, op, lane, state, attempt, error ->> 'code'
 from broker_dispatch_history where id = any ($1::uuid[]);
 
 -- note_late_results

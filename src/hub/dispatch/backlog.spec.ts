@@ -106,7 +106,7 @@ describe('the backlog of a broker', () => {
   it('takes no ack of an earlier attempt for one of the attempt that is out', () => {
     const backlog = ready();
     read(backlog, [row(1)]);
-    backlog.claimed({ id: 'd1', attempt: 2, remainingMs: 60_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 2, remainingMs: 60_000, ageS: 0 }, 0);
 
     backlog.acked('d1', 1);
 
@@ -192,7 +192,7 @@ describe('the backlog of a broker', () => {
   it('gives sent rows again whose ack is overdue, once a period', () => {
     const backlog = ready();
     read(backlog, [row(1)]);
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
 
     expect(backlog.overdueAcks(9_999)).toEqual([]);
     expect(backlog.overdueAcks(10_000).map(({ id }) => id)).toEqual(['d1']);
@@ -275,8 +275,8 @@ describe('the backlog of a broker', () => {
   it('asks to stop what its caller gave up and what is past its deadline, once a period until it is over', () => {
     const backlog = ready();
     read(backlog, [row(1), row(2), row(3)]);
-    for (const id of ['d1', 'd2', 'd3']) backlog.claimed({ id, attempt: 1, remainingMs: 60_000 }, 0);
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000 }, 0);
+    for (const id of ['d1', 'd2', 'd3']) backlog.claimed({ id, attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
     backlog.out.cancelRequested('d2');
 
     const asked = (now: number) => backlog.out.toStop(now).map(({ id }) => id);

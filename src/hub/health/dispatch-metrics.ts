@@ -10,7 +10,7 @@ import { COUNTED, Tallies, TIMED, type Tally } from './tallies.js';
 const ROWS_WITHIN_MS = 2_000;
 
 const COUNTERS: Readonly<Record<(typeof COUNTED)[number], [name: string, help: string]>> = {
-  accepted: ['fairlead_dispatches_accepted_total', 'Dispatches that this replica committed.'],
+  accepted: ['fairlead_dispatches_accepted_total', 'Dispatches whose acceptance this replica committed.'],
   claimed: ['fairlead_dispatches_claimed_total', 'Attempts: dispatches claimed here, each time anew.'],
   acked: ['fairlead_dispatches_acked_total', 'Attempts that the broker said here that it holds.'],
   adopted: ['fairlead_dispatches_adopted_total', 'Dispatches that went on over a new link of their broker.'],
@@ -132,10 +132,13 @@ export class DispatchMetrics {
   private registerDepths(registers: Registry[]): () => Promise<void> {
     const gauge = (name: string, help: string) => new Gauge({ name, help, labelNames: ['state'], registers });
     const live = gauge('fairlead_dispatches_live', 'Live dispatches of the whole hub.');
-    const oldest = gauge('fairlead_dispatches_oldest_seconds', 'Age of the oldest of them, 0 without any.');
+    const oldest = gauge(
+      'fairlead_dispatches_oldest_seconds',
+      'Age of the oldest live dispatch of the whole hub, 0 without any.',
+    );
     const stuck = gauge(
       'fairlead_dispatches_stuck',
-      'Those of them that are due, or out, for over 5 min though their broker is connected.',
+      'Live dispatches of the whole hub that are due, or out, for over 5 min though their broker is connected.',
     );
     return async () => {
       const rows = await within(ROWS_WITHIN_MS, this.life.rows()).catch(() => undefined);

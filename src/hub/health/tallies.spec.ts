@@ -67,7 +67,7 @@ describe('what is counted of the steps of commands', () => {
   it('is told as `other` where this release does not know the op', () => {
     const tallies = new Tallies();
 
-    tallies.accepted([{ ...ping, op: 'agent.of_tomorrow' } as StepRows['accepted']]);
+    tallies.accepted([{ ...ping, op: 'agent.of_tomorrow' }]);
 
     expect(tallyOf(tallies, 'other', 'normal').steps.accepted).toBe(1);
     expect(tallies.all().map(({ op }) => op)).not.toContain('agent.of_tomorrow');
