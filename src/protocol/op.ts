@@ -12,7 +12,23 @@ export type ProcessSpec = {
   environment: Record<string, string>;
   limits: ProcessLimits;
   restart: RestartPolicy;
+  /** Left out: `closed`, as in orders from before there was a choice. */
+  stdin?: Stdin;
 };
+
+export const STDINS = ['closed', 'messages'] as const;
+
+/**
+ * What a command reads on its standard input: nothing at all, or one line of JSON for each message. Not every command
+ * may be given an open one: many read theirs to its end before they do anything.
+ */
+export type Stdin = (typeof STDINS)[number];
+
+/** Who sent a message. */
+export type Sender = { kind: 'person' | 'hub'; id: string; name: string };
+
+/** What an agent gets to read, as one line of JSON. */
+export type Message = { id: string; from: Sender; text: string; sentAt: string };
 
 /**
  * null means not limited. Each ends what exceeds it. Those of each process are the kernel's; those of all its
@@ -73,6 +89,7 @@ export type OpArgs = {
   };
   'agent.delete': { agentId: string; runId: string | null; graceMs: number };
   'agent.logs': { agentId: string; lines: number };
+  'agent.message': { agentId: string; message: Message };
 };
 
 export type OpBody = {
@@ -82,6 +99,8 @@ export type OpBody = {
   'agent.restart': { runId: string; pid: number };
   'agent.delete': Record<string, never>;
   'agent.logs': { lines: string[]; truncated: boolean };
+  /** The run whose command was given it: every byte is in its pipe, which says nothing of its reading. */
+  'agent.message': { runId: string };
 };
 
 export type Op = keyof OpArgs;
@@ -117,6 +136,7 @@ export const OPS: Readonly<Record<Op, OpContract>> = {
   },
   'agent.delete': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
   'agent.logs': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
+  'agent.message': { repeatable: false, holds: 'ack', secrets: [], capability: 'runtime.process' },
 };
 
 /** Ops that let go of their ordering key once the broker's journal holds them. */

@@ -11,11 +11,13 @@
  *   stop.json     broker  the command is to stop: nothing starts it again
  *   exit.json     shim    the run is over: the command has ended for good, or could not start
  *   output.log    shim    what it wrote, with older parts in output.log.1 and so on
+ *   inbox/        both    messages for the command: see Inbox
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
 import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
+import { Inbox } from './inbox.js';
 import { OUTPUT_NAME } from './output.js';
 import { identify, isAlive, type ProcessIdentity } from '../process-identity.js';
 
@@ -72,6 +74,10 @@ export class RunFolder {
 
   get outputPath(): string {
     return join(this.path, OUTPUT_NAME);
+  }
+
+  get inbox(): Inbox {
+    return new Inbox(join(this.path, 'inbox'));
   }
 
   /** Makes the folder with its order, unless it is there. */

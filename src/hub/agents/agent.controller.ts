@@ -1,5 +1,5 @@
-import { applyDecorators, Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
 import { Asks, type Asking } from '../dispatch/caller.js';
@@ -8,6 +8,7 @@ import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
 import { readPage } from '../http/page.js';
 import { WaitS } from '../http/prefer.js';
 import { Agents } from './agents.js';
+import { Commands } from './commands.js';
 import {
   AgentDto,
   AgentPageDto,
@@ -104,18 +105,4 @@ export class AgentController {
   private async act(verb: Verb, agent: string, asking: Asking, waitS: number, reply: FastifyReply) {
     return answer(reply, await this.agents.act(verb, agent, asking, waitS));
   }
-}
-
-/** What every verb on an agent takes and answers. */
-function Commands(): MethodDecorator {
-  return applyDecorators(
-    ApiHeader({ name: 'Idempotency-Key', required: false }),
-    ApiHeader({
-      name: 'Prefer',
-      required: false,
-      description: '`wait=N`: hold the answer for the end, N seconds.',
-    }),
-    ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended.' }),
-    ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'It is on record, and has not ended.' }),
-  );
 }
