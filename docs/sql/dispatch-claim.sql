@@ -5,7 +5,11 @@ select ahead.*
 from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_seq, most)
 cross join lateral (
   select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
-         dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+         dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
+         greatest(0, ceil(extract(epoch from greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000), 0)::bigint
+           as "restMs",
+         dispatch.attempt > 0 as "restsWithKey",
+         dispatch.cancel_requested_at is not null as "cancelRequested",
          case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
          greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs"
   from broker_dispatch dispatch
@@ -31,12 +35,13 @@ owned as materialized (
   for share of connection
 ),
 locked as materialized (
-  select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key
+  select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
   from broker_dispatch dispatch
   join owned on owned.broker_id = dispatch.broker_id
   where dispatch.id = any ($4::uuid[])
     and dispatch.state = any ($5::text[])
     and dispatch.deadline_at > now()
+    and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
   order by dispatch.seq
   for update of dispatch skip locked
 ),
@@ -49,7 +54,11 @@ claimable as (
     where other.broker_id = locked.broker_id
       and other.ordering_key = locked.ordering_key
       and other.id <> locked.id
-      and (other.seq < locked.seq or other.state <> all ($5::text[]))
+      and case
+        when other.state <> all ($5::text[]) then not (other.state = 'running' and other.op = any ($7::text[]))
+        when other.seq > locked.seq then locked.contract = 'latest_only' and other.contract = 'latest_only'
+        else other.attempt > 0 or coalesce(other.not_before <= clock_timestamp(), true)
+      end
   )
 ),
 claimed as (

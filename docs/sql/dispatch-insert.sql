@@ -1,48 +1,68 @@
 -- src/hub/dispatch/insert.repository.ts
 
 -- insert_dispatches
-with input as materialized (
-  select input.*,
-         broker.id is not null as known,
-         input.capability is null or broker.capabilities is null or broker.capabilities ? input.capability
-           as capable
+with counted as materialized (
+  select asked.broker_id, live.depth
+  from unnest($18::uuid[]) as asked (broker_id)
+  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  cross join lateral (
+    select count(*) as depth from (
+      select from broker_dispatch dispatch
+      where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
+      limit $19
+    ) live
+  ) live
+),
+input as materialized (
+  select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
+           when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
+             then 'full'
+         end as refusal
   from unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::double precision[], $10::text[], $11::text[], $12::text[], $13::text[]
+    $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
+    $16::text[]
   ) with ordinality as input (
     id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-    deadline_s, initiator, scope, key, request_hash, place
+    deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, place
   )
   left join broker on broker.id = input.broker_id and broker.revoked_at is null
+  left join broker_connection connection on connection.broker_id = input.broker_id
+  left join counted on counted.broker_id = input.broker_id
 ),
 kept as (
   insert into idempotency_key (scope, key, request_hash, subject_id)
   select scope, key, request_hash, id
   from input
-  where key is not null and known and capable
+  where key is not null and refusal is null
   order by scope, key
   on conflict do nothing
   returning subject_id
 ),
 inserted as (
   insert into broker_dispatch
-    (id, broker_id, agent_id, op, args, lane, ordering_key, state, deadline_at, origin_replica, initiator, trail)
-  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending',
-         now() + make_interval(secs => deadline_s), $14::uuid, initiator::jsonb,
-         jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $14::uuid))
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
+         case when contract = any ($20::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $17::uuid))
   from input
-  where known and capable and (key is null or exists (select from kept where kept.subject_id = input.id))
+  where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
   order by place
   returning id, seq
 )
-select input.id, inserted.seq, input.known, input.capable, connection.replica_id as owner
+select input.id, inserted.seq, input.refusal, input.owner, input.depth
 from input
 left join inserted on inserted.id = input.id
-left join broker_connection connection on connection.broker_id = input.broker_id
 order by input.place;
 
 -- find_stored_dispatches
-select stored.id, stored.seq, true as known, true as capable, connection.replica_id as owner
+select stored.id, stored.seq, null as refusal, connection.replica_id as owner, null as depth
 from (
   select id, seq, broker_id from broker_dispatch where id = any ($1::uuid[])
   union all

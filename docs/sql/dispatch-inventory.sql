@@ -6,13 +6,18 @@ with owned as materialized (
   where broker_id = $1 and replica_id = $2 and epoch = $3
   for share
 ),
-out as materialized (
+judged as materialized (
   select dispatch.id,
          case
            when said.status in ('running', 'ended') and said.attempt = dispatch.attempt then 'adopt'
-           when said.status in ('running', 'ended') then 'repeat'
-           when said.status is null and dispatch.claim_journal = $4 then 'requeue'
+           when said.status in ('running', 'ended') and dispatch.state = any ($14::text[]) then 'resend'
+           when said.status is null and dispatch.claim_journal = $4 then case
+             when dispatch.cancel_requested_at is not null then 'cancel'
+             when dispatch.contract = any ($13::text[]) then 'lapse'
+             else 'requeue'
+           end
            when dispatch.op <> all ($8::text[]) then 'fail'
+           when dispatch.cancel_requested_at is not null or dispatch.contract = any ($13::text[]) then 'fail'
            when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
            else 'retry'
          end as verdict
@@ -23,66 +28,87 @@ out as materialized (
   order by dispatch.seq
   for update of dispatch
 ),
+out as materialized (
+  select judged.*, verdict in ('adopt', 'resend') as is_held,
+         case verdict when 'adopt' then $10 when 'requeue' then $11 when 'retry' then $11
+                      else $12::jsonb ->> verdict end as next_state
+  from judged
+),
 kept as (
   update broker_dispatch dispatch
-  set state = case when out.verdict = 'adopt' then $10 else $11 end,
-      claimed_by = case when out.verdict = 'adopt' then $2::uuid end,
-      claim_epoch = case when out.verdict = 'adopt' then $3::bigint end,
-      claim_journal = case when out.verdict = 'adopt' then $4::uuid end,
-      claimed_at = case when out.verdict = 'adopt' then dispatch.claimed_at end,
+  set state = coalesce(out.next_state, dispatch.state),
+      claimed_by = case when out.is_held then $2::uuid end,
+      claim_epoch = case when out.is_held then $3::bigint end,
+      claim_journal = case when out.is_held then $4::uuid end,
+      claimed_at = case when out.is_held then dispatch.claimed_at end,
       failures = dispatch.failures + case when out.verdict = 'retry' then 1 else 0 end,
       trail = append_step(dispatch.trail, jsonb_build_object(
-        'state', case when out.verdict = 'adopt' then $10 else $11 end, 'at', clock_timestamp(),
+        'state', coalesce(out.next_state, dispatch.state), 'at', clock_timestamp(),
         'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
         'reason', case out.verdict
           when 'adopt' then 'adopted'
-          when 'repeat' then 'known_by_another_attempt'
+          when 'resend' then 'known_by_another_attempt'
           when 'requeue' then 'never_begun'
           else 'begun_and_lost'
         end
       ))
   from out
-  where dispatch.id = out.id and out.verdict in ('adopt', 'repeat', 'requeue', 'retry')
-  returning dispatch.id, dispatch.seq, dispatch.broker_id, dispatch.agent_id, dispatch.op, dispatch.ordering_key,
-            dispatch.origin_replica, dispatch.state, dispatch.attempt,
-            case when out.verdict = 'adopt' then 'adopt' else 'requeue' end as verdict
+  where dispatch.id = out.id and out.verdict in ('adopt', 'resend', 'requeue', 'retry')
+  returning dispatch.*, case when out.verdict = 'retry' then 'requeue' else out.verdict end as verdict
 ),
 removed as (
   delete from broker_dispatch dispatch
   using out
-  where dispatch.id = out.id and out.verdict in ('fail', 'exhaust')
-  returning dispatch.*, out.verdict,
-            case out.verdict when 'fail' then $12 else $13 end as ended_state,
-            jsonb_build_object('code', 'outcome_unknown', 'retryable', false,
-                               'message', 'The broker lost its record of this command after it was sent.') as error
+  where dispatch.id = out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
+  returning dispatch.*, out.verdict, out.next_state as ended_state,
+            case
+              when out.verdict = 'lapse' then jsonb_build_object(
+                'code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                'message', 'The link that it went out on ended before it was begun.')
+              when out.verdict <> 'cancel' then jsonb_build_object(
+                'code', 'outcome_unknown', 'retryable', false,
+                'message', 'The broker lost its record of this command after it was sent.')
+            end as ended_error
 ),
 ended as (
-  insert into broker_dispatch_history
-    (id, seq, broker_id, agent_id, op, args, lane, ordering_key, state, attempt, failures, max_failures,
-     deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator, trail,
-     created_at, result, error)
-  select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures + 1, max_failures,
-         deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
+  insert into broker_dispatch_history (
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+         ended_state, failures + case when verdict in ('fail', 'exhaust') then 1 else 0 end, null, ended_error,
          append_step(trail, jsonb_build_object(
-           'state', ended_state, 'at', clock_timestamp(), 'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', attempt,
-           'reason', 'outcome_unknown'
-         )),
-         created_at, null, error
+           'state', ended_state, 'at', clock_timestamp(), 'replica', $2::uuid, 'epoch', $3::bigint,
+           'attempt', attempt, 'reason', coalesce(ended_error ->> 'code', 'stopped')
+         ))
   from removed
-  returning id, seq, broker_id, agent_id, op, ordering_key, origin_replica, state, attempt
+  returning *
 )
-select kept.id, kept.seq, kept.broker_id as "brokerId", kept.agent_id as "agentId", kept.op,
-       kept.ordering_key as "orderingKey", kept.origin_replica as "originReplica", kept.state, kept.attempt,
-       kept.verdict, true as owned
-from kept
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+       greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
+       cancel_requested_at is not null as "cancelRequested", verdict from kept
 union all
-select ended.id, ended.seq, ended.broker_id, ended.agent_id, ended.op, ended.ordering_key, ended.origin_replica,
-       ended.state, ended.attempt, out.verdict, true
-from ended join out on out.id = ended.id
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+       greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
+       cancel_requested_at is not null as "cancelRequested", out.verdict from ended join out using (id)
 union all
-select null, null, null, null, null, null, null, null, null, null, true from owned;
+select null, null, null, null, null, null, null, null, null, null, null, null from owned;
 
 -- find_ids_not_live
 select asked.id
 from unnest($1::uuid[]) as asked (id)
 where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id);
+
+-- read_dispatches_out
+select asked.id, dispatch.seq, dispatch.state = any ($2::text[]) as "isOut",
+       dispatch.cancel_requested_at is not null as "cancelRequested"
+from unnest($1::uuid[]) as asked (id)
+left join broker_dispatch dispatch on dispatch.id = asked.id;

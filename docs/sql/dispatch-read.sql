@@ -5,6 +5,9 @@ select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
        null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
@@ -25,6 +28,9 @@ select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
 from broker_dispatch_history dispatch
@@ -37,6 +43,9 @@ select listed.* from (
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
          null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
@@ -48,12 +57,16 @@ select listed.* from (
     and ($2::uuid is null or dispatch.broker_id = $2)
     and ($3::uuid is null or dispatch.agent_id = $3)
     and ($4::text is null or dispatch.state = $4)
+    and ($6::text is null or dispatch.op = $6)
   union all
   (
     select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
     from broker_dispatch_history dispatch
@@ -62,6 +75,7 @@ select listed.* from (
       and ($2::uuid is null or dispatch.broker_id = $2)
       and ($3::uuid is null or dispatch.agent_id = $3)
       and ($4::text is null or dispatch.state = $4)
+      and ($6::text is null or dispatch.op = $6)
     order by dispatch.id desc
     limit $5
   )

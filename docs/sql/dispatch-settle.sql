@@ -24,10 +24,19 @@ where dispatch.id = locked.id;
 with said as materialized (
   select *
   from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[])
-    as said (id, broker_id, attempt, ended_state, result, error)
+    as said (id, broker_id, attempt, word, result, error)
 ),
 locked as materialized (
-  select dispatch.id, said.ended_state, said.result::jsonb, said.error::jsonb
+  select dispatch.id, said.result::jsonb as said_result, said.error::jsonb as said_error,
+         case
+           when said.word = 'retry' and (dispatch.cancel_requested_at is not null
+                                         or dispatch.contract = any ($9::text[])
+                                         or dispatch.deadline_at <= now()) then 'fail'
+           when said.word = 'retry' and dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
+           when said.word = 'cancel' and dispatch.cancel_requested_at is null and dispatch.deadline_at <= now()
+             then 'expire'
+           else said.word
+         end as happening
   from said
   join broker_dispatch dispatch on dispatch.id = said.id
   where dispatch.broker_id = said.broker_id
@@ -36,27 +45,58 @@ locked as materialized (
   order by dispatch.seq
   for update of dispatch
 ),
+retried as (
+  update broker_dispatch dispatch
+  set state = $10::jsonb ->> locked.happening,
+      failures = dispatch.failures + 1,
+      claimed_by = null,
+      claim_epoch = null,
+      claim_journal = null,
+      claimed_at = null,
+      retry_at = clock_timestamp() + make_interval(secs => random() * least(300, power(2, dispatch.failures))),
+      trail = append_step(dispatch.trail, jsonb_build_object(
+        'state', $10::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
+        'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'
+      ))
+  from locked
+  where dispatch.id = locked.id and locked.happening = 'retry'
+  returning dispatch.*
+),
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id
-  returning dispatch.*, locked.ended_state, locked.result, locked.error
+  where dispatch.id = locked.id and locked.happening <> 'retry'
+  returning dispatch.*, locked.happening, $10::jsonb ->> locked.happening as ended_state, locked.said_result,
+            case when locked.happening = 'expire' then jsonb_build_object(
+              'code', 'deadline_passed', 'message', 'The deadline passed, and the broker stopped it.',
+              'retryable', false, 'data', jsonb_build_object('effect', 'stopped')
+            ) else locked.said_error end as said_error
+),
+ended as (
+  insert into broker_dispatch_history (
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+         ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
+         append_step(trail, jsonb_strip_nulls(jsonb_build_object(
+           'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
+           'attempt', attempt, 'reason', said_error ->> 'code'
+         )))
+  from removed
+  returning *
 )
-insert into broker_dispatch_history (
-  id, seq, broker_id, agent_id, op, args, lane, ordering_key, state, attempt, failures, max_failures,
-  deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator, trail,
-  created_at, result, error)
-select id, seq, broker_id, agent_id, op, args, lane, ordering_key, ended_state, attempt, failures, max_failures,
-       deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
-       append_step(trail, jsonb_strip_nulls(jsonb_build_object(
-         'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch, 'attempt', attempt,
-         'reason', error ->> 'code'
-       ))),
-       created_at, result, error
-from removed
-
-returning id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-          origin_replica as "originReplica", state;
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state from ended
+union all
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state from retried;
 
 -- read_standings
 select id, broker_id as "brokerId", state, attempt, null as "errorCode"
@@ -72,40 +112,3 @@ set trail = append_step(ended.trail, jsonb_build_object(
 ))
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[]) as late (id, broker_id, attempt, outcome)
 where ended.id = late.id and ended.broker_id = late.broker_id;
-
--- expire_overdue
-with locked as materialized (
-  select dispatch.id, dispatch.state
-  from broker_dispatch dispatch
-  where dispatch.state = any ($1::text[])
-    and dispatch.deadline_at < case when dispatch.state = 'pending' then now() else now() - interval '30 seconds' end
-  order by dispatch.seq
-  limit $2
-  for update of dispatch skip locked
-),
-removed as (
-  delete from broker_dispatch dispatch
-  using locked
-  where dispatch.id = locked.id
-  returning dispatch.*,
-    case when dispatch.state = 'pending'
-      then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was sent.',
-                              'retryable', false, 'data', jsonb_build_object('effect', 'none'))
-      else jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed without the broker''s word.',
-                              'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
-    end as error
-)
-insert into broker_dispatch_history (
-  id, seq, broker_id, agent_id, op, args, lane, ordering_key, state, attempt, failures, max_failures,
-  deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator, trail,
-  created_at, result, error)
-select id, seq, broker_id, agent_id, op, args, lane, ordering_key, $3, attempt, failures, max_failures,
-       deadline_at, claimed_by, claim_epoch, claim_journal, claimed_at, origin_replica, initiator,
-       append_step(trail, jsonb_build_object(
-         'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt, 'reason', 'deadline_passed'
-       )),
-       created_at, null, error
-from removed
-
-returning id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
-          origin_replica as "originReplica", state;

@@ -18,8 +18,8 @@ described as (
 ),
 connected as (
   insert into broker_connection as held
-    (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id)
-  select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6
+    (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id, window_size)
+  select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6, $10
   from described
   on conflict (broker_id) do update
   set replica_id = excluded.replica_id,
@@ -28,6 +28,7 @@ connected as (
       transport = excluded.transport,
       boot_id = excluded.boot_id,
       journal_id = excluded.journal_id,
+      window_size = excluded.window_size,
       since = now(),
       released_at = null,
       release_reason = null

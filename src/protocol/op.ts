@@ -74,6 +74,30 @@ export const RESTARTS = {
 
 export const NO_RESTART: RestartPolicy = { policy: 'never', maxRestarts: RESTARTS.maxDefault };
 
+export const RUN_STATES = ['starting', 'running', 'stopping', 'ended', 'vanished'] as const;
+
+/** How an agent's latest run is, as its broker sees it. */
+export type Inspection = {
+  runId: string;
+  /** `vanished`: it is over, and nobody was there to see how. */
+  state: (typeof RUN_STATES)[number];
+  /** Of the command that was started last; null where none was. */
+  pid: number | null;
+  /** RFC 3339, by the broker's clock. */
+  startedAt: string | null;
+  restarts: number;
+  exitCode: number | null;
+  detail: string | null;
+  /** Whether its supervisor lives. */
+  isSupervised: boolean;
+  stdin: Stdin;
+  /** Names alone: values may be secrets. */
+  environment: string[];
+  limits: ProcessLimits;
+  /** What is kept of its output, the newest file first. */
+  output: { files: { name: string; bytes: number }[]; bytes: number };
+};
+
 export type OpArgs = {
   'broker.ping': Record<string, never>;
   'agent.start': { agentId: string; name: string; runId: string; spec: ProcessSpec };
@@ -90,6 +114,7 @@ export type OpArgs = {
   'agent.delete': { agentId: string; runId: string | null; graceMs: number };
   'agent.logs': { agentId: string; lines: number };
   'agent.message': { agentId: string; message: Message };
+  'agent.inspect': { agentId: string };
 };
 
 export type OpBody = {
@@ -101,6 +126,7 @@ export type OpBody = {
   'agent.logs': { lines: string[]; truncated: boolean };
   /** The run whose command was given it: every byte is in its pipe, which says nothing of its reading. */
   'agent.message': { runId: string };
+  'agent.inspect': Inspection;
 };
 
 export type Op = keyof OpArgs;
@@ -137,6 +163,7 @@ export const OPS: Readonly<Record<Op, OpContract>> = {
   'agent.delete': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
   'agent.logs': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
   'agent.message': { repeatable: false, holds: 'ack', secrets: [], capability: 'runtime.process' },
+  'agent.inspect': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
 };
 
 /** Ops that let go of their ordering key once the broker's journal holds them. */

@@ -110,7 +110,9 @@ describe('messages to an agent', () => {
     }
     // Nobody can tell from a connection that broke whether a message was taken: with its key it can be sent again.
     for (const text of expected.slice(-3))
-      expect((await send(cluster.api(1), name, text, { 'idempotency-key': keyOf(text) })).status).toBeLessThan(203);
+      expect(
+        (await send(cluster.api(1), name, text, { 'idempotency-key': keyOf(text) })).status,
+      ).toBeLessThan(203);
 
     await allDelivered(name, expected);
     expect(texts(name)).toEqual(expected);
@@ -214,4 +216,24 @@ describe('messages to an agent', () => {
     expect([most.status, most.body.refused]).toEqual([200, 100]);
     expect([over.status, over.body.code]).toEqual([400, 'request_invalid']);
   });
+
+  it('are what an inspected run says that it reads; an error of the broker is passed on as it is', async () => {
+    const name = `seen-${count}`;
+    await agent(name);
+    const { body: idle } = await api.post('/api/v1/agents', {
+      name: `unseen-${count}`,
+      broker: broker.name,
+      spec: { command: 'true' },
+    });
+
+    const found = await cluster.api(0).get(`/api/v1/agents/${name}/inspect`);
+    const refused = await cluster.api(1).get(`/api/v1/agents/${idle.id}/inspect`);
+
+    expect(found.body).toMatchObject({ state: 'running', stdin: 'messages', output: { bytes: 0 } });
+    expect(refused.body).toMatchObject({
+      status: 409,
+      code: 'op_failed',
+      brokerError: { code: 'agent_not_running', message: expect.any(String), retryable: false },
+    });
+  }, 60_000);
 });

@@ -39,7 +39,7 @@ function scriptedRuntime() {
     return Promise.resolve({});
   };
   const verbs = { startRun: answer, stopRun: answer, restart: answer, delete: answer };
-  const runtime = { ...verbs, logs: answer, message: answer };
+  const runtime = { ...verbs, logs: answer, message: answer, inspect: answer };
   return { asked, handlers: handlersOf(runtime as unknown as ProcessRuntime) };
 }
 
@@ -138,6 +138,7 @@ describe('the ops of a broker', () => {
     ['a grace before now', 'agent.stop', { agentId: AGENT, runId: RUN, graceMs: -1 }],
     ['a grace of days', 'agent.restart', { ...start, fromRunId: null, graceMs: 86_400_000 }],
     ['no run to stop', 'agent.stop', { agentId: AGENT, graceMs: 1 }],
+    ['no agent to look at', 'agent.inspect', { agentId: '../agent' }],
     ['no lines', 'agent.logs', { agentId: AGENT, lines: 0 }],
     ['half a line', 'agent.logs', { agentId: AGENT, lines: 1.5 }],
     [

@@ -48,6 +48,7 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
     handler('agent.message', messageArgs, (args, mayBegin, signal) =>
       runtime.message(args, mayBegin, signal),
     ),
+    handler('agent.inspect', agentArgs, (args) => runtime.inspect(args)),
   ]);
 }
 
@@ -121,6 +122,10 @@ function deleteArgs(args: JsonObject): OpArgs['agent.delete'] {
 
 function logsArgs(args: JsonObject): OpArgs['agent.logs'] {
   return { agentId: read.uuid(args.agentId, 'agentId'), lines: read.integer(1, 10_000)(args.lines, 'lines') };
+}
+
+function agentArgs(args: JsonObject): OpArgs['agent.inspect'] {
+  return { agentId: read.uuid(args.agentId, 'agentId') };
 }
 
 function messageArgs(args: JsonObject): OpArgs['agent.message'] {

@@ -137,7 +137,7 @@ function exitOf(child: ChildProcess): Promise<Pick<End, 'exitCode' | 'signal'>> 
 }
 
 /** Little is handed down from the broker's own environment: secrets live in there. */
-function environmentOf({ agentId, name, runId, spec }: RunOrder): NodeJS.ProcessEnv {
+export function environmentOf({ agentId, name, runId, spec }: RunOrder): Record<string, string> {
   const kept = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SHELL'];
   const inherited = kept.flatMap((variable) => {
     const value = process.env[variable];

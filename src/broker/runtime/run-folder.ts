@@ -13,7 +13,7 @@
  *   output.log    shim    what it wrote, with older parts in output.log.1 and so on
  *   inbox/        both    messages for the command: see Inbox
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
 import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
@@ -106,6 +106,12 @@ export class RunFolder {
   /** What has started, also once it has ended. */
   async child(): Promise<ProcessIdentity | undefined> {
     return readJsonFile<ProcessIdentity>(join(this.path, 'pid.json'));
+  }
+
+  /** When the command was started last; undefined where it never was. */
+  async childStartedAt(): Promise<Date | undefined> {
+    const found = await stat(join(this.path, 'pid.json')).catch(() => undefined);
+    return found?.mtime;
   }
 
   async askToStop(order: StopOrder): Promise<void> {

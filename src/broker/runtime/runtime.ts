@@ -10,6 +10,7 @@ import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import { endRun, isLive } from './ending.js';
 import { Followers } from './followers.js';
 import { handOver } from './hand-over.js';
+import { inspect } from './inspection.js';
 import { launch } from './launch.js';
 import { lastLines } from './output.js';
 import { Roster } from './roster.js';
@@ -164,12 +165,21 @@ export class ProcessRuntime {
     mayBegin: MayBegin,
     given: AbortSignal = NEVER,
   ): Promise<OpBody['agent.message']> {
-    const latest = await this.roster.find(agentId);
-    if (latest === undefined)
-      throw new OpFailure('agent_not_running', 'The agent was never started on this broker.');
-    const { runId } = latest;
+    const { runId } = await this.latestOf(agentId);
     await handOver(this.roster.run(agentId, runId), message, { mayBegin, given, over: this.over.signal });
     return { runId };
+  }
+
+  /** @throws OpFailure `agent_not_running` where it was never started here */
+  async inspect({ agentId }: OpArgs['agent.inspect']): Promise<OpBody['agent.inspect']> {
+    const { runId } = await this.latestOf(agentId);
+    return inspect(agentId, runId, this.roster.run(agentId, runId));
+  }
+
+  private async latestOf(agentId: string): Promise<{ runId: string }> {
+    const latest = await this.roster.find(agentId);
+    if (latest !== undefined) return latest;
+    throw new OpFailure('agent_not_running', 'The agent was never started on this broker.');
   }
 
   /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */

@@ -18,6 +18,7 @@ import {
   LogsQuery,
   SpecDto,
 } from './dto/agent.dto.js';
+import { InspectionDto } from './dto/inspection.dto.js';
 import type { Verb } from './phase.js';
 
 @ApiTags('agents')
@@ -100,6 +101,12 @@ export class AgentController {
     @Asks() asking: Asking,
   ): Promise<LogsDto> {
     return this.agents.logs(agent, lines, asking);
+  }
+
+  @Get(':agent/inspect')
+  @ApiOkResponse({ type: InspectionDto })
+  async inspect(@Param('agent') agent: string, @Asks() asking: Asking): Promise<InspectionDto> {
+    return this.agents.inspect(agent, asking);
   }
 
   private async act(verb: Verb, agent: string, asking: Asking, waitS: number, reply: FastifyReply) {

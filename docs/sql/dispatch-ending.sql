@@ -1,0 +1,192 @@
+-- src/hub/dispatch/ending.repository.ts
+
+-- expire_overdue
+with locked as materialized (
+  select dispatch.id
+  from broker_dispatch dispatch
+  where dispatch.deadline_at < now()
+    and dispatch.deadline_at >= now() - make_interval(secs => $1::double precision)
+    and dispatch.state = any ($2::text[])
+    and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')
+  order by dispatch.deadline_at
+  limit $3
+  for update of dispatch skip locked
+),
+removed as (
+  delete from broker_dispatch dispatch
+  using locked
+  where dispatch.id = locked.id
+  returning dispatch.*
+),
+ended as (
+  insert into broker_dispatch_history (
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+         $4::text, failures, null,
+         case when state = 'pending'
+           then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was sent.',
+                                   'retryable', false, 'data', jsonb_build_object('effect', 'none'))
+           else jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed without the broker''s word.',
+                                   'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
+         end,
+         append_step(trail, jsonb_build_object(
+           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'reason', 'deadline_passed'
+         ))
+  from removed
+  returning *
+)
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state from ended;
+
+-- cancel_dispatch
+with locked as materialized (
+  select dispatch.id, dispatch.state
+  from broker_dispatch dispatch
+  where dispatch.id = $1 and dispatch.state = any ($2::text[])
+  for update of dispatch
+),
+removed as (
+  delete from broker_dispatch dispatch
+  using locked
+  where dispatch.id = locked.id and locked.state = 'pending'
+  returning dispatch.*
+),
+ended as (
+  insert into broker_dispatch_history (
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, coalesce(cancel_requested_at, now()), claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+         $3::text, failures, null, null,
+         append_step(trail, jsonb_build_object(
+           'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
+           'reason', case when attempt = 0 then 'never_sent' else 'stopped' end
+         ))
+  from removed
+  returning *
+),
+marked as (
+  update broker_dispatch dispatch
+  set cancel_requested_at = now(),
+      trail = append_step(dispatch.trail, jsonb_build_object(
+        'state', 'cancel_requested', 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', dispatch.attempt
+      ))
+  from locked
+  where dispatch.id = locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
+  returning dispatch.id
+)
+select ended.*, null::uuid as owner from (select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, true as "hasEnded" from ended) ended
+union all
+select live.*, connection.replica_id
+from (
+  select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, false as "hasEnded"
+  from broker_dispatch where id in (select id from locked where state <> 'pending')
+) live
+left join broker_connection connection on connection.broker_id = live."brokerId";
+
+-- supersede_dispatches
+with locked as materialized (
+  select dispatch.id
+  from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
+  join broker_dispatch dispatch
+    on dispatch.broker_id = asked.broker_id and dispatch.ordering_key = asked.ordering_key
+  where dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
+    and exists (
+      select from broker_dispatch later
+      where later.broker_id = dispatch.broker_id and later.ordering_key = dispatch.ordering_key
+        and later.seq > dispatch.seq and later.contract = 'latest_only' and later.state = any ($3::text[])
+    )
+  order by dispatch.seq
+  for update of dispatch skip locked
+),
+removed as (
+  delete from broker_dispatch dispatch
+  using locked
+  where dispatch.id = locked.id
+  returning dispatch.*
+),
+ended as (
+  insert into broker_dispatch_history (
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+         $4::text, failures, null,
+         jsonb_build_object('code', 'superseded', 'retryable', false,
+                            'message', 'A later command of its key took its place.'),
+         append_step(trail, jsonb_build_object(
+           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'reason', 'superseded'
+         ))
+  from removed
+  returning *
+)
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state from ended;
+
+-- lapse_link_bound
+with locked as materialized (
+  select dispatch.id
+  from broker_dispatch dispatch
+  where dispatch.broker_id = $1
+    and dispatch.contract = any ($2::text[])
+    and dispatch.link_epoch <= $3
+    and dispatch.state = 'pending'
+  order by dispatch.seq
+  for update of dispatch skip locked
+),
+removed as (
+  delete from broker_dispatch dispatch
+  using locked
+  where dispatch.id = locked.id
+  returning dispatch.*
+),
+ended as (
+  insert into broker_dispatch_history (
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, created_at,
+         $4::text, failures, null,
+         jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                            'message', 'The link that it was to go out on ended before it was begun.'),
+         append_step(trail, jsonb_build_object(
+           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'reason', 'broker_offline'
+         ))
+  from removed
+  returning *
+)
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state from ended;
+
+-- bind_to_link
+update broker_dispatch
+set link_epoch = $2
+where broker_id = $1 and contract = 'on_attach' and link_epoch is null;

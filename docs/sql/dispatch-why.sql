@@ -1,0 +1,55 @@
+-- src/hub/dispatch/why.repository.ts
+
+-- read_circumstances
+with asked as materialized (
+  select id, seq, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
+         deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
+         null::timestamptz as ended_at, null::jsonb as error
+  from broker_dispatch where id = $1
+  union all
+  select id, seq, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
+         deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
+  from broker_dispatch_history where id = $1
+)
+select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.contract,
+       asked.ordering_key as "orderingKey", asked.not_before as "notBefore", asked.retry_at as "retryAt",
+       asked.deadline_at as "deadlineAt", asked.cancel_requested_at as "cancelRequestedAt",
+       asked.claimed_at as "claimedAt", asked.created_at as "createdAt", asked.ended_at as "endedAt",
+       asked.error ->> 'code' as "errorCode", clock_timestamp() as now,
+       broker.name as "brokerName", broker.revoked_at as "revokedAt", broker.capabilities,
+       connection.replica_id as "holderId", connection.epoch, connection.since as "heldSince",
+       connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
+       connection.window_size as "windowSize",
+       replica.name as "holderName", replica.state as "holderState", replica.last_seen_at as "holderSeenAt",
+       presence.state as presence, presence.last_seen_at as "brokerSeenAt",
+       earlier.count as position, unacked.count as unacked,
+       blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
+       blocker.created_at as "blockerSince"
+from asked
+left join broker on broker.id = asked.broker_id
+left join broker_connection connection on connection.broker_id = asked.broker_id
+left join hub_replica replica on replica.id = connection.replica_id
+left join broker_presence presence on presence.broker_id = asked.broker_id
+cross join lateral (
+  select count(*) from (
+    select from broker_dispatch other
+    where other.broker_id = asked.broker_id and other.seq < asked.seq and asked.state = any ($2::text[])
+    limit 1000
+  ) other
+) earlier
+cross join lateral (
+  select count(*) from broker_dispatch other
+  where other.broker_id = asked.broker_id and other.state = 'claimed' and asked.state = any ($2::text[])
+) unacked
+left join lateral (
+  select other.id, other.state, other.op, other.created_at
+  from broker_dispatch other
+  where other.broker_id = asked.broker_id and other.ordering_key = asked.ordering_key and other.id <> asked.id
+    and case
+      when other.state <> 'pending' then not (other.state = 'running' and other.op = any ($3::text[]))
+      when other.seq > asked.seq then false
+      else other.attempt > 0 or coalesce(other.not_before <= clock_timestamp(), true)
+    end
+  order by other.state = 'pending', other.seq
+  limit 1
+) blocker on asked.state = 'pending';
