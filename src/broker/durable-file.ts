@@ -70,7 +70,8 @@ async function writeBeside(path: string, content: string, mode: number): Promise
   return beside;
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes what was put into a folder, or renamed in it, survive a crash of the machine. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();

@@ -10,6 +10,8 @@ export const LIMITS = {
   argsBytes: 256 * KIB,
   /** Largest result body or error of one command. */
   resultBytes: 256 * KIB,
+  /** Largest text of one message to an agent. */
+  messageTextBytes: 64 * KIB,
   /** Largest window of unacknowledged dispatches a broker may ask for. */
   windowMax: 1024,
   windowDefault: 64,

@@ -12,7 +12,23 @@ export type ProcessSpec = {
   environment: Record<string, string>;
   limits: ProcessLimits;
   restart: RestartPolicy;
+  /** Left out: `closed`, as in orders from before there was a choice. */
+  stdin?: Stdin;
 };
+
+export const STDINS = ['closed', 'messages'] as const;
+
+/**
+ * What a command reads on its standard input: nothing at all, or one line of JSON for each message. Not every command
+ * may be given an open one: many read theirs to its end before they do anything.
+ */
+export type Stdin = (typeof STDINS)[number];
+
+/** Who sent a message. */
+export type Sender = { kind: 'person' | 'hub'; id: string; name: string };
+
+/** What an agent gets to read, as one line of JSON. */
+export type Message = { id: string; from: Sender; text: string; sentAt: string };
 
 /**
  * null means not limited. Each ends what exceeds it. Those of each process are the kernel's; those of all its
@@ -58,6 +74,30 @@ export const RESTARTS = {
 
 export const NO_RESTART: RestartPolicy = { policy: 'never', maxRestarts: RESTARTS.maxDefault };
 
+export const RUN_STATES = ['starting', 'running', 'stopping', 'ended', 'vanished'] as const;
+
+/** How an agent's latest run is, as its broker sees it. */
+export type Inspection = {
+  runId: string;
+  /** `vanished`: it is over, and nobody was there to see how. */
+  state: (typeof RUN_STATES)[number];
+  /** Of the command that was started last; null where none was. */
+  pid: number | null;
+  /** RFC 3339, by the broker's clock. */
+  startedAt: string | null;
+  restarts: number;
+  exitCode: number | null;
+  detail: string | null;
+  /** Whether its supervisor lives. */
+  isSupervised: boolean;
+  stdin: Stdin;
+  /** Names alone: values may be secrets. */
+  environment: string[];
+  limits: ProcessLimits;
+  /** What is kept of its output, the newest file first. */
+  output: { files: { name: string; bytes: number }[]; bytes: number };
+};
+
 export type OpArgs = {
   'broker.ping': Record<string, never>;
   'agent.start': { agentId: string; name: string; runId: string; spec: ProcessSpec };
@@ -73,6 +113,8 @@ export type OpArgs = {
   };
   'agent.delete': { agentId: string; runId: string | null; graceMs: number };
   'agent.logs': { agentId: string; lines: number };
+  'agent.message': { agentId: string; message: Message };
+  'agent.inspect': { agentId: string };
 };
 
 export type OpBody = {
@@ -82,6 +124,9 @@ export type OpBody = {
   'agent.restart': { runId: string; pid: number };
   'agent.delete': Record<string, never>;
   'agent.logs': { lines: string[]; truncated: boolean };
+  /** The run whose command was given it: every byte is in its pipe, which says nothing of its reading. */
+  'agent.message': { runId: string };
+  'agent.inspect': Inspection;
 };
 
 export type Op = keyof OpArgs;
@@ -117,6 +162,8 @@ export const OPS: Readonly<Record<Op, OpContract>> = {
   },
   'agent.delete': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
   'agent.logs': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
+  'agent.message': { repeatable: false, holds: 'ack', secrets: [], capability: 'runtime.process' },
+  'agent.inspect': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
 };
 
 /** Ops that let go of their ordering key once the broker's journal holds them. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
 import { CLOSE_CODES, DISPLACED_BY } from '../../src/protocol/close-code.js';
 import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
@@ -11,6 +12,7 @@ import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
 import { isProcess, endRuns, witnessedAgent } from './support/agents.js';
 import { ScriptedHub, type HubLink } from './support/hub.js';
 import { joinedHome } from './support/membership.js';
+import { messageOf, READS } from './support/messages.js';
 
 const STUBBORN = `trap '' TERM; while :; do sleep 0.05; done`;
 
@@ -52,6 +54,10 @@ describe('the broker as a user runs it', () => {
     await once(child, 'exit');
   };
   const agent = (script?: string) => witnessedAgent(home.path, script);
+  const shimOf = ({ agentId, runId }: { agentId: string; runId: string }) => {
+    const path = join(home.agentsPath, agentId, 'runs', runId, 'shim.json');
+    return (JSON.parse(readFileSync(path, 'utf8')) as { pid: number }).pid;
+  };
   const inventory = async (link: HubLink) => (await link.next('inventory')).entries;
 
   describe('killed with -9', () => {
@@ -111,6 +117,38 @@ describe('the broker as a user runs it', () => {
 
       expect(await inventory(second)).toContainEqual({ id: item.id, attempt: 1, status: 'running' });
       expect(await second.result(item.id)).toMatchObject({ outcome: 'succeeded', body: { exitCode: null } });
+    });
+
+    it('between its ack and its turn writes messages once, in the order in which they came', async () => {
+      const { child } = start();
+      const read = join(home.path, 'read');
+      const web = agent(READS(read));
+      const first = await hub.link(0);
+      const started = web.start();
+      const spec = { ...started.spec, stdin: 'messages' };
+      await first.result(first.dispatch('agent.start', { ...started, spec }).id);
+      // Held in the middle of the first message, with the others in the journal alone.
+      const shim = shimOf(started);
+      process.kill(shim, 'SIGSTOP');
+      const inReverse = Array.from({ length: 5 }, () => uuidv7()).reverse();
+      const items = inReverse.map((id) => {
+        const message = messageOf(id, id);
+        return first.dispatch('agent.message', { agentId: web.agentId, message }, { id, key: web.agentId });
+      });
+      await Promise.all(items.map(({ id }) => first.acked(id)));
+      await kill(child);
+      process.kill(shim, 'SIGCONT');
+      start();
+
+      const second = await hub.link(1);
+
+      expect((await inventory(second)).filter(({ status }) => status === 'lost')).toEqual([]);
+      for (const { id } of items) expect(await second.result(id)).toMatchObject({ outcome: 'succeeded' });
+      const lines = await eventually(() => {
+        const whole = readFileSync(read, 'utf8').split('\n').slice(0, -1);
+        return whole.length >= items.length && whole;
+      });
+      expect(lines.map((line) => (JSON.parse(line) as { id: string }).id)).toEqual(inReverse);
     });
 
     it('after the end of a command tells its result again, until it is confirmed', async () => {

@@ -76,7 +76,7 @@ describe('the journal of a broker', () => {
 
     expect(second.id).toBe(id);
     expect(second.unended()).toEqual([{ id: one.id, attempt: 1 }]);
-    expect(second.find(one.id)).toEqual(one);
+    expect(second.find(one.id)).toEqual({ ...one, place: expect.any(Number) });
     expect(second.unconfirmed().map((record) => record.id)).toEqual([two.id]);
     expect(second.find(two.id)).toMatchObject({ ending: done, confirmedAt: null });
     expect(second.find(three.id)).toMatchObject({ ending: failure, confirmedAt: expect.any(Number) });
@@ -109,7 +109,7 @@ describe('the journal of a broker', () => {
 
     const journal = await open();
 
-    expect(journal.find(record.id)).toEqual(record);
+    expect(journal.find(record.id)).toEqual({ ...record, place: expect.any(Number) });
   });
 
   it('lets the first ending stand', async () => {
@@ -279,7 +279,19 @@ describe('the journal of a broker', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('journal.broken-'))).toHaveLength(1);
     expect(lines).toMatchObject([{ level: LEVEL.error, msg: expect.stringContaining('put aside') }]);
     await second.begin([record]);
-    expect((await reopen(second)).find(record.id)).toEqual(record);
+    expect((await reopen(second)).find(record.id)).toEqual({ ...record, place: expect.any(Number) });
+  });
+
+  it('tells what is begun in the order in which it was, whatever the ids are, over many lives', async () => {
+    const inReverse = Array.from({ length: 4 }, () => uuidv7()).reverse();
+    const [first = '', ...others] = inReverse;
+    const one = await open();
+    await one.begin([begun({ id: first })]);
+    const two = await reopen(one);
+    await two.begin(others.map((id) => begun({ id })));
+    await two.repeated(first, 2);
+
+    expect((await reopen(two)).unended().map(({ id }) => id)).toEqual(inReverse);
   });
 
   it('is not put aside where it could not be checked', async () => {
@@ -290,7 +302,7 @@ describe('the journal of a broker', () => {
 
     await expect(Journal.open(path, log, join(folder, 'missing.js'))).rejects.toThrow('could not be checked');
 
-    expect((await open()).find(record.id)).toEqual(record);
+    expect((await open()).find(record.id)).toEqual({ ...record, place: expect.any(Number) });
   });
 
   it('says so where it cannot be written, and does not count what was not', async () => {
@@ -329,6 +341,6 @@ describe('the journal of a broker', () => {
     });
     const journal = await open();
     expect(journal.unended()).toEqual([{ id: record.id, attempt: 1 }]);
-    expect(journal.find(record.id)).toEqual(record);
+    expect(journal.find(record.id)).toEqual({ ...record, place: expect.any(Number) });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { NO_RESTART, OPS, RESTARTS } from '../../protocol/op.js';
 import type { ProcessRuntime } from '../runtime/runtime.js';
 import { handlersOf } from './ops.js';
@@ -24,8 +25,11 @@ const spec = {
   environment: { A: 'b' },
   limits: { ...NO_LIMITS, openFiles: 64 },
   restart: { policy: 'on-failure', maxRestarts: 3 },
+  stdin: 'messages',
 };
 const start = { agentId: AGENT, name: 'web', runId: RUN, spec };
+const from = { kind: 'person', id: AGENT, name: 'ada' };
+const message = { id: RUN, from, text: 'hello', sentAt: '2026-01-02T03:04:05.678Z' };
 
 /** Stands in for the runtime and keeps what it was asked for. */
 function scriptedRuntime() {
@@ -34,7 +38,8 @@ function scriptedRuntime() {
     asked.push(args);
     return Promise.resolve({});
   };
-  const runtime = { startRun: answer, stopRun: answer, restart: answer, delete: answer, logs: answer };
+  const verbs = { startRun: answer, stopRun: answer, restart: answer, delete: answer };
+  const runtime = { ...verbs, logs: answer, message: answer, inspect: answer };
   return { asked, handlers: handlersOf(runtime as unknown as ProcessRuntime) };
 }
 
@@ -65,6 +70,18 @@ describe('the ops of a broker', () => {
     const asked = await ask('agent.start', { ...start, spec: { ...spec, limits: {} } });
 
     expect(asked).toMatchObject({ spec: { limits: NO_LIMITS } });
+  });
+
+  it('leave the input closed where nothing is said of it', async () => {
+    const { stdin: _left, ...rest } = spec;
+
+    expect(await ask('agent.start', { ...start, spec: rest })).toMatchObject({ spec: { stdin: 'closed' } });
+  });
+
+  it('take a message as it is', async () => {
+    const args = { agentId: AGENT, message: { ...message, text: 'x'.repeat(LIMITS.messageTextBytes) } };
+
+    expect(await ask('agent.message', args)).toEqual(args);
   });
 
   it('restart nothing where no policy is given', async () => {
@@ -121,8 +138,20 @@ describe('the ops of a broker', () => {
     ['a grace before now', 'agent.stop', { agentId: AGENT, runId: RUN, graceMs: -1 }],
     ['a grace of days', 'agent.restart', { ...start, fromRunId: null, graceMs: 86_400_000 }],
     ['no run to stop', 'agent.stop', { agentId: AGENT, graceMs: 1 }],
+    ['no agent to look at', 'agent.inspect', { agentId: '../agent' }],
     ['no lines', 'agent.logs', { agentId: AGENT, lines: 0 }],
     ['half a line', 'agent.logs', { agentId: AGENT, lines: 1.5 }],
+    [
+      'a text of more than 64 KiB',
+      'agent.message',
+      { agentId: AGENT, message: { ...message, text: 'x'.repeat(LIMITS.messageTextBytes + 1) } },
+    ],
+    [
+      'a message whose id is a path',
+      'agent.message',
+      { agentId: AGENT, message: { ...message, id: '../../spec' } },
+    ],
+    ['an input of another kind', 'agent.start', { ...start, spec: { ...spec, stdin: 'tty' } }],
   ])('refuse %s as args_invalid', async (_what, op, args) => {
     await expect(ask(op, args)).rejects.toMatchObject({
       name: 'OpFailure',

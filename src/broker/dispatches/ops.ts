@@ -3,6 +3,7 @@ import {
   NO_RESTART,
   RESTART_POLICIES,
   RESTARTS,
+  STDINS,
   type Op,
   type OpArgs,
   type OpBody,
@@ -10,6 +11,7 @@ import {
   type ProcessSpec,
   type RestartPolicy,
 } from '../../protocol/op.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import * as read from '../../protocol/read.js';
 import type { MayBegin, ProcessRuntime } from '../runtime/runtime.js';
@@ -43,6 +45,10 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
     handler('agent.restart', restartArgs, (args, mayBegin) => runtime.restart(args, mayBegin)),
     handler('agent.delete', deleteArgs, (args, mayBegin) => runtime.delete(args, mayBegin)),
     handler('agent.logs', logsArgs, (args) => runtime.logs(args)),
+    handler('agent.message', messageArgs, (args, mayBegin, signal) =>
+      runtime.message(args, mayBegin, signal),
+    ),
+    handler('agent.inspect', agentArgs, (args) => runtime.inspect(args)),
   ]);
 }
 
@@ -118,6 +124,29 @@ function logsArgs(args: JsonObject): OpArgs['agent.logs'] {
   return { agentId: read.uuid(args.agentId, 'agentId'), lines: read.integer(1, 10_000)(args.lines, 'lines') };
 }
 
+function agentArgs(args: JsonObject): OpArgs['agent.inspect'] {
+  return { agentId: read.uuid(args.agentId, 'agentId') };
+}
+
+function messageArgs(args: JsonObject): OpArgs['agent.message'] {
+  const raw = read.object(args.message, 'message');
+  const from = read.object(raw.from, 'message.from');
+  const short = read.text();
+  return {
+    agentId: read.uuid(args.agentId, 'agentId'),
+    message: {
+      id: read.uuid(raw.id, 'message.id'),
+      from: {
+        kind: read.oneOf('person', 'hub')(from.kind, 'message.from.kind'),
+        id: short(from.id, 'message.from.id'),
+        name: short(from.name, 'message.from.name'),
+      },
+      text: read.text(LIMITS.messageTextBytes)(raw.text, 'message.text'),
+      sentAt: short(raw.sentAt, 'message.sentAt'),
+    },
+  };
+}
+
 function specOf(raw: Record<string, unknown>): ProcessSpec {
   const environment = read.object(raw.environment, 'spec.environment');
   return {
@@ -132,6 +161,7 @@ function specOf(raw: Record<string, unknown>): ProcessSpec {
     ),
     limits: limitsOf(read.object(raw.limits, 'spec.limits')),
     restart: read.nullable(restartOf)(raw.restart, 'spec.restart') ?? NO_RESTART,
+    stdin: read.nullable(read.oneOf(...STDINS))(raw.stdin, 'spec.stdin') ?? 'closed',
   };
 }
 

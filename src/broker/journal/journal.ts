@@ -32,17 +32,22 @@ export type Standing = {
   /** It failed in a way that may pass: under a newer attempt it is done again. */
   mayBeRetried: boolean;
   confirmedAt: number | null;
+  place: number;
 };
 
 export class Journal {
   /** On their way to the disk, whole: what is read meanwhile is read from here. */
   private readonly writing = new Map<string, JournalRecord>();
+  private lastPlace: number;
 
   private constructor(
     private readonly store: RootDatabase<JournalRecord | Meta, string>,
     private readonly standings: Map<string, Standing>,
     private meta: Meta,
-  ) {}
+  ) {
+    this.lastPlace = 0;
+    for (const { place } of standings.values()) this.lastPlace = Math.max(this.lastPlace, place);
+  }
 
   /**
    * @param check the program that tells whether a journal can be read
@@ -99,9 +104,10 @@ export class Journal {
     return this.writing.has(id) ? undefined : this.find(id);
   }
 
-  /** Begun and not ended. */
+  /** Begun and not ended, in the order in which they were begun. */
   unended(): { id: string; attempt: number }[] {
-    return this.those(({ hasEnded }) => !hasEnded);
+    const placeOf = ({ id }: { id: string }) => this.standings.get(id)?.place ?? 0;
+    return this.those(({ hasEnded }) => !hasEnded).sort((a, b) => placeOf(a) - placeOf(b));
   }
 
   /** Ended, and not confirmed by the hub. */
@@ -111,7 +117,7 @@ export class Journal {
 
   /** Takes commands in. Durable when it resolves: only then may they be acked, and anything of them be done. */
   async begin(records: readonly JournalRecord[]): Promise<void> {
-    await this.write(records);
+    await this.write(records.map((record) => ({ ...record, place: (this.lastPlace += 1) })));
   }
 
   /** The hub sent it again: results go out for this attempt from now on. */
@@ -188,8 +194,8 @@ export class Journal {
   }
 }
 
-function standingOf({ attempt, ending, confirmedAt }: JournalRecord): Standing {
-  return { attempt, hasEnded: ending !== null, mayBeRetried: mayBeRetried(ending), confirmedAt };
+function standingOf({ attempt, ending, confirmedAt, place = 0 }: JournalRecord): Standing {
+  return { attempt, hasEnded: ending !== null, mayBeRetried: mayBeRetried(ending), confirmedAt, place };
 }
 
 /** A failed commit comes in two promises: the one of each write, and the one that knows the cause. */

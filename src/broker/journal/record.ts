@@ -24,6 +24,8 @@ export type JournalRecord = {
   /** By this machine's wall clock, milliseconds. */
   deadlineAt: number;
   begunAt: number;
+  /** Grows with each begin: ids and clocks say nothing of what came first. Records of older brokers have none. */
+  place?: number;
   ending: Ending | null;
   confirmedAt: number | null;
 };

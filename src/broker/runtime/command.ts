@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { ProcessLimits } from '../../protocol/op.js';
 import { identify, killGroup, signalGroup, type ProcessIdentity } from '../process-identity.js';
 import { exceededBy, exceededCpu, needsUsage, refusedLimit, underLimits } from './limits.js';
@@ -24,6 +24,8 @@ export class Command {
 
   private constructor(
     readonly identity: ProcessIdentity,
+    /** What it reads messages from; null where its order says that it reads none. */
+    readonly stdin: Writable | null,
     private readonly exit: Promise<Pick<End, 'exitCode' | 'signal'>>,
     private readonly limits: ProcessLimits,
   ) {}
@@ -45,7 +47,7 @@ export class Command {
         cwd,
         env,
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', ...account],
+        stdio: [spec.stdin === 'messages' ? 'pipe' : 'ignore', 'pipe', 'pipe', ...account],
       });
     } catch (error) {
       return notStarted(messageOf(error));
@@ -58,12 +60,14 @@ export class Command {
     if (failure !== undefined || pid === undefined)
       return notStarted(describe(failure, spec.command, spec.directory));
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', take);
+    // Whoever writes to it is told; nobody may be writing at that moment.
+    child.stdin?.on('error', () => undefined);
     // A command that is over before it could be identified has still started.
     const exit = exitOf(child);
     const identity = identify(pid) ?? { pid, startTime: 'over' };
     const refused =
       (setsLimits ? await refusal(child, spec.limits) : undefined) ?? (await blindness(spec.limits));
-    if (refused === undefined) return new Command(identity, exit, spec.limits);
+    if (refused === undefined) return new Command(identity, child.stdin, exit, spec.limits);
     killGroup(identity);
     await exit;
     return { reason: 'limit_refused', exitCode: null, signal: null, detail: refused };
@@ -133,7 +137,7 @@ function exitOf(child: ChildProcess): Promise<Pick<End, 'exitCode' | 'signal'>> 
 }
 
 /** Little is handed down from the broker's own environment: secrets live in there. */
-function environmentOf({ agentId, name, runId, spec }: RunOrder): NodeJS.ProcessEnv {
+export function environmentOf({ agentId, name, runId, spec }: RunOrder): Record<string, string> {
   const kept = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SHELL'];
   const inherited = kept.flatMap((variable) => {
     const value = process.env[variable];

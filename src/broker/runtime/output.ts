@@ -1,6 +1,6 @@
 /** What a process writes, kept in files of bounded size: the newest is whole, older ones are numbered from 1. */
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 
 export const OUTPUT_NAME = 'output.log';
 
@@ -136,6 +136,17 @@ function countLines(text: Buffer): number {
   let count = 0;
   for (let at = text.indexOf(0x0a); at >= 0; at = text.indexOf(0x0a, at + 1)) count += 1;
   return count;
+}
+
+/** The files that there are and their sizes, the newest first. */
+export async function outputFiles(path: string): Promise<{ name: string; bytes: number }[]> {
+  const files: { name: string; bytes: number }[] = [];
+  for (let number = 0; ; number += 1) {
+    const name = number === 0 ? OUTPUT_NAME : `${OUTPUT_NAME}.${number}`;
+    const found = await stat(number === 0 ? path : `${path}.${number}`).catch(() => undefined);
+    if (found === undefined) return files;
+    files.push({ name, bytes: found.size });
+  }
 }
 
 async function tailOf(

@@ -11,11 +11,13 @@
  *   stop.json     broker  the command is to stop: nothing starts it again
  *   exit.json     shim    the run is over: the command has ended for good, or could not start
  *   output.log    shim    what it wrote, with older parts in output.log.1 and so on
+ *   inbox/        both    messages for the command: see Inbox
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
 import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
+import { Inbox } from './inbox.js';
 import { OUTPUT_NAME } from './output.js';
 import { identify, isAlive, type ProcessIdentity } from '../process-identity.js';
 
@@ -74,6 +76,10 @@ export class RunFolder {
     return join(this.path, OUTPUT_NAME);
   }
 
+  get inbox(): Inbox {
+    return new Inbox(join(this.path, 'inbox'));
+  }
+
   /** Makes the folder with its order, unless it is there. */
   async make(order: RunOrder): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o700 });
@@ -100,6 +106,12 @@ export class RunFolder {
   /** What has started, also once it has ended. */
   async child(): Promise<ProcessIdentity | undefined> {
     return readJsonFile<ProcessIdentity>(join(this.path, 'pid.json'));
+  }
+
+  /** When the command was started last; undefined where it never was. */
+  async childStartedAt(): Promise<Date | undefined> {
+    const found = await stat(join(this.path, 'pid.json')).catch(() => undefined);
+    return found?.mtime;
   }
 
   async askToStop(order: StopOrder): Promise<void> {

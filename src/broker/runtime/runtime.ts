@@ -9,6 +9,8 @@ import type { OpArgs, OpBody } from '../../protocol/op.js';
 import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import { endRun, isLive } from './ending.js';
 import { Followers } from './followers.js';
+import { handOver } from './hand-over.js';
+import { inspect } from './inspection.js';
 import { launch } from './launch.js';
 import { lastLines } from './output.js';
 import { Roster } from './roster.js';
@@ -151,6 +153,33 @@ export class ProcessRuntime {
     const latest = await this.roster.find(agentId);
     if (latest === undefined) return { lines: [], truncated: false };
     return lastLines(this.roster.run(agentId, latest.runId).outputPath, lines, LOG_BYTES);
+  }
+
+  /**
+   * Gives a message to the command of the agent's latest run. May be repeated: what was handed over is not again.
+   *
+   * @throws OpFailure `agent_not_running`, `agent_not_reading`, `outcome_unknown`, `deadline_passed`, `cancelled`
+   */
+  async message(
+    { agentId, message }: OpArgs['agent.message'],
+    mayBegin: MayBegin,
+    given: AbortSignal = NEVER,
+  ): Promise<OpBody['agent.message']> {
+    const { runId } = await this.latestOf(agentId);
+    await handOver(this.roster.run(agentId, runId), message, { mayBegin, given, over: this.over.signal });
+    return { runId };
+  }
+
+  /** @throws OpFailure `agent_not_running` where it was never started here */
+  async inspect({ agentId }: OpArgs['agent.inspect']): Promise<OpBody['agent.inspect']> {
+    const { runId } = await this.latestOf(agentId);
+    return inspect(agentId, runId, this.roster.run(agentId, runId));
+  }
+
+  private async latestOf(agentId: string): Promise<{ runId: string }> {
+    const latest = await this.roster.find(agentId);
+    if (latest !== undefined) return latest;
+    throw new OpFailure('agent_not_running', 'The agent was never started on this broker.');
   }
 
   /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */

@@ -16,6 +16,7 @@
 import { RESTARTS } from '../../protocol/op.js';
 import { identify } from '../process-identity.js';
 import { Command, type End } from './command.js';
+import { Delivery } from './delivery.js';
 import { Orders } from './orders.js';
 import { OutputWriter } from './output.js';
 import { backoffMs, Restarts, type BackoffMs } from './restarts.js';
@@ -40,6 +41,7 @@ class Supervision {
   private hasStarted = false;
   private restartCount = 0;
   private writtenBytes = 0;
+  private readonly delivery: Delivery | undefined;
 
   constructor(
     private readonly folder: RunFolder,
@@ -48,6 +50,7 @@ class Supervision {
     backoff: BackoffMs,
   ) {
     this.restarts = new Restarts(order.spec.restart, backoff);
+    if (order.spec.stdin === 'messages') this.delivery = new Delivery(folder.inbox);
   }
 
   /** How the run ended, once it is over for good. */
@@ -55,6 +58,7 @@ class Supervision {
     await this.orders.look();
     if (this.orders.given !== undefined) return this.asOrdered({ exitCode: null, signal: null });
     const output = new OutputWriter(this.folder.outputPath);
+    await this.delivery?.start();
     const take = (chunk: Buffer) => {
       output.write(chunk);
       this.writtenBytes += chunk.length;
@@ -74,6 +78,7 @@ class Supervision {
         if (final !== undefined) return final;
       }
     } finally {
+      await this.delivery?.stop();
       output.close();
     }
   }
@@ -89,7 +94,9 @@ class Supervision {
     }
     this.hasStarted = true;
     const forget = this.orders.onGiven(({ graceMs }) => command.stop(graceMs));
+    if (command.stdin !== null) this.delivery?.attach(command.stdin);
     const end = await command.ended();
+    this.delivery?.detach();
     forget();
     return end;
   }

@@ -24,6 +24,7 @@ type CreateOptions = WaitOptions & {
   outputMb?: number;
   restart?: (typeof POLICIES)[number];
   maxRestarts?: number;
+  stdin?: (typeof STDINS)[number];
   start?: boolean;
 };
 
@@ -32,6 +33,8 @@ const POLICIES = [
   'on-failure',
   'always',
 ] as const satisfies CreateAgentDto['spec']['restart']['policy'][];
+
+const STDINS = ['closed', 'messages'] as const satisfies CreateAgentDto['spec']['stdin'][];
 
 /** What is sent: the hub fills in what is left out. */
 type CreateBody = Pick<CreateAgentDto, 'name' | 'broker'> & { spec: Partial<CreateAgentDto['spec']> };
@@ -59,12 +62,19 @@ export function addAgentCreate(group: Command, cli: Cli): void {
       ).choices(POLICIES),
     )
     .option('--max-restarts <n>', 'restarts within 10 minutes, past which it has failed (default: 10)', count)
+    .addOption(
+      new Option(
+        '--stdin <kind>',
+        'messages: it reads one line of JSON for each message to it (default: closed)',
+      ).choices(STDINS),
+    )
     .option('--start', 'start it as well')
     .addHelpText(
       'after',
       examples(
         'agents create web --broker build-1 --start -- python3 -m http.server 9000',
         'agents create worker --broker build-1 --restart on-failure --max-restarts 5 --start -- ./worker',
+        'agents create helper --broker build-1 --stdin messages --start -- ./helper',
         'agents create tests --broker build-1 --directory /src --env CI=1 --wall-seconds 600 -- npm test',
       ),
     )
@@ -106,7 +116,7 @@ function start(
 }
 
 function bodyOf(name: string, command: string, args: string[], options: CreateOptions): CreateBody {
-  const { broker, directory, env, restart, maxRestarts } = options;
+  const { broker, directory, env, restart, maxRestarts, stdin } = options;
   const { memoryMb, residentMb, processes, openFiles, cpuSeconds, wallSeconds, outputMb } = options;
   return {
     name,
@@ -125,6 +135,7 @@ function bodyOf(name: string, command: string, args: string[], options: CreateOp
         ...(wallSeconds === undefined ? {} : { wallSeconds }),
         ...(outputMb === undefined ? {} : { outputMb }),
       },
+      ...(stdin === undefined ? {} : { stdin }),
       ...(restart === undefined
         ? {}
         : { restart: { policy: restart, ...(maxRestarts === undefined ? {} : { maxRestarts }) } }),

@@ -8,7 +8,9 @@ import { printable } from '../output/printable.js';
 import type { Printer } from '../output/printer.js';
 import { facts } from '../output/table.js';
 import { addAgentCreate } from './agent-create.js';
+import { addAgentInspect } from './agent-inspect.js';
 import { addAgentLogs } from './agent-logs.js';
+import { addAgentMessages } from './agent-messages.js';
 import { addAgentVerbs } from './agent-verbs.js';
 import { printList } from './list.js';
 
@@ -52,7 +54,9 @@ export function addAgents(program: Command, cli: Cli): void {
       }),
     );
 
+  addAgentInspect(group, cli);
   addAgentLogs(group, cli);
+  addAgentMessages(group, cli);
 }
 
 function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[] {
@@ -75,6 +79,7 @@ function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[
       ['directory', spec.directory ?? undefined],
       ['environment', Object.keys(spec.environment).join(' ') || undefined],
       ['limits', limits.join(' ') || undefined],
+      ['stdin', spec.stdin],
       ['restart', policy === 'never' ? undefined : `${policy}, at most ${maxRestarts} in 10 minutes`],
       ['run', runId ?? undefined],
       ['dispatch', dispatchId ?? undefined],

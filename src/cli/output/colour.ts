@@ -19,6 +19,7 @@ export function painter(isOn: boolean): Paint {
 export function colourOf(state: string): Colour | undefined {
   switch (state) {
     case 'succeeded':
+    case 'delivered':
     case 'running':
     case 'online':
     case 'active':

@@ -1,5 +1,5 @@
-import { applyDecorators, Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
 import { Asks, type Asking } from '../dispatch/caller.js';
@@ -8,6 +8,7 @@ import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
 import { readPage } from '../http/page.js';
 import { WaitS } from '../http/prefer.js';
 import { Agents } from './agents.js';
+import { Commands } from './commands.js';
 import {
   AgentDto,
   AgentPageDto,
@@ -17,6 +18,7 @@ import {
   LogsQuery,
   SpecDto,
 } from './dto/agent.dto.js';
+import { InspectionDto } from './dto/inspection.dto.js';
 import type { Verb } from './phase.js';
 
 @ApiTags('agents')
@@ -101,21 +103,13 @@ export class AgentController {
     return this.agents.logs(agent, lines, asking);
   }
 
+  @Get(':agent/inspect')
+  @ApiOkResponse({ type: InspectionDto })
+  async inspect(@Param('agent') agent: string, @Asks() asking: Asking): Promise<InspectionDto> {
+    return this.agents.inspect(agent, asking);
+  }
+
   private async act(verb: Verb, agent: string, asking: Asking, waitS: number, reply: FastifyReply) {
     return answer(reply, await this.agents.act(verb, agent, asking, waitS));
   }
-}
-
-/** What every verb on an agent takes and answers. */
-function Commands(): MethodDecorator {
-  return applyDecorators(
-    ApiHeader({ name: 'Idempotency-Key', required: false }),
-    ApiHeader({
-      name: 'Prefer',
-      required: false,
-      description: '`wait=N`: hold the answer for the end, N seconds.',
-    }),
-    ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended.' }),
-    ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'It is on record, and has not ended.' }),
-  );
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
-import type { Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
+import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
 import { Database } from '../database/database.js';
 import type { Asking } from '../dispatch/caller.js';
@@ -17,7 +17,7 @@ import { stepOf, type Verb } from './phase.js';
 
 /** Time a process has between SIGTERM and SIGKILL. */
 const GRACE_MS = 10_000;
-const LOGS_WITHIN_S = 15;
+const ASK_WITHIN_S = 15;
 
 type Command = { [O in Op]: { op: O; args: OpArgs[O] } }[Op];
 
@@ -90,23 +90,17 @@ export class Agents {
    *
    * @throws AgentNotFound, OpFailed, BrokerSilent
    */
-  async logs(idOrName: string, lines: number, { initiator }: Asking): Promise<OpBody['agent.logs']> {
-    const { id: agentId, brokerId } = await this.get(idOrName);
-    const record = await this.dispatches.submit(
-      {
-        brokerId,
-        agentId,
-        op: 'agent.logs',
-        args: { agentId, lines },
-        orderingKey: null,
-        deadlineS: LOGS_WITHIN_S,
-        initiator,
-      },
-      LOGS_WITHIN_S,
-    );
-    if (!hasEnded(record.state) || record.state === 'expired') throw new BrokerSilent(record.id);
-    if (record.error !== null) throw new OpFailed(record.error);
-    return record.result as OpBody['agent.logs'];
+  async logs(idOrName: string, lines: number, asking: Asking): Promise<OpBody['agent.logs']> {
+    return this.ask(await this.get(idOrName), 'agent.logs', { lines }, asking);
+  }
+
+  /**
+   * How an agent's latest run is, asked of its broker.
+   *
+   * @throws AgentNotFound, OpFailed, BrokerSilent
+   */
+  async inspect(idOrName: string, asking: Asking): Promise<Inspection> {
+    return this.ask(await this.get(idOrName), 'agent.inspect', {}, asking);
   }
 
   /** @throws AgentNotFound */
@@ -120,6 +114,30 @@ export class Agents {
   async list(before: string | null, broker: string | undefined, limit: number): Promise<AgentRow[]> {
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
     return this.repository.list(before, brokerId, limit);
+  }
+
+  /** Asks for data, which waits for no other command of the agent, and is of use only now. */
+  private async ask<O extends 'agent.logs' | 'agent.inspect'>(
+    { id: agentId, brokerId }: AgentRow,
+    op: O,
+    args: Omit<OpArgs[O], 'agentId'>,
+    { initiator }: Asking,
+  ): Promise<OpBody[O]> {
+    const record = await this.dispatches.submit(
+      {
+        brokerId,
+        agentId,
+        op,
+        args: { agentId, ...args },
+        orderingKey: null,
+        deadlineS: ASK_WITHIN_S,
+        initiator,
+      },
+      ASK_WITHIN_S,
+    );
+    if (!hasEnded(record.state) || record.state === 'expired') throw new BrokerSilent(record.id);
+    if (record.error !== null) throw new OpFailed(record.error);
+    return record.result as OpBody[O];
   }
 
   private async reserve(run: Parameters<Submission['repeatOf']>[0], { idempotency }: Asking) {

@@ -15,7 +15,14 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { RESTART_POLICIES, RESTARTS, type ProcessSpec, type RestartPolicy } from '../../../protocol/op.js';
+import {
+  RESTART_POLICIES,
+  RESTARTS,
+  STDINS,
+  type ProcessSpec,
+  type RestartPolicy,
+  type Stdin,
+} from '../../../protocol/op.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
 import type { AgentRow } from '../agent.repository.js';
@@ -176,7 +183,16 @@ export class SpecDto {
   @Type(() => RestartDto)
   restart: RestartDto = new RestartDto();
 
-  static toSpec({ command, args, directory, environment, limits, restart }: SpecDto): ProcessSpec {
+  @ApiPropertyOptional({
+    enum: STDINS,
+    default: 'closed',
+    description: '`messages`: its standard input stays open, and is given each message as one line of JSON.',
+  })
+  @IsOptional()
+  @IsIn(STDINS)
+  stdin: Stdin = 'closed';
+
+  static toSpec({ command, args, directory, environment, limits, restart, stdin }: SpecDto): ProcessSpec {
     const { memoryMb, residentMb, processes, openFiles, cpuSeconds, wallSeconds, outputMb } = limits;
     return {
       command,
@@ -196,6 +212,7 @@ export class SpecDto {
         policy: restart.policy ?? 'never',
         maxRestarts: restart.maxRestarts ?? RESTARTS.maxDefault,
       },
+      stdin,
     };
   }
 }

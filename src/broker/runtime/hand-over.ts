@@ -1,0 +1,109 @@
+import type { Message } from '../../protocol/op.js';
+import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import { isLive } from './ending.js';
+import { isSettled, type Settled } from './inbox.js';
+import type { RunFolder, RunState } from './run-folder.js';
+import { until } from './until.js';
+
+type HandOverOptions = {
+  mayBegin: () => boolean;
+  /** Given when the caller wants it no more. */
+  given: AbortSignal;
+  /** Ends the waiting; the message stays handed over. */
+  over: AbortSignal;
+};
+
+/**
+ * Hands a message to a run, and waits until it is written to the command's standard input. May be repeated, also by a
+ * later life of the broker: what is in the inbox is waited for.
+ *
+ * @throws OpFailure `agent_not_running`, `agent_not_reading`, `outcome_unknown`, `deadline_passed`, `cancelled`
+ * @throws OpInterrupted when the broker stops first
+ */
+export async function handOver(run: RunFolder, message: Message, options: HandOverOptions): Promise<void> {
+  const { mayBegin, given, over } = options;
+  const { inbox } = run;
+  const { id } = message;
+  await mustRead(run);
+  if ((await inbox.standing(id)) === undefined) {
+    if (!isTended(await run.state())) throw notRunning();
+    if (!mayBegin()) throw notBegun(given);
+    await inbox.put(id, `${JSON.stringify(message)}\n`);
+  }
+  const settled = await until(
+    inbox.path,
+    async (): Promise<Settled | 'lost' | undefined> => {
+      // Asked before the message is looked at: a shim settles what it has begun before it goes.
+      const isAwaited = mayBegin() && isTended(await run.state());
+      const standing = await inbox.standing(id);
+      if (isSettled(standing)) return standing;
+      if (isAwaited) return undefined;
+      if (standing === 'new') return (await inbox.move(id, 'new', 'withdrawn')) ? 'withdrawn' : undefined;
+      return isTended(await run.state()) ? undefined : 'lost';
+    },
+    { signal: over },
+  );
+  if (settled === undefined) throw new OpInterrupted();
+  const failure = failureOf(settled, { isCancelled: given.aborted, isRunning: isTended(await run.state()) });
+  if (failure !== undefined) throw failure;
+}
+
+/** @throws OpFailure where the run's command was given no input to read from */
+async function mustRead(run: RunFolder): Promise<void> {
+  const order = await run.order();
+  if (order === undefined) throw notRunning();
+  if (order.spec.stdin !== 'messages')
+    throw new OpFailure('agent_not_reading', 'The agent reads no messages: its spec has not stdin=messages.');
+  await run.inbox.make();
+}
+
+function failureOf(
+  settled: Settled | 'lost',
+  { isCancelled, isRunning }: { isCancelled: boolean; isRunning: boolean },
+): OpFailure | undefined {
+  switch (settled) {
+    case 'written':
+      return undefined;
+    case 'withdrawn':
+      return isRunning ? notBegunOf(isCancelled) : notRunning();
+    case 'absent':
+      return new OpFailure(
+        'agent_not_running',
+        'The command of the agent has ended, and waits to be restarted.',
+      );
+    case 'closed':
+      return new OpFailure('agent_not_reading', 'The command of the agent has closed its standard input.');
+    case 'full':
+      return new OpFailure(
+        'agent_not_reading',
+        'The command of the agent does not read what it was sent before.',
+      );
+    case 'partly':
+      return unknown('The command of the agent was given a part of it, and may read the rest yet.');
+    case 'lost':
+      return unknown('The supervisor of the agent died while it wrote it.');
+  }
+}
+
+/** Whether there is a shim that takes messages. */
+function isTended(state: RunState): boolean {
+  return isLive(state) && (state.kind === 'starting' || state.isSupervised);
+}
+
+function notBegun(given: AbortSignal): OpFailure {
+  return notBegunOf(given.aborted);
+}
+
+function notBegunOf(isCancelled: boolean): OpFailure {
+  return isCancelled
+    ? new OpFailure('cancelled', 'It was cancelled.')
+    : new OpFailure('deadline_passed', 'The deadline passed before it was written.');
+}
+
+function notRunning(): OpFailure {
+  return new OpFailure('agent_not_running', 'The agent does not run.');
+}
+
+function unknown(message: string): OpFailure {
+  return new OpFailure('outcome_unknown', message);
+}

@@ -1,0 +1,75 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Person } from '../auth/access.js';
+import { Asks, type Asking } from '../dispatch/caller.js';
+import { answer } from '../dispatch/dto/answer.js';
+import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
+import { toOutcomeDto } from '../dispatch/dto/outcome.js';
+import { PageQuery, readPage } from '../http/page.js';
+import { WaitS } from '../http/prefer.js';
+import { Agents } from './agents.js';
+import { Commands } from './commands.js';
+import {
+  MessageDto,
+  MessagePageDto,
+  MessagesSentDto,
+  SendMessageDto,
+  SendMessagesDto,
+} from './dto/message.dto.js';
+import { Messages } from './messages.js';
+
+@ApiTags('agents')
+@Person()
+@Controller('api/v1')
+export class MessagesController {
+  constructor(
+    private readonly agents: Agents,
+    private readonly messages: Messages,
+  ) {}
+
+  @Post('agents/:agent/messages')
+  @Commands()
+  async send(
+    @Param('agent') agent: string,
+    @Body() { text, deadlineS }: SendMessageDto,
+    @Asks() asking: Asking,
+    @WaitS() waitS: number,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<DispatchEnvelopeDto> {
+    return answer(reply, await this.messages.send(agent, { text, deadlineS }, asking, waitS));
+  }
+
+  @Get('agents/:agent/messages')
+  @ApiOkResponse({ type: MessagePageDto })
+  async list(@Param('agent') idOrName: string, @Query() query: PageQuery): Promise<MessagePageDto> {
+    const agent = await this.agents.get(idOrName);
+    const { rows, nextCursor } = await readPage(`messages ${agent.id}`, query, (before, limit) =>
+      this.messages.list(agent, before, limit),
+    );
+    return { items: rows.map((record) => MessageDto.of(record)), nextCursor };
+  }
+
+  @Post('messages')
+  @HttpCode(200)
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
+  @ApiHeader({
+    name: 'Prefer',
+    required: false,
+    description: '`wait=N`: hold the answer until all have ended, N seconds.',
+  })
+  @ApiOkResponse({ type: MessagesSentDto })
+  async sendToAll(
+    @Body() { agents, text, deadlineS }: SendMessagesDto,
+    @Asks() asking: Asking,
+    @WaitS() waitS: number,
+  ): Promise<MessagesSentDto> {
+    const outcomes = await this.messages.sendToAll(agents, { text, deadlineS }, asking, waitS);
+    const items = outcomes.map((outcome, place) => ({
+      agent: agents[place] ?? '',
+      ...toOutcomeDto(outcome),
+    }));
+    const accepted = items.filter(({ dispatch }) => dispatch !== null).length;
+    return { items, accepted, refused: items.length - accepted };
+  }
+}
