@@ -249,6 +249,20 @@ describe('an ordering key', () => {
     expect(broken([first, second])).toEqual([['key_in_turn', second.id]]);
   });
 
+  it('is let go of with the ack, and not before, where the op says so', () => {
+    const message = { ...key, op: 'agent.message' };
+    const first = dispatchOf(
+      0,
+      ['pending', 'claimed', 'running', { state: 'succeeded', at: at(9) }],
+      message,
+    );
+
+    expect(verdictOn([first, succeeded(2, key)])).toMatchObject(CLEAN);
+    const second = dispatchOf(0.5, ['pending', 'claimed', 'succeeded'], key);
+    expect(broken([first, second])).toEqual([['key_in_turn', second.id]]);
+    expect(broken([{ ...first, op: 'agent.stop' }, succeeded(2, key)])).toHaveLength(1);
+  });
+
   it('is held through being put back, until the end', () => {
     const first = dispatchOf(0, ['pending', 'claimed', requeued('never_begun'), 'claimed', 'succeeded'], key);
     const second = dispatchOf(1.5, ['pending', 'claimed', 'succeeded'], key);
