@@ -78,6 +78,8 @@ export class Inventories {
       await this.ownership.recheck([brokerId]);
       return false;
     }
+    // At once: a repeat of this does not meet them again.
+    this.endings.committed(adopted.filter(({ state }) => hasEnded(state)));
     const held = adopted.filter(({ verdict }) => verdict === 'adopt');
     this.steps.tell('adopted', held);
     this.steps.tell(
@@ -87,7 +89,6 @@ export class Inventories {
     // What still runs is not confirmed: its result will be.
     const endedThere = entries.filter(({ status }) => status !== 'running').map(({ id }) => id);
     const forgettable = endedThere.length > 0 ? await this.repository.notLive(endedThere) : [];
-    this.endings.committed(adopted.filter(({ state }) => hasEnded(state)));
     await this.contracts.attached(link);
     const floor = await this.floors.read(brokerId);
     if (adopted.length > 0 || entries.length > 0) {
