@@ -66,7 +66,7 @@ function allOf(command: Command): Command[] {
 function wordsOf(line: string): string[] {
   const words: string[] = [];
   for (const [word] of line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)) {
-    if (/^(#|\||>|&&|;)/.test(word)) break;
+    if (/^(#|\||>|<$|&&|;)/.test(word)) break;
     words.push(word.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'));
   }
   return words;
