@@ -151,9 +151,9 @@ describe('the proof of what a cluster of two replicas did', () => {
   });
 
   it('takes the cursor of a list of dispatches that every filter narrows', async () => {
-    const filter = { brokerId: broker.id, agentId: randomUUID(), state: 'succeeded' };
+    const filter = { brokerId: broker.id, agentId: randomUUID(), state: 'succeeded', op: 'broker.ping' };
     const cursor = Buffer.from(`dispatches ${JSON.stringify(filter)}:${randomUUID()}`).toString('base64url');
-    const query = `broker=${filter.brokerId}&agent=${filter.agentId}&state=${filter.state}&cursor=${cursor}`;
+    const query = `broker=${filter.brokerId}&agent=${filter.agentId}&state=${filter.state}&op=${filter.op}&cursor=${cursor}`;
 
     expect((await cluster.api(0).get(`/api/v1/dispatches?${query}`)).status).toBe(200);
   });

@@ -44,7 +44,7 @@ function pairsOf(history: History): [TrailFacts, TrailFacts][] {
 /** Each changes one thing in what the hub, a witness or a client told. */
 const MUTATIONS: Record<string, Mutation> = {
   'the claim is left out of a trail': {
-    rule: 'legal_path',
+    rule: 'attempts_grow',
     change: (history, pick) => {
       const facts = pick(
         sent(history).filter(
