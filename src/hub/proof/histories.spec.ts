@@ -230,7 +230,7 @@ describe('the proof', () => {
       fc.property(histories, (history) => {
         expect(verdictOn(history).violations).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 600 },
     );
   });
 
@@ -244,7 +244,7 @@ describe('the proof', () => {
         changed += 1;
         expect(Object.keys(verdictOn(mutated).byRule)).toContain(rule);
       }),
-      { numRuns: 150 },
+      { numRuns: 600 },
     );
     expect(changed).toBeGreaterThan(20);
   });
