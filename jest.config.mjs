@@ -1,7 +1,7 @@
 export default {
   testEnvironment: 'node',
-  // A minute of load at least: a task of its own, `npm run test:kills`.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fault/random-kills.spec.ts'],
+  // Minutes of dying processes: a task of its own, `npm run test:kills`.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fault/(random-kills|kill-matrix).spec.ts'],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

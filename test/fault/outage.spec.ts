@@ -10,7 +10,7 @@ import { WorkingBroker } from './support/working-broker.js';
 
 const BROKERS = 3;
 /** Callers must not give more than their brokers can do: what is left over would be waited for at the end. */
-const CALLER_RESTS_MS = 20;
+const CALLER_RESTS_MS = 10;
 
 /** Faults under load: several brokers at work, a stream of commands for each key, and something that goes wrong. */
 describe('commands in a stream', () => {
@@ -103,7 +103,8 @@ describe('commands in a stream', () => {
 
     const ids = await settled();
 
-    expect(ids.length).toBeGreaterThan(50);
+    // While no session lasts half a second only few are accepted.
+    expect(ids.length).toBeGreaterThan(10);
     await expectKept(ids);
   }, 60_000);
 
