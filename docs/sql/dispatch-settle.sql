@@ -33,8 +33,8 @@ locked as materialized (
                                          or dispatch.contract = any ($9::text[])
                                          or dispatch.deadline_at <= now()) then 'fail'
            when said.word = 'retry' and dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
-           when said.word = 'cancel' and dispatch.cancel_requested_at is null and dispatch.deadline_at <= now()
-             then 'expire'
+           when said.word = 'cancel' and dispatch.cancel_requested_at is null
+             and dispatch.deadline_at <= now() + interval '5 seconds' then 'expire'
            else said.word
          end as happening
   from said

@@ -140,7 +140,9 @@ export class Journal {
     const confirmedAt = Date.now();
     const records = ids.flatMap((id) => {
       const record = this.find(id);
-      return record === undefined ? [] : [{ ...record, ending: record.ending ?? LOST, confirmedAt }];
+      return record === undefined
+        ? []
+        : [{ ...record, args: {}, ending: record.ending ?? LOST, confirmedAt }];
     });
     if (records.length > 0) await this.write(records);
   }

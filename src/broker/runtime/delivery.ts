@@ -66,8 +66,18 @@ export class Delivery {
       await this.inbox.move(id, 'new', pipe);
     } else if (pipe !== undefined) {
       if (!(await this.inbox.move(id, 'new', 'begun'))) return;
+      await this.deliverBegun(id, pipe);
+    }
+  }
+
+  /** What has begun is settled whatever the disk says: it would keep its place in the order for ever. */
+  private async deliverBegun(id: string, pipe: Pipe): Promise<void> {
+    try {
       const line = await this.inbox.read(id, 'begun');
       await this.inbox.move(id, 'begun', await this.write(pipe, line));
+    } catch (error) {
+      await this.inbox.move(id, 'begun', 'partly');
+      throw error;
     }
   }
 

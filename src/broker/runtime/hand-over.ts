@@ -13,6 +13,9 @@ type HandOverOptions = {
   over: AbortSignal;
 };
 
+/** A shim that has begun to write it, and was wanted no more, has settled it long before. */
+const SETTLED_WITHIN_MS = 30_000;
+
 /**
  * Hands a message to a run, and waits until it is written to the command's standard input. May be repeated, also by a
  * later life of the broker: what is in the inbox is waited for.
@@ -30,6 +33,7 @@ export async function handOver(run: RunFolder, message: Message, options: HandOv
     if (!mayBegin()) throw notBegun(given);
     await inbox.put(id, `${JSON.stringify(message)}\n`);
   }
+  let unsettledSinceMs: number | undefined;
   const settled = await until(
     inbox.path,
     async (): Promise<Settled | 'lost' | undefined> => {
@@ -39,7 +43,9 @@ export async function handOver(run: RunFolder, message: Message, options: HandOv
       if (isSettled(standing)) return standing;
       if (isAwaited) return undefined;
       if (standing === 'new') return (await inbox.move(id, 'new', 'withdrawn')) ? 'withdrawn' : undefined;
-      return isTended(await run.state()) ? undefined : 'lost';
+      unsettledSinceMs ??= performance.now();
+      const isOverdue = performance.now() - unsettledSinceMs > SETTLED_WITHIN_MS;
+      return isTended(await run.state()) && !isOverdue ? undefined : 'lost';
     },
     { signal: over },
   );

@@ -286,4 +286,16 @@ describe('the backlog of a broker', () => {
     backlog.letGo('d2');
     expect(asked(60_000)).toEqual(['d1', 'd3']);
   });
+
+  it('forgets what waits and was ended by somebody else, once it has looked there again', () => {
+    const backlog = ready();
+    read(backlog, [row(1, { op: 'agent.start', orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
+    expect(ids(backlog)).toEqual([]);
+    backlog.poll(0);
+
+    read(backlog, [row(2, { orderingKey: 'k' })]);
+
+    expect(ids(backlog)).toEqual(['d2']);
+    expect(backlog.depth.waiting).toBe(1);
+  });
 });

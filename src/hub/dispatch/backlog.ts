@@ -88,7 +88,15 @@ export class Backlog {
       if (!this.letGoMeanwhile.has(row.id)) this.note(row, now);
       last = row.seq;
     }
+    this.forgetUnseen(rows, read, rows.length < read.most ? Infinity : last);
     this.reading.took(rows.length, last, read);
+  }
+
+  /** What waits where the read has looked, and was not there, was ended by somebody else. */
+  private forgetUnseen(rows: readonly ReadRow[], { afterSeq }: Read, last: number): void {
+    const seen = new Set(rows.map(({ id }) => id));
+    for (const { id, seq } of this.waiting.values())
+      if (seq > afterSeq && seq <= last && !seen.has(id)) this.waiting.delete(id);
   }
 
   /** A read did not happen: it is still due. */

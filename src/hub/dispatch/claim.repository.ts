@@ -51,7 +51,7 @@ const READ_AHEAD = statement(
   cross join lateral (
     select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
            dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
-           greatest(0, ceil(extract(epoch from greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000), 0)::bigint
+           greatest(0, ceil(extract(epoch from greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000))::bigint
              as "restMs",
            dispatch.attempt > 0 as "restsWithKey",
            dispatch.cancel_requested_at is not null as "cancelRequested",

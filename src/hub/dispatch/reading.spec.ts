@@ -90,4 +90,13 @@ describe('where the reading of a broker stands', () => {
 
     expect(due(reading, 600_000).afterSeq).toBe(0);
   });
+
+  it('goes back for a wake that came while a read was under way and had not seen its row', () => {
+    const reading = new Reading('b');
+    const read = due(reading, 0);
+    reading.woken(2);
+    reading.took(2, 3, read);
+
+    expect(due(reading, 0).afterSeq).toBe(1);
+  });
 });

@@ -23,6 +23,8 @@ export class Reading {
   private readInFullAt: number | undefined;
   /** After which `seq` the read that is under way looks; there is one at a time. */
   private underWay: number | undefined;
+  /** The lowest `seq` of the wakes that came while it was: it may have looked before that row was there. */
+  private wokenMeanwhile = Infinity;
 
   constructor(private readonly brokerId: string) {}
 
@@ -38,6 +40,7 @@ export class Reading {
   next(now: number, known: number, hasRoom: boolean): Read | undefined {
     const read = this.due(now, known, hasRoom);
     this.underWay = read?.afterSeq;
+    this.wokenMeanwhile = Infinity;
     return read;
   }
 
@@ -47,6 +50,7 @@ export class Reading {
     const sawAll = count < read.most;
     if (!sawAll && last < this.cursor) this.again(last, 0);
     this.cursor = Math.max(this.cursor, last);
+    if (this.wokenMeanwhile <= this.cursor) this.again(this.wokenMeanwhile - 1, 0);
     this.hasMore = !sawAll || this.wakes !== read.wakes;
   }
 
@@ -66,6 +70,7 @@ export class Reading {
   woken(seq: number): void {
     this.wakes += 1;
     this.hasMore = true;
+    if (this.underWay !== undefined) this.wokenMeanwhile = Math.min(this.wokenMeanwhile, seq);
     if (seq <= this.cursor) this.again(seq - 1, 0);
   }
 

@@ -53,7 +53,7 @@ export class Redrives {
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
     const rows = await this.dispatches.list({ before, brokerId, agentId: null, state, op, limit: limit + 1 });
     const outcome: Redriven = { redriven: [], refused: [], next: null };
-    for (const record of rows.slice(0, limit).reverse()) {
+    for (const record of rows.slice(0, limit).sort((a, b) => a.seq - b.seq)) {
       try {
         const { id: to } = await this.again(record, initiator, 0);
         outcome.redriven.push({ from: record.id, to });

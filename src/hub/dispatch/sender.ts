@@ -67,7 +67,7 @@ export class Sender {
       if (traceparent !== null) item.traceparent = traceparent;
       return [item];
     });
-    for (const dispatches of batches(items, (item) => JSON.stringify(item.args).length + 512)) {
+    for (const dispatches of batches(items, (item) => Buffer.byteLength(JSON.stringify(item)))) {
       if (!this.maySend(backlog)) return;
       backlog.link.send({ t: 'dispatch', dispatches });
       this.steps.tell('sent', dispatches);

@@ -84,7 +84,7 @@ const ACK = statement(
 // The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
 // it back instead, with exponential backoff and full jitter from 1 s to 5 min, unless its caller gave it up, it is
 // bound to this link, or its deadline has passed. A word that it was stopped, which nobody but the deadline asked
-// for, is an expiry.
+// for, is an expiry; the owner asks by a clock of its own, which may be ahead by a little.
 const SETTLE = statement(
   'settle_dispatches',
   `
@@ -100,8 +100,8 @@ const SETTLE = statement(
                                            or dispatch.contract = any ($9::text[])
                                            or dispatch.deadline_at <= now()) then 'fail'
              when said.word = 'retry' and dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
-             when said.word = 'cancel' and dispatch.cancel_requested_at is null and dispatch.deadline_at <= now()
-               then 'expire'
+             when said.word = 'cancel' and dispatch.cancel_requested_at is null
+               and dispatch.deadline_at <= now() + interval '5 seconds' then 'expire'
              else said.word
            end as happening
     from said
