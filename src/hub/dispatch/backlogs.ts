@@ -21,7 +21,7 @@ export class Backlogs {
   ) {}
 
   /**
-   * @param onWork there may be something to send or to ask
+   * @param onWork there may be something to send
    * @param onLost hints may have been lost: everything is to be looked at
    */
   start(onWork: () => void, onLost: () => void): void {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
-import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
+import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_BY_CANCEL, KEPT_COLUMNS } from './history.columns.js';
 import type { Ending } from './settle.repository.js';
 import { LINK_BOUND, stateAfter, statesBefore } from './state.js';
 
@@ -74,7 +74,7 @@ const CANCEL = statement(
   ),
   ended as (
     insert into broker_dispatch_history (${HISTORY_COLUMNS})
-    select ${KEPT_COLUMNS.replace('cancel_requested_at', 'coalesce(cancel_requested_at, now())')},
+    select ${KEPT_BY_CANCEL},
            $3::text, failures, null, null,
            append_step(trail, jsonb_build_object(
              'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,

@@ -2,16 +2,19 @@
  * The columns that move from the live table to the history as they are, and those that the ending adds or changes.
  * Statements that end commands differ in which rows they end and how, and in nothing else.
  */
-const KEPT = `
+const kept = (cancelRequestedAt: string) => `
     id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
-    not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+    not_before, retry_at, deadline_at, ${cancelRequestedAt}, claimed_by, claim_epoch, claim_journal, claimed_at,
     origin_replica, redrive_of, initiator, created_at`;
 
-/** Names, in the order in which an ending selects them. */
-export const HISTORY_COLUMNS = `${KEPT},
-    state, failures, result, error, trail`;
+export const KEPT_COLUMNS = kept('cancel_requested_at');
 
-export const KEPT_COLUMNS = KEPT;
+/** The same where the ending is its caller's wish, which the row does not know of yet. */
+export const KEPT_BY_CANCEL = kept('coalesce(cancel_requested_at, now())');
+
+/** Names, in the order in which an ending selects them. */
+export const HISTORY_COLUMNS = `${KEPT_COLUMNS},
+    state, failures, result, error, trail`;
 
 /** What is told on of an ending. */
 export const ENDING_COLUMNS = `

@@ -155,7 +155,7 @@ export class Results {
     return batch.map(({ id }) => settled.get(id) ?? judged.get(id) ?? 'unknown');
   }
 
-  /** They go out again after a rest, on the broker's link, wherever that is by now. */
+  /** They go out again after a rest. An owner elsewhere, if the broker has moved, finds them when it next compares. */
   private putBack(rows: readonly Settled[]): void {
     this.steps.tell('retried', rows);
     for (const { id, brokerId, seq } of rows) {

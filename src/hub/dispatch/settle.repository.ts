@@ -82,7 +82,7 @@ const ACK = statement(
 );
 
 // The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
-// it back instead, with exponential backoff and full jitter from 1 s to 5 min, unless its caller gave it up, it is
+// it back instead, with full jitter over 1 s, 2 s, 4 s and 8 s, unless its caller gave it up, it is
 // bound to this link, or its deadline has passed. A word that it was stopped, which nobody but the deadline asked
 // for, is an expiry; the owner asks by a clock of its own, which may be ahead by a little.
 const SETTLE = statement(
