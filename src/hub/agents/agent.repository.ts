@@ -169,7 +169,7 @@ export class AgentRepository {
 
   /** Newest first, those made before the given one. */
   async list(before: string | null, brokerId: string | null, limit: number): Promise<AgentRow[]> {
-    return this.database.run(LIST, [before, brokerId, limit]);
+    return this.database.runPlanned(LIST, [before, brokerId, limit]);
   }
 
   /** Notes the command that was given for an agent, and what it is on its way to. */

@@ -4,6 +4,7 @@ import { statement } from '../database/statement.js';
 import { PENDING_MOST } from './depths.js';
 import type { Draft } from './draft.js';
 import { LINK_BOUND } from './state.js';
+import { step } from './trail-step.js';
 
 /** Why a draft was not stored; a key that was taken is no refusal. */
 export type Refusal = 'broker_unknown' | 'incapable' | 'offline' | 'full';
@@ -75,7 +76,7 @@ const INSERT = statement(
     select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
            case when contract = any ($20::text[]) and owner is not null then link end, not_before,
            now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-           jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $17::uuid))
+           array[${step({ state: "'pending'", replica: '$17::uuid' })}]
     from input
     where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
     order by place
