@@ -22,12 +22,12 @@ ended as (
   insert into broker_dispatch_history (
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
   select 
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
          $4::text, failures, null,
          case
            when state = 'pending' and failures = 0
@@ -69,12 +69,12 @@ ended as (
   insert into broker_dispatch_history (
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
   select 
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, coalesce(cancel_requested_at, now()), claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
          $3::text, failures, null, null,
          append_step(trail, jsonb_build_object(
            'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
@@ -135,12 +135,12 @@ ended as (
   insert into broker_dispatch_history (
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
   select 
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
          $4::text, failures, null,
          jsonb_build_object('code', 'superseded', 'retryable', false,
                             'message', 'A later command of its key took its place.'),
@@ -178,12 +178,12 @@ ended as (
   insert into broker_dispatch_history (
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
   select 
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
          $4::text, failures, null,
          jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                             'message', 'The link that it was to go out on ended before it was begun.'),

@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Link } from '../../src/broker/connection/link.js';
 import { Executor } from '../../src/broker/dispatches/executor.js';
 import { OpFailure } from '../../src/broker/dispatches/op-failure.js';
-import type { OpHandler } from '../../src/broker/dispatches/ops.js';
+import type { OpContext, OpHandler } from '../../src/broker/dispatches/ops.js';
 import { Journal } from '../../src/broker/journal/journal.js';
 import type { BrokerFrame, DispatchItem, JsonValue } from '../../src/protocol/frame.js';
 import { LIMITS } from '../../src/protocol/limits.js';
@@ -51,14 +51,18 @@ describe('the executor on a real journal', () => {
     await expectNoLeaks(before);
   });
 
-  const handler = (op: string, act: () => Promise<JsonValue> | JsonValue, isRecoverable = true) =>
+  const handler = (
+    op: string,
+    act: (context: OpContext) => Promise<JsonValue> | JsonValue,
+    isRecoverable = true,
+  ) =>
     [
       op,
       {
         isRecoverable,
-        handle: async (args) => {
+        handle: async (args, context) => {
           effects.push({ op, args });
-          return act();
+          return act(context);
         },
       } satisfies OpHandler,
     ] as const;
@@ -67,6 +71,10 @@ describe('the executor on a real journal', () => {
       handler('echo', () => 'done'),
       handler('gated', async () => gate.opened.then(() => 'done')),
       handler('once', async () => gate.opened.then(() => 'done'), false),
+      handler('long', async ({ progress }) => {
+        progress({ fraction: 0.5, note: 'half' });
+        return gate.opened.then(() => 'done');
+      }),
       handler('large', () => 'x'.repeat(LIMITS.resultBytes)),
       handler('refuses', () => Promise.reject(new OpFailure('no_room', 'y'.repeat(10_000), true))),
       handler('breaks', () => Promise.reject(new Error('z'.repeat(10_000)))),
@@ -103,6 +111,20 @@ describe('the executor on a real journal', () => {
     key: null,
     remainingMs: 60_000,
     ...given,
+  });
+
+  it('tells how far an op is, under the attempt that was sent last', async () => {
+    const { executor, link, frames, resultOf } = live();
+    const long = item('long');
+    await executor.take(link, [long], true);
+    await executor.take(link, [{ ...long, attempt: 2 }], true);
+
+    const told = await eventually(() => frames.find((frame) => frame.t === 'progress'));
+
+    expect(told.progress).toEqual([{ id: long.id, attempt: 2, fraction: 0.5, note: 'half' }]);
+    gate.release();
+    await resultOf(long.id);
+    await executor.stop();
   });
 
   it('acks what is on record, does it, and tells its result', async () => {

@@ -17,6 +17,7 @@ import type { Journal } from '../journal/journal.js';
 import { LOST, type Ending, type JournalRecord } from '../journal/record.js';
 import { OpFailure, OpInterrupted } from './op-failure.js';
 import type { OpHandlers } from './ops.js';
+import { Progress } from './progress.js';
 import { Results, type Wire } from './results.js';
 import { Turns } from './turns.js';
 
@@ -52,6 +53,7 @@ const CANCELLED: Ending = { outcome: 'cancelled' };
 export class Executor {
   private readonly turns = new Turns();
   private readonly results: Results;
+  private readonly progress: Progress;
   /** Being journaled: a repeat that comes meanwhile is answered once that is done. */
   private readonly beginning = new Map<string, Promise<void>>();
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
@@ -68,6 +70,7 @@ export class Executor {
     private readonly log: Logger,
   ) {
     this.results = new Results(journal, wire);
+    this.progress = new Progress((id) => this.runningAttempt(id), wire);
   }
 
   /** Takes up what an earlier life of the broker had begun, before the first link. */
@@ -129,6 +132,7 @@ export class Executor {
     this.markStopped();
     await this.turns.idle();
     this.results.stop();
+    this.progress.stop();
   }
 
   /**
@@ -145,8 +149,9 @@ export class Executor {
     await this.journal.confirm(ids.filter((id) => !this.executing.has(id) && !this.beginning.has(id)));
   }
 
-  /** Tells every result again that the hub has not confirmed. */
+  /** Tells every result again that the hub has not confirmed, and how far commands have come meanwhile. */
   tellAll(): void {
+    this.progress.flush();
     for (const { id } of this.journal.unconfirmed()) this.results.tell(id);
   }
 
@@ -164,6 +169,11 @@ export class Executor {
     }
     await this.journal.repeated(id, attempt);
     if (!this.executing.has(id)) this.results.tell(id);
+  }
+
+  /** The attempt that was sent last, of what is under way. */
+  private runningAttempt(id: string): number | undefined {
+    return this.executing.has(id) ? this.journal.standing(id)?.attempt : undefined;
   }
 
   /** Begun, without an ending that can still be learned. */
@@ -227,7 +237,7 @@ export class Executor {
 
   private async endingOf(piece: Piece, work: Work): Promise<Ending> {
     const { record, deadline, isRecovered } = piece;
-    const { op, args } = record;
+    const { id, op, args } = record;
     if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
@@ -241,7 +251,11 @@ export class Executor {
     work.hasStarted = true;
     this.log.debug(aboutOf(piece), 'began an op');
     try {
-      const body = await handler.handle(args, mayBegin, work.signal);
+      const body = await handler.handle(args, {
+        mayBegin,
+        signal: work.signal,
+        progress: (told) => this.progress.tell(id, told),
+      });
       if (Buffer.byteLength(JSON.stringify(body)) > LIMITS.resultBytes) {
         return failed('result_too_large', `The result has more than ${LIMITS.resultBytes} bytes.`);
       }

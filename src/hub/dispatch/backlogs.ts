@@ -98,6 +98,20 @@ export class Backlogs {
     this.onWork();
   }
 
+  /** Whether this very attempt is out on this very link. */
+  isOut(link: Link, id: string, attempt: number): boolean {
+    const backlog = this.byBroker.get(link.brokerId);
+    return backlog?.link === link && backlog.out.isHeld(id, attempt);
+  }
+
+  /** What is out with a broker, or undefined where nothing is. */
+  outOf(brokerId: string): { link: Link; ids: string[] } | undefined {
+    const backlog = this.byBroker.get(brokerId);
+    return backlog === undefined || backlog.out.size === 0
+      ? undefined
+      : { link: backlog.link, ids: backlog.out.ids };
+  }
+
   depth(): { waiting: number; unacked: number; out: number } {
     const total = { waiting: 0, unacked: 0, out: 0 };
     for (const { depth } of this.byBroker.values()) {
