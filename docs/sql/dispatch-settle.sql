@@ -53,7 +53,8 @@ retried as (
       claim_epoch = null,
       claim_journal = null,
       claimed_at = null,
-      retry_at = clock_timestamp() + make_interval(secs => random() * least(300, power(2, dispatch.failures))),
+      retry_at = clock_timestamp()
+        + make_interval(secs => 1 + random() * (least(300, power(5, least(dispatch.failures + 1, 4))) - 1)),
       trail = append_step(dispatch.trail, jsonb_build_object(
         'state', $10::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
         'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { Cluster } from '../support/cluster.js';
+import { endRest } from '../support/end-rest.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
@@ -130,9 +131,8 @@ describe('the progress of a command', () => {
     expect(await eventually(async () => progressOf(id))).toMatchObject({ note: 'right' });
     expect(await written(id)).toHaveLength(1);
     moved.fail(dispatch, { retryable: true });
-    await eventually(async () => (await cluster.api(0).dispatch(id)).failures === 1);
-    await client.query('update broker_dispatch set retry_at = now() where id = $1', [id]);
-    const again = await moved.nextDispatch(20_000);
+    await endRest(cluster.database.url, id);
+    const again = await moved.nextDispatch();
     // What was told of an earlier attempt says nothing of this one.
     expect(await progressOf(id)).toBeNull();
     moved.succeed(again);
