@@ -1,5 +1,11 @@
 import pg from 'pg';
 
+/**
+ * How sessions are named that a pooler lends: not after a process, since whoever declares that one dead ends the
+ * sessions of its name, and these are already somebody else's.
+ */
+export const POOLED_NAME = 'fairlead';
+
 /** Milliseconds within which a connection must be made and a statement answered. */
 export const CONNECT_WITHIN_MS = 5_000;
 export const ANSWER_WITHIN_MS = 15_000;
@@ -23,11 +29,14 @@ export const COLUMN_TYPES = {
  * Settings of every session. A client that dies with a transaction open, or one that waits for a lock, must not
  * hold up the others; a server that loses its client's machine must notice.
  */
-export const SESSION_OPTIONS = [
-  'idle_in_transaction_session_timeout=5s',
-  'lock_timeout=2s',
-  'tcp_user_timeout=10s',
-  'timezone=UTC',
-]
-  .map((setting) => `-c ${setting}`)
+export const SESSION_SETTINGS = {
+  idle_in_transaction_session_timeout: '5s',
+  lock_timeout: '2s',
+  tcp_user_timeout: '10s',
+  timezone: 'UTC',
+} as const;
+
+/** The settings as a session is given them when it begins. */
+export const SESSION_OPTIONS = Object.entries(SESSION_SETTINGS)
+  .map(([name, value]) => `-c ${name}=${value}`)
   .join(' ');
