@@ -38,7 +38,7 @@ export class Backlogs {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
         for (const backlog of this.byBroker.values()) {
           for (const id of ended) backlog.endedElsewhere(id);
-          for (const id of cancelled) backlog.out.cancelRequested(id);
+          for (const id of cancelled) backlog.cancelRequested(id);
         }
         if (cancelled.size > 0) this.onWork();
       },
@@ -48,6 +48,11 @@ export class Backlogs {
 
   all(): Backlog[] {
     return [...this.byBroker.values()];
+  }
+
+  /** Whether the broker's newest link, as far as is known here, is on this replica. */
+  has(brokerId: string): boolean {
+    return this.byBroker.has(brokerId);
   }
 
   /** The broker has new rows, or rows that were put back, from this `seq` on. */

@@ -95,6 +95,7 @@ const CLAIM = statement(
     where dispatch.id = any ($4::uuid[])
       and dispatch.state = any ($5::text[])
       and dispatch.deadline_at > now()
+      and coalesce(dispatch.link_epoch = owned.epoch, true)
       and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
     order by dispatch.seq
     for update of dispatch skip locked

@@ -25,6 +25,7 @@ import { InsertRepository } from './insert.repository.js';
 import { Inventories } from './inventories.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { DispatchLife } from './life.js';
+import { Owners } from './owners.js';
 import { PartitionRepository } from './partition.repository.js';
 import { Progress } from './progress.js';
 import { ProgressRepository } from './progress.repository.js';
@@ -101,6 +102,7 @@ import { Waits } from './waits.js';
     InsertRepository,
     Inventories,
     InventoryRepository,
+    Owners,
     PartitionRepository,
     Progress,
     ProgressRepository,
