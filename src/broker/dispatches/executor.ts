@@ -32,6 +32,8 @@ type Piece = {
 /** A command between its begin and its end. */
 class Work {
   private readonly cancelling = new AbortController();
+  /** Cancelled before its op was given it: nothing of it begins any more. */
+  isBeingEnded = false;
 
   /**
    * @param hasStarted whether its op was given it, by this life of the broker or an earlier one: until then a cancel
@@ -87,8 +89,12 @@ export class Executor {
     }
   }
 
-  /** What the hub is told when a link opens. */
-  inventory(): InventoryEntry[] {
+  /**
+   * What the hub is told when a link opens. What is being written down by then counts once it is: named too soon, it
+   * would be told as lost, and left out it would be sent again although it is done.
+   */
+  async inventory(): Promise<InventoryEntry[]> {
+    await Promise.allSettled(this.beginning.values());
     const running = this.journal.unended().map(({ id, attempt }): InventoryEntry => {
       return { id, attempt, status: this.isLost(id) ? 'lost' : 'running' };
     });
@@ -158,9 +164,8 @@ export class Executor {
   private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {
     const work = this.executing.get(id);
     work?.cancel();
-    if (work?.hasStarted === false) {
-      this.executing.delete(id);
-      await this.journal.end(id, CANCELLED);
+    if (work?.hasStarted === false && !work.isBeingEnded) {
+      await this.endUnstarted(id, work);
     } else if (this.isLost(id)) {
       // It may have done anything: that it was stopped is not for this life of the broker to say.
       await this.journal.end(id, LOST);
@@ -169,6 +174,17 @@ export class Executor {
     }
     await this.journal.repeated(id, attempt);
     if (!this.executing.has(id)) this.results.tell(id);
+  }
+
+  /** Until its ending is on disk it is under way: where the disk does not take it, it is asked for again, and not lost. */
+  private async endUnstarted(id: string, work: Work): Promise<void> {
+    work.isBeingEnded = true;
+    try {
+      await this.journal.end(id, CANCELLED);
+      this.executing.delete(id);
+    } finally {
+      work.isBeingEnded = false;
+    }
   }
 
   /** The attempt that was sent last, of what is under way. */
@@ -219,8 +235,8 @@ export class Executor {
     const work = new Work(piece.isRecovered);
     this.executing.set(id, work);
     const turn = async () => {
-      // Cancelled while it waited: its ending is in the journal.
-      if (this.executing.get(id) !== work) return;
+      // Cancelled while it waited: its ending is in the journal, or on the way there.
+      if (work.isBeingEnded || this.executing.get(id) !== work) return;
       const ending = await this.endingOf(piece, work);
       if (this.executing.get(id) !== work) return;
       await this.journal.end(id, ending);
