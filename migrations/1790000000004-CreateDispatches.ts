@@ -24,6 +24,7 @@ const COMMAND_COLUMNS = `
         origin_replica uuid not null,
         redrive_of uuid,
         initiator jsonb not null,
+        progress jsonb,
         trail text[] not null,
         created_at timestamptz not null default now(),`;
 

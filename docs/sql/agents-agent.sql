@@ -67,7 +67,8 @@ set phase = locked.phase, exit_code = locked.exit_code, detail = locked.detail,
     restarts = greatest(agent.restarts, locked.restarts),
     revision = revision + 1, updated_at = now()
 from locked
-where agent.id = locked.id;
+where agent.id = locked.id
+returning agent.id, agent.broker_id as "brokerId";
 
 -- catch_up_agents_with_endings
 with due as (

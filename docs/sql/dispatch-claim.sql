@@ -36,13 +36,19 @@ owned as materialized (
   for share of connection
 ),
 locked as materialized (
-  select dispatch.*
-  from unnest($4::uuid[]) as asked (id)
+  select dispatch.*, asked.epoch, asked.journal_id
+  from (
+    select asked.id, owned.broker_id, owned.epoch, owned.journal_id
+    from unnest($4::uuid[], $8::uuid[]) with ordinality as asked (id, broker_id, place)
+    join owned on owned.broker_id = asked.broker_id
+    order by asked.place
+  ) asked
   cross join lateral (
     select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
     from broker_dispatch dispatch
     where dispatch.id = asked.id
-      and dispatch.broker_id in (select owned.broker_id from owned)
+      and dispatch.broker_id is not distinct from asked.broker_id
+      and coalesce(dispatch.link_epoch = asked.epoch, true)
       and dispatch.state = any ($5::text[])
       and dispatch.deadline_at > now()
       and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
@@ -50,9 +56,8 @@ locked as materialized (
   ) dispatch
 ),
 claimable as (
-  select locked.id, owned.epoch, owned.journal_id
+  select locked.id, locked.epoch, locked.journal_id
   from locked
-  join owned on owned.broker_id = locked.broker_id
   where locked.ordering_key is null or not exists (
     select from broker_dispatch other
     where other.broker_id = locked.broker_id

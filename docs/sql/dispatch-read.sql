@@ -9,6 +9,7 @@ select
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
        null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
        (
@@ -32,6 +33,7 @@ select
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
 from broker_dispatch_history dispatch
 left join broker on broker.id = dispatch.broker_id
@@ -47,6 +49,7 @@ select listed.* from (
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
          null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
          null::bigint as position, connection.replica_id is not null as connected
@@ -68,6 +71,7 @@ select listed.* from (
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
     from broker_dispatch_history dispatch
     left join broker on broker.id = dispatch.broker_id

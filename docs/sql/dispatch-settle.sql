@@ -63,7 +63,8 @@ retried as (
       claim_epoch = null,
       claim_journal = null,
       claimed_at = null,
-      retry_at = clock_timestamp() + make_interval(secs => random() * least(300, power(2, dispatch.failures))),
+      retry_at = clock_timestamp()
+        + make_interval(secs => 1 + random() * (least(300, power(5, least(dispatch.failures + 1, 4))) - 1)),
       trail = append_step(dispatch.trail, jsonb_build_object(
         'state', $10::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
         'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'
@@ -86,12 +87,12 @@ ended as (
   insert into broker_dispatch_history (
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
   select 
   id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
-  origin_replica, redrive_of, initiator, created_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
          ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
          case
            when said_error is null then case when cardinality(trail) < 64 then trail || ('{"state":"' || ended_state || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $8::uuid || '","epoch":' || claim_epoch || ',"attempt":' || attempt || '}') else append_step(trail, ('{"state":"' || ended_state || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $8::uuid || '","epoch":' || claim_epoch || ',"attempt":' || attempt || '}')::jsonb) end

@@ -20,6 +20,7 @@ const REFUSED: [claim: string, values: string[], said: string][] = [
     'give one or the others',
   ],
   ['a direct address alone', ['--set', 'replicas=1,database.directUrl=postgres://a'], 'needs database.url'],
+  ['a pooler of another mode', [...SOUND, '--set', 'database.pooler=session'], 'pooler'],
   ['no public address', [...SOUND, '--set', 'publicUrl='], 'publicUrl is needed'],
   ['a public address with a path', [...SOUND, '--set', 'publicUrl=https://hub.example.com/hub'], 'publicUrl'],
   [

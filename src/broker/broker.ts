@@ -166,7 +166,7 @@ export class Broker {
   /** The epoch is on disk before the hub may count on it. */
   private async greet(link: Link): Promise<void> {
     await this.journal.keepEpoch(link.epoch);
-    const entries = this.executor.inventory();
+    const entries = await this.executor.inventory();
     const chunks = Math.max(1, Math.ceil(entries.length / LIMITS.inventoryChunk));
     for (let chunk = 0; chunk < chunks; chunk += 1) {
       const part = entries.slice(chunk * LIMITS.inventoryChunk, (chunk + 1) * LIMITS.inventoryChunk);

@@ -37,7 +37,7 @@ export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
   const server = new DatabaseServer(readConfig(env));
   await server.open();
   try {
-    return await migrate(server.directUrl);
+    return await migrate(server.directUrl, server.directPooler);
   } finally {
     await server.close();
   }

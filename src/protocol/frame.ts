@@ -30,6 +30,15 @@ export type ResultItem = { id: string; attempt: number } & (
   | { outcome: 'cancelled' }
 );
 
+/** How far a command is. At least one of both is told; null leaves what was told before as it was. */
+export type ProgressItem = {
+  id: string;
+  attempt: number;
+  /** From 0 to 1. */
+  fraction: number | null;
+  note: string | null;
+};
+
 /** The phases of an agent that a broker can see with its own eyes. */
 export type ReportedPhase = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
@@ -64,11 +73,13 @@ export type Hello = {
 export type Inventory = { t: 'inventory'; entries: InventoryEntry[]; last: boolean };
 export type Heartbeat = { t: 'heartbeat'; health: ReportedHealth; load: number | null; running: number };
 export type Ack = { t: 'ack'; acks: { id: string; attempt: number }[] };
+/** May be lost: the hub keeps the latest of each command, and writes at most one a second. */
+export type Progress = { t: 'progress'; progress: ProgressItem[] };
 export type Result = { t: 'result'; results: ResultItem[] };
 export type Event = { t: 'event'; agents: AgentReport[] };
 export type Goodbye = { t: 'goodbye'; reason: string };
 
-export type BrokerFrame = Hello | Inventory | Heartbeat | Ack | Result | Event | Goodbye;
+export type BrokerFrame = Hello | Inventory | Heartbeat | Ack | Progress | Result | Event | Goodbye;
 
 export type Welcome = {
   t: 'welcome';

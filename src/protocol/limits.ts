@@ -17,7 +17,7 @@ export const LIMITS = {
   windowDefault: 64,
   /** Entries of one inventory chunk. */
   inventoryChunk: 1000,
-  /** Items of one ack, result, event or dispatch frame. */
+  /** Items of one ack, progress, result, event or dispatch frame. */
   batch: 1024,
   /** Labels of a broker, and the length of one key or value. */
   labels: 64,
@@ -26,6 +26,8 @@ export const LIMITS = {
   capabilities: 128,
   /** Any short text: reasons, versions, codes. */
   textLength: 512,
+  /** A note on how far a command is, in characters. */
+  progressNoteLength: 512,
   /** A message that goes with an error or an agent's detail. */
   messageLength: 4096,
   /** Buffered bytes to a peer that does not read, past which it is closed. */
@@ -36,6 +38,8 @@ export const LIMITS = {
 export const TIMES = {
   helloWithinMs: 5_000,
   heartbeatMs: 15_000,
+  /** The hub writes the progress of one command at most this often; a broker need not tell it more often. */
+  progressMs: 1_000,
   pingMs: 15_000,
   /** Pings without an answer before the link is cut. */
   unansweredPings: 2,

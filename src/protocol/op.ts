@@ -139,6 +139,11 @@ export type OpContract = {
    * it in its journal, from where the broker itself keeps the order.
    */
   holds: 'result' | 'ack';
+  /**
+   * How a caller waits for its end: as long as it asked for, or only while something is heard of it. `rolling` is for
+   * ops that may take long.
+   */
+  wait: 'fixed' | 'rolling';
   /** Fields of the arguments, as dotted paths, that the hub seals wherever it keeps them. */
   secrets: readonly string[];
   /** What a broker must announce in its hello to be given the op; null where every broker has it. */
@@ -146,24 +151,56 @@ export type OpContract = {
 };
 
 export const OPS: Readonly<Record<Op, OpContract>> = {
-  'broker.ping': { repeatable: true, holds: 'result', secrets: [], capability: null },
+  'broker.ping': { repeatable: true, holds: 'result', wait: 'fixed', secrets: [], capability: null },
   'agent.start': {
     repeatable: false,
     holds: 'result',
+    wait: 'rolling',
     secrets: ['spec.environment'],
     capability: 'runtime.process',
   },
-  'agent.stop': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
+  'agent.stop': {
+    repeatable: true,
+    holds: 'result',
+    wait: 'fixed',
+    secrets: [],
+    capability: 'runtime.process',
+  },
   'agent.restart': {
     repeatable: false,
     holds: 'result',
+    wait: 'rolling',
     secrets: ['spec.environment'],
     capability: 'runtime.process',
   },
-  'agent.delete': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
-  'agent.logs': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
-  'agent.message': { repeatable: false, holds: 'ack', secrets: [], capability: 'runtime.process' },
-  'agent.inspect': { repeatable: true, holds: 'result', secrets: [], capability: 'runtime.process' },
+  'agent.delete': {
+    repeatable: true,
+    holds: 'result',
+    wait: 'fixed',
+    secrets: [],
+    capability: 'runtime.process',
+  },
+  'agent.logs': {
+    repeatable: true,
+    holds: 'result',
+    wait: 'fixed',
+    secrets: [],
+    capability: 'runtime.process',
+  },
+  'agent.message': {
+    repeatable: false,
+    holds: 'ack',
+    wait: 'rolling',
+    secrets: [],
+    capability: 'runtime.process',
+  },
+  'agent.inspect': {
+    repeatable: true,
+    holds: 'result',
+    wait: 'fixed',
+    secrets: [],
+    capability: 'runtime.process',
+  },
 };
 
 /** Ops that let go of their ordering key once the broker's journal holds them. */

@@ -76,6 +76,31 @@ describe('a frame', () => {
     );
   });
 
+  const progress = (part: object) => {
+    const item = { id: '0198b2c0-0000-7000-8000-000000000000', attempt: 1, ...part };
+    return JSON.stringify({ t: 'progress', progress: [item] });
+  };
+
+  it('tells how far a command is, as a part of 1, in words, or both', () => {
+    const note = 'x'.repeat(LIMITS.progressNoteLength);
+
+    expect(parseBrokerFrame(progress({ fraction: 0 }))).toMatchObject({
+      progress: [{ fraction: 0, note: null }],
+    });
+    expect(parseBrokerFrame(progress({ fraction: 1, note }))).toMatchObject({
+      progress: [{ fraction: 1, note }],
+    });
+  });
+
+  it.each([
+    ['more than the whole', { fraction: 1.000_001 }, 'fraction must be a number from 0 to 1'],
+    ['less than nothing', { fraction: -0.1 }, 'fraction must be a number from 0 to 1'],
+    ['a note past its cap', { note: 'x'.repeat(LIMITS.progressNoteLength + 1) }, 'at most 512 characters'],
+    ['neither a fraction nor a note', { fraction: null }, 'must have a fraction or a note'],
+  ])('does not tell %s', (_what, part, rule) => {
+    expect(() => parseBrokerFrame(progress(part))).toThrow(rule);
+  });
+
   it('names the field and the rule, and never the value', () => {
     const text = JSON.stringify({ t: 'ack', acks: [{ id: 'secret', attempt: 1 }] });
 
@@ -88,6 +113,7 @@ describe('a frame', () => {
       'entries of an inventory',
       { t: 'inventory', last: true, entries: Array.from({ length: LIMITS.inventoryChunk + 1 }, () => ({})) },
     ],
+    ['items of progress', { t: 'progress', progress: Array.from({ length: LIMITS.batch + 1 }, () => ({})) }],
     ['text', { t: 'goodbye', reason: 'x'.repeat(LIMITS.textLength + 1) }],
   ])('with one more %s than allowed is refused', (_what, frame) => {
     expect(() => parseBrokerFrame(JSON.stringify(frame))).toThrow('at most');

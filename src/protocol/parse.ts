@@ -10,6 +10,7 @@ import type {
   DispatchItem,
   HubFrame,
   InventoryEntry,
+  ProgressItem,
   ResultItem,
 } from './frame.js';
 import { LIMITS } from './limits.js';
@@ -65,6 +66,21 @@ const resultItem: read.Reader<ResultItem> = (value, path) => {
   return outcome === 'succeeded'
     ? { ...fence, outcome, body: read.json(raw.body, `${path}.body`) }
     : { ...fence, outcome, error: brokerError(raw.error, `${path}.error`) };
+};
+
+const fraction = read.nullable(read.number(0, 1));
+const note = read.nullable(read.text(LIMITS.progressNoteLength));
+
+const progressItem: read.Reader<ProgressItem> = (value, path) => {
+  const raw = read.object(value, path);
+  const told = {
+    ...ackItem(raw, path),
+    fraction: fraction(raw.fraction, `${path}.fraction`),
+    note: note(raw.note, `${path}.note`),
+  };
+  if (told.fraction === null && told.note === null)
+    throw new ProtocolError(`${path} must have a fraction or a note`);
+  return told;
 };
 
 const agentReport: read.Reader<AgentReport> = (value, path) => {
@@ -128,6 +144,10 @@ const BROKER_FRAMES: { [T in BrokerFrame['t']]: (raw: Raw) => Extract<BrokerFram
     running: read.integer(0, INTEGER_MOST)(raw.running, 'running'),
   }),
   ack: (raw) => ({ t: 'ack', acks: read.list(ackItem, LIMITS.batch)(raw.acks, 'acks') }),
+  progress: (raw) => ({
+    t: 'progress',
+    progress: read.list(progressItem, LIMITS.batch)(raw.progress, 'progress'),
+  }),
   result: (raw) => ({ t: 'result', results: read.list(resultItem, LIMITS.batch)(raw.results, 'results') }),
   event: (raw) => ({ t: 'event', agents: read.list(agentReport, LIMITS.batch)(raw.agents, 'agents') }),
   goodbye: (raw) => ({ t: 'goodbye', reason: read.text()(raw.reason, 'reason') }),

@@ -45,6 +45,15 @@ export const finite: Reader<number> = (value, path) => {
   return value;
 };
 
+/** A number within the bounds, both included. */
+export function number(min: number, max: number): Reader<number> {
+  return (value, path) => {
+    if (typeof value !== 'number' || !(value >= min && value <= max))
+      throw new ProtocolError(`${path} must be a number from ${min} to ${max}`);
+    return value;
+  };
+}
+
 export const flag: Reader<boolean> = (value, path) => {
   if (typeof value !== 'boolean') throw new ProtocolError(`${path} must be true or false`);
   return value;

@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Link } from '../../src/broker/connection/link.js';
 import { Executor } from '../../src/broker/dispatches/executor.js';
 import { OpFailure } from '../../src/broker/dispatches/op-failure.js';
-import type { OpHandler } from '../../src/broker/dispatches/ops.js';
+import type { OpContext, OpHandler } from '../../src/broker/dispatches/ops.js';
 import { Journal } from '../../src/broker/journal/journal.js';
 import type { BrokerFrame, DispatchItem } from '../../src/protocol/frame.js';
 import { eventually } from '../support/eventually.js';
@@ -15,10 +15,11 @@ import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
 /** What an op was given, and how the test lets it end. */
-type Run =
-  Parameters<OpHandler['handle']> extends [unknown, infer M, infer S]
-    ? { id: string; mayBegin: M; signal: S; succeed: () => void; fail: (failure: Error) => void }
-    : never;
+type Run = Pick<OpContext, 'mayBegin' | 'signal'> & {
+  id: string;
+  succeed: () => void;
+  fail: (failure: Error) => void;
+};
 
 describe('a broker, on a real journal,', () => {
   let folder: string;
@@ -42,7 +43,7 @@ describe('a broker, on a real journal,', () => {
   });
 
   const openJournal = () => Journal.open(join(folder, 'journal'), log, PROGRAMS.check);
-  const handle: OpHandler['handle'] = (args, mayBegin, signal) =>
+  const handle: OpHandler['handle'] = (args, { mayBegin, signal }) =>
     new Promise((resolve, reject) => {
       runs.push({ id: args.id as string, mayBegin, signal, succeed: () => resolve('done'), fail: reject });
     });

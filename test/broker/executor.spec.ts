@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import type { Link } from '../../src/broker/connection/link.js';
 import { Executor } from '../../src/broker/dispatches/executor.js';
 import { OpFailure } from '../../src/broker/dispatches/op-failure.js';
-import type { OpHandler } from '../../src/broker/dispatches/ops.js';
+import type { OpContext, OpHandler } from '../../src/broker/dispatches/ops.js';
 import { Journal } from '../../src/broker/journal/journal.js';
 import type { BrokerFrame, DispatchItem, JsonValue } from '../../src/protocol/frame.js';
 import { LIMITS } from '../../src/protocol/limits.js';
@@ -51,14 +51,18 @@ describe('the executor on a real journal', () => {
     await expectNoLeaks(before);
   });
 
-  const handler = (op: string, act: () => Promise<JsonValue> | JsonValue, isRecoverable = true) =>
+  const handler = (
+    op: string,
+    act: (context: OpContext) => Promise<JsonValue> | JsonValue,
+    isRecoverable = true,
+  ) =>
     [
       op,
       {
         isRecoverable,
-        handle: async (args) => {
+        handle: async (args, context) => {
           effects.push({ op, args });
-          return act();
+          return act(context);
         },
       } satisfies OpHandler,
     ] as const;
@@ -67,6 +71,10 @@ describe('the executor on a real journal', () => {
       handler('echo', () => 'done'),
       handler('gated', async () => gate.opened.then(() => 'done')),
       handler('once', async () => gate.opened.then(() => 'done'), false),
+      handler('long', async ({ progress }) => {
+        progress({ fraction: 0.5, note: 'half' });
+        return gate.opened.then(() => 'done');
+      }),
       handler('large', () => 'x'.repeat(LIMITS.resultBytes)),
       handler('refuses', () => Promise.reject(new OpFailure('no_room', 'y'.repeat(10_000), true))),
       handler('breaks', () => Promise.reject(new Error('z'.repeat(10_000)))),
@@ -103,6 +111,58 @@ describe('the executor on a real journal', () => {
     key: null,
     remainingMs: 60_000,
     ...given,
+  });
+
+  it('tells how far an op is, under the attempt that was sent last', async () => {
+    const { executor, link, frames, resultOf } = live();
+    const long = item('long');
+    await executor.take(link, [long], true);
+    await executor.take(link, [{ ...long, attempt: 2 }], true);
+
+    const told = await eventually(() => frames.find((frame) => frame.t === 'progress'));
+
+    expect(told.progress).toEqual([{ id: long.id, attempt: 2, fraction: 0.5, note: 'half' }]);
+    gate.release();
+    await resultOf(long.id);
+    await executor.stop();
+  });
+
+  it('tells nothing of what is being written down until it is: neither that it is lost, nor that it never came', async () => {
+    const { executor, link } = live();
+    const begin = journal.begin.bind(journal);
+    const written = new Gate();
+    jest.spyOn(journal, 'begin').mockImplementationOnce(async (records) => {
+      await begin(records);
+      await written.opened;
+    });
+    const gated = item('gated');
+    const taking = executor.take(link, [gated], true);
+
+    const inventory = executor.inventory();
+    written.release();
+
+    expect(await inventory).toEqual([{ id: gated.id, attempt: 1, status: 'running' }]);
+    await taking;
+    gate.release();
+    await executor.stop();
+  });
+
+  it('does not count a command as lost whose cancel the disk did not take', async () => {
+    const { executor, link, resultOf } = live();
+    const [first, second] = [item('gated', { key: 'k' }), item('gated', { key: 'k' })];
+    await executor.take(link, [first, second], true);
+    jest.spyOn(journal, 'end').mockRejectedValueOnce(new Error('no space left on device'));
+
+    await expect(executor.cancel([second])).rejects.toThrow('no space');
+    const told = (await executor.inventory()).find(({ id }) => id === second.id);
+    await executor.cancel([second]);
+
+    expect(told).toMatchObject({ status: 'running' });
+    expect(await resultOf(second.id)).toMatchObject({ outcome: 'cancelled' });
+    gate.release();
+    await resultOf(first.id);
+    expect(effects).toHaveLength(1);
+    await executor.stop();
   });
 
   it('acks what is on record, does it, and tells its result', async () => {
@@ -268,7 +328,7 @@ describe('the executor on a real journal', () => {
 
       await executor.confirmed([confirmed.id]);
 
-      expect(executor.inventory()).toEqual([
+      expect(await executor.inventory()).toEqual([
         { id: running.id, attempt: 1, status: 'running' },
         { id: ended.id, attempt: 1, status: 'ended' },
       ]);
@@ -285,7 +345,7 @@ describe('the executor on a real journal', () => {
       const second = live();
       second.executor.recover();
 
-      expect(second.executor.inventory()).toEqual([
+      expect(await second.executor.inventory()).toEqual([
         { id: once.id, attempt: 1, status: 'lost' },
         { id: gated.id, attempt: 1, status: 'running' },
       ]);

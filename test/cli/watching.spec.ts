@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { expectNoLeaks } from '../support/leaks.js';
-import { anAgent } from './support/answers.js';
+import { aDispatch, anAgent, DISPATCH_ID } from './support/answers.js';
 import { ctrlCAtPause, pressCtrlC } from './support/ctrl-c.js';
 import { runCli, TOKEN } from './support/run-cli.js';
 import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
@@ -43,6 +43,27 @@ describe('a list with --watch', () => {
       expect(hub.asked).toHaveLength(3);
     },
   );
+
+  it('shows how far one command is, for as long as it is watched', async () => {
+    const progress = { fraction: 0.425, note: 'copying \u001b[2J files', at: new Date().toISOString() };
+    const hub = await open({ body: aDispatch({ state: 'running', progress }) });
+
+    const ran = await runCli(['dispatches', 'get', DISPATCH_ID, '--watch'], {
+      ...as(hub),
+      onPause: ctrlCAtPause(2),
+    });
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked).toHaveLength(2);
+    expect(ran.out.match(/^progress +42 %, copying .* files$/gm)).toHaveLength(2);
+    expect(ran.out).not.toContain('\u001b[2J');
+  });
+
+  it('does not wait and watch at a time', async () => {
+    const ran = await runCli(['dispatches', 'get', DISPATCH_ID, '--watch', '--wait', '5'], as(await open()));
+
+    expect(ran.code).toBe(2);
+  });
 
   it('pauses for as long as it is told', async () => {
     const hub = await open(page());

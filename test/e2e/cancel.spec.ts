@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { Cluster } from '../support/cluster.js';
+import { endRest } from '../support/end-rest.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
@@ -280,6 +281,7 @@ describe('a command that its caller gives up', () => {
       const first = await connect();
       const id = await asked();
       first.fail(await first.nextDispatch(), { retryable: true });
+      await endRest(cluster.database.url, id);
       expect(await first.nextDispatch()).toMatchObject({ id, attempt: 2 });
       first.cut();
       await first.closed;

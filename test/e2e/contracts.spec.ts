@@ -62,6 +62,62 @@ describe('a command for a broker that may be away', () => {
     await ended(last);
   };
 
+  describe('bound to a link', () => {
+    const bindTo = async (id: string, epoch: number) => {
+      await sql.query('update broker_dispatch set link_epoch = $2 where id = $1', [id, epoch]);
+    };
+
+    it('that was over when it was stored, never goes out on another', async () => {
+      const link = await connect();
+      const [id = ''] = await plantPings(sql, [{ brokerId: broker.id, contract: 'now_or_fail' }]);
+      await bindTo(id, broker.lastEpoch - 1);
+
+      // It is woken by its neighbour, and refused by the claim.
+      await expectNothingElse(link);
+
+      expect(await ended(id)).toMatchObject({
+        state: 'failed',
+        attempt: 0,
+        error: { code: 'broker_offline', data: { effect: 'none' } },
+      });
+      await link.close();
+    });
+
+    it('that ended in the moment in which it was stored, ends at once', async () => {
+      const link = await connect();
+      const path = `/api/v1/brokers/${broker.id}/dispatches`;
+      const body = { op: 'broker.ping', orderingKey: null, contract: 'now_or_fail' };
+      const key = (name: string) => ({ 'idempotency-key': `${broker.id}-${name}` });
+      await cluster.api(0).post(path, body, key('first'));
+      link.succeed(await link.nextDispatch());
+      // Its key is being taken by somebody else, so that the insert has seen the link and waits.
+      await sql.query('begin');
+      await sql.query(
+        `insert into idempotency_key (scope, key, request_hash, subject_id)
+         select scope, $2, request_hash, subject_id from idempotency_key where key = $1`,
+        [`${broker.id}-first`, `${broker.id}-second`],
+      );
+      const answer = cluster.api(0).post(path, body, key('second'));
+      await eventually(async () => {
+        const { rows } = await sql.query(
+          `select from pg_stat_activity where wait_event = 'transactionid' and datname = current_database()`,
+        );
+        return rows.length > 0;
+      });
+
+      link.cut();
+      await offline();
+      await sql.query('rollback');
+
+      const { id } = (await answer).body.dispatch;
+      expect(await ended(id)).toMatchObject({
+        state: 'failed',
+        attempt: 0,
+        error: { code: 'broker_offline', data: { effect: 'none' } },
+      });
+    });
+  });
+
   describe('as now_or_fail', () => {
     it('is refused with 409 broker_offline while the broker is away, and nothing is stored', async () => {
       const answers = [await ask({ contract: 'now_or_fail' }, 0), await ask({ contract: 'now_or_fail' }, 1)];

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
+import { endRest } from '../support/end-rest.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
@@ -101,6 +102,7 @@ describe('what the replicas measure of commands', () => {
       const first = await link.nextDispatch();
       link.ack(first);
       link.fail(first, { retryable: true });
+      await endRest(cluster.database.url, retried);
       const second = await link.nextDispatch();
       link.ack(second);
       link.succeed(second);

@@ -67,6 +67,19 @@ describe('a replica whose connection breaks', () => {
     expect(body).toMatchObject({ code: 'outcome_unknown', dispatchId: expect.any(String) });
   });
 
+  it('while the rows are looked up does not let others wait', async () => {
+    const broken = proxy.lose('question', 'insert_dispatches');
+    const lost = api.ping(broker.id);
+    await broken;
+    const begunAt = performance.now();
+
+    const { status } = await api.ping(broker.id);
+
+    expect(status).toBe(202);
+    expect(performance.now() - begunAt).toBeLessThan(3_000);
+    expect((await lost).body).toMatchObject({ code: 'outcome_unknown' });
+  });
+
   it('after a command was accepted does not say that it was refused when it cannot be read', async () => {
     const broken = proxy.lose('question', 'find_dispatches');
 

@@ -5,6 +5,7 @@ import { BATCH_MOST } from '../../src/hub/dispatch/dto/batch.dto.js';
 import { CANCEL_OUTCOMES } from '../../src/hub/dispatch/dto/dispatch.dto.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { REDRIVABLE } from '../../src/hub/dispatch/dto/redrive.dto.js';
+import { WAIT_MOST_S } from '../../src/hub/http/prefer.js';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { OPS } from '../../src/protocol/op.js';
 
@@ -28,14 +29,15 @@ describe('docs/concepts.md', () => {
 
   const words = (head: string) => table(head).map(([word = '']) => word.replaceAll('`', ''));
 
-  it('knows every op: whether it may be repeated, how long it holds its key, and what of it is sealed', () => {
+  it('knows every op: whether it may be repeated, how long it holds its key, what of it is sealed, and how it is waited for', () => {
     const told = table('op').map(([op, , ...promises]) => [op, ...promises]);
 
-    const wanted = Object.entries(OPS).map(([op, { repeatable, holds, secrets }]) => [
+    const wanted = Object.entries(OPS).map(([op, { repeatable, holds, secrets, wait }]) => [
       `\`${op}\``,
       repeatable ? 'yes' : 'no',
       `its ${holds}`,
       secrets.map((path) => `\`${path}\``).join(', ') || '-',
+      wait === 'rolling' ? 'while something is heard of it' : 'as asked',
     ]);
     expect(told).toEqual(wanted);
   });
@@ -68,6 +70,8 @@ describe('docs/concepts.md', () => {
     ['arguments of a command', `${LIMITS.argsBytes / 1024} KiB`],
     ['result of a command', `${LIMITS.resultBytes / 1024} KiB`],
     ['frame of the control channel', `${LIMITS.frameBytes / 1024 / 1024} MiB`],
+    ['note on the progress of a command', `${LIMITS.progressNoteLength} characters`],
+    ['time that an answer is held', `${WAIT_MOST_S} s`],
     ['unacknowledged commands a broker', `${LIMITS.windowDefault}, `],
     ['labels of a broker', `${LIMITS.labels}, of ${LIMITS.labelLength} `],
   ])('has the cap on %s: %s', (what, most) => {

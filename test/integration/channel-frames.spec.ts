@@ -71,6 +71,11 @@ class Sound {
     taken(link, frame);
   }
 
+  @OnFrame('progress')
+  progress(link: Link, frame: FrameOf<'progress'>): void {
+    taken(link, frame);
+  }
+
   @OnFrame('event')
   event(link: Link, frame: FrameOf<'event'>): void {
     taken(link, frame);
@@ -156,6 +161,11 @@ const FRAMES: [type: string, sound: object, over: object][] = [
     'result',
     { results: [{ ...item, outcome: 'succeeded', body: null }] },
     { results: many({ ...item, outcome: 'succeeded', body: null }) },
+  ],
+  [
+    'progress',
+    { progress: [{ ...item, fraction: 0.5, note: null }] },
+    { progress: many({ ...item, fraction: 0.5, note: null }) },
   ],
   ['event', { agents: [run] }, { agents: many(run) }],
 ];

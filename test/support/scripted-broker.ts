@@ -181,6 +181,10 @@ export class ScriptedLink {
     this.send({ t: 'ack', acks: [{ id, attempt }] });
   }
 
+  progress({ id, attempt }: Attempt, told: { fraction?: number; note?: string }): void {
+    this.send({ t: 'progress', progress: [{ id, attempt, fraction: null, note: null, ...told }] });
+  }
+
   succeed({ id, attempt }: DispatchItem, body: null | Record<string, string> = null): void {
     this.send({ t: 'result', results: [{ id, attempt, outcome: 'succeeded', body }] });
   }

@@ -17,6 +17,7 @@ import type { Journal } from '../journal/journal.js';
 import { LOST, type Ending, type JournalRecord } from '../journal/record.js';
 import { OpFailure, OpInterrupted } from './op-failure.js';
 import type { OpHandlers } from './ops.js';
+import { Progress } from './progress.js';
 import { Results, type Wire } from './results.js';
 import { Turns } from './turns.js';
 
@@ -31,6 +32,8 @@ type Piece = {
 /** A command between its begin and its end. */
 class Work {
   private readonly cancelling = new AbortController();
+  /** Cancelled before its op was given it: nothing of it begins any more. */
+  isBeingEnded = false;
 
   /**
    * @param hasStarted whether its op was given it, by this life of the broker or an earlier one: until then a cancel
@@ -52,6 +55,7 @@ const CANCELLED: Ending = { outcome: 'cancelled' };
 export class Executor {
   private readonly turns = new Turns();
   private readonly results: Results;
+  private readonly progress: Progress;
   /** Being journaled: a repeat that comes meanwhile is answered once that is done. */
   private readonly beginning = new Map<string, Promise<void>>();
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
@@ -68,6 +72,7 @@ export class Executor {
     private readonly log: Logger,
   ) {
     this.results = new Results(journal, wire);
+    this.progress = new Progress((id) => this.runningAttempt(id), wire);
   }
 
   /** Takes up what an earlier life of the broker had begun, before the first link. */
@@ -84,8 +89,12 @@ export class Executor {
     }
   }
 
-  /** What the hub is told when a link opens. */
-  inventory(): InventoryEntry[] {
+  /**
+   * What the hub is told when a link opens. What is being written down by then counts once it is: named too soon, it
+   * would be told as lost, and left out it would be sent again although it is done.
+   */
+  async inventory(): Promise<InventoryEntry[]> {
+    await Promise.allSettled(this.beginning.values());
     const running = this.journal.unended().map(({ id, attempt }): InventoryEntry => {
       return { id, attempt, status: this.isLost(id) ? 'lost' : 'running' };
     });
@@ -129,6 +138,7 @@ export class Executor {
     this.markStopped();
     await this.turns.idle();
     this.results.stop();
+    this.progress.stop();
   }
 
   /**
@@ -145,17 +155,17 @@ export class Executor {
     await this.journal.confirm(ids.filter((id) => !this.executing.has(id) && !this.beginning.has(id)));
   }
 
-  /** Tells every result again that the hub has not confirmed. */
+  /** Tells every result again that the hub has not confirmed, and how far commands have come meanwhile. */
   tellAll(): void {
+    this.progress.flush();
     for (const { id } of this.journal.unconfirmed()) this.results.tell(id);
   }
 
   private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {
     const work = this.executing.get(id);
     work?.cancel();
-    if (work?.hasStarted === false) {
-      this.executing.delete(id);
-      await this.journal.end(id, CANCELLED);
+    if (work?.hasStarted === false && !work.isBeingEnded) {
+      await this.endUnstarted(id, work);
     } else if (this.isLost(id)) {
       // It may have done anything: that it was stopped is not for this life of the broker to say.
       await this.journal.end(id, LOST);
@@ -164,6 +174,22 @@ export class Executor {
     }
     await this.journal.repeated(id, attempt);
     if (!this.executing.has(id)) this.results.tell(id);
+  }
+
+  /** Until its ending is on disk it is under way: where the disk does not take it, it is asked for again, and not lost. */
+  private async endUnstarted(id: string, work: Work): Promise<void> {
+    work.isBeingEnded = true;
+    try {
+      await this.journal.end(id, CANCELLED);
+      this.executing.delete(id);
+    } finally {
+      work.isBeingEnded = false;
+    }
+  }
+
+  /** The attempt that was sent last, of what is under way. */
+  private runningAttempt(id: string): number | undefined {
+    return this.executing.has(id) ? this.journal.standing(id)?.attempt : undefined;
   }
 
   /** Begun, without an ending that can still be learned. */
@@ -209,8 +235,8 @@ export class Executor {
     const work = new Work(piece.isRecovered);
     this.executing.set(id, work);
     const turn = async () => {
-      // Cancelled while it waited: its ending is in the journal.
-      if (this.executing.get(id) !== work) return;
+      // Cancelled while it waited: its ending is in the journal, or on the way there.
+      if (work.isBeingEnded || this.executing.get(id) !== work) return;
       const ending = await this.endingOf(piece, work);
       if (this.executing.get(id) !== work) return;
       await this.journal.end(id, ending);
@@ -227,7 +253,7 @@ export class Executor {
 
   private async endingOf(piece: Piece, work: Work): Promise<Ending> {
     const { record, deadline, isRecovered } = piece;
-    const { op, args } = record;
+    const { id, op, args } = record;
     if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
@@ -241,7 +267,11 @@ export class Executor {
     work.hasStarted = true;
     this.log.debug(aboutOf(piece), 'began an op');
     try {
-      const body = await handler.handle(args, mayBegin, work.signal);
+      const body = await handler.handle(args, {
+        mayBegin,
+        signal: work.signal,
+        progress: (told) => this.progress.tell(id, told),
+      });
       if (Buffer.byteLength(JSON.stringify(body)) > LIMITS.resultBytes) {
         return failed('result_too_large', `The result has more than ${LIMITS.resultBytes} bytes.`);
       }

@@ -43,11 +43,17 @@ function scriptedRuntime() {
   return { asked, handlers: handlersOf(runtime as unknown as ProcessRuntime) };
 }
 
+const context = () => ({
+  mayBegin: () => true,
+  signal: new AbortController().signal,
+  progress: () => undefined,
+});
+
 async function ask(op: string, args: JsonObject) {
   const { asked, handlers } = scriptedRuntime();
   const handler = handlers.get(op);
   if (handler === undefined) throw new Error(`no handler of ${op}`);
-  await handler.handle(args, () => true, new AbortController().signal);
+  await handler.handle(args, context());
   return asked[0];
 }
 
@@ -175,7 +181,7 @@ describe('the ops of a broker', () => {
   it('answer a ping with the time', async () => {
     const { handlers } = scriptedRuntime();
 
-    const body = await handlers.get('broker.ping')?.handle({}, () => true, new AbortController().signal);
+    const body = await handlers.get('broker.ping')?.handle({}, context());
 
     expect(Date.parse((body as { time: string }).time)).toBeGreaterThan(0);
   });

@@ -16,16 +16,24 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import * as read from '../../protocol/read.js';
 import type { MayBegin, ProcessRuntime } from '../runtime/runtime.js';
 import { OpFailure } from './op-failure.js';
+import type { Told } from './progress.js';
+
+/** What an op is given beside its arguments. */
+export type OpContext = {
+  /** Asked before anything is done that cannot be taken back. */
+  mayBegin: MayBegin;
+  /** Aborted when the caller has given the command up; an op that stops for it throws OpFailure `cancelled`. */
+  signal: AbortSignal;
+  /** Says how far it is, for whoever looks or waits. May be called often: the latest counts, once a second. */
+  progress: (told: Told) => void;
+};
 
 export type OpHandler = {
   /**
-   * @param mayBegin asked before anything is done that cannot be taken back
-   * @param signal aborted when the caller has given the command up; an op that stops for it throws OpFailure
-   *   `cancelled`
    * @throws OpFailure, which the caller of the command reads
    * @throws OpInterrupted where the broker stops first
    */
-  handle: (args: JsonObject, mayBegin: MayBegin, signal: AbortSignal) => Promise<JsonValue>;
+  handle: (args: JsonObject, context: OpContext) => Promise<JsonValue>;
   /** Whether it may be done again from the start after the broker died within it. */
   isRecoverable: boolean;
 };
@@ -40,13 +48,17 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
       () => ({}),
       () => Promise.resolve({ time: new Date().toISOString() }),
     ),
-    handler('agent.start', startArgs, (args, mayBegin, signal) => runtime.startRun(args, mayBegin, signal)),
-    handler('agent.stop', stopArgs, (args, mayBegin) => runtime.stopRun(args, mayBegin)),
-    handler('agent.restart', restartArgs, (args, mayBegin) => runtime.restart(args, mayBegin)),
-    handler('agent.delete', deleteArgs, (args, mayBegin) => runtime.delete(args, mayBegin)),
+    handler('agent.start', startArgs, (args, { mayBegin, signal, progress }) =>
+      runtime.startRun(args, mayBegin, signal, progress),
+    ),
+    handler('agent.stop', stopArgs, (args, { mayBegin }) => runtime.stopRun(args, mayBegin)),
+    handler('agent.restart', restartArgs, (args, { mayBegin, progress }) =>
+      runtime.restart(args, mayBegin, progress),
+    ),
+    handler('agent.delete', deleteArgs, (args, { mayBegin }) => runtime.delete(args, mayBegin)),
     handler('agent.logs', logsArgs, (args) => runtime.logs(args)),
-    handler('agent.message', messageArgs, (args, mayBegin, signal) =>
-      runtime.message(args, mayBegin, signal),
+    handler('agent.message', messageArgs, (args, { mayBegin, signal, progress }) =>
+      runtime.message(args, mayBegin, signal, progress),
     ),
     handler('agent.inspect', agentArgs, (args) => runtime.inspect(args)),
   ]);
@@ -55,13 +67,13 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
 function handler<O extends Op>(
   op: O,
   parse: (args: JsonObject) => OpArgs[O],
-  act: (args: OpArgs[O], mayBegin: MayBegin, signal: AbortSignal) => Promise<OpBody[O]>,
+  act: (args: OpArgs[O], context: OpContext) => Promise<OpBody[O]>,
 ): [O, OpHandler] {
   return [
     op,
     {
       isRecoverable: true,
-      handle: async (args, mayBegin, signal) => act(checked(parse, args), mayBegin, signal),
+      handle: async (args, context) => act(checked(parse, args), context),
     },
   ];
 }

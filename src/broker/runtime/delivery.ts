@@ -2,7 +2,10 @@ import type { Writable } from 'node:stream';
 import type { Inbox, Settled } from './inbox.js';
 import { until } from './until.js';
 
-/** How long a message waits for a command to be there, or to read what came before; and for being written itself. */
+/**
+ * How long no command may be there, or read what came before, until the messages that wait have failed, all of them
+ * together; and how long one may take to be written itself.
+ */
 const WITHIN_MS = 10_000;
 /** Messages tell of themselves; this is for where the system tells of nothing. */
 const LOOK_MS = 5_000;
@@ -17,6 +20,7 @@ type Pipe = {
 /** The shim's side of messages: writes each, one after another, to whatever command the run has at the time. */
 export class Delivery {
   private pipe: Pipe | undefined;
+  private absentSinceMs = performance.now();
   private readonly over = new AbortController();
   private changed: () => void = () => undefined;
   private delivering: Promise<void> | undefined;
@@ -41,6 +45,7 @@ export class Delivery {
   /** It has ended. */
   detach(): void {
     this.pipe = undefined;
+    this.absentSinceMs = performance.now();
     this.changed();
   }
 
@@ -83,13 +88,12 @@ export class Delivery {
 
   /** @returns a pipe that takes more; or why there is none, undefined where the run is over */
   private async freePipe(): Promise<Pipe | 'absent' | 'full' | 'closed' | undefined> {
-    const beganMs = performance.now();
     for (;;) {
       if (this.over.signal.aborted) return undefined;
       const { pipe } = this;
       if (pipe?.stdin.writable === false) return 'closed';
       if (pipe !== undefined && pipe.fullSinceMs === undefined) return pipe;
-      const leftMs = (pipe?.fullSinceMs ?? beganMs) + this.withinMs - performance.now();
+      const leftMs = (pipe?.fullSinceMs ?? this.absentSinceMs) + this.withinMs - performance.now();
       if (leftMs <= 0) return pipe === undefined ? 'absent' : 'full';
       await this.change(leftMs);
     }

@@ -32,7 +32,7 @@ export class Orders {
     this.watcher = this.watchIfPossible();
     const isTold = this.watcher !== undefined && limits.wallSeconds === null;
     // Wall time is looked at time and again: a timer overflows at 25 days, and limits may be a year.
-    this.looking = setInterval(() => this.lookIfPossible(), isTold ? LOOK_MS : LOOK_OFTEN_MS);
+    this.looking = setInterval(() => void this.look(), isTold ? LOOK_MS : LOOK_OFTEN_MS);
   }
 
   /** The first order stands. */
@@ -47,9 +47,18 @@ export class Orders {
     return () => void this.listeners.delete(listener);
   }
 
+  /** What cannot be read now is read at the next look; the command is not to lose its shim for that. */
   async look(): Promise<void> {
-    const asked = await this.folder.stopOrder();
-    if (asked !== undefined) this.give({ reason: 'stopped', detail: null, graceMs: asked.graceMs });
+    try {
+      const asked = await this.folder.stopOrder();
+      if (asked !== undefined) this.give({ reason: 'stopped', detail: null, graceMs: asked.graceMs });
+    } catch {
+      // The disk may be readable again in a moment.
+    }
+    this.lookAtTheClock();
+  }
+
+  private lookAtTheClock(): void {
     const { wallSeconds } = this.limits;
     if (wallSeconds !== null && performance.now() - this.startedMs >= wallSeconds * 1_000)
       this.exceeded(`It ran for its limit of ${wallSeconds} s, wallSeconds.`);
@@ -80,15 +89,10 @@ export class Orders {
     this.listeners.clear();
   }
 
-  /** What cannot be read now is read at the next look; the command is not to lose its shim for that. */
-  private lookIfPossible(): void {
-    this.look().catch(() => undefined);
-  }
-
   private watchIfPossible(): FSWatcher | undefined {
     try {
       return watch(this.folder.path, (_event, name) => {
-        if (!isOutput(name)) this.lookIfPossible();
+        if (!isOutput(name)) void this.look();
       }).on('error', () => undefined);
     } catch {
       return undefined;

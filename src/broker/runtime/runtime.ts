@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { AgentReport } from '../../protocol/frame.js';
 import type { OpArgs, OpBody } from '../../protocol/op.js';
 import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import type { Told } from '../dispatches/progress.js';
 import { endRun, isLive } from './ending.js';
 import { Followers } from './followers.js';
 import { handOver } from './hand-over.js';
@@ -34,6 +35,9 @@ type RuntimeOptions = {
 
 /** false once the deadline has passed: work that was not begun must not begin. */
 export type MayBegin = () => boolean;
+
+type TellProgress = (told: Told) => void;
+const TELL_NOBODY: TellProgress = () => undefined;
 
 export class ProcessRuntime {
   private readonly roster: Roster;
@@ -94,6 +98,7 @@ export class ProcessRuntime {
     { agentId, name, runId, spec }: OpArgs['agent.start'],
     mayBegin: MayBegin,
     given: AbortSignal = NEVER,
+    progress: TellProgress = TELL_NOBODY,
   ): Promise<OpBody['agent.start']> {
     const run = this.roster.run(agentId, runId);
     const latest = await this.roster.find(agentId);
@@ -113,6 +118,7 @@ export class ProcessRuntime {
       await launch(this.options.shim, run);
     }
     this.followers.follow(agentId, runId, run);
+    progress({ note: 'The command is being started.' });
     return { runId, pid: await this.pidOnceStarted(run, given) };
   }
 
@@ -125,15 +131,20 @@ export class ProcessRuntime {
   }
 
   /** Stops whatever runs, then starts the new run; where that one was started before, nothing is stopped. */
-  async restart(args: OpArgs['agent.restart'], mayBegin: MayBegin): Promise<OpBody['agent.restart']> {
+  async restart(
+    args: OpArgs['agent.restart'],
+    mayBegin: MayBegin,
+    progress: TellProgress = TELL_NOBODY,
+  ): Promise<OpBody['agent.restart']> {
     const { agentId, runId, graceMs, fromRunId } = args;
     if ((await this.roster.run(agentId, runId).state()).kind !== 'unclaimed')
       return this.startRun(args, mayBegin);
     if (!mayBegin())
       throw new OpFailure('deadline_passed', 'The deadline passed before the agent was restarted.');
+    progress({ note: 'The run before it is being stopped.' });
     await this.endAll(agentId, fromRunId, graceMs, () => true);
     // Begun in time: an agent that was stopped for it is not left so because its stop took long.
-    return this.startRun(args, () => true);
+    return this.startRun(args, () => true, NEVER, progress);
   }
 
   async delete(
@@ -164,8 +175,10 @@ export class ProcessRuntime {
     { agentId, message }: OpArgs['agent.message'],
     mayBegin: MayBegin,
     given: AbortSignal = NEVER,
+    progress: TellProgress = TELL_NOBODY,
   ): Promise<OpBody['agent.message']> {
     const { runId } = await this.latestOf(agentId);
+    progress({ note: `It waits for the run ${runId} to take it.` });
     await handOver(this.roster.run(agentId, runId), message, { mayBegin, given, over: this.over.signal });
     return { runId };
   }

@@ -4,12 +4,17 @@
  */
 import type { DispatchDto, DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
 import { Fault } from '../fault.js';
+import { progressText } from '../output/dispatch.js';
+import { printable } from '../output/printable.js';
+import type { Say } from '../output/spinner.js';
 import type { Clock } from '../surroundings.js';
 import type { Ask, Client } from './client.js';
 import { PATIENT } from './retry.js';
 
 /** Longest time that one call is held: proxies cut connections that are silent for long. */
 const HOLD_MOST_S = 60;
+/** The same where there is progress to show: somebody looks. */
+const HOLD_TO_SHOW_S = 5;
 /** A replica that goes away lets go of what it holds at once; asking it again must not become a storm. */
 const NOT_HELD_MS = 1_000;
 
@@ -20,6 +25,7 @@ export function hasEnded({ endedAt }: DispatchDto): boolean {
 /**
  * Makes a call that is answered with a dispatch, and waits for its end.
  *
+ * @param say is told how far it is, where its broker says so
  * @returns the dispatch as it stood when it ended or `waitS` seconds were over
  * @throws as Client.ask; once the dispatch is on record, with its id in the fault
  */
@@ -28,6 +34,7 @@ export async function follow(
   clock: Clock,
   ask: Ask,
   waitS: number,
+  say: Say = () => undefined,
 ): Promise<DispatchEnvelopeDto> {
   const untilMs = clock.nowMs() + waitS * 1000;
   let answer = await hub.ask<DispatchEnvelopeDto>({ ...ask, waitS: Math.min(waitS, HOLD_MOST_S) });
@@ -36,7 +43,9 @@ export async function follow(
     const leftS = Math.round((untilMs - clock.nowMs()) / 1000);
     if (leftS <= 0) break;
     const askedAtMs = clock.nowMs();
-    answer = await look(hub, id, Math.min(leftS, HOLD_MOST_S));
+    const progress = progressText(answer.dispatch);
+    if (progress !== undefined) say(printable(`${answer.dispatch.op}: ${progress}`));
+    answer = await look(hub, id, Math.min(leftS, progress === undefined ? HOLD_MOST_S : HOLD_TO_SHOW_S));
     if (!hasEnded(answer.dispatch) && clock.nowMs() - askedAtMs < NOT_HELD_MS) await clock.pause(NOT_HELD_MS);
   }
   return answer;

@@ -31,8 +31,8 @@ export function addAgentMessages(group: Command, cli: Cli): void {
         const hub = await run.hub();
         const seconds = waitS(run.options);
         const path = `/agents/${encodeURIComponent(idOrName)}/messages`;
-        const answer = await run.spin(`sending to ${idOrName}`, () =>
-          follow(hub, run.surroundings.clock, { method: 'POST', path, body: { text } }, seconds),
+        const answer = await run.spin(`sending to ${idOrName}`, (say) =>
+          follow(hub, run.surroundings.clock, { method: 'POST', path, body: { text } }, seconds, say),
         );
         return showOutcome(run.printer, answer, idOrName, seconds);
       }),

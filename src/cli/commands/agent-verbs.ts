@@ -26,8 +26,8 @@ export function addAgentVerbs(group: Command, cli: Cli): void {
         cli.action<WaitOptions, [string]>(async (run, idOrName) => {
           const hub = await run.hub();
           const seconds = waitS(run.options);
-          const answer = await run.spin(`${doing} ${idOrName}`, () =>
-            follow(hub, run.surroundings.clock, askOf(verb, idOrName), seconds),
+          const answer = await run.spin(`${doing} ${idOrName}`, (say) =>
+            follow(hub, run.surroundings.clock, askOf(verb, idOrName), seconds, say),
           );
           return showOutcome(run.printer, answer, idOrName, seconds);
         }),

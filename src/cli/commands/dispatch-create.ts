@@ -63,8 +63,8 @@ export function addDispatchCreate(group: Command, cli: Cli): void {
         const path = `/brokers/${encodeURIComponent(broker)}/dispatches`;
         const { idempotencyKey } = options;
         const ask = { method: 'POST', path, body: bodyOf(op, options), idempotencyKey } as const;
-        const answer = await run.spin(`waiting for ${broker}`, () =>
-          follow(hub, surroundings.clock, ask, seconds),
+        const answer = await run.spin(`waiting for ${broker}`, (say) =>
+          follow(hub, surroundings.clock, ask, seconds, say),
         );
         printer.data(answer, () => dispatchFacts(printer, answer.dispatch, hub.hubNowMs));
         return exitCodeAfter(printer, answer.dispatch, seconds);

@@ -23,8 +23,8 @@ export function addDispatchVerbs(group: Command, cli: Cli): void {
         const hub = await run.hub();
         const { wait } = run.options;
         const path = `/dispatches/${encodeURIComponent(id)}/cancel`;
-        const answer = await run.spin('asking for it to stop', () =>
-          follow(hub, run.surroundings.clock, { method: 'POST', path }, wait ?? 0),
+        const answer = await run.spin('asking for it to stop', (say) =>
+          follow(hub, run.surroundings.clock, { method: 'POST', path }, wait ?? 0, say),
         );
         run.printer.data(answer, () => dispatchFacts(run.printer, answer.dispatch, hub.hubNowMs));
         return wait !== undefined && answer.dispatch.endedAt === null ? EXIT.notEnded : EXIT.ok;

@@ -1,18 +1,20 @@
 /** Commands that the hub holds for brokers: what they are, how far they are, and what came of them. */
 import type { Command } from 'commander';
 import type { AgentDto } from '../../hub/agents/dto/agent.dto.js';
-import type { DispatchDto, TrailDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { DispatchDto, DispatchEnvelopeDto, TrailDto } from '../../hub/dispatch/dto/dispatch.dto.js';
 import type { Client } from '../api/client.js';
 import { follow } from '../api/follow.js';
 import type { Cli } from '../cli.js';
 import { EXIT, exitCodeOfState } from '../exit-code.js';
+import { UsageFault } from '../fault.js';
 import { count } from '../input/duration.js';
-import { asksHub, examples, lists, type PageOptions } from '../options.js';
+import { asksHub, examples, lists, watches, type PageOptions, type WatchOptions } from '../options.js';
 import { addDispatchCreate } from './dispatch-create.js';
 import { addDispatchVerbs } from './dispatch-verbs.js';
 import { age } from '../output/age.js';
-import { dispatchFacts } from '../output/dispatch.js';
+import { dispatchFacts, progressText } from '../output/dispatch.js';
 import { table } from '../output/table.js';
+import { showWatched } from '../watch.js';
 import { printList } from './list.js';
 
 type ListOptions = PageOptions & { broker?: string; agent?: string; state?: string; op?: string };
@@ -51,6 +53,7 @@ export function addDispatches(program: Command, cli: Cli): void {
           { title: 'BROKER', of: (dispatch) => dispatch.broker.name ?? dispatch.broker.id },
           { title: 'AGENT', of: (dispatch) => dispatch.agent },
           { title: 'ATTEMPT', of: ({ attempt }) => attempt },
+          { title: 'PROGRESS', of: (dispatch) => progressText(dispatch) },
           { title: 'AGE', of: ({ createdAt }) => age(createdAt, nowMs) },
           {
             title: 'WHY',
@@ -60,18 +63,34 @@ export function addDispatches(program: Command, cli: Cli): void {
       }),
     );
 
-  asksHub(group.command('get'))
+  watches(asksHub(group.command('get')))
     .description('show one dispatch; with --wait, wait for its end and let the exit code tell the outcome')
     .argument('<id>', 'the id of the dispatch')
     .option('--wait <seconds>', 'how long to wait for the end', count)
-    .addHelpText('after', examples('dispatches get 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33 --wait 60'))
+    .addHelpText(
+      'after',
+      examples(
+        'dispatches get 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33 --wait 60',
+        'dispatches get 0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33 --watch',
+      ),
+    )
     .action(
-      cli.action<{ wait?: number }, [string]>(async (run, id) => {
+      cli.action<WatchOptions & { wait?: number }, [string]>(async (run, id) => {
         const hub = await run.hub();
-        const { wait } = run.options;
+        const { wait, watch } = run.options;
         const path = `/dispatches/${encodeURIComponent(id)}`;
-        const answer = await run.spin('waiting for the end', () =>
-          follow(hub, run.surroundings.clock, { method: 'GET', path }, wait ?? 0),
+        if (watch !== undefined && wait !== undefined)
+          throw new UsageFault('--wait and --watch do not go together');
+        if (watch !== undefined) {
+          await showWatched(run, hub, async (signal) => {
+            const document = await hub.ask<DispatchEnvelopeDto>({ method: 'GET', path, signal });
+            const lines = () => dispatchFacts(run.printer, document.dispatch, hub.hubNowMs);
+            return { document, lines, notes: [] };
+          });
+          return EXIT.ok;
+        }
+        const answer = await run.spin('waiting for the end', (say) =>
+          follow(hub, run.surroundings.clock, { method: 'GET', path }, wait ?? 0, say),
         );
         run.printer.data(answer, () => dispatchFacts(run.printer, answer.dispatch, hub.hubNowMs));
         return wait === undefined ? EXIT.ok : exitCodeOfState(answer.dispatch.state);

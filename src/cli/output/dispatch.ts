@@ -45,6 +45,14 @@ function outcomeLines({ paint }: Printer, dispatch: DispatchDto, subject: string
   ];
 }
 
+/** How far it is, where its broker says so. */
+export function progressText({ progress }: DispatchDto): string | undefined {
+  if (progress === null || progress === undefined) return undefined;
+  const { fraction, note } = progress;
+  const part = fraction === null ? undefined : `${Math.floor(fraction * 100)} %`;
+  return [part, note].filter((word) => word != null).join(', ') || undefined;
+}
+
 /** Everything about one dispatch. */
 export function dispatchFacts({ paint }: Printer, dispatch: DispatchDto, nowMs: number): string[] {
   const { error, result, position, reason, endedAt } = dispatch;
@@ -67,6 +75,7 @@ export function dispatchFacts({ paint }: Printer, dispatch: DispatchDto, nowMs: 
       ['deadline', endedAt === null ? away(dispatch.deadlineAt, nowMs) : undefined],
       ['ended', endedAt === null ? undefined : `${age(endedAt, nowMs)} ago`],
       ['before it', position ?? undefined],
+      ['progress', progressText(dispatch)],
       ['reason', reason ?? undefined],
       ['result', result === null ? undefined : JSON.stringify(result)],
       ['error', error === null ? undefined : `${error.code}: ${error.message}`],

@@ -6,7 +6,7 @@ import { Asks, type Asking } from '../dispatch/caller.js';
 import { answer } from '../dispatch/dto/answer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
 import { readPage } from '../http/page.js';
-import { WaitS } from '../http/prefer.js';
+import { Waiting, type Wait } from '../http/prefer.js';
 import { Agents } from './agents.js';
 import { Commands } from './commands.js';
 import {
@@ -54,10 +54,10 @@ export class AgentController {
   async start(
     @Param('agent') agent: string,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('start', agent, asking, waitS, reply);
+    return this.act('start', agent, asking, wait, reply);
   }
 
   @Post(':agent/stop')
@@ -65,10 +65,10 @@ export class AgentController {
   async stop(
     @Param('agent') agent: string,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('stop', agent, asking, waitS, reply);
+    return this.act('stop', agent, asking, wait, reply);
   }
 
   @Post(':agent/restart')
@@ -76,10 +76,10 @@ export class AgentController {
   async restart(
     @Param('agent') agent: string,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('restart', agent, asking, waitS, reply);
+    return this.act('restart', agent, asking, wait, reply);
   }
 
   @Delete(':agent')
@@ -87,10 +87,10 @@ export class AgentController {
   async delete(
     @Param('agent') agent: string,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('delete', agent, asking, waitS, reply);
+    return this.act('delete', agent, asking, wait, reply);
   }
 
   @Get(':agent/logs')
@@ -109,7 +109,7 @@ export class AgentController {
     return this.agents.inspect(agent, asking);
   }
 
-  private async act(verb: Verb, agent: string, asking: Asking, waitS: number, reply: FastifyReply) {
-    return answer(reply, await this.agents.act(verb, agent, asking, waitS));
+  private async act(verb: Verb, agent: string, asking: Asking, wait: Wait, reply: FastifyReply) {
+    return answer(reply, await this.agents.act(verb, agent, asking, wait));
   }
 }

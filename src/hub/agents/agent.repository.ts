@@ -100,6 +100,7 @@ const REPORT = statement(
       revision = revision + 1, updated_at = now()
   from locked
   where agent.id = locked.id
+  returning agent.id, agent.broker_id as "brokerId"
   `,
 );
 
@@ -181,10 +182,13 @@ export class AgentRepository {
     await run(STEP, [id, to.phase, to.wanted, to.runId, to.dispatchId]);
   }
 
-  async takeReports(reports: readonly (AgentReport & { brokerId: string })[]): Promise<void> {
+  /** @returns the agents that are not as they were */
+  async takeReports(
+    reports: readonly (AgentReport & { brokerId: string })[],
+  ): Promise<{ id: string; brokerId: string }[]> {
     const column = <T>(pick: (report: AgentReport & { brokerId: string }) => T) => reports.map(pick);
     const allowed = (phase: ReportedPhase) => phasesBefore(phase).join(',');
-    await this.database.run(REPORT, [
+    return this.database.run(REPORT, [
       column(({ agentId }) => agentId),
       column(({ brokerId }) => brokerId),
       column(({ runId }) => runId),

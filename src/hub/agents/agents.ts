@@ -10,6 +10,7 @@ import type { DispatchRecord } from '../dispatch/record.js';
 import { hasEnded } from '../dispatch/state.js';
 import { Submission } from '../dispatch/submission.js';
 import { NAME } from '../http/name.js';
+import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
 import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
@@ -53,11 +54,11 @@ export class Agents {
 
   /**
    * Starts, stops, restarts or deletes: stores the command and the agent's new phase together, then waits for the
-   * end of the command, at most `waitS` seconds.
+   * end of the command, at most for as long as `wait` says.
    *
    * @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit
    */
-  async act(verb: Verb, idOrName: string, asking: Asking, waitS: number): Promise<DispatchRecord> {
+  async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait): Promise<DispatchRecord> {
     const agentId = await this.idOf(idOrName);
     let committed: (() => void) | undefined;
     const dispatchId = await this.database.transaction(async (run) => {
@@ -82,7 +83,7 @@ export class Agents {
       return id;
     });
     committed?.();
-    return this.dispatches.waitForAccepted(dispatchId, waitS);
+    return this.dispatches.waitForAccepted(dispatchId, wait);
   }
 
   /**
@@ -133,7 +134,7 @@ export class Agents {
         deadlineS: ASK_WITHIN_S,
         initiator,
       },
-      ASK_WITHIN_S,
+      { totalS: ASK_WITHIN_S, windowS: null },
     );
     if (!hasEnded(record.state) || record.state === 'expired') throw new BrokerSilent(record.id);
     if (record.error !== null) throw new OpFailed(record.error);

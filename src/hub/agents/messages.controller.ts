@@ -7,7 +7,7 @@ import { answer } from '../dispatch/dto/answer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
 import { toOutcomeDto } from '../dispatch/dto/outcome.js';
 import { PageQuery, readPage } from '../http/page.js';
-import { WaitS } from '../http/prefer.js';
+import { Waiting, type Wait } from '../http/prefer.js';
 import { Agents } from './agents.js';
 import { Commands } from './commands.js';
 import {
@@ -34,10 +34,10 @@ export class MessagesController {
     @Param('agent') agent: string,
     @Body() { text, deadlineS }: SendMessageDto,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.messages.send(agent, { text, deadlineS }, asking, waitS));
+    return answer(reply, await this.messages.send(agent, { text, deadlineS }, asking, wait));
   }
 
   @Get('agents/:agent/messages')
@@ -56,15 +56,15 @@ export class MessagesController {
   @ApiHeader({
     name: 'Prefer',
     required: false,
-    description: '`wait=N`: hold the answer until all have ended, N seconds.',
+    description: '`wait=N`: hold the answer until all have ended, N seconds; `window=W` as for one.',
   })
   @ApiOkResponse({ type: MessagesSentDto })
   async sendToAll(
     @Body() { agents, text, deadlineS }: SendMessagesDto,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
   ): Promise<MessagesSentDto> {
-    const outcomes = await this.messages.sendToAll(agents, { text, deadlineS }, asking, waitS);
+    const outcomes = await this.messages.sendToAll(agents, { text, deadlineS }, asking, wait);
     const items = outcomes.map((outcome, place) => ({
       agent: agents[place] ?? '',
       ...toOutcomeDto(outcome),

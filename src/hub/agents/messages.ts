@@ -7,6 +7,7 @@ import type { BatchOutcome } from '../dispatch/batches.js';
 import type { Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
 import type { DispatchRecord } from '../dispatch/record.js';
+import type { Wait } from '../http/prefer.js';
 import type { AgentRow } from './agent.repository.js';
 import { Agents } from './agents.js';
 import { VerbRefused } from './agents.errors.js';
@@ -26,8 +27,8 @@ export class Messages {
   ) {}
 
   /** @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit */
-  async send(idOrName: string, letter: Letter, asking: Asking, waitS: number): Promise<DispatchRecord> {
-    return this.sendTo(await this.agents.get(idOrName), letter, asking, waitS);
+  async send(idOrName: string, letter: Letter, asking: Asking, wait: Wait): Promise<DispatchRecord> {
+    return this.sendTo(await this.agents.get(idOrName), letter, asking, wait);
   }
 
   /**
@@ -38,7 +39,7 @@ export class Messages {
     idsOrNames: readonly string[],
     letter: Letter,
     asking: Asking,
-    waitS: number,
+    wait: Wait,
   ): Promise<BatchOutcome[]> {
     const found = await Promise.all(
       idsOrNames.map((idOrName) => this.agents.get(idOrName).catch((error: unknown) => ({ error }))),
@@ -49,7 +50,7 @@ export class Messages {
         if ('error' in agent) return agent;
         const outcome =
           sent.get(agent.id) ??
-          this.sendTo(agent, letter, askingFor(asking, agent.id, letter), waitS).then(
+          this.sendTo(agent, letter, askingFor(asking, agent.id, letter), wait).then(
             (record) => ({ record }),
             (error: unknown) => ({ error }),
           );
@@ -68,7 +69,7 @@ export class Messages {
     agent: AgentRow,
     { text, deadlineS }: Letter,
     { initiator, idempotency }: Asking,
-    waitS: number,
+    wait: Wait,
   ): Promise<DispatchRecord> {
     const { id: agentId, brokerId, phase } = agent;
     if (phase === 'deleted' || phase === 'deleting') throw new VerbRefused('agent_deleted', agent);
@@ -87,7 +88,7 @@ export class Messages {
         ...(deadlineS === undefined ? {} : { deadlineS }),
         ...(idempotency === undefined ? {} : { idempotency }),
       },
-      waitS,
+      wait,
     );
   }
 }

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AgentReport } from '../../protocol/frame.js';
 import { storable } from '../database/jsonb.js';
 import { Endings } from '../dispatch/endings.js';
+import { Progress } from '../dispatch/progress.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import type { Link } from '../registry/link.js';
@@ -27,6 +28,7 @@ export class Reports {
   constructor(
     private readonly repository: AgentRepository,
     private readonly endings: Endings,
+    private readonly progress: Progress,
     loops: Loops,
   ) {
     this.writing = loops.make({ name: 'agent reports', everyMs: TICK_MS, turn: () => this.write() });
@@ -56,7 +58,7 @@ export class Reports {
   private async write(): Promise<void> {
     while (this.latest.size > 0) {
       const batch = [...this.latest.values()].slice(0, WRITE_MOST);
-      await this.repository.takeReports(batch);
+      this.progress.agentsChanged(await this.repository.takeReports(batch));
       for (const report of batch) {
         const key = keyOf(report.brokerId, report);
         if (this.latest.get(key) === report) this.latest.delete(key);

@@ -7,12 +7,14 @@ const hints = fc
     brokers: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 400 }),
     ended: fc.array(fc.uuid(), { maxLength: 400 }),
     cancelled: fc.array(fc.uuid(), { maxLength: 400 }),
+    progressed: fc.array(fc.uuid(), { maxLength: 400 }),
     moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
   })
-  .map(({ brokers, ended, cancelled, moved }): Hint => ({
+  .map(({ brokers, ended, cancelled, progressed, moved }): Hint => ({
     brokers: new Map(brokers),
     ended: new Set(ended),
     cancelled: new Set(cancelled),
+    progressed: new Set(progressed),
     moved: new Map(moved),
   }));
 

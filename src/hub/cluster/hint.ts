@@ -9,14 +9,22 @@ export type Hint = {
   ended: Set<string>;
   /** Dispatches whose callers gave them up, and which their brokers must be asked to stop. */
   cancelled: Set<string>;
+  /** Dispatches that have come on, or whose agents have: those who wait for them wait anew. */
+  progressed: Set<string>;
   /** Brokers whose connection moved to another replica, each with its new epoch. */
   moved: Map<string, number>;
 };
 
-type Encoded = { b?: [string, number][]; e?: string[]; c?: string[]; m?: [string, number][] };
+type Encoded = { b?: [string, number][]; e?: string[]; c?: string[]; p?: string[]; m?: [string, number][] };
 
 export function emptyHint(): Hint {
-  return { brokers: new Map(), ended: new Set(), cancelled: new Set(), moved: new Map() };
+  return {
+    brokers: new Map(),
+    ended: new Set(),
+    cancelled: new Set(),
+    progressed: new Set(),
+    moved: new Map(),
+  };
 }
 
 /** Adds one hint to another: the lowest `seq` and the newest epoch win. */
@@ -26,6 +34,7 @@ export function merge(into: Hint, from: Hint): void {
   }
   for (const id of from.ended) into.ended.add(id);
   for (const id of from.cancelled) into.cancelled.add(id);
+  for (const id of from.progressed) into.progressed.add(id);
   for (const [broker, epoch] of from.moved) {
     into.moved.set(broker, Math.max(epoch, into.moved.get(broker) ?? 0));
   }
@@ -43,6 +52,7 @@ export function encode(hint: Hint): string[] {
     ...[...hint.brokers].map((entry) => (part: Encoded) => void (part.b ??= []).push(entry)),
     ...[...hint.ended].map((id) => (part: Encoded) => void (part.e ??= []).push(id)),
     ...[...hint.cancelled].map((id) => (part: Encoded) => void (part.c ??= []).push(id)),
+    ...[...hint.progressed].map((id) => (part: Encoded) => void (part.p ??= []).push(id)),
   ];
   const payloads: string[] = [];
   for (let from = 0; from < entries.length; from += ENTRIES) {
@@ -66,6 +76,7 @@ export function decode(payload: string): Hint {
     brokers: new Map(part.b ?? []),
     ended: new Set(part.e ?? []),
     cancelled: new Set(part.c ?? []),
+    progressed: new Set(part.p ?? []),
     moved: new Map(part.m ?? []),
   });
   return hint;

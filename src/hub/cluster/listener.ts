@@ -18,7 +18,9 @@ const IS_STANDBY = statement('is_standby_server', `select pg_is_in_recovery() as
  *
  * A canary goes through NOTIFY every 500 ms; one that has not come back when the next is due means that the
  * listener is deaf, whatever the socket says, and the connection is made anew. After every new LISTEN the
- * subscribers make one full pass, since what was told meanwhile is lost.
+ * subscribers make one full pass, since what was told meanwhile is lost. Where all ways to the database lead through a
+ * pooler that lends sessions by the transaction, nothing would ever be heard: then it does not begin, and polls carry
+ * the work.
  */
 @Injectable()
 export class Listener {
@@ -46,8 +48,13 @@ export class Listener {
     return this.hears;
   }
 
-  report(): { healthy: boolean; reconnects: number; canaryDelayMs: number | null } {
-    return { healthy: this.hears, reconnects: this.reconnects, canaryDelayMs: this.delayMs };
+  report(): { listens: boolean; healthy: boolean; reconnects: number; canaryDelayMs: number | null } {
+    return {
+      listens: this.canListen,
+      healthy: this.hears,
+      reconnects: this.reconnects,
+      canaryDelayMs: this.delayMs,
+    };
   }
 
   /** Calls back with each canary's milliseconds under way. */
@@ -55,9 +62,18 @@ export class Listener {
     this.onCanary = observer;
   }
 
+  /** false where polls alone carry the work, as long as this process lives. */
+  get canListen(): boolean {
+    return this.connections.canListen;
+  }
+
   start(handlers: { onPayload: (payload: string) => void; onResumed: () => void }): void {
     this.onPayload = handlers.onPayload;
     this.onResumed = handlers.onResumed;
+    if (!this.canListen) {
+      this.log.log('no LISTEN through a pooler: polls carry the wakes');
+      return;
+    }
     this.connection = this.connections.make({ purpose: 'listen', answerWithinMs: 2_000 });
     this.connection.onLost(() => this.deaf());
     this.loop = this.loops.make({

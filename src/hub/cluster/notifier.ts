@@ -23,7 +23,8 @@ export function channelOf(replicaId: string): string {
 /**
  * Sends hints through NOTIFY, on a connection of its own and never inside a writing transaction: commits that
  * carry a NOTIFY queue on one lock of the whole server. Hints gather while a flight is under way; the first of a
- * quiet moment goes at once. A flight that fails loses its hints, which costs their readers a poll.
+ * quiet moment goes at once. A flight that fails loses its hints, which costs their readers a poll. Where no replica can
+ * listen, none is sent.
  */
 @Injectable()
 export class Notifier {
@@ -36,7 +37,7 @@ export class Notifier {
   constructor(private readonly connections: DirectConnections) {}
 
   tell(replicaId: string, hint: Hint): void {
-    if (this.closed) return;
+    if (this.closed || !this.connections.canListen) return;
     const gathered = this.gathered.get(replicaId) ?? emptyHint();
     merge(gathered, hint);
     this.gathered.set(replicaId, gathered);

@@ -6,6 +6,10 @@ import { readSealKeys } from './seal-keys.js';
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** What may stand between the hub and its database; `transaction`: a session is lent for one transaction at a time. */
+export const POOLERS = ['none', 'transaction'] as const;
+export type Pooler = (typeof POOLERS)[number];
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -55,6 +59,10 @@ export class Environment {
   @IsOptional()
   @IsDatabaseUrl()
   DATABASE_DIRECT_URL?: string;
+
+  @IsOptional()
+  @IsIn(POOLERS, { message: `must be one of ${POOLERS.join(', ')}` })
+  FAIRLEAD_DATABASE_POOLER?: Pooler;
 
   @IsOptional()
   @Length(1, 4096, { message: 'must be a path' })

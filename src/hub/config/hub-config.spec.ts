@@ -13,7 +13,7 @@ const production = { DATABASE_URL: 'postgres://u:p4ss@db.example/hub', FAIRLEAD_
 describe('the configuration', () => {
   it('has a default for everything: the embedded database, on loopback alone', () => {
     expect(readConfig({})).toEqual({
-      database: { url: null, directUrl: null },
+      database: { url: null, directUrl: null, pooler: 'none' },
       dataDir: resolve('.fairlead'),
       listen: { host: '127.0.0.1', port: 8080 },
       publicUrl: 'http://127.0.0.1:8080',
@@ -41,7 +41,11 @@ describe('the configuration', () => {
     });
 
     expect(config).toEqual({
-      database: { url: production.DATABASE_URL, directUrl: 'postgresql://u:p4ss@direct.example/hub' },
+      database: {
+        url: production.DATABASE_URL,
+        directUrl: 'postgresql://u:p4ss@direct.example/hub',
+        pooler: 'transaction',
+      },
       dataDir: '/var/lib/hub',
       listen: { host: '::', port: 80 },
       publicUrl: 'https://hub.example',
@@ -51,6 +55,19 @@ describe('the configuration', () => {
       logLevel: 'debug',
       replicaName: 'hub-7d9f-x2',
     });
+  });
+
+  it.each([
+    ['nothing', {}, 'none'],
+    ['a direct address beside the other', { DATABASE_DIRECT_URL: 'postgres://direct/hub' }, 'transaction'],
+    ['what is said', { FAIRLEAD_DATABASE_POOLER: 'transaction' }, 'transaction'],
+    [
+      'what is said of an address beside a direct one',
+      { DATABASE_DIRECT_URL: 'postgres://direct/hub', FAIRLEAD_DATABASE_POOLER: 'none' },
+      'none',
+    ],
+  ])('takes the pooler from %s', (_what, given, pooler) => {
+    expect(readConfig({ ...production, ...given }).database.pooler).toBe(pooler);
   });
 
   it('opens the internal listener to peers once the database is shared', () => {

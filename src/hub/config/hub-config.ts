@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
 import { ConfigError, type BrokenRule } from './config.error.js';
-import type { Environment, LogLevel } from './environment.js';
+import type { Environment, LogLevel, Pooler } from './environment.js';
 import { localUrl, parseListen, type Listen } from './listen.js';
 import { readSealKeys } from './seal-keys.js';
 import { collect } from './sources.js';
@@ -14,6 +14,8 @@ export type HubConfig = {
     readonly url: string | null;
     /** Past a pooler, for LISTEN and migrations; null where `url` is direct. */
     readonly directUrl: string | null;
+    /** What `url` leads through. Where there is a direct address too, the other one is taken for a pooler's. */
+    readonly pooler: Pooler;
   };
   /** Absolute. */
   readonly dataDir: string;
@@ -71,6 +73,9 @@ function assemble(environment: Environment): HubConfig {
     database: Object.freeze({
       url: environment.DATABASE_URL ?? null,
       directUrl: environment.DATABASE_DIRECT_URL ?? null,
+      pooler:
+        environment.FAIRLEAD_DATABASE_POOLER ??
+        (environment.DATABASE_DIRECT_URL === undefined ? 'none' : 'transaction'),
     }),
     dataDir: resolve(environment.FAIRLEAD_DATA_DIR ?? '.fairlead'),
     listen,
@@ -94,6 +99,11 @@ function brokenTogether(given: Environment, config: HubConfig, already: BrokenRu
     [
       database.directUrl !== null && database.url === null && !isFaulty('DATABASE_URL'),
       'DATABASE_DIRECT_URL',
+      'needs DATABASE_URL beside it',
+    ],
+    [
+      given.FAIRLEAD_DATABASE_POOLER === 'transaction' && database.url === null && !isFaulty('DATABASE_URL'),
+      'FAIRLEAD_DATABASE_POOLER',
       'needs DATABASE_URL beside it',
     ],
     [

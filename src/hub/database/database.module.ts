@@ -3,7 +3,8 @@ import { DataSource } from 'typeorm';
 import { Database } from './database.js';
 import { makeDataSource } from './data-source.js';
 import { DirectConnections } from './direct-connections.js';
-import { migrateWith } from './migrate.js';
+import { migrate, migrateWith } from './migrate.js';
+import { assertSettingsKept, asPoolerFault } from './pooler.js';
 import { DatabaseServer } from './server.js';
 import { SessionName } from './session-name.js';
 
@@ -11,7 +12,8 @@ import { SessionName } from './session-name.js';
  * The one DataSource of the process, the schema, and the few connections beside the pool.
  *
  * Guarantees: the schema is up to date before anything else of the hub is made, however many replicas start
- * together; every statement is a named constant; an outage of the server reads as DatabaseUnavailable and never
+ * together; every statement is a named constant, which goes without its name where a pooler lends sessions for one
+ * transaction at a time; an outage of the server reads as DatabaseUnavailable and never
  * as an answer. The embedded server is a real PostgreSQL, shared by the replicas of the machine and stopped by
  * the last of them. It may lose: nothing.
  */
@@ -46,11 +48,19 @@ async function openDataSource(
 ): Promise<DataSource> {
   await server.open();
   try {
-    const dataSource = await makeDataSource(server.url, session.value, entities).initialize();
-    await migrateWith(dataSource);
-    return dataSource;
+    const { url, directUrl, pooler } = server;
+    const dataSource = await makeDataSource(url, session.value, entities, pooler).initialize();
+    try {
+      if (pooler === 'none') await assertSettingsKept(dataSource);
+      if (directUrl === url) await migrateWith(dataSource);
+      else await migrate(directUrl);
+      return dataSource;
+    } catch (error) {
+      await dataSource.destroy();
+      throw error;
+    }
   } catch (error) {
     await server.close();
-    throw error;
+    throw asPoolerFault(error);
   }
 }

@@ -11,7 +11,8 @@ export type Run = <R>(statement: Statement, values?: readonly unknown[]) => Prom
 const DEADLOCK_TRIES = 5;
 
 /**
- * The one way to the database: named prepared statements on the pool of the one DataSource.
+ * The one way to the database: named prepared statements on the pool of the one DataSource; without their names where
+ * the pool leads through a pooler, see PooledClient.
  *
  * An outage comes out as DatabaseUnavailable; every other error of the server passes through as it is.
  */
@@ -86,8 +87,10 @@ async function execute<R>(
     if (!isOutage(error)) throw error;
     // A connection in doubt must not go back to the pool; the pool drops one that has ended.
     void client.end();
-    // The server refuses before it commits, so where it still could say why, there was no effect.
-    throw new DatabaseUnavailable(error, hasSqlState(error) ? 'no_effect' : 'in_doubt');
+    // The server refuses before it commits, so where it still could say why, there was no effect. A fault of the
+    // connection (class 08) is a pooler's word instead, which knows no more than we do of what the server did.
+    const isServersWord = hasSqlState(error) && !error.code.startsWith('08');
+    throw new DatabaseUnavailable(error, isServersWord ? 'no_effect' : 'in_doubt');
   }
 }
 

@@ -11,7 +11,13 @@ export class DirectConnections {
     private readonly session: SessionName,
   ) {}
 
+  /** Whether LISTEN hears anything: through a pooler nobody would, and nobody is told of it. */
+  get canListen(): boolean {
+    return this.server.directPooler === 'none';
+  }
+
   make(options: Pick<DirectOptions, 'purpose' | 'settings' | 'answerWithinMs'>): DirectConnection {
-    return new DirectConnection({ ...options, url: this.server.directUrl, sessionName: this.session.value });
+    const { directUrl: url, directPooler: pooler } = this.server;
+    return new DirectConnection({ ...options, url, pooler, sessionName: this.session.value });
   }
 }

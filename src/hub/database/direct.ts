@@ -1,7 +1,15 @@
 import { Logger } from '@nestjs/common';
 import pg from 'pg';
+import type { Pooler } from '../config/environment.js';
 import { DatabaseUnavailable, isOutage } from './database.errors.js';
-import { ANSWER_WITHIN_MS, COLUMN_TYPES, CONNECT_WITHIN_MS, SESSION_OPTIONS } from './session.js';
+import { PooledClient } from './pooled-client.js';
+import {
+  ANSWER_WITHIN_MS,
+  COLUMN_TYPES,
+  CONNECT_WITHIN_MS,
+  POOLED_NAME,
+  SESSION_OPTIONS,
+} from './session.js';
 import type { Statement } from './statement.js';
 
 export type DirectOptions = {
@@ -12,6 +20,8 @@ export type DirectOptions = {
   /** Further settings of the session, such as `synchronous_commit=off`. */
   settings?: readonly string[];
   answerWithinMs?: number;
+  /** Where there is no way past one, a setting of the session is not to be had. */
+  pooler?: Pooler;
 };
 
 /**
@@ -71,14 +81,18 @@ export class DirectConnection {
 
   private async connect(): Promise<pg.Client> {
     const { url, sessionName, purpose, settings = [], answerWithinMs = ANSWER_WITHIN_MS } = this.options;
-    const client = new pg.Client({
+    const isPooled = this.options.pooler === 'transaction';
+    const Client = isPooled ? PooledClient : pg.Client;
+    const client = new Client({
       connectionString: url,
-      application_name: `${sessionName}/${purpose}`,
+      application_name: isPooled ? POOLED_NAME : `${sessionName}/${purpose}`,
       connectionTimeoutMillis: Math.min(CONNECT_WITHIN_MS, answerWithinMs),
       query_timeout: answerWithinMs,
       keepAlive: true,
       types: COLUMN_TYPES,
-      options: [SESSION_OPTIONS, ...settings.map((setting) => `-c ${setting}`)].join(' '),
+      ...(isPooled
+        ? {}
+        : { options: [SESSION_OPTIONS, ...settings.map((setting) => `-c ${setting}`)].join(' ') }),
     });
     client.on('error', (error) => this.drop(client, error));
     client.on('end', () => this.drop(client, undefined));

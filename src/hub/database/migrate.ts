@@ -1,5 +1,6 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
+import type { Pooler } from '../config/environment.js';
 import { makeDataSource } from './data-source.js';
 
 /** Any constant will do that no other user of the database takes: the bytes of "fair". */
@@ -23,23 +24,31 @@ export async function migrateWith(dataSource: DataSource): Promise<string[]> {
       const ran = await dataSource.runMigrations({ transaction: 'each' });
       return ran.map(({ name }) => name);
     } finally {
-      await holder.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+      await holder.rollbackTransaction();
     }
   } finally {
     await holder.release();
   }
 }
 
+/**
+ * The lock is a transaction's and not a session's, which a pooler might lend to somebody else meanwhile. That
+ * transaction does nothing else and reads nothing, so it holds up no vacuum, however long it is idle.
+ */
 async function tryLock(holder: QueryRunner): Promise<boolean> {
-  const [row] = (await holder.query('select pg_try_advisory_lock($1) as mine', [MIGRATION_LOCK])) as {
+  await holder.startTransaction();
+  await holder.query('set local idle_in_transaction_session_timeout = 0');
+  const [row] = (await holder.query('select pg_try_advisory_xact_lock($1) as mine', [MIGRATION_LOCK])) as {
     mine: boolean;
   }[];
-  return row?.mine === true;
+  if (row?.mine === true) return true;
+  await holder.rollbackTransaction();
+  return false;
 }
 
 /** The same for an address, with a DataSource of its own: the job of `fairlead hub migrate` and of test databases. */
-export async function migrate(url: string): Promise<string[]> {
-  const dataSource = await makeDataSource(url, 'fairlead-migrate').initialize();
+export async function migrate(url: string, pooler: Pooler = 'none'): Promise<string[]> {
+  const dataSource = await makeDataSource(url, 'fairlead-migrate', [], pooler).initialize();
   try {
     return await migrateWith(dataSource);
   } finally {

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { HUB_CONFIG } from '../config/config.module.js';
+import type { Pooler } from '../config/environment.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { ensureServer, type EmbeddedServer } from './embedded/server.js';
 
@@ -32,7 +33,17 @@ export class DatabaseServer {
     return this.opened().url;
   }
 
-  /** For LISTEN, the notifier and the beat, which no pooler may stand before. */
+  /** What the pool's address leads through. */
+  get pooler(): Pooler {
+    return this.config.database.pooler;
+  }
+
+  /** The same of the direct address, where the two differ. */
+  get directPooler(): Pooler {
+    return this.config.database.directUrl === null ? this.pooler : 'none';
+  }
+
+  /** For LISTEN, the notifier, the beat and migrations: past the pooler, where there is a way. */
   get directUrl(): string {
     return this.opened().directUrl;
   }

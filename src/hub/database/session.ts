@@ -1,5 +1,11 @@
 import pg from 'pg';
 
+/**
+ * How sessions are named that a pooler lends: not after a process, since whoever declares that one dead ends the
+ * sessions of its name, and these are already somebody else's.
+ */
+export const POOLED_NAME = 'fairlead';
+
 /** Milliseconds within which a connection must be made and a statement answered. */
 export const CONNECT_WITHIN_MS = 5_000;
 export const ANSWER_WITHIN_MS = 15_000;
@@ -32,15 +38,18 @@ function timeOf(text: string): Date {
  * one. Otherwise planning alone costs more than a single command's statements, and a plan that was made while the
  * table was empty reads all of it when it is full.
  */
-export const SESSION_OPTIONS = [
-  'idle_in_transaction_session_timeout=5s',
-  'lock_timeout=2s',
-  'tcp_user_timeout=10s',
-  'timezone=UTC',
-  'plan_cache_mode=force_generic_plan',
-  'enable_seqscan=off',
-  'enable_mergejoin=off',
-  'jit=off',
-]
-  .map((setting) => `-c ${setting}`)
+export const SESSION_SETTINGS = {
+  idle_in_transaction_session_timeout: '5s',
+  lock_timeout: '2s',
+  tcp_user_timeout: '10s',
+  timezone: 'UTC',
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+} as const;
+
+/** The settings as a session is given them when it begins. */
+export const SESSION_OPTIONS = Object.entries(SESSION_SETTINGS)
+  .map(([name, value]) => `-c ${name}=${value}`)
   .join(' ');

@@ -50,6 +50,16 @@ describe('the backlog of a broker', () => {
     expect(ids(backlog)).toEqual([]);
   });
 
+  it('keeps a wish to stop that comes between a claim and the word of it', () => {
+    const backlog = ready();
+    read(backlog, [row(1), row(2)]);
+
+    backlog.cancelRequested('d1');
+    for (const id of ['d1', 'd2']) backlog.claimed({ id, attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
+
+    expect([backlog.out.isGivenUp('d1'), backlog.out.isGivenUp('d2')]).toEqual([true, false]);
+  });
+
   it('offers the earliest of each key, and control before the rest', () => {
     const backlog = ready();
     read(backlog, [

@@ -176,6 +176,13 @@ export class Backlog {
     return sent;
   }
 
+  /** A hint too. Its row may be claimed already and not known to be: what waits here keeps it for when it is. */
+  cancelRequested(id: string): void {
+    this.out.cancelRequested(id);
+    const row = this.waiting.get(id);
+    if (row !== undefined) row.cancelRequested = true;
+  }
+
   /** A hint, mostly of other brokers' rows: one that is not known here leaves no mark. */
   endedElsewhere(id: string): void {
     if (this.waiting.has(id) || this.out.has(id)) this.letGo(id);

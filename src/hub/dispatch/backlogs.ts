@@ -38,7 +38,7 @@ export class Backlogs {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
         for (const backlog of this.byBroker.values()) {
           for (const id of ended) backlog.endedElsewhere(id);
-          for (const id of cancelled) backlog.out.cancelRequested(id);
+          for (const id of cancelled) backlog.cancelRequested(id);
         }
         if (cancelled.size > 0) this.onWork();
       },
@@ -48,6 +48,11 @@ export class Backlogs {
 
   all(): Backlog[] {
     return [...this.byBroker.values()];
+  }
+
+  /** Whether the broker's newest link, as far as is known here, is on this replica. */
+  has(brokerId: string): boolean {
+    return this.byBroker.has(brokerId);
   }
 
   /** The broker has new rows, or rows that were put back, from this `seq` on. */
@@ -96,6 +101,20 @@ export class Backlogs {
     const backlog = this.byBroker.get(brokerId);
     for (const id of ids) backlog?.letGo(id);
     this.onWork();
+  }
+
+  /** Whether this very attempt is out on this very link. */
+  isOut(link: Link, id: string, attempt: number): boolean {
+    const backlog = this.byBroker.get(link.brokerId);
+    return backlog?.link === link && backlog.out.isHeld(id, attempt);
+  }
+
+  /** What is out with a broker, or undefined where nothing is. */
+  outOf(brokerId: string): { link: Link; ids: string[] } | undefined {
+    const backlog = this.byBroker.get(brokerId);
+    return backlog === undefined || backlog.out.size === 0
+      ? undefined
+      : { link: backlog.link, ids: backlog.out.ids };
   }
 
   depth(): { waiting: number; unacked: number; out: number } {

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person } from '../auth/access.js';
-import { WaitS } from '../http/prefer.js';
+import { Waiting, type Wait } from '../http/prefer.js';
 import { Batches } from './batches.js';
 import { Asks, type Asking } from './caller.js';
 import { BatchDto, CreateBatchDto } from './dto/batch.dto.js';
@@ -19,15 +19,15 @@ export class BatchController {
   @ApiHeader({
     name: 'Prefer',
     required: false,
-    description: '`wait=N`: hold the answer until all have ended, N seconds.',
+    description: '`wait=N`: hold the answer until all have ended, N seconds; `window=W` as for one.',
   })
   @ApiOkResponse({ type: BatchDto })
   async create(
     @Body() { items }: CreateBatchDto,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
   ): Promise<BatchDto> {
-    const outcomes = (await this.batches.submit(items, asking, waitS)).map(toOutcomeDto);
+    const outcomes = (await this.batches.submit(items, asking, wait)).map(toOutcomeDto);
     const accepted = outcomes.filter(({ dispatch }) => dispatch !== null).length;
     return { items: outcomes, accepted, refused: outcomes.length - accepted };
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
 import type { Asking } from './caller.js';
 import { Dispatches } from './dispatches.js';
@@ -19,10 +20,10 @@ export class Batches {
   ) {}
 
   /**
-   * Stores commands in the order of the request, and waits for their ends, at most `waitS` seconds. A request that is
-   * repeated with its idempotency key gives each command its first answer.
+   * Stores commands in the order of the request, and waits for their ends, at most for as long as `wait` says. A
+   * request that is repeated with its idempotency key gives each command its first answer.
    */
-  async submit(items: readonly BatchItemDto[], asking: Asking, waitS: number): Promise<BatchOutcome[]> {
+  async submit(items: readonly BatchItemDto[], asking: Asking, wait: Wait): Promise<BatchOutcome[]> {
     const ids = await this.idsOf(items);
     return Promise.all(
       items.map(async (item, index): Promise<BatchOutcome> => {
@@ -31,7 +32,7 @@ export class Batches {
           if (brokerId === undefined) throw new Error('a broker was not looked up');
           if (brokerId instanceof Error) throw brokerId;
           const order = { ...orderOf(item), brokerId, ...askingFor(asking, index, item) };
-          return { record: await this.dispatches.submit(order, waitS) };
+          return { record: await this.dispatches.submit(order, wait) };
         } catch (error) {
           return { error };
         }

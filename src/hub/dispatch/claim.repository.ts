@@ -90,13 +90,19 @@ const CLAIM = statement(
     for share of connection
   ),
   locked as materialized (
-    select dispatch.*
-    from unnest($4::uuid[]) as asked (id)
+    select dispatch.*, asked.epoch, asked.journal_id
+    from (
+      select asked.id, owned.broker_id, owned.epoch, owned.journal_id
+      from unnest($4::uuid[], $8::uuid[]) with ordinality as asked (id, broker_id, place)
+      join owned on owned.broker_id = asked.broker_id
+      order by asked.place
+    ) asked
     cross join lateral (
       select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
       from broker_dispatch dispatch
       where dispatch.id = asked.id
-        and dispatch.broker_id in (select owned.broker_id from owned)
+        and dispatch.broker_id is not distinct from asked.broker_id
+        and coalesce(dispatch.link_epoch = asked.epoch, true)
         and dispatch.state = any ($5::text[])
         and dispatch.deadline_at > now()
         and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
@@ -104,9 +110,8 @@ const CLAIM = statement(
     ) dispatch
   ),
   claimable as (
-    select locked.id, owned.epoch, owned.journal_id
+    select locked.id, locked.epoch, locked.journal_id
     from locked
-    join owned on owned.broker_id = locked.broker_id
     where locked.ordering_key is null or not exists (
       select from broker_dispatch other
       where other.broker_id = locked.broker_id
@@ -179,21 +184,22 @@ export class ClaimRepository {
    * Claims, among the given rows, those that may go out now, for brokers that this replica still owns under the
    * given epochs. Committed when it resolves.
    *
-   * @param ids in the order of `seq`
+   * @param rows in the order of `seq`
    */
   async claim(
     replicaId: string,
     brokers: { brokerId: string; epoch: number }[],
-    ids: string[],
+    rows: { id: string; brokerId: string }[],
   ): Promise<ClaimAnswer[]> {
     return this.database.run(CLAIM, [
       replicaId,
       brokers.map(({ brokerId }) => brokerId),
       brokers.map(({ epoch }) => epoch),
-      ids,
+      rows.map(({ id }) => id),
       statesBefore('claim'),
       stateAfter('claim'),
       OPS_HELD_TO_ACK,
+      rows.map(({ brokerId }) => brokerId),
     ]);
   }
 

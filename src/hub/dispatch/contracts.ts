@@ -4,9 +4,9 @@ import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
-import type { Contract } from './state.js';
+import { LINK_BOUND, type Contract } from './state.js';
 
-type Bound = { brokerId: string; orderingKey: string | null; contract: Contract };
+type Bound = { id: string; brokerId: string; orderingKey: string | null; contract: Contract };
 
 /**
  * Ends commands as their callers chose for a broker that is away: those bound to a link when it is over, and those
@@ -45,18 +45,29 @@ export class Contracts {
   }
 
   /**
-   * Of commands that were just stored or could not be claimed, ends those that a later one has replaced. Where that
-   * fails the next claim finds them again.
+   * Of commands that were just stored or could not be claimed, ends those that a later one has replaced, and those
+   * whose link was over before they were stored. Where that fails the next claim finds them again, or a sweep.
    */
   async judge(rows: readonly Bound[]): Promise<void> {
     const keys = rows.flatMap(({ brokerId, orderingKey, contract }) =>
       contract === 'latest_only' && orderingKey !== null ? [{ brokerId, orderingKey }] : [],
     );
+    const bound = rows.filter(({ contract }) => LINK_BOUND.includes(contract)).map(({ id }) => id);
+    if (bound.length > 0) await this.lapseStale(bound);
     if (keys.length === 0) return;
     try {
       this.endings.committed(await this.repository.supersede(keys, this.replica.id));
     } catch (error) {
       this.log.warn({ keys: keys.length, err: error }, 'commands that were replaced could not be ended yet');
+    }
+  }
+
+  /** Ends what is bound to links that are over: of some commands, or of all. */
+  async lapseStale(ids: readonly string[] | null): Promise<void> {
+    try {
+      this.endings.committed(await this.repository.lapseStale(ids, this.replica.id));
+    } catch (error) {
+      this.log.warn({ err: error }, 'commands bound to links that are over could not be ended yet');
     }
   }
 

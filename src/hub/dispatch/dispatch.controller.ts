@@ -3,7 +3,7 @@ import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
 import { readPage } from '../http/page.js';
-import { WaitS } from '../http/prefer.js';
+import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
 import { Asks, type Asking } from './caller.js';
 import { Dispatches } from './dispatches.js';
@@ -29,40 +29,32 @@ export class DispatchController {
   @Post('brokers/:broker/dispatches')
   @Person()
   @ApiHeader({ name: 'Idempotency-Key', required: false })
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N`: hold the answer for the end, N seconds.',
-  })
+  @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended.' })
   @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'It is on record, and has not ended.' })
   async create(
     @Param('broker') broker: string,
     @Body() body: CreateDispatchDto,
     @Asks() asking: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
     const order = { ...orderOf(body), brokerId: await this.brokers.idOf(broker), ...asking };
-    return answer(reply, await this.dispatches.submit(order, waitS));
+    return answer(reply, await this.dispatches.submit(order, wait));
   }
 
   @Post('dispatches/:id/cancel')
   @Person()
   @HttpCode(200)
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N`: hold the answer for the end, N seconds.',
-  })
+  @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended; `cancel.outcome` says how.' })
   @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'The broker is being asked to stop it.' })
   async cancel(
     @Param('id') id: string,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.dispatches.cancel(dispatchId(id), waitS));
+    return answer(reply, await this.dispatches.cancel(dispatchId(id), wait));
   }
 
   @Get('dispatches')
@@ -81,14 +73,10 @@ export class DispatchController {
 
   @Get('dispatches/:id')
   @Person()
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N`: hold the answer for the end, N seconds.',
-  })
+  @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto })
-  async get(@Param('id') id: string, @WaitS() waitS: number): Promise<DispatchEnvelopeDto> {
-    return toEnvelope(await this.dispatches.wait(dispatchId(id), waitS));
+  async get(@Param('id') id: string, @Waiting() wait: Wait): Promise<DispatchEnvelopeDto> {
+    return toEnvelope(await this.dispatches.wait(dispatchId(id), wait));
   }
 
   @Get('dispatches/:id/trail')

@@ -77,6 +77,10 @@ abstract class CommandColumns {
   @Column('jsonb')
   initiator: object;
 
+  /** How far the attempt is that it names, by the broker's latest word. */
+  @Column('jsonb', { nullable: true })
+  progress: object | null;
+
   /** Steps, each the text of a JSON object. */
   @Column('text', { array: true })
   trail: string[];

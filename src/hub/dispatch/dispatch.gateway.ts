@@ -3,6 +3,7 @@ import { ChannelGateway } from '../registry/channel.js';
 import { Link } from '../registry/link.js';
 import { OnFrame } from '../registry/on-frame.js';
 import { Inventories } from './inventories.js';
+import { Progress } from './progress.js';
 import { Results } from './results.js';
 
 /** The broker's words about commands. None of them waits in the read loop for the database. */
@@ -11,6 +12,7 @@ export class DispatchGateway {
   constructor(
     private readonly inventories: Inventories,
     private readonly results: Results,
+    private readonly progress: Progress,
   ) {}
 
   @OnFrame('inventory')
@@ -21,6 +23,11 @@ export class DispatchGateway {
   @OnFrame('ack')
   ack(link: Link, { acks }: FrameOf<'ack'>): void {
     this.results.acked(link, acks);
+  }
+
+  @OnFrame('progress')
+  noteProgress(link: Link, { progress }: FrameOf<'progress'>): void {
+    this.progress.took(link, progress);
   }
 
   @OnFrame('result')

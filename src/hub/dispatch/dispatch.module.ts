@@ -25,7 +25,10 @@ import { InsertRepository } from './insert.repository.js';
 import { Inventories } from './inventories.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { DispatchLife } from './life.js';
+import { Owners } from './owners.js';
 import { PartitionRepository } from './partition.repository.js';
+import { Progress } from './progress.js';
+import { ProgressRepository } from './progress.repository.js';
 import { ReadRepository } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
@@ -66,13 +69,14 @@ import { Waits } from './waits.js';
  * confirmed to the broker only when its ending is committed. A wish to cancel outlives every process, and what is
  * marked is not put back. An ended dispatch is never left: doing it again makes another, within a day one at most.
  *
- * It may lose hints of new work, of endings and of cancels: polls find all of them. It may lose the floor of a
+ * It may lose hints of new work, of endings, of progress and of cancels: polls find all of them. It may lose how far a
+ * command is: the broker's next word brings it. It may lose the floor of a
  * broker's rows, which costs a longer read. The cap of a broker's backlog is counted, mostly not at each insert, and
  * may be passed by 1,000 commands a replica.
  *
  * The way of a command: `Submission` stores it, `Reconciler` claims it from its broker's `Backlog`, `Sender` puts it
  * on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside that way, `Upkeep` does by the
- * clock what hints would have done sooner, `Inventories` judge what an earlier link left, `Cancels`, `Contracts` and
+ * clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories` judge what an earlier link left, `Cancels`, `Contracts` and
  * `Sweeps` end what its caller, its link or time gave up, and `Redrives` begin again.
  */
 @Module({
@@ -98,7 +102,10 @@ import { Waits } from './waits.js';
     InsertRepository,
     Inventories,
     InventoryRepository,
+    Owners,
     PartitionRepository,
+    Progress,
+    ProgressRepository,
     ReadRepository,
     Reconciler,
     Results,
@@ -111,6 +118,6 @@ import { Waits } from './waits.js';
     Trails,
     Waits,
   ],
-  exports: [Dispatches, DispatchLife, Endings, Steps, Submission],
+  exports: [Dispatches, DispatchLife, Endings, Progress, Steps, Submission],
 })
 export class DispatchModule {}

@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { OPS, type Op } from '../../protocol/op.js';
+import { isOp, OPS, type Op } from '../../protocol/op.js';
 import type { Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { Group } from '../lifecycle/group.js';
+import { WINDOW_S, type Wait } from '../http/prefer.js';
 import { CodedError } from '../problems/coded.error.js';
 import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Draft, Idempotency, Initiator } from './draft.js';
@@ -14,7 +15,7 @@ import { ReadRepository, type DispatchFilter } from './read.repository.js';
 import { Cancels } from './cancels.js';
 import { hasEnded, type Contract, type Lane } from './state.js';
 import { Submission } from './submission.js';
-import { Waits } from './waits.js';
+import { Waits, type Patience } from './waits.js';
 
 export const DEADLINE_S = 15 * 60;
 export const DEADLINE_MOST_S = 7 * 24 * 3600;
@@ -61,17 +62,17 @@ export class Dispatches {
   ) {}
 
   /**
-   * Stores a command and waits for its end, at most `waitS` seconds. Giving up the wait cancels nothing.
+   * Stores a command and waits for its end, at most for as long as `wait` says. Giving up the wait cancels nothing.
    *
    * @throws as Submission.submit
    */
-  async submit(order: Order, waitS: number): Promise<DispatchRecord> {
+  async submit(order: Order, wait: Wait): Promise<DispatchRecord> {
     const draft = draftOf(order);
-    const watch = waitS > 0 ? this.waits.watch(draft.id, false) : undefined;
+    const watch = wait.totalS > 0 ? this.waits.watch(draft.id, false) : undefined;
     try {
       const { id, isRepeat } = await this.submission.submit(draft);
-      if (isRepeat) return await this.waitForAccepted(id, waitS);
-      await watch?.ended(waitS * 1000);
+      if (isRepeat) return await this.waitForAccepted(id, wait);
+      await watch?.ended(patienceOf(order.op, wait));
       return await onRecord(id, this.get(id));
     } finally {
       watch?.cancel();
@@ -79,8 +80,8 @@ export class Dispatches {
   }
 
   /** As `wait`, for a command of the caller's own. @throws OutcomeUnknown where it cannot be read now */
-  async waitForAccepted(id: string, waitS: number): Promise<DispatchRecord> {
-    return onRecord(id, this.wait(id, waitS));
+  async waitForAccepted(id: string, wait: Wait): Promise<DispatchRecord> {
+    return onRecord(id, this.wait(id, wait));
   }
 
   /**
@@ -100,12 +101,12 @@ export class Dispatches {
   }
 
   /** The dispatch when it has ended, or as it stands when the time is up. @throws DispatchNotFound */
-  async wait(id: string, waitS: number): Promise<DispatchRecord> {
-    const watch = waitS > 0 ? this.waits.watch(id, true) : undefined;
+  async wait(id: string, wait: Wait): Promise<DispatchRecord> {
+    const watch = wait.totalS > 0 ? this.waits.watch(id, true) : undefined;
     try {
       const record = await this.get(id);
       if (watch === undefined || hasEnded(record.state)) return record;
-      await watch.ended(waitS * 1000);
+      await watch.ended(patienceOf(record.op, wait));
       return await this.get(id);
     } finally {
       watch?.cancel();
@@ -113,17 +114,17 @@ export class Dispatches {
   }
 
   /**
-   * Gives a command up, and waits for its end, at most `waitS` seconds. One that has ended stays as it is.
+   * Gives a command up, and waits for its end, at most for as long as `wait` says. One that has ended stays as it is.
    *
    * @throws DispatchNotFound
    */
-  async cancel(id: string, waitS: number): Promise<DispatchRecord> {
-    const watch = waitS > 0 ? this.waits.watch(id, true) : undefined;
+  async cancel(id: string, wait: Wait): Promise<DispatchRecord> {
+    const watch = wait.totalS > 0 ? this.waits.watch(id, true) : undefined;
     try {
       await this.cancels.request(id);
       const record = await this.get(id);
       if (watch === undefined || hasEnded(record.state)) return record;
-      await watch.ended(waitS * 1000);
+      await watch.ended(patienceOf(record.op, wait));
       return await this.get(id);
     } finally {
       watch?.cancel();
@@ -140,6 +141,12 @@ export class Dispatches {
     if (trail === undefined) throw new DispatchNotFound();
     return trail;
   }
+}
+
+/** A wait for an op that may take long ends early where nothing is heard of it; so does any whose caller says so. */
+function patienceOf(op: string, { totalS, windowS }: Wait): Patience {
+  const isRolling = isOp(op) && OPS[op].wait === 'rolling';
+  return { totalMs: totalS * 1000, windowMs: (windowS ?? (isRolling ? WINDOW_S : Infinity)) * 1000 };
 }
 
 /** A command that was accepted and cannot be read must not seem refused: its caller would ask for it again. */

@@ -144,20 +144,10 @@ const SUPERSEDE = statement(
   `,
 );
 
-const LAPSE = statement(
-  'lapse_link_bound',
-  `
-  with locked as materialized (
-    select dispatch.id
-    from broker_dispatch dispatch
-    where dispatch.broker_id = $1
-      and dispatch.contract = any ($2::text[])
-      and dispatch.link_epoch <= $3
-      and dispatch.state = 'pending'
-    order by dispatch.seq
-    for update of dispatch skip locked
-  ),
-  removed as (
+const LAPSE_MOST = 1_000;
+
+/** Ends what is in `locked`; the state is `$4`, the replica `$5`. */
+const LAPSED = `removed as (
     delete from broker_dispatch dispatch
     using locked
     where dispatch.id = locked.id
@@ -176,7 +166,44 @@ const LAPSE = statement(
     from removed
     returning *
   )
-  select ${ENDING_COLUMNS} from ended
+  select ${ENDING_COLUMNS} from ended`;
+
+const LAPSE = statement(
+  'lapse_link_bound',
+  `
+  with locked as materialized (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.broker_id = $1
+      and dispatch.contract = any ($2::text[])
+      and dispatch.link_epoch <= $3
+      and dispatch.state = 'pending'
+    order by dispatch.seq
+    for update of dispatch skip locked
+  ),
+  ${LAPSED}
+  `,
+);
+
+// A command may be stored in the very moment in which the link ends that it is bound to: then nobody who ended what was
+// bound to it could see it. `$1` names those to look at, or is null for all.
+const LAPSE_STALE = statement(
+  'lapse_bound_to_links_that_are_over',
+  `
+  with locked as materialized (
+    select dispatch.id
+    from broker_dispatch dispatch
+    left join broker_connection connection on connection.broker_id = dispatch.broker_id
+    where ($1::uuid[] is null or dispatch.id = any ($1::uuid[]))
+      and dispatch.contract = any ($2::text[])
+      and dispatch.state = 'pending'
+      and (connection.epoch > dispatch.link_epoch
+           or dispatch.link_epoch is not null and connection.replica_id is null)
+    order by dispatch.seq
+    limit $3
+    for update of dispatch skip locked
+  ),
+  ${LAPSED}
   `,
 );
 
@@ -234,6 +261,11 @@ export class EndingRepository {
   /** Ends what waits for a link of the broker that is over: one of this epoch or before. */
   async lapse(brokerId: string, epoch: number, replicaId: string): Promise<Ending[]> {
     return this.database.run(LAPSE, [brokerId, LINK_BOUND, epoch, stateAfter('lapse'), replicaId]);
+  }
+
+  /** Ends, of some commands or of all, those that are bound to a link that is over. */
+  async lapseStale(ids: readonly string[] | null, replicaId: string): Promise<Ending[]> {
+    return this.database.run(LAPSE_STALE, [ids, LINK_BOUND, LAPSE_MOST, stateAfter('lapse'), replicaId]);
   }
 
   async bindToLink(brokerId: string, epoch: number): Promise<void> {

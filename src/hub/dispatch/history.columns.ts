@@ -5,7 +5,7 @@
 const kept = (cancelRequestedAt: string) => `
     id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
     not_before, retry_at, deadline_at, ${cancelRequestedAt}, claimed_by, claim_epoch, claim_journal, claimed_at,
-    origin_replica, redrive_of, initiator, created_at`;
+    origin_replica, redrive_of, initiator, progress, created_at`;
 
 export const KEPT_COLUMNS = kept('cancel_requested_at');
 

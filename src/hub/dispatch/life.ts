@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Backlogs } from './backlogs.js';
 import { Contracts } from './contracts.js';
+import { Progress } from './progress.js';
 import { ReadRepository, type LiveDepth } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
@@ -19,6 +20,7 @@ export class DispatchLife {
     private readonly results: Results,
     private readonly waits: Waits,
     private readonly sweeps: Sweeps,
+    private readonly progress: Progress,
     private readonly repository: ReadRepository,
   ) {}
 
@@ -28,6 +30,7 @@ export class DispatchLife {
     this.upkeep.start();
     this.waits.start();
     this.sweeps.start();
+    this.progress.start();
   }
 
   /** Answers whoever waits for an ending with how it stands. */
@@ -39,6 +42,7 @@ export class DispatchLife {
     await this.upkeep.stop();
     await this.reconciler.stop();
     await this.sweeps.stop();
+    await this.progress.stop();
     await this.results.idle();
     await this.waits.stop();
   }

@@ -13,6 +13,7 @@ const LIVE_COLUMNS = `
     dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
     dispatch.redrive_of as "redriveOf",
     dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+    case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
     dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt"`;
 
 // One statement over both tables, so that a row that moves between them is never missed.

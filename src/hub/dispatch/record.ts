@@ -18,6 +18,15 @@ export type TrailStep = {
   count?: number;
 };
 
+/** How far the latest attempt is, by the broker's latest word. */
+export type ProgressRecord = {
+  /** From 0 to 1. */
+  fraction: number | null;
+  note: string | null;
+  /** When it was last heard of: RFC 3339, the database's time. */
+  at: string;
+};
+
 /** A dispatch as it stands in its row, live or ended. */
 export type DispatchRecord = {
   id: string;
@@ -43,6 +52,7 @@ export type DispatchRecord = {
   claimedBy: string | null;
   claimEpoch: number | null;
   initiator: Initiator;
+  progress: ProgressRecord | null;
   createdAt: Date;
   deadlineAt: Date;
   endedAt: Date | null;

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
-import { WaitS } from '../http/prefer.js';
+import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
 import { Asks, type Asking } from './caller.js';
 import { answer } from './dto/answer.js';
 import { DispatchEnvelopeDto } from './dto/dispatch.dto.js';
@@ -25,19 +25,15 @@ export class RedriveController {
 
   @Post(':id/redrive')
   @Person()
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N`: hold the answer for the end, N seconds.',
-  })
+  @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'The new command has ended.' })
   @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'The new command is on record.' })
   async one(
     @Param('id') id: string,
     @Asks() { initiator }: Asking,
-    @WaitS() waitS: number,
+    @Waiting() wait: Wait,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.redrives.one(dispatchId(id), initiator, waitS));
+    return answer(reply, await this.redrives.one(dispatchId(id), initiator, wait));
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CodedError } from '../problems/coded.error.js';
+import { NO_WAIT, type Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
 import { NotRedrivable } from './dispatch.errors.js';
 import { Dispatches } from './dispatches.js';
@@ -38,8 +39,8 @@ export class Redrives {
   ) {}
 
   /** @throws DispatchNotFound, NotRedrivable, and as Submission.submit */
-  async one(id: string, initiator: Initiator, waitS: number): Promise<DispatchRecord> {
-    return this.again(await this.dispatches.get(id), initiator, waitS);
+  async one(id: string, initiator: Initiator, wait: Wait): Promise<DispatchRecord> {
+    return this.again(await this.dispatches.get(id), initiator, wait);
   }
 
   /**
@@ -55,7 +56,7 @@ export class Redrives {
     const outcome: Redriven = { redriven: [], refused: [], next: null };
     for (const record of rows.slice(0, limit).sort((a, b) => a.seq - b.seq)) {
       try {
-        const { id: to } = await this.again(record, initiator, 0);
+        const { id: to } = await this.again(record, initiator, NO_WAIT);
         outcome.redriven.push({ from: record.id, to });
       } catch (error) {
         if (!(error instanceof CodedError) || error.status >= 500) throw error;
@@ -66,7 +67,7 @@ export class Redrives {
     return outcome;
   }
 
-  private async again(record: DispatchRecord, initiator: Initiator, waitS: number): Promise<DispatchRecord> {
+  private async again(record: DispatchRecord, initiator: Initiator, wait: Wait): Promise<DispatchRecord> {
     const { id, op, state, brokerId, agentId, args, lane, orderingKey, contract, error } = record;
     if (!(REDRIVABLE as readonly string[]).includes(state))
       throw new NotRedrivable(`A command that is ${state} cannot be done again.`);
@@ -75,6 +76,6 @@ export class Redrives {
     if (!isForBrokers(op)) throw new NotRedrivable('What is done to an agent is asked of the agent again.');
     const idempotency = { scope: SCOPE, key: id, requestHash: id };
     const order = { brokerId, op, args, lane, orderingKey, contract, redriveOf: id, initiator, idempotency };
-    return this.dispatches.submit(agentId === null ? order : { ...order, agentId }, waitS);
+    return this.dispatches.submit(agentId === null ? order : { ...order, agentId }, wait);
   }
 }

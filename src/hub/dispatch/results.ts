@@ -8,6 +8,7 @@ import { CodedError } from '../problems/coded.error.js';
 import type { Link } from '../registry/link.js';
 import { Endings } from './endings.js';
 import { Backlogs } from './backlogs.js';
+import { Owners } from './owners.js';
 import {
   SettleRepository,
   stateAfterWord,
@@ -50,6 +51,7 @@ export class Results {
     private readonly repository: SettleRepository,
     private readonly backlogs: Backlogs,
     private readonly endings: Endings,
+    private readonly owners: Owners,
     private readonly steps: Steps,
     private readonly replica: Replica,
   ) {}
@@ -155,13 +157,14 @@ export class Results {
     return batch.map(({ id }) => settled.get(id) ?? judged.get(id) ?? 'unknown');
   }
 
-  /** They go out again after a rest. An owner elsewhere, if the broker has moved, finds them when it next compares. */
+  /** They go out again after a rest, from here or where the broker has moved to. */
   private putBack(rows: readonly Settled[]): void {
     this.steps.tell('retried', rows);
     for (const { id, brokerId, seq } of rows) {
       this.backlogs.letGo(brokerId, [id]);
       this.backlogs.wake(brokerId, seq);
     }
+    this.owners.putBack(rows);
   }
 
   /** Why words did not fit their rows; read anew, since a row may have moved since the settling began. */

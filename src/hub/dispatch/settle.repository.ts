@@ -87,10 +87,13 @@ const ACK = statement(
 );
 
 // The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
-// it back instead, with full jitter over 1 s, 2 s, 4 s and 8 s, unless its caller gave it up, it is
-// bound to this link, or its deadline has passed. A word that it was stopped, which nobody but the deadline asked
-// for, is an expiry; the owner asks by a clock of its own, which may be ahead by a little. Each row is found by its id and
-// locked in a step of its own, since the server would else walk all rows of the broker for each.
+// it back instead, unless its caller gave it up, it is bound to this link, or its deadline has passed. The rest after the
+// nth failure is drawn from all between 1 s and min(5 min, 5^n s): exponential with full jitter (M. Brooker, "Exponential
+// Backoff And Jitter", AWS Architecture Blog, 2015), which begins at 1 s, since a command that goes out again at once meets
+// the same fault, and has a base by which the last rest of five failures may have all of the 5 min. A word that it was
+// stopped, which nobody but the deadline asked for, is an expiry; the owner asks by a clock of its own, which may be ahead by
+// a little. Each row is found by its id and locked in a step of its own, since the server would else walk all rows of the
+// broker for each.
 const SETTLE = statement(
   'settle_dispatches',
   `
@@ -138,7 +141,8 @@ const SETTLE = statement(
         claim_epoch = null,
         claim_journal = null,
         claimed_at = null,
-        retry_at = clock_timestamp() + make_interval(secs => random() * least(300, power(2, dispatch.failures))),
+        retry_at = clock_timestamp()
+          + make_interval(secs => 1 + random() * (least(300, power(5, least(dispatch.failures + 1, 4))) - 1)),
         trail = append_step(dispatch.trail, jsonb_build_object(
           'state', $10::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
           'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'

@@ -19,6 +19,9 @@ import { SealedArgs } from './sealed-args.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
 import { Steps } from './steps.js';
 
+/** A promise where the rows must tell. */
+type Outcome = Inserted | Promise<Inserted> | Error;
+
 const BATCH = 512;
 /** A batch as small as this is halved, down to the other. */
 const HALVED_UP_TO = 96;
@@ -103,7 +106,7 @@ export class Submission {
     return winner.subjectId;
   }
 
-  private async insert(drafts: Draft[]): Promise<(Inserted | Error)[]> {
+  private async insert(drafts: Draft[]): Promise<Outcome[]> {
     try {
       const inserted = await this.store(drafts);
       this.steps.batch('insert', drafts.length);
@@ -112,7 +115,7 @@ export class Submission {
       return inserted;
     } catch (error) {
       if (error instanceof DatabaseUnavailable) {
-        return error.statement === 'no_effect' ? drafts.map(() => error) : this.lookUp(drafts, error);
+        return error.statement === 'no_effect' ? drafts.map(() => error) : this.lookUpBeside(drafts, error);
       }
       if (drafts.length === 1) return [error as Error];
       return this.insertOneByOne(drafts);
@@ -136,10 +139,20 @@ export class Submission {
     return inserted;
   }
 
-  private async insertOneByOne(drafts: Draft[]): Promise<(Inserted | Error)[]> {
-    const outcomes: (Inserted | Error)[] = [];
+  private async insertOneByOne(drafts: Draft[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
     for (const draft of drafts) outcomes.push(...(await this.insert([draft])));
     return outcomes;
+  }
+
+  /** Others are not to wait for what may take seconds. */
+  private lookUpBeside(drafts: Draft[], cause: DatabaseUnavailable): Promise<Inserted>[] {
+    const looked = this.lookUp(drafts, cause);
+    return drafts.map(async ({ id }, place) => {
+      const outcome = (await looked)[place] ?? new OutcomeUnknown(id, cause);
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    });
   }
 
   /**
@@ -154,7 +167,8 @@ export class Submission {
       try {
         for (const row of await this.repository.stored(ids)) found.set(row.id, row);
       } catch (error) {
-        if (!(error instanceof DatabaseUnavailable)) throw error;
+        // Whatever is wrong, it is not that nothing was stored.
+        if (!(error instanceof DatabaseUnavailable)) break;
       }
       if (found.size < ids.length) await new Promise((resolve) => setTimeout(resolve, LOOK_UP_EVERY_MS));
     }

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
+import { Contracts } from './contracts.js';
 import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
 import { InsertRepository } from './insert.repository.js';
@@ -32,11 +33,18 @@ export class Sweeps {
     private readonly insert: InsertRepository,
     private readonly partitions: PartitionRepository,
     private readonly endings: Endings,
+    private readonly contracts: Contracts,
     private readonly replica: Replica,
     loops: Loops,
   ) {
     this.loops = [
       loops.make({ name: 'expire', everyMs: 1_000, turn: () => this.expire() }),
+      // What a replica left that died between storing and judging; all others are ended at once.
+      loops.make({
+        name: 'links that are over',
+        everyMs: 60_000,
+        turn: () => this.contracts.lapseStale(null),
+      }),
       loops.make({ name: 'idempotency keys', everyMs: 60_000, turn: () => this.insert.sweepKeys() }),
       loops.make({ name: 'history partitions', everyMs: 3_600_000, turn: () => this.makePartitions() }),
     ];

@@ -9,10 +9,16 @@ import { FloorRepository } from './floor.repository.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Sender } from './sender.js';
+import { Steps } from './steps.js';
 
-const TICK_MS = 250;
-/** Rest between polls while wakes arrive, and while they do not. */
-const POLL_MS = { notify: 5_000, poll: 500 } as const;
+const TICK_MS = { notify: 250, poll: 100 } as const;
+/** Rest between polls while wakes arrive. */
+const POLL_MS = 5_000;
+/** And while they do not: short where commands come and go, longer by half each time that none did. */
+const POLL_BUSY_MS = 100;
+const POLL_IDLE_MS = 1_000;
+/** Rest between comparisons of what is held for sent with the rows. */
+const COMPARE_MS = { notify: 5_000, poll: 500 } as const;
 const CHECKED_AT_ONCE = 1_000;
 
 /**
@@ -24,6 +30,9 @@ export class Upkeep {
   private readonly loop: Loop;
   private readonly stored = new Map<string, number>();
   private polledAt = -Infinity;
+  private comparedAt = -Infinity;
+  private pollRestMs = POLL_BUSY_MS;
+  private hasClaimed = false;
 
   constructor(
     private readonly backlogs: Backlogs,
@@ -33,11 +42,12 @@ export class Upkeep {
     private readonly floors: FloorRepository,
     private readonly replica: Replica,
     private readonly wakes: Wakes,
+    private readonly steps: Steps,
     loops: Loops,
   ) {
     this.loop = loops.make({
       name: 'dispatch upkeep',
-      everyMs: TICK_MS,
+      everyMs: () => TICK_MS[this.wakes.rung],
       faultCapMs: 1_000,
       turn: () => this.turn(),
     });
@@ -50,9 +60,11 @@ export class Upkeep {
       },
       () => {
         this.polledAt = -Infinity;
+        this.comparedAt = -Infinity;
         this.loop.wake();
       },
     );
+    this.steps.observe({ claimed: () => (this.hasClaimed = true) });
     this.loop.start();
   }
 
@@ -67,12 +79,23 @@ export class Upkeep {
       this.sender.askToStop(backlog);
     }
     const now = performance.now();
-    if (now - this.polledAt < POLL_MS[this.wakes.rung]) return;
-    this.polledAt = now;
-    for (const backlog of this.backlogs.all()) backlog.poll(now);
-    this.reconciler.wake();
+    if (now - this.polledAt >= this.restMs()) {
+      this.polledAt = now;
+      this.pollRestMs = Math.min(POLL_IDLE_MS, this.pollRestMs * 1.5);
+      this.hasClaimed = false;
+      for (const backlog of this.backlogs.all()) backlog.poll(now);
+      this.reconciler.wake();
+    }
+    if (now - this.comparedAt < COMPARE_MS[this.wakes.rung]) return;
+    this.comparedAt = now;
     await this.compareOut();
     await this.storeFloors();
+  }
+
+  private restMs(): number {
+    if (this.wakes.rung === 'notify') return POLL_MS;
+    if (this.hasClaimed) this.pollRestMs = POLL_BUSY_MS;
+    return this.pollRestMs;
   }
 
   /** Finds what somebody else ended or put back, and what callers gave up, where the hint was lost. */

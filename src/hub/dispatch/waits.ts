@@ -3,6 +3,7 @@ import { Wakes } from '../cluster/wakes.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Endings } from './endings.js';
+import { ProgressRepository } from './progress.repository.js';
 import { ReadRepository } from './read.repository.js';
 
 /** Rest between looks at the rows of all waited-for dispatches, while hints arrive and while they do not. */
@@ -10,20 +11,30 @@ const LOOK_MS = { notify: 1_000, poll: 250 } as const;
 const TICK_MS = 250;
 const LOOK_MOST = 1_000;
 
+/** How long somebody waits: never beyond the total, and only while the window since the last word is open. */
+export type Patience = { totalMs: number; windowMs: number };
+
+type Watch = { ended: (patience: Patience) => Promise<void>; cancel: () => void };
+
 /**
  * Callers that wait on this replica for the end of a dispatch. An ending settled here is known at once, one
- * settled elsewhere by its hint, and one whose hint was lost by the next look at the rows.
+ * settled elsewhere by its hint, and one whose hint was lost by the next look at the rows. Those who wait only while
+ * something is heard of it learn that by the same ways.
  */
 @Injectable()
 export class Waits {
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly loop: Loop;
+  /** The timers that whatever is heard of a dispatch puts back. */
+  private readonly windows = new Map<string, Set<NodeJS.Timeout>>();
+  private readonly heardAt = new Map<string, string>();
   private lookedAt = -Infinity;
   private hasForeign = false;
   private closed = false;
 
   constructor(
     private readonly repository: ReadRepository,
+    private readonly progress: ProgressRepository,
     private readonly wakes: Wakes,
     private readonly endings: Endings,
     loops: Loops,
@@ -36,8 +47,9 @@ export class Waits {
       for (const { id } of endings) this.ended(id);
     });
     this.wakes.subscribe({
-      onHint: ({ ended }) => {
+      onHint: ({ ended, progressed }) => {
         for (const id of ended) this.ended(id);
+        for (const id of progressed) this.heard(id);
       },
       onResumed: () => {
         this.lookedAt = -Infinity;
@@ -63,7 +75,7 @@ export class Waits {
    *
    * @param isForeign the dispatch came in on another replica, which gets the hints of its end
    */
-  watch(id: string, isForeign: boolean): { ended: (withinMs: number) => Promise<void>; cancel: () => void } {
+  watch(id: string, isForeign: boolean): Watch {
     let finish: () => void = () => undefined;
     const done = new Promise<void>((resolve) => (finish = resolve));
     const watchers = this.waiting.get(id) ?? new Set();
@@ -78,10 +90,12 @@ export class Waits {
     };
     return {
       cancel,
-      ended: async (withinMs) => {
-        const timer = setTimeout(finish, withinMs);
+      ended: async ({ totalMs, windowMs }) => {
+        const timer = setTimeout(finish, totalMs);
+        const closeWindow = windowMs < totalMs ? this.openWindow(id, finish, windowMs) : undefined;
         await done;
         clearTimeout(timer);
+        closeWindow?.();
         cancel();
       },
     };
@@ -91,6 +105,23 @@ export class Waits {
     const watchers = this.waiting.get(id);
     this.waiting.delete(id);
     for (const finish of watchers ?? []) finish();
+  }
+
+  private openWindow(id: string, finish: () => void, windowMs: number): () => void {
+    const window = setTimeout(finish, windowMs);
+    const windows = this.windows.get(id) ?? new Set();
+    this.windows.set(id, windows.add(window));
+    return () => {
+      clearTimeout(window);
+      windows.delete(window);
+      if (windows.size > 0) return;
+      this.windows.delete(id);
+      this.heardAt.delete(id);
+    };
+  }
+
+  private heard(id: string): void {
+    for (const window of this.windows.get(id) ?? []) window.refresh();
   }
 
   private async look(): Promise<void> {
@@ -104,6 +135,17 @@ export class Waits {
     const ids = [...this.waiting.keys()];
     for (let from = 0; from < ids.length; from += LOOK_MOST) {
       for (const id of await this.repository.ended(ids.slice(from, from + LOOK_MOST))) this.ended(id);
+    }
+    await this.lookForProgress([...this.windows.keys()]);
+  }
+
+  private async lookForProgress(ids: readonly string[]): Promise<void> {
+    for (let from = 0; from < ids.length; from += LOOK_MOST) {
+      for (const { id, at } of await this.progress.heardAt(ids.slice(from, from + LOOK_MOST))) {
+        if (this.heardAt.get(id) === at || !this.windows.has(id)) continue;
+        this.heardAt.set(id, at);
+        this.heard(id);
+      }
     }
   }
 }

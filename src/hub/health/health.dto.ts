@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import type { Pooler } from '../config/environment.js';
 import type { LoopReport } from '../lifecycle/loop.js';
 
 export class LiveDto {
@@ -13,11 +14,22 @@ export class HealthDto {
   @ApiProperty({ type: Object })
   replica: { id: string; state: string; mayAct: boolean; software: string };
 
-  @ApiProperty({ type: Object })
-  database: { reachable: boolean; embedded: boolean };
+  @ApiProperty({ type: Object, description: 'What this replica works on, and what its pool leads through.' })
+  database: { reachable: boolean; embedded: boolean; pooler: Pooler };
 
-  @ApiProperty({ type: Object, description: 'How wakes travel between replicas.' })
-  wakes: { rung: 'notify' | 'poll'; healthy: boolean; reconnects: number; canaryDelayMs: number | null };
+  @ApiProperty({
+    type: Object,
+    description:
+      'How wakes travel between replicas. `rung`: by NOTIFY, or found by polls while nothing is heard; `listens` is ' +
+      'false where a pooler forbids LISTEN, and polls alone carry the work.',
+  })
+  wakes: {
+    rung: 'notify' | 'poll';
+    listens: boolean;
+    healthy: boolean;
+    reconnects: number;
+    canaryDelayMs: number | null;
+  };
 
   @ApiProperty({ type: Object })
   brokers: { connected: number };

@@ -52,7 +52,7 @@ export class Health {
         mayAct: this.replica.mayAct,
         software: SOFTWARE,
       },
-      database: { reachable: rows !== null, embedded: this.server.isEmbedded },
+      database: { reachable: rows !== null, embedded: this.server.isEmbedded, pooler: this.server.pooler },
       wakes: this.wakes.report(),
       brokers: { connected: this.links.count },
       dispatches: { rows, here: this.dispatch.here() },

@@ -5,28 +5,62 @@ import { CodedError } from '../problems/coded.error.js';
 /** Longest time that a request is held, in seconds. */
 export const WAIT_MOST_S = 300;
 
+/** Silence after which a wait for something long ends, in seconds, where the caller names none. */
+export const WINDOW_S = 90;
+
 /**
- * Seconds that the caller is willing to wait for the end of what it asks for (RFC 7240, `Prefer: wait=N`); 0 without.
- *
- * @throws CodedError for a wait that is not a whole number of seconds up to 300
+ * How long a caller is willing to wait. With a window it waits only while something is heard of what it waits for:
+ * null where it left that to what it asks for.
  */
-export function waitOf(prefer: string | undefined): number {
-  if (prefer === undefined) return 0;
-  const wait = prefer
+export type Wait = { totalS: number; windowS: number | null };
+
+/** The header, as the API describes it. */
+export const PREFER_WAIT = {
+  name: 'Prefer',
+  required: false,
+  description:
+    '`wait=N`: hold the answer for the end, at most N seconds. `wait=N; window=W`: only while something is heard of ' +
+    `the command, that is until W seconds after its latest progress; ${WINDOW_S} without it for ops that may take long.`,
+} as const;
+
+export const NO_WAIT: Wait = { totalS: 0, windowS: null };
+
+/**
+ * How long the caller is willing to wait for the end of what it asks for (RFC 7240): `Prefer: wait=N`, in seconds, or
+ * `wait=N; window=W`; not at all without.
+ *
+ * @throws CodedError for a wait or a window that is not a whole number of seconds up to 300
+ */
+export function waitOf(prefer: string | undefined): Wait {
+  if (prefer === undefined) return NO_WAIT;
+  const preference = prefer
     .split(',')
-    .map((preference) => /^\s*wait\s*=\s*"?(\S*?)"?\s*$/i.exec(preference)?.[1])
-    .find((value) => value !== undefined);
-  if (wait === undefined) return 0;
-  const seconds = /^\d{1,3}$/.test(wait) ? Number(wait) : Infinity;
-  if (seconds > WAIT_MOST_S) {
-    const rule = `wait must be a whole number of seconds up to ${WAIT_MOST_S}`;
+    .map((each) => each.split(';').map(tokenOf))
+    .find(([token]) => token?.name === 'wait');
+  if (preference === undefined) return NO_WAIT;
+  const window = preference.find(({ name }) => name === 'window');
+  return {
+    totalS: secondsOf('wait', preference[0]?.value ?? '', 0),
+    windowS: window === undefined ? null : secondsOf('window', window.value, 1),
+  };
+}
+
+function tokenOf(text: string): { name: string; value: string } {
+  const [name = '', value = ''] = text.split('=');
+  return { name: name.trim().toLowerCase(), value: value.trim().replace(/^"(.*)"$/, '$1') };
+}
+
+function secondsOf(name: string, value: string, least: number): number {
+  const seconds = /^\d{1,3}$/.test(value) ? Number(value) : Infinity;
+  if (seconds < least || seconds > WAIT_MOST_S) {
+    const rule = `${name} must be a whole number of seconds from ${least} to ${WAIT_MOST_S}`;
     throw new CodedError('request_invalid', undefined, { fields: [{ path: 'Prefer', rule }] });
   }
   return seconds;
 }
 
-/** The `Prefer: wait=N` of the request, in seconds. */
-export const WaitS = createParamDecorator((_data: undefined, context: ExecutionContext): number => {
+/** The `Prefer: wait` of the request. */
+export const Waiting = createParamDecorator((_data: undefined, context: ExecutionContext): Wait => {
   const { prefer } = context.switchToHttp().getRequest<FastifyRequest>().headers;
   return waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
 });

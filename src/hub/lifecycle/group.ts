@@ -4,16 +4,16 @@
  * hub adds no delay, and a busy one makes its batches as large as its database is slow.
  */
 export class Group<I, O> {
-  private waiting: { item: I; resolve: (value: O) => void; reject: (error: unknown) => void }[] = [];
+  private waiting: { item: I; resolve: (value: O | Promise<O>) => void; reject: (error: unknown) => void }[] = [];
   private flight: Promise<void> | undefined;
 
   /**
    * @param carry does a batch; gives one outcome an item, in order. An outcome that is an Error rejects its item
-   *   alone; what `carry` throws rejects the whole batch.
+   *   alone; one that is a promise is waited for by its item alone; what `carry` throws rejects the whole batch.
    * @param most largest batch, of so many that wait
    */
   constructor(
-    private readonly carry: (items: I[]) => Promise<(O | Error)[]>,
+    private readonly carry: (items: I[]) => Promise<(O | Promise<O> | Error)[]>,
     private readonly most: number | ((waiting: number) => number),
   ) {}
 
@@ -43,7 +43,7 @@ export class Group<I, O> {
         batch.forEach(({ resolve, reject }, index) => {
           const outcome = outcomes[index];
           if (outcome instanceof Error) reject(outcome);
-          else resolve(outcome as O);
+          else resolve(outcome as O | Promise<O>);
         });
       } catch (error) {
         for (const { reject } of batch) reject(error);

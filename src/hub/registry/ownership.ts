@@ -138,6 +138,16 @@ export class Ownership {
     for (const link of held) this.judge(link, rows.get(link.brokerId));
   }
 
+  /** The replicas that hold the connections of some brokers; those that nobody holds are left out. */
+  async ownersOf(brokerIds: readonly string[]): Promise<Map<string, string>> {
+    const rows = await this.repository.read([...brokerIds]);
+    return new Map(
+      rows.flatMap(({ brokerId, replicaId }): [string, string][] =>
+        replicaId === null ? [] : [[brokerId, replicaId]],
+      ),
+    );
+  }
+
   private judge(link: Link, row: OwnershipRow | undefined): void {
     const { brokerId, epoch } = link;
     if (row?.epoch === epoch && row.replicaId === this.replica.id) return;

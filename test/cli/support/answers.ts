@@ -65,6 +65,7 @@ export function aDispatch(given: Partial<DispatchDto> = {}): DispatchEnvelopeDto
     createdAt: ago(2),
     deadlineAt: ago(-900),
     endedAt: isLive ? null : ago(1),
+    progress: null,
     position: isLive ? 0 : null,
     reason: isLive ? 'The broker is not connected; it is sent when the broker comes back.' : null,
     result: null,

@@ -113,6 +113,26 @@ export class CancelDto {
   outcome: CancelOutcome;
 }
 
+export class ProgressDto {
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    minimum: 0,
+    maximum: 1,
+    description: 'The part that is done.',
+  })
+  fraction: number | null;
+
+  @ApiProperty({ type: String, nullable: true, description: "The broker's words, at most 512 characters." })
+  note: string | null;
+
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When it was last heard of; also where only the state of its agent has changed.',
+  })
+  at: string;
+}
+
 export class DispatchDto {
   @ApiProperty({ format: 'uuid' })
   id: string;
@@ -166,6 +186,14 @@ export class DispatchDto {
 
   @ApiProperty({ type: String, nullable: true, format: 'date-time' })
   endedAt: string | null;
+
+  @ApiProperty({
+    type: ProgressDto,
+    nullable: true,
+    description:
+      'How far its latest attempt is, or was when it ended; null where the broker said nothing of that.',
+  })
+  progress: ProgressDto | null;
 
   @ApiProperty({
     type: Number,

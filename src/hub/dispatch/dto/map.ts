@@ -1,6 +1,12 @@
-import type { DispatchRecord, TrailStep } from '../record.js';
+import type { DispatchRecord, ProgressRecord, TrailStep } from '../record.js';
 import { hasEnded } from '../state.js';
-import type { CancelDto, CancelOutcome, DispatchDto, DispatchEnvelopeDto } from './dispatch.dto.js';
+import type {
+  CancelDto,
+  CancelOutcome,
+  DispatchDto,
+  DispatchEnvelopeDto,
+  ProgressDto,
+} from './dispatch.dto.js';
 
 /** The public face of a dispatch. */
 export function toDispatchDto(record: DispatchRecord): DispatchDto {
@@ -21,6 +27,7 @@ export function toDispatchDto(record: DispatchRecord): DispatchDto {
     createdAt: record.createdAt.toISOString(),
     deadlineAt: record.deadlineAt.toISOString(),
     endedAt: record.endedAt?.toISOString() ?? null,
+    progress: progressOf(record.progress),
     position: record.position,
     reason: reasonOf(record),
     result: record.result,
@@ -35,6 +42,12 @@ export function toEnvelope(record: DispatchRecord): DispatchEnvelopeDto {
 /** Its time keeps the database's microseconds, by which steps can be told apart. */
 export function toTrailStep(step: TrailStep): TrailStep {
   return { ...step, at: step.at.replace('+00:00', 'Z') };
+}
+
+function progressOf(progress: ProgressRecord | null): ProgressDto | null {
+  if (progress === null) return null;
+  const { fraction, note, at } = progress;
+  return { fraction, note, at: new Date(at).toISOString() };
 }
 
 function cancelOf(record: DispatchRecord): CancelDto | null {
