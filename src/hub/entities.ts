@@ -10,6 +10,7 @@ import {
 import { PresenceEntity } from './heartbeat/presence.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
 import { ConnectionEntity } from './registry/connection.entity.js';
+import { ProjectEntity } from './registry/project.entity.js';
 
 /** The classes of all tables. */
 export const ENTITIES = [
@@ -17,6 +18,7 @@ export const ENTITIES = [
   ReplicaEntity,
   BrokerEntity,
   ConnectionEntity,
+  ProjectEntity,
   PresenceEntity,
   ...AUTH_ENTITIES,
   DispatchEntity,

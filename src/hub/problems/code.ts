@@ -53,6 +53,21 @@ export const PROBLEMS = {
     title: 'This broker cannot join',
     remedy: 'Choose another name with `--name`.',
   },
+  project_name_taken: {
+    status: 409,
+    title: 'Another project has this name',
+    remedy: 'Choose another name; that of an archived project is not given again.',
+  },
+  project_archived: {
+    status: 409,
+    title: 'The project is archived',
+    remedy: 'Name another project, or none.',
+  },
+  version_floor_lowered: {
+    status: 409,
+    title: "A project's version floor only rises",
+    remedy: 'Name a version that is at least the floor, or make another project.',
+  },
   start_in_progress: {
     status: 409,
     title: 'The agent is starting or running already',
@@ -74,6 +89,11 @@ export const PROBLEMS = {
     status: 409,
     title: 'The command cannot be done again as it is',
     remedy: 'Only an ended command that did not succeed can; ask an agent again through its own verb.',
+  },
+  revision_stale: {
+    status: 412,
+    title: 'It was changed by somebody else meanwhile',
+    remedy: 'Read it again, and decide anew; `If-Match` takes the `ETag` of what was read.',
   },
   request_too_large: {
     status: 413,

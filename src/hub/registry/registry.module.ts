@@ -9,6 +9,9 @@ import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
 import { Links } from './links.js';
 import { Ownership } from './ownership.js';
+import { ProjectController } from './project.controller.js';
+import { ProjectRepository } from './project.repository.js';
+import { Projects } from './projects.js';
 
 /**
  * Which brokers exist, and which replica owns each one's connection.
@@ -23,8 +26,18 @@ import { Ownership } from './ownership.js';
  */
 @Module({
   imports: [AuthModule, ClusterModule],
-  controllers: [BrokerController],
-  providers: [Admission, BrokerRepository, Brokers, ConnectionRepository, ControlGateway, Links, Ownership],
-  exports: [Admission, Brokers, Links, Ownership],
+  controllers: [BrokerController, ProjectController],
+  providers: [
+    Admission,
+    BrokerRepository,
+    Brokers,
+    ConnectionRepository,
+    ControlGateway,
+    Links,
+    Ownership,
+    ProjectRepository,
+    Projects,
+  ],
+  exports: [Admission, Brokers, Links, Ownership, Projects],
 })
 export class RegistryModule {}
