@@ -55,6 +55,17 @@ returning
        max_pending as "maxPending", revision, created_by as "createdBy", created_at as "createdAt",
        updated_at as "updatedAt", archived_at as "archivedAt";
 
+-- detach_brokers_of_project
+with detached as (
+  update broker_attachment
+  set state = 'offline', detached_at = now(), changed_at = now()
+  where project_id = $1 and detached_at is null
+  returning broker_id
+)
+select detached.broker_id as "brokerId", connection.replica_id as owner
+from detached
+left join broker_connection connection on connection.broker_id = detached.broker_id;
+
 -- archive_project
 update project
 set archived_at = now(), revision = revision + 1, updated_at = now()

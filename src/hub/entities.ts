@@ -8,6 +8,7 @@ import {
   IdempotencyKeyEntity,
 } from './dispatch/dispatch.entity.js';
 import { PresenceEntity } from './heartbeat/presence.entity.js';
+import { AttachmentEntity } from './registry/attachment.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
 import { ConnectionEntity } from './registry/connection.entity.js';
 import { ProjectEntity } from './registry/project.entity.js';
@@ -19,6 +20,7 @@ export const ENTITIES = [
   BrokerEntity,
   ConnectionEntity,
   ProjectEntity,
+  AttachmentEntity,
   PresenceEntity,
   ...AUTH_ENTITIES,
   DispatchEntity,

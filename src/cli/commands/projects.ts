@@ -11,6 +11,8 @@ import { age } from '../output/age.js';
 import type { Printer } from '../output/printer.js';
 import { facts } from '../output/table.js';
 import { printList } from './list.js';
+import { addProjectBrokers } from './project-brokers.js';
+import { projectPath as pathOf } from './project-path.js';
 
 type Settings = { minBrokerVersion?: string; maxPending?: number };
 type UpdateOptions = Settings & { revision?: number };
@@ -22,9 +24,10 @@ export function addProjects(program: Command, cli: Cli): void {
     .description('projects, and the brokers that are attached to them')
     .addHelpText(
       'after',
-      examples('projects create web', 'projects list', 'projects update web --min-broker-version 1.10'),
+      examples('projects create web', 'projects attach web build-1', 'projects brokers web'),
     );
   addChanges(group, cli);
+  addProjectBrokers(group, cli);
 
   lists(group.command('list'))
     .description('list projects, newest first')
@@ -125,10 +128,6 @@ async function show(run: Invocation<object>, ask: Ask): Promise<void> {
   const hub = await run.hub();
   const project = await run.spin('asking the hub', () => hub.ask<ProjectDto>(ask));
   run.printer.data(project, () => projectFacts(run.printer, project, hub.hubNowMs));
-}
-
-export function pathOf(project: string): string {
-  return `/projects/${encodeURIComponent(project)}`;
 }
 
 function projectFacts({ paint }: Printer, project: ProjectDto, nowMs: number): string[] {

@@ -8,12 +8,14 @@ const hints = fc
     ended: fc.array(fc.uuid(), { maxLength: 400 }),
     cancelled: fc.array(fc.uuid(), { maxLength: 400 }),
     moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
+    attached: fc.array(fc.uuid(), { maxLength: 400 }),
   })
-  .map(({ brokers, ended, cancelled, moved }): Hint => ({
+  .map(({ brokers, ended, cancelled, moved, attached }): Hint => ({
     brokers: new Map(brokers),
     ended: new Set(ended),
     cancelled: new Set(cancelled),
     moved: new Map(moved),
+    attached: new Set(attached),
   }));
 
 describe('a hint', () => {

@@ -11,12 +11,20 @@ export type Hint = {
   cancelled: Set<string>;
   /** Brokers whose connection moved to another replica, each with its new epoch. */
   moved: Map<string, number>;
+  /** Brokers whose attachments to projects have changed, and who are to be told. */
+  attached: Set<string>;
 };
 
-type Encoded = { b?: [string, number][]; e?: string[]; c?: string[]; m?: [string, number][] };
+type Encoded = { b?: [string, number][]; e?: string[]; c?: string[]; m?: [string, number][]; a?: string[] };
 
 export function emptyHint(): Hint {
-  return { brokers: new Map(), ended: new Set(), cancelled: new Set(), moved: new Map() };
+  return {
+    brokers: new Map(),
+    ended: new Set(),
+    cancelled: new Set(),
+    moved: new Map(),
+    attached: new Set(),
+  };
 }
 
 /** Adds one hint to another: the lowest `seq` and the newest epoch win. */
@@ -29,6 +37,7 @@ export function merge(into: Hint, from: Hint): void {
   for (const [broker, epoch] of from.moved) {
     into.moved.set(broker, Math.max(epoch, into.moved.get(broker) ?? 0));
   }
+  for (const broker of from.attached) into.attached.add(broker);
 }
 
 /** PostgreSQL refuses a payload of 8,000 bytes and more. */
@@ -43,6 +52,7 @@ export function encode(hint: Hint): string[] {
     ...[...hint.brokers].map((entry) => (part: Encoded) => void (part.b ??= []).push(entry)),
     ...[...hint.ended].map((id) => (part: Encoded) => void (part.e ??= []).push(id)),
     ...[...hint.cancelled].map((id) => (part: Encoded) => void (part.c ??= []).push(id)),
+    ...[...hint.attached].map((id) => (part: Encoded) => void (part.a ??= []).push(id)),
   ];
   const payloads: string[] = [];
   for (let from = 0; from < entries.length; from += ENTRIES) {
@@ -67,6 +77,7 @@ export function decode(payload: string): Hint {
     ended: new Set(part.e ?? []),
     cancelled: new Set(part.c ?? []),
     moved: new Map(part.m ?? []),
+    attached: new Set(part.a ?? []),
   });
   return hint;
 }

@@ -58,6 +58,21 @@ export const PROBLEMS = {
     title: 'Another project has this name',
     remedy: 'Choose another name; that of an archived project is not given again.',
   },
+  attachment_conflict: {
+    status: 409,
+    title: 'The broker is attached elsewhere, and is not shared',
+    remedy: 'Detach it there first, or use another broker.',
+  },
+  attachment_revoked: {
+    status: 409,
+    title: "The broker's attachment to this project was revoked, for ever",
+    remedy: 'Use another broker for this project.',
+  },
+  broker_not_attached: {
+    status: 409,
+    title: 'The broker is not attached to this project',
+    remedy: 'Attach it: `fairlead projects attach`; or use a broker that is: `fairlead projects brokers`.',
+  },
   project_archived: {
     status: 409,
     title: 'The project is archived',

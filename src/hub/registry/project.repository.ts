@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
+import type { Affected } from './attachment.repository.js';
 import { ProjectNameTaken } from './project.errors.js';
 import type { Version } from './version-floor.js';
 
@@ -74,6 +75,22 @@ const UPDATE = statement(
   `,
 );
 
+// In a statement of its own, after the project is locked: what was attached until then is seen by it.
+const DETACH_ALL = statement(
+  'detach_brokers_of_project',
+  `
+  with detached as (
+    update broker_attachment
+    set state = 'offline', detached_at = now(), changed_at = now()
+    where project_id = $1 and detached_at is null
+    returning broker_id
+  )
+  select detached.broker_id as "brokerId", connection.replica_id as owner
+  from detached
+  left join broker_connection connection on connection.broker_id = detached.broker_id
+  `,
+);
+
 const ARCHIVE = statement(
   'archive_project',
   `
@@ -133,8 +150,11 @@ export class ProjectRepository {
     return (await this.database.run<ProjectRow>(UPDATE, values))[0];
   }
 
-  /** @returns false where there was none to archive */
-  async archive(id: string): Promise<boolean> {
-    return (await this.database.run(ARCHIVE, [id])).length > 0;
+  /** Archives it, and lets its brokers go. @returns the brokers; none where it was archived already */
+  async archive(id: string): Promise<Affected[]> {
+    return this.database.transaction(async (run) => {
+      const archived = await run(ARCHIVE, [id]);
+      return archived.length === 0 ? [] : run<Affected>(DETACH_ALL, [id]);
+    });
   }
 }

@@ -3,6 +3,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
 import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
+import { AttachmentNews } from './attachment-news.js';
+import { AttachmentRepository } from './attachment.repository.js';
 import { ProjectArchived, RevisionStale, VersionFloorLowered } from './project.errors.js';
 import { ProjectRepository, type ProjectChange, type ProjectRow } from './project.repository.js';
 import { compareVersions, type Version } from './version-floor.js';
@@ -13,7 +15,11 @@ export const MAX_PENDING = { default: 10_000, most: 100_000 } as const;
 /** The scopes of tenancy: what brokers are attached to, and what agents and commands belong to. */
 @Injectable()
 export class Projects {
-  constructor(private readonly repository: ProjectRepository) {}
+  constructor(
+    private readonly repository: ProjectRepository,
+    private readonly attachments: AttachmentRepository,
+    private readonly news: AttachmentNews,
+  ) {}
 
   /** @throws ProjectNameTaken */
   async create(project: {
@@ -55,7 +61,10 @@ export class Projects {
     const id = await this.idOf(idOrName);
     for (;;) {
       const changed = await this.repository.update(id, revision, change);
-      if (changed !== undefined) return changed;
+      if (changed !== undefined) {
+        if (change.floor !== undefined) this.news.tell(...(await this.attachments.ownersIn(id)));
+        return changed;
+      }
       const { archivedAt, revision: stored, floor } = await this.get(id);
       if (archivedAt !== null) throw new ProjectArchived();
       if (revision !== null && revision !== stored) throw new RevisionStale(stored);
@@ -65,10 +74,10 @@ export class Projects {
     }
   }
 
-  /** Takes no work and no brokers any more. Safe to repeat. @throws NotFound */
+  /** Lets its brokers go, and takes no work and no brokers any more. Safe to repeat. @throws NotFound */
   async archive(idOrName: string): Promise<ProjectRow> {
     const id = await this.idOf(idOrName);
-    await this.repository.archive(id);
+    this.news.tell(...(await this.repository.archive(id)));
     return this.get(id);
   }
 }
