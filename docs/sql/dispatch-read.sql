@@ -3,7 +3,7 @@
 -- find_dispatches
 select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -26,7 +26,7 @@ where dispatch.id = any ($1::uuid[])
 union all
 select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -41,7 +41,7 @@ where dispatch.id = any ($1::uuid[]);
 select listed.* from (
   select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -58,11 +58,12 @@ select listed.* from (
     and ($3::uuid is null or dispatch.agent_id = $3)
     and ($4::text is null or dispatch.state = $4)
     and ($6::text is null or dispatch.op = $6)
+    and ($7::uuid is null or dispatch.project_id = $7)
   union all
   (
     select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -76,6 +77,7 @@ select listed.* from (
       and ($3::uuid is null or dispatch.agent_id = $3)
       and ($4::text is null or dispatch.state = $4)
       and ($6::text is null or dispatch.op = $6)
+      and ($7::uuid is null or dispatch.project_id = $7)
     order by dispatch.id desc
     limit $5
   )

@@ -76,6 +76,12 @@ select
   join broker on broker.id = attachment.broker_id
   where attachment.project_id = $1 and attachment.broker_id = $2;
 
+-- hold_attachment
+select state, detached_at as "detachedAt"
+from broker_attachment
+where project_id = $1 and broker_id = $2
+for share;
+
 -- list_attachments
 select 
          attachment.id, attachment.project_id as "projectId", project.name as "projectName",

@@ -30,6 +30,9 @@ select
          max_pending as "maxPending", revision, created_by as "createdBy", created_at as "createdAt",
          updated_at as "updatedAt", archived_at as "archivedAt" from project where id = $1;
 
+-- hold_project
+select archived_at as "archivedAt" from project where id = $1 for share;
+
 -- find_project_by_name
 select id from project where name = $1;
 

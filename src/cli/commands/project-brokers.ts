@@ -1,10 +1,12 @@
 /** Which brokers a project admits. */
 import { Option, type Command } from 'commander';
 import type { AttachmentDto } from '../../hub/registry/dto/attachment.dto.js';
+import type { ProjectWhyDto } from '../../hub/dispatch/dto/project-why.dto.js';
 import type { RosterBrokerDto } from '../../hub/registry/dto/roster.dto.js';
 import type { Cli } from '../cli.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
 import { age } from '../output/age.js';
+import { projectWhyLines } from '../output/dispatch.js';
 import { pairs } from '../output/table.js';
 import { printList } from './list.js';
 import { projectPath } from './project-path.js';
@@ -20,6 +22,8 @@ const STATES = [
 type RosterOptions = PageOptions & { state?: (typeof STATES)[number]; label?: string };
 
 export function addProjectBrokers(group: Command, cli: Cli): void {
+  addProjectWhy(group, cli);
+
   asksHub(group.command('attach'))
     .description('let a broker into a project; safe to repeat')
     .argument('<project>', 'id or name')
@@ -94,6 +98,22 @@ export function addProjectBrokers(group: Command, cli: Cli): void {
             { title: 'LABELS', of: ({ labels }) => pairs(labels) },
           ],
         );
+      }),
+    );
+}
+
+function addProjectWhy(group: Command, cli: Cli): void {
+  asksHub(group.command('why'))
+    .description('whether a project takes commands for a broker, and if not what would change that')
+    .argument('<project>', 'id or name')
+    .argument('<broker>', 'id or name')
+    .addHelpText('after', examples('projects why web build-1'))
+    .action(
+      cli.action<object, [string, string]>(async (run, project, broker) => {
+        const hub = await run.hub();
+        const path = `${projectPath(project)}/brokers/${encodeURIComponent(broker)}/why`;
+        const why = await run.spin('asking the hub', () => hub.ask<ProjectWhyDto>({ method: 'GET', path }));
+        run.printer.data(why, () => projectWhyLines(run.printer, why, hub.hubNowMs));
       }),
     );
 }

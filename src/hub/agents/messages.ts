@@ -8,7 +8,7 @@ import type { Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import type { AgentRow } from './agent.repository.js';
-import { Agents } from './agents.js';
+import { Agents, placeOf } from './agents.js';
 import { VerbRefused } from './agents.errors.js';
 
 /** What is sent, and for how long it is worth sending. */
@@ -70,7 +70,7 @@ export class Messages {
     { initiator, idempotency }: Asking,
     waitS: number,
   ): Promise<DispatchRecord> {
-    const { id: agentId, brokerId, phase } = agent;
+    const { id: agentId, phase } = agent;
     if (phase === 'deleted' || phase === 'deleting') throw new VerbRefused('agent_deleted', agent);
     const id = uuidv7();
     const from = { kind: initiator.kind, id: initiator.id, name: initiator.name };
@@ -78,9 +78,8 @@ export class Messages {
     const args: JsonObject = { agentId, message };
     return this.dispatches.submit(
       {
+        ...placeOf(agent),
         id,
-        brokerId,
-        agentId,
         op: 'agent.message',
         args,
         initiator,

@@ -6,7 +6,7 @@ import type { LiveState } from './state.js';
 
 const LIVE_COLUMNS = `
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-    dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+    dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
     dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
     dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
     dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -55,6 +55,7 @@ const LIST = statement(
       and ($3::uuid is null or dispatch.agent_id = $3)
       and ($4::text is null or dispatch.state = $4)
       and ($6::text is null or dispatch.op = $6)
+      and ($7::uuid is null or dispatch.project_id = $7)
     union all
     (
       select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
@@ -65,6 +66,7 @@ const LIST = statement(
         and ($3::uuid is null or dispatch.agent_id = $3)
         and ($4::text is null or dispatch.state = $4)
         and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid is null or dispatch.project_id = $7)
       order by dispatch.id desc
       limit $5
     )
@@ -118,6 +120,7 @@ export type DispatchFilter = {
   agentId: string | null;
   state: string | null;
   op: string | null;
+  projectId?: string | null;
   limit: number;
 };
 
@@ -131,8 +134,9 @@ export class ReadRepository {
   }
 
   /** Newest first. */
-  async list({ before, brokerId, agentId, state, op, limit }: DispatchFilter): Promise<DispatchRecord[]> {
-    return this.database.run(LIST, [before, brokerId, agentId, state, limit, op]);
+  async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
+    const { before, brokerId, agentId, state, op, projectId = null, limit } = filter;
+    return this.database.run(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
   }
 
   async trail(id: string): Promise<TrailStep[] | undefined> {

@@ -22,6 +22,7 @@ export type TrailStep = {
 export type DispatchRecord = {
   id: string;
   seq: number;
+  projectId: string | null;
   brokerId: string;
   brokerName: string | null;
   agentId: string | null;

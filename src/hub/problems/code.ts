@@ -73,6 +73,11 @@ export const PROBLEMS = {
     title: 'The broker is not attached to this project',
     remedy: 'Attach it: `fairlead projects attach`; or use a broker that is: `fairlead projects brokers`.',
   },
+  version_floor_exceeded: {
+    status: 409,
+    title: "The broker is older than the project's version floor, and is read-only there",
+    remedy: 'Upgrade the broker to `minBrokerVersion`, or use another; `fairlead projects why` tells more.',
+  },
   project_archived: {
     status: 409,
     title: 'The project is archived',
@@ -149,6 +154,11 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many commands wait for this broker',
     remedy: 'Wait as `Retry-After` says, or see why they wait.',
+  },
+  quota_exceeded: {
+    status: 429,
+    title: 'The project has as many live commands as it may',
+    remedy: 'Wait as `Retry-After` says, see why they wait, or let an administrator raise the quota.',
   },
   internal: {
     status: 500,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import { BROKER_COLUMNS, type BrokerRow } from './broker.repository.js';
@@ -36,6 +36,8 @@ export type RosterFilter = {
   presence: PresenceState | null;
   limit: number;
 };
+
+type Held = Pick<AttachmentRow, 'state' | 'detachedAt'>;
 
 /** A broker whose attachment has changed, and the replica that holds its link. */
 export type Affected = { brokerId: string; owner: string | null };
@@ -134,6 +136,16 @@ const GET = statement(
   'get_attachment',
   `select ${COLUMNS} ${FROM}
   where attachment.project_id = $1 and attachment.broker_id = $2`,
+);
+
+const HOLD = statement(
+  'hold_attachment',
+  `
+  select state, detached_at as "detachedAt"
+  from broker_attachment
+  where project_id = $1 and broker_id = $2
+  for share
+  `,
 );
 
 const LIST = statement(
@@ -263,6 +275,11 @@ export class AttachmentRepository {
 
   async get(projectId: string, brokerId: string): Promise<AttachmentRow | undefined> {
     return (await this.database.run<AttachmentRow>(GET, [projectId, brokerId]))[0];
+  }
+
+  /** Until the end of the transaction it is not changed. */
+  async hold(run: Run, projectId: string, brokerId: string): Promise<Held | undefined> {
+    return (await run<Held>(HOLD, [projectId, brokerId]))[0];
   }
 
   /** Newest first, those made before the given one. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import type { Affected } from './attachment.repository.js';
@@ -49,6 +49,11 @@ const LIST = statement(
 );
 
 const GET = statement('get_project', `select ${COLUMNS} from project where id = $1`);
+
+const HOLD = statement(
+  'hold_project',
+  `select archived_at as "archivedAt" from project where id = $1 for share`,
+);
 
 const ID_OF_NAME = statement('find_project_by_name', `select id from project where name = $1`);
 
@@ -133,6 +138,11 @@ export class ProjectRepository {
 
   async get(id: string): Promise<ProjectRow | undefined> {
     return (await this.database.run<ProjectRow>(GET, [id]))[0];
+  }
+
+  /** Until the end of the transaction it is not changed. */
+  async hold(run: Run, id: string): Promise<Pick<ProjectRow, 'archivedAt'> | undefined> {
+    return (await run<Pick<ProjectRow, 'archivedAt'>>(HOLD, [id]))[0];
   }
 
   async idOfName(name: string): Promise<string | undefined> {

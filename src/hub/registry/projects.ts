@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
+import type { Run } from '../database/database.js';
 import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
 import { AttachmentNews } from './attachment-news.js';
+import { AttachmentRevoked, BrokerNotAttached } from './attachment.errors.js';
 import { AttachmentRepository } from './attachment.repository.js';
 import { ProjectArchived, RevisionStale, VersionFloorLowered } from './project.errors.js';
 import { ProjectRepository, type ProjectChange, type ProjectRow } from './project.repository.js';
@@ -48,6 +50,23 @@ export class Projects {
     if (isUuid(idOrName)) return idOrName;
     const id = NAME.test(idOrName) ? await this.repository.idOfName(idOrName) : undefined;
     if (id === undefined) throw new NotFound('project');
+    return id;
+  }
+
+  /**
+   * Holds a project and a broker's attachment to it until the end of the transaction.
+   *
+   * @returns the project's id
+   * @throws NotFound, ProjectArchived, AttachmentRevoked, BrokerNotAttached
+   */
+  async admit(run: Run, idOrName: string, brokerId: string): Promise<string> {
+    const id = await this.idOf(idOrName);
+    const project = await this.repository.hold(run, id);
+    if (project === undefined) throw new NotFound('project');
+    if (project.archivedAt !== null) throw new ProjectArchived();
+    const attachment = await this.attachments.hold(run, id, brokerId);
+    if (attachment?.state === 'revoked') throw new AttachmentRevoked();
+    if (attachment === undefined || attachment.detachedAt !== null) throw new BrokerNotAttached();
     return id;
   }
 
