@@ -104,3 +104,17 @@ select dispatch.state, count(*) as count,
 from broker_dispatch dispatch
 left join broker_connection connection on connection.broker_id = dispatch.broker_id
 group by dispatch.state;
+
+-- count_pending_dispatches_of_projects
+select project.name as project, depth.count, depth.oldest_s as "oldestS"
+from (
+  select dispatch.project_id, count(*) as count,
+         extract(epoch from now() - min(dispatch.created_at))::double precision as oldest_s
+  from broker_dispatch dispatch
+  where dispatch.project_id is not null and dispatch.state = 'pending'
+  group by dispatch.project_id
+  order by count(*) desc
+  limit 50
+) depth
+join project on project.id = depth.project_id
+order by depth.count desc;

@@ -282,6 +282,66 @@ describe('commands in a project', () => {
     link.cut();
   });
 
+  it('are messages to all its agents as well, each with its own outcome and receipt', async () => {
+    const { project, broker } = await place({ maxPending: 3 });
+    const made = [await agentIn(project.name, broker), await agentIn(project.name, broker)];
+    const [one, two] = made.map(({ body }) => body as { id: string; name: string });
+    const elsewhere = await place();
+    await agentIn(elsewhere.project.name, elsewhere.broker);
+    const path = `${PROJECTS}/${project.name}/messages`;
+    const key = { 'idempotency-key': randomUUID() };
+
+    const first = await api.post(path, { text: 'all' }, key);
+    const again = await other.post(path, { text: 'all' }, key);
+    const over = await other.post(path, { text: 'more' });
+    const changed = await other.post(path, { text: 'other' }, key);
+    const link = await broker.connect(cluster.hub(1).url);
+    const item = await link.nextDispatch();
+    link.send({
+      t: 'result',
+      results: [{ id: item.id, attempt: item.attempt, outcome: 'succeeded', body: { runId: randomUUID() } }],
+    });
+    await link.next('confirm');
+    const { body: listed } = await api.get(path);
+
+    expect(first.body).toMatchObject({
+      accepted: 2,
+      refused: 0,
+      items: [
+        { agent: one?.name, dispatch: { op: 'agent.message', agent: one?.id, project: project.id } },
+        { agent: two?.name, dispatch: { op: 'agent.message', agent: two?.id, project: project.id } },
+      ],
+    });
+    const ids = ({ body: { items } }: typeof first) =>
+      items.map(({ dispatch }: { dispatch: { id: string } | null }) => dispatch?.id);
+    expect(ids(again)).toEqual(ids(first));
+    expect(over.body).toMatchObject({
+      accepted: 1,
+      refused: 1,
+      items: [{ problem: null }, { problem: { code: 'quota_exceeded', depth: 2, maxPending: 3 } }],
+    });
+    expect(changed.body.items.map(({ problem }: { problem: { code: string } }) => problem.code)).toEqual(
+      Array(2).fill('idempotency_key_reused'),
+    );
+    expect(listed.items.map(({ agent, state }: { agent: string; state: string }) => [agent, state])).toEqual([
+      [one?.id, 'pending'],
+      [two?.id, 'pending'],
+      [one?.id, 'delivered'],
+    ]);
+    expect((await api.post(`${PROJECTS}/nothing/messages`, { text: 'all' })).status).toBe(404);
+    await sql.query(
+      `insert into agent (id, name, project_id, broker_id, runtime, spec, wanted, phase)
+       select gen_random_uuid(), 'one-of-many-' || place, $1, $2, 'process', '{}', 'stopped', 'created'
+       from generate_series(1, 499) place`,
+      [project.id, broker.id],
+    );
+    expect((await api.post(path, { text: 'all' })).body).toMatchObject({
+      code: 'too_many_recipients',
+      most: 500,
+    });
+    link.cut();
+  });
+
   it('are what is done to its agents, which need a broker that is attached to it', async () => {
     const { project, broker } = await place();
     const stranger = await ScriptedBroker.join(api, cluster.hub(0).url);

@@ -12,6 +12,7 @@ import type { Printer } from '../output/printer.js';
 import { facts } from '../output/table.js';
 import { printList } from './list.js';
 import { addProjectBrokers } from './project-brokers.js';
+import { addProjectMessages } from './project-messages.js';
 import { projectPath as pathOf } from './project-path.js';
 
 type Settings = { minBrokerVersion?: string; maxPending?: number };
@@ -28,6 +29,7 @@ export function addProjects(program: Command, cli: Cli): void {
     );
   addChanges(group, cli);
   addProjectBrokers(group, cli);
+  addProjectMessages(group, cli);
 
   lists(group.command('list'))
     .description('list projects, newest first')

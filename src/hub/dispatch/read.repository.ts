@@ -103,6 +103,32 @@ const DEPTHS = statement(
   `,
 );
 
+const PROJECT_DEPTHS = statement(
+  'count_pending_dispatches_of_projects',
+  `
+  select project.name as project, depth.count, depth.oldest_s as "oldestS"
+  from (
+    select dispatch.project_id, count(*) as count,
+           extract(epoch from now() - min(dispatch.created_at))::double precision as oldest_s
+    from broker_dispatch dispatch
+    where dispatch.project_id is not null and dispatch.state = 'pending'
+    group by dispatch.project_id
+    order by count(*) desc
+    limit 50
+  ) depth
+  join project on project.id = depth.project_id
+  order by depth.count desc
+  `,
+);
+
+/** Pending commands of one project. */
+export type ProjectDepth = {
+  project: string;
+  count: number;
+  /** Age of the oldest, in seconds. */
+  oldestS: number;
+};
+
 /** Live commands of the whole hub in one state. */
 export type LiveDepth = {
   state: LiveState;
@@ -146,6 +172,10 @@ export class ReadRepository {
   /** Of some ids, those that have ended. */
   async ended(ids: readonly string[]): Promise<string[]> {
     return (await this.database.run<{ id: string }>(ENDED, [ids])).map(({ id }) => id);
+  }
+
+  async depthsOfProjects(): Promise<ProjectDepth[]> {
+    return this.database.run(PROJECT_DEPTHS);
   }
 
   async depths(): Promise<LiveDepth[]> {

@@ -135,6 +135,11 @@ export const PROBLEMS = {
     title: 'There is no such op',
     remedy: 'Use one of the ops in docs/concepts.md.',
   },
+  too_many_recipients: {
+    status: 422,
+    title: 'The project has more agents than one message may go to',
+    remedy: 'Send it to groups of them: `POST /messages`.',
+  },
   args_invalid: {
     status: 422,
     title: 'The arguments do not fit the op',
