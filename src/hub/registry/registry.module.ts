@@ -30,11 +30,12 @@ import { Projects } from './projects.js';
  *
  * Guarantees: an epoch is taken in a committed row before the broker is welcomed, and only grows. The newest
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
- * A link that carries no work any more is closed with a reason. A broker that is not
- * shared is attached to one project at a time; its slot is free while its attachment is offline. What a person has
- * detached no broker brings back. Read-only is derived from version and floor whenever it is asked for, and a floor
- * only rises. It may lose the moment at which a connection
- * ended, where the replica died with it: then the release bears the time at which that was noticed.
+ * A link that carries no work any more is closed with a reason. A broker that is not shared is attached to one project
+ * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
+ * Read-only is derived from version and floor whenever it is asked for, and a floor only rises.
+ *
+ * It may lose the moment at which a connection ended, where the replica died with it: then the release bears the time
+ * at which that was noticed. It may lose the hint that an attachment has changed: the broker learns it with the next.
  */
 @Module({
   imports: [AuthModule, ClusterModule],
