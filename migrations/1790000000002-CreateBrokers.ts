@@ -12,10 +12,14 @@ export class CreateBrokers1790000000002 implements MigrationInterface {
         given_labels jsonb not null default '{}',
         capabilities jsonb,
         software text not null,
+        version_major integer,
+        version_minor integer,
+        is_shared boolean not null default false,
         created_at timestamptz not null default now(),
         revoked_at timestamptz,
         constraint broker_is_known_by_id primary key (id),
-        constraint broker_name_is_unique unique (name)
+        constraint broker_name_is_unique unique (name),
+        constraint broker_version_is_whole check ((version_major is null) = (version_minor is null))
       )`);
     await runner.query(`
       create table broker_connection (

@@ -35,6 +35,7 @@ export class CreateCredentials1790000000003 implements MigrationInterface {
         seats integer not null,
         taken integer not null default 0,
         labels jsonb not null default '{}',
+        is_shared boolean not null default false,
         created_by uuid not null,
         created_at timestamptz not null default now(),
         expires_at timestamptz not null,

@@ -1,6 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const COMMAND_COLUMNS = `
+        project_id uuid,
         broker_id uuid not null,
         agent_id uuid,
         op text not null,
@@ -113,6 +114,8 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
       `create index broker_dispatch_of_key on broker_dispatch (broker_id, ordering_key, seq)
         where ordering_key is not null`,
     );
+    await runner.query(`
+      create index broker_dispatch_of_project on broker_dispatch (project_id) where project_id is not null`);
     await runner.query(`create index broker_dispatch_by_deadline on broker_dispatch (deadline_at)`);
     await runner.query(`
       create table broker_dispatch_floor (

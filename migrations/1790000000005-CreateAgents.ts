@@ -7,6 +7,7 @@ export class CreateAgents1790000000005 implements MigrationInterface {
       create table agent (
         id uuid not null,
         name text not null,
+        project_id uuid,
         broker_id uuid not null,
         runtime text not null,
         spec jsonb not null,
@@ -29,6 +30,7 @@ export class CreateAgents1790000000005 implements MigrationInterface {
       )`);
     await runner.query(`create unique index agent_name_is_unique on agent (name) where phase <> 'deleted'`);
     await runner.query(`create index agent_by_broker on agent (broker_id)`);
+    await runner.query(`create index agent_by_project on agent (project_id, id)`);
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -1,39 +1,43 @@
 -- src/hub/agents/agent.repository.ts
 
 -- create_agent
-insert into agent (id, name, broker_id, runtime, spec, wanted, phase)
-values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created');
+insert into agent (id, name, broker_id, runtime, spec, wanted, phase, project_id)
+values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created', $5);
 
 -- get_agent
-select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+select agent.id, agent.name, agent.project_id as "projectId", project.name as "projectName", agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
        agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
        agent.created_at as "createdAt", agent.updated_at as "updatedAt"
 from agent
 left join broker on broker.id = agent.broker_id
+left join project on project.id = agent.project_id
 where agent.id = $1;
 
 -- lock_agent
-select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+select agent.id, agent.name, agent.project_id as "projectId", project.name as "projectName", agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
        agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
        agent.created_at as "createdAt", agent.updated_at as "updatedAt"
 from agent
 left join broker on broker.id = agent.broker_id
+left join project on project.id = agent.project_id
 where agent.id = $1 for update of agent;
 
 -- find_agent_by_name
 select id from agent where name = $1 and phase <> 'deleted';
 
 -- list_agents
-select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+select agent.id, agent.name, agent.project_id as "projectId", project.name as "projectName", agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
        agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
        agent.created_at as "createdAt", agent.updated_at as "updatedAt"
 from agent
 left join broker on broker.id = agent.broker_id
+left join project on project.id = agent.project_id
 where ($1::uuid is null or agent.id < $1)
   and ($2::uuid is null or agent.broker_id = $2)
+  and ($4::uuid is null or agent.project_id = $4)
   and agent.phase <> 'deleted'
 order by agent.id desc
 limit $3;

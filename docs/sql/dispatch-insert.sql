@@ -61,6 +61,116 @@ from input
 left join inserted on inserted.id = input.id
 order by input.place;
 
+-- insert_dispatches_in_projects
+with held_project as materialized (
+  select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,
+         asked.known
+  from unnest($22::uuid[], $23::integer[]) as asked (id, known)
+  join project on project.id = asked.id
+  order by project.id
+  for share of project
+),
+held_attachment as materialized (
+  select attachment.project_id, attachment.broker_id, attachment.state, attachment.detached_at
+  from held_project
+  join broker_attachment attachment on attachment.project_id = held_project.id
+  where attachment.broker_id = any ($2::uuid[])
+  order by attachment.project_id, attachment.broker_id
+  for share of attachment
+),
+queued as materialized (
+  select held_project.id, live.depth
+  from held_project
+  cross join lateral (
+    select count(*) as depth from (
+      select from broker_dispatch dispatch
+      where dispatch.project_id = held_project.id
+      limit held_project.max_pending
+    ) live
+  ) live
+  where held_project.known is null
+     or held_project.max_pending <= 1000
+     or held_project.known >= 0.8 * held_project.max_pending
+),
+counted as materialized (
+  select asked.broker_id, live.depth
+  from unnest($18::uuid[]) as asked (broker_id)
+  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  cross join lateral (
+    select count(*) as depth from (
+      select from broker_dispatch dispatch
+      where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
+      limit $19
+    ) live
+  ) live
+),
+input as materialized (
+  select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.project_id is not null and project.id is null then 'project_unknown'
+           when project.archived_at is not null then 'project_archived'
+           when attachment.state = 'revoked' then 'attachment_revoked'
+           when input.project_id is not null
+             and (attachment.project_id is null or attachment.detached_at is not null) then 'unattached'
+           when input.op <> all ($24::text[]) and (
+    project.min_broker_major is not null
+    and ((broker.version_major, broker.version_minor)
+         >= (project.min_broker_major, project.min_broker_minor)) is not true
+  ) then 'below_floor'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
+           when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
+             then 'full'
+           when queued.depth + row_number() over (partition by input.project_id order by input.place)
+             > project.max_pending then 'over_quota'
+         end as refusal,
+         queued.depth as queued, project.max_pending as quota, broker.software,
+         case when project.min_broker_major is not null
+           then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor
+  from unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
+    $16::text[], $21::uuid[]
+  ) with ordinality as input (
+    id, broker_id, agent_id, op, args, capability, lane, ordering_key,
+    deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, project_id, place
+  )
+  left join broker on broker.id = input.broker_id and broker.revoked_at is null
+  left join broker_connection connection on connection.broker_id = input.broker_id
+  left join counted on counted.broker_id = input.broker_id
+  left join held_project project on project.id = input.project_id
+  left join held_attachment attachment
+    on attachment.project_id = input.project_id and attachment.broker_id = input.broker_id
+  left join queued on queued.id = input.project_id
+),
+kept as (
+  insert into idempotency_key (scope, key, request_hash, subject_id)
+  select scope, key, request_hash, id
+  from input
+  where key is not null and refusal is null
+  order by scope, key
+  on conflict do nothing
+  returning subject_id
+),
+inserted as (
+  insert into broker_dispatch
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail, project_id)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
+         case when contract = any ($20::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'], project_id
+  from input
+  where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
+  order by place
+  returning id, seq
+)
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.queued, input.quota, input.floor, input.software
+from input
+left join inserted on inserted.id = input.id
+order by input.place;
+
 -- find_stored_dispatches
 select stored.id, stored.seq, null as refusal, connection.replica_id as owner, null as depth
 from (

@@ -3,7 +3,7 @@
 -- find_dispatches
 select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -27,7 +27,7 @@ where dispatch.id = any ($1::uuid[])
 union all
 select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -43,7 +43,7 @@ where dispatch.id = any ($1::uuid[]);
 select listed.* from (
   select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -61,11 +61,12 @@ select listed.* from (
     and ($3::uuid is null or dispatch.agent_id = $3)
     and ($4::text is null or dispatch.state = $4)
     and ($6::text is null or dispatch.op = $6)
+    and ($7::uuid is null or dispatch.project_id = $7)
   union all
   (
     select 
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -80,6 +81,7 @@ select listed.* from (
       and ($3::uuid is null or dispatch.agent_id = $3)
       and ($4::text is null or dispatch.state = $4)
       and ($6::text is null or dispatch.op = $6)
+      and ($7::uuid is null or dispatch.project_id = $7)
     order by dispatch.id desc
     limit $5
   )
@@ -106,3 +108,17 @@ select dispatch.state, count(*) as count,
 from broker_dispatch dispatch
 left join broker_connection connection on connection.broker_id = dispatch.broker_id
 group by dispatch.state;
+
+-- count_pending_dispatches_of_projects
+select project.name as project, depth.count, depth.oldest_s as "oldestS"
+from (
+  select dispatch.project_id, count(*) as count,
+         extract(epoch from now() - min(dispatch.created_at))::double precision as oldest_s
+  from broker_dispatch dispatch
+  where dispatch.project_id is not null and dispatch.state = 'pending'
+  group by dispatch.project_id
+  order by count(*) desc
+  limit 50
+) depth
+join project on project.id = depth.project_id
+order by depth.count desc;

@@ -2,12 +2,12 @@
 
 -- read_circumstances
 with asked as materialized (
-  select id, seq, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
+  select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
          deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
          null::timestamptz as ended_at, null::jsonb as error
   from broker_dispatch where id = $1
   union all
-  select id, seq, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
+  select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
          deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
   from broker_dispatch_history where id = $1
 )
@@ -21,6 +21,12 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
        connection.window_size as "windowSize",
        replica.name as "holderName", replica.state as "holderState", replica.last_seen_at as "holderSeenAt",
+       project.name as "projectName", attachment.state as attachment,
+       attachment.changed_at as "attachmentChangedAt", project.id is not null and (
+    project.min_broker_major is not null
+    and ((broker.version_major, broker.version_minor)
+         >= (project.min_broker_major, project.min_broker_minor)) is not true
+  ) as "isReadOnly",
        presence.state as presence, presence.last_seen_at as "brokerSeenAt",
        earlier.count as position, unacked.count as unacked,
        blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
@@ -30,6 +36,9 @@ left join broker on broker.id = asked.broker_id
 left join broker_connection connection on connection.broker_id = asked.broker_id
 left join hub_replica replica on replica.id = connection.replica_id
 left join broker_presence presence on presence.broker_id = asked.broker_id
+left join project on project.id = asked.project_id
+left join broker_attachment attachment
+  on attachment.project_id = asked.project_id and attachment.broker_id = asked.broker_id
 cross join lateral (
   select count(*) from (
     select from broker_dispatch other

@@ -12,9 +12,10 @@ admitting as (
 ),
 described as (
   update broker
-  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9
+  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
+      version_major = $11::integer, version_minor = $12::integer
   where id = $1 and revoked_at is null and exists (select from admitting)
-  returning id
+  returning id, version_major, version_minor
 ),
 connected as (
   insert into broker_connection as held
@@ -33,11 +34,38 @@ connected as (
       released_at = null,
       release_reason = null
   returning epoch
+),
+attached as (
+  update broker_attachment attachment
+  set state = $13,
+      changed_at = case when attachment.state = $13 then attachment.changed_at else now() end
+  from described
+  where attachment.broker_id = described.id
+    and attachment.detached_at is null and attachment.state <> 'revoked'
+    and not (attachment.is_exclusive and attachment.state = 'offline' and exists (
+      select from broker_attachment other
+      where other.broker_id = described.id and other.is_exclusive
+        and other.state in ('registering', 'online', 'degraded')
+    ))
+  returning attachment.project_id, attachment.state
+),
+told as (
+  select attached.project_id as project, project.name, attached.state, (
+    project.min_broker_major is not null
+    and ((broker.version_major, broker.version_minor)
+         >= (project.min_broker_major, project.min_broker_minor)) is not true
+  ) as "readOnly"
+  from attached
+  join project on project.id = attached.project_id
+  cross join described broker
+  order by attached.project_id
+  limit $14
 )
 select (select epoch from connected) as epoch,
        exists (select from broker where id = $1 and revoked_at is not null) as revoked,
        (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
-        from former where replica_id is not null) as former;
+        from former where replica_id is not null) as former,
+       (select coalesce(json_agg(told), '[]') from told) as attachments;
 
 -- release_connections
 with locked as materialized (

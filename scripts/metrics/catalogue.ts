@@ -46,6 +46,11 @@ const ofDispatches = (type: 'counter' | 'histogram', unit: string): Described =>
   labels: OF_DISPATCHES,
 });
 
+const byProject = (unit: string): Described => ({
+  ...gauge(unit),
+  labels: { project: 'names of the 50 projects in which most are pending' },
+});
+
 const byState = (unit: string): Described => ({ ...gauge(unit), labels: { state: LIVE_STATES } });
 
 /** What this project measures. */
@@ -76,6 +81,8 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_dispatches_unacked: gauge('dispatches'),
   fairlead_listener_reconnects_total: { type: 'counter', unit: 'connections' },
   fairlead_loop_faults: gauge('turns'),
+  fairlead_project_dispatches_pending: byProject('dispatches'),
+  fairlead_project_oldest_pending_seconds: byProject('seconds'),
   fairlead_reconcile_duration_seconds: { type: 'histogram', unit: 'seconds' },
   fairlead_replica_may_act: gauge('0 or 1'),
   fairlead_wake_by_notify: gauge('0 or 1'),

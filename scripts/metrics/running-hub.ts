@@ -12,7 +12,7 @@ import { Hub } from '../../src/hub/hub.js';
 
 /**
  * What a hub exports once it has something to tell: it starts on an empty database, and a broker joins it and has
- * done one command.
+ * done one command, and has not to do another yet.
  *
  * @param programs of the broker, where the caller is not of the build
  */
@@ -27,7 +27,7 @@ export async function scrapeRunningHub(databaseUrl: string, programs: Programs =
   const hub = await Hub.start(config, () => undefined);
   const home = await mkdtemp(join(tmpdir(), 'fairlead-measured-'));
   try {
-    await endOneCommand(hub, home, programs);
+    await giveTwoCommands(hub, home, programs);
     const response = await fetch(`http://127.0.0.1:${hub.ports.internal ?? 0}/metrics`);
     return await response.text();
   } finally {
@@ -36,7 +36,7 @@ export async function scrapeRunningHub(databaseUrl: string, programs: Programs =
   }
 }
 
-async function endOneCommand(hub: Hub, home: string, programs: Programs): Promise<void> {
+async function giveTwoCommands(hub: Hub, home: string, programs: Programs): Promise<void> {
   const { publicUrl, administratorToken = '' } = hub;
   const post = async (path: string, body: object, prefer = ''): Promise<Record<string, unknown>> => {
     const response = await fetch(`${publicUrl}/api/v1/${path}`, {
@@ -57,6 +57,10 @@ async function endOneCommand(hub: Hub, home: string, programs: Programs): Promis
   const broker = await Broker.start({ home: new Home(home), log: pino({ level: 'silent' }), programs });
   try {
     await post(`brokers/${brokerId}/dispatches`, { op: 'broker.ping' }, 'wait=20');
+    await post('projects', { name: 'measured' });
+    await post('projects/measured/attachments', { broker: brokerId });
+    const notBefore = new Date(Date.now() + 600_000).toISOString();
+    await post(`brokers/${brokerId}/dispatches`, { op: 'broker.ping', project: 'measured', notBefore });
   } finally {
     await broker.stop({ stopAgents: true });
   }

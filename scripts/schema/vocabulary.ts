@@ -6,6 +6,7 @@ import { RUNTIMES } from '../../src/hub/agents/runtime.js';
 import { ROLES } from '../../src/hub/auth/principal.js';
 import { REPLICA_STATES } from '../../src/hub/cluster/replica-row.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
+import { ATTACHMENT_STATES } from '../../src/hub/registry/attachment-state.js';
 import { PRESENCE_STATES } from '../../src/hub/registry/presence-state.js';
 import { TRANSPORTS } from '../../src/hub/registry/transport.js';
 
@@ -14,6 +15,7 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['agent', 'phase', PHASES],
   ['agent', 'runtime', RUNTIMES],
   ['agent', 'wanted', WISHES],
+  ['broker_attachment', 'state', ATTACHMENT_STATES],
   ['broker_connection', 'transport', TRANSPORTS],
   ['broker_dispatch', 'contract', CONTRACTS],
   ['broker_dispatch', 'lane', LANES],

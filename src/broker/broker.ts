@@ -6,9 +6,9 @@ import { cpus, loadavg } from 'node:os';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { batches } from '../protocol/batches.js';
-import type { AgentReport, Hello, HubFrame, ReportedHealth } from '../protocol/frame.js';
+import type { AgentReport, AttachmentNotice, Hello, HubFrame, ReportedHealth } from '../protocol/frame.js';
 import { LIMITS } from '../protocol/limits.js';
-import { PROTOCOL_RANGE } from '../protocol/version.js';
+import { ATTACHMENTS_CAPABILITY, PROTOCOL_RANGE } from '../protocol/version.js';
 import { systemClocks, type Clocks } from './clocks.js';
 import { heartbeatDelayMs } from './connection/backoff.js';
 import { Addresses } from './connection/addresses.js';
@@ -142,7 +142,7 @@ export class Broker {
       journalId: this.journal.id,
       lastEpoch: this.journal.lastEpoch,
       software: softwareName(),
-      capabilities: ['runtime.process'],
+      capabilities: ['runtime.process', ATTACHMENTS_CAPABILITY],
       labels: this.membership.labels,
       window: LIMITS.windowDefault,
       health: this.health,
@@ -156,6 +156,7 @@ export class Broker {
     this.addresses.learn(link.welcome.alternatives).catch((error: unknown) => {
       this.log.warn({ err: error }, 'learned addresses could not be kept');
     });
+    this.attachedTo(link.welcome.attachments);
     this.greet(link).catch((error: unknown) => {
       this.health = 'degraded';
       this.log.error({ err: error }, 'the journal could not be written: this link is of no use');
@@ -195,11 +196,23 @@ export class Broker {
       case 'going_away':
         this.connector.goingAway(link, frame);
         return;
+      case 'attachment':
+        this.attachedTo(frame.attachments);
+        return;
       case 'welcome':
         link.cut('protocol_error', 'a second welcome');
         return;
       case 'heartbeat_ack':
         return;
+    }
+  }
+
+  /** For whoever reads the log of this machine: it is the hub that judges what may be asked of the broker. */
+  private attachedTo(attachments: readonly AttachmentNotice[]): void {
+    for (const { project, name, state, readOnly } of attachments) {
+      if (readOnly)
+        this.log.warn({ project, name, state }, 'too old for a project: upgrade to be given new work there');
+      else this.log.info({ project, name, state }, 'the attachment to a project');
     }
   }
 

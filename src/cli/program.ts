@@ -12,6 +12,7 @@ import { addDispatches } from './commands/dispatches.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addLogin } from './commands/login.js';
+import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
 import { addTrails } from './commands/trails.js';
 import { addVerify } from './commands/verify.js';
@@ -85,6 +86,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addLogin,
     addJoinTokens,
     addBrokers,
+    addProjects,
     addAgents,
     addDispatches,
     addWhy,

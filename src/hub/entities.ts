@@ -8,8 +8,10 @@ import {
   IdempotencyKeyEntity,
 } from './dispatch/dispatch.entity.js';
 import { PresenceEntity } from './heartbeat/presence.entity.js';
+import { AttachmentEntity } from './registry/attachment.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
 import { ConnectionEntity } from './registry/connection.entity.js';
+import { ProjectEntity } from './registry/project.entity.js';
 
 /** The classes of all tables. */
 export const ENTITIES = [
@@ -17,6 +19,8 @@ export const ENTITIES = [
   ReplicaEntity,
   BrokerEntity,
   ConnectionEntity,
+  ProjectEntity,
+  AttachmentEntity,
   PresenceEntity,
   ...AUTH_ENTITIES,
   DispatchEntity,

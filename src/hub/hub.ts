@@ -25,6 +25,8 @@ import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
 import { ControlAdapter } from './registry/control-adapter.js';
+import { AttachmentLease } from './registry/attachment-lease.js';
+import { AttachmentNews } from './registry/attachment-news.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
 
@@ -123,6 +125,8 @@ export class Hub {
     app.get(Ownership).start();
     app.get(DispatchLife).start();
     app.get(Heartbeats).start();
+    app.get(AttachmentNews).start();
+    app.get(AttachmentLease).start();
     app.get(Reports).start();
     app.get(AuthDuties).start();
     app.get(Wakes).start();
@@ -138,7 +142,13 @@ export class Hub {
     const steps = [
       () => app.get(Ownership).releaseAll('the replica is stopping'),
       () => app.get(DispatchLife).stop(),
-      () => Promise.all([app.get(Heartbeats).stop(), app.get(Reports).stop(), app.get(AuthDuties).stop()]),
+      () =>
+        Promise.all([
+          app.get(Heartbeats).stop(),
+          app.get(AttachmentLease).stop(),
+          app.get(Reports).stop(),
+          app.get(AuthDuties).stop(),
+        ]),
       () => app.get(Wakes).stop(),
       () => app.get(Replica).leave(),
       () => app.get(InternalListener).close(),

@@ -81,6 +81,15 @@ export type Goodbye = { t: 'goodbye'; reason: string };
 
 export type BrokerFrame = Hello | Inventory | Heartbeat | Ack | Progress | Result | Event | Goodbye;
 
+/** How a broker stands in one project. */
+export type AttachmentNotice = {
+  project: string;
+  name: string;
+  state: 'registering' | 'online' | 'degraded' | 'offline' | 'revoked';
+  /** It is below the project's version floor: it finishes what it has, and is given no new work there. */
+  readOnly: boolean;
+};
+
 export type Welcome = {
   t: 'welcome';
   connectionId: string;
@@ -95,7 +104,12 @@ export type Welcome = {
   hubTime: string;
   /** Public addresses of other live replicas, for when this one is gone. */
   alternatives: string[];
+  /** The projects that it is attached to. */
+  attachments: AttachmentNotice[];
 };
+
+/** Attachments that have changed since the welcome; only to brokers that announce that they know the frame. */
+export type AttachmentChanged = { t: 'attachment'; attachments: AttachmentNotice[] };
 
 /** The hub has compared the inventory with its rows: from here on it sends dispatches. */
 export type InventoryOk = { t: 'inventory_ok' };
@@ -134,7 +148,8 @@ export type GoingAway = {
   alternatives: string[];
 };
 
-export type HubFrame = Welcome | InventoryOk | HeartbeatAck | Dispatch | Cancel | Confirm | GoingAway;
+export type HubFrame =
+  Welcome | InventoryOk | HeartbeatAck | Dispatch | Cancel | Confirm | GoingAway | AttachmentChanged;
 
 export type BrokerFrameType = BrokerFrame['t'];
 export type HubFrameType = HubFrame['t'];

@@ -208,6 +208,9 @@ export const OPS_HELD_TO_ACK: readonly string[] = Object.entries(OPS)
   .filter(([, { holds }]) => holds === 'ack')
   .map(([op]) => op);
 
+/** Ops that only ask for data: a broker that is read-only in a project is still given them. */
+export const OPS_THAT_ASK: readonly Op[] = ['broker.ping', 'agent.logs', 'agent.inspect'];
+
 export function isOp(name: string): name is Op {
   return Object.hasOwn(OPS, name);
 }

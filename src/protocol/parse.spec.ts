@@ -101,6 +101,20 @@ describe('a frame', () => {
     expect(() => parseBrokerFrame(progress(part))).toThrow(rule);
   });
 
+  it('of a hub that knows of no projects welcomes without any', () => {
+    const id = '0198b2c0-0000-7000-8000-000000000000';
+    const limits = { frameBytes: 1, resultBytes: 1, window: 1 };
+    const times = { heartbeatMs: 1, livenessMs: 1, hubTime: '' };
+    const welcome = {
+      ...{ t: 'welcome', connectionId: id, brokerId: id, epoch: 1, protocol: 1, hubVersion: '1' },
+      ...{ limits, ...times, alternatives: [] },
+    };
+    const attachments = [{ project: id, name: 'web', state: 'online', readOnly: false }];
+
+    expect(parseHubFrame(JSON.stringify(welcome))).toMatchObject({ attachments: [] });
+    expect(parseHubFrame(JSON.stringify({ ...welcome, attachments }))).toMatchObject({ attachments });
+  });
+
   it('names the field and the rule, and never the value', () => {
     const text = JSON.stringify({ t: 'ack', acks: [{ id: 'secret', attempt: 1 }] });
 

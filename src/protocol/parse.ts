@@ -4,6 +4,7 @@
  */
 import type {
   AgentReport,
+  AttachmentNotice,
   BrokerError,
   BrokerFrame,
   BrokerFrameType,
@@ -116,6 +117,17 @@ const dispatchItem: read.Reader<DispatchItem> = (value, path) => {
   };
 };
 
+const attachmentNotice: read.Reader<AttachmentNotice> = (value, path) => {
+  const raw = read.object(value, path);
+  return {
+    project: read.uuid(raw.project, `${path}.project`),
+    name: read.text(LIMITS.labelLength)(raw.name, `${path}.name`),
+    state: read.oneOf('registering', 'online', 'degraded', 'offline', 'revoked')(raw.state, `${path}.state`),
+    readOnly: read.flag(raw.readOnly, `${path}.readOnly`),
+  };
+};
+const attachments = read.list(attachmentNotice, LIMITS.batch);
+
 const BROKER_FRAMES: { [T in BrokerFrame['t']]: (raw: Raw) => Extract<BrokerFrame, { t: T }> } = {
   hello: (raw) => ({
     t: 'hello',
@@ -175,6 +187,8 @@ const HUB_FRAMES: { [T in HubFrame['t']]: (raw: Raw) => Extract<HubFrame, { t: T
       hubVersion: read.text(64)(raw.hubVersion, 'hubVersion'),
       hubTime: read.text(64)(raw.hubTime, 'hubTime'),
       alternatives: alternatives(raw.alternatives, 'alternatives'),
+      // Left out by hubs that know of no projects.
+      attachments: attachments(raw.attachments ?? [], 'attachments'),
     };
   },
   inventory_ok: () => ({ t: 'inventory_ok' }),
@@ -185,6 +199,7 @@ const HUB_FRAMES: { [T in HubFrame['t']]: (raw: Raw) => Extract<HubFrame, { t: T
   }),
   cancel: (raw) => ({ t: 'cancel', cancels: read.list(ackItem, LIMITS.batch)(raw.cancels, 'cancels') }),
   confirm: (raw) => ({ t: 'confirm', ids: read.list(read.uuid, LIMITS.batch)(raw.ids, 'ids') }),
+  attachment: (raw) => ({ t: 'attachment', attachments: attachments(raw.attachments, 'attachments') }),
   going_away: (raw) => ({
     t: 'going_away',
     reason: read.text()(raw.reason, 'reason'),

@@ -4,6 +4,9 @@ export const PROTOCOL_RANGE = { min: 1, max: 1 } as const;
 /** The WebSocket subprotocol that names major version 1 of the wire. */
 export const SUBPROTOCOL = 'fairlead.v1';
 
+/** What a broker announces that takes `attachment` frames: they came after the first ones. */
+export const ATTACHMENTS_CAPABILITY = 'attachments';
+
 /** The path of the control channel on every replica. */
 export const CONTROL_PATH = '/api/v1/control';
 

@@ -87,7 +87,7 @@ describe('a broker and its hub', () => {
       expect(link.hello).toMatchObject({
         lastEpoch: 0,
         software: expect.stringMatching(/^fairlead\//),
-        capabilities: ['runtime.process'],
+        capabilities: ['runtime.process', 'attachments'],
         labels: { zone: 'test' },
         health: 'online',
       });

@@ -188,6 +188,27 @@ describe('what the replicas measure of commands', () => {
     await cluster.api(0).post(`/api/v1/dispatches/${id}/cancel`);
   }, 30_000);
 
+  it('tells how many wait in a project, and of what age, alike on each, and nothing of one without any', async () => {
+    const post = (path: string, body: object) => cluster.api(0).post(`/api/v1/${path}`, body);
+    await post('projects', { name: 'web' });
+    await post('projects/web/attachments', { broker: broker.id });
+    const notBefore = new Date(Date.now() + 600_000).toISOString();
+    const order = { op: 'broker.ping', project: 'web', notBefore };
+    const { body } = await post(`brokers/${broker.id}/dispatches`, order);
+    const [pending, oldest] = ['dispatches_pending', 'oldest_pending_seconds'].map(
+      (name) => `fairlead_project_${name}{project="web"}`,
+    ) as [string, string];
+
+    const replicas = await Promise.all([scrape(0), scrape(1)]);
+    await cluster.api(0).post(`/api/v1/dispatches/${body.dispatch.id}/cancel`);
+
+    for (const replica of replicas) {
+      expect(replica.get(pending)).toBe(1);
+      expect(replica.get(oldest)).toBeGreaterThan(0);
+    }
+    expect((await scrape(0)).has(pending)).toBe(false);
+  }, 30_000);
+
   it('tells which are out for over 5 min, while their broker is connected', async () => {
     const id = await ask();
     const dispatch = await link.nextDispatch();

@@ -150,7 +150,7 @@ describe('a command that failed in a way that may pass', () => {
         query(
           `select count(*)::integer, min(rest), max(rest), avg(rest)
          from (
-           select extract(epoch from retry_at - (trail -> -1 ->> 'at')::timestamptz)::double precision as rest
+           select extract(epoch from retry_at - (trail[cardinality(trail)]::jsonb ->> 'at')::timestamptz)::double precision as rest
            from broker_dispatch where broker_id = $1 and failures = ${failure} and state = 'pending'
          ) resting`,
           broker.id,

@@ -6,8 +6,10 @@ import { CANCEL_OUTCOMES } from '../../src/hub/dispatch/dto/dispatch.dto.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { REDRIVABLE } from '../../src/hub/dispatch/dto/redrive.dto.js';
 import { WAIT_MOST_S } from '../../src/hub/http/prefer.js';
+import { ATTACHMENT_STATES } from '../../src/hub/registry/attachment-state.js';
+import { MAX_PENDING } from '../../src/hub/registry/projects.js';
 import { LIMITS } from '../../src/protocol/limits.js';
-import { OPS } from '../../src/protocol/op.js';
+import { OPS, OPS_THAT_ASK } from '../../src/protocol/op.js';
 
 describe('docs/concepts.md', () => {
   const text = readFileSync('docs/concepts.md', 'utf8');
@@ -48,6 +50,14 @@ describe('docs/concepts.md', () => {
     expect(['cancelling', ...words('outcome')]).toEqual([...CANCEL_OUTCOMES]);
   });
 
+  it('knows every state of an attachment, and what a broker that is read-only may still be asked', () => {
+    const [, asked = ''] =
+      /but for those that only ask for data:\s([^.]+\.[^.]+\.[^.]+\.[^.]+)\. /.exec(text) ?? [];
+
+    expect(words('an attachment is')).toEqual([...ATTACHMENT_STATES]);
+    expect([...asked.matchAll(/`([^`]+)`/g)].map(([, op]) => op)).toEqual([...OPS_THAT_ASK]);
+  });
+
   it.each([...LIVE_STATES, ...ENDED_STATES])('draws the state %s', (state) => {
     const [, drawn = ''] = /## States of a dispatch\n\n```\n([^`]+)```/.exec(text) ?? [];
 
@@ -66,6 +76,10 @@ describe('docs/concepts.md', () => {
 
   it.each([
     ['commands that wait for a broker', PENDING_MOST.toLocaleString('en')],
+    [
+      'live commands of a project',
+      `${MAX_PENDING.default.toLocaleString('en')}, or its quota of up to ${MAX_PENDING.most.toLocaleString('en')};`,
+    ],
     ['commands of a batch', BATCH_MOST.toLocaleString('en')],
     ['arguments of a command', `${LIMITS.argsBytes / 1024} KiB`],
     ['result of a command', `${LIMITS.resultBytes / 1024} KiB`],

@@ -45,7 +45,7 @@ class Sound {
     if (hello.software === 'unwelcome') return;
     const { brokerId } = socket;
     const { health, capabilities } = hello;
-    const facts = { connectionId: 'c', epoch: 1, window: 1, capabilities, health, brokerId };
+    const facts = { connectionId: 'c', epoch: 1, window: 1, capabilities, health, brokerId, attachments: [] };
     bindLink(socket, new Link(socket, { ...facts, bootId: hello.bootId, journalId: hello.journalId }));
     socket.welcomed();
     welcomed.add(socket);

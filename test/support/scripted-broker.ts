@@ -34,8 +34,9 @@ export class ScriptedBroker {
     api: Api,
     url: string,
     name = `scripted-${randomUUID().slice(0, 8)}`,
+    { software = 'scripted/1', shared = false }: { software?: string; shared?: boolean } = {},
   ): Promise<ScriptedBroker> {
-    const { body: seat } = await api.post('/api/v1/join-tokens', {});
+    const { body: seat } = await api.post('/api/v1/join-tokens', { shared });
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const response = await fetch(`${url}/api/v1/brokers/join`, {
       method: 'POST',
@@ -45,7 +46,7 @@ export class ScriptedBroker {
         publicKey: publicKey.export({ format: 'jwk' }).x,
         name,
         fingerprint: 'a'.repeat(64),
-        software: 'scripted/1',
+        software,
       }),
     });
     if (response.status !== 201) throw new Error(`the join was refused: ${await response.text()}`);

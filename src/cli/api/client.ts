@@ -9,7 +9,7 @@ import { NoAnswer, readNoAnswer, readRefusal } from './problem.js';
 import { BRIEF, mayRepeat, PATIENT, pauseMs, type Patience, type Repeat } from './retry.js';
 
 export type Ask = {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
@@ -21,6 +21,8 @@ export type Ask = {
   repeat?: Repeat;
   /** Under which the hub recognizes the call, where the user names one; otherwise a new one. */
   idempotencyKey?: string | undefined;
+  /** The revision that was read: the hub changes no other. */
+  revision?: number | undefined;
   patience?: Patience;
   /** Once it is given, the call is let go of and not made again. */
   signal?: AbortSignal | undefined;
@@ -73,13 +75,20 @@ export class Client {
     }
   }
 
-  private headersOf({ method, body, waitS = 0, idempotencyKey = randomUUID() }: Ask): Record<string, string> {
+  private headersOf({
+    method,
+    body,
+    revision,
+    waitS = 0,
+    idempotencyKey = randomUUID(),
+  }: Ask): Record<string, string> {
     return {
       accept: 'application/json',
       authorization: `Bearer ${this.target.token}`,
       'user-agent': `fairlead-cli/${this.software}`,
       ...(method === 'GET' ? {} : { 'idempotency-key': idempotencyKey }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(revision === undefined ? {} : { 'if-match': `"${revision}"` }),
       ...(waitS > 0 ? { prefer: `wait=${waitS}` } : {}),
     };
   }

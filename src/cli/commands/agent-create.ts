@@ -13,6 +13,7 @@ import { showOutcome } from '../output/dispatch.js';
 
 type CreateOptions = WaitOptions & {
   broker: string;
+  project?: string;
   directory?: string;
   env?: Pairs;
   memoryMb?: number;
@@ -37,7 +38,9 @@ const POLICIES = [
 const STDINS = ['closed', 'messages'] as const satisfies CreateAgentDto['spec']['stdin'][];
 
 /** What is sent: the hub fills in what is left out. */
-type CreateBody = Pick<CreateAgentDto, 'name' | 'broker'> & { spec: Partial<CreateAgentDto['spec']> };
+type CreateBody = Pick<CreateAgentDto, 'name' | 'broker' | 'project'> & {
+  spec: Partial<CreateAgentDto['spec']>;
+};
 
 export function addAgentCreate(group: Command, cli: Cli): void {
   waits(group.command('create'))
@@ -46,6 +49,7 @@ export function addAgentCreate(group: Command, cli: Cli): void {
     .argument('<name>', 'lower-case letters, digits and inner hyphens')
     .argument('<command...>', 'what it runs, after -- so that its options are its own')
     .requiredOption('--broker <broker>', 'the broker that is to run it, by id or name')
+    .option('--project <project>', 'the project that it belongs to, by id or name (default: none)')
     .option('--directory <path>', 'where it runs (default: a folder of its own)')
     .option('--env <name=value>', 'a variable of its environment; may be repeated', pair)
     .option('--memory-mb <n>', 'virtual memory of each of its processes, MiB', count)
@@ -116,11 +120,12 @@ function start(
 }
 
 function bodyOf(name: string, command: string, args: string[], options: CreateOptions): CreateBody {
-  const { broker, directory, env, restart, maxRestarts, stdin } = options;
+  const { broker, project, directory, env, restart, maxRestarts, stdin } = options;
   const { memoryMb, residentMb, processes, openFiles, cpuSeconds, wallSeconds, outputMb } = options;
   return {
     name,
     broker,
+    ...(project === undefined ? {} : { project }),
     spec: {
       command,
       args,

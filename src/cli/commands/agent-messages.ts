@@ -56,7 +56,7 @@ export function addAgentMessages(group: Command, cli: Cli): void {
     );
 }
 
-function shortened(text: string): string {
+export function shortened(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim();
   return line.length > SHOWN ? `${line.slice(0, SHOWN - 1)}…` : line;
 }

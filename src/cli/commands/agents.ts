@@ -69,6 +69,7 @@ function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[
     [
       ['id', agent.id],
       ['name', agent.name],
+      ['project', agent.project === null ? undefined : (agent.project.name ?? agent.project.id)],
       ['broker', agent.broker.name ?? agent.broker.id],
       ['phase', agent.phase],
       ['wanted', agent.wanted],

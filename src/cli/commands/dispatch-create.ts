@@ -21,6 +21,7 @@ type CreateOptions = WaitOptions & {
   notBefore?: number;
   contract?: Contract;
   idempotencyKey?: string;
+  project?: string;
 };
 
 const LANES = ['normal', 'bulk'] as const satisfies Lane[];
@@ -32,6 +33,7 @@ export function addDispatchCreate(group: Command, cli: Cli): void {
     .argument('<broker>', 'id or name')
     .argument('<op>', 'what it is to do, such as broker.ping')
     .option('--args <json>', 'arguments of the op, as a JSON object', jsonObject)
+    .option('--project <project>', 'the project that it belongs to, by id or name (default: none)')
     .option('--key <key>', 'commands of one key go one after another (default: one key for the broker)')
     .option('--no-key', 'in no order with others')
     .addOption(new Option('--lane <lane>', 'which goes first (default: normal)').choices(LANES))
@@ -74,9 +76,10 @@ export function addDispatchCreate(group: Command, cli: Cli): void {
 
 /** What is sent: the hub fills in what is left out. */
 function bodyOf(op: string, options: CreateOptions): CreateDispatchDto {
-  const { args, key, lane, deadline, notBefore, contract } = options;
+  const { args, project, key, lane, deadline, notBefore, contract } = options;
   return {
     op,
+    ...(project === undefined ? {} : { project }),
     ...(args === undefined ? {} : { args }),
     ...(key === undefined ? {} : { orderingKey: key === false ? null : key }),
     ...(lane === undefined ? {} : { lane }),

@@ -13,7 +13,7 @@ import { away } from '../output/age.js';
 import { pairs } from '../output/table.js';
 import { printList } from './list.js';
 
-type CreateOptions = { seats?: number; expires?: number; label?: Pairs };
+type CreateOptions = { seats?: number; expires?: number; label?: Pairs; shared?: boolean };
 
 export function addJoinTokens(program: Command, cli: Cli): void {
   const group = program
@@ -30,17 +30,19 @@ export function addJoinTokens(program: Command, cli: Cli): void {
       'a label that every broker gets that joins with it; may be repeated',
       pair,
     )
+    .option('--shared', 'brokers that join with it may be attached to many projects at a time')
     .addHelpText(
       'after',
       examples('join-tokens create', 'join-tokens create --seats 20 --expires 7d --label zone=eu'),
     )
     .action(
       cli.action<CreateOptions>(async (run) => {
-        const { seats, expires, label } = run.options;
+        const { seats, expires, label, shared } = run.options;
         const body: Partial<CreateJoinTokenDto> = {
           ...(seats === undefined ? {} : { seats }),
           ...(expires === undefined ? {} : { expiresInS: expires }),
           ...(label === undefined ? {} : { labels: label }),
+          ...(shared === undefined ? {} : { shared }),
         };
         const hub = await run.hub();
         // The hub keeps no answer with a secret in it, so a repeat would make a second token.

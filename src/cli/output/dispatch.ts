@@ -1,4 +1,5 @@
 import type { DispatchDto, DispatchEnvelopeDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { ProjectWhyDto } from '../../hub/dispatch/dto/project-why.dto.js';
 import type { RedrivenDto } from '../../hub/dispatch/dto/redrive.dto.js';
 import type { WhyDto } from '../../hub/dispatch/dto/why.dto.js';
 import { EXIT, exitCodeOfState, type ExitCode } from '../exit-code.js';
@@ -61,6 +62,7 @@ export function dispatchFacts({ paint }: Printer, dispatch: DispatchDto, nowMs: 
       ['id', dispatch.id],
       ['op', dispatch.op],
       ['state', dispatch.state],
+      ['project', dispatch.project ?? undefined],
       ['broker', dispatch.broker.name ?? dispatch.broker.id],
       ['agent', dispatch.agent],
       ['lane', dispatch.lane],
@@ -95,13 +97,28 @@ export function whyLines({ paint }: Printer, why: WhyDto, nowMs: number): string
       ['unblocked by', why.unblocks],
       ['held by', holder === null ? 'no replica' : `${holder.name ?? holder.replica}, epoch ${holder.epoch}`],
       ['before it', why.position],
-      ...why.facts.map(({ name, value, at }): [string, string] => {
-        const when = at === null ? '' : Date.parse(at) > nowMs ? away(at, nowMs) : `${age(at, nowMs)} ago`;
-        return [name, [value, when].filter(Boolean).join(', ')];
-      }),
+      ...why.facts.map((fact) => factLine(fact, nowMs)),
     ],
     paint,
   );
+}
+
+/** Whether a project takes commands for a broker. */
+export function projectWhyLines({ paint }: Printer, why: ProjectWhyDto, nowMs: number): string[] {
+  return facts(
+    [
+      ['cause', why.cause],
+      ['because', why.explanation],
+      ['unblocked by', why.unblocks],
+      ...why.facts.map((fact) => factLine(fact, nowMs)),
+    ],
+    paint,
+  );
+}
+
+function factLine({ name, value, at }: WhyDto['facts'][number], nowMs: number): [string, string] {
+  const when = at === null ? '' : Date.parse(at) > nowMs ? away(at, nowMs) : `${age(at, nowMs)} ago`;
+  return [name, [value, when].filter(Boolean).join(', ')];
 }
 
 export function redrivenLines({ paint }: Printer, { redriven, refused, next }: RedrivenDto): string[] {

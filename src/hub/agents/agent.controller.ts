@@ -30,15 +30,16 @@ export class AgentController {
   @Post()
   @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiCreatedResponse({ type: AgentDto })
-  async create(@Body() { name, broker, spec }: CreateAgentDto, @Asks() asking: Asking): Promise<AgentDto> {
-    return AgentDto.of(await this.agents.create({ name, broker, spec: SpecDto.toSpec(spec) }, asking));
+  async create(@Body() body: CreateAgentDto, @Asks() asking: Asking): Promise<AgentDto> {
+    return AgentDto.of(await this.agents.create({ ...body, spec: SpecDto.toSpec(body.spec) }, asking));
   }
 
   @Get()
   @ApiOkResponse({ type: AgentPageDto })
   async list(@Query() query: ListAgentsQuery): Promise<AgentPageDto> {
-    const { rows, nextCursor } = await readPage(`agents ${query.broker ?? ''}`, query, (before, limit) =>
-      this.agents.list(before, query.broker, limit),
+    const listName = `agents ${query.broker ?? ''} ${query.project ?? ''}`;
+    const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
+      this.agents.list(before, query, limit),
     );
     return { items: rows.map((row) => AgentDto.of(row)), nextCursor };
   }

@@ -7,6 +7,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
   'agent_phase_is_known',
   `phase in ('created', 'starting', 'running', 'stopping', 'stopped', 'failed', 'deleting', 'deleted')`,
 )
+@Index('agent_by_project', ['projectId', 'id'])
 @Index('agent_name_is_unique', ['name'], { unique: true, where: `(phase <> 'deleted'::text)` })
 export class AgentEntity {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'agent_is_known_by_id' })
@@ -14,6 +15,9 @@ export class AgentEntity {
 
   @Column('text')
   name: string;
+
+  @Column('uuid', { name: 'project_id', nullable: true })
+  projectId: string | null;
 
   @Index('agent_by_broker')
   @Column('uuid', { name: 'broker_id' })

@@ -11,6 +11,8 @@ import type { RUNTIMES } from './runtime.js';
 export type AgentRow = {
   id: string;
   name: string;
+  projectId: string | null;
+  projectName: string | null;
   brokerId: string;
   brokerName: string | null;
   runtime: (typeof RUNTIMES)[number];
@@ -27,20 +29,24 @@ export type AgentRow = {
   updatedAt: Date;
 };
 
+/** null for those of any. */
+export type AgentFilter = { brokerId: string | null; projectId: string | null };
+
 const COLUMNS = `
-  select agent.id, agent.name, agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
+  select agent.id, agent.name, agent.project_id as "projectId", project.name as "projectName", agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
          agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
          agent.exit_code as "exitCode", agent.detail, agent.restarts, agent.revision,
          agent.created_at as "createdAt", agent.updated_at as "updatedAt"
   from agent
   left join broker on broker.id = agent.broker_id
+  left join project on project.id = agent.project_id
 `;
 
 const CREATE = statement(
   'create_agent',
   `
-  insert into agent (id, name, broker_id, runtime, spec, wanted, phase)
-  values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created')
+  insert into agent (id, name, broker_id, runtime, spec, wanted, phase, project_id)
+  values ($1, $2, $3, 'process', $4::jsonb, 'stopped', 'created', $5)
   `,
 );
 
@@ -57,6 +63,7 @@ const LIST = statement(
   'list_agents',
   `${COLUMNS}  where ($1::uuid is null or agent.id < $1)
     and ($2::uuid is null or agent.broker_id = $2)
+    and ($4::uuid is null or agent.project_id = $4)
     and agent.phase <> 'deleted'
   order by agent.id desc
   limit $3`,
@@ -144,11 +151,11 @@ export class AgentRepository {
   /** @throws AgentNameTaken */
   async create(
     run: Run,
-    agent: { id: string; name: string; brokerId: string; spec: ProcessSpec },
+    agent: { id: string; name: string; projectId: string | null; brokerId: string; spec: ProcessSpec },
   ): Promise<void> {
-    const { id, name, brokerId, spec } = agent;
+    const { id, name, projectId, brokerId, spec } = agent;
     try {
-      await run(CREATE, [id, name, brokerId, JSON.stringify(spec)]);
+      await run(CREATE, [id, name, brokerId, JSON.stringify(spec), projectId]);
     } catch (error) {
       if (violatedUnique(error) === 'agent_name_is_unique') throw new AgentNameTaken();
       throw error;
@@ -169,8 +176,12 @@ export class AgentRepository {
   }
 
   /** Newest first, those made before the given one. */
-  async list(before: string | null, brokerId: string | null, limit: number): Promise<AgentRow[]> {
-    return this.database.runPlanned(LIST, [before, brokerId, limit]);
+  async list(
+    before: string | null,
+    { brokerId, projectId }: AgentFilter,
+    limit: number,
+  ): Promise<AgentRow[]> {
+    return this.database.runPlanned(LIST, [before, brokerId, limit, projectId]);
   }
 
   /** Notes the command that was given for an agent, and what it is on its way to. */

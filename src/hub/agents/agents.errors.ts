@@ -24,6 +24,15 @@ export class VerbRefused extends CodedError {
   }
 }
 
+/** A project has more agents than one message goes to. */
+export class TooManyRecipients extends CodedError {
+  constructor(most: number) {
+    super('too_many_recipients', `A message goes to at most ${most} agents of a project.`, {
+      members: { most },
+    });
+  }
+}
+
 export class OpFailed extends CodedError {
   constructor(brokerError: BrokerError) {
     super('op_failed', brokerError.message, { members: { brokerError } });

@@ -12,6 +12,7 @@ import { Submission } from '../dispatch/submission.js';
 import { NAME } from '../http/name.js';
 import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
+import { Projects } from '../registry/projects.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
 import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
 import { stepOf, type Verb } from './phase.js';
@@ -31,23 +32,28 @@ export class Agents {
     private readonly dispatches: Dispatches,
     private readonly submission: Submission,
     private readonly brokers: Brokers,
+    private readonly projects: Projects,
   ) {}
 
   /**
    * Puts a new agent on record; nothing is started. A repeat of the request gives the agent of the first.
    *
-   * @throws NotFound for the broker, AgentNameTaken, IdempotencyKeyReused
+   * @throws NotFound for the broker or the project, ProjectArchived, BrokerNotAttached, AttachmentRevoked,
+   *   AgentNameTaken, IdempotencyKeyReused
    */
   async create(
-    agent: { name: string; broker: string; spec: ProcessSpec },
+    agent: { name: string; project?: string | undefined; broker: string; spec: ProcessSpec },
     { idempotency }: Asking,
   ): Promise<AgentRow> {
     const id = uuidv7();
     const { id: brokerId } = await this.brokers.get(agent.broker);
     const known = await this.database.transaction(async (run) => {
       const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
-      if (earlier === undefined) await this.repository.create(run, { ...agent, id, brokerId });
-      return earlier ?? id;
+      if (earlier !== undefined) return earlier;
+      const projectId =
+        agent.project === undefined ? null : await this.projects.admit(run, agent.project, brokerId);
+      await this.repository.create(run, { ...agent, id, projectId, brokerId });
+      return id;
     });
     return this.get(known);
   }
@@ -71,7 +77,7 @@ export class Agents {
       if (typeof step === 'string') throw new VerbRefused(step, agent);
       const { op, args } = commandOf(verb, agent, runId);
       const { initiator } = asking;
-      const order = { id, brokerId: agent.brokerId, agentId, op, args: args as JsonObject, initiator };
+      const order = { ...placeOf(agent), id, op, args: args as JsonObject, initiator };
       committed = await this.dispatches.submitWithin(run, order);
       const next = step.newRun ? runId : agent.runId;
       await this.repository.step(run, agentId, {
@@ -112,24 +118,28 @@ export class Agents {
   }
 
   /** Newest first. */
-  async list(before: string | null, broker: string | undefined, limit: number): Promise<AgentRow[]> {
+  async list(
+    before: string | null,
+    { broker, project }: { broker?: string | undefined; project?: string | undefined },
+    limit: number,
+  ): Promise<AgentRow[]> {
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    return this.repository.list(before, brokerId, limit);
+    const projectId = project === undefined ? null : await this.projects.idOf(project);
+    return this.repository.list(before, { brokerId, projectId }, limit);
   }
 
   /** Asks for data, which waits for no other command of the agent, and is of use only now. */
   private async ask<O extends 'agent.logs' | 'agent.inspect'>(
-    { id: agentId, brokerId }: AgentRow,
+    agent: AgentRow,
     op: O,
     args: Omit<OpArgs[O], 'agentId'>,
     { initiator }: Asking,
   ): Promise<OpBody[O]> {
     const record = await this.dispatches.submit(
       {
-        brokerId,
-        agentId,
+        ...placeOf(agent),
         op,
-        args: { agentId, ...args },
+        args: { agentId: agent.id, ...args },
         orderingKey: null,
         deadlineS: ASK_WITHIN_S,
         initiator,
@@ -153,6 +163,11 @@ export class Agents {
     if (id === undefined) throw new AgentNotFound();
     return id;
   }
+}
+
+/** Whom a command for an agent is for. */
+export function placeOf({ id: agentId, brokerId, projectId }: AgentRow) {
+  return { agentId, brokerId, ...(projectId === null ? {} : { projectId }) };
 }
 
 function commandOf(verb: Verb, agent: AgentRow, newRunId: string): Command {

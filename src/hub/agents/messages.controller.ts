@@ -5,7 +5,6 @@ import { Person } from '../auth/access.js';
 import { Asks, type Asking } from '../dispatch/caller.js';
 import { answer } from '../dispatch/dto/answer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
-import { toOutcomeDto } from '../dispatch/dto/outcome.js';
 import { PageQuery, readPage } from '../http/page.js';
 import { Waiting, type Wait } from '../http/prefer.js';
 import { Agents } from './agents.js';
@@ -14,6 +13,8 @@ import {
   MessageDto,
   MessagePageDto,
   MessagesSentDto,
+  ProjectMessageDto,
+  ProjectMessagePageDto,
   SendMessageDto,
   SendMessagesDto,
 } from './dto/message.dto.js';
@@ -65,11 +66,36 @@ export class MessagesController {
     @Waiting() wait: Wait,
   ): Promise<MessagesSentDto> {
     const outcomes = await this.messages.sendToAll(agents, { text, deadlineS }, asking, wait);
-    const items = outcomes.map((outcome, place) => ({
-      agent: agents[place] ?? '',
-      ...toOutcomeDto(outcome),
-    }));
-    const accepted = items.filter(({ dispatch }) => dispatch !== null).length;
-    return { items, accepted, refused: items.length - accepted };
+    return MessagesSentDto.of(outcomes.map((outcome, place) => ({ agent: agents[place] ?? '', outcome })));
+  }
+
+  @Post('projects/:project/messages')
+  @HttpCode(200)
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
+  @ApiHeader({
+    name: 'Prefer',
+    required: false,
+    description: '`wait=N`: hold the answer until all have ended, N seconds.',
+  })
+  @ApiOkResponse({ type: MessagesSentDto })
+  async sendToProject(
+    @Param('project') project: string,
+    @Body() { text, deadlineS }: SendMessageDto,
+    @Asks() asking: Asking,
+    @Waiting() wait: Wait,
+  ): Promise<MessagesSentDto> {
+    return MessagesSentDto.of(await this.messages.sendToProject(project, { text, deadlineS }, asking, wait));
+  }
+
+  @Get('projects/:project/messages')
+  @ApiOkResponse({ type: ProjectMessagePageDto })
+  async listOfProject(
+    @Param('project') project: string,
+    @Query() query: PageQuery,
+  ): Promise<ProjectMessagePageDto> {
+    const { rows, nextCursor } = await readPage(`messages of ${project}`, query, (before, limit) =>
+      this.messages.listOfProject(project, before, limit),
+    );
+    return { items: rows.map((record) => ProjectMessageDto.ofProject(record)), nextCursor };
   }
 }

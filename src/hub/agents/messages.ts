@@ -8,9 +8,13 @@ import type { Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import type { Wait } from '../http/prefer.js';
+import { Projects } from '../registry/projects.js';
 import type { AgentRow } from './agent.repository.js';
-import { Agents } from './agents.js';
-import { VerbRefused } from './agents.errors.js';
+import { Agents, placeOf } from './agents.js';
+import { TooManyRecipients, VerbRefused } from './agents.errors.js';
+
+/** Agents that a message to a project may reach. */
+export const PROJECT_MOST = 500;
 
 /** What is sent, and for how long it is worth sending. */
 export type Letter = { text: string; deadlineS?: number | undefined };
@@ -24,6 +28,7 @@ export class Messages {
   constructor(
     private readonly agents: Agents,
     private readonly dispatches: Dispatches,
+    private readonly projects: Projects,
   ) {}
 
   /** @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit */
@@ -48,15 +53,34 @@ export class Messages {
     return Promise.all(
       found.map(async (agent): Promise<BatchOutcome> => {
         if ('error' in agent) return agent;
-        const outcome =
-          sent.get(agent.id) ??
-          this.sendTo(agent, letter, askingFor(asking, agent.id, letter), wait).then(
-            (record) => ({ record }),
-            (error: unknown) => ({ error }),
-          );
+        const outcome = sent.get(agent.id) ?? this.sendAsOneOf(agent, letter, asking, wait);
         sent.set(agent.id, outcome);
         return outcome;
       }),
+    );
+  }
+
+  /**
+   * To each agent that the project has at this moment, oldest first, and to each for itself. A repeat with the same
+   * idempotency key gives each its first answer; an agent that was made since gets the message as well.
+   *
+   * @throws NotFound for the project, TooManyRecipients: nothing was sent
+   */
+  async sendToProject(
+    project: string,
+    letter: Letter,
+    asking: Asking,
+    wait: Wait,
+  ): Promise<{ agent: string; outcome: BatchOutcome }[]> {
+    const { id } = await this.projects.get(project);
+    const found = await this.agents.list(null, { project: id }, PROJECT_MOST + 1);
+    if (found.length > PROJECT_MOST) throw new TooManyRecipients(PROJECT_MOST);
+    const agents = found.filter(({ phase }) => phase !== 'deleting').reverse();
+    return Promise.all(
+      agents.map(async (agent) => ({
+        agent: agent.name,
+        outcome: await this.sendAsOneOf(agent, letter, asking, wait),
+      })),
     );
   }
 
@@ -65,13 +89,33 @@ export class Messages {
     return this.dispatches.list({ before, brokerId, agentId: id, state: null, op: 'agent.message', limit });
   }
 
+  /** The messages to all agents of a project, newest first. @throws NotFound */
+  async listOfProject(project: string, before: string | null, limit: number): Promise<DispatchRecord[]> {
+    const projectId = await this.projects.idOf(project);
+    const all = { brokerId: null, agentId: null, state: null };
+    return this.dispatches.list({ ...all, before, projectId, op: 'agent.message', limit });
+  }
+
+  private async sendAsOneOf(
+    agent: AgentRow,
+    letter: Letter,
+    asking: Asking,
+    wait: Wait,
+  ): Promise<BatchOutcome> {
+    try {
+      return { record: await this.sendTo(agent, letter, askingFor(asking, agent.id, letter), wait) };
+    } catch (error) {
+      return { error };
+    }
+  }
+
   private async sendTo(
     agent: AgentRow,
     { text, deadlineS }: Letter,
     { initiator, idempotency }: Asking,
     wait: Wait,
   ): Promise<DispatchRecord> {
-    const { id: agentId, brokerId, phase } = agent;
+    const { id: agentId, phase } = agent;
     if (phase === 'deleted' || phase === 'deleting') throw new VerbRefused('agent_deleted', agent);
     const id = uuidv7();
     const from = { kind: initiator.kind, id: initiator.id, name: initiator.name };
@@ -79,9 +123,8 @@ export class Messages {
     const args: JsonObject = { agentId, message };
     return this.dispatches.submit(
       {
+        ...placeOf(agent),
         id,
-        brokerId,
-        agentId,
         op: 'agent.message',
         args,
         initiator,

@@ -22,6 +22,10 @@ export class JoinTokenEntity {
   @Column('jsonb', { default: {} })
   labels: Record<string, string>;
 
+  /** Whether the brokers that join with it may serve many projects at a time. */
+  @Column('boolean', { name: 'is_shared', default: false })
+  isShared: boolean;
+
   @Column('uuid', { name: 'created_by' })
   createdBy: string;
 

@@ -8,18 +8,22 @@ export type JoinTokenRow = {
   seats: number;
   taken: number;
   labels: Record<string, string>;
+  isShared: boolean;
   createdBy: string;
   createdAt: Date;
   expiresAt: Date;
   revokedAt: Date | null;
 };
 
+/** What a token gives to the broker that takes a seat of it. */
+export type Seat = { id: string; labels: Record<string, string>; isShared: boolean };
+
 const CREATE = statement(
   'create_join_token',
   `
-  insert into join_token (id, prefix, hash, seats, labels, created_by, expires_at)
-  values ($1, $2, $3, $4, $5::jsonb, $6, now() + make_interval(secs => $7))
-  returning id, prefix, seats, taken, labels, created_by as "createdBy", created_at as "createdAt",
+  insert into join_token (id, prefix, hash, seats, labels, created_by, expires_at, is_shared)
+  values ($1, $2, $3, $4, $5::jsonb, $6, now() + make_interval(secs => $7), $8)
+  returning id, prefix, seats, taken, labels, is_shared as "isShared", created_by as "createdBy", created_at as "createdAt",
             expires_at as "expiresAt", revoked_at as "revokedAt"
   `,
 );
@@ -31,14 +35,14 @@ const TAKE = statement(
   update join_token
   set taken = taken + 1
   where hash = $1 and taken < seats and expires_at > now() and revoked_at is null
-  returning id, labels
+  returning id, labels, is_shared as "isShared"
   `,
 );
 
 const LIST = statement(
   'list_join_tokens',
   `
-  select id, prefix, seats, taken, labels, created_by as "createdBy", created_at as "createdAt",
+  select id, prefix, seats, taken, labels, is_shared as "isShared", created_by as "createdBy", created_at as "createdAt",
          expires_at as "expiresAt", revoked_at as "revokedAt"
   from join_token
   where $1::uuid is null or id < $1
@@ -65,17 +69,18 @@ export class JoinTokenRepository {
     labels: Record<string, string>;
     createdBy: string;
     expiresInS: number;
+    isShared: boolean;
   }): Promise<JoinTokenRow> {
-    const { id, prefix, hash, seats, labels, createdBy, expiresInS } = token;
-    const values = [id, prefix, hash, seats, JSON.stringify(labels), createdBy, expiresInS];
+    const { id, prefix, hash, seats, labels, createdBy, expiresInS, isShared } = token;
+    const values = [id, prefix, hash, seats, JSON.stringify(labels), createdBy, expiresInS, isShared];
     const [row] = await this.database.run<JoinTokenRow>(CREATE, values);
     if (row === undefined) throw new Error('an insert gave no row');
     return row;
   }
 
   /** Takes a seat, or gives undefined where there is none to be had. */
-  async take(run: Run, hash: Buffer): Promise<{ id: string; labels: Record<string, string> } | undefined> {
-    return (await run<{ id: string; labels: Record<string, string> }>(TAKE, [hash]))[0];
+  async take(run: Run, hash: Buffer): Promise<Seat | undefined> {
+    return (await run<Seat>(TAKE, [hash]))[0];
   }
 
   /** Newest first, before the given id. */

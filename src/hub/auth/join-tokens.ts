@@ -17,23 +17,29 @@ export class JoinTokens {
     expiresInS: number;
     labels: Record<string, string>;
     createdBy: string;
+    /** Whether the brokers that join with it may serve many projects at a time. */
+    shared?: boolean;
   }): Promise<JoinTokenRow & { token: string }> {
     const { plain, prefix, hash } = makeOpaque('join');
-    const row = await this.repository.create({ id: uuidv7(), prefix, hash, ...options });
+    const { shared: isShared = false, ...rest } = options;
+    const row = await this.repository.create({ id: uuidv7(), prefix, hash, isShared, ...rest });
     return { ...row, token: plain };
   }
 
   /**
    * Takes one seat within the transaction of a join, which gives it back by rolling back.
    *
-   * @returns the token's id, and the labels that the joining broker gets from it
+   * @returns the token's id, and what the joining broker gets from it
    * @throws JoinTokenInvalid where the token is unknown, expired, revoked or used up
    */
-  async take(run: Run, token: string): Promise<{ joinTokenId: string; labels: Record<string, string> }> {
+  async take(
+    run: Run,
+    token: string,
+  ): Promise<{ joinTokenId: string; labels: Record<string, string>; isShared: boolean }> {
     const hash = hashOpaque('join', token);
     const seat = hash === undefined ? undefined : await this.repository.take(run, hash);
     if (seat === undefined) throw new JoinTokenInvalid();
-    return { joinTokenId: seat.id, labels: seat.labels };
+    return { joinTokenId: seat.id, labels: seat.labels, isShared: seat.isShared };
   }
 
   async list(before: string | null, limit: number): Promise<JoinTokenRow[]> {

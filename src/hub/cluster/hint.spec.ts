@@ -9,13 +9,15 @@ const hints = fc
     cancelled: fc.array(fc.uuid(), { maxLength: 400 }),
     progressed: fc.array(fc.uuid(), { maxLength: 400 }),
     moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
+    attached: fc.array(fc.uuid(), { maxLength: 400 }),
   })
-  .map(({ brokers, ended, cancelled, progressed, moved }): Hint => ({
+  .map(({ brokers, ended, cancelled, progressed, moved, attached }): Hint => ({
     brokers: new Map(brokers),
     ended: new Set(ended),
     cancelled: new Set(cancelled),
     progressed: new Set(progressed),
     moved: new Map(moved),
+    attached: new Set(attached),
   }));
 
 describe('a hint', () => {

@@ -13,9 +13,18 @@ export type Hint = {
   progressed: Set<string>;
   /** Brokers whose connection moved to another replica, each with its new epoch. */
   moved: Map<string, number>;
+  /** Brokers whose attachments to projects have changed, and who are to be told. */
+  attached: Set<string>;
 };
 
-type Encoded = { b?: [string, number][]; e?: string[]; c?: string[]; p?: string[]; m?: [string, number][] };
+type Encoded = {
+  b?: [string, number][];
+  e?: string[];
+  c?: string[];
+  p?: string[];
+  m?: [string, number][];
+  a?: string[];
+};
 
 export function emptyHint(): Hint {
   return {
@@ -24,6 +33,7 @@ export function emptyHint(): Hint {
     cancelled: new Set(),
     progressed: new Set(),
     moved: new Map(),
+    attached: new Set(),
   };
 }
 
@@ -38,6 +48,7 @@ export function merge(into: Hint, from: Hint): void {
   for (const [broker, epoch] of from.moved) {
     into.moved.set(broker, Math.max(epoch, into.moved.get(broker) ?? 0));
   }
+  for (const broker of from.attached) into.attached.add(broker);
 }
 
 /** PostgreSQL refuses a payload of 8,000 bytes and more. */
@@ -53,6 +64,7 @@ export function encode(hint: Hint): string[] {
     ...[...hint.ended].map((id) => (part: Encoded) => void (part.e ??= []).push(id)),
     ...[...hint.cancelled].map((id) => (part: Encoded) => void (part.c ??= []).push(id)),
     ...[...hint.progressed].map((id) => (part: Encoded) => void (part.p ??= []).push(id)),
+    ...[...hint.attached].map((id) => (part: Encoded) => void (part.a ??= []).push(id)),
   ];
   const payloads: string[] = [];
   for (let from = 0; from < entries.length; from += ENTRIES) {
@@ -78,6 +90,7 @@ export function decode(payload: string): Hint {
     cancelled: new Set(part.c ?? []),
     progressed: new Set(part.p ?? []),
     moved: new Map(part.m ?? []),
+    attached: new Set(part.a ?? []),
   });
   return hint;
 }

@@ -3,6 +3,7 @@ import { CreateBrokers1790000000002 } from '../../../migrations/1790000000002-Cr
 import { CreateCredentials1790000000003 } from '../../../migrations/1790000000003-CreateCredentials.js';
 import { CreateDispatches1790000000004 } from '../../../migrations/1790000000004-CreateDispatches.js';
 import { CreateAgents1790000000005 } from '../../../migrations/1790000000005-CreateAgents.js';
+import { CreateProjects1790000000006 } from '../../../migrations/1790000000006-CreateProjects.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -11,4 +12,5 @@ export const MIGRATIONS = [
   CreateCredentials1790000000003,
   CreateDispatches1790000000004,
   CreateAgents1790000000005,
+  CreateProjects1790000000006,
 ];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
+import { Projects } from '../registry/projects.js';
 import type { Asking } from './caller.js';
 import { Dispatches } from './dispatches.js';
 import type { BatchItemDto } from './dto/batch.dto.js';
@@ -17,6 +18,7 @@ export class Batches {
   constructor(
     private readonly dispatches: Dispatches,
     private readonly brokers: Brokers,
+    private readonly projects: Projects,
   ) {}
 
   /**
@@ -24,14 +26,25 @@ export class Batches {
    * request that is repeated with its idempotency key gives each command its first answer.
    */
   async submit(items: readonly BatchItemDto[], asking: Asking, wait: Wait): Promise<BatchOutcome[]> {
-    const ids = await this.idsOf(items);
+    const brokers = await idsOf(
+      items,
+      ({ broker }) => broker,
+      (broker) => this.brokers.idOf(broker),
+    );
+    const projects = await idsOf(
+      items,
+      ({ project }) => project,
+      (project) => this.projects.idOf(project),
+    );
     return Promise.all(
       items.map(async (item, index): Promise<BatchOutcome> => {
         try {
-          const brokerId = ids.get(item.broker);
-          if (brokerId === undefined) throw new Error('a broker was not looked up');
-          if (brokerId instanceof Error) throw brokerId;
-          const order = { ...orderOf(item), brokerId, ...askingFor(asking, index, item) };
+          const order = {
+            ...orderOf(item),
+            brokerId: idIn(brokers, item.broker),
+            ...askingFor(asking, index, item),
+          };
+          if (item.project !== undefined) Object.assign(order, { projectId: idIn(projects, item.project) });
           return { record: await this.dispatches.submit(order, wait) };
         } catch (error) {
           return { error };
@@ -39,14 +52,31 @@ export class Batches {
       }),
     );
   }
+}
 
-  private async idsOf(items: readonly BatchItemDto[]): Promise<Map<string, string | Error>> {
-    const names = [...new Set(items.map(({ broker }) => broker))];
-    const ids = await Promise.all(
-      names.map((name) => this.brokers.idOf(name).catch((error: Error): Error => error)),
-    );
-    return new Map(names.map((name, index) => [name, ids[index] ?? new Error('a broker was not looked up')]));
-  }
+type Ids = ReadonlyMap<string, string | Error>;
+
+/** The ids behind what the items name, each looked up once. */
+async function idsOf(
+  items: readonly BatchItemDto[],
+  named: (item: BatchItemDto) => string | undefined,
+  idOf: (name: string) => Promise<string>,
+): Promise<Ids> {
+  const names = [...new Set(items.flatMap((item) => named(item) ?? []))];
+  const ids = await Promise.all(
+    names.map(async (name): Promise<[string, string | Error]> => [
+      name,
+      await idOf(name).catch((error: Error): Error => error),
+    ]),
+  );
+  return new Map(ids);
+}
+
+function idIn(ids: Ids, name: string): string {
+  const id = ids.get(name);
+  if (id === undefined) throw new Error('a name was not looked up');
+  if (id instanceof Error) throw id;
+  return id;
 }
 
 /** Each command of a batch is known by the request's key and its place. */

@@ -5,6 +5,7 @@ import { Person } from '../auth/access.js';
 import { readPage } from '../http/page.js';
 import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
+import { Projects } from '../registry/projects.js';
 import { Asks, type Asking } from './caller.js';
 import { Dispatches } from './dispatches.js';
 import {
@@ -24,6 +25,7 @@ export class DispatchController {
   constructor(
     private readonly dispatches: Dispatches,
     private readonly brokers: Brokers,
+    private readonly projects: Projects,
   ) {}
 
   @Post('brokers/:broker/dispatches')
@@ -40,6 +42,8 @@ export class DispatchController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
     const order = { ...orderOf(body), brokerId: await this.brokers.idOf(broker), ...asking };
+    if (body.project !== undefined)
+      Object.assign(order, { projectId: await this.projects.idOf(body.project) });
     return answer(reply, await this.dispatches.submit(order, wait));
   }
 
@@ -61,9 +65,10 @@ export class DispatchController {
   @Person()
   @ApiOkResponse({ type: DispatchListDto })
   async list(@Query() query: ListDispatchesDto): Promise<DispatchListDto> {
-    const { broker, agent, state, op } = query;
+    const { broker, project, agent, state, op } = query;
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const filter = { brokerId, agentId: agent ?? null, state: state ?? null, op: op ?? null };
+    const projectId = project === undefined ? null : await this.projects.idOf(project);
+    const filter = { brokerId, projectId, agentId: agent ?? null, state: state ?? null, op: op ?? null };
     const listName = `dispatches ${JSON.stringify(filter)}`;
     const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
       this.dispatches.list({ ...filter, before, limit }),

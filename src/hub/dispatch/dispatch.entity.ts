@@ -2,6 +2,9 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The columns that a live and an ended dispatch share. */
 abstract class CommandColumns {
+  @Column('uuid', { name: 'project_id', nullable: true })
+  projectId: string | null;
+
   @Column('uuid', { name: 'broker_id' })
   brokerId: string;
 
@@ -91,6 +94,7 @@ abstract class CommandColumns {
 
 @Entity('broker_dispatch')
 @Index('broker_dispatch_in_order', ['brokerId', 'seq'])
+@Index('broker_dispatch_of_project', ['projectId'], { where: `(project_id IS NOT NULL)` })
 @Index('broker_dispatch_of_key', ['brokerId', 'orderingKey', 'seq'], { where: 'ordering_key is not null' })
 @Check('broker_dispatch_state_is_live', `state in ('pending', 'claimed', 'running')`)
 @Index('broker_dispatch_by_deadline', ['deadlineAt'])

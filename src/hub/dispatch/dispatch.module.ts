@@ -12,6 +12,8 @@ import { Cancels } from './cancels.js';
 import { Batches } from './batches.js';
 import { Redrives } from './redrives.js';
 import { WhyRepository } from './why.repository.js';
+import { ProjectWhyController } from './project-why.controller.js';
+import { ProjectWhyRepository } from './project-why.repository.js';
 import { BatchController } from './batch.controller.js';
 import { RedriveController } from './redrive.controller.js';
 import { WhyController } from './why.controller.js';
@@ -74,6 +76,10 @@ import { Waits } from './waits.js';
  * broker's rows, which costs a longer read. The cap of a broker's backlog is counted, mostly not at each insert, and
  * may be passed by 1,000 commands a replica.
  *
+ * A command in a project is judged by the project's rules once, in the statement that stores it, with project and
+ * attachment held: what was accepted is done, whatever becomes of them. A quota is counted as the cap is, and two
+ * replicas that count at once may pass it by what each of them stores.
+ *
  * The way of a command: `Submission` stores it, `Reconciler` claims it from its broker's `Backlog`, `Sender` puts it
  * on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside that way, `Upkeep` does by the
  * clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories` judge what an earlier link left, `Cancels`, `Contracts` and
@@ -81,8 +87,16 @@ import { Waits } from './waits.js';
  */
 @Module({
   imports: [AuthModule, ClusterModule, RegistryModule],
-  controllers: [BatchController, DispatchController, RedriveController, TrailController, WhyController],
+  controllers: [
+    ProjectWhyController,
+    BatchController,
+    DispatchController,
+    RedriveController,
+    TrailController,
+    WhyController,
+  ],
   providers: [
+    ProjectWhyRepository,
     Backlogs,
     Contracts,
     EndingRepository,

@@ -21,12 +21,13 @@ export const DEADLINE_S = 15 * 60;
 export const DEADLINE_MOST_S = 7 * 24 * 3600;
 
 /**
- * What to do, as another module asks for it. Left out: no agent, the agent's or the broker's key, `normal`, at once,
+ * What to do, as another module asks for it. Left out: no project, no agent, the agent's or the broker's key, `normal`, at once,
  * `until`.
  */
 export type Order = {
   /** Made by the caller where it needs it beforehand. */
   id?: string;
+  projectId?: string;
   brokerId: string;
   agentId?: string;
   op: Op;
@@ -169,6 +170,7 @@ function draftOf(order: Order): Draft {
   }
   return {
     id: order.id ?? uuidv7(),
+    projectId: order.projectId ?? null,
     brokerId,
     agentId: agentId ?? null,
     op,

@@ -20,6 +20,8 @@ export type Idempotency = { scope: string; key: string; requestHash: string };
 /** A command that was checked and may be stored. */
 export type Draft = {
   id: string;
+  /** The project that it belongs to, whose rules it is judged by; null for none. */
+  projectId: string | null;
   brokerId: string;
   agentId: string | null;
   op: string;

@@ -3,7 +3,7 @@
  * Statements that end commands differ in which rows they end and how, and in nothing else.
  */
 const kept = (cancelRequestedAt: string) => `
-    id, seq, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+    id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
     not_before, retry_at, deadline_at, ${cancelRequestedAt}, claimed_by, claim_epoch, claim_journal, claimed_at,
     origin_replica, redrive_of, initiator, progress, created_at`;
 

@@ -1,13 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { OPS_THAT_ASK } from '../../protocol/op.js';
 import { PENDING_MOST } from './depths.js';
 import type { Draft } from './draft.js';
+import type { Estimates } from './quotas.js';
+import {
+  IN_PROJECTS,
+  WITHOUT_PROJECT,
+  type JudgedByProject,
+  type ProjectRefusal,
+} from './project.columns.js';
 import { LINK_BOUND } from './state.js';
 import { step } from './trail-step.js';
 
 /** Why a draft was not stored; a key that was taken is no refusal. */
-export type Refusal = 'broker_unknown' | 'incapable' | 'offline' | 'full';
+export type Refusal = 'broker_unknown' | 'incapable' | 'offline' | 'full' | ProjectRefusal;
 
 /** What became of one draft: stored with its `seq`, or why not. */
 export type Inserted = {
@@ -19,15 +27,13 @@ export type Inserted = {
   owner: string | null;
   /** Live commands of the broker before this statement, where they were counted. */
   depth: number | null;
-};
+} & Partial<JudgedByProject>;
 
 // Order of arrival is the order of `seq`. A broker that has not yet said what it can do is given the benefit of
 // the doubt. Idempotency keys are written in sorted order, so that two replicas cannot wait for each other. Live
 // commands are counted for the brokers that are named, and only from the floor below which none lives.
-const INSERT = statement(
-  'insert_dispatches',
-  `
-  with counted as materialized (
+const insertText = (projects: typeof WITHOUT_PROJECT) => `
+  with ${projects.held}counted as materialized (
     select asked.broker_id, live.depth
     from unnest($18::uuid[]) as asked (broker_id)
     left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
@@ -42,23 +48,23 @@ const INSERT = statement(
   input as materialized (
     select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
            case
-             when broker.id is null then 'broker_unknown'
+             when broker.id is null then 'broker_unknown'${projects.refusals}
              when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
              when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
              when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
-               then 'full'
-           end as refusal
+               then 'full'${projects.overQuota}
+           end as refusal${projects.facts}
     from unnest(
       $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
       $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-      $16::text[]
+      $16::text[]${projects.array}
     ) with ordinality as input (
       id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-      deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, place
+      deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash${projects.column}, place
     )
     left join broker on broker.id = input.broker_id and broker.revoked_at is null
     left join broker_connection connection on connection.broker_id = input.broker_id
-    left join counted on counted.broker_id = input.broker_id
+    left join counted on counted.broker_id = input.broker_id${projects.joins}
   ),
   kept as (
     insert into idempotency_key (scope, key, request_hash, subject_id)
@@ -72,22 +78,25 @@ const INSERT = statement(
   inserted as (
     insert into broker_dispatch
       (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
-       origin_replica, redrive_of, initiator, trail)
+       origin_replica, redrive_of, initiator, trail${projects.column})
     select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
            case when contract = any ($20::text[]) and owner is not null then link end, not_before,
            now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-           array[${step({ state: "'pending'", replica: '$17::uuid' })}]
+           array[${step({ state: "'pending'", replica: '$17::uuid' })}]${projects.column}
     from input
     where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
     order by place
     returning id, seq
   )
-  select input.id, inserted.seq, input.refusal, input.owner, input.depth
+  select input.id, inserted.seq, input.refusal, input.owner, input.depth${projects.told}
   from input
   left join inserted on inserted.id = input.id
   order by input.place
-  `,
-);
+  `;
+
+const INSERT = statement('insert_dispatches', insertText(WITHOUT_PROJECT));
+
+const INSERT_IN_PROJECTS = statement('insert_dispatches_in_projects', insertText(IN_PROJECTS));
 
 const STORED = statement(
   'find_stored_dispatches',
@@ -147,16 +156,18 @@ export class InsertRepository {
    * Stores drafts in order, all in one statement; the answer has one row a draft, in the same order.
    *
    * @param counted brokers whose live commands are to be counted, and refused past the cap
+   * @param quotas the projects that are named, and how many live commands of each this replica knows of
    * @param run a transaction of the caller's, or the pool
    */
   async insert(
     drafts: readonly Draft[],
     origin: string,
     counted: readonly string[],
+    quotas: Estimates,
     run: Run = this.database.run,
   ): Promise<Inserted[]> {
     const column = <T>(pick: (draft: Draft) => T) => drafts.map(pick);
-    return run<Inserted>(INSERT, [
+    const values = [
       column(({ id }) => id),
       column(({ brokerId }) => brokerId),
       column(({ agentId }) => agentId),
@@ -177,7 +188,11 @@ export class InsertRepository {
       counted,
       PENDING_MOST,
       LINK_BOUND,
-    ]);
+    ];
+    // Where no project is named, the statement is the one that knows of none.
+    if (quotas.projectIds.length === 0) return run<Inserted>(INSERT, values);
+    const ofProjects = [column(({ projectId }) => projectId), quotas.projectIds, quotas.known, OPS_THAT_ASK];
+    return run<Inserted>(INSERT_IN_PROJECTS, [...values, ...ofProjects]);
   }
 
   /** Of some drafts whose insert is in doubt, those that are on record by now. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Backlogs } from './backlogs.js';
 import { Contracts } from './contracts.js';
 import { Progress } from './progress.js';
-import { ReadRepository, type LiveDepth } from './read.repository.js';
+import { ReadRepository, type LiveDepth, type ProjectDepth } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
 import { Sweeps } from './sweeps.js';
@@ -55,5 +55,10 @@ export class DispatchLife {
   /** Live rows of the whole hub by state, with the age of the oldest in seconds. */
   async rows(): Promise<LiveDepth[]> {
     return this.repository.depths();
+  }
+
+  /** Pending rows of the whole hub by project, those with most of them first. */
+  async projects(): Promise<ProjectDepth[]> {
+    return this.repository.depthsOfProjects();
   }
 }

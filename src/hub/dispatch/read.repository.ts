@@ -7,7 +7,7 @@ import { readable } from './trail-step.js';
 
 const LIVE_COLUMNS = `
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-    dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+    dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
     dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
     dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
     dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
@@ -57,6 +57,7 @@ const LIST = statement(
       and ($3::uuid is null or dispatch.agent_id = $3)
       and ($4::text is null or dispatch.state = $4)
       and ($6::text is null or dispatch.op = $6)
+      and ($7::uuid is null or dispatch.project_id = $7)
     union all
     (
       select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
@@ -67,6 +68,7 @@ const LIST = statement(
         and ($3::uuid is null or dispatch.agent_id = $3)
         and ($4::text is null or dispatch.state = $4)
         and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid is null or dispatch.project_id = $7)
       order by dispatch.id desc
       limit $5
     )
@@ -103,6 +105,32 @@ const DEPTHS = statement(
   `,
 );
 
+const PROJECT_DEPTHS = statement(
+  'count_pending_dispatches_of_projects',
+  `
+  select project.name as project, depth.count, depth.oldest_s as "oldestS"
+  from (
+    select dispatch.project_id, count(*) as count,
+           extract(epoch from now() - min(dispatch.created_at))::double precision as oldest_s
+    from broker_dispatch dispatch
+    where dispatch.project_id is not null and dispatch.state = 'pending'
+    group by dispatch.project_id
+    order by count(*) desc
+    limit 50
+  ) depth
+  join project on project.id = depth.project_id
+  order by depth.count desc
+  `,
+);
+
+/** Pending commands of one project. */
+export type ProjectDepth = {
+  project: string;
+  count: number;
+  /** Age of the oldest, in seconds. */
+  oldestS: number;
+};
+
 /** Live commands of the whole hub in one state. */
 export type LiveDepth = {
   state: LiveState;
@@ -120,6 +148,7 @@ export type DispatchFilter = {
   agentId: string | null;
   state: string | null;
   op: string | null;
+  projectId?: string | null;
   limit: number;
 };
 
@@ -133,8 +162,9 @@ export class ReadRepository {
   }
 
   /** Newest first. */
-  async list({ before, brokerId, agentId, state, op, limit }: DispatchFilter): Promise<DispatchRecord[]> {
-    return this.database.runPlanned(LIST, [before, brokerId, agentId, state, limit, op]);
+  async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
+    const { before, brokerId, agentId, state, op, projectId = null, limit } = filter;
+    return this.database.runPlanned(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
   }
 
   async trail(id: string): Promise<TrailStep[] | undefined> {
@@ -144,6 +174,10 @@ export class ReadRepository {
   /** Of some ids, those that have ended. */
   async ended(ids: readonly string[]): Promise<string[]> {
     return (await this.database.run<{ id: string }>(ENDED, [ids])).map(({ id }) => id);
+  }
+
+  async depthsOfProjects(): Promise<ProjectDepth[]> {
+    return this.database.run(PROJECT_DEPTHS);
   }
 
   async depths(): Promise<LiveDepth[]> {

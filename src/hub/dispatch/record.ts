@@ -31,6 +31,7 @@ export type ProgressRecord = {
 export type DispatchRecord = {
   id: string;
   seq: number;
+  projectId: string | null;
   brokerId: string;
   brokerName: string | null;
   agentId: string | null;

@@ -68,7 +68,7 @@ export class Redrives {
   }
 
   private async again(record: DispatchRecord, initiator: Initiator, wait: Wait): Promise<DispatchRecord> {
-    const { id, op, state, brokerId, agentId, args, lane, orderingKey, contract, error } = record;
+    const { id, op, state, projectId, brokerId, agentId, args, lane, orderingKey, contract, error } = record;
     if (!(REDRIVABLE as readonly string[]).includes(state))
       throw new NotRedrivable(`A command that is ${state} cannot be done again.`);
     if (error?.code === 'superseded')
@@ -76,6 +76,13 @@ export class Redrives {
     if (!isForBrokers(op)) throw new NotRedrivable('What is done to an agent is asked of the agent again.');
     const idempotency = { scope: SCOPE, key: id, requestHash: id };
     const order = { brokerId, op, args, lane, orderingKey, contract, redriveOf: id, initiator, idempotency };
-    return this.dispatches.submit(agentId === null ? order : { ...order, agentId }, wait);
+    return this.dispatches.submit(
+      {
+        ...order,
+        ...(projectId === null ? {} : { projectId }),
+        ...(agentId === null ? {} : { agentId }),
+      },
+      wait,
+    );
   }
 }

@@ -15,6 +15,8 @@ import {
   OutcomeUnknown,
 } from './dispatch.errors.js';
 import type { Draft, Idempotency } from './draft.js';
+import { refusalOfProject } from './project.errors.js';
+import { Quotas } from './quotas.js';
 import { SealedArgs } from './sealed-args.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
 import { Steps } from './steps.js';
@@ -42,6 +44,7 @@ export type Accepted = { id: string; isRepeat: boolean };
 export class Submission {
   private readonly inserts = new Group<Draft, Inserted>((drafts) => this.insert(drafts), batchOf);
   private readonly depths = new Depths();
+  private readonly quotas = new Quotas();
 
   constructor(
     private readonly repository: InsertRepository,
@@ -53,7 +56,8 @@ export class Submission {
   ) {}
 
   /**
-   * @throws BrokerNotFound, BrokerOffline, BacklogFull, BrokerUpgradeRequired, IdempotencyKeyReused: nothing was stored.
+   * @throws BrokerNotFound, BrokerOffline, BacklogFull, BrokerUpgradeRequired, IdempotencyKeyReused, and as
+   *   refusalOfProject: nothing was stored.
    *   DatabaseUnavailable: nothing was stored. OutcomeUnknown: it may have been.
    */
   async submit(draft: Draft): Promise<Accepted> {
@@ -128,7 +132,9 @@ export class Submission {
       ...draft,
       args: this.sealed.seal(draft.op, draft.id, draft.args),
     }));
-    const inserted = await this.repository.insert(sealed, this.replica.id, counted, run);
+    const quotas = this.quotas.estimates(drafts);
+    const inserted = await this.repository.insert(sealed, this.replica.id, counted, quotas, run);
+    if (quotas.projectIds.length > 0) this.quotas.took(drafts, inserted);
     this.depths.took(
       inserted.map(({ depth, seq }, index) => ({
         brokerId: drafts[index]?.brokerId ?? '',
@@ -214,6 +220,13 @@ function refusalOf(draft: Draft, inserted: Inserted | undefined): Error {
       return new BrokerOffline();
     case 'full':
       return new BacklogFull(inserted.depth ?? PENDING_MOST);
+    case 'project_unknown':
+    case 'project_archived':
+    case 'attachment_revoked':
+    case 'unattached':
+    case 'below_floor':
+    case 'over_quota':
+      return refusalOfProject(inserted.refusal, inserted);
     case null:
     case undefined:
       return new Error('a dispatch was not stored for a reason that is not known');

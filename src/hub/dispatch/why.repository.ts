@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
 import { LIVE_STATES } from './state.js';
 import type { Circumstances } from './why.js';
@@ -10,12 +11,12 @@ const WHY = statement(
   'read_circumstances',
   `
   with asked as materialized (
-    select id, seq, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
+    select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
            deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
            null::timestamptz as ended_at, null::jsonb as error
     from broker_dispatch where id = $1
     union all
-    select id, seq, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
+    select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
            deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
     from broker_dispatch_history where id = $1
   )
@@ -29,6 +30,8 @@ const WHY = statement(
          connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
          connection.window_size as "windowSize",
          replica.name as "holderName", replica.state as "holderState", replica.last_seen_at as "holderSeenAt",
+         project.name as "projectName", attachment.state as attachment,
+         attachment.changed_at as "attachmentChangedAt", project.id is not null and ${BELOW_FLOOR} as "isReadOnly",
          presence.state as presence, presence.last_seen_at as "brokerSeenAt",
          earlier.count as position, unacked.count as unacked,
          blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
@@ -38,6 +41,9 @@ const WHY = statement(
   left join broker_connection connection on connection.broker_id = asked.broker_id
   left join hub_replica replica on replica.id = connection.replica_id
   left join broker_presence presence on presence.broker_id = asked.broker_id
+  left join project on project.id = asked.project_id
+  left join broker_attachment attachment
+    on attachment.project_id = asked.project_id and attachment.broker_id = asked.broker_id
   cross join lateral (
     select count(*) from (
       select from broker_dispatch other

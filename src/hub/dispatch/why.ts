@@ -52,6 +52,11 @@ export type Circumstances = {
   releasedAt: Date | null;
   releaseReason: string | null;
   windowSize: number | null;
+  /** Of the project that it belongs to; null for none. It was judged by that when it was accepted, and is no more. */
+  projectName: string | null;
+  attachment: string | null;
+  attachmentChangedAt: Date | null;
+  isReadOnly: boolean;
   presence: string | null;
   brokerSeenAt: Date | null;
   position: number;

@@ -7,7 +7,7 @@ import type { Distribution } from './distribution.js';
 import { COUNTED, Tallies, TIMED, type Tally } from './tallies.js';
 
 /** A scrape waits no longer for the rows: without them it tells what it has. */
-const ROWS_WITHIN_MS = 2_000;
+export const ROWS_WITHIN_MS = 2_000;
 
 const COUNTERS: Readonly<Record<(typeof COUNTED)[number], [name: string, help: string]>> = {
   accepted: ['fairlead_dispatches_accepted_total', 'Dispatches whose acceptance this replica committed.'],
@@ -170,7 +170,8 @@ function samplesOf(name: string, labels: { op: string; lane: string }, distribut
   ];
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+/** undefined where the time is up first. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
   return Promise.race([work, late]).finally(() => clearTimeout(timer));

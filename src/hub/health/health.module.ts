@@ -5,6 +5,7 @@ import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { HealthController } from './health.controller.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
+import { ProjectMetrics } from './project-metrics.js';
 import { Health } from './health.js';
 import { Metrics } from './metrics.js';
 
@@ -17,7 +18,7 @@ import { Metrics } from './metrics.js';
 @Module({
   imports: [AuthModule, ClusterModule, DispatchModule, RegistryModule],
   controllers: [HealthController],
-  providers: [DispatchMetrics, Health, Metrics],
+  providers: [DispatchMetrics, ProjectMetrics, Health, Metrics],
   exports: [Health, Metrics],
 })
 export class HealthModule {}

@@ -6,12 +6,13 @@ import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Links } from '../registry/links.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
+import { ProjectMetrics } from './project-metrics.js';
 
 /** What this replica measures, for Prometheus. Gauges are read when they are asked for. */
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
-  private readonly readRows: () => Promise<void>;
+  private readonly readRows: (() => Promise<void>)[];
 
   constructor(
     replica: Replica,
@@ -20,9 +21,10 @@ export class Metrics {
     loops: Loops,
     dispatch: DispatchLife,
     dispatchMetrics: DispatchMetrics,
+    projectMetrics: ProjectMetrics,
   ) {
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
-    this.readRows = dispatchMetrics.register(this.registry);
+    this.readRows = [dispatchMetrics.register(this.registry), projectMetrics.register(this.registry)];
     this.gauge(
       'fairlead_brokers_connected',
       'Brokers whose connection this replica holds.',
@@ -44,7 +46,7 @@ export class Metrics {
 
   /** @returns the text to serve, and its media type */
   async scrape(): Promise<{ contentType: string; text: string }> {
-    await this.readRows();
+    await Promise.all(this.readRows.map((read) => read()));
     return { contentType: this.registry.contentType, text: await this.registry.metrics() };
   }
 

@@ -4,7 +4,8 @@
  * hub adds no delay, and a busy one makes its batches as large as its database is slow.
  */
 export class Group<I, O> {
-  private waiting: { item: I; resolve: (value: O | Promise<O>) => void; reject: (error: unknown) => void }[] = [];
+  private waiting: { item: I; resolve: (value: O | Promise<O>) => void; reject: (error: unknown) => void }[] =
+    [];
   private flight: Promise<void> | undefined;
 
   /**

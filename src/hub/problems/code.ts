@@ -53,6 +53,41 @@ export const PROBLEMS = {
     title: 'This broker cannot join',
     remedy: 'Choose another name with `--name`.',
   },
+  project_name_taken: {
+    status: 409,
+    title: 'Another project has this name',
+    remedy: 'Choose another name; that of an archived project is not given again.',
+  },
+  attachment_conflict: {
+    status: 409,
+    title: 'The broker is attached elsewhere, and is not shared',
+    remedy: 'Detach it there first, or use another broker.',
+  },
+  attachment_revoked: {
+    status: 409,
+    title: "The broker's attachment to this project was revoked, for ever",
+    remedy: 'Use another broker for this project.',
+  },
+  broker_not_attached: {
+    status: 409,
+    title: 'The broker is not attached to this project',
+    remedy: 'Attach it: `fairlead projects attach`; or use a broker that is: `fairlead projects brokers`.',
+  },
+  version_floor_exceeded: {
+    status: 409,
+    title: "The broker is older than the project's version floor, and is read-only there",
+    remedy: 'Upgrade the broker to `minBrokerVersion`, or use another; `fairlead projects why` tells more.',
+  },
+  project_archived: {
+    status: 409,
+    title: 'The project is archived',
+    remedy: 'Name another project, or none.',
+  },
+  version_floor_lowered: {
+    status: 409,
+    title: "A project's version floor only rises",
+    remedy: 'Name a version that is at least the floor, or make another project.',
+  },
   start_in_progress: {
     status: 409,
     title: 'The agent is starting or running already',
@@ -75,6 +110,11 @@ export const PROBLEMS = {
     title: 'The command cannot be done again as it is',
     remedy: 'Only an ended command that did not succeed can; ask an agent again through its own verb.',
   },
+  revision_stale: {
+    status: 412,
+    title: 'It was changed by somebody else meanwhile',
+    remedy: 'Read it again, and decide anew; `If-Match` takes the `ETag` of what was read.',
+  },
   request_too_large: {
     status: 413,
     title: 'The request is too large',
@@ -95,6 +135,11 @@ export const PROBLEMS = {
     title: 'There is no such op',
     remedy: 'Use one of the ops in docs/concepts.md.',
   },
+  too_many_recipients: {
+    status: 422,
+    title: 'The project has more agents than one message may go to',
+    remedy: 'Send it to groups of them: `POST /messages`.',
+  },
   args_invalid: {
     status: 422,
     title: 'The arguments do not fit the op',
@@ -114,6 +159,11 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many commands wait for this broker',
     remedy: 'Wait as `Retry-After` says, or see why they wait.',
+  },
+  quota_exceeded: {
+    status: 429,
+    title: 'The project has as many live commands as it may',
+    remedy: 'Wait as `Retry-After` says, see why they wait, or let an administrator raise the quota.',
   },
   internal: {
     status: 500,

@@ -1,6 +1,7 @@
-import { Column, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
 
 @Entity('broker')
+@Check('broker_version_is_whole', '(version_major is null) = (version_minor is null)')
 @Unique('broker_name_is_unique', ['name'])
 export class BrokerEntity {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'broker_is_known_by_id' })
@@ -25,6 +26,17 @@ export class BrokerEntity {
 
   @Column('text')
   software: string;
+
+  /** Read from `software`, as numbers, to be compared with version floors; null where none can be read. */
+  @Column('integer', { name: 'version_major', nullable: true })
+  versionMajor: number | null;
+
+  @Column('integer', { name: 'version_minor', nullable: true })
+  versionMinor: number | null;
+
+  /** Whether it may be attached to many projects at a time. */
+  @Column('boolean', { name: 'is_shared', default: false })
+  isShared: boolean;
 
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;

@@ -4,6 +4,7 @@ import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import type { PresenceState } from './presence-state.js';
 import { BrokerNameTaken } from './registry.errors.js';
+import type { Version } from './version-floor.js';
 
 /** A broker with its ownership and its presence, each as its own writer left it. */
 export type BrokerRow = {
@@ -12,6 +13,7 @@ export type BrokerRow = {
   labels: Record<string, string>;
   capabilities: string[] | null;
   software: string;
+  isShared: boolean;
   createdAt: Date;
   revokedAt: Date | null;
   replicaId: string | null;
@@ -30,18 +32,23 @@ export type BrokerRow = {
 const CREATE = statement(
   'create_broker',
   `
-  insert into broker (id, name, fingerprint, labels, given_labels, software)
-  values ($1, $2, $3, $4::jsonb || $5::jsonb, $5::jsonb, $6)
+  insert into broker (id, name, fingerprint, labels, given_labels, software, version_major, version_minor, is_shared)
+  values ($1, $2, $3, $4::jsonb || $5::jsonb, $5::jsonb, $6, $7, $8, $9)
   `,
 );
 
-const COLUMNS = `
-  select broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+/** All three axes of a broker, of the tables `broker`, `connection` and `presence`. */
+export const BROKER_COLUMNS = `
+         broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+         broker.is_shared as "isShared",
          broker.created_at as "createdAt", broker.revoked_at as "revokedAt",
          connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
          connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
          presence.state as presence, presence.load, presence.running,
-         presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt"
+         presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt"`;
+
+const SELECT = `
+  select ${BROKER_COLUMNS}
   from broker
   left join broker_connection connection on connection.broker_id = broker.id
   left join broker_presence presence on presence.broker_id = broker.id
@@ -49,10 +56,10 @@ const COLUMNS = `
 
 const LIST = statement(
   'list_brokers',
-  `${COLUMNS}  where $1::uuid is null or broker.id < $1 order by broker.id desc limit $2`,
+  `${SELECT}  where $1::uuid is null or broker.id < $1 order by broker.id desc limit $2`,
 );
 
-const GET = statement('get_broker', `${COLUMNS}  where broker.id = $1`);
+const GET = statement('get_broker', `${SELECT}  where broker.id = $1`);
 
 const ID_OF_NAME = statement('find_broker_by_name', `select id from broker where name = $1`);
 
@@ -71,9 +78,11 @@ export class BrokerRepository {
       labels: Record<string, string>;
       givenLabels: Record<string, string>;
       software: string;
+      version: Version | null;
+      isShared: boolean;
     },
   ): Promise<void> {
-    const { id, name, fingerprint, labels, givenLabels, software } = broker;
+    const { id, name, fingerprint, labels, givenLabels, software, version, isShared } = broker;
     try {
       await run(CREATE, [
         id,
@@ -82,6 +91,9 @@ export class BrokerRepository {
         JSON.stringify(labels),
         JSON.stringify(givenLabels),
         software,
+        version?.major ?? null,
+        version?.minor ?? null,
+        isShared,
       ]);
     } catch (error) {
       if (violatedUnique(error) === 'broker_name_is_unique') throw new BrokerNameTaken();

@@ -10,6 +10,7 @@ import { Database } from '../database/database.js';
 import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
 import { BrokerRepository, type BrokerRow } from './broker.repository.js';
+import { versionOfSoftware } from './version-floor.js';
 
 export type Joining = {
   token: string;
@@ -49,8 +50,18 @@ export class Brokers {
   async join({ token, publicKey, name, fingerprint, software, labels }: Joining): Promise<Joined> {
     const brokerId = uuidv7();
     await this.database.transaction(async (run) => {
-      const { labels: givenLabels } = await this.joinTokens.take(run, token);
-      await this.repository.create(run, { id: brokerId, name, fingerprint, labels, givenLabels, software });
+      const { labels: givenLabels, isShared } = await this.joinTokens.take(run, token);
+      const version = versionOfSoftware(software);
+      await this.repository.create(run, {
+        id: brokerId,
+        name,
+        fingerprint,
+        labels,
+        givenLabels,
+        software,
+        version,
+        isShared,
+      });
       await this.keys.store(run, brokerId, publicKey);
     });
     const { token: accessToken, expiresInS } = await this.accessTokens.mint(

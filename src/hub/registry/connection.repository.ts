@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { Hello } from '../../protocol/frame.js';
+import type { AttachmentNotice, Hello } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { Database } from '../database/database.js';
 import { storable } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
+import { BELOW_FLOOR } from './below-floor.columns.js';
+import { versionOfSoftware } from './version-floor.js';
 
 export type Ownership = {
   brokerId: string;
@@ -16,6 +19,7 @@ export type Connected = {
   epoch: number | null;
   revoked: boolean;
   former: { replicaId: string; bootId: string } | null;
+  attachments: AttachmentNotice[];
 };
 
 // Claims share this lock and a connect holds it alone: the lock's queue is fair, so that a stream of claims cannot
@@ -25,6 +29,8 @@ const TAKE_TURN = statement(
   `select pg_advisory_xact_lock(hashtextextended($1::text, 1))`,
 );
 
+// What the broker can do is told in its hello, so its attachments are on from here: but for those that were detached,
+// and one whose slot was taken meanwhile.
 const CONNECT = statement(
   'connect_broker',
   `
@@ -36,9 +42,10 @@ const CONNECT = statement(
   ),
   described as (
     update broker
-    set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9
+    set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
+        version_major = $11::integer, version_minor = $12::integer
     where id = $1 and revoked_at is null and exists (select from admitting)
-    returning id
+    returning id, version_major, version_minor
   ),
   connected as (
     insert into broker_connection as held
@@ -57,11 +64,34 @@ const CONNECT = statement(
         released_at = null,
         release_reason = null
     returning epoch
+  ),
+  attached as (
+    update broker_attachment attachment
+    set state = $13,
+        changed_at = case when attachment.state = $13 then attachment.changed_at else now() end
+    from described
+    where attachment.broker_id = described.id
+      and attachment.detached_at is null and attachment.state <> 'revoked'
+      and not (attachment.is_exclusive and attachment.state = 'offline' and exists (
+        select from broker_attachment other
+        where other.broker_id = described.id and other.is_exclusive
+          and other.state in ('registering', 'online', 'degraded')
+      ))
+    returning attachment.project_id, attachment.state
+  ),
+  told as (
+    select attached.project_id as project, project.name, attached.state, ${BELOW_FLOOR} as "readOnly"
+    from attached
+    join project on project.id = attached.project_id
+    cross join described broker
+    order by attached.project_id
+    limit $14
   )
   select (select epoch from connected) as epoch,
          exists (select from broker where id = $1 and revoked_at is not null) as revoked,
          (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
-          from former where replica_id is not null) as former
+          from former where replica_id is not null) as former,
+         (select coalesce(json_agg(told), '[]') from told) as attachments
   `,
 );
 
@@ -102,7 +132,8 @@ export class ConnectionRepository {
    * itself. Committed when it resolves.
    */
   async connect(replicaId: string, brokerId: string, connectionId: string, hello: Hello): Promise<Connected> {
-    const { lastEpoch, bootId, journalId, labels, capabilities, software, window } = hello;
+    const { lastEpoch, bootId, journalId, labels, capabilities, software, window, health } = hello;
+    const version = versionOfSoftware(software);
     const rows = await this.database.transaction(async (run) => {
       await run(TAKE_TURN, [brokerId]);
       return run<Connected>(CONNECT, [
@@ -116,9 +147,13 @@ export class ConnectionRepository {
         JSON.stringify(capabilities),
         software,
         window,
+        version?.major ?? null,
+        version?.minor ?? null,
+        health,
+        LIMITS.batch,
       ]);
     });
-    return rows[0] ?? { epoch: null, revoked: false, former: null };
+    return rows[0] ?? { epoch: null, revoked: false, former: null, attachments: [] };
   }
 
   /** Lets go of connections that are still held by this replica under these epochs; all others stay as they are. */

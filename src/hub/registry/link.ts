@@ -1,5 +1,5 @@
 import type { CloseReason } from '../../protocol/close-code.js';
-import type { HubFrame, ReportedHealth } from '../../protocol/frame.js';
+import type { AttachmentNotice, HubFrame, ReportedHealth } from '../../protocol/frame.js';
 import type { ControlSocket } from './control-socket.js';
 
 export type LinkFacts = {
@@ -12,6 +12,8 @@ export type LinkFacts = {
   window: number;
   capabilities: readonly string[];
   health: ReportedHealth;
+  /** As they were told in the welcome. */
+  attachments: readonly AttachmentNotice[];
 };
 
 /** A broker's welcomed connection to this replica, under its epoch. */

@@ -66,7 +66,7 @@ export class Ownership {
     const connectionId = uuidv7();
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
-    const { epoch, revoked, former } = await this.repository.connect(
+    const { epoch, revoked, former, attachments } = await this.repository.connect(
       this.replica.id,
       brokerId,
       connectionId,
@@ -75,7 +75,17 @@ export class Ownership {
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
     const { bootId, journalId, window, capabilities, health } = hello;
-    const facts = { connectionId, brokerId, epoch, bootId, journalId, window, capabilities, health };
+    const facts = {
+      connectionId,
+      brokerId,
+      epoch,
+      bootId,
+      journalId,
+      window,
+      capabilities,
+      health,
+      attachments,
+    };
     const link = new Link(socket, facts);
     if (former !== null && former.replicaId !== this.replica.id) {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
@@ -105,6 +115,7 @@ export class Ownership {
       hubVersion: SOFTWARE,
       hubTime: this.clock.now().toISOString(),
       alternatives,
+      attachments,
     });
     this.log.log({ brokerId, epoch, connectionId }, 'a broker connected');
     this.links.open(link);

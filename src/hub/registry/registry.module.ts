@@ -2,6 +2,11 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { ClusterModule } from '../cluster/cluster.module.js';
 import { Admission } from './admission.js';
+import { AttachmentController } from './attachment.controller.js';
+import { AttachmentLease } from './attachment-lease.js';
+import { AttachmentNews } from './attachment-news.js';
+import { AttachmentRepository } from './attachment.repository.js';
+import { Attachments } from './attachments.js';
 import { BrokerController } from './broker.controller.js';
 import { BrokerRepository } from './broker.repository.js';
 import { Brokers } from './brokers.js';
@@ -9,22 +14,47 @@ import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
 import { Links } from './links.js';
 import { Ownership } from './ownership.js';
+import { ProjectController } from './project.controller.js';
+import { ProjectRepository } from './project.repository.js';
+import { Projects } from './projects.js';
 
 /**
- * Which brokers exist, and which replica owns each one's connection.
+ * Which brokers exist, which replica owns each one's connection, and which projects admit them.
  *
  *     (nobody) --hello, epoch n+1--> owned by a replica --goodbye, end of link, death of the replica--> (nobody)
  *                                         \--hello elsewhere, epoch n+1--> owned by another
  *
+ *     (none) --attach--> registering --hello--> online <--> degraded --lease over--> offline --hello--> online
+ *               \--attach, linked--^              \--detach--> offline, which only an attach ends
+ *     any --revoke--> revoked, for ever
+ *
  * Guarantees: an epoch is taken in a committed row before the broker is welcomed, and only grows. The newest
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
- * A link that carries no work any more is closed with a reason. It may lose the moment at which a connection
- * ended, where the replica died with it: then the release bears the time at which that was noticed.
+ * A link that carries no work any more is closed with a reason. A broker that is not shared is attached to one project
+ * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
+ * Read-only is derived from version and floor whenever it is asked for, and a floor only rises.
+ *
+ * It may lose the moment at which a connection ended, where the replica died with it: then the release bears the time
+ * at which that was noticed. It may lose the hint that an attachment has changed: the broker learns it with the next.
  */
 @Module({
   imports: [AuthModule, ClusterModule],
-  controllers: [BrokerController],
-  providers: [Admission, BrokerRepository, Brokers, ConnectionRepository, ControlGateway, Links, Ownership],
-  exports: [Admission, Brokers, Links, Ownership],
+  controllers: [AttachmentController, BrokerController, ProjectController],
+  providers: [
+    Admission,
+    AttachmentLease,
+    AttachmentNews,
+    AttachmentRepository,
+    Attachments,
+    BrokerRepository,
+    Brokers,
+    ConnectionRepository,
+    ControlGateway,
+    Links,
+    Ownership,
+    ProjectRepository,
+    Projects,
+  ],
+  exports: [Admission, AttachmentLease, AttachmentNews, Attachments, Brokers, Links, Ownership, Projects],
 })
 export class RegistryModule {}

@@ -122,6 +122,7 @@ export class ScriptedHub {
       hubVersion: 'scripted/1',
       hubTime: new Date().toISOString(),
       alternatives: [],
+      attachments: [],
       ...this.welcome,
     };
   }

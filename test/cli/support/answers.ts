@@ -13,6 +13,7 @@ export function anAgent(given: Partial<AgentDto> = {}): AgentDto {
   return {
     id: AGENT_ID,
     name: 'web',
+    project: null,
     broker: BROKER,
     runtime: 'process',
     spec: {
@@ -53,6 +54,7 @@ export function aDispatch(given: Partial<DispatchDto> = {}): DispatchEnvelopeDto
     op: 'agent.start',
     state,
     lane: 'normal',
+    project: null,
     broker: BROKER,
     agent: AGENT_ID,
     orderingKey: AGENT_ID,

@@ -226,6 +226,15 @@ export class CreateAgentDto {
   @Length(1, 64)
   broker: string;
 
+  @ApiPropertyOptional({
+    description:
+      'The project that it belongs to, by id or name: the broker must be attached to it. Default: none.',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 64)
+  project?: string;
+
   @ApiProperty({ type: SpecDto })
   @ValidateNested()
   @Type(() => SpecDto)
@@ -239,6 +248,9 @@ export class AgentDto {
 
   @ApiProperty()
   name: string;
+
+  @ApiProperty({ type: Object, nullable: true, description: 'The project: id and name; null for none.' })
+  project: { id: string; name: string | null } | null;
 
   @ApiProperty({ type: Object, description: 'The broker: id and name.' })
   broker: { id: string; name: string | null };
@@ -289,9 +301,10 @@ export class AgentDto {
   updatedAt: string;
 
   static of(row: AgentRow): AgentDto {
-    const { brokerId, brokerName, createdAt, updatedAt, ...rest } = row;
+    const { projectId, projectName, brokerId, brokerName, createdAt, updatedAt, ...rest } = row;
     return {
       ...rest,
+      project: projectId === null ? null : { id: projectId, name: projectName },
       broker: { id: brokerId, name: brokerName },
       createdAt: createdAt.toISOString(),
       updatedAt: updatedAt.toISOString(),
@@ -313,6 +326,12 @@ export class ListAgentsQuery extends PageQuery {
   @IsString()
   @Length(1, 64)
   broker?: string;
+
+  @ApiPropertyOptional({ description: 'A project by id or name.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 64)
+  project?: string;
 }
 
 export class LogsQuery {

@@ -12,8 +12,10 @@ import type { BrokerError } from '../../../protocol/frame.js';
 import { LIMITS } from '../../../protocol/limits.js';
 import type { Message, OpBody, Sender } from '../../../protocol/op.js';
 import { storable } from '../../database/jsonb.js';
+import type { BatchOutcome } from '../../dispatch/batches.js';
 import { BatchOutcomeDto } from '../../dispatch/dto/batch.dto.js';
 import { CreateDispatchDto } from '../../dispatch/dto/dispatch.dto.js';
+import { toOutcomeDto } from '../../dispatch/dto/outcome.js';
 import type { DispatchRecord } from '../../dispatch/record.js';
 import { hasEnded } from '../../dispatch/state.js';
 
@@ -41,12 +43,15 @@ export class SendMessagesDto extends SendMessageDto {
 }
 
 export class MessageOutcomeDto extends BatchOutcomeDto {
-  @ApiProperty({ description: 'The agent, as it was asked for.' })
+  @ApiProperty({ description: 'The agent, as it was asked for; of a project by its name.' })
   agent: string;
 }
 
 export class MessagesSentDto {
-  @ApiProperty({ type: [MessageOutcomeDto], description: 'One for each agent, in the order of the request.' })
+  @ApiProperty({
+    type: [MessageOutcomeDto],
+    description: 'One for each agent, in the order of the request; of a project the oldest agent first.',
+  })
   items: MessageOutcomeDto[];
 
   @ApiProperty({ type: 'integer' })
@@ -54,6 +59,12 @@ export class MessagesSentDto {
 
   @ApiProperty({ type: 'integer' })
   refused: number;
+
+  static of(outcomes: readonly { agent: string; outcome: BatchOutcome }[]): MessagesSentDto {
+    const items = outcomes.map(({ agent, outcome }) => ({ agent, ...toOutcomeDto(outcome) }));
+    const accepted = items.filter(({ dispatch }) => dispatch !== null).length;
+    return { items, accepted, refused: items.length - accepted };
+  }
 }
 
 export class ReceiptDto {
@@ -111,6 +122,23 @@ export class MessageDto {
 export class MessagePageDto {
   @ApiProperty({ type: [MessageDto] })
   items: MessageDto[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor: string | null;
+}
+
+export class ProjectMessageDto extends MessageDto {
+  @ApiProperty({ type: String, format: 'uuid', description: 'The agent that it is for.' })
+  agent: string;
+
+  static ofProject(record: DispatchRecord): ProjectMessageDto {
+    return { ...MessageDto.of(record), agent: record.agentId ?? '' };
+  }
+}
+
+export class ProjectMessagePageDto {
+  @ApiProperty({ type: [ProjectMessageDto] })
+  items: ProjectMessageDto[];
 
   @ApiProperty({ type: String, nullable: true })
   nextCursor: string | null;

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, Max, Min } from 'class-validator';
+import { IsBoolean, IsInt, Max, Min } from 'class-validator';
 import type { JoinTokenRow } from '../join-token.repository.js';
 import { IsLabels } from './labels.js';
 import { Omittable } from './omittable.js';
@@ -29,6 +29,14 @@ export class CreateJoinTokenDto {
   @Omittable()
   @IsLabels()
   labels: Record<string, string> = {};
+
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Whether the brokers that join with it may be attached to many projects at a time.',
+  })
+  @Omittable()
+  @IsBoolean()
+  shared = false;
 }
 
 export class JoinTokenDto {
@@ -46,6 +54,9 @@ export class JoinTokenDto {
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   labels: Record<string, string>;
+
+  @ApiProperty({ description: 'Whether its brokers may be attached to many projects at a time.' })
+  shared: boolean;
 
   @ApiProperty({ format: 'uuid', description: 'The user who made it.' })
   createdBy: string;
@@ -67,6 +78,7 @@ export class JoinTokenDto {
       seats,
       taken,
       labels,
+      shared: row.isShared,
       createdBy,
       createdAt: row.createdAt.toISOString(),
       expiresAt: row.expiresAt.toISOString(),

@@ -45,6 +45,15 @@ export class CreateDispatchDto {
 
   @ApiProperty({
     required: false,
+    description: 'A project by id or name, by whose rules it is judged: the broker must be attached to it.',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 64)
+  project?: string;
+
+  @ApiProperty({
+    required: false,
     type: String,
     nullable: true,
     description:
@@ -146,6 +155,9 @@ export class DispatchDto {
   @ApiProperty({ enum: LANES })
   lane: Lane;
 
+  @ApiProperty({ type: String, nullable: true, format: 'uuid', description: 'null for none.' })
+  project: string | null;
+
   @ApiProperty({ type: Object, description: 'The broker: id and name.' })
   broker: { id: string; name: string | null };
 
@@ -244,6 +256,12 @@ export class ListDispatchesDto extends PageQuery {
   @IsString()
   @Length(1, 64)
   broker?: string;
+
+  @ApiProperty({ required: false, description: 'A project by id or name.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 64)
+  project?: string;
 
   @ApiProperty({ required: false, format: 'uuid' })
   @IsOptional()

@@ -15,6 +15,7 @@ export function toDispatchDto(record: DispatchRecord): DispatchDto {
     op: record.op,
     state: record.state,
     lane: record.lane,
+    project: record.projectId,
     broker: { id: record.brokerId, name: record.brokerName },
     agent: record.agentId,
     orderingKey: record.orderingKey,

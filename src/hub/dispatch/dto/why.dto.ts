@@ -93,13 +93,18 @@ export class WhyDto {
   }
 }
 
-function factsOf(about: Circumstances): FactDto[] {
-  const fact = (name: string, value: string | number | null, at: Date | null): FactDto => ({
+/** @param now the database's time */
+export function factAt(now: Date) {
+  return (name: string, value: string | number | null, at: Date | null): FactDto => ({
     name,
     value: value === null ? null : String(value),
     at: at?.toISOString() ?? null,
-    ageS: at === null ? null : Math.round((about.now.getTime() - at.getTime()) / 100) / 10,
+    ageS: at === null ? null : Math.round((now.getTime() - at.getTime()) / 100) / 10,
   });
+}
+
+function factsOf(about: Circumstances): FactDto[] {
+  const fact = factAt(about.now);
   return [
     fact('accepted', null, about.createdAt),
     fact('deadline', null, about.deadlineAt),
@@ -108,6 +113,12 @@ function factsOf(about: Circumstances): FactDto[] {
     fact('contract', about.contract, null),
     fact('connection', about.holderId === null ? 'none' : 'held', about.heldSince),
     fact('connection let go of', about.releaseReason, about.releasedAt),
+    fact('project', about.projectName, null),
+    fact(
+      'attachment',
+      about.isReadOnly ? `${about.attachment ?? 'none'}, read-only` : about.attachment,
+      about.attachmentChangedAt,
+    ),
     fact('presence', about.presence, about.brokerSeenAt),
     fact('replica', about.holderState, about.holderSeenAt),
     fact(

@@ -114,6 +114,9 @@ export class BrokerDto {
   @ApiProperty()
   software: string;
 
+  @ApiProperty({ description: 'Whether it may be attached to many projects at a time.' })
+  shared: boolean;
+
   @ApiProperty({ format: 'date-time' })
   createdAt: string;
 
@@ -139,6 +142,7 @@ export class BrokerDto {
       labels,
       capabilities,
       software,
+      shared: row.isShared,
       createdAt: row.createdAt.toISOString(),
       ownership: ownershipOf(row),
       presence: presenceOf(row),

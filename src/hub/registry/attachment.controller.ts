@@ -1,0 +1,103 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Caller, Person } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
+import { readPage } from '../http/page.js';
+import { Attachments } from './attachments.js';
+import { Brokers } from './brokers.js';
+import { AttachDto, AttachmentDto, AttachmentPageDto, ListAttachmentsQuery } from './dto/attachment.dto.js';
+import { RosterBrokerDto, RosterPageDto, RosterQuery } from './dto/roster.dto.js';
+import { Projects } from './projects.js';
+
+@ApiTags('projects')
+@Controller('api/v1')
+export class AttachmentController {
+  constructor(
+    private readonly attachments: Attachments,
+    private readonly projects: Projects,
+    private readonly brokers: Brokers,
+  ) {}
+
+  @Post('projects/:project/attachments')
+  @Person('admin')
+  @HttpCode(200)
+  @ApiOkResponse({ type: AttachmentDto, description: 'It is attached, by this request or since before.' })
+  async attach(
+    @Param('project') project: string,
+    @Caller() { userId }: Principal,
+    @Body() { broker }: AttachDto,
+  ): Promise<AttachmentDto> {
+    return AttachmentDto.of(await this.attachments.attach(project, broker, userId));
+  }
+
+  @Get('projects/:project/attachments')
+  @Person()
+  @ApiOkResponse({ type: AttachmentPageDto })
+  async list(
+    @Param('project') project: string,
+    @Query() query: ListAttachmentsQuery,
+  ): Promise<AttachmentPageDto> {
+    const { id } = await this.projects.get(project);
+    return this.page(query, { projectId: id, brokerId: null });
+  }
+
+  @Get('brokers/:broker/attachments')
+  @Person()
+  @ApiOkResponse({ type: AttachmentPageDto })
+  async listOfBroker(
+    @Param('broker') broker: string,
+    @Query() query: ListAttachmentsQuery,
+  ): Promise<AttachmentPageDto> {
+    const { id } = await this.brokers.get(broker);
+    return this.page(query, { projectId: null, brokerId: id });
+  }
+
+  @Get('projects/:project/brokers')
+  @Person()
+  @ApiOkResponse({ type: RosterPageDto, description: 'Brokers that are attached, or were, newest first.' })
+  async roster(@Param('project') project: string, @Query() query: RosterQuery): Promise<RosterPageDto> {
+    const { id } = await this.projects.get(project);
+    const { state = null, presence = null } = query;
+    const filter = { state, presence, labels: RosterQuery.labelsOf(query) };
+    const listName = `roster ${id} ${JSON.stringify(filter)}`;
+    const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
+      this.attachments.roster(id, { ...filter, before, limit }),
+    );
+    return { items: rows.map((row) => RosterBrokerDto.ofRoster(row)), nextCursor };
+  }
+
+  @Get('projects/:project/attachments/:broker')
+  @Person()
+  @ApiOkResponse({ type: AttachmentDto })
+  async get(@Param('project') project: string, @Param('broker') broker: string): Promise<AttachmentDto> {
+    return AttachmentDto.of(await this.attachments.get(project, broker));
+  }
+
+  @Delete('projects/:project/attachments/:broker')
+  @Person('admin')
+  @HttpCode(204)
+  @ApiNoContentResponse({ description: 'It is detached, by this request or since before.' })
+  async detach(@Param('project') project: string, @Param('broker') broker: string): Promise<void> {
+    await this.attachments.detach(project, broker);
+  }
+
+  @Post('projects/:project/attachments/:broker/revoke')
+  @Person('admin')
+  @HttpCode(200)
+  @ApiOkResponse({ type: AttachmentDto })
+  async revoke(@Param('project') project: string, @Param('broker') broker: string): Promise<AttachmentDto> {
+    return AttachmentDto.of(await this.attachments.revoke(project, broker));
+  }
+
+  private async page(
+    query: ListAttachmentsQuery,
+    of: { projectId: string | null; brokerId: string | null },
+  ): Promise<AttachmentPageDto> {
+    const { state = null } = query;
+    const listName = `attachments ${JSON.stringify({ ...of, state })}`;
+    const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
+      this.attachments.list({ ...of, state, before, limit }),
+    );
+    return { items: rows.map((row) => AttachmentDto.of(row)), nextCursor };
+  }
+}

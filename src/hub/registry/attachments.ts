@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { NotFound } from '../problems/coded.error.js';
+import { AttachmentNews } from './attachment-news.js';
+import { AttachmentConflict, AttachmentRevoked } from './attachment.errors.js';
+import {
+  AttachmentRepository,
+  type AttachmentRow,
+  type RosterFilter,
+  type RosterRow,
+} from './attachment.repository.js';
+import type { AttachmentState } from './attachment-state.js';
+import { Brokers } from './brokers.js';
+import { ProjectArchived } from './project.errors.js';
+import { Projects } from './projects.js';
+
+const TRIES = 5;
+
+/** Which brokers are let into which projects. */
+@Injectable()
+export class Attachments {
+  constructor(
+    private readonly repository: AttachmentRepository,
+    private readonly projects: Projects,
+    private readonly brokers: Brokers,
+    private readonly news: AttachmentNews,
+  ) {}
+
+  /**
+   * Lets a broker into a project. One that is in already stays as it is.
+   *
+   * @throws NotFound, ProjectArchived, AttachmentConflict, AttachmentRevoked: nothing was changed
+   */
+  async attach(project: string, broker: string, attachedBy: string): Promise<AttachmentRow> {
+    const { projectId, brokerId } = await this.idsOf(project, broker);
+    for (let tries = 1; tries <= TRIES; tries += 1) {
+      this.news.tell(await this.repository.attach(uuidv7(), projectId, brokerId, attachedBy));
+      const { archivedAt } = await this.projects.get(projectId);
+      if (archivedAt !== null) throw new ProjectArchived();
+      const { revokedAt } = await this.brokers.get(brokerId);
+      if (revokedAt !== null) throw new NotFound('broker');
+      const row = await this.repository.get(projectId, brokerId);
+      if (row?.state === 'revoked') throw new AttachmentRevoked();
+      if (row !== undefined && row.detachedAt === null) return row;
+      // Somebody detached it meanwhile.
+    }
+    throw new AttachmentConflict();
+  }
+
+  /** Safe to repeat. @throws NotFound where it was never attached */
+  async detach(project: string, broker: string): Promise<void> {
+    const { projectId, brokerId } = await this.idsOf(project, broker);
+    this.news.tell(await this.repository.detach(projectId, brokerId));
+    await this.row(projectId, brokerId);
+  }
+
+  /** For ever. Safe to repeat. @throws NotFound where it was never attached */
+  async revoke(project: string, broker: string): Promise<AttachmentRow> {
+    const { projectId, brokerId } = await this.idsOf(project, broker);
+    this.news.tell(await this.repository.revoke(projectId, brokerId));
+    return this.row(projectId, brokerId);
+  }
+
+  /** @throws NotFound */
+  async get(project: string, broker: string): Promise<AttachmentRow> {
+    const { projectId, brokerId } = await this.idsOf(project, broker);
+    return this.row(projectId, brokerId);
+  }
+
+  /** Newest first. */
+  async list(filter: {
+    before: string | null;
+    projectId: string | null;
+    brokerId: string | null;
+    state: AttachmentState | null;
+    limit: number;
+  }): Promise<AttachmentRow[]> {
+    return this.repository.list(filter);
+  }
+
+  /** The brokers of a project that are attached to it, or were. */
+  async roster(projectId: string, filter: RosterFilter): Promise<RosterRow[]> {
+    return this.repository.roster(projectId, filter);
+  }
+
+  private async row(projectId: string, brokerId: string): Promise<AttachmentRow> {
+    const row = await this.repository.get(projectId, brokerId);
+    if (row === undefined) throw new NotFound('attachment');
+    return row;
+  }
+
+  private async idsOf(project: string, broker: string): Promise<{ projectId: string; brokerId: string }> {
+    const { id: projectId } = await this.projects.get(project);
+    const { id: brokerId } = await this.brokers.get(broker);
+    return { projectId, brokerId };
+  }
+}

@@ -1,0 +1,85 @@
+import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Caller, Person } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
+import { etagOf, IfMatch } from '../http/if-match.js';
+import { readPage } from '../http/page.js';
+import {
+  CreateProjectDto,
+  floorOf,
+  ListProjectsQuery,
+  ProjectDto,
+  ProjectPageDto,
+  UpdateProjectDto,
+} from './dto/project.dto.js';
+import type { ProjectRow } from './project.repository.js';
+import { Projects } from './projects.js';
+
+@ApiTags('projects')
+@Controller('api/v1/projects')
+export class ProjectController {
+  constructor(private readonly projects: Projects) {}
+
+  @Post()
+  @Person('admin')
+  @ApiCreatedResponse({ type: ProjectDto })
+  async create(
+    @Caller() { userId }: Principal,
+    @Body() { name, minBrokerVersion, maxPending }: CreateProjectDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ProjectDto> {
+    const project = { name, floor: floorOf(minBrokerVersion), maxPending, createdBy: userId };
+    return tagged(reply, await this.projects.create(project));
+  }
+
+  @Get()
+  @Person()
+  @ApiOkResponse({ type: ProjectPageDto })
+  async list(@Query() query: ListProjectsQuery): Promise<ProjectPageDto> {
+    const { archived } = query;
+    const { rows, nextCursor } = await readPage(`projects ${archived}`, query, (before, limit) =>
+      this.projects.list(before, limit, archived),
+    );
+    return { items: rows.map((row) => ProjectDto.of(row)), nextCursor };
+  }
+
+  @Get(':project')
+  @Person()
+  @ApiOkResponse({ type: ProjectDto })
+  async get(
+    @Param('project') project: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ProjectDto> {
+    return tagged(reply, await this.projects.get(project));
+  }
+
+  @Patch(':project')
+  @Person('admin')
+  @ApiHeader({ name: 'If-Match', required: false, description: 'The `ETag` of what was read.' })
+  @ApiOkResponse({ type: ProjectDto })
+  async update(
+    @Param('project') project: string,
+    @IfMatch() revision: number | null,
+    @Body() body: UpdateProjectDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ProjectDto> {
+    return tagged(reply, await this.projects.update(project, revision, UpdateProjectDto.toChange(body)));
+  }
+
+  @Post(':project/archive')
+  @Person('admin')
+  @HttpCode(200)
+  @ApiOkResponse({ type: ProjectDto })
+  async archive(
+    @Param('project') project: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ProjectDto> {
+    return tagged(reply, await this.projects.archive(project));
+  }
+}
+
+function tagged(reply: FastifyReply, row: ProjectRow): ProjectDto {
+  void reply.header('etag', etagOf(row));
+  return ProjectDto.of(row);
+}

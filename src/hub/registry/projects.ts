@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { isUuid } from '../../protocol/read.js';
+import type { Run } from '../database/database.js';
+import { NAME } from '../http/name.js';
+import { NotFound } from '../problems/coded.error.js';
+import { AttachmentNews } from './attachment-news.js';
+import { AttachmentRevoked, BrokerNotAttached } from './attachment.errors.js';
+import { AttachmentRepository } from './attachment.repository.js';
+import { ProjectArchived, RevisionStale, VersionFloorLowered } from './project.errors.js';
+import { ProjectRepository, type ProjectChange, type ProjectRow } from './project.repository.js';
+import { compareVersions, type Version } from './version-floor.js';
+
+/** Live commands that a project may have where nobody says otherwise, and the most that it may be given. */
+export const MAX_PENDING = { default: 10_000, most: 100_000 } as const;
+
+/** The scopes of tenancy: what brokers are attached to, and what agents and commands belong to. */
+@Injectable()
+export class Projects {
+  constructor(
+    private readonly repository: ProjectRepository,
+    private readonly attachments: AttachmentRepository,
+    private readonly news: AttachmentNews,
+  ) {}
+
+  /** @throws ProjectNameTaken */
+  async create(project: {
+    name: string;
+    floor: Version | null;
+    maxPending: number;
+    createdBy: string;
+  }): Promise<ProjectRow> {
+    return this.repository.create({ id: uuidv7(), ...project });
+  }
+
+  /** Newest first, those made before the given one. */
+  async list(before: string | null, limit: number, withArchived: boolean): Promise<ProjectRow[]> {
+    return this.repository.list(before, limit, withArchived);
+  }
+
+  /** @throws NotFound */
+  async get(idOrName: string): Promise<ProjectRow> {
+    const row = await this.repository.get(await this.idOf(idOrName));
+    if (row === undefined) throw new NotFound('project');
+    return row;
+  }
+
+  /** The id of a project that is named by it, or by its name. @throws NotFound for a name that none has */
+  async idOf(idOrName: string): Promise<string> {
+    if (isUuid(idOrName)) return idOrName;
+    const id = NAME.test(idOrName) ? await this.repository.idOfName(idOrName) : undefined;
+    if (id === undefined) throw new NotFound('project');
+    return id;
+  }
+
+  /**
+   * Holds a project and a broker's attachment to it until the end of the transaction.
+   *
+   * @returns the project's id
+   * @throws NotFound, ProjectArchived, AttachmentRevoked, BrokerNotAttached
+   */
+  async admit(run: Run, idOrName: string, brokerId: string): Promise<string> {
+    const id = await this.idOf(idOrName);
+    const project = await this.repository.hold(run, id);
+    if (project === undefined) throw new NotFound('project');
+    if (project.archivedAt !== null) throw new ProjectArchived();
+    const attachment = await this.attachments.hold(run, id, brokerId);
+    if (attachment?.state === 'revoked') throw new AttachmentRevoked();
+    if (attachment === undefined || attachment.detachedAt !== null) throw new BrokerNotAttached();
+    return id;
+  }
+
+  /**
+   * Changes settings.
+   *
+   * @param revision the one that the caller has read; null where any will do
+   * @throws NotFound, ProjectArchived, RevisionStale, VersionFloorLowered: nothing was changed
+   */
+  async update(idOrName: string, revision: number | null, change: ProjectChange): Promise<ProjectRow> {
+    const id = await this.idOf(idOrName);
+    for (;;) {
+      const changed = await this.repository.update(id, revision, change);
+      if (changed !== undefined) {
+        if (change.floor !== undefined) this.news.tell(...(await this.attachments.ownersIn(id)));
+        return changed;
+      }
+      const { archivedAt, revision: stored, floor } = await this.get(id);
+      if (archivedAt !== null) throw new ProjectArchived();
+      if (revision !== null && revision !== stored) throw new RevisionStale(stored);
+      if (floor !== null && change.floor !== undefined && isLower(change.floor, floor))
+        throw new VersionFloorLowered(floor);
+      // What was in the way is gone since: it is judged anew.
+    }
+  }
+
+  /** Lets its brokers go, and takes no work and no brokers any more. Safe to repeat. @throws NotFound */
+  async archive(idOrName: string): Promise<ProjectRow> {
+    const id = await this.idOf(idOrName);
+    this.news.tell(...(await this.repository.archive(id)));
+    return this.get(id);
+  }
+}
+
+function isLower(floor: Version | null, than: Version): boolean {
+  return floor === null || compareVersions(floor, than) < 0;
+}
