@@ -121,6 +121,7 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
       create table broker_dispatch_floor (
         broker_id uuid not null,
         seq bigint not null,
+        ready_epoch bigint,
         stored_at timestamptz not null default now(),
         constraint broker_dispatch_floor_is_one_a_broker primary key (broker_id)
       ) with (fillfactor = 50)`);

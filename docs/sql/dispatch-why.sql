@@ -19,7 +19,7 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
        broker.name as "brokerName", broker.revoked_at as "revokedAt", broker.capabilities,
        connection.replica_id as "holderId", connection.epoch, connection.since as "heldSince",
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
-       connection.window_size as "windowSize",
+       connection.window_size as "windowSize", floor.ready_epoch as "readyEpoch",
        replica.name as "holderName", replica.state as "holderState", replica.last_seen_at as "holderSeenAt",
        project.name as "projectName", attachment.state as attachment,
        attachment.changed_at as "attachmentChangedAt", project.id is not null and (
@@ -34,6 +34,7 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
 from asked
 left join broker on broker.id = asked.broker_id
 left join broker_connection connection on connection.broker_id = asked.broker_id
+left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
 left join hub_replica replica on replica.id = connection.replica_id
 left join broker_presence presence on presence.broker_id = asked.broker_id
 left join project on project.id = asked.project_id

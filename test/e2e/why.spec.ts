@@ -103,6 +103,21 @@ describe('why a command does not go on', () => {
     expect(said.explanation).toContain(String(factOf(said, 'presence')?.at));
   }, 30_000);
 
+  it('is that its broker has connected, and has not told its inventory', async () => {
+    const broker = await join();
+    await (await connect(broker)).close();
+    const link = await broker.dial(cluster.hub(1).url);
+    link.send(broker.hello());
+    await link.next('welcome');
+    const id = await submit(broker);
+
+    const said = await whyOnce(id, 'inventory_due');
+
+    expect(said.holder?.replica).toBe(cluster.hub(1).replicaId);
+    link.send({ t: 'inventory', entries: [], last: true });
+    expect((await link.nextDispatch()).id).toBe(id);
+  });
+
   it('is that the window of its broker is full', async () => {
     const broker = await join();
     const link = await connect(broker, { window: 1 });

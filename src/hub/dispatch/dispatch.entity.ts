@@ -150,6 +150,10 @@ export class DispatchFloorEntity {
   @Column('bigint')
   seq: number;
 
+  /** The latest link whose inventory was taken: on no newer one is anything claimed yet. */
+  @Column('bigint', { name: 'ready_epoch', nullable: true })
+  readyEpoch: number | null;
+
   @Column('timestamptz', { name: 'stored_at', default: () => 'now()' })
   storedAt: Date;
 }

@@ -207,10 +207,15 @@ const LAPSE_STALE = statement(
   `,
 );
 
-// The broker is here again: what waited for its next link goes out on this one, or not at all.
+// The broker is here again, and its inventory was taken, which `why` reads: what waited for its next link goes out on this one, or not at all.
 const BIND = statement(
   'bind_to_link',
   `
+  with ready as (
+    insert into broker_dispatch_floor (broker_id, seq, ready_epoch) values ($1, 0, $2)
+    on conflict (broker_id) do update
+    set ready_epoch = greatest(broker_dispatch_floor.ready_epoch, excluded.ready_epoch)
+  )
   update broker_dispatch
   set link_epoch = $2
   where broker_id = $1 and contract = 'on_attach' and link_epoch is null

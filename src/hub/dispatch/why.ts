@@ -1,5 +1,5 @@
 import { isOp, OPS } from '../../protocol/op.js';
-import type { Contract, DispatchState } from './state.js';
+import { LINK_BOUND, type Contract, type DispatchState } from './state.js';
 
 /** What a command waits for, in the order in which the causes are looked for: the first that holds is the one. */
 export const CAUSES = [
@@ -14,6 +14,7 @@ export const CAUSES = [
   'broker_unreachable',
   'capability_missing',
   'draining',
+  'inventory_due',
   'held_by_order',
   'window_full',
   'unacknowledged',
@@ -48,6 +49,8 @@ export type Circumstances = {
   holderState: string | null;
   holderSeenAt: Date | null;
   epoch: number | null;
+  /** The latest link whose inventory was taken. */
+  readyEpoch: number | null;
   heldSince: Date | null;
   releasedAt: Date | null;
   releaseReason: string | null;
@@ -90,6 +93,8 @@ export function causeOf(about: Circumstances): Cause {
   if (presence === 'unreachable') return 'broker_unreachable';
   if (state === 'claimed') return 'unacknowledged';
   if (!isCapable(about)) return 'capability_missing';
+  // A broker that moves tells its inventory where it goes.
+  if (about.readyEpoch !== about.epoch) return holderState === 'draining' ? 'draining' : 'inventory_due';
   if (about.blockerId !== null) return 'held_by_order';
   if (windowSize !== null && about.unacked >= windowSize) return 'window_full';
   return holderState === 'draining' ? 'draining' : 'next';
@@ -100,6 +105,12 @@ export function explain(about: Circumstances): Why {
   const cause = causeOf(about);
   return { cause, ...WORDS[cause](about) };
 }
+
+const OFFLINE = {
+  pending: 'The broker is not connected',
+  claimed: 'It was sent, and whether the broker has it is not known while it is not connected',
+  running: 'The broker has it, and is not connected',
+} as const;
 
 const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>>> = {
   ended: ({ state, errorCode }) => ({
@@ -133,13 +144,17 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     explanation: `Its caller wants it not to be sent before ${timeOf(notBefore)}.`,
     unblocks: 'Time: it goes out by itself.',
   }),
-  broker_offline: ({ state, releasedAt, releaseReason }) => ({
+  broker_offline: ({ state, contract, releasedAt, releaseReason }) => ({
     explanation:
-      (state === 'pending' ? 'The broker is not connected' : 'The broker has it, and is not connected') +
+      OFFLINE[state === 'running' || state === 'claimed' ? state : 'pending'] +
       (releasedAt === null
         ? '.'
         : ` since ${timeOf(releasedAt)}${releaseReason === null ? '' : ` (${releaseReason})`}.`),
-    unblocks: 'The broker connects: see that its machine is awake and `fairlead broker start` runs there.',
+    unblocks:
+      'The broker connects: see that its machine is awake and `fairlead broker start` runs there.' +
+      (state === 'pending' && LINK_BOUND.includes(contract)
+        ? ' It goes out on that link, or fails with it.'
+        : ''),
   }),
   broker_unreachable: ({ brokerSeenAt }) => ({
     explanation: `Nothing was heard of the broker since ${timeOf(brokerSeenAt)}.`,
@@ -152,6 +167,10 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
   draining: ({ holderName }) => ({
     explanation: `The replica that holds the broker (${holderName ?? 'unknown'}) is going away, and the broker moves.`,
     unblocks: 'The move, which takes seconds.',
+  }),
+  inventory_due: () => ({
+    explanation: 'The broker has connected, and has not told yet what it has begun before.',
+    unblocks: 'Its inventory, which takes moments; without it nothing is sent on this link.',
   }),
   held_by_order: ({ blockerId, blockerOp, blockerState, orderingKey }) => ({
     explanation: `An earlier command of its ordering key ${orderingKey ?? ''} comes first: ${blockerOp ?? ''} ${blockerId ?? ''}, which is ${blockerState ?? 'live'}.`,
