@@ -25,24 +25,23 @@ const COMMAND_COLUMNS = `
         origin_replica uuid not null,
         redrive_of uuid,
         initiator jsonb not null,
-        trail jsonb not null,
+        trail text[] not null,
         created_at timestamptz not null default now(),`;
 
 /**
- * A trail keeps its first 31 steps and its last 32; what lies between them is one step that says how many it
- * stands for.
+ * A trail is an array of steps, each the text of a JSON object: to make and to copy that costs a fraction of what jsonb
+ * costs, and the statements of the hot path do little else. It keeps its first 31 steps and its last 32; what lies
+ * between them is one step that says how many it stands for.
  */
 const APPEND_STEP = `
-      create function append_step(trail jsonb, step jsonb) returns jsonb
+      create function append_step(trail text[], step jsonb) returns text[]
       language sql immutable parallel safe
       return case
-        when jsonb_array_length(trail) < 64 then trail || step
-        else jsonb_set(
-          (trail - 32) || step,
-          '{31}',
-          jsonb_build_object('state', 'summarised', 'at', trail -> 32 ->> 'at',
-                             'count', coalesce((trail -> 31 ->> 'count')::integer, 1) + 1)
-        )
+        when cardinality(trail) < 64 then trail || step::text
+        else trail[1:31] || jsonb_build_object(
+          'state', 'summarised', 'at', trail[33]::jsonb ->> 'at',
+          'count', coalesce((trail[32]::jsonb ->> 'count')::integer, 1) + 1
+        )::text || trail[34:64] || step::text
       end`;
 
 /**
@@ -108,10 +107,11 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
         constraint broker_dispatch_claim_is_whole check (
           state = 'pending' or (claimed_by is not null and claim_epoch is not null and claim_journal is not null)
         )
-      ) with (fillfactor = 66)`);
+      ) with (fillfactor = 40)`);
     await runner.query(`create index broker_dispatch_in_order on broker_dispatch (broker_id, seq)`);
     await runner.query(
-      `create index broker_dispatch_of_key on broker_dispatch (broker_id, ordering_key, seq)`,
+      `create index broker_dispatch_of_key on broker_dispatch (broker_id, ordering_key, seq)
+        where ordering_key is not null`,
     );
     await runner.query(`
       create index broker_dispatch_of_project on broker_dispatch (project_id) where project_id is not null`);
@@ -161,6 +161,6 @@ export class CreateDispatches1790000000004 implements MigrationInterface {
     await runner.query(`drop table broker_dispatch_history`);
     await runner.query(`drop table broker_dispatch_floor`);
     await runner.query(`drop table broker_dispatch`);
-    await runner.query(`drop function append_step(jsonb, jsonb)`);
+    await runner.query(`drop function append_step(text[], jsonb)`);
   }
 }

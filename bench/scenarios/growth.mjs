@@ -26,7 +26,7 @@ const FILL = `
            substr(md5(at::text || n), 1, 3) || '8' || substr(md5(n::text), 1, 15)
          )::uuid,
          -n, $1, 'broker.ping', '{}', 'normal', null, 'succeeded', 1, at + interval '15 minutes', $1,
-         '{"kind": "hub", "name": "bench"}', '[{"state": "succeeded"}]', at, at, '{"time": "then"}'
+         '{"kind": "hub", "name": "bench"}', array['{"state": "succeeded"}'], at, at, '{"time": "then"}'
   from generate_series($2::bigint, $3::bigint) as n,
        lateral (select now() - interval '20 days' * random() as at) as moment`;
 

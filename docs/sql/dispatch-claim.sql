@@ -6,12 +6,12 @@ from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_
 cross join lateral (
   select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
          dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
-         greatest(0, ceil(extract(epoch from greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000))::bigint
+         greatest(0, ceil(date_part('epoch', greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000))::bigint
            as "restMs",
          dispatch.attempt > 0 as "restsWithKey",
          dispatch.cancel_requested_at is not null as "cancelRequested",
          case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
-         greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
+         greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
          dispatch.initiator ->> 'traceparent' as traceparent
   from broker_dispatch dispatch
   where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
@@ -36,15 +36,18 @@ owned as materialized (
   for share of connection
 ),
 locked as materialized (
-  select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
-  from broker_dispatch dispatch
-  join owned on owned.broker_id = dispatch.broker_id
-  where dispatch.id = any ($4::uuid[])
-    and dispatch.state = any ($5::text[])
-    and dispatch.deadline_at > now()
-    and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
-  order by dispatch.seq
-  for update of dispatch skip locked
+  select dispatch.*
+  from unnest($4::uuid[]) as asked (id)
+  cross join lateral (
+    select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
+    from broker_dispatch dispatch
+    where dispatch.id = asked.id
+      and dispatch.broker_id in (select owned.broker_id from owned)
+      and dispatch.state = any ($5::text[])
+      and dispatch.deadline_at > now()
+      and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
+    for update of dispatch skip locked
+  ) dispatch
 ),
 claimable as (
   select locked.id, owned.epoch, owned.journal_id
@@ -70,14 +73,12 @@ claimed as (
       claim_epoch = claimable.epoch,
       claim_journal = claimable.journal_id,
       claimed_at = now(),
-      trail = case when jsonb_array_length(dispatch.trail) < 64 then dispatch.trail || jsonb_build_object('state', $6::text, 'at', clock_timestamp(), 'replica', $1::uuid,
-                           'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1) else append_step(dispatch.trail, jsonb_build_object('state', $6::text, 'at', clock_timestamp(), 'replica', $1::uuid,
-                           'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1)) end
+      trail = case when cardinality(dispatch.trail) < 64 then dispatch.trail || ('{"state":"' || $6::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $1::uuid || '","epoch":' || claimable.epoch || ',"attempt":' || (dispatch.attempt + 1) || '}') else append_step(dispatch.trail, ('{"state":"' || $6::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $1::uuid || '","epoch":' || claimable.epoch || ',"attempt":' || (dispatch.attempt + 1) || '}')::jsonb) end
   from claimable
   where dispatch.id = claimable.id
   returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
-            greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
-            extract(epoch from now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
+            greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
+            date_part('epoch', now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
 )
 select asking.broker_id as "brokerId",
        bool_or(owned.broker_id is not null) as owned,

@@ -49,8 +49,8 @@ ended as (
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS" from ended;
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS" from ended;
 
 -- cancel_dispatch
 with locked as materialized (
@@ -98,14 +98,14 @@ from (
   select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS", true as "hasEnded" from ended
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS", true as "hasEnded" from ended
   union all
   select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS", false
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS", false
   from broker_dispatch where id in (select id from locked where state <> 'pending')
 ) found
 left join broker_connection connection on connection.broker_id = found."brokerId";
@@ -154,8 +154,8 @@ ended as (
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS" from ended;
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS" from ended;
 
 -- lapse_link_bound
 with locked as materialized (
@@ -197,8 +197,8 @@ ended as (
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS" from ended;
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS" from ended;
 
 -- bind_to_link
 update broker_dispatch

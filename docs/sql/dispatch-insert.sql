@@ -50,7 +50,7 @@ inserted as (
   select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
          case when contract = any ($20::text[]) and owner is not null then link end, not_before,
          now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-         jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $17::uuid))
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}']
   from input
   where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
   order by place
@@ -160,7 +160,7 @@ inserted as (
   select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
          case when contract = any ($20::text[]) and owner is not null then link end, not_before,
          now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-         jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $17::uuid)), project_id
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'], project_id
   from input
   where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
   order by place

@@ -91,16 +91,16 @@ ended as (
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS",
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS",
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", verdict from kept
 union all
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS",
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS",
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", out.verdict from ended join out using (id)
 union all

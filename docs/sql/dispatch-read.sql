@@ -86,9 +86,9 @@ order by listed.id desc
 limit $5;
 
 -- read_trail
-select trail from broker_dispatch where id = $1
+select to_jsonb(trail::jsonb[]) as trail from broker_dispatch where id = $1
 union all
-select trail from broker_dispatch_history where id = $1;
+select to_jsonb(trail::jsonb[]) from broker_dispatch_history where id = $1;
 
 -- find_ended
 select id from broker_dispatch_history where id = any ($1::uuid[]);

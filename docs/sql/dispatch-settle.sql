@@ -6,7 +6,7 @@ locked as materialized (
   select dispatch.id, dispatch.attempt
   from relaxed, unnest($1::uuid[], $2::uuid[], $3::integer[]) as said (id, broker_id, attempt)
   join broker_dispatch dispatch on dispatch.id = said.id
-  where dispatch.broker_id = said.broker_id
+  where dispatch.broker_id is not distinct from said.broker_id
     and dispatch.attempt = said.attempt
     and dispatch.state = any ($4::text[])
   order by dispatch.seq
@@ -14,9 +14,7 @@ locked as materialized (
 )
 update broker_dispatch dispatch
 set state = $5,
-    trail = case when jsonb_array_length(dispatch.trail) < 64 then dispatch.trail || jsonb_build_object('state', $5::text, 'at', clock_timestamp(), 'replica', $6::uuid,
-                         'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt) else append_step(dispatch.trail, jsonb_build_object('state', $5::text, 'at', clock_timestamp(), 'replica', $6::uuid,
-                         'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt)) end
+    trail = case when cardinality(dispatch.trail) < 64 then dispatch.trail || ('{"state":"' || $5::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $6::uuid || '","epoch":' || dispatch.claim_epoch || ',"attempt":' || dispatch.attempt || '}') else append_step(dispatch.trail, ('{"state":"' || $5::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $6::uuid || '","epoch":' || dispatch.claim_epoch || ',"attempt":' || dispatch.attempt || '}')::jsonb) end
 from locked
 where dispatch.id = locked.id;
 
@@ -25,6 +23,14 @@ with said as materialized (
   select *
   from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[])
     as said (id, broker_id, attempt, word, result, error)
+),
+placed as materialized (
+  select said.*
+  from said
+  cross join lateral (
+    select dispatch.seq from broker_dispatch dispatch where dispatch.id = said.id offset 0
+  ) dispatch
+  order by dispatch.seq
 ),
 locked as materialized (
   select dispatch.id, said.result::jsonb as said_result, said.error::jsonb as said_error,
@@ -37,13 +43,17 @@ locked as materialized (
              and dispatch.deadline_at <= now() + interval '5 seconds' then 'expire'
            else said.word
          end as happening
-  from said
-  join broker_dispatch dispatch on dispatch.id = said.id
-  where dispatch.broker_id = said.broker_id
-    and dispatch.attempt = said.attempt
-    and dispatch.state = any ($7::text[])
-  order by dispatch.seq
-  for update of dispatch
+  from placed said
+  cross join lateral (
+    select dispatch.id, dispatch.contract, dispatch.deadline_at, dispatch.cancel_requested_at,
+           dispatch.failures, dispatch.max_failures
+    from broker_dispatch dispatch
+    where dispatch.id = said.id
+      and dispatch.broker_id is not distinct from said.broker_id
+      and dispatch.attempt = said.attempt
+      and dispatch.state = any ($7::text[])
+    for update of dispatch
+  ) dispatch
 ),
 retried as (
   update broker_dispatch dispatch
@@ -83,27 +93,28 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, created_at,
          ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
-         case when jsonb_array_length(trail) < 64 then trail || jsonb_strip_nulls(jsonb_build_object(
-              'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
-              'attempt', attempt, 'reason', said_error ->> 'code'
-            )) else append_step(trail, jsonb_strip_nulls(jsonb_build_object(
-              'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
-              'attempt', attempt, 'reason', said_error ->> 'code'
-            ))) end
+         case
+           when said_error is null then case when cardinality(trail) < 64 then trail || ('{"state":"' || ended_state || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $8::uuid || '","epoch":' || claim_epoch || ',"attempt":' || attempt || '}') else append_step(trail, ('{"state":"' || ended_state || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $8::uuid || '","epoch":' || claim_epoch || ',"attempt":' || attempt || '}')::jsonb) end
+           else append_step(trail, jsonb_strip_nulls(jsonb_build_object(
+             'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
+             'attempt', attempt, 'reason', said_error ->> 'code'
+           )))
+         end
   from removed
-  returning *
+  returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
+            not_before, claimed_at
 )
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS" from ended
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS" from ended
 union all
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
-  extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-  extract(epoch from now() - claimed_at)::double precision as "outS" from retried;
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS" from retried;
 
 -- read_standings
 select id, broker_id as "brokerId", op, lane, state, attempt, null as "errorCode"

@@ -7,7 +7,8 @@ select listed.* from (
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
     dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
     where dispatch.id > $1::uuid and dispatch.id < $2::uuid
@@ -22,7 +23,8 @@ select listed.* from (
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
     dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.trail, now() as "readAt", dispatch.ended_at, dispatch.error,
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
            case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
     from broker_dispatch_history dispatch
     left join broker on broker.id = dispatch.broker_id

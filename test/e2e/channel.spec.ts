@@ -78,7 +78,7 @@ describe('the control channel', () => {
     const id = randomUUID();
     await client.query(
       `insert into broker_dispatch (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-       values ($1, $2, 'broker.ping', '{}', 'normal', 'pending', now() + interval '1 minute', $3, '{}', '[]')`,
+       values ($1, $2, 'broker.ping', '{}', 'normal', 'pending', now() + interval '1 minute', $3, '{}', '{}')`,
       [id, broker.id, cluster.hub(1).replicaId],
     );
     await client.end();

@@ -74,7 +74,7 @@ describe('the floor below which no command of a broker lives', () => {
       `insert into broker_dispatch
          (id, seq, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
        overriding system value
-       select gen_random_uuid(), seq, broker_id, op, args, lane, 'pending', deadline_at, origin_replica, initiator, '[]'
+       select gen_random_uuid(), seq, broker_id, op, args, lane, 'pending', deadline_at, origin_replica, initiator, '{}'
        from broker_dispatch_history where id = $1
        returning id`,
       [early],

@@ -169,7 +169,7 @@ describe('the proof of what a cluster of two replicas did', () => {
         `insert into broker_dispatch (${columns}, state) select ${columns}, 'running' from broker_dispatch_history where id = $1`,
         [one?.dispatchId],
       );
-      await client.query(`update broker_dispatch_history set trail = trail - 1 where id = $1`, [
+      await client.query(`update broker_dispatch_history set trail = trail[:1] || trail[3:] where id = $1`, [
         other?.dispatchId,
       ]);
 

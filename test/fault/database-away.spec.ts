@@ -101,7 +101,7 @@ describe('a database', () => {
     await database.query(
       `insert into broker_dispatch_history
          (id, seq, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-       values ($1, 1, $1, 'broker.ping', '{}', 'normal', 'succeeded', now(), $1, '{}', '[]')`,
+       values ($1, 1, $1, 'broker.ping', '{}', 'normal', 'succeeded', now(), $1, '{}', '{}')`,
       [id],
     );
     const place = async () =>

@@ -64,7 +64,7 @@ describe('commands in a stream', () => {
     await eventually(
       async () => {
         const { rows } = await database.query(
-          'select id, state, attempt, claim_epoch, claimed_at, trail from broker_dispatch where id = any ($1::uuid[])',
+          'select id, state, attempt, claim_epoch, claimed_at, to_jsonb(trail::jsonb[]) as trail from broker_dispatch where id = any ($1::uuid[])',
           [ids],
         );
         if (rows.length > 0) throw new Error(`${rows.length} never ended: ${JSON.stringify(rows[0])}`);
@@ -77,7 +77,7 @@ describe('commands in a stream', () => {
 
   async function expectKept(ids: string[]): Promise<void> {
     const { rows } = await database.query<{ id: string; state: string; trail: { state: string }[] }>(
-      'select id, state, trail from broker_dispatch_history where id = any ($1::uuid[])',
+      'select id, state, to_jsonb(trail::jsonb[]) as trail from broker_dispatch_history where id = any ($1::uuid[])',
       [ids],
     );
     expect(new Set(ids).size).toBe(ids.length);
@@ -146,7 +146,7 @@ describe('commands in a stream', () => {
 
     await expectKept(ids);
     const written = await count(
-      `select from broker_dispatch_history, jsonb_array_elements(trail) as step
+      `select from broker_dispatch_history, unnest(trail::jsonb[]) as step
        where step ->> 'replica' = $1 and (step ->> 'at')::timestamptz > $2`,
       [paused?.replicaId, now[0]?.now],
     );

@@ -27,7 +27,7 @@ export async function plantPings(sql: pg.Client, rows: readonly Planted[]): Prom
     select id, broker_id, 'broker.ping', '{}', lane, ordering_key, 'pending', contract, max_failures,
            now() + make_interval(secs => deadline_s), '00000000-0000-4000-8000-000000000000',
            '{"kind": "hub", "id": "test", "name": "test", "credentialId": null, "requestId": "test"}',
-           jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp()))
+           array[jsonb_build_object('state', 'pending', 'at', clock_timestamp())::text]
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::double precision[], $7::integer[])
       with ordinality as planted (id, broker_id, lane, ordering_key, contract, deadline_s, max_failures, place)
     order by place

@@ -180,7 +180,7 @@ export class AgentRepository {
     { brokerId, projectId }: AgentFilter,
     limit: number,
   ): Promise<AgentRow[]> {
-    return this.database.run(LIST, [before, brokerId, limit, projectId]);
+    return this.database.runPlanned(LIST, [before, brokerId, limit, projectId]);
   }
 
   /** Notes the command that was given for an agent, and what it is on its way to. */

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { DatabaseUnavailable, hasSqlState, isOutage, isRetryable } from './database.errors.js';
-import type { Statement } from './statement.js';
+import { statement, type Statement } from './statement.js';
 
 /** Runs one statement and gives its rows. */
 export type Run = <R>(statement: Statement, values?: readonly unknown[]) => Promise<R[]>;
@@ -23,6 +24,16 @@ export class Database {
     this.untilUnbroken((client) => execute<R>(client, statement, values));
 
   /**
+   * One statement that is planned for its values, where sessions otherwise plan once for any: for lists with filters that
+   * may be left out.
+   */
+  runPlanned: Run = async <R>(statement: Statement, values: readonly unknown[] = []) =>
+    this.transaction(async (run) => {
+      await run(PLAN_FOR_VALUES);
+      return run<R>(statement, values);
+    });
+
+  /**
    * A transaction on one connection: every statement of `work` must go through the `Run` it is given. It is
    * rolled back when `work` throws, and done again when the server broke a deadlock with it.
    */
@@ -41,18 +52,22 @@ export class Database {
   }
 
   private async lend<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
-    const runner = this.dataSource.createQueryRunner();
+    const [client, release] = await borrow(this.dataSource);
     try {
-      return await use(await connect(runner));
+      return await use(client);
     } finally {
-      await runner.release();
+      release();
     }
   }
 }
 
-async function connect(runner: { connect(): Promise<unknown> }): Promise<PoolClient> {
+/**
+ * What a query runner would hand out, without the entity manager that comes with each. The pool itself drops a
+ * connection that is given back dead.
+ */
+async function borrow({ driver }: DataSource): Promise<[PoolClient, () => void]> {
   try {
-    return (await runner.connect()) as PoolClient;
+    return (await (driver as PostgresDriver).obtainMasterConnection()) as [PoolClient, () => void];
   } catch (error) {
     // Without a connection nothing was asked of the server.
     throw new DatabaseUnavailable(error, 'no_effect');
@@ -76,6 +91,7 @@ async function execute<R>(
   }
 }
 
+const PLAN_FOR_VALUES = statement('plan_for_values', `set local plan_cache_mode = force_custom_plan`);
 const BEGIN: Statement = { name: 'begin', text: 'begin' };
 const COMMIT: Statement = { name: 'commit', text: 'commit' };
 

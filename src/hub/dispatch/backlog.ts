@@ -135,7 +135,24 @@ export class Backlog {
     const row = this.waiting.get(id);
     if (row === undefined) return undefined;
     this.waiting.delete(id);
-    const sent = { ...row, attempt, deadlineAt: now + remainingMs, sentAt: now, claimedAt: now, ageS };
+    const sent = {
+      id,
+      seq: row.seq,
+      op: row.op,
+      lane: row.lane,
+      orderingKey: row.orderingKey,
+      contract: row.contract,
+      args: row.args,
+      dueAt: row.dueAt,
+      restsWithKey: row.restsWithKey,
+      cancelRequested: row.cancelRequested,
+      traceparent: row.traceparent,
+      attempt,
+      deadlineAt: now + remainingMs,
+      sentAt: now,
+      claimedAt: now,
+      ageS,
+    };
     this.sent.set(id, sent);
     this.out.add(sent, true);
     return sent;

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
-import { appended } from './trail-step.js';
+import { appended, step } from './trail-step.js';
 import { stateAfter, statesBefore, type Contract, type Lane, type LiveState } from './state.js';
 
 /** A live row as the owner's read-ahead sees it. */
@@ -51,12 +51,12 @@ const READ_AHEAD = statement(
   cross join lateral (
     select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
            dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
-           greatest(0, ceil(extract(epoch from greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000))::bigint
+           greatest(0, ceil(date_part('epoch', greatest(dispatch.retry_at, dispatch.not_before) - now()) * 1000))::bigint
              as "restMs",
            dispatch.attempt > 0 as "restsWithKey",
            dispatch.cancel_requested_at is not null as "cancelRequested",
            case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
-           greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
+           greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
            dispatch.initiator ->> 'traceparent' as traceparent
     from broker_dispatch dispatch
     where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
@@ -66,6 +66,7 @@ const READ_AHEAD = statement(
   `,
 );
 
+// Rows are found by their ids, one after another in the order in which they are asked for, which must be that of `seq`.
 // The advisory lock is shared among claims and excludes a connect; it is taken before the row lock because its
 // queue is fair. Only the earliest live row of a key is claimed, and none while another of the key is out. A row that
 // rests by its caller's wish does not count among its key's, one that rests after a failure does, and one whose op
@@ -89,15 +90,18 @@ const CLAIM = statement(
     for share of connection
   ),
   locked as materialized (
-    select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
-    from broker_dispatch dispatch
-    join owned on owned.broker_id = dispatch.broker_id
-    where dispatch.id = any ($4::uuid[])
-      and dispatch.state = any ($5::text[])
-      and dispatch.deadline_at > now()
-      and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
-    order by dispatch.seq
-    for update of dispatch skip locked
+    select dispatch.*
+    from unnest($4::uuid[]) as asked (id)
+    cross join lateral (
+      select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
+      from broker_dispatch dispatch
+      where dispatch.id = asked.id
+        and dispatch.broker_id in (select owned.broker_id from owned)
+        and dispatch.state = any ($5::text[])
+        and dispatch.deadline_at > now()
+        and coalesce(greatest(dispatch.retry_at, dispatch.not_before) <= clock_timestamp(), true)
+      for update of dispatch skip locked
+    ) dispatch
   ),
   claimable as (
     select locked.id, owned.epoch, owned.journal_id
@@ -125,14 +129,18 @@ const CLAIM = statement(
         claimed_at = now(),
         trail = ${appended(
           'dispatch.trail',
-          `jsonb_build_object('state', $6::text, 'at', clock_timestamp(), 'replica', $1::uuid,
-                             'epoch', claimable.epoch, 'attempt', dispatch.attempt + 1)`,
+          step({
+            state: '$6::text',
+            replica: '$1::uuid',
+            epoch: 'claimable.epoch',
+            attempt: '(dispatch.attempt + 1)',
+          }),
         )}
     from claimable
     where dispatch.id = claimable.id
     returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
-              greatest(0, floor(extract(epoch from dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
-              extract(epoch from now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
+              greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
+              date_part('epoch', now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
   )
   select asking.broker_id as "brokerId",
          bool_or(owned.broker_id is not null) as owned,
@@ -170,6 +178,8 @@ export class ClaimRepository {
   /**
    * Claims, among the given rows, those that may go out now, for brokers that this replica still owns under the
    * given epochs. Committed when it resolves.
+   *
+   * @param ids in the order of `seq`
    */
   async claim(
     replicaId: string,

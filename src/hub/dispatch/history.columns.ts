@@ -20,5 +20,5 @@ export const HISTORY_COLUMNS = `${KEPT_COLUMNS},
 export const ENDING_COLUMNS = `
     id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
     origin_replica as "originReplica", state, attempt,
-    extract(epoch from now() - greatest(created_at, not_before))::double precision as "ageS",
-    extract(epoch from now() - claimed_at)::double precision as "outS"`;
+    date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+    date_part('epoch', now() - claimed_at) as "outS"`;

@@ -12,6 +12,7 @@ import {
   type ProjectRefusal,
 } from './project.columns.js';
 import { LINK_BOUND } from './state.js';
+import { step } from './trail-step.js';
 
 /** Why a draft was not stored; a key that was taken is no refusal. */
 export type Refusal = 'broker_unknown' | 'incapable' | 'offline' | 'full' | ProjectRefusal;
@@ -81,7 +82,7 @@ const insertText = (projects: typeof WITHOUT_PROJECT) => `
     select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
            case when contract = any ($20::text[]) and owner is not null then link end, not_before,
            now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-           jsonb_build_array(jsonb_build_object('state', 'pending', 'at', clock_timestamp(), 'replica', $17::uuid))${projects.column}
+           array[${step({ state: "'pending'", replica: '$17::uuid' })}]${projects.column}
     from input
     where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
     order by place

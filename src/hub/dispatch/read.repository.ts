@@ -3,6 +3,7 @@ import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import type { LiveState } from './state.js';
+import { readable } from './trail-step.js';
 
 const LIVE_COLUMNS = `
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
@@ -79,9 +80,9 @@ const LIST = statement(
 const TRAIL = statement(
   'read_trail',
   `
-  select trail from broker_dispatch where id = $1
+  select ${readable('trail')} as trail from broker_dispatch where id = $1
   union all
-  select trail from broker_dispatch_history where id = $1
+  select ${readable('trail')} from broker_dispatch_history where id = $1
   `,
 );
 
@@ -162,7 +163,7 @@ export class ReadRepository {
   /** Newest first. */
   async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
     const { before, brokerId, agentId, state, op, projectId = null, limit } = filter;
-    return this.database.run(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
+    return this.database.runPlanned(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
   }
 
   async trail(id: string): Promise<TrailStep[] | undefined> {

@@ -91,7 +91,7 @@ export class Reconciler {
     const answers = await this.repository.claim(
       this.replica.id,
       asked.map(({ backlog }) => ({ brokerId: backlog.brokerId, epoch: backlog.link.epoch })),
-      asked.flatMap(({ rows }) => rows.map(({ id }) => id)),
+      inOrder(asked.flatMap(({ rows }) => rows)).map(({ id }) => id),
     );
     const byBroker = new Map(answers.map((answer) => [answer.brokerId, answer]));
     const owned = asked.filter(({ backlog }) => byBroker.get(backlog.brokerId)?.owned === true);
@@ -139,6 +139,11 @@ export class Reconciler {
     }
     return chosen;
   }
+}
+
+/** Rows are locked in the order of `seq` everywhere, so that no two statements wait for each other. */
+function inOrder(rows: Waiting[]): Waiting[] {
+  return rows.sort((a, b) => a.seq - b.seq);
 }
 
 function groupByBroker<R extends { brokerId: string }>(rows: readonly R[]): Map<string, R[]> {

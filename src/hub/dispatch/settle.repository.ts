@@ -4,7 +4,7 @@ import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
-import { appended } from './trail-step.js';
+import { appended, step } from './trail-step.js';
 import {
   LINK_BOUND,
   stateAfter,
@@ -54,7 +54,8 @@ export type Standing = {
   errorCode: string | null;
 };
 
-// An ack that a crash takes back costs a repeat of the frame and no more, so it does not wait for the disk.
+// An ack that a crash takes back costs a repeat of the frame and no more, so it does not wait for the disk. The broker is
+// compared in a way that no index serves: rows are found by their ids, whatever the server takes for cheaper.
 const ACK = statement(
   'ack_dispatches',
   `
@@ -63,7 +64,7 @@ const ACK = statement(
     select dispatch.id, dispatch.attempt
     from relaxed, unnest($1::uuid[], $2::uuid[], $3::integer[]) as said (id, broker_id, attempt)
     join broker_dispatch dispatch on dispatch.id = said.id
-    where dispatch.broker_id = said.broker_id
+    where dispatch.broker_id is not distinct from said.broker_id
       and dispatch.attempt = said.attempt
       and dispatch.state = any ($4::text[])
     order by dispatch.seq
@@ -73,8 +74,12 @@ const ACK = statement(
   set state = $5,
       trail = ${appended(
         'dispatch.trail',
-        `jsonb_build_object('state', $5::text, 'at', clock_timestamp(), 'replica', $6::uuid,
-                           'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt)`,
+        step({
+          state: '$5::text',
+          replica: '$6::uuid',
+          epoch: 'dispatch.claim_epoch',
+          attempt: 'dispatch.attempt',
+        }),
       )}
   from locked
   where dispatch.id = locked.id
@@ -84,7 +89,8 @@ const ACK = statement(
 // The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
 // it back instead, with full jitter over 1 s, 2 s, 4 s and 8 s, unless its caller gave it up, it is
 // bound to this link, or its deadline has passed. A word that it was stopped, which nobody but the deadline asked
-// for, is an expiry; the owner asks by a clock of its own, which may be ahead by a little.
+// for, is an expiry; the owner asks by a clock of its own, which may be ahead by a little. Each row is found by its id and
+// locked in a step of its own, since the server would else walk all rows of the broker for each.
 const SETTLE = statement(
   'settle_dispatches',
   `
@@ -92,6 +98,14 @@ const SETTLE = statement(
     select *
     from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[])
       as said (id, broker_id, attempt, word, result, error)
+  ),
+  placed as materialized (
+    select said.*
+    from said
+    cross join lateral (
+      select dispatch.seq from broker_dispatch dispatch where dispatch.id = said.id offset 0
+    ) dispatch
+    order by dispatch.seq
   ),
   locked as materialized (
     select dispatch.id, said.result::jsonb as said_result, said.error::jsonb as said_error,
@@ -104,13 +118,17 @@ const SETTLE = statement(
                and dispatch.deadline_at <= now() + interval '5 seconds' then 'expire'
              else said.word
            end as happening
-    from said
-    join broker_dispatch dispatch on dispatch.id = said.id
-    where dispatch.broker_id = said.broker_id
-      and dispatch.attempt = said.attempt
-      and dispatch.state = any ($7::text[])
-    order by dispatch.seq
-    for update of dispatch
+    from placed said
+    cross join lateral (
+      select dispatch.id, dispatch.contract, dispatch.deadline_at, dispatch.cancel_requested_at,
+             dispatch.failures, dispatch.max_failures
+      from broker_dispatch dispatch
+      where dispatch.id = said.id
+        and dispatch.broker_id is not distinct from said.broker_id
+        and dispatch.attempt = said.attempt
+        and dispatch.state = any ($7::text[])
+      for update of dispatch
+    ) dispatch
   ),
   retried as (
     update broker_dispatch dispatch
@@ -143,15 +161,19 @@ const SETTLE = statement(
     insert into broker_dispatch_history (${HISTORY_COLUMNS})
     select ${KEPT_COLUMNS},
            ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
-           ${appended(
-             'trail',
-             `jsonb_strip_nulls(jsonb_build_object(
-                'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
-                'attempt', attempt, 'reason', said_error ->> 'code'
-              ))`,
-           )}
+           case
+             when said_error is null then ${appended(
+               'trail',
+               step({ state: 'ended_state', replica: '$8::uuid', epoch: 'claim_epoch', attempt: 'attempt' }),
+             )}
+             else append_step(trail, jsonb_strip_nulls(jsonb_build_object(
+               'state', ended_state, 'at', clock_timestamp(), 'replica', $8::uuid, 'epoch', claim_epoch,
+               'attempt', attempt, 'reason', said_error ->> 'code'
+             )))
+           end
     from removed
-    returning *
+    returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
+              not_before, claimed_at
   )
   select ${ENDING_COLUMNS} from ended
   union all

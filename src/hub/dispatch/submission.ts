@@ -22,6 +22,9 @@ import { InsertRepository, type Inserted } from './insert.repository.js';
 import { Steps } from './steps.js';
 
 const BATCH = 512;
+/** A batch as small as this is halved, down to the other. */
+const HALVED_UP_TO = 96;
+const HALVED_DOWN_TO = 32;
 const LOOK_UP_FOR_MS = 5_000;
 const LOOK_UP_EVERY_MS = 250;
 
@@ -36,7 +39,7 @@ export type Accepted = { id: string; isRepeat: boolean };
  */
 @Injectable()
 export class Submission {
-  private readonly inserts = new Group<Draft, Inserted>((drafts) => this.insert(drafts), BATCH);
+  private readonly inserts = new Group<Draft, Inserted>((drafts) => this.insert(drafts), batchOf);
   private readonly depths = new Depths();
   private readonly quotas = new Quotas();
 
@@ -58,7 +61,6 @@ export class Submission {
     this.replica.assertMayAct();
     const inserted = await this.inserts.add(draft);
     if (inserted.seq === null) return this.refused(draft, inserted);
-    this.wakeOwner(draft.brokerId, inserted);
     return { id: draft.id, isRepeat: false };
   }
 
@@ -73,8 +75,7 @@ export class Submission {
     const [inserted] = await this.store([draft], run);
     if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
     return () => {
-      this.steps.tell('accepted', [draft]);
-      this.wakeOwner(draft.brokerId, inserted);
+      this.accepted([draft], [inserted]);
     };
   }
 
@@ -104,10 +105,6 @@ export class Submission {
     if (winner === undefined) return undefined;
     if (winner.requestHash !== requestHash) throw new IdempotencyKeyReused();
     return winner.subjectId;
-  }
-
-  private wakeOwner(brokerId: string, { owner, seq }: Inserted): void {
-    if (owner !== null && seq !== null) this.wakes.tell(owner, { brokers: new Map([[brokerId, seq]]) });
   }
 
   private async insert(drafts: Draft[]): Promise<(Inserted | Error)[]> {
@@ -172,15 +169,31 @@ export class Submission {
     return outcomes;
   }
 
+  /** Wakes each owner once for all that came together: where hints go one by one, the first is read for alone. */
   private accepted(drafts: readonly Draft[], outcomes: readonly (Inserted | Error)[]): void {
-    const isStored = (outcome: Inserted | Error | undefined) =>
-      outcome !== undefined && !(outcome instanceof Error) && outcome.seq !== null;
-    const isWhole = outcomes.every(isStored);
-    this.steps.tell(
-      'accepted',
-      isWhole ? drafts : drafts.filter((_draft, place) => isStored(outcomes[place])),
-    );
+    const stored: Draft[] = [];
+    const lowest = new Map<string, Map<string, number>>();
+    for (const [place, draft] of drafts.entries()) {
+      const outcome = outcomes[place];
+      if (outcome === undefined || outcome instanceof Error || outcome.seq === null) continue;
+      stored.push(draft);
+      if (outcome.owner === null) continue;
+      const brokers = lowest.get(outcome.owner) ?? new Map<string, number>();
+      lowest.set(outcome.owner, brokers);
+      brokers.set(draft.brokerId, Math.min(outcome.seq, brokers.get(draft.brokerId) ?? Infinity));
+    }
+    for (const [owner, brokers] of lowest) this.wakes.tell(owner, { brokers });
+    this.steps.tell('accepted', stored);
   }
+}
+
+/**
+ * Commands that are stored together are claimed, sent and settled together, and then each of these waits for the one
+ * before. In two halves one is stored while the other is claimed; large batches gain nothing by it, since the database is
+ * busy all the time.
+ */
+function batchOf(waiting: number): number {
+  return waiting > HALVED_UP_TO ? BATCH : Math.max(HALVED_DOWN_TO, Math.ceil(waiting / 2));
 }
 
 function refusalOf(draft: Draft, inserted: Inserted | undefined): Error {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { BrokerError } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
+import { readable } from './trail-step.js';
 import type { TrailStep } from './record.js';
 import type { DispatchState, Lane } from './state.js';
 
@@ -39,7 +40,8 @@ const TRAIL_COLUMNS = `
       dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
       dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
       dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-      dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.trail, now() as "readAt"`;
+      dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+      ${readable('dispatch.trail')} as trail, now() as "readAt"`;
 
 // One statement over both tables, so that a row that moves between them is seen once. One that stands in both at the
 // same time is a fault, which the proof is told of.
@@ -81,6 +83,6 @@ export class TrailRepository {
 
   /** Oldest first, by id; each once, live or ended. */
   async list({ after, before, brokerId, limit }: TrailRange): Promise<TrailRow[]> {
-    return this.database.run(LIST, [after, before, brokerId, limit]);
+    return this.database.runPlanned(LIST, [after, before, brokerId, limit]);
   }
 }

@@ -10,11 +10,11 @@ export class Group<I, O> {
   /**
    * @param carry does a batch; gives one outcome an item, in order. An outcome that is an Error rejects its item
    *   alone; what `carry` throws rejects the whole batch.
-   * @param most largest batch
+   * @param most largest batch, of so many that wait
    */
   constructor(
     private readonly carry: (items: I[]) => Promise<(O | Error)[]>,
-    private readonly most: number,
+    private readonly most: number | ((waiting: number) => number),
   ) {}
 
   add(item: I): Promise<O> {
@@ -29,11 +29,15 @@ export class Group<I, O> {
     while (this.flight !== undefined) await this.flight;
   }
 
+  private mostOf(waiting: number): number {
+    return typeof this.most === 'number' ? this.most : this.most(waiting);
+  }
+
   private async fly(): Promise<void> {
     // Requests read from sockets in the same turn of the event loop belong together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, this.most);
+      const batch = this.waiting.splice(0, this.mostOf(this.waiting.length));
       try {
         const outcomes = await this.carry(batch.map(({ item }) => item));
         batch.forEach(({ resolve, reject }, index) => {

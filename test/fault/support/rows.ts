@@ -13,10 +13,10 @@ export type Row = {
 };
 
 const ROWS = `
-  select id, true as is_live, state, attempt, null::jsonb as result, null::jsonb as error, trail
+  select id, true as is_live, state, attempt, null::jsonb as result, null::jsonb as error, to_jsonb(trail::jsonb[]) as trail
   from broker_dispatch where agent_id = $1 and op = $2
   union all
-  select id, false, state, attempt, result, error, trail
+  select id, false, state, attempt, result, error, to_jsonb(trail::jsonb[])
   from broker_dispatch_history where agent_id = $1 and op = $2`;
 
 /** Every row there is of one op of an agent: a command that was accepted twice has two. */
