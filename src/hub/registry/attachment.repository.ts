@@ -298,7 +298,7 @@ export class AttachmentRepository {
   async roster(projectId: string, filter: RosterFilter): Promise<RosterRow[]> {
     const { before, state, labels, presence, limit } = filter;
     const wanted = labels === null ? null : JSON.stringify(labels);
-    return this.database.run(ROSTER, [projectId, before, state, wanted, presence, limit]);
+    return this.database.runPlanned(ROSTER, [projectId, before, state, wanted, presence, limit]);
   }
 
   async ofBrokers(brokerIds: readonly string[]): Promise<AttachmentRow[]> {
