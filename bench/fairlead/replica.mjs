@@ -16,7 +16,7 @@ const INITIATOR = {
   credentialId: null,
   requestId: randomUUID(),
 };
-const WAIT_S = 60;
+const WAIT = { totalS: 60, windowS: null };
 let hub;
 
 answerParent({
@@ -39,8 +39,8 @@ answerParent({
         orderingKey: null,
         initiator: INITIATOR,
       };
-      const { state } = await dispatches.submit(order, WAIT_S);
-      if (state !== 'succeeded') throw new Error(`a command is ${state} after ${WAIT_S} s`);
+      const { state } = await dispatches.submit(order, WAIT);
+      if (state !== 'succeeded') throw new Error(`a command is ${state} after ${WAIT.totalS} s`);
     }, load);
   },
 
