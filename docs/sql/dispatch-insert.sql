@@ -61,6 +61,94 @@ from input
 left join inserted on inserted.id = input.id
 order by input.place;
 
+-- insert_dispatches_handing_off
+with handing as materialized (
+  select asked.broker_id, asked.epoch,
+         pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
+  from (
+    select * from unnest($21::uuid[], $22::bigint[]) as asked (broker_id, epoch) order by broker_id
+  ) asked
+),
+owned as materialized (
+  select connection.broker_id, connection.epoch, connection.journal_id
+  from handing
+  join broker_connection connection on connection.broker_id = handing.broker_id
+  where connection.replica_id = $17 and connection.epoch = handing.epoch
+  order by connection.broker_id
+  for share of connection
+),
+counted as materialized (
+  select asked.broker_id, live.depth
+  from unnest($18::uuid[]) as asked (broker_id)
+  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  cross join lateral (
+    select count(*) as depth from (
+      select from broker_dispatch dispatch
+      where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
+      limit $19
+    ) live
+  ) live
+),
+input as materialized (
+  select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
+           when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
+             then 'full'
+         end as refusal,
+         owned.epoch as claim_epoch, owned.journal_id as claim_journal,
+         input.is_offered and owned.broker_id is not null and (
+           input.ordering_key is null or not exists (
+             select from broker_dispatch other
+             where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
+           )
+         ) as is_handed
+  from unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
+    $16::text[], $23::boolean[]
+  ) with ordinality as input (
+    id, broker_id, agent_id, op, args, capability, lane, ordering_key,
+    deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, is_offered, place
+  )
+  left join broker on broker.id = input.broker_id and broker.revoked_at is null
+  left join broker_connection connection on connection.broker_id = input.broker_id
+  left join counted on counted.broker_id = input.broker_id
+  left join owned on owned.broker_id = input.broker_id
+),
+kept as (
+  insert into idempotency_key (scope, key, request_hash, subject_id)
+  select scope, key, request_hash, id
+  from input
+  where key is not null and refusal is null
+  order by scope, key
+  on conflict do nothing
+  returning subject_id
+),
+inserted as (
+  insert into broker_dispatch
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail, attempt, claimed_by, claim_epoch, claim_journal, claimed_at)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, case when is_handed then 'claimed' else 'pending' end, contract,
+         case when contract = any ($20::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'] || case when is_handed then array[
+           '{"state":"' || 'claimed' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '","epoch":' || claim_epoch || ',"attempt":' || 1 || '}'
+         ] else '{}' end, case when is_handed then 1 else 0 end, case when is_handed then $17::uuid end,
+         case when is_handed then claim_epoch end, case when is_handed then claim_journal end,
+         case when is_handed then now() end
+  from input
+  where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
+  order by place
+  returning id, seq
+)
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, inserted.seq is not null and input.is_handed as "isHanded"
+from input
+left join inserted on inserted.id = input.id
+order by input.place;
+
 -- insert_dispatches_in_projects
 with held_project as materialized (
   select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,

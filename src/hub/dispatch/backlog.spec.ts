@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Link } from '../registry/link.js';
 import { Backlog } from './backlog.js';
 import type { ReadRow } from './claim.repository.js';
+import type { Draft } from './draft.js';
 import type { Read } from './reading.js';
 
 const link = (window = 64) =>
@@ -26,6 +27,28 @@ const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
   ...overrides,
 });
 
+const draft = (id: string, orderingKey: string | null = null): Draft => ({
+  ...{
+    id,
+    orderingKey,
+    projectId: null,
+    brokerId: 'b',
+    agentId: null,
+    op: 'broker.ping',
+    args: {},
+    capability: null,
+  },
+  ...{
+    lane: 'normal',
+    deadlineS: 60,
+    notBefore: null,
+    contract: 'until',
+    redriveOf: null,
+    idempotency: null,
+  },
+  initiator: { kind: 'hub', id: 'h', name: 'h', credentialId: null, requestId: 'r' },
+});
+
 function ready(window?: number): Backlog {
   const backlog = new Backlog(link(window));
   backlog.isReady = true;
@@ -48,6 +71,31 @@ describe('the backlog of a broker', () => {
     read(backlog, [row(1)]);
 
     expect(ids(backlog)).toEqual([]);
+  });
+
+  it('claims nothing else of a key, and fills no more of the window, while a command is being stored as claimed', () => {
+    const backlog = ready(2);
+    expect(backlog.reserve(draft('h1', 'k'))).toBe(true);
+    expect(backlog.reserve(draft('h2', 'k'))).toBe(false);
+    read(backlog, [row(1, { orderingKey: 'k' }), row(2), row(3)]);
+
+    expect(ids(backlog)).toEqual(['d2']);
+
+    backlog.unreserve('h1');
+    expect(ids(backlog)).toEqual(['d1', 'd2']);
+  });
+
+  it('lets nothing be stored as claimed while anything waits, nor what is for later, bound to a link or beyond the broker', () => {
+    const waiting = ready();
+    read(waiting, [row(1)]);
+    const idle = ready();
+
+    expect(waiting.reserve(draft('h1'))).toBe(false);
+    expect(idle.reserve({ ...draft('h2'), notBefore: new Date() })).toBe(false);
+    expect(idle.reserve({ ...draft('h3'), contract: 'on_attach' })).toBe(false);
+    expect(idle.reserve({ ...draft('h4'), op: 'agent.start' })).toBe(false);
+    expect(new Backlog(link()).reserve(draft('h5'))).toBe(false);
+    expect(idle.reserve(draft('h6'))).toBe(true);
   });
 
   it('keeps a wish to stop that comes between a claim and the word of it', () => {

@@ -3,6 +3,7 @@ import { OPS, OPS_HELD_TO_ACK, isOp } from '../../protocol/op.js';
 import type { Link } from '../registry/link.js';
 import type { Claimed, ReadRow } from './claim.repository.js';
 import { Outstanding, type OutRow } from './outstanding.js';
+import type { Draft } from './draft.js';
 import type { Contract, Lane } from './state.js';
 import { Reading, type Read } from './reading.js';
 
@@ -56,6 +57,9 @@ export class Backlog {
   /** Claimed, and not yet acked. */
   private readonly sent = new Map<string, Sent>();
   private readonly letGoMeanwhile = new Set<string>();
+  /** Commands that are being stored and may be claimed by that, each with the ordering key that it holds until then. */
+  private readonly reserved = new Map<string, string | null>();
+  private readonly reservedKeys = new Set<string>();
 
   constructor(readonly link: Link) {
     this.reading = new Reading(link.brokerId);
@@ -116,18 +120,65 @@ export class Backlog {
 
   /** Rows that may go out now, at most so many: `control` first, then the order of `seq`. */
   candidates(most: number, now: number): Waiting[] {
-    const room = Math.min(most, this.link.facts.window - this.sent.size);
+    const room = Math.min(most, this.room);
     if (!this.isReady || room <= 0 || this.waiting.size === 0 || !this.link.carriesWork) return [];
     const keys = new Set<string>();
     const found: Record<Lane, Waiting[]> = { control: [], normal: [], bulk: [] };
     for (const row of this.inOrder()) {
       const { orderingKey } = row;
       if (row.dueAt > now && !row.restsWithKey) continue;
-      const isFree = orderingKey === null || !(keys.has(orderingKey) || this.out.holdsKey(orderingKey));
+      const isFree = orderingKey === null || !(keys.has(orderingKey) || this.holdsKey(orderingKey));
       if (orderingKey !== null) keys.add(orderingKey);
       if (isFree && row.dueAt <= now && this.isCapableOf(row.op)) found[row.lane].push(row);
     }
     return [...found.control, ...found.normal, ...found.bulk].slice(0, room);
+  }
+
+  /**
+   * Keeps room and its ordering key for a command that is about to be stored, so that it may be stored as claimed. Where
+   * anything waits it may not: it would overtake.
+   */
+  reserve({ id, op, orderingKey, contract, notBefore, lane }: Draft): boolean {
+    if (!this.isReady || !this.link.carriesWork || this.waiting.size > 0 || this.room <= 0) return false;
+    if (contract !== 'until' || notBefore !== null || lane !== 'normal' || !this.isCapableOf(op))
+      return false;
+    if (orderingKey !== null && this.holdsKey(orderingKey)) return false;
+    this.reserved.set(id, orderingKey);
+    if (orderingKey !== null) this.reservedKeys.add(orderingKey);
+    return true;
+  }
+
+  unreserve(id: string): void {
+    const key = this.reserved.get(id) ?? null;
+    if (key !== null) this.reservedKeys.delete(key);
+    this.reserved.delete(id);
+  }
+
+  /** What was reserved is stored as claimed: it is about to be sent. */
+  handed(
+    { id, op, lane, orderingKey, contract, args, deadlineS, initiator }: Draft,
+    seq: number,
+    now: number,
+  ): Sent {
+    const traceparent = initiator.traceparent ?? null;
+    const row = {
+      id,
+      seq,
+      op,
+      lane,
+      orderingKey,
+      contract,
+      args,
+      dueAt: 0,
+      restsWithKey: false,
+      traceparent,
+    };
+    const cancelRequested = this.out.isGivenUp(id);
+    const times = { deadlineAt: now + deadlineS * 1000, sentAt: now, claimedAt: now, ageS: 0 };
+    const sent = { ...row, cancelRequested, attempt: 1, ...times };
+    this.sent.set(id, sent);
+    this.out.add(sent, true);
+    return sent;
   }
 
   /** A candidate was claimed: it is about to be sent. */
@@ -218,6 +269,15 @@ export class Backlog {
 
   get depth(): { waiting: number; unacked: number; out: number } {
     return { waiting: this.waiting.size, unacked: this.sent.size, out: this.out.size };
+  }
+
+  /** How many more may be sent before the broker acks. */
+  private get room(): number {
+    return this.link.facts.window - this.sent.size - this.reserved.size;
+  }
+
+  private holdsKey(key: string): boolean {
+    return this.out.holdsKey(key) || this.reservedKeys.has(key);
   }
 
   private isCapableOf(op: string): boolean {

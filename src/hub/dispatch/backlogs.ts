@@ -46,6 +46,11 @@ export class Backlogs {
     });
   }
 
+  /** The backlog of a broker that is linked to this replica. */
+  of(brokerId: string): Backlog | undefined {
+    return this.byBroker.get(brokerId);
+  }
+
   all(): Backlog[] {
     return [...this.byBroker.values()];
   }

@@ -27,6 +27,7 @@ import { InsertRepository } from './insert.repository.js';
 import { Inventories } from './inventories.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { DispatchLife } from './life.js';
+import { HandOff } from './hand-off.js';
 import { Owners } from './owners.js';
 import { PartitionRepository } from './partition.repository.js';
 import { Progress } from './progress.js';
@@ -80,7 +81,8 @@ import { Waits } from './waits.js';
  * attachment held: what was accepted is done, whatever becomes of them. A quota is counted as the cap is, and two
  * replicas that count at once may pass it by what each of them stores.
  *
- * The way of a command: `Submission` stores it, `Reconciler` claims it from its broker's `Backlog`, `Sender` puts it
+ * The way of a command: `Submission` stores it (as claimed, through `HandOff`, where the broker is linked here and nothing of
+ * it waits), `Reconciler` claims it from its broker's `Backlog`, `Sender` puts it
  * on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside that way, `Upkeep` does by the
  * clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories` judge what an earlier link left, `Cancels`, `Contracts` and
  * `Sweeps` end what its caller, its link or time gave up, and `Redrives` begin again.
@@ -113,6 +115,7 @@ import { Waits } from './waits.js';
     Dispatches,
     DispatchLife,
     Endings,
+    HandOff,
     InsertRepository,
     Inventories,
     InventoryRepository,

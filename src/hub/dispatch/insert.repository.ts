@@ -4,6 +4,8 @@ import { statement } from '../database/statement.js';
 import { OPS_THAT_ASK } from '../../protocol/op.js';
 import { PENDING_MOST } from './depths.js';
 import type { Draft } from './draft.js';
+import { HANDING_OFF, WITHOUT_HAND_OFF } from './hand-off.columns.js';
+import type { Offer } from './hand-off.js';
 import type { Estimates } from './quotas.js';
 import {
   IN_PROJECTS,
@@ -27,13 +29,15 @@ export type Inserted = {
   owner: string | null;
   /** Live commands of the broker before this statement, where they were counted. */
   depth: number | null;
+  /** Whether it was stored as claimed by this replica. */
+  isHanded?: boolean;
 } & Partial<JudgedByProject>;
 
 // Order of arrival is the order of `seq`. A broker that has not yet said what it can do is given the benefit of
 // the doubt. Idempotency keys are written in sorted order, so that two replicas cannot wait for each other. Live
 // commands are counted for the brokers that are named, and only from the floor below which none lives.
-const insertText = (projects: typeof WITHOUT_PROJECT) => `
-  with ${projects.held}counted as materialized (
+const insertText = (projects: typeof WITHOUT_PROJECT, handing: typeof WITHOUT_HAND_OFF) => `
+  with ${projects.held}${handing.held}counted as materialized (
     select asked.broker_id, live.depth
     from unnest($18::uuid[]) as asked (broker_id)
     left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
@@ -53,18 +57,18 @@ const insertText = (projects: typeof WITHOUT_PROJECT) => `
              when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
              when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
                then 'full'${projects.overQuota}
-           end as refusal${projects.facts}
+           end as refusal${projects.facts}${handing.facts}
     from unnest(
       $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
       $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-      $16::text[]${projects.array}
+      $16::text[]${projects.array}${handing.array}
     ) with ordinality as input (
       id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-      deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash${projects.column}, place
+      deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash${projects.column}${handing.given}, place
     )
     left join broker on broker.id = input.broker_id and broker.revoked_at is null
     left join broker_connection connection on connection.broker_id = input.broker_id
-    left join counted on counted.broker_id = input.broker_id${projects.joins}
+    left join counted on counted.broker_id = input.broker_id${projects.joins}${handing.joins}
   ),
   kept as (
     insert into idempotency_key (scope, key, request_hash, subject_id)
@@ -78,25 +82,33 @@ const insertText = (projects: typeof WITHOUT_PROJECT) => `
   inserted as (
     insert into broker_dispatch
       (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
-       origin_replica, redrive_of, initiator, trail${projects.column})
-    select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
+       origin_replica, redrive_of, initiator, trail${projects.column}${handing.columns})
+    select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, ${handing.state}, contract,
            case when contract = any ($20::text[]) and owner is not null then link end, not_before,
            now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-           array[${step({ state: "'pending'", replica: '$17::uuid' })}]${projects.column}
+           array[${step({ state: "'pending'", replica: '$17::uuid' })}]${handing.claimStep}${projects.column}${handing.values}
     from input
     where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
     order by place
     returning id, seq
   )
-  select input.id, inserted.seq, input.refusal, input.owner, input.depth${projects.told}
+  select input.id, inserted.seq, input.refusal, input.owner, input.depth${projects.told}${handing.told}
   from input
   left join inserted on inserted.id = input.id
   order by input.place
   `;
 
-const INSERT = statement('insert_dispatches', insertText(WITHOUT_PROJECT));
+const INSERT = statement('insert_dispatches', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF));
 
-const INSERT_IN_PROJECTS = statement('insert_dispatches_in_projects', insertText(IN_PROJECTS));
+const INSERT_HANDING_OFF = statement(
+  'insert_dispatches_handing_off',
+  insertText(WITHOUT_PROJECT, HANDING_OFF),
+);
+
+const INSERT_IN_PROJECTS = statement(
+  'insert_dispatches_in_projects',
+  insertText(IN_PROJECTS, WITHOUT_HAND_OFF),
+);
 
 const STORED = statement(
   'find_stored_dispatches',
@@ -157,6 +169,7 @@ export class InsertRepository {
    *
    * @param counted brokers whose live commands are to be counted, and refused past the cap
    * @param quotas the projects that are named, and how many live commands of each this replica knows of
+   * @param offer which of them may be stored as claimed; only where no project is named
    * @param run a transaction of the caller's, or the pool
    */
   async insert(
@@ -164,6 +177,7 @@ export class InsertRepository {
     origin: string,
     counted: readonly string[],
     quotas: Estimates,
+    offer: Offer | undefined,
     run: Run = this.database.run,
   ): Promise<Inserted[]> {
     const column = <T>(pick: (draft: Draft) => T) => drafts.map(pick);
@@ -190,6 +204,12 @@ export class InsertRepository {
       LINK_BOUND,
     ];
     // Where no project is named, the statement is the one that knows of none.
+    if (offer !== undefined && !offer.isEmpty) {
+      const { brokers } = offer;
+      const offered = drafts.map((_draft, place) => offer.has(place));
+      const handing = [brokers.map(({ brokerId }) => brokerId), brokers.map(({ epoch }) => epoch), offered];
+      return run<Inserted>(INSERT_HANDING_OFF, [...values, ...handing]);
+    }
     if (quotas.projectIds.length === 0) return run<Inserted>(INSERT, values);
     const ofProjects = [column(({ projectId }) => projectId), quotas.projectIds, quotas.known, OPS_THAT_ASK];
     return run<Inserted>(INSERT_IN_PROJECTS, [...values, ...ofProjects]);

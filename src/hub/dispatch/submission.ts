@@ -17,6 +17,7 @@ import {
 import type { Draft, Idempotency } from './draft.js';
 import { refusalOfProject } from './project.errors.js';
 import { Quotas } from './quotas.js';
+import { HandOff, type Offer } from './hand-off.js';
 import { SealedArgs } from './sealed-args.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
 import { Steps } from './steps.js';
@@ -53,6 +54,7 @@ export class Submission {
     private readonly contracts: Contracts,
     private readonly sealed: SealedArgs,
     private readonly steps: Steps,
+    private readonly handOff: HandOff,
   ) {}
 
   /**
@@ -75,7 +77,7 @@ export class Submission {
    */
   async submitWithin(run: Run, draft: Draft): Promise<() => void> {
     this.replica.assertMayAct();
-    const [inserted] = await this.store([draft], run);
+    const [inserted] = await this.store([this.seal(draft)], undefined, run);
     if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
     return () => {
       this.accepted([draft], [inserted]);
@@ -111,13 +113,19 @@ export class Submission {
   }
 
   private async insert(drafts: Draft[]): Promise<Outcome[]> {
+    const sealed = drafts.map((draft) => this.seal(draft));
+    const offer = this.handOff.offer(sealed);
     try {
-      const inserted = await this.store(drafts);
+      const inserted = await this.store(sealed, offer);
       this.steps.batch('insert', drafts.length);
       this.accepted(drafts, inserted);
+      this.handOff.took(offer, inserted);
       void this.contracts.judge(drafts);
       return inserted;
     } catch (error) {
+      // While the server may still be at it, nothing else of their keys may go out.
+      if (mayHaveHappened(error)) setTimeout(() => offer.withdraw(), LOOK_UP_FOR_MS).unref();
+      else offer.withdraw();
       if (error instanceof DatabaseUnavailable) {
         return error.statement === 'no_effect' ? drafts.map(() => error) : this.lookUpBeside(drafts, error);
       }
@@ -126,14 +134,14 @@ export class Submission {
     }
   }
 
-  private async store(drafts: readonly Draft[], run?: Run): Promise<Inserted[]> {
+  private seal(draft: Draft): Draft {
+    return { ...draft, args: this.sealed.seal(draft.op, draft.id, draft.args) };
+  }
+
+  private async store(drafts: readonly Draft[], offer?: Offer, run?: Run): Promise<Inserted[]> {
     const counted = this.depths.toCount(drafts.map(({ brokerId }) => brokerId));
-    const sealed = drafts.map((draft) => ({
-      ...draft,
-      args: this.sealed.seal(draft.op, draft.id, draft.args),
-    }));
     const quotas = this.quotas.estimates(drafts);
-    const inserted = await this.repository.insert(sealed, this.replica.id, counted, quotas, run);
+    const inserted = await this.repository.insert(drafts, this.replica.id, counted, quotas, offer, run);
     if (quotas.projectIds.length > 0) this.quotas.took(drafts, inserted);
     this.depths.took(
       inserted.map(({ depth, seq }, index) => ({
@@ -191,7 +199,7 @@ export class Submission {
       const outcome = outcomes[place];
       if (outcome === undefined || outcome instanceof Error || outcome.seq === null) continue;
       stored.push(draft);
-      if (outcome.owner === null) continue;
+      if (outcome.owner === null || outcome.isHanded === true) continue;
       const brokers = lowest.get(outcome.owner) ?? new Map<string, number>();
       lowest.set(outcome.owner, brokers);
       brokers.set(draft.brokerId, Math.min(outcome.seq, brokers.get(draft.brokerId) ?? Infinity));
@@ -208,6 +216,10 @@ export class Submission {
  */
 function batchOf(waiting: number): number {
   return waiting > HALVED_UP_TO ? BATCH : Math.max(HALVED_DOWN_TO, Math.ceil(waiting / 2));
+}
+
+function mayHaveHappened(error: unknown): boolean {
+  return error instanceof DatabaseUnavailable && error.statement !== 'no_effect';
 }
 
 function refusalOf(draft: Draft, inserted: Inserted | undefined): Error {
