@@ -28,17 +28,18 @@ with asking as materialized (
   ) asked
 ),
 owned as materialized (
-  select connection.broker_id, connection.epoch, connection.journal_id
+  select connection.broker_id, connection.epoch, connection.journal_id, coalesce(floor.seq, 0) as floor
   from asking
   join broker_connection connection on connection.broker_id = asking.broker_id
+  left join broker_dispatch_floor floor on floor.broker_id = asking.broker_id
   where connection.replica_id = $1 and connection.epoch = asking.epoch
   order by connection.broker_id
   for share of connection
 ),
 locked as materialized (
-  select dispatch.*, asked.epoch, asked.journal_id
+  select dispatch.*, asked.epoch, asked.journal_id, asked.floor
   from (
-    select asked.id, owned.broker_id, owned.epoch, owned.journal_id
+    select asked.id, owned.broker_id, owned.epoch, owned.journal_id, owned.floor
     from unnest($4::uuid[], $8::uuid[]) with ordinality as asked (id, broker_id, place)
     join owned on owned.broker_id = asked.broker_id
     order by asked.place
@@ -62,6 +63,7 @@ claimable as (
     select from broker_dispatch other
     where other.broker_id = locked.broker_id
       and other.ordering_key = locked.ordering_key
+      and other.seq >= locked.floor
       and other.id <> locked.id
       and case
         when other.state <> all ($5::text[]) then not (other.state = 'running' and other.op = any ($7::text[]))

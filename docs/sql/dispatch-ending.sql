@@ -205,7 +205,53 @@ with locked as materialized (
   select dispatch.id
   from broker_dispatch dispatch
   left join broker_connection connection on connection.broker_id = dispatch.broker_id
-  where ($1::uuid[] is null or dispatch.id = any ($1::uuid[]))
+  where $1::uuid[] is null
+    and dispatch.contract = any ($2::text[])
+    and dispatch.state = 'pending'
+    and (connection.epoch > dispatch.link_epoch
+         or dispatch.link_epoch is not null and connection.replica_id is null)
+  order by dispatch.seq
+  limit $3
+  for update of dispatch skip locked
+),
+removed as (
+  delete from broker_dispatch dispatch
+  using locked
+  where dispatch.id = locked.id
+  returning dispatch.*
+),
+ended as (
+  insert into broker_dispatch_history (
+  id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
+  state, failures, result, error, trail)
+  select 
+  id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
+  not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
+  origin_replica, redrive_of, initiator, progress, created_at,
+         $4::text, failures, null,
+         jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                            'message', 'The link that it was to go out on ended before it was begun.'),
+         append_step(trail, jsonb_build_object(
+           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'reason', 'broker_offline'
+         ))
+  from removed
+  returning *
+)
+select 
+  id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
+  origin_replica as "originReplica", state, attempt,
+  date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
+  date_part('epoch', now() - claimed_at) as "outS" from ended;
+
+-- lapse_those_bound_to_links_that_are_over
+with locked as materialized (
+  select dispatch.id
+  from broker_dispatch dispatch
+  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  where dispatch.id = any ($1::uuid[])
     and dispatch.contract = any ($2::text[])
     and dispatch.state = 'pending'
     and (connection.epoch > dispatch.link_epoch

@@ -64,18 +64,19 @@ order by input.place;
 -- insert_dispatches_handing_off
 with handing as materialized (
   select asked.broker_id, asked.epoch,
-         pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
+         pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
   from (
     select * from unnest($21::uuid[], $22::bigint[]) as asked (broker_id, epoch) order by broker_id
   ) asked
 ),
 owned as materialized (
-  select connection.broker_id, connection.epoch, connection.journal_id
+  select connection.broker_id, connection.epoch, connection.journal_id, coalesce(floor.seq, 0) as floor
   from handing
   join broker_connection connection on connection.broker_id = handing.broker_id
-  where connection.replica_id = $17 and connection.epoch = handing.epoch
+  left join broker_dispatch_floor floor on floor.broker_id = handing.broker_id
+  where handing.has_turn and connection.replica_id = $17 and connection.epoch = handing.epoch
   order by connection.broker_id
-  for share of connection
+  for share of connection skip locked
 ),
 counted as materialized (
   select asked.broker_id, live.depth
@@ -103,6 +104,7 @@ input as materialized (
            input.ordering_key is null or not exists (
              select from broker_dispatch other
              where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
+               and other.seq >= owned.floor
            )
          ) as is_handed
   from unnest(
@@ -264,7 +266,7 @@ select stored.id, stored.seq, null as refusal, connection.replica_id as owner, n
 from (
   select id, seq, broker_id from broker_dispatch where id = any ($1::uuid[])
   union all
-  select id, seq, broker_id from broker_dispatch_history where id = any ($1::uuid[])
+  select id, seq, broker_id from broker_dispatch_history where id = any ($1::uuid[]) and id between $2 and $3
 ) stored
 left join broker_connection connection on connection.broker_id = stored.broker_id;
 

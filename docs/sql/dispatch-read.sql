@@ -37,7 +37,7 @@ select
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
 from broker_dispatch_history dispatch
 left join broker on broker.id = dispatch.broker_id
-where dispatch.id = any ($1::uuid[]);
+where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3;
 
 -- list_dispatches
 select listed.* from (
@@ -95,7 +95,7 @@ union all
 select to_jsonb(trail::jsonb[]) from broker_dispatch_history where id = $1;
 
 -- find_ended
-select id from broker_dispatch_history where id = any ($1::uuid[]);
+select id from broker_dispatch_history where id = any ($1::uuid[]) and id between $2 and $3;
 
 -- count_live_dispatches
 select dispatch.state, count(*) as count,

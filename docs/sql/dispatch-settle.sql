@@ -122,7 +122,7 @@ select id, broker_id as "brokerId", op, lane, state, attempt, null as "errorCode
 from broker_dispatch where id = any ($1::uuid[])
 union all
 select id, broker_id, op, lane, state, attempt, error ->> 'code'
-from broker_dispatch_history where id = any ($1::uuid[]);
+from broker_dispatch_history where id = any ($1::uuid[]) and id between $2 and $3;
 
 -- note_late_results
 update broker_dispatch_history ended

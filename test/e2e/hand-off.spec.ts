@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { plantPings } from '../support/dispatch-rows.js';
-import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
 
@@ -106,27 +105,45 @@ describe('a command that comes in where its broker is linked', () => {
     await cluster.api(0).dispatch(ids.at(-1) ?? '', 10);
   });
 
-  it('is only stored where the broker moves on while that is under way', async () => {
+  it('waits behind an earlier one of its key that is stored with it and may not be claimed yet', async () => {
+    const item = { broker: broker.id, op: 'broker.ping', orderingKey: 'k' };
+    const { body } = await cluster
+      .api(0)
+      .post('/api/v1/dispatches/batch', { items: [{ ...item, lane: 'bulk' }, item] });
+    const ids = body.items.map(({ dispatch }: { dispatch: { id: string } }) => dispatch.id);
+
+    const first = await link.nextDispatch();
+    link.succeed(first);
+    const second = await link.nextDispatch();
+    link.succeed(second);
+
+    expect([first.id, second.id]).toEqual(ids);
+    await cluster.api(0).dispatch(ids[1], 10);
+  });
+
+  it('is stored like any other, at once, while the connection is held by somebody who may move it', async () => {
     const mover = new pg.Client(cluster.database.url);
     await mover.connect();
     await mover.query('begin');
-    await mover.query('update broker_connection set epoch = epoch + 1 where broker_id = $1', [broker.id]);
-    const asking = ask(0);
-    await eventually(
-      async () =>
-        (
-          await sql.query(
-            `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%handing as materialized%'`,
-          )
-        ).rows.length > 0,
-    );
-    await mover.query('commit');
-    await mover.end();
+    await mover.query('select from broker_connection where broker_id = $1 for update', [broker.id]);
 
-    const id = await asking;
+    const id = await ask(0);
 
     expect(await isHanded(id)).toBe(false);
-    expect(await cluster.api(0).dispatch(id)).toMatchObject({ state: 'pending', attempt: 0 });
+    await mover.query('rollback');
+    await mover.end();
+    const sent = await link.nextDispatch();
+    expect(sent.id).toBe(id);
+    link.succeed(sent);
+    await cluster.api(0).dispatch(id, 10);
+  });
+
+  it('is only stored where the broker has moved on and this replica has not heard of it', async () => {
+    await sql.query('update broker_connection set epoch = epoch + 1 where broker_id = $1', [broker.id]);
+
+    const id = await ask(0);
+
+    expect(await isHanded(id)).toBe(false);
     const next = await broker.connect(cluster.hub(1).url);
     const sent = await next.nextDispatch();
     next.succeed(sent);

@@ -85,7 +85,7 @@ export class JoinTokenRepository {
 
   /** Newest first, before the given id. */
   async list(before: string | null, limit: number): Promise<JoinTokenRow[]> {
-    return this.database.run(LIST, [before, limit]);
+    return this.database.runPlanned(LIST, [before, limit]);
   }
 
   /** @returns false where there is no such token */

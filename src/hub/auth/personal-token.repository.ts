@@ -97,7 +97,7 @@ export class PersonalTokenRepository {
 
   /** Newest first, before the given id. */
   async list(userId: string, before: string | null, limit: number): Promise<PersonalTokenRow[]> {
-    return this.database.run(LIST, [userId, before, limit]);
+    return this.database.runPlanned(LIST, [userId, before, limit]);
   }
 
   /** @returns the hash of the token, or undefined where this user has none with the id */

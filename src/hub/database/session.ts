@@ -24,9 +24,12 @@ export const COLUMN_TYPES = {
   }) as typeof pg.types.getTypeParser,
 };
 
-/** Sessions are in UTC, so that a time is one step from what JavaScript reads by itself. */
+const parseTime = pg.types.getTypeParser(TIMESTAMPTZ_OID) as (text: string) => Date;
+
+/** Sessions are in UTC: a time of these millennia is one step from what JavaScript reads by itself. */
 function timeOf(text: string): Date {
-  return new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+  const isPlain = text[10] === ' ' && text.endsWith('+00');
+  return isPlain ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`) : parseTime(text);
 }
 
 /**

@@ -154,12 +154,14 @@ export class Backlog {
     this.reserved.delete(id);
   }
 
-  /** What was reserved is stored as claimed: it is about to be sent. */
+  /** What was reserved is stored as claimed: it is about to be sent, unless a read has met it and it has ended since. */
   handed(
     { id, op, lane, orderingKey, contract, args, deadlineS, initiator }: Draft,
     seq: number,
     now: number,
-  ): Sent {
+  ): Sent | undefined {
+    this.reading.passed(seq);
+    if (this.letGoMeanwhile.has(id)) return undefined;
     const traceparent = initiator.traceparent ?? null;
     const row = {
       id,

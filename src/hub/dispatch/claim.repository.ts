@@ -41,7 +41,7 @@ export type Claimed = {
 export type ClaimAnswer = { brokerId: string; owned: boolean; claimed: Claimed[] };
 
 /** Stored size of arguments past which the read-ahead leaves them in the row. */
-const SMALL_ARGS_BYTES = 8_192;
+export const SMALL_ARGS_BYTES = 8_192;
 
 const READ_AHEAD = statement(
   'read_ahead',
@@ -70,7 +70,8 @@ const READ_AHEAD = statement(
 // The advisory lock is shared among claims and excludes a connect; it is taken before the row lock because its
 // queue is fair. Only the earliest live row of a key is claimed, and none while another of the key is out. A row that
 // rests by its caller's wish does not count among its key's, one that rests after a failure does, and one whose op
-// lets go of its key with the ack no more does once it runs.
+// lets go of its key with the ack no more does once it runs. They are looked for from the broker's floor on, so that no dead
+// index entries are walked.
 const CLAIM = statement(
   'claim_by_ids',
   `
@@ -82,17 +83,18 @@ const CLAIM = statement(
     ) asked
   ),
   owned as materialized (
-    select connection.broker_id, connection.epoch, connection.journal_id
+    select connection.broker_id, connection.epoch, connection.journal_id, coalesce(floor.seq, 0) as floor
     from asking
     join broker_connection connection on connection.broker_id = asking.broker_id
+    left join broker_dispatch_floor floor on floor.broker_id = asking.broker_id
     where connection.replica_id = $1 and connection.epoch = asking.epoch
     order by connection.broker_id
     for share of connection
   ),
   locked as materialized (
-    select dispatch.*, asked.epoch, asked.journal_id
+    select dispatch.*, asked.epoch, asked.journal_id, asked.floor
     from (
-      select asked.id, owned.broker_id, owned.epoch, owned.journal_id
+      select asked.id, owned.broker_id, owned.epoch, owned.journal_id, owned.floor
       from unnest($4::uuid[], $8::uuid[]) with ordinality as asked (id, broker_id, place)
       join owned on owned.broker_id = asked.broker_id
       order by asked.place
@@ -116,6 +118,7 @@ const CLAIM = statement(
       select from broker_dispatch other
       where other.broker_id = locked.broker_id
         and other.ordering_key = locked.ordering_key
+        and other.seq >= locked.floor
         and other.id <> locked.id
         and case
           when other.state <> all ($5::text[]) then not (other.state = 'running' and other.op = any ($7::text[]))

@@ -186,15 +186,13 @@ const LAPSE = statement(
 );
 
 // A command may be stored in the very moment in which the link ends that it is bound to: then nobody who ended what was
-// bound to it could see it. `$1` names those to look at, or is null for all.
-const LAPSE_STALE = statement(
-  'lapse_bound_to_links_that_are_over',
-  `
+// bound to it could see it. `$1` names those to look at, and is null where all are looked at.
+const lapseStaleText = (which: string) => `
   with locked as materialized (
     select dispatch.id
     from broker_dispatch dispatch
     left join broker_connection connection on connection.broker_id = dispatch.broker_id
-    where ($1::uuid[] is null or dispatch.id = any ($1::uuid[]))
+    where ${which}
       and dispatch.contract = any ($2::text[])
       and dispatch.state = 'pending'
       and (connection.epoch > dispatch.link_epoch
@@ -204,7 +202,13 @@ const LAPSE_STALE = statement(
     for update of dispatch skip locked
   ),
   ${LAPSED}
-  `,
+  `;
+
+const LAPSE_ALL_STALE = statement('lapse_bound_to_links_that_are_over', lapseStaleText('$1::uuid[] is null'));
+
+const LAPSE_STALE = statement(
+  'lapse_those_bound_to_links_that_are_over',
+  lapseStaleText('dispatch.id = any ($1::uuid[])'),
 );
 
 // The broker is here again, and its inventory was taken, which `why` reads: what waited for its next link goes out on this one, or not at all.
@@ -270,7 +274,13 @@ export class EndingRepository {
 
   /** Ends, of some commands or of all, those that are bound to a link that is over. */
   async lapseStale(ids: readonly string[] | null, replicaId: string): Promise<Ending[]> {
-    return this.database.run(LAPSE_STALE, [ids, LINK_BOUND, LAPSE_MOST, stateAfter('lapse'), replicaId]);
+    return this.database.run(ids === null ? LAPSE_ALL_STALE : LAPSE_STALE, [
+      ids,
+      LINK_BOUND,
+      LAPSE_MOST,
+      stateAfter('lapse'),
+      replicaId,
+    ]);
   }
 
   async bindToLink(brokerId: string, epoch: number): Promise<void> {

@@ -18,23 +18,25 @@ export const WITHOUT_HAND_OFF = {
  * Commands for brokers whose connections this replica holds, written as claimed by the same statement that stores them.
  * The fences are those of a claim: the broker's turn, its connection held under this very epoch, and for a command with an
  * ordering key no live row of that key. Of the commands that this replica itself is about to claim the statement knows
- * nothing: the caller keeps their keys apart.
+ * nothing: the caller keeps their keys apart. It waits for no turn and no connection, since those who store commands for
+ * other brokers would wait with it: where either is not free, the command is stored as any other.
  */
 export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
   held: `handing as materialized (
     select asked.broker_id, asked.epoch,
-           pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
+           pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
     from (
       select * from unnest($21::uuid[], $22::bigint[]) as asked (broker_id, epoch) order by broker_id
     ) asked
   ),
   owned as materialized (
-    select connection.broker_id, connection.epoch, connection.journal_id
+    select connection.broker_id, connection.epoch, connection.journal_id, coalesce(floor.seq, 0) as floor
     from handing
     join broker_connection connection on connection.broker_id = handing.broker_id
-    where connection.replica_id = $17 and connection.epoch = handing.epoch
+    left join broker_dispatch_floor floor on floor.broker_id = handing.broker_id
+    where handing.has_turn and connection.replica_id = $17 and connection.epoch = handing.epoch
     order by connection.broker_id
-    for share of connection
+    for share of connection skip locked
   ),
   `,
   array: ', $23::boolean[]',
@@ -47,6 +49,7 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
              input.ordering_key is null or not exists (
                select from broker_dispatch other
                where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
+                 and other.seq >= owned.floor
              )
            ) as is_handed`,
   columns: ', attempt, claimed_by, claim_epoch, claim_journal, claimed_at',

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { Replica } from '../cluster/replica.js';
 import type { Backlog, Sent } from './backlog.js';
 import { Backlogs } from './backlogs.js';
+import { SMALL_ARGS_BYTES } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Inserted } from './insert.repository.js';
 import { Sender } from './sender.js';
@@ -8,6 +10,11 @@ import { Steps } from './steps.js';
 
 /** A broker that commands may be handed to, under the epoch that this replica holds. */
 export type HandingTo = { brokerId: string; epoch: number };
+
+/** Memory keeps what the read-ahead would keep: large arguments are read from the row where they go out again. */
+function forgetLargeArgs(sent: Sent): void {
+  if (sent.args !== null && Buffer.byteLength(JSON.stringify(sent.args)) > SMALL_ARGS_BYTES) sent.args = null;
+}
 
 /** Which commands of a group may be stored as claimed, and what is held in memory for them until that is decided. */
 export class Offer {
@@ -42,7 +49,7 @@ export class Offer {
       const { seq = null, isHanded = false } = inserted[place] ?? {};
       if (draft === undefined || seq === null || !isHanded) continue;
       const sent = backlog.handed(draft, seq, now);
-      handed.set(backlog, [...(handed.get(backlog) ?? []), sent]);
+      if (sent !== undefined) handed.set(backlog, [...(handed.get(backlog) ?? []), sent]);
     }
     return handed;
   }
@@ -62,15 +69,23 @@ export class HandOff {
     private readonly backlogs: Backlogs,
     private readonly sender: Sender,
     private readonly steps: Steps,
+    private readonly replica: Replica,
   ) {}
 
   offer(drafts: readonly Draft[]): Offer {
     const places = new Map<number, Backlog>();
     // What a project's rules are to judge goes the way on which they do.
-    if (drafts.some(({ projectId }) => projectId !== null)) return new Offer(places, drafts);
+    if (!this.replica.mayAct || drafts.some(({ projectId }) => projectId !== null))
+      return new Offer(places, drafts);
+    // The statement does not see the rows that it stores itself: what is not offered holds up the rest of its key.
+    const passedOver = new Set<string>();
     for (const [place, draft] of drafts.entries()) {
-      const backlog = this.backlogs.of(draft.brokerId);
+      const { brokerId, orderingKey } = draft;
+      const key = orderingKey === null ? null : `${brokerId} ${orderingKey}`;
+      if (key !== null && passedOver.has(key)) continue;
+      const backlog = this.backlogs.of(brokerId);
       if (backlog?.reserve(draft) === true) places.set(place, backlog);
+      else if (key !== null) passedOver.add(key);
     }
     return new Offer(places, drafts);
   }
@@ -79,7 +94,7 @@ export class HandOff {
   took(offer: Offer, inserted: readonly Inserted[]): void {
     for (const [backlog, sent] of offer.took(inserted, performance.now())) {
       this.steps.tell('claimed', sent);
-      void this.sender.send(backlog, sent);
+      void this.sender.send(backlog, sent).then(() => sent.forEach(forgetLargeArgs));
     }
   }
 }

@@ -13,6 +13,7 @@ import {
   type JudgedByProject,
   type ProjectRefusal,
 } from './project.columns.js';
+import { spanOf } from './id-span.js';
 import { LINK_BOUND } from './state.js';
 import { step } from './trail-step.js';
 
@@ -117,7 +118,7 @@ const STORED = statement(
   from (
     select id, seq, broker_id from broker_dispatch where id = any ($1::uuid[])
     union all
-    select id, seq, broker_id from broker_dispatch_history where id = any ($1::uuid[])
+    select id, seq, broker_id from broker_dispatch_history where id = any ($1::uuid[]) and id between $2 and $3
   ) stored
   left join broker_connection connection on connection.broker_id = stored.broker_id
   `,
@@ -217,7 +218,7 @@ export class InsertRepository {
 
   /** Of some drafts whose insert is in doubt, those that are on record by now. */
   async stored(ids: readonly string[]): Promise<Inserted[]> {
-    return this.database.run(STORED, [ids]);
+    return this.database.run(STORED, [ids, ...spanOf(ids)]);
   }
 
   /** Must be a statement of its own: the winner of a race is visible only to a snapshot taken after it. */

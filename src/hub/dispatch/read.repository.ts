@@ -3,6 +3,7 @@ import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import type { LiveState } from './state.js';
+import { spanOf } from './id-span.js';
 import { readable } from './trail-step.js';
 
 const LIVE_COLUMNS = `
@@ -38,7 +39,7 @@ const FIND = statement(
   select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
   from broker_dispatch_history dispatch
   left join broker on broker.id = dispatch.broker_id
-  where dispatch.id = any ($1::uuid[])
+  where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3
   `,
 );
 
@@ -87,7 +88,10 @@ const TRAIL = statement(
   `,
 );
 
-const ENDED = statement('find_ended', `select id from broker_dispatch_history where id = any ($1::uuid[])`);
+const ENDED = statement(
+  'find_ended',
+  `select id from broker_dispatch_history where id = any ($1::uuid[]) and id between $2 and $3`,
+);
 
 const DEPTHS = statement(
   'count_live_dispatches',
@@ -158,7 +162,7 @@ export class ReadRepository {
   constructor(private readonly database: Database) {}
 
   async find(ids: readonly string[]): Promise<DispatchRecord[]> {
-    return this.database.run(FIND, [ids]);
+    return this.database.run(FIND, [ids, ...spanOf(ids)]);
   }
 
   /** Newest first. */
@@ -173,7 +177,7 @@ export class ReadRepository {
 
   /** Of some ids, those that have ended. */
   async ended(ids: readonly string[]): Promise<string[]> {
-    return (await this.database.run<{ id: string }>(ENDED, [ids])).map(({ id }) => id);
+    return (await this.database.run<{ id: string }>(ENDED, [ids, ...spanOf(ids)])).map(({ id }) => id);
   }
 
   async depthsOfProjects(): Promise<ProjectDepth[]> {

@@ -74,6 +74,12 @@ export class Reading {
     if (seq <= this.cursor) this.again(seq - 1, 0);
   }
 
+  /** This replica has stored a row itself: where nothing before it is unread, it need not be read either. */
+  passed(seq: number): void {
+    if (this.hasMore || this.againFrom !== undefined || this.underWay !== undefined) return;
+    this.cursor = Math.max(this.cursor, seq);
+  }
+
   poll(now: number): void {
     this.readInFullAt ??= now;
     const isFull = now - this.readInFullAt >= FULL_EVERY_MS;

@@ -4,6 +4,7 @@ import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
+import { spanOf } from './id-span.js';
 import { appended, step } from './trail-step.js';
 import {
   LINK_BOUND,
@@ -192,7 +193,7 @@ const STANDINGS = statement(
   from broker_dispatch where id = any ($1::uuid[])
   union all
   select id, broker_id, op, lane, state, attempt, error ->> 'code'
-  from broker_dispatch_history where id = any ($1::uuid[])
+  from broker_dispatch_history where id = any ($1::uuid[]) and id between $2 and $3
   `,
 );
 
@@ -237,7 +238,7 @@ export class SettleRepository {
 
   /** Where these dispatches stand, live or ended; one that is nowhere is left out. */
   async standings(ids: readonly string[]): Promise<Standing[]> {
-    return this.database.run(STANDINGS, [ids]);
+    return this.database.run(STANDINGS, [ids, ...spanOf(ids)]);
   }
 
   /** Keeps a word that came after the end in the trail; it changes nothing else. */

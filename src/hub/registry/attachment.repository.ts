@@ -291,7 +291,7 @@ export class AttachmentRepository {
     limit: number;
   }): Promise<AttachmentRow[]> {
     const { before, projectId, brokerId, state, limit } = filter;
-    return this.database.run(LIST, [before, projectId, brokerId, state, limit]);
+    return this.database.runPlanned(LIST, [before, projectId, brokerId, state, limit]);
   }
 
   /** Brokers that joined before the given one, newest first. */

@@ -103,7 +103,7 @@ export class BrokerRepository {
 
   /** Newest first, those that joined before the given one. */
   async list(before: string | null, limit: number): Promise<BrokerRow[]> {
-    return this.database.run(LIST, [before, limit]);
+    return this.database.runPlanned(LIST, [before, limit]);
   }
 
   async get(id: string): Promise<BrokerRow | undefined> {

@@ -133,7 +133,7 @@ export class ProjectRepository {
 
   /** Newest first, those made before the given one. */
   async list(before: string | null, limit: number, withArchived: boolean): Promise<ProjectRow[]> {
-    return this.database.run(LIST, [before, limit, withArchived]);
+    return this.database.runPlanned(LIST, [before, limit, withArchived]);
   }
 
   async get(id: string): Promise<ProjectRow | undefined> {
