@@ -21,10 +21,11 @@ describe('commands in a stream', () => {
   let callers: { caller: Caller; worker: WorkingBroker }[];
 
   beforeAll(async () => {
-    cluster = await Cluster.start(1);
+    cluster = await Cluster.start(3);
+    live = cluster.hubs.slice(1);
     database = new pg.Client(cluster.database.url);
     await database.connect();
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     await database.end();
@@ -32,7 +33,6 @@ describe('commands in a stream', () => {
   });
 
   beforeEach(async () => {
-    live = await Promise.all([cluster.addReplica(), cluster.addReplica()]);
     workers = [];
     callers = [];
     for (let count = 0; count < BROKERS; count += 1) {
@@ -50,7 +50,6 @@ describe('commands in a stream', () => {
   afterEach(async () => {
     await Promise.all(callers.map(({ caller }) => caller.stop()));
     await Promise.all(workers.map((worker) => worker.stop()));
-    await Promise.all(live.map((hub) => hub.kill()));
   }, 30_000);
 
   async function count(sql: string, values: unknown[]): Promise<number> {
@@ -115,7 +114,7 @@ describe('commands in a stream', () => {
       live = [...live.slice(1), next];
       await rest(1_000);
       await victim?.kill();
-      await rest(1_000);
+      await rest(500);
     }
 
     const ids = await settled();
