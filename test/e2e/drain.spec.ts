@@ -78,7 +78,8 @@ describe('a replica that drains', () => {
     const moved = await broker.connect(cluster.hub(0).url, [
       { id: served.id, attempt: 1, status: 'running' },
     ]);
-    link.succeed(served);
+    // As a broker tells it: again on its new link, for it cannot know whether the old one still carried it.
+    for (const each of [link, moved]) each.succeed(served);
     const { body: late } = await cluster.api(0).ping(broker.id, { orderingKey: null });
     moved.succeed(await moved.nextDispatch());
 
