@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import type { Api } from '../support/api.js';
+import { atOnce } from '../support/at-once.js';
 import { BrokerProcess } from '../support/broker-process.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -11,8 +12,6 @@ import { expectNoLeaks } from '../support/leaks.js';
 describe('a command whose broker is killed', () => {
   let cluster: Cluster;
   let api: Api;
-  let broker: BrokerProcess;
-  let witness: string;
   let count = 0;
 
   beforeAll(async () => {
@@ -26,34 +25,35 @@ describe('a command whose broker is killed', () => {
     await expectNoLeaks(undefined, { withinMs: 8_000 });
   }, 30_000);
 
-  beforeEach(async () => {
+  const begun = atOnce();
+  const it = (title: string, scenario: (given: Given) => Promise<void>) => {
     count += 1;
-    broker = await BrokerProcess.join(api, cluster.hub(1).url, `broker-${count}`);
-    witness = join(broker.home, 'starts');
-    await broker.start(api);
-  }, 60_000);
-
-  afterEach(async () => {
-    // The agents outlive their broker, so the hub is asked to end them before the broker goes.
-    const { body } = await api.get(`/api/v1/agents?broker=${broker.name}`);
-    for (const { id } of body.items) {
-      await api.call('DELETE', `/api/v1/agents/${id}`, undefined, { prefer: 'wait=30' });
-    }
-    await broker.remove();
-  }, 60_000);
-
-  const agent = async (script: string) => {
-    const spec = { command: '/bin/sh', args: ['-c', `echo "$FAIRLEAD_RUN_ID" >> '${witness}'; ${script}`] };
-    const { body } = await api.post('/api/v1/agents', { name: `agent-${count}`, broker: broker.name, spec });
-    return body.id as string;
+    const name = `broker-${count}`;
+    begun(
+      title,
+      async () => {
+        const broker = await BrokerProcess.join(api, cluster.hub(1).url, name);
+        try {
+          await broker.start(api);
+          await scenario(new Given(api, broker));
+        } finally {
+          // The agents outlive their broker, so the hub is asked to end them before the broker goes.
+          const { body } = await api.get(`/api/v1/agents?broker=${broker.name}`);
+          for (const { id } of body.items) {
+            await api.call('DELETE', `/api/v1/agents/${id}`, undefined, { prefer: 'wait=30' });
+          }
+          await broker.remove();
+        }
+      },
+      120_000,
+    );
   };
   const act = async (id: string, verb: string, waitS = 0) =>
     (await api.post(`/api/v1/agents/${id}/${verb}`, undefined, waitS > 0 ? { prefer: `wait=${waitS}` } : {}))
       .body.dispatch;
-  const starts = () => (existsSync(witness) ? readFileSync(witness, 'utf8').trim().split('\n') : []);
   const phase = async (id: string) => (await api.get(`/api/v1/agents/${id}`)).body.phase;
 
-  it('before it has read the command does it once when it is back', async () => {
+  it('before it has read the command does it once when it is back', async ({ broker, agent, starts }) => {
     const id = await agent('exec sleep 600');
     broker.signal('SIGSTOP');
     const { id: dispatchId } = await act(id, 'start');
@@ -63,9 +63,13 @@ describe('a command whose broker is killed', () => {
 
     expect(await api.dispatch(dispatchId, 20)).toMatchObject({ state: 'succeeded' });
     expect(starts()).toHaveLength(1);
-  }, 60_000);
+  });
 
-  it('in the middle of a command finishes it when it is back, and does nothing twice', async () => {
+  it('in the middle of a command finishes it when it is back, and does nothing twice', async ({
+    broker,
+    agent,
+    starts,
+  }) => {
     const id = await agent("trap '' TERM; while :; do sleep 0.1; done");
     await act(id, 'start', 20);
     await eventually(() => starts().length === 1);
@@ -78,9 +82,9 @@ describe('a command whose broker is killed', () => {
     expect(await api.dispatch(dispatchId, 40)).toMatchObject({ state: 'succeeded', attempt: 1 });
     await eventually(() => starts().length === 2);
     expect(new Set(starts()).size).toBe(2);
-  }, 90_000);
+  });
 
-  it('after the command has ended tells of the one process there is', async () => {
+  it('after the command has ended tells of the one process there is', async ({ broker, agent, starts }) => {
     const id = await agent('exec sleep 600');
     await act(id, 'start', 20);
 
@@ -89,9 +93,9 @@ describe('a command whose broker is killed', () => {
 
     await eventually(async () => (await phase(id)) === 'running');
     expect(starts()).toHaveLength(1);
-  }, 60_000);
+  });
 
-  it('tells of an agent that ended meanwhile, with its exit code', async () => {
+  it('tells of an agent that ended meanwhile, with its exit code', async ({ broker, agent, starts }) => {
     const id = await agent('sleep 1; exit 7');
     await act(id, 'start', 20);
     await broker.kill();
@@ -107,9 +111,9 @@ describe('a command whose broker is killed', () => {
       { withinMs: 20_000 },
     );
     expect(ended.exitCode).toBe(7);
-  }, 60_000);
+  });
 
-  it('and has lost its journal ends as unknown, and is not done again', async () => {
+  it('and has lost its journal ends as unknown, and is not done again', async ({ broker, agent }) => {
     const id = await agent("trap '' TERM; while :; do sleep 0.1; done");
     await act(id, 'start', 20);
     const { id: dispatchId } = await act(id, 'restart');
@@ -123,5 +127,27 @@ describe('a command whose broker is killed', () => {
       state: 'failed',
       error: { code: 'outcome_unknown' },
     });
-  }, 60_000);
+  });
 });
+
+/** A broker of the test's own, and agents that it runs. */
+class Given {
+  private readonly witness: string;
+
+  constructor(
+    private readonly api: Api,
+    readonly broker: BrokerProcess,
+  ) {
+    this.witness = join(broker.home, 'starts');
+  }
+
+  readonly agent = async (script: string) => {
+    const args = ['-c', `echo "$FAIRLEAD_RUN_ID" >> '${this.witness}'; ${script}`];
+    const { name } = this.broker;
+    const body = { name: `agent-of-${name}`, broker: name, spec: { command: '/bin/sh', args } };
+    return (await this.api.post('/api/v1/agents', body)).body.id as string;
+  };
+
+  readonly starts = () =>
+    existsSync(this.witness) ? readFileSync(this.witness, 'utf8').trim().split('\n') : [];
+}

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
@@ -20,6 +21,8 @@ describe('the control channel', () => {
   }, 30_000);
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  /** Beside the others. */
+  const meanwhile = atOnce();
 
   describe('with two sockets of one broker', () => {
     it('sends work to the newer one and takes results from both', async () => {
@@ -70,7 +73,7 @@ describe('the control channel', () => {
     });
   });
 
-  it('finds a command whose wake was lost by polling', async () => {
+  meanwhile('finds a command whose wake was lost by polling', async () => {
     const broker = await join();
     const link = await broker.connect(cluster.hub(0).url);
     const client = new pg.Client(cluster.database.url);

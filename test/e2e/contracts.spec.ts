@@ -69,8 +69,11 @@ describe('a command for a broker that may be away', () => {
 
     it('that was over when it was stored, never goes out on another', async () => {
       const link = await connect();
+      // Seen by nobody before it is bound.
+      await sql.query('begin');
       const [id = ''] = await plantPings(sql, [{ brokerId: broker.id, contract: 'now_or_fail' }]);
       await bindTo(id, broker.lastEpoch - 1);
+      await sql.query('commit');
 
       // It is woken by its neighbour, and refused by the claim.
       await expectNothingElse(link);

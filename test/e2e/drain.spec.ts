@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD, type HubProcess } from '../support/hub-process.js';
@@ -10,23 +11,41 @@ import { expectNoLeaks } from '../support/leaks.js';
 
 describe('a replica that drains', () => {
   let cluster: Cluster;
+  let alone: Cluster;
+  let lingering: HubProcess;
+  let full: HubProcess;
+  let hasty: HubProcess;
+  let asked: HubProcess;
+  let told: HubProcess;
+  let port: number;
 
+  // Replicas take their time to start, so all do at once; each but the first drains in one of the tests.
   beforeAll(async () => {
-    cluster = await Cluster.start(1);
-  }, 60_000);
+    [cluster, alone, port] = await Promise.all([Cluster.start(1), Cluster.start(1), freePort()]);
+    [lingering, full, hasty, asked, told] = await Promise.all([
+      cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' }),
+      cluster.addReplica(),
+      cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' }),
+      cluster.addReplica(),
+      cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` }),
+      alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
+    ]);
+  }, 120_000);
 
   afterAll(async () => {
-    await cluster.stop();
-    // Connections that callers keep alive end a few seconds after their replica.
-    await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+    await Promise.all([cluster.stop(), alone.stop()]);
+    // Connections that callers keep alive end a few seconds after their replica; all tests at once have many.
+    await expectNoLeaks(undefined, { withinMs: 20_000 });
+  }, 60_000);
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   const step = (hub: HubProcess, name: string) =>
     hub.line((line) => line.msg === 'drain' && line.step === name);
 
+  const it = atOnce();
+
   it('turns unready, refuses new channels with 503, and tells its brokers where else to go', async () => {
-    const hub = await cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' });
+    const hub = lingering;
     const [here, late] = [await join(), await join()];
     const link = await here.connect(hub.url);
     hub.signal('SIGTERM');
@@ -46,7 +65,7 @@ describe('a replica that drains', () => {
   }, 30_000);
 
   it('serves a broker in full until it has moved, and loses no command on the way', async () => {
-    const hub = await cluster.addReplica();
+    const hub = full;
     const broker = await join();
     const link = await broker.connect(hub.url);
     hub.signal('SIGTERM');
@@ -59,7 +78,8 @@ describe('a replica that drains', () => {
     const moved = await broker.connect(cluster.hub(0).url, [
       { id: served.id, attempt: 1, status: 'running' },
     ]);
-    link.succeed(served);
+    // As a broker tells it: again on its new link, for it cannot know whether the old one still carried it.
+    for (const each of [link, moved]) each.succeed(served);
     const { body: late } = await cluster.api(0).ping(broker.id, { orderingKey: null });
     moved.succeed(await moved.nextDispatch());
 
@@ -73,7 +93,7 @@ describe('a replica that drains', () => {
   }, 30_000);
 
   it('lets go at the deadline of what has not moved, and ends with 0', async () => {
-    const hub = await cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' });
+    const hub = hasty;
     const broker = await join();
     const link = await broker.connect(hub.url);
 
@@ -86,9 +106,9 @@ describe('a replica that drains', () => {
   }, 30_000);
 
   it('answers long waits with the envelope before it goes', async () => {
-    const hub = await cluster.addReplica();
+    const hub = asked;
     const broker = await join();
-    const waiting = cluster.api(cluster.hubs.length - 1).ping(broker.id, { waitS: 60 });
+    const waiting = cluster.api(0).at(hub.url).ping(broker.id, { waitS: 60 });
     await eventually(async () => {
       const { body } = await cluster.api(0).get(`/api/v1/dispatches?broker=${broker.id}`);
       return body.items.length === 1;
@@ -101,8 +121,7 @@ describe('a replica that drains', () => {
   }, 30_000);
 
   it('waits for nobody where it is the only one', async () => {
-    const alone = await Cluster.start(1);
-    const hub = await alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' });
+    const hub = alone.hub(1);
     await alone.hub(0).kill();
     const broker = await ScriptedBroker.join(alone.api(1), hub.url);
     const link = await broker.connect(hub.url);
@@ -119,7 +138,6 @@ describe('a replica that drains', () => {
     expect(await link.closed).toMatchObject({ code: 1001 });
     expect(await hub.ended()).toBe(0);
     expect(hub.lines.some(({ step }) => step === 'lingered')).toBe(false);
-    await alone.stop();
   }, 30_000);
 
   describe('by `fairlead hub drain --local`', () => {
@@ -132,13 +150,10 @@ describe('a replica that drains', () => {
     };
 
     it('is gone when the command returns with 0', async () => {
-      const port = await freePort();
-      const hub = await cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` });
-
       expect(await drain(port)).toBe(0);
 
-      await step(hub, 'released');
-      expect(await hub.ended()).toBe(0);
+      await step(told, 'released');
+      expect(await told.ended()).toBe(0);
     }, 30_000);
 
     it('returns 0 where no hub runs', async () => {

@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.js';
 import type { HubProcess } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
-const MANY = 200;
+const MANY = 100;
 const LARGEST = 64 * 1024;
 
 /** The agents write down each line that they read: what they say is what arrived. */
@@ -63,6 +63,10 @@ describe('messages to an agent', () => {
   };
   const send = (at: Api, name: string, text: string, headers: Record<string, string> = {}) =>
     at.post(`/api/v1/agents/${name}/messages`, { text }, headers);
+  /** 202, or 200 where it was delivered before the answer was made. */
+  const expectTaken = ({ status }: { status: number }) => {
+    expect([200, 202]).toContain(status);
+  };
   const keyOf = (text: string) => text.replace(' ', '-');
   const listed = async (name: string) =>
     (await api.get(`/api/v1/agents/${name}/messages?limit=500`)).body.items;
@@ -74,7 +78,7 @@ describe('messages to an agent', () => {
         expect(new Set(items.map(({ state }: { state: string }) => state))).toEqual(new Set(['delivered']));
         return true;
       },
-      { withinMs: 60_000, everyMs: 500 },
+      { withinMs: 60_000, everyMs: 200 },
     );
 
   it('that are sent through both replicas in turns arrive once and in order, over a kill -9 of the broker', async () => {
@@ -83,7 +87,7 @@ describe('messages to an agent', () => {
     const expected = Array.from({ length: MANY }, (_, place) => `${place} ${randomUUID()}`);
 
     for (const [place, text] of expected.entries()) {
-      expect((await send(cluster.api(place % 2), name, text)).status).toBe(202);
+      expectTaken(await send(cluster.api(place % 2), name, text));
       if (place === MANY / 2) await broker.kill();
       if (place === MANY / 2 + 10) await broker.start(api);
     }
@@ -106,13 +110,11 @@ describe('messages to an agent', () => {
     for (const [place, text] of expected.entries()) {
       if (place === MANY / 2) await dying.kill();
       const at = place % 2 === 0 || place >= MANY / 2 ? api : api.at(dying.url);
-      expect((await send(at, name, text, { 'idempotency-key': keyOf(text) })).status).toBe(202);
+      expectTaken(await send(at, name, text, { 'idempotency-key': keyOf(text) }));
     }
     // Nobody can tell from a connection that broke whether a message was taken: with its key it can be sent again.
     for (const text of expected.slice(-3))
-      expect(
-        (await send(cluster.api(1), name, text, { 'idempotency-key': keyOf(text) })).status,
-      ).toBeLessThan(203);
+      expectTaken(await send(cluster.api(1), name, text, { 'idempotency-key': keyOf(text) }));
 
     await allDelivered(name, expected);
     expect(texts(name)).toEqual(expected);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { plantPings } from '../support/dispatch-rows.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -33,6 +34,9 @@ describe('the order of commands', () => {
     expect(body.accepted).toBe(count);
     return body.items.map(({ dispatch }: { dispatch: { id: string } }) => dispatch.id) as string[];
   };
+
+  /** Beside the others. */
+  const meanwhile = atOnce();
 
   it('goes on at once where a result comes over the link that its broker has left, at another replica', async () => {
     for (let round = 1; round <= 3; round += 1) {
@@ -97,7 +101,7 @@ describe('the order of commands', () => {
     await link.close();
   }, 60_000);
 
-  it('holds where a frame was lost on a link that lives: it comes again, under its attempt, before the next', async () => {
+  meanwhile('holds where a frame was lost: its attempt comes again, before the next', async () => {
     const broker = await join();
     const link = await broker.connect(cluster.hub(1).url);
     const [first, second] = [await ask(broker, 'k', 0), await ask(broker, 'k', 1)];
@@ -111,7 +115,7 @@ describe('the order of commands', () => {
     expect([lost.id, again.id, next.id]).toEqual([first, first, second]);
     expect([lost.attempt, again.attempt]).toEqual([1, 1]);
     await link.close();
-  }, 30_000);
+  });
 
   it('has at most one of a key out at a time, and those of other keys beside it', async () => {
     const broker = await join();

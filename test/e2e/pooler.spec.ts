@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Database } from '../../src/hub/database/database.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { migrate } from '../../src/hub/database/migrate.js';
 import { MIGRATIONS } from '../../src/hub/database/migrations.js';
+import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
@@ -17,30 +18,62 @@ import { TransactionPooler } from '../support/transaction-pooler.js';
 const POOLED = { FAIRLEAD_DATABASE_POOLER: 'transaction' };
 const WITHIN_MS = 1_500;
 
-describe('behind a pooler in transaction mode', () => {
-  let database: TestDatabase;
-  let pooler: TransactionPooler;
-  let replicas: Cluster | undefined;
+type Behind = { database: TestDatabase; pooler: TransactionPooler };
 
-  afterEach(async () => {
-    await replicas?.stop();
-    replicas = undefined;
-    await pooler.stop();
-    await database.drop();
+describe('behind a pooler in transaction mode', () => {
+  const opened: Behind[] = [];
+  const clusters: Cluster[] = [];
+  let alone: Behind & { cluster: Cluster };
+  let withDirect: Behind & { cluster: Cluster };
+
+  // Replicas take their time to start, so all do at once, and before any time is taken.
+  beforeAll(async () => {
+    [alone, withDirect] = await Promise.all([
+      cluster(() => POOLED),
+      cluster(({ url }) => ({ DATABASE_DIRECT_URL: url })),
+    ]);
+  }, 90_000);
+
+  afterAll(async () => {
+    await Promise.all(clusters.map((made) => made.stop()));
+    await Promise.all(opened.map(({ pooler }) => pooler.stop()));
+    await Promise.all(opened.map(({ database }) => database.drop()));
     await expectNoLeaks(undefined, { withinMs: 8_000 });
   }, 30_000);
 
   const open = async (
-    ...behaviour: Parameters<typeof TransactionPooler.start> extends [string, ...infer R] ? R : []
-  ) => {
-    database = await createDatabase();
-    pooler = await TransactionPooler.start(database.url, ...behaviour);
+    behaviour: Parameters<typeof TransactionPooler.start>[1] = {},
+    { migrated = true } = {},
+  ): Promise<Behind> => {
+    const database = await createDatabase({ migrated });
+    const pooler = await TransactionPooler.start(database.url, behaviour);
+    opened.push({ database, pooler });
+    return { database, pooler };
   };
-  const cluster = async (env: Record<string, string>): Promise<Cluster> => {
+  const cluster = async (env: (database: TestDatabase) => Record<string, string>) => {
+    const { database, pooler } = await open();
     const made = await Cluster.start(0, { url: pooler.url, drop: () => Promise.resolve() });
-    replicas = made;
-    await Promise.all([made.addReplica(env), made.addReplica(env)]);
-    return made;
+    clusters.push(made);
+    await Promise.all([made.addReplica(env(database)), made.addReplica(env(database))]);
+    return { database, pooler, cluster: made };
+  };
+  /** A hub that was not told of the pooler. @returns how it ended, and what it said */
+  const undeclared = async (options: 'refuse' | 'drop') => {
+    const { pooler } = await open({ options });
+    const child = spawn(process.execPath, [FAIRLEAD, 'hub', 'start'], {
+      env: {
+        PATH: process.env.PATH,
+        DATABASE_URL: pooler.url,
+        FAIRLEAD_SEAL_KEYS: '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff',
+        FAIRLEAD_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+      },
+    });
+    let output = '';
+    child.stdout.on('data', (text: Buffer) => (output += text.toString()));
+    child.stderr.on('data', (text: Buffer) => (output += text.toString()));
+    const [code]: unknown[] = await once(child, 'close');
+    return { code, output };
   };
   /** Asks at the first replica for what the second one's broker does. @returns milliseconds until the answer */
   const roundTrip = async (
@@ -61,7 +94,7 @@ describe('behind a pooler in transaction mode', () => {
   };
 
   it('nothing that a session keeps is there any more: such is the one of these tests', async () => {
-    await open({ sessions: 2 });
+    const { pooler } = await open({ sessions: 2 });
     const client = new pg.Client(pooler.url);
     await client.connect();
     const heard: unknown[] = [];
@@ -83,8 +116,7 @@ describe('behind a pooler in transaction mode', () => {
   });
 
   it('alone, a command goes across two replicas by polls, within a second and a half', async () => {
-    await open();
-    const made = await cluster(POOLED);
+    const { cluster: made, pooler } = alone;
     const broker = await ScriptedBroker.join(made.api(0), made.hub(0).url);
     const link = await broker.connect(made.hub(1).url);
 
@@ -117,8 +149,7 @@ describe('behind a pooler in transaction mode', () => {
   }, 60_000);
 
   it('with a way past it, wakes go by NOTIFY, and the pool keeps nothing in any session', async () => {
-    await open();
-    const made = await cluster({ DATABASE_DIRECT_URL: database.url });
+    const { cluster: made, pooler } = withDirect;
     const broker = await ScriptedBroker.join(made.api(0), made.hub(0).url);
     const link = await broker.connect(made.hub(1).url);
 
@@ -135,38 +166,24 @@ describe('behind a pooler in transaction mode', () => {
     await link.close();
   }, 60_000);
 
-  it.each([
-    ['refuses settings', 'refuse'],
-    ['drops settings', 'drop'],
-  ] as const)(
-    'that %s and was not declared, the hub does not start, and says what to set',
-    async (_what, options) => {
-      await open({ options });
-      const child = spawn(process.execPath, [FAIRLEAD, 'hub', 'start'], {
-        env: {
-          PATH: process.env.PATH,
-          DATABASE_URL: pooler.url,
-          FAIRLEAD_SEAL_KEYS: '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff',
-          FAIRLEAD_LISTEN: '127.0.0.1:0',
-          FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
-        },
+  describe('that was not declared', () => {
+    const it = atOnce();
+
+    for (const [what, options] of [
+      ['refuses', 'refuse'],
+      ['drops', 'drop'],
+    ] as const)
+      it(`and ${what} settings, the hub does not start, and says what to set`, async () => {
+        const { code, output } = await undeclared(options);
+
+        expect(code).toBe(78);
+        expect(output).toContain('DATABASE_URL');
+        expect(output).toContain('FAIRLEAD_DATABASE_POOLER=transaction');
       });
-      let output = '';
-      child.stdout.on('data', (text: Buffer) => (output += text.toString()));
-      child.stderr.on('data', (text: Buffer) => (output += text.toString()));
-
-      const [code] = await once(child, 'close');
-
-      expect(code).toBe(78);
-      expect(output).toContain('DATABASE_URL');
-      expect(output).toContain('FAIRLEAD_DATABASE_POOLER=transaction');
-    },
-    30_000,
-  );
+  });
 
   it('migrations are run once, by one of the replicas that start together', async () => {
-    database = await createDatabase({ migrated: false });
-    pooler = await TransactionPooler.start(database.url);
+    const { pooler } = await open({}, { migrated: false });
 
     const ran = await Promise.all([1, 2, 3].map(() => migrate(pooler.url, 'transaction')));
 
@@ -174,7 +191,7 @@ describe('behind a pooler in transaction mode', () => {
   }, 30_000);
 
   it('a transaction takes its settings with it', async () => {
-    await open({ sessions: 2 });
+    const { pooler } = await open({ sessions: 2 });
     const dataSource = await makeDataSource(pooler.url, 'test', [], 'transaction').initialize();
     const read = {
       name: 'read_settings',
@@ -193,7 +210,7 @@ describe('behind a pooler in transaction mode', () => {
   });
 
   it('what was in flight when its session broke is in doubt, whatever the pooler says of it', async () => {
-    await open();
+    const { pooler } = await open();
     const dataSource = await makeDataSource(pooler.url, 'test', [], 'transaction').initialize();
     const own = new Database(dataSource);
     await own.run({ name: 'make', text: 'create table kept (id integer)' });

@@ -136,7 +136,7 @@ describe('a command that failed in a way that may pass', () => {
         `insert into broker_dispatch
          (id, broker_id, op, args, lane, state, failures, deadline_at, origin_replica, initiator, trail)
        select gen_random_uuid(), $1, 'broker.ping', '{}', 'normal', 'pending', ${failure - 1},
-              now() + interval '1 hour', gen_random_uuid(), '{}', '[]'
+              now() + interval '1 hour', gen_random_uuid(), '{}', '{}'
        from generate_series(1, ${count})`,
         broker.id,
       );

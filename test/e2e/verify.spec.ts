@@ -151,9 +151,16 @@ describe('the proof of what a cluster of two replicas did', () => {
   });
 
   it('takes the cursor of a list of dispatches that every filter narrows', async () => {
-    const filter = { brokerId: broker.id, agentId: randomUUID(), state: 'succeeded', op: 'broker.ping' };
+    const { body: project } = await cluster.api(0).post('/api/v1/projects', { name: 'narrow' });
+    const filter = {
+      brokerId: broker.id,
+      projectId: project.id,
+      agentId: randomUUID(),
+      state: 'succeeded',
+      op: 'broker.ping',
+    };
     const cursor = Buffer.from(`dispatches ${JSON.stringify(filter)}:${randomUUID()}`).toString('base64url');
-    const query = `broker=${filter.brokerId}&agent=${filter.agentId}&state=${filter.state}&op=${filter.op}&cursor=${cursor}`;
+    const query = `broker=${filter.brokerId}&project=narrow&agent=${filter.agentId}&state=${filter.state}&op=${filter.op}&cursor=${cursor}`;
 
     expect((await cluster.api(0).get(`/api/v1/dispatches?${query}`)).status).toBe(200);
   });

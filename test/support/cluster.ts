@@ -14,16 +14,16 @@ export class Cluster {
   /** @param database another than a clone of the template */
   static async start(replicas: number, database?: TestDatabase): Promise<Cluster> {
     const cluster = new Cluster(database ?? (await createDatabase()), '');
-    try {
-      for (let count = 0; count < replicas; count += 1) await cluster.addReplica();
-    } catch (error) {
+    const starting = Array.from({ length: replicas }, () => cluster.addReplica());
+    for (const { status } of await Promise.allSettled(starting)) {
+      if (status === 'fulfilled') continue;
       await cluster.stop();
-      throw error;
+      await Promise.all(starting);
     }
     return cluster;
   }
 
-  /** The nth replica that was started. */
+  /** The nth replica that was ready. */
   hub(index: number): HubProcess {
     const hub = this.hubs[index];
     if (hub === undefined) throw new Error(`there is no replica ${index}`);

@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 export const FAIRLEAD = process.env.FAIRLEAD_TEST_PROGRAM ?? resolve('dist/src/cli/main.js');
 
 const SEAL_KEY = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff';
-const READY_WITHIN_MS = 30_000;
+/** Several that start at once share few cores. */
+const READY_WITHIN_MS = 60_000;
 
 type Line = { msg?: string; url?: string; replicaId?: string; [member: string]: unknown };
 

@@ -147,7 +147,8 @@ export class TransactionPooler {
 
   private answer(session: Session, message: Buffer): void {
     const client = session.lentTo;
-    if (client === undefined) return;
+    // What the session was told to listen to was another client's wish.
+    if (client === undefined || message[0] === ASCII_A) return;
     if (client.isToBeLost === true) {
       if (message[0] === ASCII_Z) client.socket.end(refusal('08P01', 'server conn crashed?'));
     } else {
@@ -205,6 +206,7 @@ class Messages {
   }
 }
 
+const ASCII_A = 'A'.charCodeAt(0);
 const ASCII_Z = 'Z'.charCodeAt(0);
 const ASCII_I = 'I'.charCodeAt(0);
 
