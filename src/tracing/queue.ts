@@ -10,6 +10,7 @@ type Result = Parameters<Parameters<SpanExporter['export']>[1]>[0];
  */
 export class Queue implements SpanProcessor {
   private waiting = 0;
+  private isGivenUp = false;
   private batches: SpanProcessor | undefined;
 
   constructor(
@@ -47,16 +48,16 @@ export class Queue implements SpanProcessor {
     await this.batches?.shutdown();
   }
 
-  /** What still waits will not be exported any more. */
+  /** What still waits counts as lost: nobody will be there to hear more of it. */
   giveUp(): void {
     if (this.waiting > 0) this.losses.add(this.waiting, 'closed');
-    this.waiting = 0;
+    this.isGivenUp = true;
   }
 
   private exported(spans: readonly ReadableSpan[], result: Result): Result {
-    this.waiting = Math.max(0, this.waiting - spans.length);
-    // 0 is success; the enumeration itself lives in a package that nothing else of it is needed of.
-    if (result.code !== 0) this.losses.add(spans.length, reasonOf(result.error));
+    this.waiting -= spans.length;
+    // 0 is success; the enumeration lives in a package of which nothing else is needed.
+    if (result.code !== 0 && !this.isGivenUp) this.losses.add(spans.length, reasonOf(result.error));
     return result;
   }
 }

@@ -9,7 +9,12 @@ import {
   type Span as OpenSpan,
   type Tracer as OpenTracer,
 } from '@opentelemetry/api';
-import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { isTraceparent } from '../protocol/traceparent.js';
 import { Losses } from './losses.js';
