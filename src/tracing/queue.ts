@@ -57,7 +57,7 @@ export class Queue implements SpanProcessor {
   private exported(spans: readonly ReadableSpan[], result: Result): Result {
     this.waiting -= spans.length;
     // 0 is success; the enumeration lives in a package of which nothing else is needed.
-    if (result.code !== 0 && !this.isGivenUp) this.losses.add(spans.length, reasonOf(result.error));
+    if (Number(result.code) !== 0 && !this.isGivenUp) this.losses.add(spans.length, reasonOf(result.error));
     return result;
   }
 }
