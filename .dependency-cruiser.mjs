@@ -21,7 +21,8 @@ const MODULES = {
   agents: ['dispatch', 'registry', 'auth', 'database', ...LEAVES],
   proof: ['dispatch'],
   verify: ['proof', 'dispatch', 'database'],
-  health: ['heartbeat', 'dispatch', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
+  tracing: ['dispatch', 'cluster', ...LEAVES],
+  health: ['tracing', 'heartbeat', 'dispatch', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
   drain: ['health', 'dispatch', 'registry', 'auth', 'cluster', ...LEAVES],
 };
 
@@ -57,19 +58,34 @@ export default {
       },
     },
     {
+      name: 'tracing-stands-alone',
+      comment: 'both programs make their spans through it: of the project it uses the protocol alone',
+      severity: 'error',
+      from: { path: '^src/tracing/' },
+      to: { path: OURS, pathNot: '^src/(tracing|protocol)/' },
+    },
+    {
+      name: 'sdk-in-one-place',
+      comment:
+        'the SDK of OpenTelemetry is loaded where tracing is on, and nowhere else: by src/tracing/sdk.ts',
+      severity: 'error',
+      from: { path: OURS, pathNot: '^src/tracing/' },
+      to: { path: '^node_modules/@opentelemetry/' },
+    },
+    {
       name: 'hub-uses-protocol',
-      comment: 'the hub uses the protocol, and its own migrations',
+      comment: 'the hub uses the protocol, the tracer, and its own migrations',
       severity: 'error',
       from: { path: '^src/hub/' },
-      to: { path: OURS, pathNot: '^(src/(hub|protocol)|migrations)/' },
+      to: { path: OURS, pathNot: '^(src/(hub|protocol|tracing)|migrations)/' },
     },
     {
       name: 'broker-uses-protocol',
       comment:
-        'the broker is embedded by others: it uses the protocol, and nothing of the hub or the command line',
+        'the broker is embedded by others: it uses the protocol and the tracer, and nothing of the hub or the command line',
       severity: 'error',
       from: { path: '^src/broker/' },
-      to: { path: OURS, pathNot: '^src/(broker|protocol)/' },
+      to: { path: OURS, pathNot: '^src/(broker|protocol|tracing)/' },
     },
     {
       name: 'cli-is-a-client',

@@ -50,7 +50,8 @@ select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from ended;
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from ended;
 
 -- cancel_dispatch
 with locked as materialized (
@@ -99,13 +100,15 @@ from (
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS", true as "hasEnded" from ended
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent, true as "hasEnded" from ended
   union all
   select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS", false
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent, false
   from broker_dispatch where id in (select id from locked where state <> 'pending')
 ) found
 left join broker_connection connection on connection.broker_id = found."brokerId";
@@ -155,7 +158,8 @@ select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from ended;
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from ended;
 
 -- lapse_link_bound
 with locked as materialized (
@@ -198,7 +202,8 @@ select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from ended;
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from ended;
 
 -- lapse_bound_to_links_that_are_over
 with locked as materialized (
@@ -290,7 +295,8 @@ select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from ended;
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from ended;
 
 -- bind_to_link
 with ready as (

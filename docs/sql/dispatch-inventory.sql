@@ -93,6 +93,7 @@ select
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent,
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", verdict from kept
 union all
@@ -101,10 +102,11 @@ select
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent,
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", out.verdict from ended join out using (id)
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from owned;
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from owned;
 
 -- find_ids_not_live
 select asked.id

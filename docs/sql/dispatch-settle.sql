@@ -103,19 +103,21 @@ ended as (
          end
   from removed
   returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
-            not_before, claimed_at
+            not_before, claimed_at, initiator
 )
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from ended
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from ended
 union all
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from retried;
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from retried;
 
 -- read_standings
 select id, broker_id as "brokerId", op, lane, state, attempt, null as "errorCode"

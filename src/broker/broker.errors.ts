@@ -57,6 +57,15 @@ export class HubUnreachable extends BrokerFault {
   readonly code = 'hub_unreachable';
 }
 
+/** What OpenTelemetry's own variables say cannot work; names them, and never a value. */
+export class TracingMisconfigured extends BrokerFault {
+  readonly code = 'broker_tracing_invalid';
+
+  constructor(broken: readonly { variable: string; rule: string }[]) {
+    super(broken.map(({ variable, rule }) => `${variable} ${rule}`).join('; '));
+  }
+}
+
 /** Another process with the same credential took this broker's place; two of them would do so for ever. */
 export class BrokerDisplaced extends BrokerFault {
   readonly code = 'broker_displaced';

@@ -8,6 +8,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { batches } from '../protocol/batches.js';
 import type { AgentReport, AttachmentNotice, Hello, HubFrame, ReportedHealth } from '../protocol/frame.js';
 import { LIMITS } from '../protocol/limits.js';
+import type { Tracer } from '../tracing/tracer.js';
 import { ATTACHMENTS_CAPABILITY, PROTOCOL_RANGE } from '../protocol/version.js';
 import { systemClocks, type Clocks } from './clocks.js';
 import { heartbeatDelayMs } from './connection/backoff.js';
@@ -34,6 +35,8 @@ export type BrokerOptions = {
   times?: ReconnectTimes & LinkTimes;
   random?: () => number;
   programs?: Programs;
+  /** Makes spans of what is done here; closed by whoever opened it. */
+  tracer?: Tracer | undefined;
 };
 
 export class Broker {
@@ -59,6 +62,7 @@ export class Broker {
     clocks: Clocks,
     times: ReconnectTimes & LinkTimes,
     private readonly random: () => number,
+    tracer: Tracer | undefined,
   ) {
     this.runtime = new ProcessRuntime({
       ...runtime,
@@ -67,7 +71,7 @@ export class Broker {
       forget: (agentId) => void this.reports.delete(agentId),
     });
     const wire = { links: () => this.open, linked: () => this.nextLink() };
-    this.executor = new Executor(journal, handlersOf(this.runtime), wire, clocks, log);
+    this.executor = new Executor(journal, handlersOf(this.runtime), wire, clocks, log, tracer);
     const attendant = { hello: () => this.hello(), attend: (link: Link) => this.attend(link) };
     this.connector = new Connector(addresses, credential, attendant, clocks, times, random, log);
   }
@@ -100,6 +104,7 @@ export class Broker {
       clocks,
       times,
       random,
+      options.tracer,
     );
     try {
       await broker.begin();

@@ -1,12 +1,18 @@
 /** What the command line starts: joining a hub once, and running the broker until it is asked to end. */
 import { pino } from 'pino';
+import { readTracing } from '../tracing/settings.js';
+import { openTracer } from '../tracing/tracer.js';
 import { Broker } from './broker.js';
-import { BrokerDisplaced } from './broker.errors.js';
+import { BrokerDisplaced, TracingMisconfigured } from './broker.errors.js';
 import type { ExitReason } from './connection/connector.js';
 import { Home } from './home.js';
 import { acquireLock } from './lock.js';
+import { softwareName } from './software.js';
 
 export { joinBroker } from './join.js';
+
+/** Time that spans are given to leave with the process. */
+const SPANS_WITHIN_MS = 3_000;
 
 export type RunOptions = {
   home: string;
@@ -18,15 +24,22 @@ export type RunOptions = {
 /**
  * Runs the broker of a home folder; resolves when it has ended after the signal.
  *
- * @throws NotJoined, HomeInUse, HomeUnreadable, BrokerDisplaced
+ * @throws NotJoined, HomeInUse, HomeUnreadable, TracingMisconfigured, BrokerDisplaced
  */
 export async function runBroker({ home: path, stopAgents, signal }: RunOptions): Promise<void> {
+  const { settings, broken } = readTracing(process.env);
+  if (broken.length > 0) throw new TracingMisconfigured(broken);
   const home = new Home(path);
-  await home.membership();
+  const { brokerId } = await home.membership();
   const lock = await acquireLock(path);
   try {
     const log = pino({ base: {} });
-    const broker = await Broker.start({ home, log });
+    const [name = 'fairlead', version = 'unknown'] = softwareName().split('/');
+    const program = { name: `${name}-broker`, version, attributes: { 'fairlead.broker.id': brokerId } };
+    const tracer = await openTracer(settings, program, (told) =>
+      log.warn(told, 'spans could not be exported; commands are not held up by that'),
+    );
+    const broker = await Broker.start({ home, log, tracer });
     const asked = new Promise<'asked'>((resolve) => {
       if (signal.aborted) resolve('asked');
       signal.addEventListener('abort', () => resolve('asked'), { once: true });
@@ -36,6 +49,7 @@ export async function runBroker({ home: path, stopAgents, signal }: RunOptions):
       why = await Promise.race([asked, broker.done]);
     } finally {
       await broker.stop({ stopAgents: stopAgents && why === 'asked' });
+      await tracer?.close(SPANS_WITHIN_MS);
     }
     if (why === 'displaced') throw new BrokerDisplaced(path);
   } finally {

@@ -14,11 +14,13 @@ import { HeartbeatModule } from './heartbeat/heartbeat.module.js';
 import { LifecycleModule } from './lifecycle/lifecycle.module.js';
 import { loggerOptions } from './logger.js';
 import { RegistryModule } from './registry/registry.module.js';
+import type { Tracer } from '../tracing/tracer.js';
+import { TracingModule } from './tracing/tracing.module.js';
 
 /** One replica of the hub. Which module may use which is told in docs/architecture.md and held by a gate. */
 @Module({})
 export class HubModule {
-  static of(config: HubConfig): DynamicModule {
+  static of(config: HubConfig, tracer: Tracer | undefined): DynamicModule {
     return {
       module: HubModule,
       imports: [
@@ -32,6 +34,7 @@ export class HubModule {
         HeartbeatModule,
         DispatchModule,
         AgentsModule,
+        TracingModule.of(tracer),
         HealthModule,
         DrainModule,
       ],

@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
@@ -29,6 +30,9 @@ import { AttachmentLease } from './registry/attachment-lease.js';
 import { AttachmentNews } from './registry/attachment-news.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
+import { SOFTWARE } from './software.js';
+import { RequestSpans } from './tracing/request-spans.js';
+import { Traces } from './tracing/traces.js';
 
 const BODY_BYTES = 1024 * 1024;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -43,7 +47,13 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
     },
   });
-  const app = await NestFactory.create<NestFastifyApplication>(HubModule.of(config), fastify, {
+  const program = {
+    name: 'fairlead-hub',
+    version: SOFTWARE,
+    attributes: { 'fairlead.replica.name': config.replicaName },
+  };
+  const tracer = await openTracer(config.tracing, program, tellLost);
+  const app = await NestFactory.create<NestFastifyApplication>(HubModule.of(config, tracer), fastify, {
     bufferLogs: true,
     abortOnError: false,
   });
@@ -52,6 +62,10 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter());
   app.useWebSocketAdapter(new ControlAdapter(app));
+  if (tracer !== undefined) {
+    const spans = app.get(RequestSpans);
+    fastify.getInstance().addHook('onRequest', async (request, reply) => spans.begin(request, reply));
+  }
   fastify.getInstance().addHook('onSend', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     // A draining replica serves what it is asked and asks not to be asked again.
@@ -63,6 +77,9 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   auditFrames(app);
   return app;
 }
+
+const tellLost: TellLost = (told) =>
+  new Logger('tracing').warn(told, 'spans could not be exported; commands are not held up by that');
 
 /** A replica from its first row to its last. */
 export class Hub {
@@ -155,6 +172,7 @@ export class Hub {
       () => app.close(),
       () => app.get(DataSource).destroy(),
       () => app.get(DatabaseServer).close(),
+      () => app.get(Traces).close(),
     ];
     // A step that fails must not keep the later ones from letting go of what they hold.
     for (const step of steps) {

@@ -13,9 +13,21 @@ const SOUND = {
   'package.json': JSON.stringify({ type: 'module' }),
   'node_modules/typeorm/package.json': JSON.stringify({ name: 'typeorm', main: 'index.js' }),
   'node_modules/typeorm/index.js': '',
+  'node_modules/@opentelemetry/sdk/package.json': JSON.stringify({
+    name: '@opentelemetry/sdk',
+    main: 'index.js',
+  }),
+  'node_modules/@opentelemetry/sdk/index.js': '',
+  'src/tracing/sdk.ts': `
+    import type { Frame } from '../protocol/frame.js';
+    import * as sdk from '@opentelemetry/sdk';
+    export const tracer = (frame: Frame) => [sdk, frame];`,
   'migrations/1-CreateThings.ts': 'export const up = 1;',
   'src/protocol/frame.ts': 'export type Frame = string;',
-  'src/broker/main.ts': `import type { Frame } from '../protocol/frame.js'; export const broker = (f: Frame) => f;`,
+  'src/broker/main.ts': `
+    import type { Frame } from '../protocol/frame.js';
+    import { tracer } from '../tracing/sdk.js';
+    export const broker = (f: Frame) => tracer(f);`,
   'src/cli/main.ts': `
     import type { ThingDto } from '../hub/dispatch/dto/thing.dto.js';
     import { hub } from '../hub/main.js';
@@ -52,7 +64,7 @@ const SOUND = {
 /** The modules of the hub, from the bottom to the top: whatever is drawn or not, no arrow goes up. */
 const ORDER = [
   ...['config', 'lifecycle', 'problems', 'http', 'database', 'cluster', 'auth', 'registry'],
-  ...['heartbeat', 'dispatch', 'agents', 'proof', 'verify', 'health', 'drain'],
+  ...['heartbeat', 'dispatch', 'agents', 'proof', 'verify', 'tracing', 'health', 'drain'],
 ];
 const UPWARDS = ORDER.flatMap((lower, index) =>
   ORDER.slice(index + 1).map((upper) => [lower, upper] as const),
@@ -70,11 +82,14 @@ const NOT_DRAWN: (readonly [from: string, to: string])[] = [
   ['agents', 'cluster'],
   ['proof', 'database'],
   ['verify', 'agents'],
+  ['tracing', 'registry'],
+  ['tracing', 'database'],
   ['health', 'agents'],
   ['health', 'verify'],
   ['drain', 'agents'],
   ['drain', 'heartbeat'],
   ['drain', 'database'],
+  ['drain', 'tracing'],
 ];
 
 /** One file for each arrow between two modules that must not be. */
@@ -110,6 +125,25 @@ const FAULTS: [rule: string, claim: string, file: string, content: string][] = [
     'src/hub/proof/t.ts',
     `export * from '../dispatch/dispatches.js';`,
   ],
+  [
+    'tracing-stands-alone',
+    'the hub in the tracer, for a type alone',
+    'src/tracing/v.ts',
+    `import type { SOFTWARE } from '../hub/software.js'; export type S = typeof SOFTWARE;`,
+  ],
+  [
+    'sdk-in-one-place',
+    'the SDK of OpenTelemetry in the hub',
+    'src/hub/w.ts',
+    `export * from '@opentelemetry/sdk';`,
+  ],
+  [
+    'sdk-in-one-place',
+    'the SDK of OpenTelemetry in the broker',
+    'src/broker/x.ts',
+    `export * from '@opentelemetry/sdk';`,
+  ],
+  ['cli-is-a-client', 'the tracer in the command line', 'src/cli/y.ts', `export * from '../tracing/sdk.js';`],
   [
     'cli-is-a-client',
     'the proof itself in the command line',

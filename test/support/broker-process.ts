@@ -37,10 +37,10 @@ export class BrokerProcess {
   }
 
   /** Runs it, and waits until the hub counts it as connected. */
-  async start(api: Api): Promise<void> {
+  async start(api: Api, env: Record<string, string> = {}): Promise<void> {
     const before = await this.epoch(api);
     this.child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', this.home], {
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, ...env },
       stdio: 'ignore',
     });
     await eventually(async () => (await this.epoch(api)) > before, { withinMs: 60_000, everyMs: 100 });

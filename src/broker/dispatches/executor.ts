@@ -8,6 +8,7 @@
  * done again where its op allows that, and is otherwise told as lost.
  */
 import type { Logger } from 'pino';
+import type { Tracer } from '../../tracing/tracer.js';
 import { batches } from '../../protocol/batches.js';
 import type { DispatchItem, InventoryEntry } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
@@ -16,9 +17,10 @@ import type { Link } from '../connection/link.js';
 import type { Journal } from '../journal/journal.js';
 import { LOST, type Ending, type JournalRecord } from '../journal/record.js';
 import { OpFailure, OpInterrupted } from './op-failure.js';
-import type { OpHandlers } from './ops.js';
+import type { OpContext, OpHandler, OpHandlers } from './ops.js';
 import { Progress } from './progress.js';
 import { Results, type Wire } from './results.js';
+import { Spans } from './spans.js';
 import { Turns } from './turns.js';
 
 type Piece = {
@@ -56,6 +58,7 @@ export class Executor {
   private readonly turns = new Turns();
   private readonly results: Results;
   private readonly progress: Progress;
+  private readonly spans: Spans;
   /** Being journaled: a repeat that comes meanwhile is answered once that is done. */
   private readonly beginning = new Map<string, Promise<void>>();
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
@@ -70,7 +73,9 @@ export class Executor {
     private readonly wire: Wire,
     private readonly clocks: Clocks,
     private readonly log: Logger,
+    tracer?: Tracer,
   ) {
+    this.spans = new Spans(tracer);
     this.results = new Results(journal, wire);
     this.progress = new Progress((id) => this.runningAttempt(id), wire);
   }
@@ -253,7 +258,7 @@ export class Executor {
 
   private async endingOf(piece: Piece, work: Work): Promise<Ending> {
     const { record, deadline, isRecovered } = piece;
-    const { id, op, args } = record;
+    const { op } = record;
     if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
@@ -266,9 +271,21 @@ export class Executor {
       return failed('deadline_passed', 'The deadline passed before it was begun.');
     work.hasStarted = true;
     this.log.debug(aboutOf(piece), 'began an op');
+    return this.spans.around(record, piece.traceparent, (traceparent) =>
+      this.handled(handler, piece, work, { mayBegin, traceparent }),
+    );
+  }
+
+  private async handled(
+    handler: OpHandler,
+    piece: Piece,
+    work: Work,
+    given: Pick<OpContext, 'mayBegin' | 'traceparent'>,
+  ): Promise<Ending> {
+    const { id, args } = piece.record;
     try {
       const body = await handler.handle(args, {
-        mayBegin,
+        ...given,
         signal: work.signal,
         progress: (told) => this.progress.tell(id, told),
       });

@@ -47,6 +47,7 @@ const context = () => ({
   mayBegin: () => true,
   signal: new AbortController().signal,
   progress: () => undefined,
+  traceparent: undefined,
 });
 
 async function ask(op: string, args: JsonObject) {

@@ -26,6 +26,8 @@ export type OpContext = {
   signal: AbortSignal;
   /** Says how far it is, for whoever looks or waits. May be called often: the latest counts, once a second. */
   progress: (told: Told) => void;
+  /** The trace context of its execution (W3C), for what it calls or starts; undefined where it belongs to no trace. */
+  traceparent: string | undefined;
 };
 
 export type OpHandler = {
@@ -48,12 +50,12 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
       () => ({}),
       () => Promise.resolve({ time: new Date().toISOString() }),
     ),
-    handler('agent.start', startArgs, (args, { mayBegin, signal, progress }) =>
-      runtime.startRun(args, mayBegin, signal, progress),
+    handler('agent.start', startArgs, (args, { mayBegin, signal, progress, traceparent }) =>
+      runtime.startRun(args, mayBegin, signal, progress, traceparent),
     ),
     handler('agent.stop', stopArgs, (args, { mayBegin }) => runtime.stopRun(args, mayBegin)),
-    handler('agent.restart', restartArgs, (args, { mayBegin, progress }) =>
-      runtime.restart(args, mayBegin, progress),
+    handler('agent.restart', restartArgs, (args, { mayBegin, progress, traceparent }) =>
+      runtime.restart(args, mayBegin, progress, traceparent),
     ),
     handler('agent.delete', deleteArgs, (args, { mayBegin }) => runtime.delete(args, mayBegin)),
     handler('agent.logs', logsArgs, (args) => runtime.logs(args)),

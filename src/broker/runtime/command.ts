@@ -137,7 +137,7 @@ function exitOf(child: ChildProcess): Promise<Pick<End, 'exitCode' | 'signal'>> 
 }
 
 /** Little is handed down from the broker's own environment: secrets live in there. */
-export function environmentOf({ agentId, name, runId, spec }: RunOrder): Record<string, string> {
+export function environmentOf({ agentId, name, runId, spec, traceparent }: RunOrder): Record<string, string> {
   const kept = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SHELL'];
   const inherited = kept.flatMap((variable) => {
     const value = process.env[variable];
@@ -145,6 +145,8 @@ export function environmentOf({ agentId, name, runId, spec }: RunOrder): Record<
   });
   return {
     ...Object.fromEntries(inherited),
+    // As https://opentelemetry.io/docs/specs/otel/context/env-carriers/ names it.
+    ...(traceparent === undefined ? {} : { TRACEPARENT: traceparent }),
     ...spec.environment,
     FAIRLEAD_AGENT_ID: agentId,
     FAIRLEAD_AGENT_NAME: name,

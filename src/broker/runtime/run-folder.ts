@@ -28,6 +28,8 @@ export type RunOrder = {
   spec: ProcessSpec;
   /** Where the command runs if its spec names no directory. */
   workFolder: string;
+  /** The trace context of what asked for it (W3C). */
+  traceparent?: string;
 };
 
 export type RunExit = {

@@ -92,6 +92,7 @@ export class ProcessRuntime {
   /**
    * @param mayBegin whether a run that no shim has taken yet may still be launched
    * @param given ends the waiting for the command to start, and calls it off
+   * @param traceparent handed down to the command
    * @throws OpFailure `already_running`, `start_failed`, `limit_refused`, `deadline_passed`, `cancelled`
    */
   async startRun(
@@ -99,6 +100,7 @@ export class ProcessRuntime {
     mayBegin: MayBegin,
     given: AbortSignal = NEVER,
     progress: TellProgress = TELL_NOBODY,
+    traceparent?: string,
   ): Promise<OpBody['agent.start']> {
     const run = this.roster.run(agentId, runId);
     const latest = await this.roster.find(agentId);
@@ -113,7 +115,9 @@ export class ProcessRuntime {
       if (!mayBegin())
         throw new OpFailure('deadline_passed', 'The deadline passed before the agent was started.');
       await this.followers.toldAll(agentId, { except: runId });
-      await run.make({ agentId, name, runId, spec, workFolder: this.roster.workFolder(agentId) });
+      const workFolder = this.roster.workFolder(agentId);
+      const trace = traceparent === undefined ? {} : { traceparent };
+      await run.make({ agentId, name, runId, spec, workFolder, ...trace });
       await this.roster.keep({ agentId, name, runId });
       await launch(this.options.shim, run);
     }
@@ -135,6 +139,7 @@ export class ProcessRuntime {
     args: OpArgs['agent.restart'],
     mayBegin: MayBegin,
     progress: TellProgress = TELL_NOBODY,
+    traceparent?: string,
   ): Promise<OpBody['agent.restart']> {
     const { agentId, runId, graceMs, fromRunId } = args;
     if ((await this.roster.run(agentId, runId).state()).kind !== 'unclaimed')
@@ -144,7 +149,7 @@ export class ProcessRuntime {
     progress({ note: 'The run before it is being stopped.' });
     await this.endAll(agentId, fromRunId, graceMs, () => true);
     // Begun in time: an agent that was stopped for it is not left so because its stop took long.
-    return this.startRun(args, () => true, NEVER, progress);
+    return this.startRun(args, () => true, NEVER, progress, traceparent);
   }
 
   async delete(

@@ -121,6 +121,10 @@ const FAULTS: Partial<Record<string, { exitCode: ExitCode; remedy: string }>> = 
     exitCode: EXIT.config,
     remedy: 'Make the folder of the broker readable for this user, or give another --home.',
   },
+  broker_tracing_invalid: {
+    exitCode: EXIT.config,
+    remedy: 'Mend the variables that are named, or set OTEL_SDK_DISABLED=true.',
+  },
   broker_displaced: {
     exitCode: EXIT.failed,
     remedy: 'Stop the other process that uses a copy of this folder, or join anew with another --home.',

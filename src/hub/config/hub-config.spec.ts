@@ -22,6 +22,7 @@ describe('the configuration', () => {
       drain: { deadlineMs: 60_000, lingerMs: 10_000 },
       logLevel: 'info',
       replicaName: hostname(),
+      tracing: null,
     });
   });
 
@@ -38,6 +39,9 @@ describe('the configuration', () => {
       FAIRLEAD_DRAIN_LINGER_S: '0',
       FAIRLEAD_LOG_LEVEL: 'debug',
       FAIRLEAD_REPLICA_NAME: 'hub-7d9f-x2',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4318',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_BSP_MAX_QUEUE_SIZE: '100',
     });
 
     expect(config).toEqual({
@@ -54,6 +58,7 @@ describe('the configuration', () => {
       drain: { deadlineMs: 30_000, lingerMs: 0 },
       logLevel: 'debug',
       replicaName: 'hub-7d9f-x2',
+      tracing: { protocol: 'http/json', queueMost: 100 },
     });
   });
 
@@ -133,6 +138,11 @@ describe('the configuration', () => {
     ['seconds with a unit', { FAIRLEAD_DRAIN_DEADLINE_S: '60s' }, ['FAIRLEAD_DRAIN_DEADLINE_S']],
     ['an unknown level', { FAIRLEAD_LOG_LEVEL: 'loud' }, ['FAIRLEAD_LOG_LEVEL']],
     ['a name with spaces', { FAIRLEAD_REPLICA_NAME: 'a b' }, ['FAIRLEAD_REPLICA_NAME']],
+    [
+      'a protocol of spans that is not spoken here',
+      { OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      ['OTEL_EXPORTER_OTLP_PROTOCOL'],
+    ],
     ['a variable nobody knows', { FAIRLEAD_COLOUR: 'red' }, ['FAIRLEAD_COLOUR']],
   ])('refuses %s, by the name of its variable', (_what, env, names) => {
     expect(rulesOf(env).map(({ variable }) => variable)).toEqual(names);

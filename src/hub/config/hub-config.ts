@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
+import { readTracing, type TracingSettings } from '../../tracing/settings.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
 import type { Environment, LogLevel, Pooler } from './environment.js';
 import { localUrl, parseListen, type Listen } from './listen.js';
@@ -34,6 +35,8 @@ export type HubConfig = {
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
+  /** By OpenTelemetry's own variables; null: no spans are made. */
+  readonly tracing: TracingSettings;
 };
 
 /**
@@ -49,7 +52,9 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
     environment,
     broken.map(({ variable }) => variable),
   );
-  const config = assemble(sound);
+  const tracing = readTracing(env);
+  broken.push(...tracing.broken);
+  const config = assemble(sound, tracing.settings);
   broken.push(...brokenTogether(sound, config, broken));
   if (broken.length > 0) throw new ConfigError(broken);
   return config;
@@ -65,7 +70,7 @@ function without(environment: Environment, names: string[]): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
 }
 
-function assemble(environment: Environment): HubConfig {
+function assemble(environment: Environment, tracing: TracingSettings): HubConfig {
   const isEmbedded = environment.DATABASE_URL === undefined;
   const listen = listenOr(environment.FAIRLEAD_LISTEN, { host: '127.0.0.1', port: 8080 });
   const internalDefault = { host: isEmbedded ? '127.0.0.1' : '0.0.0.0', port: 8091 };
@@ -88,6 +93,7 @@ function assemble(environment: Environment): HubConfig {
     }),
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
+    tracing,
   });
 }
 

@@ -21,4 +21,5 @@ export const ENDING_COLUMNS = `
     id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
     origin_replica as "originReplica", state, attempt,
     date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-    date_part('epoch', now() - claimed_at) as "outS"`;
+    date_part('epoch', now() - claimed_at) as "outS",
+    initiator ->> 'traceparent' as traceparent`;

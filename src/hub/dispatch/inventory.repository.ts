@@ -115,7 +115,7 @@ const RECONCILE = statement(
   union all
   select ${ADOPTED_COLUMNS}, out.verdict from ended join out using (id)
   union all
-  select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from owned
+  select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from owned
   `,
 );
 

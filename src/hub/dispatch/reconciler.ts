@@ -88,6 +88,7 @@ export class Reconciler {
     const asked = this.choose();
     if (asked.length === 0) return false;
     const begunAt = performance.now();
+    this.steps.claiming();
     const answers = await this.repository.claim(
       this.replica.id,
       asked.map(({ backlog }) => ({ brokerId: backlog.brokerId, epoch: backlog.link.epoch })),

@@ -83,6 +83,7 @@ export class Results {
 
   async took(link: Link, results: readonly ResultItem[]): Promise<void> {
     const { brokerId } = link;
+    this.steps.tell('answered', results);
     for (const { id } of results) this.restingAcks.delete(id);
     const settled = await Promise.all(
       results.map(async (item) => {

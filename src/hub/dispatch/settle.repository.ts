@@ -40,6 +40,8 @@ export type Ending = {
   ageS: number;
   /** Seconds since its latest claim; null where it is not claimed. */
   outS: number | null;
+  /** The trace context of the request that it came with (W3C). */
+  traceparent: string | null;
 };
 
 /** What became of a settled row: it ended, or it is pending again. */
@@ -178,7 +180,7 @@ const SETTLE = statement(
            end
     from removed
     returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
-              not_before, claimed_at
+              not_before, claimed_at, initiator
   )
   select ${ENDING_COLUMNS} from ended
   union all

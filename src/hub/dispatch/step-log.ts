@@ -4,7 +4,16 @@ import type { HubConfig } from '../config/hub-config.js';
 import { Steps, type Step, type StepRows } from './steps.js';
 
 /** Steps at which a command passes from one side to another. */
-const LOGGED: readonly Step[] = ['accepted', 'sent', 'acked', 'adopted', 'put_back', 'retried', 'ended'];
+const LOGGED = [
+  'accepted',
+  'sent',
+  'acked',
+  'adopted',
+  'put_back',
+  'retried',
+  'ended',
+] as const satisfies readonly Step[];
+type Logged = (typeof LOGGED)[number];
 
 type Told = { id: string; op: string; attempt?: number; state?: string } & Traced;
 type Traced = { traceparent?: string | null; initiator?: { traceparent?: string } };
@@ -22,8 +31,8 @@ export class StepLog {
     steps.observe(Object.fromEntries(LOGGED.map((step) => [step, this.each(step)])));
   }
 
-  private each(step: Step) {
-    return (rows: readonly StepRows[Step][]): void => {
+  private each(step: Logged) {
+    return (rows: readonly StepRows[Logged][]): void => {
       for (const row of rows) this.log.debug(lineOf(row), step);
     };
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { DispatchItem } from '../../protocol/frame.js';
+import type { DispatchItem, ResultItem } from '../../protocol/frame.js';
 import type { Sent } from './backlog.js';
 import type { Draft } from './draft.js';
 import type { Adopted } from './inventory.repository.js';
@@ -18,6 +18,8 @@ export type StepRows = {
   sent: DispatchItem;
   /** The first word of the broker that it holds the attempt. */
   acked: Sent;
+  /** The broker's word on how it ended, as it came in: the row decides. */
+  answered: ResultItem;
   /** The broker's inventory says that it goes on. */
   adopted: Adopted;
   /** The broker's inventory says that it is to be done again. */
@@ -40,6 +42,8 @@ type Takers = { readonly [S in Step]?: (rows: readonly StepRows[S][]) => void };
 
 export type StepObserver = Takers & {
   readonly batch?: (name: BatchName, size: number) => void;
+  /** A claim begins; one is in flight at a time. */
+  readonly claiming?: () => void;
   /** One round of claiming and sending took so long. */
   readonly reconciled?: (ms: number) => void;
 };
@@ -63,6 +67,10 @@ export class Steps {
 
   batch(name: BatchName, size: number): void {
     for (const observer of this.observers) observer.batch?.(name, size);
+  }
+
+  claiming(): void {
+    for (const observer of this.observers) observer.claiming?.();
   }
 
   reconciled(ms: number): void {

@@ -5,6 +5,7 @@ import { Wakes } from '../cluster/wakes.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Links } from '../registry/links.js';
+import { Traces } from '../tracing/traces.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
 import { ProjectMetrics } from './project-metrics.js';
 
@@ -22,6 +23,7 @@ export class Metrics {
     dispatch: DispatchLife,
     dispatchMetrics: DispatchMetrics,
     projectMetrics: ProjectMetrics,
+    traces: Traces,
   ) {
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
     this.readRows = [dispatchMetrics.register(this.registry), projectMetrics.register(this.registry)];
@@ -42,6 +44,7 @@ export class Metrics {
       () => dispatch.here().unacked,
     );
     this.registerWakes(wakes);
+    this.registerTraces(traces);
   }
 
   /** @returns the text to serve, and its media type */
@@ -73,6 +76,18 @@ export class Metrics {
       registers,
     });
     wakes.observeCanary((delayMs) => delays.observe(delayMs / 1_000));
+  }
+
+  private registerTraces(traces: Traces): void {
+    new Counter({
+      name: 'fairlead_spans_lost_total',
+      help: 'Spans that no collector took, where tracing is on.',
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(traces.lost);
+      },
+    });
   }
 
   private gauge(name: string, help: string, read: () => number): void {
