@@ -205,8 +205,6 @@ describe('the end of a link', () => {
 });
 
 describe('a new link', () => {
-  const epochOf = async (id: string) => (await rows.read(id)).link_epoch;
-
   it('takes what waited for it, of its own broker, and nothing else', async () => {
     const over = { contract: 'on_attach' };
     const ids = [
@@ -218,7 +216,9 @@ describe('a new link', () => {
 
     await repository.bindToLink(broker.id, 6);
 
-    expect(await Promise.all(ids.map(epochOf))).toEqual(['6', '3', null, null]);
+    const epochs = [];
+    for (const id of ids) epochs.push((await rows.read(id)).link_epoch);
+    expect(epochs).toEqual(['6', '3', null, null]);
   });
 });
 
