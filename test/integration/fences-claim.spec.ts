@@ -95,6 +95,15 @@ describe('a claim', () => {
     expect(await rows.state(id)).toBe('pending');
   });
 
+  it('gives a row once, however often it was asked for, and a second claim does not give it again', async () => {
+    const id = await rows.dispatch(broker);
+
+    const answers = await Promise.all([claimed([id, id, id]), claimed([id, id])]);
+
+    expect(answers.flat()).toEqual([id]);
+    expect(await rows.read(id)).toMatchObject({ state: 'claimed', attempt: 1 });
+  });
+
   it('passes over a row that somebody is at, and waits for nothing', async () => {
     const [busy, free] = [await rows.dispatch(broker), await rows.dispatch(broker)];
 

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
+import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { JoinTokenRepository } from '../../src/hub/auth/join-token.repository.js';
 import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
 import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
@@ -31,6 +32,26 @@ async function keepsTime(query: string, id: string, work: () => Promise<unknown>
   const [after] = (await rows.sql.query(query, [id])).rows;
   return before.at.getTime() === after.at.getTime();
 }
+
+describe('the first administrator', () => {
+  const ensure = () => new FirstBoot(bench.database).ensureAdministrator();
+  const meet = (name: string) =>
+    rows.meanwhile(
+      `insert into hub_user (id, name, role) values (gen_random_uuid(), $1, 'admin')`,
+      [name],
+      ensure,
+    );
+
+  it('is that of the replica that was faster', async () => {
+    expect(await meet('admin')).toBeUndefined();
+  });
+
+  it('is made in a hub that knows nobody, whatever the names of those that it knows', async () => {
+    await rows.sql.query(`update hub_user set name = 'renamed'`);
+
+    expect(await ensure()).toBeUndefined();
+  });
+});
 
 describe('a seat', () => {
   async function token(over: object = {}): Promise<{ id: string; hash: Buffer }> {

@@ -60,9 +60,9 @@ describe('a deadline', () => {
   it('leaves a row alone that somebody is at', async () => {
     const id = await rows.dispatch(broker, { deadline_at: ago(1) });
 
-    expect(
-      await rows.besides('select from broker_dispatch where id = $1 for update', [id], expire),
-    ).toEqual([]);
+    expect(await rows.besides('select from broker_dispatch where id = $1 for update', [id], expire)).toEqual(
+      [],
+    );
     expect(await expire()).toEqual([id]);
   });
 });
@@ -143,6 +143,7 @@ describe('a later command of its key', () => {
     ['that has another contract', { contract: 'until' }, {}],
     ['where it has another contract itself', {}, { contract: 'until' }],
     ['of another key', { ordering_key: 'other' }, {}],
+    ['where it is of another key itself', {}, { ordering_key: 'other' }],
   ])('does not end one %s', async (_what, earlier, later) => {
     const id = await latest(earlier);
     await latest(later);

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { v7 as uuidv7 } from 'uuid';
 import { PENDING_MOST } from '../../src/hub/dispatch/depths.js';
 import type { Draft } from '../../src/hub/dispatch/draft.js';
+import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
 import { InsertRepository } from '../../src/hub/dispatch/insert.repository.js';
+import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker, Rows } from './support/rows.js';
@@ -63,7 +65,7 @@ describe('an insert', () => {
     expect(await stored(ids)).toEqual(ids);
   });
 
-  it.each<[string, object, Partial<Draft>, string]>([
+  it.each<[string, Record<string, unknown>, Partial<Draft>, string]>([
     ['a broker that was revoked', { revoked_at: new Date() }, {}, 'broker_unknown'],
     ['a broker that is not capable of it', { capabilities: '["a"]' }, { capability: 'b' }, 'incapable'],
   ])('for %s stores nothing, and says why', async (_what, over, wanted, refusal) => {
@@ -152,6 +154,22 @@ describe('an idempotency key', () => {
     await insert([second]);
 
     expect(await stored([second.id])).toEqual([second.id]);
+  });
+
+  it('is no obstacle to sending its own command again, which is never taken for a repeat', async () => {
+    const { id } = (await insert([draft({ idempotency: kept() })]))[0]!;
+    const claim = async () => {
+      const owned = [{ brokerId: broker.id, epoch: broker.epoch }];
+      const [answer] = await new ClaimRepository(bench.database).claim(broker.replicaId, owned, [id]);
+      return answer?.claimed.map(({ attempt }) => attempt);
+    };
+    await claim();
+    const error = { code: 'no_room', message: '', retryable: true };
+    const settlement = { id, brokerId: broker.id, attempt: 1, said: 'retry', result: null, error } as const;
+    await new SettleRepository(bench.database).settle([settlement], broker.replicaId);
+    await rows.sql.query('update broker_dispatch set retry_at = now() where id = $1', [id]);
+
+    expect(await claim()).toEqual([2]);
   });
 
   it('is taken once for what is no command', async () => {

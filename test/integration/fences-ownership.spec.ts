@@ -227,7 +227,10 @@ describe('a replica', () => {
 
     expect(await bury(judge)).toEqual([dead]);
     expect(await bury(judge)).toEqual([]);
-    expect([await replica(dead), await replica(slow)]).toMatchObject([{ state: 'gone' }, { state: 'active' }]);
+    expect([await replica(dead), await replica(slow)]).toMatchObject([
+      { state: 'gone' },
+      { state: 'active' },
+    ]);
   });
 
   it.each<[string, object]>([
