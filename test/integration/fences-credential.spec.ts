@@ -224,6 +224,12 @@ describe('a signing key', () => {
     expect(await repository().list()).toHaveLength(1);
   });
 
+  it('is made in turn with others', async () => {
+    await rows.meanwhile('select pg_advisory_xact_lock($1)', [0x66_6b_65_79], make);
+
+    expect(await repository().list()).toHaveLength(1);
+  });
+
   it('is known for an hour after it was retired', async () => {
     await rows.sql.query(`update signing_key set retired_at = now() - interval '50 minutes'`);
     expect(await repository().list()).toMatchObject([{ isLive: false }]);
