@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /** What came of the tests: the title of the first that failed, undefined where all passed. */
@@ -38,16 +48,15 @@ export const statement = (name, text) => genuine.statement(name, name === mutant
  * a test loads from the source gets its statements from there as well: the product itself is not touched.
  */
 export class Stage {
-  private readonly folder: string;
+  private readonly folder = mkdtempSync(join(tmpdir(), 'fairlead-fences-'));
   private readonly declaring: string;
 
-  constructor(name: string) {
-    this.folder = resolve('.scratch-fences', name);
+  constructor() {
     const database = join(this.folder, 'dist/src/hub/database');
     this.declaring = join(database, 'statement.js');
-    rmSync(this.folder, { recursive: true, force: true });
-    mkdirSync(this.folder, { recursive: true });
     cpSync('dist', join(this.folder, 'dist'), { recursive: true });
+    copyFileSync('package.json', join(this.folder, 'package.json'));
+    symlinkSync(resolve('node_modules'), join(this.folder, 'node_modules'));
     copyFileSync(this.declaring, join(database, 'genuine-statement.js'));
     writeFileSync(this.declaring, DECLARING);
     writeFileSync(join(this.folder, 'jest.config.mjs'), this.config());

@@ -27,7 +27,7 @@ export async function tryMutants(
   { stages, told, signal }: { stages: number; told: (outcome: Outcome) => void; signal: AbortSignal },
 ): Promise<Outcome[]> {
   await perform('test/global-setup.mjs');
-  const made = Array.from({ length: stages }, (_none, index) => new Stage(String(index)));
+  const made = Array.from({ length: stages }, () => new Stage());
   try {
     const specs = [...new Set(mutants.flatMap(({ caughtBy }) => caughtBy))];
     const { failed } = (await made[0]?.run(specs, undefined, signal)) ?? {};

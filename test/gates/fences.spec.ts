@@ -71,7 +71,7 @@ describe('the trial of a mutant', () => {
   let stage: Stage;
 
   beforeAll(() => {
-    stage = new Stage('gate');
+    stage = new Stage();
   });
 
   afterAll(() => stage.remove());
