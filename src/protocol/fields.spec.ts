@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { CLOSE_CODES, closeReason, type CloseReason } from './close-code.js';
 import { LIMITS } from './limits.js';
-import { isOp, OPS, OPS_HELD_TO_ACK } from './op.js';
+import { isOp, NO_RESTART, OPS, OPS_HELD_TO_ACK } from './op.js';
 import { BROKER_FRAME_TYPES, parseBrokerFrame, parseHubFrame } from './parse.js';
 import { ProtocolError } from './protocol.error.js';
-import { negotiate, PROTOCOL_RANGE } from './version.js';
+import { CONTROL_PATH, negotiate, PROTOCOL_RANGE } from './version.js';
 
 const ID = '0198b2c0-0000-7000-8000-00000000abcd';
 const OTHER = '0198b2c0-0000-7000-8000-00000000abce';
@@ -281,6 +281,10 @@ describe('the end of a link', () => {
 });
 
 describe('a version', () => {
+  it('is spoken at one path', () => {
+    expect(CONTROL_PATH).toBe('/api/v1/control');
+  });
+
   const { min, max } = PROTOCOL_RANGE;
 
   it.each([
@@ -315,6 +319,17 @@ describe('an op', () => {
       expect(OPS[op].repeatable).toBe(true);
     },
   );
+
+  it('holds its key to the result, and has nothing to seal, where nothing else is said', () => {
+    const { 'agent.message': message, 'agent.start': start, 'agent.restart': restart, ...others } = OPS;
+
+    for (const { holds } of [start, restart, ...Object.values(others)]) expect(holds).toBe('result');
+    for (const { secrets } of [message, ...Object.values(others)]) expect(secrets).toEqual([]);
+  });
+
+  it('that starts a process starts it once where nothing else is asked for', () => {
+    expect(NO_RESTART).toEqual({ policy: 'never', maxRestarts: 10 });
+  });
 
   it('that starts a process keeps its environment sealed, and needs a broker that runs processes', () => {
     for (const op of ['agent.start', 'agent.restart'] as const) {

@@ -36,6 +36,15 @@ describe('a link', () => {
     expect([old.carriesWork, old.isOpen]).toEqual([false, true]);
   });
 
+  it('is displaced for good', () => {
+    const old = link(1);
+    old.displace(3);
+
+    old.displace(2);
+
+    expect(old.carriesWork).toBe(false);
+  });
+
   it('is that of its broker, under its epoch, on its socket', () => {
     const on = socket();
     const it = link(4, on);
