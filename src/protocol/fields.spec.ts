@@ -96,7 +96,7 @@ const TEXT = (most: number) =>
 const UUID = [
   'must be a lower-case uuid',
   [ID],
-  [ID.toUpperCase(), `${ID}0`, `0${ID}`, x(36), 1, null],
+  [ID.toUpperCase(), `${ID}0`, `0${ID}`, x(36), [ID], 1, null],
 ] as const;
 const ONE_OF = (...words: string[]) =>
   [`must be one of ${words.join(', ')}`, words, ['', 'x', null, 1]] as const;

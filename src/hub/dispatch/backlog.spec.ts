@@ -403,4 +403,39 @@ describe('the backlog of a broker', () => {
 
     expect(backlog.nextRead(0)).toMatchObject({ brokerId: backlog.brokerId, afterSeq: 39 });
   });
+
+  it('offers what became visible late in its place', () => {
+    const backlog = ready();
+    read(backlog, [row(1), row(3)]);
+    backlog.woken(2);
+    read(backlog, [row(1), row(2), row(3)]);
+    expect(ids(backlog)).toEqual(['d1', 'd2', 'd3']);
+
+    backlog.woken(4);
+    read(backlog, [row(1), row(2), row(3), row(4)]);
+
+    expect(ids(backlog)).toEqual(['d1', 'd2', 'd3', 'd4']);
+  });
+
+  it('takes back what was let go once a later read finds it pending again', () => {
+    const backlog = ready();
+    read(backlog, [row(1)]);
+    backlog.letGo('d1');
+    backlog.woken(1);
+
+    read(backlog, [row(1)]);
+
+    expect(ids(backlog)).toEqual(['d1']);
+  });
+
+  it('lets go of the key of what it sent, where somebody has put that back', () => {
+    const backlog = ready();
+    read(backlog, [row(1, { orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1, ageS: 0 }, 0);
+    backlog.woken(1);
+
+    read(backlog, [row(1, { orderingKey: 'k', attempt: 1 }), row(2, { orderingKey: 'k' })]);
+
+    expect([ids(backlog), backlog.out.size]).toEqual([['d1'], 0]);
+  });
 });

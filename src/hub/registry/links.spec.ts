@@ -99,9 +99,10 @@ describe('the links of a replica', () => {
     links.observe({});
     stop();
 
-    links.open(link(1));
-    links.close(link(1), 'over');
+    const held = link(1);
+    links.open(held);
 
+    expect(links.close(held, 'over')).toBe(true);
     expect(seen).toEqual([]);
   });
 });
