@@ -16,7 +16,8 @@ import { SPECS } from './scope.mjs';
 const switches = (globalThis.__stryker__ ??= {});
 
 class Decisions {
-  tests = undefined;
+  /** The tests of each spec file that was loaded. */
+  files = new Map();
 
   capabilities() {
     // What is computed as a file loads is computed once a process: Stryker starts another for mutants of it.
@@ -24,48 +25,64 @@ class Decisions {
   }
 
   async dryRun({ coverageAnalysis }) {
-    const result = await this.run(() => true, { bail: false });
+    const result = await this.run(specs(), () => true, { bail: false });
     return coverageAnalysis === 'off' ? result : { ...result, mutantCoverage: switches.mutantCoverage };
   }
 
-  async mutantRun({ activeMutant, mutantActivation, testFilter, disableBail, hitLimit }) {
-    if (mutantActivation === 'runtime') await this.load();
+  async mutantRun({ activeMutant, mutantActivation, testFilter, sandboxFileName, disableBail, hitLimit }) {
+    // The specs beside the mutated file come first: most mutants meet their test in the first file that is loaded.
+    const files = specs().sort(
+      (one, other) => distance(one, sandboxFileName) - distance(other, sandboxFileName),
+    );
+    if (mutantActivation === 'runtime') for (const file of files) await this.load(file);
     switches.activeMutant = activeMutant.id;
     switches.hitLimit = hitLimit;
     switches.hitCount = hitLimit === undefined ? undefined : 0;
     const asked = testFilter === undefined ? undefined : new Set(testFilter);
-    const result = await this.run(({ title }) => asked?.has(title) ?? true, { bail: !disableBail });
+    const result = await this.run(files, ({ title }) => asked?.has(title) ?? true, { bail: !disableBail });
     const timeout = determineHitLimitReached(switches.hitCount, hitLimit);
     switches.activeMutant = undefined;
     return toMutantRunResult(timeout ?? result);
   }
 
-  async load() {
-    if (this.tests !== undefined) return;
-    const words = await import(pathToFileURL(resolve('test/mutation/words.mjs')).href);
-    for (const name of specs()) await import(pathToFileURL(resolve(name)).href);
-    this.tests = words.tests;
+  async load(file) {
+    const loaded = this.files.get(file);
+    if (loaded !== undefined) return loaded;
+    const { tests } = await import(pathToFileURL(resolve('test/mutation/words.mjs')).href);
+    const from = tests.length;
+    await import(pathToFileURL(resolve(file)).href);
+    this.files.set(file, tests.slice(from));
+    return this.files.get(file);
   }
 
-  async run(isAsked, { bail }) {
+  async run(files, isAsked, { bail }) {
     const results = [];
-    try {
-      await this.load();
-    } catch (error) {
-      // A mutant that does not even load is caught.
-      const failure = { id: 'load', name: 'load', timeSpentMs: 0 };
-      results.push({ ...failure, status: TestStatus.Failed, failureMessage: String(error) });
-      return { status: DryRunStatus.Complete, tests: results };
+    for (const file of files) {
+      const tests = await this.load(file).catch((error) => [failing(file, error)]);
+      for (const test of tests) {
+        if (!isAsked(test) && test.file !== file) continue;
+        switches.currentTestId = test.title;
+        const result = await tried(test);
+        switches.currentTestId = undefined;
+        results.push(result);
+        if (bail && result.status === TestStatus.Failed)
+          return { status: DryRunStatus.Complete, tests: results };
+      }
     }
-    for (const test of this.tests.filter(isAsked)) {
-      switches.currentTestId = test.title;
-      const result = await tried(test);
-      results.push(result);
-      if (bail && result.status === TestStatus.Failed) break;
-    }
-    switches.currentTestId = undefined;
     return { status: DryRunStatus.Complete, tests: results };
   }
+}
+
+/** A file that a mutant keeps from loading has caught it. */
+function failing(file, error) {
+  return { file, title: `${file} loads`, act: () => Promise.reject(error) };
+}
+
+/** How far a spec stands from a source: beside it with its name, in its folder, or elsewhere. */
+function distance(spec, source) {
+  const [stem, folder] = [spec.replace(/\.spec\.js$/, ''), spec.slice(0, spec.lastIndexOf('/'))];
+  if (resolve(source).endsWith(`/${stem}.ts`)) return 0;
+  return resolve(source).includes(`/${folder}/`) ? 1 : 2;
 }
 
 async function tried({ title, act }) {
