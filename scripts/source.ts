@@ -12,10 +12,14 @@ const BUCKETS = /(^|\/)(common|shared|utils?|helpers?|core|index)(\.[^/]*)?(\/|$
 const PUT_OFF = /\b(TO[D]O|FIX[M]E|XX[X])\b/;
 const LONG_LINES = 400;
 
+/** What is in a folder that was not made here is not ours to name. */
+const FOREIGN = /(^|\/)(node_modules|results)\//;
+
 const paths = FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name)),
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !FOREIGN.test(path)),
 );
 
 const faults: string[] = [];

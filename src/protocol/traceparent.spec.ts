@@ -7,6 +7,7 @@ const PARENT = '00f067aa0ba902b7';
 describe('a trace context', () => {
   it('is a version, a trace, a parent and flags', () => {
     expect(isTraceparent(`00-${TRACE}-${PARENT}-01`)).toBe(true);
+    expect(isTraceparent(`00-0${TRACE.slice(1)}-${PARENT}-01`)).toBe(true);
     expect(isTraceparent(`cc-${TRACE}-${PARENT}-00`)).toBe(true);
   });
 
@@ -20,6 +21,7 @@ describe('a trace context', () => {
     ['in upper case', `00-${TRACE.toUpperCase()}-${PARENT}-01`],
     ['too short', `00-${TRACE}-${PARENT}`],
     ['longer than it says', `00-${TRACE}-${PARENT}-01-what-else`],
+    ['with something before it', `x00-${TRACE}-${PARENT}-01`],
     ['two in one', `00-${TRACE}-${PARENT}-01, 00-${TRACE}-${PARENT}-01`],
     ['with a line after it', `00-${TRACE}-${PARENT}-01\n`],
   ])('is not what is %s', (_what, value) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
+import { plantPings } from '../support/dispatch-rows.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
@@ -61,6 +62,20 @@ describe('a command at its deadline', () => {
     expect((await link.nextDispatch()).id).toBe(next);
     await link.close();
   }, 40_000);
+
+  it('that passed days ago, while nobody swept, ends as expired all the same', async () => {
+    const sql = new pg.Client(cluster.database.url);
+    await sql.connect();
+    const [id] = await plantPings(sql, [{ brokerId: broker.id, deadlineS: -3 * 86_400 }]);
+    await sql.end();
+
+    // A replica looks at all deadlines when it starts, and once a minute.
+    const replica = await cluster.addReplica();
+
+    await eventually(async () => (await read(id!)).state === 'expired', { withinMs: 10_000 });
+    expect((await trail(id!)).at(-1)).toMatchObject({ state: 'expired', reason: 'deadline_passed' });
+    await replica.stop();
+  }, 30_000);
 
   it('that waits for one of its key ends as expired, and those behind it go on', async () => {
     const link = await connect();

@@ -20,7 +20,7 @@ describe('a command in a cluster of two replicas', () => {
     ['the replica that holds the broker', 1],
     ['the other replica', 0],
   ] as const) {
-    it(`is answered with its result when it came in at ${where}`, async () => {
+    it(`is answered with its result, and leaves its whole record, when it came in at ${where}`, async () => {
       const broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
       const link = await broker.connect(cluster.hub(1).url);
 

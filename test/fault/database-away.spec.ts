@@ -99,6 +99,81 @@ describe('a database', () => {
     await link.close();
   }, 30_000);
 
+  it('that tells those who listen nothing more, on sockets that stay open, is known to be silent, and missed by no command', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(1).url);
+    const health = async () => (await cluster.api(1).get('/health')).body.wakes;
+
+    const hear = proxy.deafen();
+    await eventually(async () => (await health()).rung === 'poll');
+    const { body } = await cluster.api(2).ping(broker.id);
+    const dispatch = await link.nextDispatch();
+    link.succeed(dispatch);
+    const ended = await cluster.api(2).dispatch(dispatch.id, 10);
+    const deaf = await health();
+    hear();
+    const heardAt = performance.now();
+    await eventually(async () => (await health()).rung === 'notify');
+    const healedMs = performance.now() - heardAt;
+
+    expect(dispatch.id).toBe(body.dispatch.id);
+    expect(ended).toMatchObject({ state: 'succeeded', attempt: 1 });
+    expect(deaf).toMatchObject({ rung: 'poll', healthy: false });
+    expect(healedMs).toBeLessThan(3_500);
+    await link.close();
+  }, 40_000);
+
+  it('is listened to on sessions of their own, past the pooler where there is one', async () => {
+    const direct = cluster.database.url;
+    const hub = await cluster.addReplica({ DATABASE_URL: proxy.url, DATABASE_DIRECT_URL: direct });
+    const channel = (replica: string) => `fairlead_${replica.replaceAll('-', '')}`;
+    await eventually(async () => (await cluster.api(3).get('/health')).body.wakes.healthy);
+
+    const { rows } = await database.query<{ name: string; statement: string }>(
+      `select application_name as name, query as statement from pg_stat_activity
+       where datname = current_database() and query ilike 'listen %'`,
+    );
+
+    expect(rows.map(({ statement }) => statement)).toContain(`listen "${channel(hub.replicaId)}"`);
+    for (const { name } of rows) expect(name).toMatch(/\/listen$/);
+    expect(proxy.channels.sort()).toEqual(
+      [channel(cluster.hub(1).replicaId), channel(cluster.hub(2).replicaId)].sort(),
+    );
+    await hub.stop();
+  }, 40_000);
+
+  it('hears of 300 commands in few notifications, none of them in a transaction that writes', async () => {
+    const broker = await join();
+    const link = await broker.connect(cluster.hub(1).url);
+    const heard: { pid: number; payload: string }[] = [];
+    const listener = new pg.Client(cluster.database.url);
+    await listener.connect();
+    listener.on('notification', ({ processId, payload = '' }) => {
+      if (!payload.startsWith('canary:')) heard.push({ pid: processId, payload });
+    });
+    for (const channel of proxy.channels) await listener.query(`listen "${channel}"`);
+
+    const items = Array.from({ length: 300 }, () => ({
+      broker: broker.id,
+      op: 'broker.ping',
+      orderingKey: null,
+    }));
+    const { status } = await cluster.api(2).post('/api/v1/dispatches/batch', { items });
+    await link.nextDispatch();
+    await eventually(() => heard.length > 0);
+
+    expect(status).toBe(200);
+    expect(heard.length).toBeLessThan(10);
+    for (const { payload } of heard) expect(Buffer.byteLength(payload)).toBeLessThan(8_000);
+    const { rows } = await database.query<{ name: string }>(
+      'select application_name as name from pg_stat_activity where pid = any ($1)',
+      [heard.map(({ pid }) => pid)],
+    );
+    for (const { name } of rows) expect(name).toMatch(/\/notify$/);
+    await listener.end();
+    link.cut();
+  }, 40_000);
+
   it('that caught ended commands of a day without a partition gives them to the partition, once made', async () => {
     // Ids are time: a process whose clock runs ahead by 20 days ends its commands in a day that has no partition yet.
     const ahead = Date.now() + 20 * 86_400_000;

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import type { HubProcess } from '../support/hub-process.js';
@@ -135,6 +136,95 @@ describe('a replica whose connection breaks', () => {
     expect(await api.dispatch(id, 5)).toMatchObject({ state: 'succeeded', attempt: 2 });
     const reasons = (await api.trail(id)).flatMap(({ reason }) => reason ?? []);
     expect(reasons).toEqual(['never_begun']);
+    await link.close();
+  });
+});
+
+describe('a commit that fails', () => {
+  let cluster: Cluster;
+  let sql: pg.Client;
+  let broker: ScriptedBroker;
+  let known = 0;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(1);
+    sql = new pg.Client(cluster.database.url);
+    await sql.connect();
+    await sql.query(`
+      create function refuse() returns trigger language plpgsql as $$
+      begin raise exception 'refused at the commit' using errcode = '53100'; end $$`);
+  }, 60_000);
+
+  beforeEach(async () => {
+    broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  });
+
+  afterEach(mend);
+
+  afterAll(async () => {
+    await sql.end();
+    await cluster.stop();
+  });
+
+  /** From now on the statement runs to its end, and the commit fails. */
+  async function refuse(change: string, when: string): Promise<void> {
+    known = cluster.hub(0).lines.length;
+    await sql.query(`
+      create constraint trigger refused after ${change} on broker_dispatch
+      deferrable initially deferred for each row when (${when}) execute function refuse()`);
+  }
+
+  /** Resolves when the replica has met such a failure. */
+  async function refused(): Promise<void> {
+    const { lines } = cluster.hub(0);
+    await eventually(() =>
+      lines.slice(known).some((line) => JSON.stringify(line).includes('refused at the commit')),
+    );
+  }
+
+  async function mend(): Promise<void> {
+    await sql.query('drop trigger if exists refused on broker_dispatch');
+  }
+
+  it('is never answered as an acceptance, and leaves nothing behind', async () => {
+    await refuse('insert', `new.broker_id = '${broker.id}'`);
+
+    const { status } = await cluster.api(0).ping(broker.id);
+
+    expect(status).toBe(503);
+    const { rowCount } = await sql.query('select from broker_dispatch where broker_id = $1', [broker.id]);
+    expect(rowCount).toBe(0);
+  });
+
+  it('of a claim sends nothing: what is on the wire is on record', async () => {
+    const link = await broker.connect(cluster.hub(0).url);
+    await refuse('update', `new.broker_id = '${broker.id}' and new.state = 'claimed'`);
+    const { body } = await cluster.api(0).ping(broker.id);
+    await refused();
+
+    expect(link.count('dispatch')).toBe(0);
+    await mend();
+
+    const dispatch = await link.nextDispatch();
+    expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
+    link.succeed(dispatch);
+    await link.close();
+  });
+
+  it('of a result is not confirmed to the broker, until it is on record', async () => {
+    const link = await broker.connect(cluster.hub(0).url);
+    await cluster.api(0).ping(broker.id);
+    const dispatch = await link.nextDispatch();
+    await refuse('delete', `old.broker_id = '${broker.id}'`);
+    link.succeed(dispatch);
+    await refused();
+
+    expect(link.count('confirm')).toBe(0);
+    expect(await cluster.api(0).dispatch(dispatch.id)).toMatchObject({ endedAt: null });
+    await mend();
+
+    expect((await link.next('confirm')).ids).toEqual([dispatch.id]);
+    expect(await cluster.api(0).dispatch(dispatch.id)).toMatchObject({ state: 'succeeded' });
     await link.close();
   });
 });

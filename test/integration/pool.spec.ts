@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
+import { Database } from '../../src/hub/database/database.js';
+import { statement } from '../../src/hub/database/statement.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+
+const SESSION = statement('test_session', 'select pg_backend_pid() as pid, txid_current() as transaction');
+const LOCK = statement('test_lock', 'select id from hub_identity for update');
+const TOUCH = statement('test_touch', 'update hub_identity set created_at = now() returning id');
 
 describe('a connection of the pool', () => {
   let database: TestDatabase;
@@ -28,5 +34,19 @@ describe('a connection of the pool', () => {
 
     client.release(true);
     expect(await dataSource.query('select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
+  it('has a transaction to itself: what is locked in it is changed on the same one, and by nobody else', async () => {
+    const database = new Database(dataSource);
+
+    const sessions = await database.transaction(async (run) => {
+      const before = await run(SESSION);
+      await run(LOCK);
+      await expect(database.run(TOUCH)).rejects.toMatchObject({ code: 'database_unavailable' });
+      await run(TOUCH);
+      return [before, await run(SESSION)];
+    });
+
+    expect(sessions[1]).toEqual(sessions[0]);
   });
 });

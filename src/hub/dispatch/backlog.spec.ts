@@ -356,4 +356,144 @@ describe('the backlog of a broker', () => {
     expect(ids(backlog)).toEqual(['d2']);
     expect(backlog.depth.waiting).toBe(1);
   });
+
+  it('is told of an ending elsewhere, and forgets what it knows of it and nothing else', () => {
+    const backlog = ready();
+    read(backlog, [
+      row(1),
+      row(2, { orderingKey: 'k' }),
+      row(3, { state: 'running', attempt: 1, orderingKey: 'o' }),
+    ]);
+
+    for (const id of ['d1', 'd3', 'unknown']) backlog.endedElsewhere(id);
+
+    expect(ids(backlog)).toEqual(['d2']);
+    expect([backlog.depth, backlog.out.holdsKey('o')]).toEqual([{ waiting: 1, unacked: 0, out: 0 }, false]);
+  });
+
+  it.each([
+    ['broker.ping', true],
+    ['agent.message', false],
+  ])('adopts %s, whose key is held then: %s', (op, isHeld) => {
+    const backlog = ready();
+    read(backlog, [row(1, { op, orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
+    const { id, seq } = row(1);
+    const adopted = { id, seq, op, orderingKey: 'k', attempt: 1, deadlineAt: 1, cancelRequested: false };
+
+    backlog.adopted(adopted);
+
+    expect(ids(backlog)).toEqual(isHeld ? [] : ['d2']);
+    expect(backlog.out.isHeld('d1', 1)).toBe(true);
+  });
+
+  it.each([
+    ['claimed', 'agent.message', true],
+    ['running', 'agent.message', false],
+    ['running', 'broker.ping', true],
+  ] as const)('that reads what is %s of %s, knows that its key is held: %s', (state, op, isHeld) => {
+    const backlog = ready();
+    read(backlog, [row(1, { state, op, attempt: 1, orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
+
+    expect(ids(backlog)).toEqual(isHeld ? [] : ['d2']);
+    expect(backlog.depth).toEqual({ waiting: 1, unacked: state === 'claimed' ? 1 : 0, out: 1 });
+  });
+
+  it('learns from a row that its caller gave it up, and only from one that says so', () => {
+    const backlog = ready();
+    const out = row(1, { state: 'running', attempt: 1 });
+    read(backlog, [out]);
+    backlog.woken(1);
+    read(backlog, [out]);
+    expect(backlog.out.isGivenUp('d1')).toBe(false);
+
+    backlog.woken(1);
+    read(backlog, [{ ...out, cancelRequested: true }]);
+
+    expect(backlog.out.isGivenUp('d1')).toBe(true);
+  });
+
+  it('keeps the arguments of 512 commands, and leaves those of more in their rows', () => {
+    const backlog = ready(1_024);
+    const table = Array.from({ length: 600 }, (_none, index) => row(index + 1, { args: { index } }));
+    while (backlog.depth.waiting < 600) read(backlog, table);
+
+    const kept = backlog.candidates(1_000, 0).map(({ args }) => args !== null);
+
+    expect(kept).toEqual(table.map((_row, index) => index < 512));
+  });
+
+  it('takes no more than it may hold, and reads on from there once there is room', () => {
+    const backlog = ready();
+    const most = 16_384;
+    const table = Array.from({ length: most + 2 }, (_none, index) => row(index + 1));
+    const readAll = () => {
+      for (let due = backlog.nextRead(0); due !== undefined; due = backlog.nextRead(0)) {
+        const { afterSeq } = due;
+        backlog.took(table.filter(({ seq }) => seq > afterSeq).slice(0, due.most), due, 0);
+      }
+    };
+    readAll();
+    expect(backlog.depth.waiting).toBe(most);
+
+    backlog.letGo('d1');
+    readAll();
+    expect(backlog.depth.waiting).toBe(most);
+    backlog.letGo('d2');
+    readAll();
+
+    expect(backlog.depth.waiting).toBe(most);
+  });
+
+  it('reads again what a failed read was to find', () => {
+    const backlog = ready();
+    const due = backlog.nextRead(0)!;
+    expect(backlog.nextRead(0)).toBeDefined();
+
+    backlog.readFailed(due);
+    read(backlog, [row(1)]);
+
+    expect(ids(backlog)).toEqual(['d1']);
+  });
+
+  it('begins where the floor says, for its broker', () => {
+    const backlog = ready();
+    backlog.beginAt(40);
+
+    expect(backlog.nextRead(0)).toMatchObject({ brokerId: backlog.brokerId, afterSeq: 39 });
+  });
+
+  it('offers what became visible late in its place', () => {
+    const backlog = ready();
+    read(backlog, [row(1), row(3)]);
+    backlog.woken(2);
+    read(backlog, [row(1), row(2), row(3)]);
+    expect(ids(backlog)).toEqual(['d1', 'd2', 'd3']);
+
+    backlog.woken(4);
+    read(backlog, [row(1), row(2), row(3), row(4)]);
+
+    expect(ids(backlog)).toEqual(['d1', 'd2', 'd3', 'd4']);
+  });
+
+  it('takes back what was let go once a later read finds it pending again', () => {
+    const backlog = ready();
+    read(backlog, [row(1)]);
+    backlog.letGo('d1');
+    backlog.woken(1);
+
+    read(backlog, [row(1)]);
+
+    expect(ids(backlog)).toEqual(['d1']);
+  });
+
+  it('lets go of the key of what it sent, where somebody has put that back', () => {
+    const backlog = ready();
+    read(backlog, [row(1, { orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1, ageS: 0 }, 0);
+    backlog.woken(1);
+
+    read(backlog, [row(1, { orderingKey: 'k', attempt: 1 }), row(2, { orderingKey: 'k' })]);
+
+    expect([ids(backlog), backlog.out.size]).toEqual([['d1'], 0]);
+  });
 });

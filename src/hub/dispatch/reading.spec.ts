@@ -89,6 +89,10 @@ describe('where the reading of a broker stands', () => {
     reading.poll(600_000);
 
     expect(due(reading, 600_000).afterSeq).toBe(0);
+    reading.poll(600_001);
+    expect(due(reading, 600_001).afterSeq).toBe(99);
+    reading.poll(1_200_000);
+    expect(due(reading, 1_200_000).afterSeq).toBe(0);
   });
 
   it('goes back for a wake that came while a read was under way and had not seen its row', () => {
@@ -98,5 +102,41 @@ describe('where the reading of a broker stands', () => {
     reading.took(2, 3, read);
 
     expect(due(reading, 0).afterSeq).toBe(1);
+  });
+
+  it('goes back once for all that it is to read again: to the lowest, as soon as the first is due', () => {
+    const reading = new Reading('b');
+    readTo(reading, [1, 2, 3, 4, 5]);
+    reading.again(4, 100);
+    reading.again(2, 200);
+    reading.again(3, 300);
+
+    expect(reading.next(99, 0, true)).toBeUndefined();
+    expect(due(reading, 100).afterSeq).toBe(2);
+  });
+
+  it('goes on from where a read that went back was cut short', () => {
+    const reading = new Reading('b');
+    readTo(reading, [500]);
+    reading.woken(1);
+    const read = due(reading);
+
+    reading.took(read.most, 256, read);
+
+    expect([read.afterSeq, due(reading).afterSeq]).toEqual([0, 256]);
+    expect(due(reading).afterSeq).toBe(500);
+  });
+
+  it('goes on from where memory was full, once there is room', () => {
+    const reading = new Reading('b');
+    readTo(reading, [1, 2, 3, 4, 5]);
+    reading.again(0, 0);
+    due(reading);
+
+    reading.stoppedAt(2);
+
+    expect(reading.next(0, 0, false)).toBeUndefined();
+    expect(due(reading).afterSeq).toBe(2);
+    expect(reading.floor).toBe(1);
   });
 });

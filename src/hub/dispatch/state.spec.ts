@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   ENDED_STATES,
   hasEnded,
+  LINK_BOUND,
   LIVE_STATES,
   stateAfter,
   STATES_AFTER,
@@ -16,6 +17,32 @@ describe('the states of a dispatch', () => {
   it.each(ENDED_STATES)('%s is never left', (state) => {
     for (const happening of HAPPENINGS) expect(transition(state, happening)).toBeUndefined();
     expect(hasEnded(state)).toBe(true);
+  });
+
+  it.each<[Happening, string[], string]>([
+    ['claim', ['pending'], 'claimed'],
+    ['ack', ['claimed'], 'running'],
+    ['adopt', ['claimed', 'running'], 'running'],
+    ['requeue', ['claimed', 'running'], 'pending'],
+    ['succeed', ['claimed', 'running'], 'succeeded'],
+    ['fail', ['claimed', 'running'], 'failed'],
+    ['retry', ['claimed', 'running'], 'pending'],
+    ['cancel', ['pending', 'claimed', 'running'], 'cancelled'],
+    ['supersede', ['pending'], 'cancelled'],
+    ['lapse', ['pending', 'claimed'], 'failed'],
+    ['expire', ['pending', 'claimed', 'running'], 'expired'],
+    ['exhaust', ['claimed', 'running'], 'dead'],
+  ])('let %s happen to what is %j, which is %s then', (happening, from, to) => {
+    expect(LIVE_STATES.filter((state) => transition(state, happening) === to)).toEqual(from);
+    expect([statesBefore(happening), stateAfter(happening)]).toEqual([from, to]);
+  });
+
+  it('have nothing else that may happen', () => {
+    expect(HAPPENINGS).toHaveLength(12);
+  });
+
+  it('bind to one link what its contract says', () => {
+    expect(LINK_BOUND).toEqual(['now_or_fail', 'on_attach']);
   });
 
   it('lead from pending to an ending by claim, ack and result', () => {

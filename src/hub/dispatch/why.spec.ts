@@ -162,6 +162,28 @@ describe('the explanation', () => {
     );
   });
 
+  it('counts one failure as one', () => {
+    const { explanation } = explain(circumstances({ ...BRINGS_ABOUT.backoff, failures: 1 }));
+
+    expect(explanation).toMatch(/^It failed once in a way/);
+  });
+
+  it('tells whether the broker of what is to stop, or of what runs, is there', () => {
+    const told = (given: Partial<Circumstances>) => explain(circumstances(given)).explanation;
+    const away = { holderId: null };
+
+    expect(told(BRINGS_ABOUT.cancelling)).toBe(
+      'It is to be cancelled, and the broker has been asked to stop it.',
+    );
+    expect(told({ ...BRINGS_ABOUT.cancelling, ...away })).toBe(
+      'It is to be cancelled, and the broker that has it is not connected.',
+    );
+    expect(told({ ...BRINGS_ABOUT.running, ...away })).toBe('The broker has it, and is not connected.');
+    expect(told({ ...away, releasedAt: past(60) })).toBe(
+      'The broker is not connected since 2026-08-01T11:59:00.000Z.',
+    );
+  });
+
   it('says since when the broker is away, and why it was let go of', () => {
     const given = { holderId: null, releasedAt: past(60), releaseReason: 'goodbye' };
 

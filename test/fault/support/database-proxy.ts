@@ -18,6 +18,8 @@ export class DatabaseProxy {
   private readonly sockets = new Set<Socket>();
   private fault: Fault | undefined;
   private isFrozen = false;
+  private areListenersDeaf = false;
+  private readonly listeners = new Map<Socket, string>();
 
   private constructor(
     private readonly server: Server,
@@ -61,6 +63,24 @@ export class DatabaseProxy {
     };
   }
 
+  /**
+   * What the server tells those that listen does not arrive any more, and nothing is closed: deaf, and well by the look
+   * of the socket. @returns what ends it
+   */
+  deafen(): () => void {
+    this.areListenersDeaf = true;
+    for (const upstream of this.listeners.keys()) upstream.pause();
+    return () => {
+      this.areListenersDeaf = false;
+      for (const upstream of this.listeners.keys()) upstream.resume();
+    };
+  }
+
+  /** The channels on which somebody listens through here. */
+  get channels(): string[] {
+    return [...this.listeners.values()];
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     this.server.close();
@@ -80,6 +100,7 @@ export class DatabaseProxy {
       socket.on('error', end);
       socket.on('close', () => {
         this.sockets.delete(socket);
+        this.listeners.delete(upstream);
         end();
       });
     }
@@ -92,6 +113,11 @@ export class DatabaseProxy {
     };
     client.on('data', (data) => {
       const { fault } = this;
+      const channel = /listen "(\w+)"/.exec(data.toString('latin1'))?.[1];
+      if (channel !== undefined) {
+        this.listeners.set(upstream, channel);
+        if (this.areListenersDeaf) upstream.pause();
+      }
       if (fault !== undefined && data.includes(`\0${fault.statement}\0`)) {
         struck = fault;
         this.fault = undefined;

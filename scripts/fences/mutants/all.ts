@@ -1,0 +1,21 @@
+import type { Mutant } from '../mutant.js';
+import { AGENT } from './agent.js';
+import { CLAIM } from './claim.js';
+import { CREDENTIAL } from './credential.js';
+import { ENDING } from './ending.js';
+import { INSERT } from './insert.js';
+import { INVENTORY } from './inventory.js';
+import { OWNERSHIP } from './ownership.js';
+import { WORDS } from './words.js';
+
+/** A fault for each fence in the hub's statements. What would show in no row, whatever is done, is none of them. */
+export const MUTANTS: readonly Mutant[] = [
+  ...INSERT,
+  ...CLAIM,
+  ...WORDS,
+  ...INVENTORY,
+  ...ENDING,
+  ...OWNERSHIP,
+  ...AGENT,
+  ...CREDENTIAL,
+];

@@ -1,0 +1,63 @@
+import { mutantsOf } from '../mutant.js';
+
+const SPEC = 'test/integration/fences-credential.spec.ts';
+
+export const CREDENTIAL = [
+  ...mutantsOf('create_first_administrator', SPEC, [
+    ['makes an administrator beside others', 'where not exists (select from hub_user)', ''],
+    ['fails where two boot at once', 'on conflict on constraint hub_user_name_is_unique do nothing', ''],
+  ]),
+  ...mutantsOf('take_seat_of_join_token', SPEC, [
+    ['takes a seat of any token', 'hash = $1 and', '$1::bytea is not null and'],
+    ['takes a seat that is not there', 'and taken < seats', ''],
+    ['takes a seat after the end', 'and expires_at > now()', ''],
+    ['takes a seat of a revoked token', 'and revoked_at is null', ''],
+  ]),
+  ...mutantsOf('revoke_join_token', SPEC, [
+    ['forgets when it was revoked first', 'coalesce(revoked_at, now())', 'now()'],
+  ]),
+  ...mutantsOf('spend_assertion', SPEC, [
+    ['spends what has ended', '$2::timestamptz > now() and', ''],
+    ['spends by any key', 'id = $3 and retired_at is null', '$3::uuid is not null and retired_at is null'],
+    ['spends by a retired key', 'and retired_at is null', ''],
+    [
+      'spends twice',
+      'on conflict on constraint spent_assertion_is_spent_once do nothing',
+      'on conflict (jti) do update set expires_at = excluded.expires_at',
+    ],
+  ]),
+  ...mutantsOf('sweep_spent_assertions', SPEC, [
+    ['forgets what may be played again', 'expires_at <= now()', 'true'],
+    ['forgets all with one that has ended', 'where spent_assertion.jti = locked.jti', ''],
+  ]),
+  ...mutantsOf('store_broker_key', SPEC, [
+    [
+      'gives the key of one broker to another',
+      'on conflict on constraint broker_key_is_used_once do nothing',
+      'on conflict (public_key) do update set broker_id = excluded.broker_id',
+    ],
+  ]),
+  ...mutantsOf('retire_keys_of_broker', SPEC, [
+    ['retires the keys of others', 'broker_id = $1', '$1::uuid is not null'],
+    ['forgets when a key was retired first', 'and retired_at is null', ''],
+  ]),
+  ...mutantsOf('find_holder_of_live_personal_token', SPEC, [
+    ['believes what was revoked', 'and token.revoked_at is null', ''],
+    ['believes what has expired', 'and (token.expires_at is null or token.expires_at > now())', ''],
+    ['believes any token', 'token.hash = $1', '$1::bytea is not null'],
+  ]),
+  ...mutantsOf('revoke_personal_token_of_user', SPEC, [
+    ['revokes the tokens of others', 'and user_id = $2', 'and $2::uuid is not null'],
+    ['forgets when it was revoked first', 'coalesce(revoked_at, now())', 'now()'],
+  ]),
+  ...mutantsOf('lock_making_of_signing_keys', SPEC, [
+    ['does not take turns', 'pg_advisory_xact_lock($1)', '$1::bigint'],
+  ]),
+  ...mutantsOf('add_first_signing_key', SPEC, [
+    ['adds a second', 'where not exists (select from signing_key where retired_at is null)', ''],
+  ]),
+  ...mutantsOf('list_signing_keys_in_use', SPEC, [
+    ['forgets what still has tokens about', `or retired_at > now() - interval '1 hour'`, ''],
+    ['takes retired keys for ever', `> now() - interval '1 hour'`, `< now()`],
+  ]),
+];

@@ -1,0 +1,56 @@
+import { mutantsOf } from '../mutant.js';
+
+const SPEC = 'test/integration/fences-ending.spec.ts';
+
+export const ENDING = [
+  ...mutantsOf('expire_overdue', SPEC, [
+    ['ends before the deadline', 'dispatch.deadline_at < now() and', ''],
+    [
+      'does not wait for the word of the broker',
+      `and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')`,
+      '',
+    ],
+    [
+      'lets what waits outlive its deadline',
+      `(dispatch.state = 'pending' or dispatch.deadline_at <`,
+      `(dispatch.deadline_at <`,
+    ],
+    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+    ['says that what was sent had no effect', `when state = 'pending' and failures = 0`, 'when failures = 0'],
+  ]),
+  ...mutantsOf('cancel_dispatch', SPEC, [
+    ['ends what is out without a word of the broker', `and locked.state = 'pending'`, ''],
+    ['ends what is claimed meanwhile', 'for update of dispatch', ''],
+    ['does not remember the wish', 'set cancel_requested_at = now(),', 'set cancel_requested_at = null,'],
+    ['takes a second wish for the first', 'and dispatch.cancel_requested_at is null', ''],
+  ]),
+  ...mutantsOf('supersede_dispatches', SPEC, [
+    ['replaces what is out', 'and dispatch.state = any ($3::text[])', ''],
+    ['replaces what has another contract', `where dispatch.contract = 'latest_only' and`, 'where'],
+    ['replaces by what has another contract', `and later.contract = 'latest_only'`, ''],
+    ['replaces the latest', 'and later.seq > dispatch.seq', 'and later.id <> dispatch.id'],
+    ['replaces in the keys of all brokers', 'dispatch.broker_id = asked.broker_id and', ''],
+    ['replaces by the command of another broker', 'later.broker_id = dispatch.broker_id and', ''],
+    ['replaces by the command of another key', 'and later.ordering_key = dispatch.ordering_key', ''],
+    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+  ]),
+  ...mutantsOf('lapse_link_bound', SPEC, [
+    ['ends the commands of other brokers', 'dispatch.broker_id = $1', '$1::uuid is not null'],
+    ['ends what is bound to a later link', 'dispatch.link_epoch <= $3', 'dispatch.link_epoch <= $3 + 1'],
+    ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
+  ]),
+  ...mutantsOf('bind_to_link', SPEC, [
+    ['binds the commands of other brokers', 'broker_id = $1', '$1::uuid is not null'],
+    ['binds what waits for no link', `and contract = 'on_attach'`, ''],
+    ['binds what is bound already', 'and link_epoch is null', ''],
+  ]),
+  ...mutantsOf('store_dispatch_floors', SPEC, [
+    [
+      'believes a replica that is not the owner',
+      'and connection.replica_id = $1',
+      'and $1::uuid is not null',
+    ],
+    ['believes an epoch that is over', 'and connection.epoch = risen.epoch', ''],
+    ['lets the floor sink', 'where kept.seq < excluded.seq', ''],
+  ]),
+];

@@ -1,0 +1,62 @@
+import { mutantsOf } from '../mutant.js';
+
+const SPEC = 'test/integration/fences-insert.spec.ts';
+
+export const INSERT = [
+  ...mutantsOf('insert_dispatches', SPEC, [
+    ['takes work for a revoked broker', 'and broker.revoked_at is null', ''],
+    ['takes work that the broker is not capable of', 'not broker.capabilities ? input.capability', 'false'],
+    [
+      'takes work for a link that is not there',
+      `connection.replica_id is null then 'offline'`,
+      `false then 'offline'`,
+    ],
+    ['takes work past the cap', `then 'full'`, 'then null'],
+    ['counts the work of all brokers for one', 'dispatch.broker_id = asked.broker_id and', ''],
+    [
+      'does not count what the same statement adds',
+      '+ row_number() over (partition by input.broker_id order by input.place)',
+      '+ 1',
+    ],
+    [
+      'uses the key of a refused request up',
+      'where key is not null and refusal is null',
+      'where key is not null',
+    ],
+    [
+      'stores a request again whose key was used',
+      '(key is null or exists (select from kept where kept.subject_id = input.id))',
+      'true',
+    ],
+    [
+      'stores what it refuses',
+      'where refusal is null and (key',
+      `where refusal is distinct from 'none' and (key`,
+    ],
+    [
+      'stores in another order than that of arrival',
+      'order by place returning id, seq',
+      'order by id returning id, seq',
+    ],
+    ['binds to a link that is over', 'and owner is not null then link', 'then link'],
+    ['binds to no link', 'contract = any ($20::text[]) and', '$20::text[] is null and'],
+  ]),
+  ...mutantsOf('find_idempotency_keys', SPEC, [
+    ['takes the keys of all callers for one', 'kept.scope = asked.scope and', ''],
+  ]),
+  ...mutantsOf('keep_idempotency_key', SPEC, [
+    [
+      'gives a key that was used to the next',
+      'on conflict do nothing',
+      'on conflict (scope, key) do update set subject_id = excluded.subject_id',
+    ],
+  ]),
+  ...mutantsOf('sweep_idempotency_keys', SPEC, [
+    ['forgets keys too soon', `- interval '24 hours'`, `- interval '1 hour'`],
+    [
+      'forgets the keys of others with an old one',
+      'idempotency_key.scope = old.scope and idempotency_key.key = old.key',
+      'idempotency_key.scope = old.scope',
+    ],
+  ]),
+];

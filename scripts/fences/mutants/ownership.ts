@@ -1,0 +1,85 @@
+import { mutantsOf } from '../mutant.js';
+
+const SPEC = 'test/integration/fences-ownership.spec.ts';
+
+export const OWNERSHIP = [
+  ...mutantsOf('lock_broker_for_connect', SPEC, [
+    [
+      'does not take turns with the claims',
+      'pg_advisory_xact_lock(hashtextextended($1::text, 1))',
+      '$1::text',
+    ],
+  ]),
+  ...mutantsOf('connect_broker', SPEC, [
+    ['forgets what the broker saw last', 'greatest(held.epoch, $3::bigint) + 1', 'held.epoch + 1'],
+    ['forgets what is stored', 'greatest(held.epoch, $3::bigint) + 1', '$3::bigint + 1'],
+    [
+      'takes the epoch that there was',
+      'greatest(held.epoch, $3::bigint) + 1',
+      'greatest(held.epoch, $3::bigint)',
+    ],
+    ['admits a revoked broker', 'and revoked_at is null and', 'and'],
+    ['admits at a replica that drains or is gone', `and state in ('starting', 'active')`, ''],
+    ['admits wherever a replica is', 'and exists (select from admitting)', ''],
+  ]),
+  ...mutantsOf('release_connections', SPEC, [
+    ['releases what another replica holds', 'connection.replica_id = $1 and', '$1::uuid is not null and'],
+    ['releases what an old socket held', 'and connection.epoch = leaving.epoch', ''],
+    ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
+  ]),
+  ...mutantsOf('write_presence', SPEC, [
+    ['believes a link that is over', 'and connection.epoch = seen.epoch', ''],
+  ]),
+  ...mutantsOf('demote_unowned_brokers', SPEC, [
+    ['judges brokers that a replica holds', 'connection.replica_id is null and', ''],
+    ['judges at once', `and connection.released_at < now() - interval '30 seconds'`, ''],
+    ['lifts what has left', `and presence.state in ('online', 'degraded')`, ''],
+    ['judges on every replica', 'on duty.mine', 'on duty.mine is not null'],
+    ['writes what has not changed', 'and presence.state <> silent.state', ''],
+  ]),
+  ...mutantsOf('beat_replica', SPEC, [
+    ['lets the dead beat', `and state <> 'gone'`, ''],
+    [
+      'trusts a judge right after a gap',
+      `interval '4 seconds' then clock_timestamp()`,
+      `interval '4 seconds' then beating_since`,
+    ],
+    ['trusts nobody for long', 'else beating_since', 'else clock_timestamp()'],
+  ]),
+  ...mutantsOf('bury_dead_replicas', SPEC, [
+    ['buries again', `dead.state <> 'gone' and`, ''],
+    ['buries the living', `and dead.last_seen_at < clock_timestamp() - interval '5 seconds'`, ''],
+    ['asks any judge', 'judge.id = $1', '$1::uuid is not null'],
+    ['believes a dead judge', `and judge.state <> 'gone'`, ''],
+    [
+      'believes a judge that has only just begun',
+      `and judge.beating_since < clock_timestamp() - interval '6 seconds'`,
+      '',
+    ],
+    [
+      'believes a judge that is silent itself',
+      `and judge.last_seen_at > clock_timestamp() - interval '4 seconds'`,
+      '',
+    ],
+  ]),
+  ...mutantsOf('release_connections_of_gone_replicas', SPEC, [
+    ['leaves the connections of the dead', `and replica.state <> 'gone'`, ''],
+    ['leaves all while anybody lives', 'replica.id = connection.replica_id and', ''],
+    ['releases again what was released', 'connection.replica_id is not null and', ''],
+    ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
+    ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
+  ]),
+  ...mutantsOf('set_replica_state', SPEC, [['raises the dead', `and state <> 'gone'`, '']]),
+  ...mutantsOf('activate_replica', SPEC, [['takes a drain back', `and state = 'starting'`, '']]),
+  ...mutantsOf('list_public_urls_of_live_replicas', SPEC, [
+    ['sends brokers to who drains', `state = 'active' and`, ''],
+    ['sends brokers back', 'and id <> $1', 'and $1::uuid is not null'],
+    ['sends brokers to the dead', `and last_seen_at > now() - interval '5 seconds'`, ''],
+  ]),
+  ...mutantsOf('has_live_peers', SPEC, [
+    ['counts on who drains', `state = 'active' and`, ''],
+    ['counts on itself', 'and id <> $1', 'and $1::uuid is not null'],
+    ['counts on the dead', `and last_seen_at > now() - interval '5 seconds'`, ''],
+  ]),
+  ...mutantsOf('forget_old_replicas', SPEC, [['forgets too soon', `interval '30 days'`, `interval '1 day'`]]),
+];

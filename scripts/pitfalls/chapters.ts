@@ -1,0 +1,5 @@
+import { DISPATCH } from './dispatch.js';
+import type { Chapter } from './pitfall.js';
+import { WAKE } from './wake.js';
+
+export const CHAPTERS: readonly Chapter[] = [DISPATCH, WAKE];

@@ -1,0 +1,138 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, it } from '@jest/globals';
+import type { AccessTokens } from '../auth/access-tokens.js';
+import type { Replica } from '../cluster/replica.js';
+import { Admission } from './admission.js';
+
+const TOKEN = 'Bearer t.o.k';
+const SUBPROTOCOL = 'fairlead.v1';
+
+/** A door behind which credentials are good, or as told. */
+function door({
+  verify,
+  mayAct = true,
+}: { verify?: (token: string) => Promise<unknown>; mayAct?: boolean } = {}) {
+  const asked: string[] = [];
+  const accessTokens = {
+    verify: async (token: string) => {
+      asked.push(token);
+      return (await verify?.(token)) ?? { brokerId: 'b' };
+    },
+  };
+  const replica = {
+    assertMayAct: () => {
+      if (!mayAct) throw new Error('may not act');
+    },
+  };
+  const admission = new Admission(accessTokens as unknown as AccessTokens, replica as unknown as Replica);
+  return { admission, asked };
+}
+
+const request = (authorization?: string, protocols: string | undefined = SUBPROTOCOL) =>
+  ({
+    headers: {
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(protocols === '' ? {} : { 'sec-websocket-protocol': protocols }),
+    },
+  }) as unknown as IncomingMessage;
+
+/** Whether a promise has come to its end by now. */
+async function isOver(promise: Promise<unknown>): Promise<boolean> {
+  let over = false;
+  void promise.then(() => (over = true));
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  return over;
+}
+
+describe('the door for brokers', () => {
+  it.each([SUBPROTOCOL, `other, ${SUBPROTOCOL}`, `${SUBPROTOCOL},other`])(
+    'lets in who offers %s',
+    async (offer) => {
+      const { admission, asked } = door();
+
+      expect(await admission.admit(request(TOKEN, offer))).toMatchObject({ brokerId: 'b' });
+      expect(asked).toEqual(['t.o.k']);
+    },
+  );
+
+  it.each(['', 'fairlead.v2', 'x-fairlead.v1'])('turns away who offers "%s"', async (offer) => {
+    const { admission, asked } = door();
+
+    const refused = expect(admission.admit(request(TOKEN, offer))).rejects;
+
+    await refused.toMatchObject({ code: 'protocol_unsupported' });
+    await expect(admission.admit(request(TOKEN, offer))).rejects.toThrow(
+      'Offer the subprotocol fairlead.v1.',
+    );
+    expect(asked).toEqual([]);
+  });
+
+  it.each([undefined, '', 'Basic abc', 'Bearer', 'Bearer a b', 'xBearer abc', `Bearer ${'a'.repeat(4_097)}`])(
+    'turns away who shows %s',
+    async (authorization) => {
+      const { admission } = door();
+
+      await expect(admission.admit(request(authorization))).rejects.toMatchObject({
+        code: 'credential_missing',
+      });
+      expect(await isOver(admission.close())).toBe(true);
+    },
+  );
+
+  it('takes a token of 4,096 characters, whatever the case of its scheme', async () => {
+    const { admission } = door();
+
+    await expect(admission.admit(request(`bearer ${'a'.repeat(4_096)}`))).resolves.toMatchObject({
+      brokerId: 'b',
+    });
+  });
+
+  it('lets nobody in where the replica may not act', async () => {
+    const { admission } = door({ mayAct: false });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toThrow('may not act');
+  });
+
+  it('once closed lets nobody in', async () => {
+    const { admission } = door();
+    expect(admission.isClosed).toBe(false);
+
+    await admission.close();
+
+    expect(admission.isClosed).toBe(true);
+    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code: 'draining' });
+  });
+
+  it('lets nobody in who was still being looked at when it closed, and has settled only then', async () => {
+    let looked: (() => void) | undefined;
+    const { admission } = door({ verify: () => new Promise<void>((resolve) => (looked = resolve)) });
+    const admitted = admission.admit(request(TOKEN));
+    const closed = admission.close();
+    expect(await isOver(closed)).toBe(false);
+
+    looked?.();
+
+    await expect(admitted).rejects.toMatchObject({ code: 'draining' });
+    expect(await isOver(closed)).toBe(true);
+  });
+
+  it('has settled when everybody inside has, each counted once', async () => {
+    const { admission } = door();
+    const [one, other] = [await admission.admit(request(TOKEN)), await admission.admit(request(TOKEN))];
+    const closed = admission.close();
+
+    one.settled();
+    one.settled();
+    expect(await isOver(closed)).toBe(false);
+    other.settled();
+    expect(await isOver(closed)).toBe(true);
+  });
+
+  it('counts nobody whose credential was bad', async () => {
+    const { admission } = door({ verify: () => Promise.reject(new Error('bad')) });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toThrow('bad');
+
+    expect(await isOver(admission.close())).toBe(true);
+  });
+});

@@ -1,0 +1,342 @@
+import { describe, expect, it } from '@jest/globals';
+import { CLOSE_CODES, closeReason, type CloseReason } from './close-code.js';
+import { LIMITS } from './limits.js';
+import { isOp, NO_RESTART, OPS, OPS_HELD_TO_ACK } from './op.js';
+import { BROKER_FRAME_TYPES, parseBrokerFrame, parseHubFrame } from './parse.js';
+import { ProtocolError } from './protocol.error.js';
+import { CONTROL_PATH, negotiate, PROTOCOL_RANGE } from './version.js';
+
+const ID = '0198b2c0-0000-7000-8000-00000000abcd';
+const OTHER = '0198b2c0-0000-7000-8000-00000000abce';
+
+/** A frame of each type with everything that it may carry. */
+const FRAMES = {
+  hello: {
+    t: 'hello',
+    protocol: { min: 1, max: 2 },
+    bootId: ID,
+    journalId: OTHER,
+    lastEpoch: 0,
+    software: 'it/1',
+    capabilities: ['a'],
+    labels: { zone: 'b' },
+    window: 64,
+    health: 'online',
+  },
+  inventory: { t: 'inventory', entries: [{ id: ID, attempt: 1, status: 'running' }], last: true },
+  heartbeat: { t: 'heartbeat', health: 'degraded', load: 0.5, running: 0 },
+  ack: { t: 'ack', acks: [{ id: ID, attempt: 1 }] },
+  succeeded: { t: 'result', results: [{ id: ID, attempt: 1, outcome: 'succeeded', body: { a: [1] } }] },
+  failed: {
+    t: 'result',
+    results: [
+      {
+        id: ID,
+        attempt: 1,
+        outcome: 'failed',
+        error: { code: 'c', message: 'm', retryable: false, data: { a: 1 } },
+      },
+    ],
+  },
+  cancelled: { t: 'result', results: [{ id: ID, attempt: 1, outcome: 'cancelled' }] },
+  event: {
+    t: 'event',
+    agents: [{ agentId: ID, runId: OTHER, phase: 'running', exitCode: 1, detail: 'd', restarts: 2 }],
+  },
+  goodbye: { t: 'goodbye', reason: 'r' },
+  welcome: {
+    t: 'welcome',
+    connectionId: ID,
+    brokerId: OTHER,
+    epoch: 1,
+    protocol: 1,
+    heartbeatMs: 1,
+    livenessMs: 2,
+    limits: { frameBytes: 1, resultBytes: 2, window: 3 },
+    hubVersion: 'v',
+    hubTime: 'now',
+    alternatives: ['https://a'],
+  },
+  inventory_ok: { t: 'inventory_ok' },
+  heartbeat_ack: { t: 'heartbeat_ack', hubTime: 'now' },
+  dispatch: {
+    t: 'dispatch',
+    dispatches: [{ id: ID, attempt: 1, op: 'o', args: { a: 1 }, key: 'k', remainingMs: 0 }],
+  },
+  cancel: { t: 'cancel', cancels: [{ id: ID, attempt: 2 }] },
+  confirm: { t: 'confirm', ids: [ID] },
+  going_away: { t: 'going_away', reason: 'r', deadlineMs: 0, slotMs: 0, alternatives: [] },
+} as const;
+type Sample = keyof typeof FRAMES;
+
+const parse = (frame: { t: string }) => {
+  const text = JSON.stringify(frame);
+  return (BROKER_FRAME_TYPES as readonly string[]).includes(frame.t)
+    ? parseBrokerFrame(text)
+    : parseHubFrame(text);
+};
+
+/** The frame with another value at a path such as `acks[0].id`. */
+function changed(sample: Sample, path: string, value: unknown): { t: string } {
+  const frame = structuredClone(FRAMES[sample]) as any;
+  const steps = path.split(/[.[\]]+/).filter((step) => step !== '');
+  const last = steps.pop()!;
+  let at = frame;
+  for (const step of steps) at = at[step];
+  at[last] = value;
+  return frame;
+}
+
+const x = (length: number) => 'x'.repeat(length);
+const INTEGER_MOST = 0x7fff_ffff;
+const WHOLE = (min: number, max: number = Number.MAX_SAFE_INTEGER) =>
+  [`must be a whole number from ${min} to ${max}`, [min, max], [min - 1, max + 1, 1.5, '1', null]] as const;
+const TEXT = (most: number) =>
+  [`must be a string of at most ${most} characters`, ['', x(most)], [x(most + 1), 1, null]] as const;
+const UUID = [
+  'must be a lower-case uuid',
+  [ID],
+  [ID.toUpperCase(), `${ID}0`, `0${ID}`, x(36), [ID], 1, null],
+] as const;
+const ONE_OF = (...words: string[]) =>
+  [`must be one of ${words.join(', ')}`, words, ['', 'x', null, 1]] as const;
+const FLAG = ['must be true or false', [true, false], [0, 'true', null]] as const;
+const LIST = (most: number, item: unknown) =>
+  [
+    `must be a list of at most ${most}`,
+    [[], Array.from({ length: most }, () => item)],
+    [Array.from({ length: most + 1 }, () => item), {}, 'x', null],
+  ] as const;
+const OBJECT = ['must be an object', [{}], [[], 'x', 1, null]] as const;
+const ATTEMPT = WHOLE(1, INTEGER_MOST);
+
+type Rule = readonly [rule: string, allowed: readonly unknown[], refused: readonly unknown[]];
+const FIELDS: [Sample, string, Rule][] = [
+  ['hello', 'protocol.min', WHOLE(0, 1000)],
+  ['hello', 'protocol.max', WHOLE(0, 1000)],
+  ['hello', 'protocol', ['must be an object', [], [[], 'x', 1, null]]],
+  ['hello', 'bootId', UUID],
+  ['hello', 'journalId', UUID],
+  ['hello', 'lastEpoch', WHOLE(0)],
+  ['hello', 'software', TEXT(64)],
+  ['hello', 'capabilities', LIST(LIMITS.capabilities, 'a')],
+  ['hello', 'capabilities[0]', TEXT(LIMITS.labelLength)],
+  ['hello', 'labels', OBJECT],
+  ['hello', 'labels.zone', TEXT(LIMITS.labelLength)],
+  ['hello', 'window', WHOLE(1, LIMITS.windowMax)],
+  ['hello', 'health', ONE_OF('online', 'degraded')],
+  ['inventory', 'entries', LIST(LIMITS.inventoryChunk, FRAMES.inventory.entries[0])],
+  ['inventory', 'entries[0]', ['must be an object', [], ['x', [], null]]],
+  ['inventory', 'entries[0].id', UUID],
+  ['inventory', 'entries[0].attempt', ATTEMPT],
+  ['inventory', 'entries[0].status', ONE_OF('running', 'ended', 'lost')],
+  ['inventory', 'last', FLAG],
+  ['heartbeat', 'health', ONE_OF('online', 'degraded')],
+  ['heartbeat', 'load', ['must be a number', [0, -1, 1.5, null], ['1', [], {}]]],
+  ['heartbeat', 'running', WHOLE(0, INTEGER_MOST)],
+  ['ack', 'acks', LIST(LIMITS.batch, FRAMES.ack.acks[0])],
+  ['ack', 'acks[0]', ['must be an object', [], ['x', [], null]]],
+  ['ack', 'acks[0].id', UUID],
+  ['ack', 'acks[0].attempt', ATTEMPT],
+  ['succeeded', 'results', LIST(LIMITS.batch, FRAMES.succeeded.results[0])],
+  ['succeeded', 'results[0]', ['must be an object', [], ['x', [], null]]],
+  ['succeeded', 'results[0].id', UUID],
+  ['succeeded', 'results[0].attempt', ATTEMPT],
+  ['cancelled', 'results[0].outcome', ['must be one of succeeded, failed, cancelled', [], ['', 'x', null]]],
+  ['failed', 'results[0].error', ['must be an object', [], ['x', [], null]]],
+  ['failed', 'results[0].error.code', TEXT(128)],
+  ['failed', 'results[0].error.message', TEXT(LIMITS.messageLength)],
+  ['failed', 'results[0].error.retryable', FLAG],
+  ['failed', 'results[0].error.data', OBJECT],
+  ['event', 'agents', LIST(LIMITS.batch, FRAMES.event.agents[0])],
+  ['event', 'agents[0]', ['must be an object', [], ['x', [], null]]],
+  ['event', 'agents[0].agentId', UUID],
+  ['event', 'agents[0].runId', UUID],
+  ['event', 'agents[0].phase', ONE_OF('starting', 'running', 'stopping', 'stopped', 'failed')],
+  ['event', 'agents[0].exitCode', ['must be a whole number from -1 to 4294967295', [-1, null], [-2, '1']]],
+  ['event', 'agents[0].detail', ['must be a string of at most 4096', ['', null], [x(4_097), 1]]],
+  ['event', 'agents[0].restarts', ['must be a whole number from 0 to 2147483647', [0], [-1, '1']]],
+  ['goodbye', 'reason', TEXT(LIMITS.textLength)],
+  ['welcome', 'connectionId', UUID],
+  ['welcome', 'brokerId', UUID],
+  ['welcome', 'epoch', WHOLE(1)],
+  ['welcome', 'protocol', WHOLE(1)],
+  ['welcome', 'heartbeatMs', WHOLE(1)],
+  ['welcome', 'livenessMs', WHOLE(1)],
+  ['welcome', 'limits', ['must be an object', [], ['x', [], null]]],
+  ['welcome', 'limits.frameBytes', WHOLE(1)],
+  ['welcome', 'limits.resultBytes', WHOLE(1)],
+  ['welcome', 'limits.window', WHOLE(1)],
+  ['welcome', 'hubVersion', TEXT(64)],
+  ['welcome', 'hubTime', TEXT(64)],
+  ['welcome', 'alternatives', LIST(64, 'https://a')],
+  ['welcome', 'alternatives[0]', TEXT(LIMITS.textLength)],
+  ['heartbeat_ack', 'hubTime', TEXT(64)],
+  ['dispatch', 'dispatches', LIST(LIMITS.batch, FRAMES.dispatch.dispatches[0])],
+  ['dispatch', 'dispatches[0]', ['must be an object', [], ['x', [], null]]],
+  ['dispatch', 'dispatches[0].id', UUID],
+  ['dispatch', 'dispatches[0].attempt', ATTEMPT],
+  ['dispatch', 'dispatches[0].op', TEXT(128)],
+  ['dispatch', 'dispatches[0].args', OBJECT],
+  ['dispatch', 'dispatches[0].key', ['must be a string of at most 512', ['', null], [x(513), 1]]],
+  ['dispatch', 'dispatches[0].remainingMs', WHOLE(0)],
+  ['dispatch', 'dispatches[0].traceparent', ['must be a W3C traceparent', [], ['', 1, null]]],
+  ['cancel', 'cancels', LIST(LIMITS.batch, FRAMES.cancel.cancels[0])],
+  ['cancel', 'cancels[0].id', UUID],
+  ['confirm', 'ids', LIST(LIMITS.batch, ID)],
+  ['confirm', 'ids[0]', UUID],
+  ['going_away', 'reason', TEXT(LIMITS.textLength)],
+  ['going_away', 'deadlineMs', WHOLE(0)],
+  ['going_away', 'slotMs', WHOLE(0)],
+  ['going_away', 'alternatives', LIST(64, 'https://a')],
+];
+
+describe('a frame of each type', () => {
+  it.each(Object.keys(FRAMES) as Sample[])(
+    '%s comes out as it went in, and nothing else with it',
+    (sample) => {
+      const frame = FRAMES[sample];
+
+      expect(parse(frame)).toEqual(frame);
+      expect(parse(Object.assign({ surplus: 1 }, frame))).toEqual(frame);
+    },
+  );
+
+  it.each(FIELDS)('%s has in %s what it may have, to the edge, and nothing past it', (sample, path, rule) => {
+    const [told, allowed, refused] = rule;
+
+    for (const value of allowed) {
+      const frame = changed(sample, path, value);
+      expect(parse(frame)).toEqual(frame);
+    }
+    for (const value of refused) {
+      const taking = () => parse(changed(sample, path, value));
+      expect(taking).toThrow(ProtocolError);
+      expect(taking).toThrow(`${path} ${told}`);
+    }
+  });
+
+  it('has as many labels as it may have, of which neither side is too long', () => {
+    const labels = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, '']));
+    const taking = (given: object) => () => parse(changed('hello', 'labels', given));
+
+    expect(taking(labels(LIMITS.labels))).not.toThrow();
+    expect(taking(labels(LIMITS.labels + 1))).toThrow('labels must have at most 64 entries');
+    expect(taking({ [x(129)]: '' })).toThrow('labels key must be a string of at most 128 characters');
+    expect(taking({ [x(128)]: 1 })).toThrow(`labels.${x(128)} must be`);
+  });
+
+  it('may leave out what brokers of before did not know of', () => {
+    const { restarts: _unknown, ...agent } = FRAMES.event.agents[0];
+
+    expect(parse({ t: 'event', agents: [agent] } as { t: string })).toMatchObject({
+      agents: [{ restarts: 0 }],
+    });
+    const error = { code: 'c', message: 'm', retryable: true };
+    const result = { id: ID, attempt: 1, outcome: 'failed', error };
+    expect(parse({ t: 'result', results: [result] } as { t: string })).toEqual({
+      t: 'result',
+      results: [result],
+    });
+    const { body: _none, ...succeeded } = FRAMES.succeeded.results[0];
+    expect(parse({ t: 'result', results: [succeeded] } as { t: string })).toMatchObject({
+      results: [{ body: null }],
+    });
+  });
+
+  it('is one object with a type', () => {
+    for (const text of ['', '{', 'nul']) expect(() => parseBrokerFrame(text)).toThrow('a frame must be JSON');
+    for (const text of ['[]', '1', 'null']) {
+      expect(() => parseHubFrame(text)).toThrow('frame must be an object');
+    }
+    for (const text of ['{}', '{"t":1}', '{"t":"ack"}']) {
+      expect(() => parseHubFrame(text)).toThrow('unknown frame type');
+    }
+    expect(new ProtocolError('x')).toMatchObject({ name: 'ProtocolError', reason: 'protocol_error' });
+  });
+});
+
+describe('the end of a link', () => {
+  it.each<[CloseReason, number]>([
+    ['goodbye', 1000],
+    ['going_away', 1001],
+    ['frame_too_large', 1009],
+    ['protocol_error', 4400],
+    ['credential_expired', 4401],
+    ['revoked', 4403],
+    ['timed_out', 4408],
+    ['displaced', 4409],
+    ['version_refused', 4426],
+    ['slow_consumer', 4429],
+    ['registry_unavailable', 4503],
+  ])('by %s has the code %d for good', (reason, code) => {
+    expect(CLOSE_CODES[reason]).toBe(code);
+    expect(closeReason(code)).toBe(reason);
+  });
+
+  it('by a code that is not of the protocol has no reason', () => {
+    expect(closeReason(1006)).toBeUndefined();
+  });
+});
+
+describe('a version', () => {
+  it('is spoken at one path', () => {
+    expect(CONTROL_PATH).toBe('/api/v1/control');
+  });
+
+  const { min, max } = PROTOCOL_RANGE;
+
+  it.each([
+    [min, max, max],
+    [min, max + 5, max],
+    [0, min, min],
+    [max, max, max],
+    [max + 1, max + 5, undefined],
+    [0, min - 1, undefined],
+  ])('from %d to %d is met at %s', (from, to, met) => {
+    expect(negotiate({ min: from, max: to })).toBe(met);
+  });
+});
+
+describe('an op', () => {
+  it('is what stands in the table, and no member that every object has', () => {
+    for (const op of Object.keys(OPS)) expect(isOp(op)).toBe(true);
+    for (const name of ['toString', '__proto__', '', 'agent']) expect(isOp(name)).toBe(false);
+  });
+
+  it('lets go of its key with the ack where it is a message, and nowhere else', () => {
+    expect(OPS_HELD_TO_ACK).toEqual(['agent.message']);
+  });
+
+  it.each(['agent.start', 'agent.restart', 'agent.message'] as const)('%s is never done twice', (op) => {
+    expect(OPS[op].repeatable).toBe(false);
+  });
+
+  it.each(['broker.ping', 'agent.stop', 'agent.delete', 'agent.logs', 'agent.inspect'] as const)(
+    '%s may be done again',
+    (op) => {
+      expect(OPS[op].repeatable).toBe(true);
+    },
+  );
+
+  it('holds its key to the result, and has nothing to seal, where nothing else is said', () => {
+    const { 'agent.message': message, 'agent.start': start, 'agent.restart': restart, ...others } = OPS;
+
+    for (const { holds } of [start, restart, ...Object.values(others)]) expect(holds).toBe('result');
+    for (const { secrets } of [message, ...Object.values(others)]) expect(secrets).toEqual([]);
+  });
+
+  it('that starts a process starts it once where nothing else is asked for', () => {
+    expect(NO_RESTART).toEqual({ policy: 'never', maxRestarts: 10 });
+  });
+
+  it('that starts a process keeps its environment sealed, and needs a broker that runs processes', () => {
+    for (const op of ['agent.start', 'agent.restart'] as const) {
+      expect(OPS[op]).toMatchObject({ secrets: ['spec.environment'], capability: 'runtime.process' });
+    }
+    expect(OPS['broker.ping'].capability).toBeNull();
+    const agents = Object.entries(OPS).filter(([op]) => op.startsWith('agent.'));
+    for (const [, { capability }] of agents) expect(capability).toBe('runtime.process');
+  });
+});

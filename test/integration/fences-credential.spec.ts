@@ -1,0 +1,240 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
+import { FirstBoot } from '../../src/hub/auth/first-boot.js';
+import { JoinTokenRepository } from '../../src/hub/auth/join-token.repository.js';
+import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
+import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
+import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { openBench, type Bench } from './support/repositories.js';
+import type { Rows } from './support/rows.js';
+
+let bench: Bench;
+let rows: Rows;
+
+beforeAll(async () => {
+  bench = await openBench();
+  rows = bench.rows;
+});
+
+afterAll(async () => {
+  await bench.close();
+  await expectNoLeaks();
+});
+
+const inFuture = () => new Date(Date.now() + 60_000);
+const inPast = () => new Date(Date.now() - 60_000);
+/** Whether the time was not changed by the work. */
+async function keepsTime(query: string, id: string, work: () => Promise<unknown>): Promise<boolean> {
+  const [before] = (await rows.sql.query(query, [id])).rows;
+  await work();
+  const [after] = (await rows.sql.query(query, [id])).rows;
+  return before.at.getTime() === after.at.getTime();
+}
+
+describe('the first administrator', () => {
+  const ensure = () => new FirstBoot(bench.database).ensureAdministrator();
+  const meet = (name: string) =>
+    rows.meanwhile(
+      `insert into hub_user (id, name, role) values (gen_random_uuid(), $1, 'admin')`,
+      [name],
+      ensure,
+    );
+
+  it('is that of the replica that was faster', async () => {
+    expect(await meet('admin')).toBeUndefined();
+  });
+
+  it('is made in a hub that knows nobody, whatever the names of those that it knows', async () => {
+    await rows.sql.query(`update hub_user set name = 'renamed'`);
+
+    expect(await ensure()).toBeUndefined();
+  });
+});
+
+describe('a seat', () => {
+  async function token(over: object = {}): Promise<{ id: string; hash: Buffer }> {
+    const made = { id: randomUUID(), hash: randomBytes(32) };
+    const rest = { prefix: 'p', seats: 2, created_by: randomUUID(), expires_at: inFuture() };
+    await rows.insert('join_token', { ...rest, ...made, ...over });
+    return made;
+  }
+
+  const take = (hash: Buffer) => new JoinTokenRepository(bench.database).take(bench.database.run, hash);
+
+  it('is taken as often as there is one', async () => {
+    const { id, hash } = await token();
+    await token();
+
+    expect([await take(hash), await take(hash), await take(hash)]).toMatchObject([{ id }, { id }, undefined]);
+  });
+
+  it.each<[string, object]>([
+    ['has expired', { expires_at: inPast() }],
+    ['was revoked', { revoked_at: inPast() }],
+  ])('of a token that %s is not to be had', async (_what, over) => {
+    expect(await take((await token(over)).hash)).toBeUndefined();
+  });
+
+  it('is not to be had by another token', async () => {
+    await token();
+
+    expect(await take(randomBytes(32))).toBeUndefined();
+  });
+
+  it('is given up at the time when the token was revoked first', async () => {
+    const { id } = await token({ revoked_at: inPast() });
+
+    const revoke = () => new JoinTokenRepository(bench.database).revoke(id);
+
+    expect(await keepsTime('select revoked_at as at from join_token where id = $1', id, revoke)).toBe(true);
+  });
+});
+
+describe('an assertion', () => {
+  const repository = () => new SpentAssertionRepository(bench.database);
+
+  async function key(over: object = {}): Promise<string> {
+    const id = randomUUID();
+    await rows.insert('broker_key', { id, broker_id: randomUUID(), public_key: id, ...over });
+    return id;
+  }
+
+  it('is spent once', async () => {
+    const [jti, keyId] = [randomUUID(), await key()];
+
+    expect(await repository().spend(jti, inFuture(), keyId)).toMatchObject({ isSpent: true });
+    expect(await repository().spend(jti, inFuture(), keyId)).toMatchObject({ isSpent: false });
+  });
+
+  it('is not spent when it has ended by the time of the database', async () => {
+    expect(await repository().spend(randomUUID(), inPast(), await key())).toMatchObject({
+      isSpent: false,
+      hasEnded: true,
+    });
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ['was retired', () => key({ retired_at: inPast() })],
+    [
+      'does not exist, while others do',
+      async () => {
+        await key();
+        return randomUUID();
+      },
+    ],
+  ])('is not spent by a key that %s', async (_what, keyOf) => {
+    expect(await repository().spend(randomUUID(), inFuture(), await keyOf())).toMatchObject({
+      isSpent: false,
+    });
+  });
+
+  it('is forgotten once it has ended, and never sooner', async () => {
+    const [live, ended] = [randomUUID(), randomUUID()];
+    await rows.insert('spent_assertion', { jti: live, expires_at: inFuture() });
+    await rows.insert('spent_assertion', { jti: ended, expires_at: inPast() });
+
+    await repository().sweep(100);
+
+    const { rows: left } = await rows.sql.query('select jti from spent_assertion where jti = any ($1)', [
+      [live, ended],
+    ]);
+    expect(left).toEqual([{ jti: live }]);
+  });
+});
+
+describe('the key of a broker', () => {
+  const repository = () => new BrokerKeyRepository(bench.database);
+  const store = (publicKey: string) =>
+    repository().store(bench.database.run, { id: randomUUID(), brokerId: randomUUID(), publicKey });
+
+  it('belongs to one broker', async () => {
+    const publicKey = randomUUID();
+
+    expect([await store(publicKey), await store(publicKey)]).toEqual([true, false]);
+  });
+
+  it('is retired with those of its own broker, and once', async () => {
+    const [brokerId, id, other] = [randomUUID(), randomUUID(), randomUUID()];
+    await rows.insert('broker_key', { id, broker_id: brokerId, public_key: id, retired_at: inPast() });
+    await rows.insert('broker_key', { id: other, broker_id: randomUUID(), public_key: other });
+
+    const retire = () => repository().retireAll(bench.database.run, brokerId);
+
+    expect(await keepsTime('select retired_at as at from broker_key where id = $1', id, retire)).toBe(true);
+    expect(await rows.one('select retired_at from broker_key where id = $1', [other])).toEqual({
+      retired_at: null,
+    });
+  });
+});
+
+describe('a personal token', () => {
+  const repository = () => new PersonalTokenRepository(bench.database);
+  const userId = randomUUID();
+
+  beforeAll(() => rows.insert('hub_user', { id: userId, name: 'somebody', role: 'admin' }));
+
+  async function token(over: object = {}): Promise<{ id: string; hash: Buffer }> {
+    const made = { id: randomUUID(), hash: randomBytes(32) };
+    await rows.insert('personal_token', { ...made, user_id: userId, name: 't', prefix: 'p', ...over });
+    return made;
+  }
+
+  it('tells its holder', async () => {
+    const { id, hash } = await token({ expires_at: inFuture() });
+
+    expect(await repository().findHolder(hash)).toMatchObject({ tokenId: id, userId });
+  });
+
+  it.each<[string, object]>([
+    ['has expired', { expires_at: inPast() }],
+    ['was revoked', { revoked_at: inPast() }],
+  ])('that %s tells nobody', async (_what, over) => {
+    expect(await repository().findHolder((await token(over)).hash)).toBeUndefined();
+  });
+
+  it('is revoked by its own holder alone', async () => {
+    const { id, hash } = await token();
+
+    expect(await repository().revoke(id, randomUUID())).toBeUndefined();
+    expect(await repository().findHolder(hash)).toMatchObject({ tokenId: id });
+    expect(await repository().revoke(id, userId)).toEqual(hash);
+  });
+
+  it('keeps the time when it was revoked first', async () => {
+    const { id } = await token({ revoked_at: inPast() });
+
+    const revoke = () => repository().revoke(id, userId);
+
+    expect(await keepsTime('select revoked_at as at from personal_token where id = $1', id, revoke)).toBe(
+      true,
+    );
+  });
+});
+
+describe('a signing key', () => {
+  const repository = () => new SigningKeyRepository(bench.database);
+  const make = () =>
+    repository().addFirst({ id: randomUUID(), publicJwk: { kty: 'OKP' }, sealedPrivate: randomBytes(8) });
+
+  it('is one, of all that are made at the same moment', async () => {
+    await Promise.all([make(), make(), make(), make()]);
+
+    expect(await repository().list()).toHaveLength(1);
+  });
+
+  it('is made in turn with others', async () => {
+    await rows.meanwhile('select pg_advisory_xact_lock($1)', [0x66_6b_65_79], make);
+
+    expect(await repository().list()).toHaveLength(1);
+  });
+
+  it('is known for an hour after it was retired', async () => {
+    await rows.sql.query(`update signing_key set retired_at = now() - interval '50 minutes'`);
+    expect(await repository().list()).toMatchObject([{ isLive: false }]);
+
+    await rows.sql.query(`update signing_key set retired_at = now() - interval '61 minutes'`);
+    expect(await repository().list()).toEqual([]);
+  });
+});

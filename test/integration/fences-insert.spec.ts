@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
+import { PENDING_MOST } from '../../src/hub/dispatch/depths.js';
+import type { Draft } from '../../src/hub/dispatch/draft.js';
+import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
+import { InsertRepository } from '../../src/hub/dispatch/insert.repository.js';
+import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { openBench, type Bench } from './support/repositories.js';
+import type { PlantedBroker, Rows } from './support/rows.js';
+
+let bench: Bench;
+let rows: Rows;
+let repository: InsertRepository;
+let broker: PlantedBroker;
+const origin = randomUUID();
+
+beforeAll(async () => {
+  bench = await openBench();
+  rows = bench.rows;
+  repository = new InsertRepository(bench.database);
+});
+
+beforeEach(async () => {
+  broker = await rows.broker();
+});
+
+afterAll(async () => {
+  await bench.close();
+  await expectNoLeaks();
+});
+
+const draft = (over: Partial<Draft> = {}): Draft => ({
+  id: uuidv7(),
+  brokerId: broker.id,
+  agentId: null,
+  op: 'broker.ping',
+  args: {},
+  capability: null,
+  lane: 'normal',
+  orderingKey: null,
+  deadlineS: 900,
+  notBefore: null,
+  contract: 'until',
+  redriveOf: null,
+  initiator: { kind: 'hub', id: origin, name: 'test', credentialId: null, requestId: 'test' },
+  idempotency: null,
+  ...over,
+});
+const insert = (drafts: Draft[], counted: string[] = []) => repository.insert(drafts, origin, counted);
+const stored = async (ids: string[]) =>
+  (await rows.sql.query('select id from broker_dispatch where id = any ($1) order by seq', [ids])).rows.map(
+    ({ id }) => id,
+  );
+
+describe('an insert', () => {
+  it('stores in the order of arrival, whatever the ids are', async () => {
+    const drafts = [draft(), draft(), draft()].reverse();
+
+    const answers = await insert(drafts);
+
+    const ids = drafts.map(({ id }) => id);
+    expect(answers.map(({ id }) => id)).toEqual(ids);
+    expect(await stored(ids)).toEqual(ids);
+  });
+
+  it.each<[string, Record<string, unknown>, Partial<Draft>, string]>([
+    ['a broker that was revoked', { revoked_at: new Date() }, {}, 'broker_unknown'],
+    ['a broker that is not capable of it', { capabilities: '["a"]' }, { capability: 'b' }, 'incapable'],
+  ])('for %s stores nothing, and says why', async (_what, over, wanted, refusal) => {
+    const { id: brokerId } = await rows.broker(over);
+    const wrong = draft({ brokerId, ...wanted });
+    const right = draft();
+
+    expect(await insert([wrong, right])).toMatchObject([
+      { id: wrong.id, seq: null, refusal },
+      { id: right.id, refusal: null },
+    ]);
+    expect(await stored([wrong.id, right.id])).toEqual([right.id]);
+  });
+
+  it('for a link that the broker does not have is refused, or waits for the next one, by its contract', async () => {
+    await rows.sql.query('update broker_connection set replica_id = null where broker_id = $1', [broker.id]);
+    const [now, next] = [draft({ contract: 'now_or_fail' }), draft({ contract: 'on_attach' })];
+
+    expect(await insert([now, next])).toMatchObject([{ refusal: 'offline' }, { refusal: null }]);
+    expect((await rows.read(next.id)).link_epoch).toBeNull();
+  });
+
+  it('is bound to the link that the broker has, where its contract says so', async () => {
+    const [bound, free] = [draft({ contract: 'now_or_fail' }), draft()];
+    await insert([bound, free]);
+
+    expect((await rows.read(bound.id)).link_epoch).toBe(String(broker.epoch));
+    expect((await rows.read(free.id)).link_epoch).toBeNull();
+  });
+
+  it('past the cap of its broker is refused, and of no other', async () => {
+    await rows.sql.query(
+      `insert into broker_dispatch
+         (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
+       select gen_random_uuid(), $1, 'broker.ping', '{}', 'normal', 'pending', now() + interval '1 hour', $1, '{}', '[]'
+       from generate_series(1, $2)`,
+      [broker.id, PENDING_MOST - 1],
+    );
+    const other = await rows.broker();
+    const drafts = [draft(), draft(), draft({ brokerId: other.id })];
+
+    const answers = await insert(drafts, [broker.id, other.id]);
+
+    expect(answers.map(({ refusal }) => refusal)).toEqual([null, 'full', null]);
+  });
+});
+
+describe('an idempotency key', () => {
+  const kept = (over: object = {}) => ({ scope: `s-${broker.id}`, key: 'k', requestHash: 'h', ...over });
+
+  it('is good for one command: the second is not stored, and the first is found by it', async () => {
+    const [first, second] = [draft({ idempotency: kept() }), draft({ idempotency: kept() })];
+    await insert([first]);
+
+    expect(await insert([second])).toMatchObject([{ id: second.id, seq: null, refusal: null }]);
+
+    expect(await stored([first.id, second.id])).toEqual([first.id]);
+    expect(await repository.findKeys([kept()])).toMatchObject([{ subjectId: first.id, requestHash: 'h' }]);
+  });
+
+  it('is good for one command of a batch', async () => {
+    const drafts = [draft({ idempotency: kept() }), draft({ idempotency: kept() })];
+
+    await insert(drafts);
+
+    expect(await stored(drafts.map(({ id }) => id))).toHaveLength(1);
+  });
+
+  it('of one caller is not that of another', async () => {
+    const theirs = kept({ scope: `t-${broker.id}` });
+    const [mine, other] = [draft({ idempotency: kept() }), draft({ idempotency: theirs })];
+
+    await insert([mine]);
+    await insert([other]);
+
+    expect(await stored([mine.id, other.id])).toEqual([mine.id, other.id]);
+    expect(await repository.findKeys([theirs])).toMatchObject([{ subjectId: other.id }]);
+  });
+
+  it('is not used up by a command that was refused', async () => {
+    const idempotency = kept();
+    const refused = draft({ idempotency, brokerId: uuidv7() });
+    const second = draft({ idempotency });
+    await insert([refused]);
+
+    await insert([second]);
+
+    expect(await stored([second.id])).toEqual([second.id]);
+  });
+
+  it('is no obstacle to sending its own command again, which is never taken for a repeat', async () => {
+    const { id } = (await insert([draft({ idempotency: kept() })]))[0]!;
+    const claim = async () => {
+      const owned = [{ brokerId: broker.id, epoch: broker.epoch }];
+      const [answer] = await new ClaimRepository(bench.database).claim(broker.replicaId, owned, [id]);
+      return answer?.claimed.map(({ attempt }) => attempt);
+    };
+    await claim();
+    const error = { code: 'no_room', message: '', retryable: true };
+    const settlement = { id, brokerId: broker.id, attempt: 1, said: 'retry', result: null, error } as const;
+    await new SettleRepository(bench.database).settle([settlement], broker.replicaId);
+    await rows.sql.query('update broker_dispatch set retry_at = now() where id = $1', [id]);
+
+    expect(await claim()).toEqual([2]);
+  });
+
+  it('is taken once for what is no command', async () => {
+    const key = { ...kept(), subjectId: uuidv7() };
+
+    expect(await repository.keepKey(bench.database.run, key)).toBe(true);
+    expect(await repository.keepKey(bench.database.run, { ...key, subjectId: uuidv7() })).toBe(false);
+    expect(await repository.findKeys([key])).toMatchObject([{ subjectId: key.subjectId }]);
+  });
+
+  it('is forgotten after a day, and not sooner', async () => {
+    const scope = `s-${broker.id}`;
+    for (const [key, age] of [
+      ['young', '23 hours'],
+      ['old', '25 hours'],
+    ]) {
+      await rows.sql.query(
+        `insert into idempotency_key values ($1, $2, 'h', gen_random_uuid(), now() - $3::interval)`,
+        [scope, key, age],
+      );
+    }
+
+    await repository.sweepKeys();
+
+    const left = await repository.findKeys(['young', 'old'].map((key) => ({ scope, key })));
+    expect(left.map(({ key }) => key)).toEqual(['young']);
+  });
+});

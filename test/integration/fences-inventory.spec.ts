@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { InventoryRepository } from '../../src/hub/dispatch/inventory.repository.js';
+import type { InventoryEntry } from '../../src/protocol/frame.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { openBench, type Bench } from './support/repositories.js';
+import type { PlantedBroker, Rows } from './support/rows.js';
+
+let bench: Bench;
+let rows: Rows;
+let repository: InventoryRepository;
+/** The broker under its newest link. */
+let broker: PlantedBroker;
+/** The same under the link before, which made the claims. */
+let before: PlantedBroker;
+
+beforeAll(async () => {
+  bench = await openBench();
+  rows = bench.rows;
+  repository = new InventoryRepository(bench.database);
+});
+
+beforeEach(async () => {
+  broker = await rows.broker();
+  before = { ...broker, replicaId: randomUUID(), epoch: broker.epoch - 1 };
+});
+
+afterAll(async () => {
+  await bench.close();
+  await expectNoLeaks();
+});
+
+/** @returns the verdicts, or undefined where nothing was judged */
+async function judge(entries: InventoryEntry[] = [], as: Partial<PlantedBroker> = {}) {
+  const { id: brokerId, replicaId, epoch, journalId } = { ...broker, ...as };
+  const adopted = await repository.reconcile({ brokerId, replicaId, epoch, journalId }, entries);
+  return adopted?.map(({ verdict }) => verdict);
+}
+
+const sent = (over: object = {}) => rows.dispatch(before, { state: 'running', ...over });
+const knows = (id: string, over: Partial<InventoryEntry> = {}): InventoryEntry[] => [
+  { id, attempt: 1, status: 'running', ...over },
+];
+const START = { op: 'agent.start' };
+const ELSEWHERE = { claim_journal: randomUUID() };
+
+describe('an inventory', () => {
+  it.each<[string, () => Partial<PlantedBroker>]>([
+    ['a replica that does not own the broker', () => ({ replicaId: randomUUID() })],
+    ['a link that is over', () => ({ epoch: broker.epoch - 1 })],
+    ['a link that nobody knows', () => ({ epoch: broker.epoch + 1 })],
+  ])('judges nothing for %s', async (_who, as) => {
+    const id = await sent({ claim_epoch: 1 });
+
+    expect(await judge([], as())).toBeUndefined();
+    expect(await rows.state(id)).toBe('running');
+  });
+
+  it('judges nothing for a link that is displaced at the same moment', async () => {
+    const id = await sent();
+
+    const verdicts = await rows.meanwhile(
+      'update broker_connection set epoch = epoch + 1 where broker_id = $1',
+      [broker.id],
+      () => judge(),
+    );
+
+    expect(verdicts).toBeUndefined();
+    expect(await rows.state(id)).toBe('running');
+  });
+
+  it('judges no rows of another broker', async () => {
+    const other = await rows.broker();
+    const id = await rows.dispatch({ ...other, epoch: 1, journalId: broker.journalId }, { state: 'running' });
+
+    expect(await judge()).toEqual([]);
+    expect(await rows.state(id)).toBe('running');
+  });
+
+  it('passes over what was claimed for the very link that it came on', async () => {
+    const id = await rows.dispatch(broker, { state: 'claimed' });
+
+    expect(await judge()).toEqual([]);
+    expect(await rows.state(id)).toBe('claimed');
+  });
+
+  it.each<InventoryEntry['status']>(['running', 'ended'])(
+    'that says %s gives the row to the new link',
+    async (status) => {
+      const id = await sent({ state: 'claimed' });
+
+      expect(await judge(knows(id, { status }))).toEqual(['adopt']);
+      expect(await rows.read(id)).toMatchObject({
+        state: 'running',
+        attempt: 1,
+        claimed_by: broker.replicaId,
+        claim_epoch: String(broker.epoch),
+        claim_journal: broker.journalId,
+      });
+    },
+  );
+
+  it('that knows an earlier attempt alone has the row sent again, and does not take it for the latest', async () => {
+    const id = await sent({ state: 'claimed', attempt: 2 });
+
+    expect(await judge(knows(id))).toEqual(['resend']);
+    expect(await rows.state(id)).toBe('claimed');
+  });
+
+  it('that knows an earlier attempt of what its journal held is no word on it', async () => {
+    const id = await sent({ ...START, attempt: 2 });
+
+    expect(await judge(knows(id))).toEqual(['fail']);
+  });
+
+  it('without a row that the same journal was sent puts it back, free of its claim and of blame', async () => {
+    const id = await sent(START);
+
+    expect(await judge()).toEqual(['requeue']);
+    expect(await rows.read(id)).toMatchObject({
+      state: 'pending',
+      attempt: 1,
+      failures: 0,
+      claimed_by: null,
+      claim_epoch: null,
+      claim_journal: null,
+      claimed_at: null,
+    });
+  });
+
+  it.each<[string, object, InventoryEntry['status'] | undefined]>([
+    ['another journal was sent', ELSEWHERE, undefined],
+    ['was begun and lost', {}, 'lost'],
+  ])('says of what %s that its outcome is unknown', async (_what, over, status) => {
+    const id = await sent({ ...START, ...over });
+
+    expect(await judge(status === undefined ? [] : knows(id, { status }))).toEqual(['fail']);
+    expect(await rows.read(id)).toMatchObject({ state: 'failed', error: { code: 'outcome_unknown' } });
+  });
+
+  it('puts back what another journal was sent where its op may be repeated, and counts it as a failure', async () => {
+    const id = await sent(ELSEWHERE);
+
+    expect(await judge()).toEqual(['requeue']);
+    expect(await rows.read(id)).toMatchObject({ state: 'pending', failures: 1, claimed_by: null });
+  });
+
+  it('ends what was lost as often as it may be', async () => {
+    const id = await sent({ ...ELSEWHERE, failures: 4 });
+
+    expect(await judge()).toEqual(['exhaust']);
+    expect(await rows.read(id)).toMatchObject({ state: 'dead', failures: 5 });
+  });
+
+  it.each<[string, string, object]>([
+    ['cancel', 'was given up and never begun', { cancel_requested_at: new Date() }],
+    ['lapse', 'was bound to its link and never begun', { contract: 'on_attach' }],
+    ['fail', 'was given up and lost', { ...ELSEWHERE, cancel_requested_at: new Date() }],
+    ['fail', 'was bound to its link and lost', { ...ELSEWHERE, contract: 'now_or_fail' }],
+  ])('ends by the verdict %s what %s', async (verdict, _what, over) => {
+    const id = await sent(over);
+
+    expect(await judge()).toEqual([verdict]);
+    expect(['cancelled', 'failed']).toContain(await rows.state(id));
+  });
+});

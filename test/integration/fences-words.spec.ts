@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SettleRepository, type Said, type Settlement } from '../../src/hub/dispatch/settle.repository.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { openBench, type Bench } from './support/repositories.js';
+import type { PlantedBroker, Rows } from './support/rows.js';
+
+let bench: Bench;
+let rows: Rows;
+let repository: SettleRepository;
+let broker: PlantedBroker;
+
+beforeAll(async () => {
+  bench = await openBench();
+  rows = bench.rows;
+  repository = new SettleRepository(bench.database);
+});
+
+beforeEach(async () => {
+  broker = await rows.broker();
+});
+
+afterAll(async () => {
+  await bench.close();
+  await expectNoLeaks();
+});
+
+const FAILURE = { code: 'no_room', message: 'There is no room.', retryable: true };
+
+const ack = (id: string, attempt = 1, brokerId = broker.id) =>
+  repository.ack([{ id, brokerId, attempt }], broker.replicaId);
+
+/** @returns the states that the row has come to; none where the word did not fit it */
+async function settle(id: string, said: Said, over: Partial<Settlement> = {}): Promise<string[]> {
+  const error = said === 'fail' || said === 'retry' ? FAILURE : null;
+  const settlement = { id, brokerId: broker.id, attempt: 1, said, result: null, error, ...over };
+  return (await repository.settle([settlement], broker.replicaId)).map(({ state }) => state);
+}
+
+describe('an ack', () => {
+  it('makes a claimed row running', async () => {
+    const id = await rows.dispatch(broker, { state: 'claimed' });
+
+    await ack(id);
+
+    expect(await rows.state(id)).toBe('running');
+  });
+
+  it.each([1, 3])('of attempt %d changes nothing at attempt 2', async (attempt) => {
+    const id = await rows.dispatch(broker, { state: 'claimed', attempt: 2 });
+
+    await ack(id, attempt);
+
+    expect(await rows.state(id)).toBe('claimed');
+  });
+
+  it('of another broker changes nothing', async () => {
+    const id = await rows.dispatch(broker, { state: 'claimed' });
+
+    await ack(id, 1, (await rows.broker()).id);
+
+    expect(await rows.state(id)).toBe('claimed');
+  });
+
+  it('changes nothing of a row that was put back', async () => {
+    const id = await rows.dispatch(broker, { attempt: 1 });
+
+    await ack(id);
+
+    expect(await rows.read(id)).toMatchObject({ state: 'pending', trail: [] });
+  });
+
+  it('that comes again leaves no second step', async () => {
+    const id = await rows.dispatch(broker, { state: 'claimed' });
+
+    await ack(id);
+    await ack(id);
+
+    expect((await rows.read(id)).trail).toHaveLength(1);
+  });
+});
+
+describe('a result', () => {
+  it('does not settle a row of another broker', async () => {
+    const id = await rows.dispatch(broker, { state: 'running' });
+
+    expect(await settle(id, 'succeed', { brokerId: (await rows.broker()).id })).toEqual([]);
+    expect(await rows.state(id)).toBe('running');
+  });
+
+  it.each([1, 3])('of attempt %d does not settle attempt 2', async (attempt) => {
+    const id = await rows.dispatch(broker, { state: 'running', attempt: 2 });
+
+    expect(await settle(id, 'succeed', { attempt })).toEqual([]);
+    expect(await rows.state(id)).toBe('running');
+  });
+
+  it('does not settle a row that was put back', async () => {
+    const id = await rows.dispatch(broker, { attempt: 1 });
+
+    expect(await settle(id, 'succeed')).toEqual([]);
+    expect(await rows.state(id)).toBe('pending');
+  });
+
+  it('that comes again, or late, is settled once and overwrites nothing', async () => {
+    const id = await rows.dispatch(broker, { state: 'running' });
+    expect(await settle(id, 'succeed', { result: { first: true } })).toEqual(['succeeded']);
+
+    expect(await settle(id, 'fail')).toEqual([]);
+
+    expect(await rows.read(id)).toMatchObject({ state: 'succeeded', result: { first: true }, error: null });
+  });
+
+  it('does not settle a row whose next attempt began while it waited for it', async () => {
+    const id = await rows.dispatch(broker, { state: 'running' });
+
+    const ended = await rows.meanwhile('update broker_dispatch set attempt = 2 where id = $1', [id], () =>
+      settle(id, 'retry'),
+    );
+
+    expect(ended).toEqual([]);
+    expect(await rows.read(id)).toMatchObject({ state: 'running', attempt: 2, failures: 0 });
+  });
+
+  it('that comes after the end is noted in the trail of its own broker alone', async () => {
+    const id = await rows.dispatch(broker, { state: 'running' });
+    await settle(id, 'succeed');
+    const late = { id, brokerId: broker.id, attempt: 1, said: 'fail' } as const;
+
+    await repository.noteLate([{ ...late, brokerId: (await rows.broker()).id }]);
+    expect((await rows.read(id)).trail).toHaveLength(1);
+    await repository.noteLate([late]);
+
+    const { state, trail } = await rows.read(id);
+    expect(state).toBe('succeeded');
+    expect(trail[1]).toMatchObject({ state: 'late_result', attempt: 1, reason: 'failed' });
+  });
+});
+
+describe('a failure that may pass', () => {
+  it('puts the row back without a trace of its claim, counts it, and lets it rest', async () => {
+    const id = await rows.dispatch(broker, { state: 'running' });
+
+    expect(await settle(id, 'retry')).toEqual(['pending']);
+
+    const { retry_at: retryAt, ...row } = await rows.read(id);
+    expect(row).toMatchObject({ state: 'pending', attempt: 1, failures: 1 });
+    expect([row.claimed_by, row.claim_epoch, row.claim_journal, row.claimed_at]).toEqual([
+      null,
+      null,
+      null,
+      null,
+    ]);
+    expect(retryAt).toBeInstanceOf(Date);
+  });
+
+  it('ends the row when it has failed as often as it may, and not sooner', async () => {
+    const [last, before] = [
+      await rows.dispatch(broker, { state: 'running', failures: 4 }),
+      await rows.dispatch(broker, { state: 'running', failures: 3 }),
+    ];
+
+    expect(await settle(last, 'retry')).toEqual(['dead']);
+    expect(await settle(before, 'retry')).toEqual(['pending']);
+    expect(await rows.read(last)).toMatchObject({ failures: 5, error: { code: 'no_room' } });
+  });
+
+  it.each<[string, object]>([
+    ['that its caller gave up', { cancel_requested_at: new Date() }],
+    ['that is bound to its link', { contract: 'now_or_fail' }],
+    ['whose deadline has passed', { deadline_at: new Date(Date.now() - 1_000) }],
+  ])('ends a row %s', async (_what, over) => {
+    const id = await rows.dispatch(broker, { state: 'running', ...over });
+
+    expect(await settle(id, 'retry')).toEqual(['failed']);
+  });
+});
+
+describe('the word that it was stopped', () => {
+  const overdue = { deadline_at: new Date(Date.now() - 1_000) };
+
+  it.each<[string, string, object]>([
+    ['cancelled', 'where its caller gave it up', { cancel_requested_at: new Date() }],
+    [
+      'cancelled',
+      'where its caller gave it up before its deadline',
+      { cancel_requested_at: new Date(), ...overdue },
+    ],
+    ['cancelled', 'long before its deadline', {}],
+    ['expired', 'where nobody but its deadline asked', overdue],
+  ])('ends a row as %s %s', async (state, _where, over) => {
+    const id = await rows.dispatch(broker, { state: 'running', ...over });
+
+    expect(await settle(id, 'cancel')).toEqual([state]);
+  });
+});
