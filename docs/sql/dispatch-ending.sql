@@ -249,7 +249,8 @@ select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
-  date_part('epoch', now() - claimed_at) as "outS" from ended;
+  date_part('epoch', now() - claimed_at) as "outS",
+  initiator ->> 'traceparent' as traceparent from ended;
 
 -- lapse_those_bound_to_links_that_are_over
 with locked as materialized (
