@@ -17,7 +17,7 @@ export const DISPATCH: Chapter = {
       'Failures are compared with a cap, and nothing counts them: work is sent again for ever.',
       [
         RETRY,
-        'a command that failed in a way that may pass waits between attempts as long as chance says, at most 1, 2, 4 and 8 s, and is dead after five failures: the counter that is read is also incremented',
+        'a command that failed in a way that may pass is not sent before its rest is over, and is dead after five failures: the counter that is read is also incremented',
       ],
       [WORDS, 'a failure that may pass ends the row when it has failed as often as it may, and not sooner'],
     ),

@@ -9,23 +9,37 @@ const TESTS = new Set(['it', 'test']);
  */
 export function titlesIn(path: string, text: string): string[] {
   const titles: string[] = [];
+  const tests = new Set(TESTS);
   const visit = (node: ts.Node, groups: readonly string[]): void => {
-    const call = ts.isCallExpression(node) ? callOf(node) : undefined;
+    const made = ts.isVariableDeclaration(node) ? madeAtOnce(node) : undefined;
+    if (made !== undefined) tests.add(made);
+    const call = ts.isCallExpression(node) ? callOf(node, tests) : undefined;
     if (call === undefined || !ts.isCallExpression(node)) {
       ts.forEachChild(node, (child) => visit(child, groups));
       return;
     }
     const { name, isLeftOut, title } = call;
     if (isLeftOut) return;
-    if (TESTS.has(name)) titles.push([...groups, title].join(' '));
+    if (tests.has(name)) titles.push([...groups, title].join(' '));
     else for (const argument of node.arguments) visit(argument, [...groups, title]);
   };
   visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true), []);
   return titles;
 }
 
+/** The name of what stands for `it` where tests are begun together: `const meanwhile = atOnce()`. */
+function madeAtOnce({ name, initializer }: ts.VariableDeclaration): string | undefined {
+  if (initializer === undefined || !ts.isCallExpression(initializer)) return undefined;
+  const { expression } = initializer;
+  if (!ts.isIdentifier(expression) || expression.text !== 'atOnce') return undefined;
+  return ts.isIdentifier(name) ? name.text : undefined;
+}
+
 /** What is called where it is a group or a test with a title: `it`, `it.each(...)`, `describe.skip` and the like. */
-function callOf(node: ts.CallExpression): { name: string; isLeftOut: boolean; title: string } | undefined {
+function callOf(
+  node: ts.CallExpression,
+  tests: ReadonlySet<string>,
+): { name: string; isLeftOut: boolean; title: string } | undefined {
   const [first] = node.arguments;
   if (first === undefined) return undefined;
   let callee: ts.Expression = node.expression;
@@ -40,7 +54,7 @@ function callOf(node: ts.CallExpression): { name: string; isLeftOut: boolean; ti
   }
   const name = callee.text;
   const title = titleOf(first);
-  if (title === undefined || !(GROUPS.has(name) || TESTS.has(name))) return undefined;
+  if (title === undefined || !(GROUPS.has(name) || tests.has(name))) return undefined;
   return { name, title, isLeftOut: members.some((member) => member === 'skip' || member === 'todo') };
 }
 

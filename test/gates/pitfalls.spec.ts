@@ -14,6 +14,8 @@ const SPEC = `
     });
     it.skip('is left out', () => {});
     it.todo('is to come');
+    const meanwhile = atOnce();
+    meanwhile('begins beside others', async () => {});
     it('holds', () => { expect(it('is no title')).toBe(1); });
   });
   describe.skip('gone', () => { it('with its tests', () => {}); });
@@ -60,6 +62,7 @@ describe('the gate on pitfalls', () => {
     expect(titlesIn('a.spec.ts', SPEC)).toEqual([
       'a group has a test',
       'a group of %s takes ${what}',
+      'a group begins beside others',
       'a group holds',
     ]);
   });

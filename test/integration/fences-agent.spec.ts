@@ -150,7 +150,8 @@ describe('an agent', () => {
     const { id } = await plant({ phase: 'deleted' });
 
     expect(await repository.idOfName(`a-${id}`)).toBeUndefined();
-    expect((await repository.list(null, broker.id, 100)).map((row) => row.id)).not.toContain(id);
+    const listed = await repository.list(null, { brokerId: broker.id, projectId: null }, 100);
+    expect(listed.map((row) => row.id)).not.toContain(id);
   });
 
   it('forgets how its run went with the next run, and not before', async () => {

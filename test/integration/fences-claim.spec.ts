@@ -28,7 +28,8 @@ afterAll(async () => {
 /** What the broker's owner gets of these rows, or somebody else. */
 async function claim(ids: string[], as: Partial<PlantedBroker> = {}) {
   const { id, replicaId, epoch } = { ...broker, ...as };
-  const [answer] = await repository.claim(replicaId, [{ brokerId: id, epoch }], ids);
+  const asked = ids.map((dispatchId) => ({ id: dispatchId, brokerId: id }));
+  const [answer] = await repository.claim(replicaId, [{ brokerId: id, epoch }], asked);
   return { owned: answer?.owned, ids: (answer?.claimed ?? []).map((claimed) => claimed.id) };
 }
 

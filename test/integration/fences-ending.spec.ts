@@ -205,6 +205,46 @@ describe('the end of a link', () => {
   });
 });
 
+describe('a link that is over', () => {
+  const bound = (over: object = {}) =>
+    rows.dispatch(broker, { contract: 'now_or_fail', link_epoch: broker.epoch - 1, ...over });
+
+  beforeEach(() => rows.sql.query('delete from broker_dispatch'));
+
+  it.each([
+    ['all', () => null],
+    ['those that are named', (ids: string[]) => ids],
+  ])('ends of %s what is bound to it and waits', async (_which, named) => {
+    const gone = await rows.broker();
+    await rows.sql.query('update broker_connection set replica_id = null where broker_id = $1', [gone.id]);
+    const lapsing = [
+      await bound(),
+      await bound({ contract: 'on_attach' }),
+      await rows.dispatch(gone, { contract: 'now_or_fail', link_epoch: gone.epoch }),
+    ];
+    const busy = await bound();
+    const staying = [
+      await bound({ link_epoch: broker.epoch }),
+      await bound({ state: 'claimed' }),
+      await rows.dispatch(broker),
+    ];
+    const asked = named([...lapsing, busy, ...staying]);
+
+    const ended = await rows.besides('select from broker_dispatch where id = $1 for update', [busy], () =>
+      repository.lapseStale(asked, broker.replicaId),
+    );
+
+    expect(idsOf(ended).sort()).toEqual(lapsing.sort());
+  });
+
+  it('ends nothing that was not named, where some are', async () => {
+    const [id, other] = [await bound(), await bound()];
+
+    expect(idsOf(await repository.lapseStale([id], broker.replicaId))).toEqual([id]);
+    expect(await rows.state(other)).toBe('pending');
+  });
+});
+
 describe('a new link', () => {
   it('takes what waited for it, of its own broker, and nothing else', async () => {
     const over = { contract: 'on_attach' };

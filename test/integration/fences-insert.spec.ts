@@ -33,6 +33,7 @@ afterAll(async () => {
 
 const draft = (over: Partial<Draft> = {}): Draft => ({
   id: uuidv7(),
+  projectId: null,
   brokerId: broker.id,
   agentId: null,
   op: 'broker.ping',
@@ -48,7 +49,8 @@ const draft = (over: Partial<Draft> = {}): Draft => ({
   idempotency: null,
   ...over,
 });
-const insert = (drafts: Draft[], counted: string[] = []) => repository.insert(drafts, origin, counted);
+const insert = (drafts: Draft[], counted: string[] = []) =>
+  repository.insert(drafts, origin, counted, { projectIds: [], known: [] }, undefined);
 const stored = async (ids: string[]) =>
   (await rows.sql.query('select id from broker_dispatch where id = any ($1) order by seq', [ids])).rows.map(
     ({ id }) => id,
@@ -100,7 +102,7 @@ describe('an insert', () => {
     await rows.sql.query(
       `insert into broker_dispatch
          (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-       select gen_random_uuid(), $1, 'broker.ping', '{}', 'normal', 'pending', now() + interval '1 hour', $1, '{}', '[]'
+       select gen_random_uuid(), $1, 'broker.ping', '{}', 'normal', 'pending', now() + interval '1 hour', $1, '{}', '{}'
        from generate_series(1, $2)`,
       [broker.id, PENDING_MOST - 1],
     );
@@ -160,7 +162,8 @@ describe('an idempotency key', () => {
     const { id } = (await insert([draft({ idempotency: kept() })]))[0]!;
     const claim = async () => {
       const owned = [{ brokerId: broker.id, epoch: broker.epoch }];
-      const [answer] = await new ClaimRepository(bench.database).claim(broker.replicaId, owned, [id]);
+      const asked = [{ id, brokerId: broker.id }];
+      const [answer] = await new ClaimRepository(bench.database).claim(broker.replicaId, owned, asked);
       return answer?.claimed.map(({ attempt }) => attempt);
     };
     await claim();

@@ -1,5 +1,6 @@
 import type { Mutant } from '../mutant.js';
 import { AGENT } from './agent.js';
+import { ATTACHMENT } from './attachment.js';
 import { CLAIM } from './claim.js';
 import { CREDENTIAL } from './credential.js';
 import { ENDING } from './ending.js';
@@ -17,5 +18,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...ENDING,
   ...OWNERSHIP,
   ...AGENT,
+  ...ATTACHMENT,
   ...CREDENTIAL,
 ];

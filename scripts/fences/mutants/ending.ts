@@ -39,6 +39,17 @@ export const ENDING = [
     ['ends what is bound to a later link', 'dispatch.link_epoch <= $3', 'dispatch.link_epoch <= $3 + 1'],
     ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
   ]),
+  ...mutantsOf('lapse_bound_to_links_that_are_over', SPEC, [
+    ['ends what is bound to the link that there is', '(connection.epoch >', '(connection.epoch >='],
+    ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
+    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+  ]),
+  ...mutantsOf('lapse_those_bound_to_links_that_are_over', SPEC, [
+    ['ends what was not asked for', 'dispatch.id = any ($1::uuid[])', '$1::uuid[] is not null'],
+    ['ends what is bound to the link that there is', '(connection.epoch >', '(connection.epoch >='],
+    ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
+    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+  ]),
   ...mutantsOf('bind_to_link', SPEC, [
     ['binds the commands of other brokers', 'broker_id = $1', '$1::uuid is not null'],
     ['binds what waits for no link', `and contract = 'on_attach'`, ''],

@@ -41,6 +41,18 @@ export const INSERT = [
     ['binds to a link that is over', 'and owner is not null then link', 'then link'],
     ['binds to no link', 'contract = any ($20::text[]) and', '$20::text[] is null and'],
   ]),
+  ...mutantsOf('insert_dispatches_handing_off', 'test/e2e/hand-off.spec.ts', [
+    ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
+    [
+      'overtakes an earlier one of the key',
+      'other.broker_id = input.broker_id and other.ordering_key = input.ordering_key and other.seq >= owned.floor',
+      'false',
+    ],
+  ]),
+  ...mutantsOf('insert_dispatches_in_projects', 'test/e2e/project-commands.spec.ts', [
+    ['does not wait for a detach', 'for share of attachment', ''],
+    ['takes work past the quota', `then 'over_quota'`, 'then null'],
+  ]),
   ...mutantsOf('find_idempotency_keys', SPEC, [
     ['takes the keys of all callers for one', 'kept.scope = asked.scope and', ''],
   ]),

@@ -4,7 +4,7 @@ const SPEC = 'test/integration/fences-words.spec.ts';
 
 export const WORDS = [
   ...mutantsOf('ack_dispatches', SPEC, [
-    ['takes the ack of another broker', 'dispatch.broker_id = said.broker_id and', ''],
+    ['takes the ack of another broker', 'dispatch.broker_id is not distinct from said.broker_id and', ''],
     ['takes the ack of another attempt', 'and dispatch.attempt = said.attempt', ''],
     [
       'takes the ack of what was put back, or is running',
@@ -13,7 +13,11 @@ export const WORDS = [
     ],
   ]),
   ...mutantsOf('settle_dispatches', SPEC, [
-    ['settles by the word of another broker', 'dispatch.broker_id = said.broker_id and', ''],
+    [
+      'settles by the word of another broker',
+      'dispatch.broker_id is not distinct from said.broker_id and',
+      '',
+    ],
     ['settles by the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
     ['settles what was put back', 'dispatch.state = any ($7::text[])', '$7::text[] is not null'],
     ['settles an attempt that began meanwhile', 'for update of dispatch', ''],
@@ -46,7 +50,7 @@ export const WORDS = [
     ['puts back with the time of its claim', 'claimed_at = null,', ''],
     [
       'does again without a rest',
-      'clock_timestamp() + make_interval(secs => random() * least(300, power(2, dispatch.failures)))',
+      'clock_timestamp() + make_interval(secs => 1 + random() * (least(300, power(5, least(dispatch.failures + 1, 4))) - 1))',
       'null',
     ],
     [
@@ -68,5 +72,10 @@ export const WORDS = [
   ...mutantsOf('note_late_results', SPEC, [
     ['notes the late word of another broker', 'and ended.broker_id = late.broker_id', ''],
     ['changes the state of what has ended', 'set trail =', 'set state = late.outcome, trail ='],
+  ]),
+  ...mutantsOf('note_progress', 'test/e2e/progress.spec.ts', [
+    ['believes another broker', 'dispatch.broker_id = said.broker_id and', ''],
+    ['believes the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
+    ['believes a link that is over', 'and dispatch.claim_epoch = said.epoch', ''],
   ]),
 ];

@@ -17,6 +17,7 @@ function link(epoch: number, on: object = socket(), brokerId = 'b'): Link {
     journalId: 'j',
     window: 1,
     capabilities: [],
+    attachments: [],
     health: 'online',
   };
   return new Link(on as unknown as ControlSocket, { ...facts, brokerId, epoch } as Link['facts']);

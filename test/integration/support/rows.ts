@@ -63,7 +63,7 @@ export class Rows {
       deadline_at: new Date(Date.now() + 900_000),
       origin_replica: broker.replicaId,
       initiator: {},
-      trail: '[]',
+      trail: '{}',
       ...((over.state ?? 'pending') === 'pending' ? {} : claim),
       ...over,
     });
@@ -83,7 +83,8 @@ export class Rows {
   async read(id: string): Promise<any> {
     for (const table of ['broker_dispatch', 'broker_dispatch_history']) {
       const { rows } = await this.sql.query(`select * from ${table} where id = $1`, [id]);
-      if (rows.length > 0) return rows[0];
+      if (rows.length > 0)
+        return { ...rows[0], trail: rows[0].trail.map((step: string) => JSON.parse(step)) };
     }
     throw new Error(`there is no dispatch ${id}`);
   }
