@@ -3,7 +3,7 @@
 // every survivor has a reason; what follows `--` goes to Stryker, such as `--mutate src/hub/dispatch/state.ts`, and then
 // the page stays as it is. Exit code 1 where the score is lower, or a survivor has no reason.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mutationPage, survivorsIn } from './page.mjs';
 import { REASONS } from './reasons.mjs';
 
@@ -19,6 +19,7 @@ function main(asked) {
     const { status } = run('npm', ['ci', '--no-audit', '--no-fund', '--prefix', FOLDER]);
     if (status !== 0) return 1;
   }
+  rmSync(REPORT, { force: true });
   const { status } = run(process.execPath, [STRYKER, 'run', `${FOLDER}/stryker.config.mjs`, ...asked]);
   if (!existsSync(REPORT)) return 1;
   const survivors = survivorsIn(JSON.parse(readFileSync(REPORT, 'utf8')), REASONS);
