@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ProgressRepository } from '../../src/hub/dispatch/progress.repository.js';
 import { SettleRepository, type Said, type Settlement } from '../../src/hub/dispatch/settle.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -191,5 +193,23 @@ describe('the word that it was stopped', () => {
     const id = await rows.dispatch(broker, { state: 'running', ...over });
 
     expect(await settle(id, 'cancel')).toEqual([state]);
+  });
+});
+
+describe('the progress of a command', () => {
+  it('is taken from its broker, for its attempt, on its link, while it is out, and from nobody else', async () => {
+    const progress = new ProgressRepository(bench.database);
+    const id = await rows.dispatch(broker, { state: 'running' });
+    const waiting = await rows.dispatch(broker, { attempt: 1, claim_epoch: broker.epoch });
+    const right = { id, brokerId: broker.id, attempt: 1, epoch: broker.epoch, fraction: 0.5, note: null };
+    const wrong = [
+      { brokerId: randomUUID() },
+      { attempt: 2 },
+      { epoch: broker.epoch - 1 },
+      { id: waiting },
+    ].map((over) => ({ ...right, ...over }));
+
+    for (const word of wrong) expect(await progress.note([word])).toEqual([]);
+    expect(await progress.note([right])).toMatchObject([{ id }]);
   });
 });

@@ -73,7 +73,7 @@ export const WORDS = [
     ['notes the late word of another broker', 'and ended.broker_id = late.broker_id', ''],
     ['changes the state of what has ended', 'set trail =', 'set state = late.outcome, trail ='],
   ]),
-  ...mutantsOf('note_progress', 'test/e2e/progress.spec.ts', [
+  ...mutantsOf('note_progress', SPEC, [
     ['believes another broker', 'dispatch.broker_id = said.broker_id and', ''],
     ['believes the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
     ['believes a link that is over', 'and dispatch.claim_epoch = said.epoch', ''],
