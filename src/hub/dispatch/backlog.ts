@@ -6,6 +6,7 @@ import { Outstanding, type OutRow } from './outstanding.js';
 import type { Draft } from './draft.js';
 import type { Contract, Lane } from './state.js';
 import { Reading, type Read } from './reading.js';
+import { Reserved } from './reserved.js';
 
 /** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
 const HELD_MOST = 16_384;
@@ -57,9 +58,7 @@ export class Backlog {
   /** Claimed, and not yet acked. */
   private readonly sent = new Map<string, Sent>();
   private readonly letGoMeanwhile = new Set<string>();
-  /** Commands that are being stored and may be claimed by that, each with the ordering key that it holds until then. */
-  private readonly reserved = new Map<string, string | null>();
-  private readonly reservedKeys = new Set<string>();
+  private readonly reserved = new Reserved();
 
   constructor(readonly link: Link) {
     this.reading = new Reading(link.brokerId);
@@ -143,15 +142,12 @@ export class Backlog {
     if (contract !== 'until' || notBefore !== null || lane !== 'normal' || !this.isCapableOf(op))
       return false;
     if (orderingKey !== null && this.holdsKey(orderingKey)) return false;
-    this.reserved.set(id, orderingKey);
-    if (orderingKey !== null) this.reservedKeys.add(orderingKey);
+    this.reserved.add(id, orderingKey);
     return true;
   }
 
   unreserve(id: string): void {
-    const key = this.reserved.get(id) ?? null;
-    if (key !== null) this.reservedKeys.delete(key);
-    this.reserved.delete(id);
+    this.reserved.remove(id);
   }
 
   /** What was reserved is stored as claimed: it is about to be sent, unless a read has met it and it has ended since. */
@@ -279,7 +275,7 @@ export class Backlog {
   }
 
   private holdsKey(key: string): boolean {
-    return this.out.holdsKey(key) || this.reservedKeys.has(key);
+    return this.out.holdsKey(key) || this.reserved.holdsKey(key);
   }
 
   private isCapableOf(op: string): boolean {
