@@ -6,6 +6,9 @@ import type { HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 
+/** A command of this lane is stored, and claimed by a statement of its own. */
+const CLAIMED_APART = { lane: 'bulk' };
+
 describe('a replica whose connection breaks', () => {
   let cluster: Cluster;
   let proxy: DatabaseProxy;
@@ -32,12 +35,27 @@ describe('a replica whose connection breaks', () => {
   it('after a claim was committed sends what it claimed all the same', async () => {
     const link = await broker.connect(hub.url);
     const broken = proxy.lose('answer', 'claim_by_ids');
-    const { body } = await api.ping(broker.id);
+    const { body } = await api.ping(broker.id, CLAIMED_APART);
     await broken;
 
     const dispatch = await link.nextDispatch(5_000);
     link.succeed(dispatch);
 
+    expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
+    expect(await api.dispatch(dispatch.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    await link.close();
+  });
+
+  it('after a command was stored as claimed sends it all the same', async () => {
+    const link = await broker.connect(hub.url);
+    const broken = proxy.lose('answer', 'insert_dispatches_handing_off');
+    const { status, body } = await api.ping(broker.id);
+    await broken;
+
+    const dispatch = await link.nextDispatch(5_000);
+    link.succeed(dispatch);
+
+    expect(status).toBe(202);
     expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
     expect(await api.dispatch(dispatch.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
     await link.close();
@@ -199,7 +217,7 @@ describe('a commit that fails', () => {
   it('of a claim sends nothing: what is on the wire is on record', async () => {
     const link = await broker.connect(cluster.hub(0).url);
     await refuse('update', `new.broker_id = '${broker.id}' and new.state = 'claimed'`);
-    const { body } = await cluster.api(0).ping(broker.id);
+    const { body } = await cluster.api(0).ping(broker.id, CLAIMED_APART);
     await refused();
 
     expect(link.count('dispatch')).toBe(0);
@@ -208,6 +226,22 @@ describe('a commit that fails', () => {
     const dispatch = await link.nextDispatch();
     expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
     link.succeed(dispatch);
+    await link.close();
+  });
+
+  it('of a command that was to be stored as claimed sends nothing, and lets the next of its key go', async () => {
+    const link = await broker.connect(cluster.hub(0).url);
+    await refuse('insert', `new.broker_id = '${broker.id}'`);
+
+    const { status } = await cluster.api(0).ping(broker.id);
+    await mend();
+    const { body } = await cluster.api(0).ping(broker.id);
+    const dispatch = await link.nextDispatch();
+    link.succeed(dispatch);
+
+    expect(status).toBe(503);
+    expect(dispatch.id).toBe(body.dispatch.id);
+    await cluster.api(0).dispatch(dispatch.id, 5);
     await link.close();
   });
 

@@ -41,7 +41,11 @@ export class Api {
   /** Asks a broker for a ping, waiting at most so many seconds for its end. */
   async ping(
     broker: string,
-    { waitS = 0, key, ...body }: { waitS?: number; key?: string; orderingKey?: string | null } = {},
+    {
+      waitS = 0,
+      key,
+      ...body
+    }: { waitS?: number; key?: string; orderingKey?: string | null; lane?: string } = {},
   ) {
     const headers = {
       ...(waitS > 0 ? { prefer: `wait=${waitS}` } : {}),
