@@ -111,6 +111,9 @@ describe('the floor below which no command of a broker lives', () => {
   it('goes on rising as what held it ends, never falls, and is only an owner’s to tell', async () => {
     const broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     const link = await broker.connect(polling.url);
+    // A floor of 1 is none: what is held must not be the first command of all.
+    await ask(broker);
+    await serve(link, 1);
     const held = await ask(broker);
     const head = await link.nextDispatch();
     link.ack(head);
