@@ -73,9 +73,9 @@ import { Waits } from './waits.js';
  * marked is not put back. An ended dispatch is never left: doing it again makes another, within a day one at most.
  *
  * It may lose hints of new work, of endings, of progress and of cancels: polls find all of them. It may lose how far a
- * command is: the broker's next word brings it. It may lose the floor of a
- * broker's rows, which costs a longer read. The cap of a broker's backlog is counted, mostly not at each insert, and
- * may be passed by 1,000 commands a replica.
+ * command is: the broker's next word brings it. It may lose the floor of a broker's rows, which costs a longer read. The
+ * cap of a broker's backlog is counted, mostly not at each insert, and may be passed by 1,000 commands a replica. A row
+ * whose insert took more than ten seconds may stand below the floor, and go after others of its key.
  *
  * A command in a project is judged by the project's rules once, in the statement that stores it, with project and
  * attachment held: what was accepted is done, whatever becomes of them. A quota is counted as the cap is, and two
@@ -84,8 +84,8 @@ import { Waits } from './waits.js';
  * The way of a command: `Submission` stores it (as claimed, through `HandOff`, where the broker is linked here and nothing of
  * it waits), `Reconciler` claims it from its broker's `Backlog`, `Sender` puts it
  * on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside that way, `Upkeep` does by the
- * clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories` judge what an earlier link left, `Cancels`, `Contracts` and
- * `Sweeps` end what its caller, its link or time gave up, and `Redrives` begin again.
+ * clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories` judge what an earlier
+ * link left, `Cancels`, `Contracts` and `Sweeps` end what its caller, its link or time gave up, and `Redrives` begin again.
  */
 @Module({
   imports: [AuthModule, ClusterModule, RegistryModule],

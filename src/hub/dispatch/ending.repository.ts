@@ -211,7 +211,8 @@ const LAPSE_STALE = statement(
   lapseStaleText('dispatch.id = any ($1::uuid[])'),
 );
 
-// The broker is here again, and its inventory was taken, which `why` reads: what waited for its next link goes out on this one, or not at all.
+// The broker is here again, and its inventory was taken, which `why` reads: what waited for its next link goes out on
+// this one, or not at all.
 const BIND = statement(
   'bind_to_link',
   `

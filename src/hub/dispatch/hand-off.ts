@@ -49,7 +49,10 @@ export class Offer {
       const { seq = null, isHanded = false } = inserted[place] ?? {};
       if (draft === undefined || seq === null || !isHanded) continue;
       const sent = backlog.handed(draft, seq, now);
-      if (sent !== undefined) handed.set(backlog, [...(handed.get(backlog) ?? []), sent]);
+      if (sent === undefined) continue;
+      const others = handed.get(backlog);
+      if (others === undefined) handed.set(backlog, [sent]);
+      else others.push(sent);
     }
     return handed;
   }

@@ -52,10 +52,12 @@ export class StepSpans implements StepObserver {
     this.claimingSince = Date.now();
   };
 
+  /** One that was stored as claimed came in after the latest claim had begun: its own began with it. */
   readonly claimed = (rows: readonly StepRows['claimed'][]): void => {
     for (const of of rows) {
       if (of.traceparent === null) continue;
-      this.part({ name: 'dispatch.claim', parent: of.traceparent, of, startMs: this.claimingSince });
+      const startMs = Math.max(this.claimingSince, idTimeMs(of.id));
+      this.part({ name: 'dispatch.claim', parent: of.traceparent, of, startMs });
       const { id, op, lane, attempt, traceparent } = of;
       this.ways.begin({ id, op, lane, attempt, parent: traceparent, claimedMs: Date.now() });
     }
