@@ -35,7 +35,7 @@ const arrowsOfModules = Object.entries(MODULES).map(([module, below]) => ({
   comment: `the hub's module ${module} uses ${below.join(', ') || 'no other module'}`,
   severity: 'error',
   from: { path: `^src/hub/${module}/` },
-  to: { path: '^src/hub/', pathNot: `^src/hub/(software\\.ts$|(${[module, ...below].join('|')})/)` },
+  to: { path: '^src/hub/', pathNot: `^src/hub/((software|new-id)\\.ts$|(${[module, ...below].join('|')})/)` },
 }));
 
 export default {

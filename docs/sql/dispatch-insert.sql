@@ -14,7 +14,7 @@ with counted as materialized (
   ) live
 ),
 input as materialized (
-  select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+  select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
          case
            when broker.id is null then 'broker_unknown'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
@@ -56,7 +56,8 @@ inserted as (
   order by place
   returning id, seq
 )
-select input.id, inserted.seq, input.refusal, input.owner, input.depth
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt"
 from input
 left join inserted on inserted.id = input.id
 order by input.place;
@@ -70,11 +71,15 @@ with handing as materialized (
   ) asked
 ),
 owned as materialized (
-  select connection.broker_id, connection.epoch, connection.journal_id, coalesce(floor.seq, 0) as floor
+  select connection.broker_id, connection.replica_id, connection.epoch, connection.journal_id,
+         connection.window_size, coalesce(floor.seq, 0) as floor
   from handing
   join broker_connection connection on connection.broker_id = handing.broker_id
   left join broker_dispatch_floor floor on floor.broker_id = handing.broker_id
-  where handing.has_turn and connection.replica_id = $17 and connection.epoch = handing.epoch
+  where handing.has_turn and case
+    when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
+    else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
+  end
   order by connection.broker_id
   for share of connection skip locked
 ),
@@ -91,7 +96,7 @@ counted as materialized (
   ) live
 ),
 input as materialized (
-  select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+  select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
          case
            when broker.id is null then 'broker_unknown'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
@@ -99,7 +104,7 @@ input as materialized (
            when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
              then 'full'
          end as refusal,
-         owned.epoch as claim_epoch, owned.journal_id as claim_journal,
+         owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
          input.is_offered and owned.broker_id is not null and (
            input.ordering_key is null or not exists (
              select from broker_dispatch other
@@ -137,8 +142,8 @@ inserted as (
          case when contract = any ($20::text[]) and owner is not null then link end, not_before,
          now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
          array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'] || case when is_handed then array[
-           '{"state":"' || 'claimed' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '","epoch":' || claim_epoch || ',"attempt":' || 1 || '}'
-         ] else '{}' end, case when is_handed then 1 else 0 end, case when is_handed then $17::uuid end,
+           '{"state":"' || 'claimed' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || claimant || '","epoch":' || claim_epoch || ',"attempt":' || 1 || '}'
+         ] else '{}' end, case when is_handed then 1 else 0 end, case when is_handed then claimant end,
          case when is_handed then claim_epoch end, case when is_handed then claim_journal end,
          case when is_handed then now() end
   from input
@@ -146,7 +151,9 @@ inserted as (
   order by place
   returning id, seq
 )
-select input.id, inserted.seq, input.refusal, input.owner, input.depth, inserted.seq is not null and input.is_handed as "isHanded"
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt", inserted.seq is not null and input.is_handed as "isHanded", input.claim_epoch as "claimEpoch",
+       input.window_size as "window"
 from input
 left join inserted on inserted.id = input.id
 order by input.place;
@@ -195,7 +202,7 @@ counted as materialized (
   ) live
 ),
 input as materialized (
-  select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+  select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
          case
            when broker.id is null then 'broker_unknown'
            when input.project_id is not null and project.id is null then 'project_unknown'
@@ -256,7 +263,8 @@ inserted as (
   order by place
   returning id, seq
 )
-select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.queued, input.quota, input.floor, input.software
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt", input.queued, input.quota, input.floor, input.software
 from input
 left join inserted on inserted.id = input.id
 order by input.place;

@@ -103,21 +103,25 @@ ended as (
          end
   from removed
   returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
-            not_before, claimed_at, initiator
+            not_before, claimed_at, initiator, ended_at, claimed_by,
+            case when state = any ($11::text[]) and failures = 0 and progress is null
+                   and cancel_requested_at is null and retry_at is null then claim_epoch end as claim_epoch
 )
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
-  initiator ->> 'traceparent' as traceparent from ended
+  initiator ->> 'traceparent' as traceparent, trunc(date_part('epoch', ended_at) * 1000) as "endedAtMs", claimed_by as "claimedBy",
+       claim_epoch as "claimEpoch"
+from ended
 union all
 select 
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
-  initiator ->> 'traceparent' as traceparent from retried;
+  initiator ->> 'traceparent' as traceparent, null, null, null from retried;
 
 -- read_standings
 select id, broker_id as "brokerId", op, lane, state, attempt, null as "errorCode"

@@ -4,7 +4,6 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
@@ -21,6 +20,7 @@ import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
+import { newId } from './new-id.js';
 import { HubLogger, logRequest } from './logger.js';
 import { serveOpenApi } from './openapi.js';
 import { ProblemFilter } from './problems/problem.filter.js';
@@ -44,7 +44,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
     forceCloseConnections: 'idle',
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
   });
   const program = {

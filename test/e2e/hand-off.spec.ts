@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { plantPings } from '../support/dispatch-rows.js';
+import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
 
@@ -43,10 +44,10 @@ describe('a command that comes in where its broker is linked', () => {
     return rows[0]?.handed ?? false;
   };
 
-  it('is stored as claimed and sent at once, and claimed like any other where it came in elsewhere', async () => {
+  it('is stored as claimed and sent at once, and claimed like any other where it came in elsewhere with a key', async () => {
     const here = await ask(0);
     const first = await link.nextDispatch();
-    const there = await ask(1);
+    const there = await ask(1, 'k');
     const second = await link.nextDispatch();
 
     expect([first, second]).toMatchObject([
@@ -165,5 +166,158 @@ describe('a command that comes in where its broker is linked', () => {
     expect([sent.id, next.id]).toEqual([first, second]);
     one.succeed(next);
     await cluster.api(0).dispatch(second, 10);
+  });
+});
+
+/** The broker is linked to replica 0, and commands come in at replica 1. */
+describe('a command without an ordering key that comes in elsewhere than where its broker is linked', () => {
+  let cluster: Cluster;
+  let sql: pg.Client;
+  let broker: ScriptedBroker;
+  let link: ScriptedLink;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(2);
+    await cluster.addReplica({ FAIRLEAD_CLAIM_AHEAD: 'off' });
+    sql = new pg.Client(cluster.database.url);
+    await sql.connect();
+    // Commands are claimed ahead only where hints arrive, which the first canary shows.
+    await eventually(async () => (await cluster.api(1).get('/health')).body.wakes.rung === 'notify');
+  }, 60_000);
+
+  afterAll(async () => {
+    await sql.end();
+    await cluster.stop();
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
+
+  beforeEach(async () => {
+    broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+    link = await broker.connect(cluster.hub(0).url);
+  });
+
+  const ask = async (replica: number, overrides: Record<string, unknown> = {}): Promise<string> =>
+    (await cluster.api(replica).ping(broker.id, { orderingKey: null, ...overrides })).body.dispatch.id;
+  const standing = async (id: string): Promise<Record<string, unknown>> => {
+    const columns = `claimed_by as owner, claim_epoch, coalesce(claimed_at = created_at, false) as "isAhead"`;
+    const { rows } = await sql.query(
+      `select state, ${columns} from broker_dispatch where id = $1
+       union all
+       select state, ${columns} from broker_dispatch_history where id = $1`,
+      [id],
+    );
+    return rows[0];
+  };
+
+  const replicaOf = async (index: number): Promise<string> => {
+    const { rows } = await sql.query('select id from hub_replica where public_url = $1', [
+      cluster.hub(index).url,
+    ]);
+    return rows[0].id;
+  };
+
+  it('is stored as claimed for the replica that owns the connection, which sends it', async () => {
+    const id = await ask(1);
+    const sent = await link.nextDispatch();
+
+    expect(sent).toMatchObject({ id, attempt: 1 });
+    expect(await standing(id)).toMatchObject({
+      ...{ isAhead: true, owner: await replicaOf(0), claim_epoch: String(broker.lastEpoch) },
+    });
+    link.succeed(sent);
+    expect(await cluster.api(1).dispatch(id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    const steps = (await cluster.api(1).trail(id)).filter(({ state }) => state !== 'running');
+    expect(steps.map(({ state, replica, attempt }) => [state, replica, attempt])).toEqual([
+      ['pending', await replicaOf(1), undefined],
+      ['claimed', await replicaOf(0), 1],
+      ['succeeded', await replicaOf(0), 1],
+    ]);
+  });
+
+  it('answers a caller who waits just as its row tells it afterwards', async () => {
+    const asked = cluster.api(1).ping(broker.id, { orderingKey: null, waitS: 10 });
+    link.succeed(await link.nextDispatch());
+    const { body } = await asked;
+
+    expect(body.dispatch.state).toBe('succeeded');
+    const { body: read } = await cluster.api(0).get(`/api/v1/dispatches/${body.dispatch.id}`);
+    expect(body).toEqual(read);
+  });
+
+  it.each([
+    ['has a key', 1, { orderingKey: 'k' }],
+    ['is bound to the link', 1, { contract: 'on_attach' }],
+    ['has another lane', 1, { lane: 'bulk' }],
+    ['comes in where that is switched off', 2, {}],
+  ])('is claimed by the owner where it %s', async (_what, replica, overrides) => {
+    const id = await ask(replica, overrides);
+    link.succeed(await link.nextDispatch());
+
+    await cluster.api(1).dispatch(id, 10);
+    expect(await standing(id)).toMatchObject({ isAhead: false });
+  });
+
+  it('is not claimed before the inventory of the connection is taken, which would judge it', async () => {
+    const silent = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+    const welcomed = await silent.dial(cluster.hub(0).url);
+    welcomed.send(silent.hello());
+    await welcomed.next('welcome');
+
+    const { body } = await cluster.api(1).ping(silent.id, { orderingKey: null });
+
+    expect(await standing(body.dispatch.id)).toMatchObject({ state: 'pending' });
+    welcomed.send({ t: 'inventory', entries: [], last: true });
+    welcomed.succeed(await welcomed.nextDispatch());
+    await cluster.api(1).dispatch(body.dispatch.id, 10);
+  });
+
+  it('is stored like any other, at once, while the connection is held by somebody who may move it', async () => {
+    const mover = new pg.Client(cluster.database.url);
+    await mover.connect();
+    await mover.query('begin');
+    await mover.query('select from broker_connection where broker_id = $1 for update', [broker.id]);
+
+    const id = await ask(1);
+
+    expect(await standing(id)).toMatchObject({ state: 'pending' });
+    await mover.query('rollback');
+    await mover.end();
+    link.succeed(await link.nextDispatch());
+    await cluster.api(1).dispatch(id, 10);
+  });
+
+  it('is sent although its owner was never told, once its rows are looked at again', async () => {
+    const [id] = await plantPings(sql, [{ brokerId: broker.id, orderingKey: null }]);
+    await sql.query(
+      `update broker_dispatch dispatch
+       set state = 'claimed', attempt = 1, claimed_by = connection.replica_id, claim_epoch = connection.epoch,
+           claim_journal = connection.journal_id, claimed_at = now()
+       from broker_connection connection
+       where dispatch.id = $1 and connection.broker_id = dispatch.broker_id`,
+      [id],
+    );
+
+    const sent = await link.nextDispatch(8_000);
+
+    expect(sent).toMatchObject({ id, attempt: 1 });
+    link.succeed(sent);
+    expect(await cluster.api(1).dispatch(id ?? '', 10)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('goes out once, over the next link, where its owner died before it sent anything', async () => {
+    const owner = await cluster.addReplica();
+    const moved = await broker.connect(owner.url);
+    owner.signal('SIGSTOP');
+    const id = await ask(1);
+    expect(await standing(id)).toMatchObject({ state: 'claimed', isAhead: true });
+
+    await owner.kill();
+    await moved.closed;
+    const next = await broker.connect(cluster.hub(0).url);
+    const sent = await next.nextDispatch();
+
+    expect(sent).toMatchObject({ id, attempt: 2 });
+    next.succeed(sent);
+    expect(await cluster.api(1).dispatch(id, 10)).toMatchObject({ state: 'succeeded', failures: 0 });
   });
 });

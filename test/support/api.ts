@@ -45,7 +45,7 @@ export class Api {
       waitS = 0,
       key,
       ...body
-    }: { waitS?: number; key?: string; orderingKey?: string | null; lane?: string } = {},
+    }: { waitS?: number; key?: string; orderingKey?: string | null; lane?: string; contract?: string } = {},
   ) {
     const headers = {
       ...(waitS > 0 ? { prefer: `wait=${waitS}` } : {}),

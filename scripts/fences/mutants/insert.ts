@@ -44,6 +44,13 @@ export const INSERT = [
   ...mutantsOf('insert_dispatches_handing_off', 'test/e2e/hand-off.spec.ts', [
     ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
     [
+      'claims for an owner whose broker has not told its inventory',
+      'connection.replica_id <> $17 and floor.ready_epoch = connection.epoch',
+      'connection.replica_id <> $17',
+    ],
+    ['claims for another in its own name', 'owned.replica_id as claimant', '$17::uuid as claimant'],
+    ['waits for who holds the connection', 'for share of connection skip locked', 'for share of connection'],
+    [
       'overtakes an earlier one of the key',
       'other.broker_id = input.broker_id and other.ordering_key = input.ordering_key and other.seq >= owned.floor',
       'false',

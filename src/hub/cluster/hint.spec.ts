@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decode, emptyHint, encode, merge, type Hint } from './hint.js';
 
+const copies = fc.record({ seq: fc.nat(), note: fc.string({ maxLength: 600, unit: 'binary' }) });
+
 const hints = fc
   .record({
     brokers: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 400 }),
@@ -10,14 +12,18 @@ const hints = fc
     progressed: fc.array(fc.uuid(), { maxLength: 400 }),
     moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
     attached: fc.array(fc.uuid(), { maxLength: 400 }),
+    commands: fc.array(fc.tuple(fc.uuid(), copies), { maxLength: 100 }),
+    outcomes: fc.array(fc.tuple(fc.uuid(), copies), { maxLength: 100 }),
   })
-  .map(({ brokers, ended, cancelled, progressed, moved, attached }): Hint => ({
+  .map(({ brokers, ended, cancelled, progressed, moved, attached, commands, outcomes }): Hint => ({
     brokers: new Map(brokers),
     ended: new Set(ended),
     cancelled: new Set(cancelled),
     progressed: new Set(progressed),
     moved: new Map(moved),
     attached: new Set(attached),
+    commands: new Map(commands),
+    outcomes: new Map(outcomes),
   }));
 
 describe('a hint', () => {

@@ -1,6 +1,7 @@
 /**
  * What one replica tells another to save it a poll. A hint may be lost, late or repeated: whoever takes one reads
- * the truth from rows.
+ * the truth from rows. Copies save that reading where nothing but what was committed can be said: of a command that is new,
+ * and of one that has ended.
  */
 export type Hint = {
   /** Brokers with new or requeued commands, each with the lowest `seq` among them. */
@@ -15,6 +16,10 @@ export type Hint = {
   moved: Map<string, number>;
   /** Brokers whose attachments to projects have changed, and who are to be told. */
   attached: Set<string>;
+  /** New commands for the taker's brokers, each as its row was committed; what a copy holds is the business of `dispatch`. */
+  commands: Map<string, unknown>;
+  /** How dispatches have ended, as their rows were committed. */
+  outcomes: Map<string, unknown>;
 };
 
 type Encoded = {
@@ -24,6 +29,8 @@ type Encoded = {
   p?: string[];
   m?: [string, number][];
   a?: string[];
+  n?: [string, unknown][];
+  o?: [string, unknown][];
 };
 
 export function emptyHint(): Hint {
@@ -34,6 +41,8 @@ export function emptyHint(): Hint {
     progressed: new Set(),
     moved: new Map(),
     attached: new Set(),
+    commands: new Map(),
+    outcomes: new Map(),
   };
 }
 
@@ -49,29 +58,48 @@ export function merge(into: Hint, from: Hint): void {
     into.moved.set(broker, Math.max(epoch, into.moved.get(broker) ?? 0));
   }
   for (const broker of from.attached) into.attached.add(broker);
+  for (const [id, command] of from.commands) into.commands.set(id, command);
+  for (const [id, outcome] of from.outcomes) into.outcomes.set(id, outcome);
 }
 
 /** PostgreSQL refuses a payload of 8,000 bytes and more. */
 const PAYLOAD_BYTES = 7_900;
-const ENTRY_BYTES = 64;
-const ENTRIES = Math.floor(PAYLOAD_BYTES / ENTRY_BYTES);
+/** The names of all parts, with what stands around them. */
+const FRAME_BYTES = 64;
+/** A copy that takes more than this as JSON, in bytes, is not for a hint. */
+export const COPY_BYTES = 6_000;
 
 /** The hint as payloads that each fit one NOTIFY. */
 export function encode(hint: Hint): string[] {
-  const entries: ((part: Encoded) => void)[] = [
-    ...[...hint.moved].map((entry) => (part: Encoded) => void (part.m ??= []).push(entry)),
-    ...[...hint.brokers].map((entry) => (part: Encoded) => void (part.b ??= []).push(entry)),
-    ...[...hint.ended].map((id) => (part: Encoded) => void (part.e ??= []).push(id)),
-    ...[...hint.cancelled].map((id) => (part: Encoded) => void (part.c ??= []).push(id)),
-    ...[...hint.progressed].map((id) => (part: Encoded) => void (part.p ??= []).push(id)),
-    ...[...hint.attached].map((id) => (part: Encoded) => void (part.a ??= []).push(id)),
-  ];
   const payloads: string[] = [];
-  for (let from = 0; from < entries.length; from += ENTRIES) {
-    const part: Encoded = {};
-    for (const add of entries.slice(from, from + ENTRIES)) add(part);
-    payloads.push(JSON.stringify(part));
-  }
+  let parts = new Map<keyof Encoded, string[]>();
+  let bytes = FRAME_BYTES;
+  const flush = () => {
+    if (parts.size === 0) return;
+    payloads.push(`{${[...parts].map(([name, texts]) => `"${name}":[${texts.join(',')}]`).join(',')}}`);
+    parts = new Map();
+    bytes = FRAME_BYTES;
+  };
+  const add = (name: keyof Encoded, entries: Iterable<unknown>) => {
+    for (const entry of entries) {
+      const text = JSON.stringify(entry);
+      const size = Buffer.byteLength(text) + 1;
+      if (bytes + size > PAYLOAD_BYTES) flush();
+      bytes += size;
+      const texts = parts.get(name);
+      if (texts === undefined) parts.set(name, [text]);
+      else texts.push(text);
+    }
+  };
+  add('m', hint.moved);
+  add('b', hint.brokers);
+  add('n', hint.commands);
+  add('o', hint.outcomes);
+  add('e', hint.ended);
+  add('c', hint.cancelled);
+  add('p', hint.progressed);
+  add('a', hint.attached);
+  flush();
   return payloads;
 }
 
@@ -91,6 +119,8 @@ export function decode(payload: string): Hint {
     progressed: new Set(part.p ?? []),
     moved: new Map(part.m ?? []),
     attached: new Set(part.a ?? []),
+    commands: new Map(part.n ?? []),
+    outcomes: new Map(part.o ?? []),
   });
   return hint;
 }

@@ -10,6 +10,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const POOLERS = ['none', 'transaction'] as const;
 export type Pooler = (typeof POOLERS)[number];
 
+export const SWITCH = ['on', 'off'] as const;
+export type Switch = (typeof SWITCH)[number];
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -98,6 +101,10 @@ export class Environment {
   @IsOptional()
   @IsSeconds(0, 3600)
   FAIRLEAD_DRAIN_LINGER_S?: string;
+
+  @IsOptional()
+  @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
+  FAIRLEAD_CLAIM_AHEAD?: Switch;
 
   @IsOptional()
   @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` })

@@ -32,6 +32,8 @@ export type HubConfig = {
     /** Milliseconds that the listener stays open after readiness turned false. */
     readonly lingerMs: number;
   };
+  /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
+  readonly claimAhead: boolean;
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
@@ -91,6 +93,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
     }),
+    claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
     tracing,

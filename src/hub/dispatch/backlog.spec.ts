@@ -4,9 +4,10 @@ import { Backlog } from './backlog.js';
 import type { ReadRow } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Read } from './reading.js';
+import type { CommandCopy } from './row-copy.js';
 
 const link = (window = 64) =>
-  ({ brokerId: 'b', carriesWork: true, facts: { window, capabilities: [] } }) as unknown as Link;
+  ({ brokerId: 'b', epoch: 7, carriesWork: true, facts: { window, capabilities: [] } }) as unknown as Link;
 
 const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
   id: `d${seq}`,
@@ -142,12 +143,112 @@ describe('the backlog of a broker', () => {
     expect(ids(backlog)).toEqual(['d3']);
   });
 
-  it('repeats at once what was claimed here by a claim whose answer was lost', () => {
-    const backlog = ready();
-    read(backlog, [row(1, { state: 'claimed', attempt: 1, orderingKey: 'k' })]);
+  it('sends at once what was claimed here by a claim whose answer was lost, within the window', () => {
+    const backlog = ready(1);
+    const claimed = { state: 'claimed', attempt: 1 } as const;
+    read(backlog, [row(1, { ...claimed, orderingKey: 'k' }), row(2, claimed), row(3)]);
 
-    expect(backlog.overdueAcks(0)).toMatchObject([{ id: 'd1', attempt: 1, deadlineAt: 60_000 }]);
-    expect(backlog.out.ids).toEqual(['d1']);
+    expect(backlog.takeUnsent(5)).toMatchObject([{ id: 'd1', attempt: 1, deadlineAt: 60_000, sentAt: 5 }]);
+    expect(backlog.out.ids).toEqual(['d1', 'd2']);
+    expect([backlog.takeUnsent(6), ids(backlog)]).toEqual([[], []]);
+    backlog.acked('d1', 1);
+    expect(ids(backlog)).toEqual([]);
+    expect(backlog.takeUnsent(7)).toMatchObject([{ id: 'd2' }]);
+    backlog.acked('d2', 1);
+    expect(ids(backlog)).toEqual(['d3']);
+  });
+
+  it('leaves what is just being stored as claimed here to that', () => {
+    const backlog = ready();
+    backlog.reserve(draft('d1'));
+    read(backlog, [row(1, { state: 'claimed', attempt: 1 })]);
+
+    expect(backlog.takeUnsent(0)).toEqual([]);
+    backlog.unreserve('d1');
+    backlog.handed(draft('d1'), 1, 0);
+    expect([backlog.depth, backlog.takeUnsent(0)]).toEqual([{ waiting: 0, unacked: 1, out: 1 }, []]);
+  });
+
+  describe('that is told of new commands by copies', () => {
+    const copy = (seq: number, overrides: Partial<CommandCopy> = {}): CommandCopy => ({
+      ...{ brokerId: 'b', seq, op: 'broker.ping', args: { n: seq }, orderingKey: null, deadlineS: 60 },
+      ...{ traceparent: null, epoch: null },
+      ...overrides,
+    });
+
+    it('offers what is pending without a read, and sends what is claimed for its link', () => {
+      const backlog = ready();
+      read(backlog, []);
+
+      backlog.told('d1', copy(1), 0);
+      backlog.told('d2', copy(2, { epoch: 7 }), 0);
+
+      expect(backlog.nextRead(0)).toBeUndefined();
+      expect(ids(backlog)).toEqual(['d1']);
+      expect(backlog.takeUnsent(3)).toMatchObject([
+        { id: 'd2', attempt: 1, args: { n: 2 }, deadlineAt: 60_000, sentAt: 3 },
+      ]);
+    });
+
+    it('takes nothing that was claimed for another link, and reads instead', () => {
+      const backlog = ready();
+      read(backlog, []);
+
+      backlog.told('d1', copy(1, { epoch: 6 }), 0);
+
+      expect(backlog.takeUnsent(0)).toEqual([]);
+      expect(backlog.nextRead(0)).toMatchObject({ afterSeq: 0 });
+    });
+
+    it('takes nothing before it is ready, and reads then', () => {
+      const backlog = new Backlog(link());
+
+      backlog.told('d1', copy(1, { epoch: 7 }), 0);
+
+      expect(backlog.depth).toEqual({ waiting: 0, unacked: 0, out: 0 });
+    });
+
+    it('takes no copy of what it knows already', () => {
+      const backlog = ready();
+      read(backlog, [row(1), row(2, { state: 'running', attempt: 1 })]);
+      backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
+
+      backlog.told('d1', copy(1, { epoch: 7 }), 0);
+      backlog.told('d2', copy(2, { epoch: 7 }), 0);
+
+      expect(backlog.takeUnsent(0)).toEqual([]);
+      expect(backlog.depth).toEqual({ waiting: 0, unacked: 1, out: 2 });
+    });
+
+    it('keeps what it is told of while a read is under way that did not see it', () => {
+      const backlog = ready();
+      const due = backlog.nextRead(0);
+      backlog.told('d1', copy(1), 0);
+
+      backlog.took([], due as Read, 0);
+
+      expect(ids(backlog)).toEqual(['d1']);
+    });
+
+    it('still reads what has a lower seq and was not told', () => {
+      const backlog = ready();
+      read(backlog, []);
+      backlog.told('d5', copy(5), 0);
+
+      backlog.woken(3);
+
+      expect(backlog.nextRead(0)).toMatchObject({ afterSeq: 2 });
+    });
+
+    it('lets go of what ends before it was sent', () => {
+      const backlog = ready();
+      read(backlog, []);
+      backlog.told('d1', copy(1, { epoch: 7 }), 0);
+
+      backlog.endedElsewhere('d1');
+
+      expect([backlog.takeUnsent(0), backlog.depth]).toEqual([[], { waiting: 0, unacked: 0, out: 0 }]);
+    });
   });
 
   it('does not repeat what was acked, however long the row says claimed', () => {
@@ -395,7 +496,7 @@ describe('the backlog of a broker', () => {
     read(backlog, [row(1, { state, op, attempt: 1, orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
 
     expect(ids(backlog)).toEqual(isHeld ? [] : ['d2']);
-    expect(backlog.depth).toEqual({ waiting: 1, unacked: state === 'claimed' ? 1 : 0, out: 1 });
+    expect(backlog.depth).toEqual({ waiting: state === 'claimed' ? 2 : 1, unacked: 0, out: 1 });
   });
 
   it('learns from a row that its caller gave it up, and only from one that says so', () => {

@@ -7,6 +7,7 @@ import type { Draft } from './draft.js';
 import type { Contract, Lane } from './state.js';
 import { Reading, type Read } from './reading.js';
 import { Reserved } from './reserved.js';
+import type { CommandCopy } from './row-copy.js';
 
 /** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
 const HELD_MOST = 16_384;
@@ -57,7 +58,10 @@ export class Backlog {
   private isOrdered = true;
   /** Claimed, and not yet acked. */
   private readonly sent = new Map<string, Sent>();
+  /** Claimed under this link's epoch, and not on its wire yet as far as is known: they go out before anything is claimed. */
+  private readonly unsent = new Map<string, Sent>();
   private readonly letGoMeanwhile = new Set<string>();
+  private readonly toldMeanwhile = new Set<string>();
   private readonly reserved = new Reserved();
 
   constructor(readonly link: Link) {
@@ -76,7 +80,9 @@ export class Backlog {
   /** What to read next, or undefined where memory holds what there is. */
   nextRead(now: number): Read | undefined {
     const read = this.reading.next(now, this.waiting.size + this.out.size, this.waiting.size < HELD_MOST);
-    if (read !== undefined) this.letGoMeanwhile.clear();
+    if (read === undefined) return undefined;
+    this.letGoMeanwhile.clear();
+    this.toldMeanwhile.clear();
     return read;
   }
 
@@ -95,11 +101,12 @@ export class Backlog {
     this.reading.took(rows.length, last, read);
   }
 
-  /** What waits where the read has looked, and was not there, was ended by somebody else. */
+  /** What waits where the read has looked, and was not there, was ended by somebody else, unless it came only meanwhile. */
   private forgetUnseen(rows: readonly ReadRow[], { afterSeq }: Read, last: number): void {
     const seen = new Set(rows.map(({ id }) => id));
     for (const { id, seq } of this.waiting.values())
-      if (seq > afterSeq && seq <= last && !seen.has(id)) this.waiting.delete(id);
+      if (seq > afterSeq && seq <= last && !seen.has(id) && !this.toldMeanwhile.has(id))
+        this.waiting.delete(id);
   }
 
   /** A read did not happen: it is still due. */
@@ -112,14 +119,54 @@ export class Backlog {
     this.reading.woken(seq);
   }
 
+  /** Takes the copy of a new row, in place of a read. What is known already, or under another epoch, is left to reads. */
+  told(id: string, copy: CommandCopy, now: number): void {
+    const { seq, op, orderingKey, args, deadlineS, traceparent, epoch } = copy;
+    const isStale = epoch !== null && epoch !== this.link.epoch;
+    if (!this.isReady || isStale || this.waiting.size >= HELD_MOST) {
+      this.woken(seq);
+      return;
+    }
+    if (this.waiting.has(id) || this.out.has(id) || this.letGoMeanwhile.has(id)) return;
+    this.reading.passed(seq);
+    this.toldMeanwhile.add(id);
+    const isRoomy = this.waiting.size + this.unsent.size < ARGS_HELD_MOST;
+    const common = { lane: 'normal', contract: 'until', args: isRoomy ? args : null } as const;
+    const row = { id, seq, op, orderingKey, traceparent, ...common };
+    const waiting = { ...row, dueAt: 0, restsWithKey: false, cancelRequested: false };
+    if (epoch === null) this.wait(waiting);
+    else
+      this.claimedElsewhere({
+        ...waiting,
+        attempt: 1,
+        deadlineAt: now + deadlineS * 1000,
+        claimedAt: now,
+        ageS: 0,
+      });
+  }
+
   /** Reads again everything that may have become visible late. */
   poll(now: number): void {
     this.reading.poll(now);
   }
 
+  /** What was claimed for this link elsewhere and may go out now, in the order in which it was told. */
+  takeUnsent(now: number): Sent[] {
+    if (this.unsent.size === 0 || !this.isReady || !this.link.carriesWork) return [];
+    const taken: Sent[] = [];
+    for (const sent of this.unsent.values()) {
+      if (this.room <= 0) break;
+      sent.sentAt = now;
+      this.unsent.delete(sent.id);
+      this.sent.set(sent.id, sent);
+      taken.push(sent);
+    }
+    return taken;
+  }
+
   /** Rows that may go out now, at most so many: `control` first, then the order of `seq`. */
   candidates(most: number, now: number): Waiting[] {
-    const room = Math.min(most, this.room);
+    const room = Math.min(most, this.room - this.unsent.size);
     if (!this.isReady || room <= 0 || this.waiting.size === 0 || !this.link.carriesWork) return [];
     const keys = new Set<string>();
     const found: Record<Lane, Waiting[]> = { control: [], normal: [], bulk: [] };
@@ -138,7 +185,8 @@ export class Backlog {
    * anything waits it may not: it would overtake.
    */
   reserve({ id, op, orderingKey, contract, notBefore, lane }: Draft): boolean {
-    if (!this.isReady || !this.link.carriesWork || this.waiting.size > 0 || this.room <= 0) return false;
+    const isIdle = this.waiting.size === 0 && this.unsent.size === 0;
+    if (!this.isReady || !this.link.carriesWork || !isIdle || this.room <= 0) return false;
     if (contract !== 'until' || notBefore !== null || lane !== 'normal' || !this.isCapableOf(op))
       return false;
     if (orderingKey !== null && this.holdsKey(orderingKey)) return false;
@@ -174,6 +222,7 @@ export class Backlog {
     const cancelRequested = this.out.isGivenUp(id);
     const times = { deadlineAt: now + deadlineS * 1000, sentAt: now, claimedAt: now, ageS: 0 };
     const sent = { ...row, cancelRequested, attempt: 1, ...times };
+    this.unsent.delete(id);
     this.sent.set(id, sent);
     this.out.add(sent, true);
     return sent;
@@ -241,6 +290,7 @@ export class Backlog {
   letGo(id: string): void {
     this.letGoMeanwhile.add(id);
     this.sent.delete(id);
+    this.unsent.delete(id);
     this.waiting.delete(id);
     this.out.remove(id);
   }
@@ -266,7 +316,7 @@ export class Backlog {
   }
 
   get depth(): { waiting: number; unacked: number; out: number } {
-    return { waiting: this.waiting.size, unacked: this.sent.size, out: this.out.size };
+    return { waiting: this.waiting.size + this.unsent.size, unacked: this.sent.size, out: this.out.size };
   }
 
   /** How many more may be sent before the broker acks. */
@@ -315,9 +365,7 @@ export class Backlog {
     if (state === 'pending') {
       // One that we sent and that is pending again was put back by somebody.
       if (this.out.has(id)) this.letGo(id);
-      this.waiting.set(id, kept);
-      this.isOrdered &&= (this.ordered.at(-1)?.seq ?? 0) < seq;
-      if (this.isOrdered) this.ordered.push(kept);
+      this.wait(kept);
       return;
     }
     this.waiting.delete(id);
@@ -325,10 +373,24 @@ export class Backlog {
       if (cancelRequested) this.out.cancelRequested(id);
       return;
     }
-    // Only this link claims the broker's rows. A claim that is not known here is one whose answer was lost with
-    // its connection, or that an earlier owner made: it is overdue from the start.
-    const unknown = { sentAt: -Infinity, claimedAt: null, ageS: null };
-    if (state === 'claimed') this.sent.set(id, { ...kept, attempt, deadlineAt, ...unknown });
-    this.out.add({ ...kept, attempt, deadlineAt }, state === 'claimed' || !OPS_HELD_TO_ACK.includes(op));
+    // A claim that is not known here is one whose answer was lost with its connection, whose hint was, or that an earlier
+    // owner made. One that is just being stored here is told by that.
+    if (state === 'claimed' && this.reserved.has(id)) return;
+    if (state === 'claimed')
+      this.claimedElsewhere({ ...kept, attempt, deadlineAt, claimedAt: null, ageS: null });
+    else this.out.add({ ...kept, attempt, deadlineAt }, !OPS_HELD_TO_ACK.includes(op));
+  }
+
+  private wait(row: Waiting): void {
+    this.waiting.set(row.id, row);
+    this.isOrdered &&= (this.ordered.at(-1)?.seq ?? 0) < row.seq;
+    if (this.isOrdered) this.ordered.push(row);
+  }
+
+  private claimedElsewhere(row: Omit<Sent, 'sentAt'>): void {
+    const sent = { ...row, sentAt: -Infinity };
+    this.sent.delete(row.id);
+    this.unsent.set(row.id, sent);
+    this.out.add(sent, true);
   }
 }

@@ -5,6 +5,7 @@ import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { Backlog, type Sent } from './backlog.js';
 import type { Adopted } from './inventory.repository.js';
+import type { CommandCopy } from './row-copy.js';
 import { Steps } from './steps.js';
 
 /** The backlogs of all brokers linked to this replica, and what changes them from outside. */
@@ -34,8 +35,9 @@ export class Backlogs {
       },
     });
     this.wakes.subscribe({
-      onHint: ({ brokers, ended, cancelled }) => {
+      onHint: ({ brokers, commands, ended, cancelled }) => {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
+        if (commands.size > 0) this.told(commands as ReadonlyMap<string, CommandCopy>);
         for (const backlog of this.byBroker.values()) {
           for (const id of ended) backlog.endedElsewhere(id);
           for (const id of cancelled) backlog.cancelRequested(id);
@@ -65,6 +67,12 @@ export class Backlogs {
     const backlog = this.byBroker.get(brokerId);
     if (backlog === undefined) return;
     backlog.woken(seq);
+    this.onWork();
+  }
+
+  private told(commands: ReadonlyMap<string, CommandCopy>): void {
+    const now = performance.now();
+    for (const [id, copy] of commands) this.byBroker.get(copy.brokerId)?.told(id, copy, now);
     this.onWork();
   }
 

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { isOp, OPS, type Op } from '../../protocol/op.js';
@@ -7,6 +6,7 @@ import type { Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { Group } from '../lifecycle/group.js';
 import { WINDOW_S, type Wait } from '../http/prefer.js';
+import { newId } from '../new-id.js';
 import { CodedError } from '../problems/coded.error.js';
 import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Draft, Idempotency, Initiator } from './draft.js';
@@ -14,7 +14,8 @@ import type { DispatchRecord, TrailStep } from './record.js';
 import { ReadRepository, type DispatchFilter } from './read.repository.js';
 import { Cancels } from './cancels.js';
 import { hasEnded, type Contract, type Lane } from './state.js';
-import { Submission } from './submission.js';
+import type { OutcomeCopy } from './row-copy.js';
+import { Submission, type Stored } from './submission.js';
 import { Waits, type Patience } from './waits.js';
 
 export const DEADLINE_S = 15 * 60;
@@ -44,6 +45,8 @@ export type Order = {
 };
 
 const READ_MOST = 500;
+/** Retryable failures that a command may have, as its row has it where nobody says otherwise. */
+const FAILURES_MOST = 5;
 
 /** What the rest of the hub can do with dispatches. */
 @Injectable()
@@ -71,9 +74,10 @@ export class Dispatches {
     const draft = draftOf(order);
     const watch = wait.totalS > 0 ? this.waits.watch(draft.id, false) : undefined;
     try {
-      const { id, isRepeat } = await this.submission.submit(draft);
+      const { id, isRepeat, stored } = await this.submission.submit(draft);
       if (isRepeat) return await this.waitForAccepted(id, wait);
-      await watch?.ended(patienceOf(order.op, wait));
+      const outcome = await watch?.ended(patienceOf(order.op, wait));
+      if (stored !== undefined && outcome !== undefined) return recordOf(stored, outcome);
       return await onRecord(id, this.get(id));
     } finally {
       watch?.cancel();
@@ -144,6 +148,42 @@ export class Dispatches {
   }
 }
 
+/** The record of a command that was stored and has ended, put together from what was told of both: as a read would give it. */
+export function recordOf(
+  { draft, seq, brokerName, createdAt }: Stored,
+  outcome: OutcomeCopy,
+): DispatchRecord {
+  const { id, projectId, brokerId, agentId, op, args, lane, orderingKey, contract, notBefore } = draft;
+  const { endedAtMs, ...ended } = outcome;
+  return {
+    ...{
+      id,
+      seq,
+      projectId,
+      brokerId,
+      brokerName,
+      agentId,
+      op,
+      args,
+      lane,
+      orderingKey,
+      contract,
+      notBefore,
+    },
+    ...{ redriveOf: draft.redriveOf, initiator: draft.initiator, createdAt },
+    deadlineAt: new Date(createdAt.getTime() + draft.deadlineS * 1000),
+    ...ended,
+    endedAt: new Date(endedAtMs),
+    failures: 0,
+    maxFailures: FAILURES_MOST,
+    retryAt: null,
+    cancelRequestedAt: null,
+    progress: null,
+    position: null,
+    connected: null,
+  };
+}
+
 /** A wait for an op that may take long ends early where nothing is heard of it; so does any whose caller says so. */
 function patienceOf(op: string, { totalS, windowS }: Wait): Patience {
   const isRolling = isOp(op) && OPS[op].wait === 'rolling';
@@ -169,7 +209,7 @@ function draftOf(order: Order): Draft {
     throw new CodedError('request_invalid', undefined, { fields: [{ path: 'orderingKey', rule }] });
   }
   return {
-    id: order.id ?? uuidv7(),
+    id: order.id ?? newId(),
     projectId: order.projectId ?? null,
     brokerId,
     agentId: agentId ?? null,

@@ -1,11 +1,16 @@
 import { Injectable } from '@nestjs/common';
+import type { Hint } from '../cluster/hint.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { Owners } from './owners.js';
+import type { OutcomeCopy } from './row-copy.js';
 import type { Ending } from './settle.repository.js';
 import { Steps } from './steps.js';
 
-export type EndingObserver = (endings: readonly Ending[]) => void;
+/** Takes committed endings, and copies of how some of them ended. */
+export type EndingObserver = (endings: readonly Ending[], outcomes: ReadonlyMap<string, OutcomeCopy>) => void;
+
+const NO_COPIES: ReadonlyMap<string, OutcomeCopy> = new Map();
 
 /**
  * Spreads the word of committed endings: to whoever observes them on this replica, and as a hint to the replica
@@ -26,17 +31,21 @@ export class Endings {
     this.observers.push(observer);
   }
 
-  committed(endings: readonly Ending[]): void {
+  /** @param outcomes of those that can be told by a copy */
+  committed(endings: readonly Ending[], outcomes: ReadonlyMap<string, OutcomeCopy> = NO_COPIES): void {
     if (endings.length === 0) return;
-    for (const observer of this.observers) observer(endings);
+    for (const observer of this.observers) observer(endings, outcomes);
     this.steps.tell('ended', endings);
     this.owners.ended(endings);
-    const elsewhere = new Map<string, Set<string>>();
+    const elsewhere = new Map<string, Pick<Hint, 'ended' | 'outcomes'>>();
     for (const { id, originReplica } of endings) {
       if (originReplica === this.replica.id) continue;
-      const ids = elsewhere.get(originReplica) ?? new Set<string>();
-      elsewhere.set(originReplica, ids.add(id));
+      const hint = elsewhere.get(originReplica) ?? { ended: new Set(), outcomes: new Map() };
+      elsewhere.set(originReplica, hint);
+      const outcome = outcomes.get(id);
+      if (outcome === undefined) hint.ended.add(id);
+      else hint.outcomes.set(id, outcome);
     }
-    for (const [replicaId, ended] of elsewhere) this.wakes.tell(replicaId, { ended });
+    for (const [replicaId, hint] of elsewhere) this.wakes.tell(replicaId, hint);
   }
 }

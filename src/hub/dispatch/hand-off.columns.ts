@@ -15,11 +15,13 @@ export const WITHOUT_HAND_OFF = {
 };
 
 /**
- * Commands for brokers whose connections this replica holds, written as claimed by the same statement that stores them.
- * The fences are those of a claim: the broker's turn, its connection held under this very epoch, and for a command with an
- * ordering key no live row of that key. Of the commands that this replica itself is about to claim the statement knows
- * nothing: the caller keeps their keys apart. It waits for no turn and no connection, since those who store commands for
- * other brokers would wait with it: where either is not free, the command is stored as any other.
+ * Commands written as claimed by the same statement that stores them, for this replica where it holds the broker's
+ * connection, else for the replica that does. The fences are those of a claim: the broker's turn, its connection held under
+ * this very epoch, and for a command with an ordering key no live row of that key. For a connection elsewhere the epoch is the
+ * row's, and its inventory must have been taken: what that judges was told before this was stored. Of the commands that the
+ * owner itself is about to claim the statement knows nothing: the caller keeps their keys apart, and offers for another owner
+ * only commands without one. It waits for no turn and no connection, since those who store commands for other brokers would
+ * wait with it: where either is not free, the command is stored as any other.
  */
 export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
   held: `handing as materialized (
@@ -30,11 +32,15 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
     ) asked
   ),
   owned as materialized (
-    select connection.broker_id, connection.epoch, connection.journal_id, coalesce(floor.seq, 0) as floor
+    select connection.broker_id, connection.replica_id, connection.epoch, connection.journal_id,
+           connection.window_size, coalesce(floor.seq, 0) as floor
     from handing
     join broker_connection connection on connection.broker_id = handing.broker_id
     left join broker_dispatch_floor floor on floor.broker_id = handing.broker_id
-    where handing.has_turn and connection.replica_id = $17 and connection.epoch = handing.epoch
+    where handing.has_turn and case
+      when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
+      else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
+    end
     order by connection.broker_id
     for share of connection skip locked
   ),
@@ -44,7 +50,7 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
   joins: `
     left join owned on owned.broker_id = input.broker_id`,
   facts: `,
-           owned.epoch as claim_epoch, owned.journal_id as claim_journal,
+           owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
            input.is_offered and owned.broker_id is not null and (
              input.ordering_key is null or not exists (
                select from broker_dispatch other
@@ -54,11 +60,12 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
            ) as is_handed`,
   columns: ', attempt, claimed_by, claim_epoch, claim_journal, claimed_at',
   state: `case when is_handed then 'claimed' else 'pending' end`,
-  values: `, case when is_handed then 1 else 0 end, case when is_handed then $17::uuid end,
+  values: `, case when is_handed then 1 else 0 end, case when is_handed then claimant end,
            case when is_handed then claim_epoch end, case when is_handed then claim_journal end,
            case when is_handed then now() end`,
   claimStep: ` || case when is_handed then array[
-             ${step({ state: `'claimed'`, replica: '$17::uuid', epoch: 'claim_epoch', attempt: '1' })}
+             ${step({ state: `'claimed'`, replica: 'claimant', epoch: 'claim_epoch', attempt: '1' })}
            ] else '{}' end`,
-  told: ', inserted.seq is not null and input.is_handed as "isHanded"',
+  told: `, inserted.seq is not null and input.is_handed as "isHanded", input.claim_epoch as "claimEpoch",
+         input.window_size as "window"`,
 };

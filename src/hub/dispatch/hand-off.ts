@@ -5,11 +5,13 @@ import { Backlogs } from './backlogs.js';
 import { SMALL_ARGS_BYTES } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Inserted } from './insert.repository.js';
+import { isPlain } from './row-copy.js';
 import { Sender } from './sender.js';
+import { Shares } from './shares.js';
 import { Steps } from './steps.js';
 
-/** A broker that commands may be handed to, under the epoch that this replica holds. */
-export type HandingTo = { brokerId: string; epoch: number };
+/** A broker that commands may be handed to: under the epoch that this replica holds, or null under that of another. */
+export type HandingTo = { brokerId: string; epoch: number | null };
 
 /** Memory keeps what the read-ahead would keep: large arguments are read from the row where they go out again. */
 function forgetLargeArgs(sent: Sent): void {
@@ -18,21 +20,31 @@ function forgetLargeArgs(sent: Sent): void {
 
 /** Which commands of a group may be stored as claimed, and what is held in memory for them until that is decided. */
 export class Offer {
+  /**
+   * @param places those for brokers that are linked here, by their place in the group
+   * @param elsewhere the places of those for brokers that are linked to others
+   */
   constructor(
     private readonly places: ReadonlyMap<number, Backlog>,
+    private readonly elsewhere: ReadonlySet<number>,
     private readonly drafts: readonly Draft[],
   ) {}
 
   get isEmpty(): boolean {
-    return this.places.size === 0;
+    return this.places.size === 0 && this.elsewhere.size === 0;
   }
 
   get brokers(): HandingTo[] {
-    return [...new Set(this.places.values())].map(({ brokerId, link: { epoch } }) => ({ brokerId, epoch }));
+    const here = [...new Set(this.places.values())].map(({ brokerId, link: { epoch } }) => ({
+      brokerId,
+      epoch,
+    }));
+    const others = new Set([...this.elsewhere].map((place) => this.drafts[place]?.brokerId ?? ''));
+    return [...here, ...[...others].map((brokerId) => ({ brokerId, epoch: null }))];
   }
 
   has(place: number): boolean {
-    return this.places.has(place);
+    return this.places.has(place) || this.elsewhere.has(place);
   }
 
   /** Nothing is held any more. */
@@ -63,8 +75,11 @@ export class Offer {
 }
 
 /**
- * Where the broker's connection is held here and nothing of it waits, a command is stored as claimed and sent at once: that
- * spares the read-ahead and the claim with its commit. A command that may not be is stored as any other.
+ * Where nothing of a broker waits, a command is stored as claimed and sent at once: that spares the read-ahead and the claim
+ * with its commit. Where the broker's connection is held by another replica the command is stored as claimed for that one,
+ * which learns of it with its wake, or else with its next look at the rows; only commands without an ordering key are,
+ * since two replicas that store commands of one key at the same moment see nothing of each other. A command that may not be
+ * handed off is stored as any other.
  */
 @Injectable()
 export class HandOff {
@@ -73,15 +88,19 @@ export class HandOff {
     private readonly sender: Sender,
     private readonly steps: Steps,
     private readonly replica: Replica,
+    private readonly shares: Shares,
   ) {}
 
   offer(drafts: readonly Draft[]): Offer {
     const places = new Map<number, Backlog>();
+    const elsewhere = new Set<number>();
     // What a project's rules are to judge goes the way on which they do.
     if (!this.replica.mayAct || drafts.some(({ projectId }) => projectId !== null))
-      return new Offer(places, drafts);
+      return new Offer(places, elsewhere, drafts);
     // The statement does not see the rows that it stores itself: what is not offered holds up the rest of its key.
     const passedOver = new Set<string>();
+    const room = new Map<string, number>();
+    const now = performance.now();
     for (const [place, draft] of drafts.entries()) {
       const { brokerId, orderingKey } = draft;
       const key = orderingKey === null ? null : `${brokerId} ${orderingKey}`;
@@ -89,15 +108,26 @@ export class HandOff {
       const backlog = this.backlogs.of(brokerId);
       if (backlog?.reserve(draft) === true) places.set(place, backlog);
       else if (key !== null) passedOver.add(key);
+      else if (backlog === undefined && isPlain(draft)) {
+        const left = room.get(brokerId) ?? this.shares.room(brokerId, now);
+        room.set(brokerId, left - 1);
+        if (left > 0) elsewhere.add(place);
+      }
     }
-    return new Offer(places, drafts);
+    return new Offer(places, elsewhere, drafts);
   }
 
   /** What was offered is committed. */
-  took(offer: Offer, inserted: readonly Inserted[]): void {
-    for (const [backlog, sent] of offer.took(inserted, performance.now())) {
+  took(offer: Offer, drafts: readonly Draft[], inserted: readonly Inserted[]): void {
+    const now = performance.now();
+    for (const [backlog, sent] of offer.took(inserted, now)) {
       this.steps.tell('claimed', sent);
       void this.sender.send(backlog, sent).then(() => sent.forEach(forgetLargeArgs));
+    }
+    for (const [place, { id, brokerId, orderingKey }] of drafts.entries()) {
+      const { seq = null, isHanded = false, window = null } = inserted[place] ?? {};
+      if (seq === null || orderingKey !== null || this.backlogs.has(brokerId)) continue;
+      this.shares.stored(id, brokerId, isHanded, window, now);
     }
   }
 }

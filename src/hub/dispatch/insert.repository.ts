@@ -30,8 +30,14 @@ export type Inserted = {
   owner: string | null;
   /** Live commands of the broker before this statement, where they were counted. */
   depth: number | null;
-  /** Whether it was stored as claimed by this replica. */
+  /** Whether it was stored as claimed, by this replica or for the owner. */
   isHanded?: boolean;
+  /** The epoch of the owner's connection where it was offered and the connection was free, and the window of that. */
+  claimEpoch?: number | null;
+  window?: number | null;
+  brokerName?: string | null;
+  /** When it was stored, by the database's clock; null in all rows of a statement but the first, since it is the same. */
+  createdAt?: Date | null;
 } & Partial<JudgedByProject>;
 
 // Order of arrival is the order of `seq`. A broker that has not yet said what it can do is given the benefit of
@@ -51,7 +57,7 @@ const insertText = (projects: typeof WITHOUT_PROJECT, handing: typeof WITHOUT_HA
     ) live
   ),
   input as materialized (
-    select input.*, connection.replica_id as owner, connection.epoch as link, counted.depth,
+    select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
            case
              when broker.id is null then 'broker_unknown'${projects.refusals}
              when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
@@ -93,7 +99,8 @@ const insertText = (projects: typeof WITHOUT_PROJECT, handing: typeof WITHOUT_HA
     order by place
     returning id, seq
   )
-  select input.id, inserted.seq, input.refusal, input.owner, input.depth${projects.told}${handing.told}
+  select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+         case when input.place = 1 then now() end as "createdAt"${projects.told}${handing.told}
   from input
   left join inserted on inserted.id = input.id
   order by input.place
@@ -182,23 +189,26 @@ export class InsertRepository {
     run: Run = this.database.run,
   ): Promise<Inserted[]> {
     const column = <T>(pick: (draft: Draft) => T) => drafts.map(pick);
+    // The shorter arrays of an unnest are filled up with null: a column of nothing else need not travel.
+    const sparse = <T>(pick: (draft: Draft) => T | null) =>
+      drafts.some((draft) => pick(draft) !== null) ? drafts.map(pick) : [];
     const values = [
       column(({ id }) => id),
       column(({ brokerId }) => brokerId),
-      column(({ agentId }) => agentId),
+      sparse(({ agentId }) => agentId),
       column(({ op }) => op),
       column(({ args }) => JSON.stringify(args)),
-      column(({ capability }) => capability),
+      sparse(({ capability }) => capability),
       column(({ lane }) => lane),
-      column(({ orderingKey }) => orderingKey),
+      sparse(({ orderingKey }) => orderingKey),
       column(({ deadlineS }) => deadlineS),
       column(({ contract }) => contract),
-      column(({ notBefore }) => notBefore),
-      column(({ redriveOf }) => redriveOf),
+      sparse(({ notBefore }) => notBefore),
+      sparse(({ redriveOf }) => redriveOf),
       column(({ initiator }) => JSON.stringify(initiator)),
-      column(({ idempotency }) => idempotency?.scope ?? null),
-      column(({ idempotency }) => idempotency?.key ?? null),
-      column(({ idempotency }) => idempotency?.requestHash ?? null),
+      sparse(({ idempotency }) => idempotency?.scope ?? null),
+      sparse(({ idempotency }) => idempotency?.key ?? null),
+      sparse(({ idempotency }) => idempotency?.requestHash ?? null),
       origin,
       counted,
       PENDING_MOST,

@@ -5,6 +5,7 @@ import { Progress } from './progress.js';
 import { ReadRepository, type LiveDepth, type ProjectDepth } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
+import { Shares } from './shares.js';
 import { Sweeps } from './sweeps.js';
 import { Upkeep } from './upkeep.js';
 import { Waits } from './waits.js';
@@ -20,6 +21,7 @@ export class DispatchLife {
     private readonly results: Results,
     private readonly waits: Waits,
     private readonly sweeps: Sweeps,
+    private readonly shares: Shares,
     private readonly progress: Progress,
     private readonly repository: ReadRepository,
   ) {}
@@ -29,6 +31,7 @@ export class DispatchLife {
     this.reconciler.start();
     this.upkeep.start();
     this.waits.start();
+    this.shares.start();
     this.sweeps.start();
     this.progress.start();
   }

@@ -61,7 +61,21 @@ export class Reconciler {
   private async turn(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.replica.mayAct) {
       await this.readAhead();
+      await this.sendUnsent();
       if (!(await this.claimAndSend())) return;
+    }
+  }
+
+  /** What was stored as claimed for the links here needs no claim. */
+  private async sendUnsent(): Promise<void> {
+    const now = performance.now();
+    for (const backlog of this.backlogs.all()) {
+      const unsent = backlog.takeUnsent(now);
+      this.steps.tell(
+        'claimed',
+        unsent.filter(({ claimedAt }) => claimedAt !== null),
+      );
+      if (unsent.length > 0) await this.sender.send(backlog, unsent);
     }
   }
 

@@ -10,6 +10,10 @@ export class Reserved {
     return this.byId.size;
   }
 
+  has(id: string): boolean {
+    return this.byId.has(id);
+  }
+
   holdsKey(key: string): boolean {
     return this.keys.has(key);
   }

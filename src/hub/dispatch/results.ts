@@ -18,6 +18,7 @@ import {
   type Standing,
   type Word,
 } from './settle.repository.js';
+import { isTellable, type OutcomeCopy } from './row-copy.js';
 import { hasEnded } from './state.js';
 import { Steps, type LateResult } from './steps.js';
 
@@ -148,7 +149,10 @@ export class Results {
   private async settleTogether(batch: Settlement[]): Promise<Outcome[]> {
     const rows = await this.repository.settle(batch, this.replica.id);
     this.steps.batch('settle', batch.length);
-    this.endings.committed(rows.filter((row): row is Ending => hasEnded(row.state)));
+    this.endings.committed(
+      rows.filter((row): row is Ending & Settled => hasEnded(row.state)),
+      outcomesOf(batch, rows),
+    );
     this.putBack(rows.filter(({ state }) => !hasEnded(state)));
     const settled = new Map(
       rows.map(({ id, state }): [string, Outcome] => [id, hasEnded(state) ? 'settled' : 'retried']),
@@ -185,6 +189,21 @@ export class Results {
     }
     return judged;
   }
+}
+
+/** Of rows that ended just as their brokers said, what is told to those who wait for them. */
+function outcomesOf(batch: readonly Settlement[], rows: readonly Settled[]): Map<string, OutcomeCopy> {
+  const said = new Map(batch.map((settlement) => [settlement.id, settlement]));
+  const outcomes = new Map<string, OutcomeCopy>();
+  for (const { id, state, attempt, claimedBy, claimEpoch, endedAtMs } of rows) {
+    const word = said.get(id);
+    if (word === undefined || claimedBy === null || claimEpoch === null || endedAtMs === null) continue;
+    if (!hasEnded(state) || state !== stateAfterWord(word.said)) continue;
+    const { result, error } = word;
+    const copy = { state, attempt, claimedBy, claimEpoch, endedAtMs, result, error };
+    if (isTellable(copy)) outcomes.set(id, copy);
+  }
+  return outcomes;
 }
 
 function lateOf(late: readonly Settlement[], standings: ReadonlyMap<string, Standing>): LateResult[] {

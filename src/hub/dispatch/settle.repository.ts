@@ -44,8 +44,17 @@ export type Ending = {
   traceparent: string | null;
 };
 
+/** What only the settling statement tells. */
+type Told = {
+  /** By the database's clock; null where it did not end. */
+  endedAtMs: number | null;
+  claimedBy: string | null;
+  /** Of the attempt that was settled; null where more happened to the row than a copy of its outcome could say. */
+  claimEpoch: number | null;
+};
+
 /** What became of a settled row: it ended, or it is pending again. */
-export type Settled = Ending | (Omit<Ending, 'state'> & { state: 'pending' });
+export type Settled = (Ending & Told) | (Omit<Ending, 'state'> & Told & { state: 'pending' });
 
 export type Standing = {
   id: string;
@@ -180,11 +189,15 @@ const SETTLE = statement(
            end
     from removed
     returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
-              not_before, claimed_at, initiator
+              not_before, claimed_at, initiator, ended_at, claimed_by,
+              case when state = any ($11::text[]) and failures = 0 and progress is null
+                     and cancel_requested_at is null and retry_at is null then claim_epoch end as claim_epoch
   )
-  select ${ENDING_COLUMNS} from ended
+  select ${ENDING_COLUMNS}, trunc(date_part('epoch', ended_at) * 1000) as "endedAtMs", claimed_by as "claimedBy",
+         claim_epoch as "claimEpoch"
+  from ended
   union all
-  select ${ENDING_COLUMNS} from retried
+  select ${ENDING_COLUMNS}, null, null, null from retried
   `,
 );
 
@@ -235,6 +248,7 @@ export class SettleRepository {
       replicaId,
       LINK_BOUND,
       JSON.stringify(STATES_AFTER),
+      [stateAfter('succeed'), stateAfter('fail')],
     ]);
   }
 

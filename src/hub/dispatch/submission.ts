@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Hint } from '../cluster/hint.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import type { Run } from '../database/database.js';
@@ -15,6 +16,7 @@ import {
   OutcomeUnknown,
 } from './dispatch.errors.js';
 import type { Draft, Idempotency } from './draft.js';
+import { commandCopy, isPlain } from './row-copy.js';
 import { refusalOfProject } from './project.errors.js';
 import { Quotas } from './quotas.js';
 import { HandOff, type Offer } from './hand-off.js';
@@ -32,8 +34,11 @@ const HALVED_DOWN_TO = 32;
 const LOOK_UP_FOR_MS = 5_000;
 const LOOK_UP_EVERY_MS = 250;
 
+/** What the statement that stored a command said of its row. */
+export type Stored = { draft: Draft; seq: number; brokerName: string | null; createdAt: Date };
+
 /** The id under which a request is on record: its own, or that of the same request's first arrival. */
-export type Accepted = { id: string; isRepeat: boolean };
+export type Accepted = { id: string; isRepeat: boolean; stored?: Stored };
 
 /**
  * Stores commands. What it resolves is committed; wakes go out after that.
@@ -64,9 +69,16 @@ export class Submission {
    */
   async submit(draft: Draft): Promise<Accepted> {
     this.replica.assertMayAct();
-    const inserted = await this.inserts.add(draft);
+    const sealed = this.seal(draft);
+    const inserted = await this.inserts.add(sealed);
     if (inserted.seq === null) return this.refused(draft, inserted);
-    return { id: draft.id, isRepeat: false };
+    const { seq, brokerName = null, createdAt } = inserted;
+    const isKnown = createdAt !== undefined && createdAt !== null;
+    return {
+      id: draft.id,
+      isRepeat: false,
+      ...(isKnown ? { stored: { draft: sealed, seq, brokerName, createdAt } } : {}),
+    };
   }
 
   /**
@@ -77,10 +89,11 @@ export class Submission {
    */
   async submitWithin(run: Run, draft: Draft): Promise<() => void> {
     this.replica.assertMayAct();
-    const [inserted] = await this.store([this.seal(draft)], undefined, run);
+    const sealed = this.seal(draft);
+    const [inserted] = await this.store([sealed], undefined, run);
     if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
     return () => {
-      this.accepted([draft], [inserted]);
+      this.accepted([sealed], [inserted]);
     };
   }
 
@@ -113,13 +126,12 @@ export class Submission {
   }
 
   private async insert(drafts: Draft[]): Promise<Outcome[]> {
-    const sealed = drafts.map((draft) => this.seal(draft));
-    const offer = this.handOff.offer(sealed);
+    const offer = this.handOff.offer(drafts);
     try {
-      const inserted = await this.store(sealed, offer);
+      const inserted = await this.store(drafts, offer);
       this.steps.batch('insert', drafts.length);
       this.accepted(drafts, inserted);
-      this.handOff.took(offer, inserted);
+      this.handOff.took(offer, drafts, inserted);
       void this.contracts.judge(drafts);
       return inserted;
     } catch (error) {
@@ -142,6 +154,8 @@ export class Submission {
     const counted = this.depths.toCount(drafts.map(({ brokerId }) => brokerId));
     const quotas = this.quotas.estimates(drafts);
     const inserted = await this.repository.insert(drafts, this.replica.id, counted, quotas, offer, run);
+    const createdAt = inserted[0]?.createdAt ?? null;
+    for (const row of inserted) row.createdAt = createdAt;
     if (quotas.projectIds.length > 0) this.quotas.took(drafts, inserted);
     this.depths.took(
       inserted.map(({ depth, seq }, index) => ({
@@ -194,17 +208,21 @@ export class Submission {
   /** Wakes each owner once for all that came together: where hints go one by one, the first is read for alone. */
   private accepted(drafts: readonly Draft[], outcomes: readonly (Inserted | Error)[]): void {
     const stored: Draft[] = [];
-    const lowest = new Map<string, Map<string, number>>();
+    const hints = new Map<string, Pick<Hint, 'brokers' | 'commands'>>();
     for (const [place, draft] of drafts.entries()) {
       const outcome = outcomes[place];
       if (outcome === undefined || outcome instanceof Error || outcome.seq === null) continue;
       stored.push(draft);
-      if (outcome.owner === null || outcome.isHanded === true) continue;
-      const brokers = lowest.get(outcome.owner) ?? new Map<string, number>();
-      lowest.set(outcome.owner, brokers);
-      brokers.set(draft.brokerId, Math.min(outcome.seq, brokers.get(draft.brokerId) ?? Infinity));
+      const { seq, owner, isHanded = false, claimEpoch = null } = outcome;
+      if (owner === null || (isHanded && owner === this.replica.id)) continue;
+      const { brokers, commands } = hints.get(owner) ?? { brokers: new Map(), commands: new Map() };
+      hints.set(owner, { brokers, commands });
+      const { id, brokerId } = draft;
+      const copy = isPlain(draft) ? commandCopy(draft, seq, isHanded ? claimEpoch : null) : undefined;
+      if (copy !== undefined) commands.set(id, copy);
+      else brokers.set(brokerId, Math.min(seq, brokers.get(brokerId) ?? Infinity));
     }
-    for (const [owner, brokers] of lowest) this.wakes.tell(owner, { brokers });
+    for (const [owner, hint] of hints) this.wakes.tell(owner, hint);
     this.steps.tell('accepted', stored);
   }
 }

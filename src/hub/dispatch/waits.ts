@@ -5,6 +5,7 @@ import { Loops } from '../lifecycle/loops.js';
 import { Endings } from './endings.js';
 import { ProgressRepository } from './progress.repository.js';
 import { ReadRepository } from './read.repository.js';
+import type { OutcomeCopy } from './row-copy.js';
 
 /** Rest between looks at the rows of all waited-for dispatches, while hints arrive and while they do not. */
 const LOOK_MS = { notify: 1_000, poll: 250 } as const;
@@ -14,7 +15,12 @@ const LOOK_MOST = 1_000;
 /** How long somebody waits: never beyond the total, and only while the window since the last word is open. */
 export type Patience = { totalMs: number; windowMs: number };
 
-type Watch = { ended: (patience: Patience) => Promise<void>; cancel: () => void };
+type Watch = {
+  /** Resolves at the end, with how it ended where that was told, or when patience is over. */
+  ended: (patience: Patience) => Promise<OutcomeCopy | undefined>;
+  cancel: () => void;
+};
+type Finish = (outcome?: OutcomeCopy) => void;
 
 /**
  * Callers that wait on this replica for the end of a dispatch. An ending settled here is known at once, one
@@ -23,7 +29,7 @@ type Watch = { ended: (patience: Patience) => Promise<void>; cancel: () => void 
  */
 @Injectable()
 export class Waits {
-  private readonly waiting = new Map<string, Set<() => void>>();
+  private readonly waiting = new Map<string, Set<Finish>>();
   private readonly loop: Loop;
   /** The timers that whatever is heard of a dispatch puts back. */
   private readonly windows = new Map<string, Set<NodeJS.Timeout>>();
@@ -43,12 +49,13 @@ export class Waits {
   }
 
   start(): void {
-    this.endings.observe((endings) => {
-      for (const { id } of endings) this.ended(id);
+    this.endings.observe((endings, outcomes) => {
+      for (const { id } of endings) this.ended(id, outcomes.get(id));
     });
     this.wakes.subscribe({
-      onHint: ({ ended, progressed }) => {
+      onHint: ({ ended, outcomes, progressed }) => {
         for (const id of ended) this.ended(id);
+        for (const [id, outcome] of outcomes as ReadonlyMap<string, OutcomeCopy>) this.ended(id, outcome);
         for (const id of progressed) this.heard(id);
       },
       onResumed: () => {
@@ -76,8 +83,8 @@ export class Waits {
    * @param isForeign the dispatch came in on another replica, which gets the hints of its end
    */
   watch(id: string, isForeign: boolean): Watch {
-    let finish: () => void = () => undefined;
-    const done = new Promise<void>((resolve) => (finish = resolve));
+    let finish: Finish = () => undefined;
+    const done = new Promise<OutcomeCopy | undefined>((resolve) => (finish = resolve));
     const watchers = this.waiting.get(id) ?? new Set();
     watchers.add(finish);
     this.waiting.set(id, watchers);
@@ -91,24 +98,25 @@ export class Waits {
     return {
       cancel,
       ended: async ({ totalMs, windowMs }) => {
-        const timer = setTimeout(finish, totalMs);
+        const timer = setTimeout(() => finish(), totalMs);
         const closeWindow = windowMs < totalMs ? this.openWindow(id, finish, windowMs) : undefined;
-        await done;
+        const outcome = await done;
         clearTimeout(timer);
         closeWindow?.();
         cancel();
+        return outcome;
       },
     };
   }
 
-  private ended(id: string): void {
+  private ended(id: string, outcome?: OutcomeCopy): void {
     const watchers = this.waiting.get(id);
     this.waiting.delete(id);
-    for (const finish of watchers ?? []) finish();
+    for (const finish of watchers ?? []) finish(outcome);
   }
 
-  private openWindow(id: string, finish: () => void, windowMs: number): () => void {
-    const window = setTimeout(finish, windowMs);
+  private openWindow(id: string, finish: Finish, windowMs: number): () => void {
+    const window = setTimeout(() => finish(), windowMs);
     const windows = this.windows.get(id) ?? new Set();
     this.windows.set(id, windows.add(window));
     return () => {
