@@ -23,7 +23,7 @@ const EPOCH = 1_000_000;
 /** What is cut, as patterns of a statement's text and what stands there instead. Each must be found. */
 const CUTS = {
   'without trail': {
-    insert_dispatches: [[/array\['\{"state".*?\]/s, `'{}'::text[]`]],
+    insert_dispatches_lean: [[/array\['\{"state".*?\]/s, `'{}'::text[]`]],
     claim_by_ids: [[/case when cardinality\(dispatch\.trail\).*?::jsonb\) end/s, 'dispatch.trail']],
     settle_dispatches: [[/case when cardinality\(trail\).*?::jsonb\) end/s, 'trail']],
   },

@@ -2,4 +2,4 @@
 
 -- notify_replicas
 select pg_notify(hint.channel, hint.payload)
-from unnest($1::text[], $2::text[]) as hint (channel, payload);
+from (select unnest($1::text[]) as channel, unnest($2::text[]) as payload) hint;

@@ -2,7 +2,7 @@
 
 -- read_ahead
 select ahead.*
-from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_seq, most)
+from (select unnest($1::uuid[]) as broker_id, unnest($2::bigint[]) as after_seq, unnest($3::integer[]) as most) asked
 cross join lateral (
   select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
          dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
@@ -24,7 +24,7 @@ with asking as materialized (
   select asked.broker_id, asked.epoch,
          pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
   from (
-    select * from unnest($2::uuid[], $3::bigint[]) as asked (broker_id, epoch) order by broker_id
+    select * from (select unnest($2::uuid[]) as broker_id, unnest($3::bigint[]) as epoch) asked order by broker_id
   ) asked
 ),
 owned as materialized (
@@ -40,7 +40,7 @@ locked as materialized (
   select dispatch.*, asked.epoch, asked.journal_id, asked.floor
   from (
     select asked.id, owned.broker_id, owned.epoch, owned.journal_id, owned.floor
-    from unnest($4::uuid[], $8::uuid[]) with ordinality as asked (id, broker_id, place)
+    from (select unnest($4::uuid[]) as id, unnest($8::uuid[]) as broker_id, generate_subscripts($4::uuid[], 1) as place) asked
     join owned on owned.broker_id = asked.broker_id
     order by asked.place
   ) asked

@@ -3,36 +3,41 @@
 -- insert_dispatches
 with counted as materialized (
   select asked.broker_id, live.depth
-  from unnest($18::uuid[]) as asked (broker_id)
-  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  from (select unnest($20::uuid[]) as broker_id) asked
+  left join lateral (
+    select seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id offset 0
+  ) floor on true
   cross join lateral (
     select count(*) as depth from (
       select from broker_dispatch dispatch
       where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
-      limit $19
+      limit $21
     ) live
   ) live
 ),
+about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, counted.depth
+  from (select unnest($18::uuid[]) as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+  left join counted on counted.broker_id = asked.broker_id
+),
 input as materialized (
-  select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
          case
            when broker.id is null then 'broker_unknown'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
-           when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
-           when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $21
              then 'full'
          end as refusal
-  from unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-    $16::text[]
-  ) with ordinality as input (
-    id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-    deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, place
-  )
-  left join broker on broker.id = input.broker_id and broker.revoked_at is null
-  left join broker_connection connection on connection.broker_id = input.broker_id
-  left join counted on counted.broker_id = input.broker_id
+  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, generate_subscripts($1::uuid[], 1) as place) input
+  join about broker on broker.broker_id = input.broker_id
 ),
 kept as (
   insert into idempotency_key (scope, key, request_hash, subject_id)
@@ -48,11 +53,52 @@ inserted as (
     (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
      origin_replica, redrive_of, initiator, trail)
   select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
-         case when contract = any ($20::text[]) and owner is not null then link end, not_before,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
          now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
          array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}']
   from input
   where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
+  order by place
+  returning id, seq
+)
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt"
+from input
+left join inserted on inserted.id = input.id
+order by input.place;
+
+-- insert_dispatches_lean
+with about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, null::bigint as depth
+  from (select unnest($18::uuid[]) as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+),
+input as materialized (
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+         end as refusal
+  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, generate_subscripts($1::uuid[], 1) as place) input
+  join about broker on broker.broker_id = input.broker_id
+),
+inserted as (
+  insert into broker_dispatch
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}']
+  from input
+  where refusal is null
   order by place
   returning id, seq
 )
@@ -67,7 +113,7 @@ with handing as materialized (
   select asked.broker_id, asked.epoch,
          pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
   from (
-    select * from unnest($21::uuid[], $22::bigint[]) as asked (broker_id, epoch) order by broker_id
+    select * from (select unnest($20::uuid[]) as broker_id, unnest($21::bigint[]) as epoch) asked order by broker_id
   ) asked
 ),
 owned as materialized (
@@ -75,7 +121,9 @@ owned as materialized (
          connection.window_size, coalesce(floor.seq, 0) as floor
   from handing
   join broker_connection connection on connection.broker_id = handing.broker_id
-  left join broker_dispatch_floor floor on floor.broker_id = handing.broker_id
+  left join lateral (
+    select * from broker_dispatch_floor floor where floor.broker_id = handing.broker_id offset 0
+  ) floor on true
   where handing.has_turn and case
     when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
     else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
@@ -85,45 +133,52 @@ owned as materialized (
 ),
 counted as materialized (
   select asked.broker_id, live.depth
-  from unnest($18::uuid[]) as asked (broker_id)
-  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  from (select unnest($23::uuid[]) as broker_id) asked
+  left join lateral (
+    select seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id offset 0
+  ) floor on true
   cross join lateral (
     select count(*) as depth from (
       select from broker_dispatch dispatch
       where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
-      limit $19
+      limit $24
     ) live
   ) live
 ),
+about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, counted.depth,
+         owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
+         owned.floor
+  from (select unnest($18::uuid[]) as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+  left join counted on counted.broker_id = asked.broker_id
+  left join owned on owned.broker_id = asked.broker_id
+),
 input as materialized (
-  select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
          case
            when broker.id is null then 'broker_unknown'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
-           when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
-           when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $24
              then 'full'
          end as refusal,
-         owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
-         input.is_offered and owned.broker_id is not null and (
+         broker.claimant, broker.claim_epoch, broker.claim_journal, broker.window_size,
+         input.is_offered and broker.claimant is not null and (
            input.ordering_key is null or not exists (
              select from broker_dispatch other
              where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
-               and other.seq >= owned.floor
+               and other.seq >= broker.floor
            )
          ) as is_handed
-  from unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-    $16::text[], $23::boolean[]
-  ) with ordinality as input (
-    id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-    deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, is_offered, place
-  )
-  left join broker on broker.id = input.broker_id and broker.revoked_at is null
-  left join broker_connection connection on connection.broker_id = input.broker_id
-  left join counted on counted.broker_id = input.broker_id
-  left join owned on owned.broker_id = input.broker_id
+  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($22::boolean[]) as is_offered, generate_subscripts($1::uuid[], 1) as place) input
+  join about broker on broker.broker_id = input.broker_id
 ),
 kept as (
   insert into idempotency_key (scope, key, request_hash, subject_id)
@@ -139,7 +194,7 @@ inserted as (
     (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
      origin_replica, redrive_of, initiator, trail, attempt, claimed_by, claim_epoch, claim_journal, claimed_at)
   select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, case when is_handed then 'claimed' else 'pending' end, contract,
-         case when contract = any ($20::text[]) and owner is not null then link end, not_before,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
          now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
          array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'] || case when is_handed then array[
            '{"state":"' || 'claimed' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || claimant || '","epoch":' || claim_epoch || ',"attempt":' || 1 || '}'
@@ -158,11 +213,90 @@ from input
 left join inserted on inserted.id = input.id
 order by input.place;
 
+-- insert_dispatches_handing_off_lean
+with handing as materialized (
+  select asked.broker_id, asked.epoch,
+         pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
+  from (
+    select * from (select unnest($20::uuid[]) as broker_id, unnest($21::bigint[]) as epoch) asked order by broker_id
+  ) asked
+),
+owned as materialized (
+  select connection.broker_id, connection.replica_id, connection.epoch, connection.journal_id,
+         connection.window_size, coalesce(floor.seq, 0) as floor
+  from handing
+  join broker_connection connection on connection.broker_id = handing.broker_id
+  left join lateral (
+    select * from broker_dispatch_floor floor where floor.broker_id = handing.broker_id offset 0
+  ) floor on true
+  where handing.has_turn and case
+    when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
+    else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
+  end
+  order by connection.broker_id
+  for share of connection skip locked
+),
+about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, null::bigint as depth,
+         owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
+         owned.floor
+  from (select unnest($18::uuid[]) as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+  left join owned on owned.broker_id = asked.broker_id
+),
+input as materialized (
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+         end as refusal,
+         broker.claimant, broker.claim_epoch, broker.claim_journal, broker.window_size,
+         input.is_offered and broker.claimant is not null and (
+           input.ordering_key is null or not exists (
+             select from broker_dispatch other
+             where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
+               and other.seq >= broker.floor
+           )
+         ) as is_handed
+  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($22::boolean[]) as is_offered, generate_subscripts($1::uuid[], 1) as place) input
+  join about broker on broker.broker_id = input.broker_id
+),
+inserted as (
+  insert into broker_dispatch
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail, attempt, claimed_by, claim_epoch, claim_journal, claimed_at)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, case when is_handed then 'claimed' else 'pending' end, contract,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'] || case when is_handed then array[
+           '{"state":"' || 'claimed' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || claimant || '","epoch":' || claim_epoch || ',"attempt":' || 1 || '}'
+         ] else '{}' end, case when is_handed then 1 else 0 end, case when is_handed then claimant end,
+         case when is_handed then claim_epoch end, case when is_handed then claim_journal end,
+         case when is_handed then now() end
+  from input
+  where refusal is null
+  order by place
+  returning id, seq
+)
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt", inserted.seq is not null and input.is_handed as "isHanded", input.claim_epoch as "claimEpoch",
+       input.window_size as "window"
+from input
+left join inserted on inserted.id = input.id
+order by input.place;
+
 -- insert_dispatches_in_projects
 with held_project as materialized (
   select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,
          asked.known
-  from unnest($22::uuid[], $23::integer[]) as asked (id, known)
+  from (select unnest($21::uuid[]) as id, unnest($22::integer[]) as known) asked
   join project on project.id = asked.id
   order by project.id
   for share of project
@@ -191,18 +325,32 @@ queued as materialized (
 ),
 counted as materialized (
   select asked.broker_id, live.depth
-  from unnest($18::uuid[]) as asked (broker_id)
-  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  from (select unnest($24::uuid[]) as broker_id) asked
+  left join lateral (
+    select seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id offset 0
+  ) floor on true
   cross join lateral (
     select count(*) as depth from (
       select from broker_dispatch dispatch
       where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
-      limit $19
+      limit $25
     ) live
   ) live
 ),
+about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, counted.depth
+  from (select unnest($18::uuid[]) as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+  left join counted on counted.broker_id = asked.broker_id
+),
 input as materialized (
-  select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
          case
            when broker.id is null then 'broker_unknown'
            when input.project_id is not null and project.id is null then 'project_unknown'
@@ -210,14 +358,14 @@ input as materialized (
            when attachment.state = 'revoked' then 'attachment_revoked'
            when input.project_id is not null
              and (attachment.project_id is null or attachment.detached_at is not null) then 'unattached'
-           when input.op <> all ($24::text[]) and (
+           when input.op <> all ($23::text[]) and (
     project.min_broker_major is not null
     and ((broker.version_major, broker.version_minor)
          >= (project.min_broker_major, project.min_broker_minor)) is not true
   ) then 'below_floor'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
-           when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
-           when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $25
              then 'full'
            when queued.depth + row_number() over (partition by input.project_id order by input.place)
              > project.max_pending then 'over_quota'
@@ -225,17 +373,8 @@ input as materialized (
          queued.depth as queued, project.max_pending as quota, broker.software,
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor
-  from unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-    $16::text[], $21::uuid[]
-  ) with ordinality as input (
-    id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-    deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash, project_id, place
-  )
-  left join broker on broker.id = input.broker_id and broker.revoked_at is null
-  left join broker_connection connection on connection.broker_id = input.broker_id
-  left join counted on counted.broker_id = input.broker_id
+  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($20::uuid[]) as project_id, generate_subscripts($1::uuid[], 1) as place) input
+  join about broker on broker.broker_id = input.broker_id
   left join held_project project on project.id = input.project_id
   left join held_attachment attachment
     on attachment.project_id = input.project_id and attachment.broker_id = input.broker_id
@@ -255,7 +394,7 @@ inserted as (
     (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
      origin_replica, redrive_of, initiator, trail, project_id)
   select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
-         case when contract = any ($20::text[]) and owner is not null then link end, not_before,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
          now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
          array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'], project_id
   from input
@@ -280,7 +419,7 @@ left join broker_connection connection on connection.broker_id = stored.broker_i
 
 -- find_idempotency_keys
 select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId"
-from unnest($1::text[], $2::text[]) as asked (scope, key)
+from (select unnest($1::text[]) as scope, unnest($2::text[]) as key) asked
 join idempotency_key kept on kept.scope = asked.scope and kept.key = asked.key;
 
 -- keep_idempotency_key

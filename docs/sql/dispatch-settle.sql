@@ -4,7 +4,8 @@
 with relaxed as materialized (select set_config('synchronous_commit', 'off', true)),
 locked as materialized (
   select dispatch.id, dispatch.attempt
-  from relaxed, unnest($1::uuid[], $2::uuid[], $3::integer[]) as said (id, broker_id, attempt)
+  from relaxed
+  cross join (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::integer[]) as attempt) said
   join broker_dispatch dispatch on dispatch.id = said.id
   where dispatch.broker_id is not distinct from said.broker_id
     and dispatch.attempt = said.attempt
@@ -20,9 +21,7 @@ where dispatch.id = locked.id;
 
 -- settle_dispatches
 with said as materialized (
-  select *
-  from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[])
-    as said (id, broker_id, attempt, word, result, error)
+  select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::integer[]) as attempt, unnest($4::text[]) as word, unnest($5::text[]) as result, unnest($6::text[]) as error
 ),
 placed as materialized (
   select said.*

@@ -56,11 +56,14 @@ const stored = async (ids: string[]) =>
     ({ id }) => id,
   );
 
-describe('an insert', () => {
+describe.each([
+  ['an insert that counts and keeps keys', () => [broker.id]],
+  ['an insert that need not', () => []],
+])('%s', (_kind, counted) => {
   it('stores in the order of arrival, whatever the ids are', async () => {
     const drafts = [draft(), draft(), draft()].reverse();
 
-    const answers = await insert(drafts);
+    const answers = await insert(drafts, counted());
 
     const ids = drafts.map(({ id }) => id);
     expect(answers.map(({ id }) => id)).toEqual(ids);
@@ -75,7 +78,7 @@ describe('an insert', () => {
     const wrong = draft({ brokerId, ...wanted });
     const right = draft();
 
-    expect(await insert([wrong, right])).toMatchObject([
+    expect(await insert([wrong, right], counted())).toMatchObject([
       { id: wrong.id, seq: null, refusal },
       { id: right.id, refusal: null },
     ]);
@@ -86,18 +89,20 @@ describe('an insert', () => {
     await rows.sql.query('update broker_connection set replica_id = null where broker_id = $1', [broker.id]);
     const [now, next] = [draft({ contract: 'now_or_fail' }), draft({ contract: 'on_attach' })];
 
-    expect(await insert([now, next])).toMatchObject([{ refusal: 'offline' }, { refusal: null }]);
+    expect(await insert([now, next], counted())).toMatchObject([{ refusal: 'offline' }, { refusal: null }]);
     expect((await rows.read(next.id)).link_epoch).toBeNull();
   });
 
   it('is bound to the link that the broker has, where its contract says so', async () => {
     const [bound, free] = [draft({ contract: 'now_or_fail' }), draft()];
-    await insert([bound, free]);
+    await insert([bound, free], counted());
 
     expect((await rows.read(bound.id)).link_epoch).toBe(String(broker.epoch));
     expect((await rows.read(free.id)).link_epoch).toBeNull();
   });
+});
 
+describe('an insert', () => {
   it('past the cap of its broker is refused, and of no other', async () => {
     await rows.sql.query(
       `insert into broker_dispatch

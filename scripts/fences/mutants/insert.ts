@@ -1,16 +1,26 @@
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-insert.spec.ts';
+const HAND_OFF_SPEC = 'test/e2e/hand-off.spec.ts';
+
+/** What every insert must hold, whether it counts and keeps keys or need not. */
+const SHARED: Parameters<typeof mutantsOf>[2] = [
+  ['takes work for a revoked broker', 'and broker.revoked_at is null', ''],
+  ['takes work that the broker is not capable of', 'not broker.capabilities ? input.capability', 'false'],
+  ['takes work for a link that is not there', `broker.owner is null then 'offline'`, `false then 'offline'`],
+  ['stores what it refuses', 'where refusal is null', `where refusal is distinct from 'none'`],
+  [
+    'stores in another order than that of arrival',
+    'order by place returning id, seq',
+    'order by id returning id, seq',
+  ],
+  ['binds to a link that is over', 'and owner is not null then link', 'then link'],
+  ['binds to no link', 'contract = any ($19::text[]) and', '$19::text[] is null and'],
+];
 
 export const INSERT = [
   ...mutantsOf('insert_dispatches', SPEC, [
-    ['takes work for a revoked broker', 'and broker.revoked_at is null', ''],
-    ['takes work that the broker is not capable of', 'not broker.capabilities ? input.capability', 'false'],
-    [
-      'takes work for a link that is not there',
-      `connection.replica_id is null then 'offline'`,
-      `false then 'offline'`,
-    ],
+    ...SHARED,
     ['takes work past the cap', `then 'full'`, 'then null'],
     ['counts the work of all brokers for one', 'dispatch.broker_id = asked.broker_id and', ''],
     [
@@ -25,23 +35,15 @@ export const INSERT = [
     ],
     [
       'stores a request again whose key was used',
-      '(key is null or exists (select from kept where kept.subject_id = input.id))',
-      'true',
+      'and (key is null or exists (select from kept where kept.subject_id = input.id))',
+      '',
     ],
-    [
-      'stores what it refuses',
-      'where refusal is null and (key',
-      `where refusal is distinct from 'none' and (key`,
-    ],
-    [
-      'stores in another order than that of arrival',
-      'order by place returning id, seq',
-      'order by id returning id, seq',
-    ],
-    ['binds to a link that is over', 'and owner is not null then link', 'then link'],
-    ['binds to no link', 'contract = any ($20::text[]) and', '$20::text[] is null and'],
   ]),
-  ...mutantsOf('insert_dispatches_handing_off', 'test/e2e/hand-off.spec.ts', [
+  ...mutantsOf('insert_dispatches_lean', SPEC, SHARED),
+  ...mutantsOf('insert_dispatches_handing_off', HAND_OFF_SPEC, [
+    ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
+  ]),
+  ...mutantsOf('insert_dispatches_handing_off_lean', HAND_OFF_SPEC, [
     ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
     [
       'claims for an owner whose broker has not told its inventory',
@@ -52,7 +54,7 @@ export const INSERT = [
     ['waits for who holds the connection', 'for share of connection skip locked', 'for share of connection'],
     [
       'overtakes an earlier one of the key',
-      'other.broker_id = input.broker_id and other.ordering_key = input.ordering_key and other.seq >= owned.floor',
+      'other.broker_id = input.broker_id and other.ordering_key = input.ordering_key and other.seq >= broker.floor',
       'false',
     ],
   ]),

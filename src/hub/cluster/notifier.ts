@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { DirectConnection } from '../database/direct.js';
 import { DirectConnections } from '../database/direct-connections.js';
+import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 import { emptyHint, encode, merge, type Hint } from './hint.js';
 
@@ -8,7 +9,7 @@ const NOTIFY = statement(
   'notify_replicas',
   `
   select pg_notify(hint.channel, hint.payload)
-  from unnest($1::text[], $2::text[]) as hint (channel, payload)
+  from (${rowsOf({ channel: '$1::text[]', payload: '$2::text[]' })}) hint
   `,
 );
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
+import { rowsInPlace, rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
 import { appended, step } from './trail-step.js';
@@ -47,7 +48,7 @@ const READ_AHEAD = statement(
   'read_ahead',
   `
   select ahead.*
-  from unnest($1::uuid[], $2::bigint[], $3::integer[]) as asked (broker_id, after_seq, most)
+  from (${rowsOf({ broker_id: '$1::uuid[]', after_seq: '$2::bigint[]', most: '$3::integer[]' })}) asked
   cross join lateral (
     select dispatch.id, dispatch.broker_id as "brokerId", dispatch.seq, dispatch.state, dispatch.attempt,
            dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey", dispatch.contract,
@@ -79,7 +80,7 @@ const CLAIM = statement(
     select asked.broker_id, asked.epoch,
            pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
     from (
-      select * from unnest($2::uuid[], $3::bigint[]) as asked (broker_id, epoch) order by broker_id
+      select * from (${rowsOf({ broker_id: '$2::uuid[]', epoch: '$3::bigint[]' })}) asked order by broker_id
     ) asked
   ),
   owned as materialized (
@@ -95,7 +96,7 @@ const CLAIM = statement(
     select dispatch.*, asked.epoch, asked.journal_id, asked.floor
     from (
       select asked.id, owned.broker_id, owned.epoch, owned.journal_id, owned.floor
-      from unnest($4::uuid[], $8::uuid[]) with ordinality as asked (id, broker_id, place)
+      from (${rowsInPlace({ id: '$4::uuid[]', broker_id: '$8::uuid[]' }, '$4::uuid[]')}) asked
       join owned on owned.broker_id = asked.broker_id
       order by asked.place
     ) asked

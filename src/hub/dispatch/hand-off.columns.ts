@@ -1,11 +1,14 @@
+import { rowsOf } from '../database/rows-of.js';
 import { step } from './trail-step.js';
 
 /** The parts by which an insert that hands commands off differs from one that only stores them: it has none. */
 export const WITHOUT_HAND_OFF = {
+  /** How many parameters they have. */
+  parameters: 0,
   held: '',
-  array: '',
-  given: '',
-  joins: '',
+  given: {},
+  about: '',
+  join: '',
   facts: '',
   columns: '',
   state: `'pending'`,
@@ -24,11 +27,12 @@ export const WITHOUT_HAND_OFF = {
  * wait with it: where either is not free, the command is stored as any other.
  */
 export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
+  parameters: 3,
   held: `handing as materialized (
     select asked.broker_id, asked.epoch,
            pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
     from (
-      select * from unnest($21::uuid[], $22::bigint[]) as asked (broker_id, epoch) order by broker_id
+      select * from (${rowsOf({ broker_id: '$20::uuid[]', epoch: '$21::bigint[]' })}) asked order by broker_id
     ) asked
   ),
   owned as materialized (
@@ -36,7 +40,9 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
            connection.window_size, coalesce(floor.seq, 0) as floor
     from handing
     join broker_connection connection on connection.broker_id = handing.broker_id
-    left join broker_dispatch_floor floor on floor.broker_id = handing.broker_id
+    left join lateral (
+      select * from broker_dispatch_floor floor where floor.broker_id = handing.broker_id offset 0
+    ) floor on true
     where handing.has_turn and case
       when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
       else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
@@ -45,17 +51,19 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
     for share of connection skip locked
   ),
   `,
-  array: ', $23::boolean[]',
-  given: ', is_offered',
-  joins: `
-    left join owned on owned.broker_id = input.broker_id`,
-  facts: `,
+  given: { is_offered: '$22::boolean[]' },
+  about: `,
            owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
-           input.is_offered and owned.broker_id is not null and (
+           owned.floor`,
+  join: `
+    left join owned on owned.broker_id = asked.broker_id`,
+  facts: `,
+           broker.claimant, broker.claim_epoch, broker.claim_journal, broker.window_size,
+           input.is_offered and broker.claimant is not null and (
              input.ordering_key is null or not exists (
                select from broker_dispatch other
                where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
-                 and other.seq >= owned.floor
+                 and other.seq >= broker.floor
              )
            ) as is_handed`,
   columns: ', attempt, claimed_by, claim_epoch, claim_journal, claimed_at',

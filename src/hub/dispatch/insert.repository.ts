@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
+import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 import { OPS_THAT_ASK } from '../../protocol/op.js';
 import { PENDING_MOST } from './depths.js';
 import type { Draft } from './draft.js';
 import { HANDING_OFF, WITHOUT_HAND_OFF } from './hand-off.columns.js';
+import { insertText, LEAN, WHOLE } from './insert.columns.js';
 import type { Offer } from './hand-off.js';
 import type { Estimates } from './quotas.js';
 import {
@@ -15,7 +17,6 @@ import {
 } from './project.columns.js';
 import { spanOf } from './id-span.js';
 import { LINK_BOUND } from './state.js';
-import { step } from './trail-step.js';
 
 /** Why a draft was not stored; a key that was taken is no refusal. */
 export type Refusal = 'broker_unknown' | 'incapable' | 'offline' | 'full' | ProjectRefusal;
@@ -40,83 +41,16 @@ export type Inserted = {
   createdAt?: Date | null;
 } & Partial<JudgedByProject>;
 
-// Order of arrival is the order of `seq`. A broker that has not yet said what it can do is given the benefit of
-// the doubt. Idempotency keys are written in sorted order, so that two replicas cannot wait for each other. Live
-// commands are counted for the brokers that are named, and only from the floor below which none lives.
-const insertText = (projects: typeof WITHOUT_PROJECT, handing: typeof WITHOUT_HAND_OFF) => `
-  with ${projects.held}${handing.held}counted as materialized (
-    select asked.broker_id, live.depth
-    from unnest($18::uuid[]) as asked (broker_id)
-    left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
-    cross join lateral (
-      select count(*) as depth from (
-        select from broker_dispatch dispatch
-        where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
-        limit $19
-      ) live
-    ) live
+const INSERT = {
+  plain: statement('insert_dispatches', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, WHOLE)),
+  lean: statement('insert_dispatches_lean', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, LEAN)),
+  handingOff: statement('insert_dispatches_handing_off', insertText(WITHOUT_PROJECT, HANDING_OFF, WHOLE)),
+  handingOffLean: statement(
+    'insert_dispatches_handing_off_lean',
+    insertText(WITHOUT_PROJECT, HANDING_OFF, LEAN),
   ),
-  input as materialized (
-    select input.*, broker.name as broker_name, connection.replica_id as owner, connection.epoch as link, counted.depth,
-           case
-             when broker.id is null then 'broker_unknown'${projects.refusals}
-             when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
-             when input.contract = 'now_or_fail' and connection.replica_id is null then 'offline'
-             when counted.depth + row_number() over (partition by input.broker_id order by input.place) > $19
-               then 'full'${projects.overQuota}
-           end as refusal${projects.facts}${handing.facts}
-    from unnest(
-      $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-      $9::double precision[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-      $16::text[]${projects.array}${handing.array}
-    ) with ordinality as input (
-      id, broker_id, agent_id, op, args, capability, lane, ordering_key,
-      deadline_s, contract, not_before, redrive_of, initiator, scope, key, request_hash${projects.column}${handing.given}, place
-    )
-    left join broker on broker.id = input.broker_id and broker.revoked_at is null
-    left join broker_connection connection on connection.broker_id = input.broker_id
-    left join counted on counted.broker_id = input.broker_id${projects.joins}${handing.joins}
-  ),
-  kept as (
-    insert into idempotency_key (scope, key, request_hash, subject_id)
-    select scope, key, request_hash, id
-    from input
-    where key is not null and refusal is null
-    order by scope, key
-    on conflict do nothing
-    returning subject_id
-  ),
-  inserted as (
-    insert into broker_dispatch
-      (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
-       origin_replica, redrive_of, initiator, trail${projects.column}${handing.columns})
-    select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, ${handing.state}, contract,
-           case when contract = any ($20::text[]) and owner is not null then link end, not_before,
-           now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
-           array[${step({ state: "'pending'", replica: '$17::uuid' })}]${handing.claimStep}${projects.column}${handing.values}
-    from input
-    where refusal is null and (key is null or exists (select from kept where kept.subject_id = input.id))
-    order by place
-    returning id, seq
-  )
-  select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
-         case when input.place = 1 then now() end as "createdAt"${projects.told}${handing.told}
-  from input
-  left join inserted on inserted.id = input.id
-  order by input.place
-  `;
-
-const INSERT = statement('insert_dispatches', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF));
-
-const INSERT_HANDING_OFF = statement(
-  'insert_dispatches_handing_off',
-  insertText(WITHOUT_PROJECT, HANDING_OFF),
-);
-
-const INSERT_IN_PROJECTS = statement(
-  'insert_dispatches_in_projects',
-  insertText(IN_PROJECTS, WITHOUT_HAND_OFF),
-);
+  inProjects: statement('insert_dispatches_in_projects', insertText(IN_PROJECTS, WITHOUT_HAND_OFF, WHOLE)),
+};
 
 const STORED = statement(
   'find_stored_dispatches',
@@ -135,7 +69,7 @@ const FIND_KEYS = statement(
   'find_idempotency_keys',
   `
   select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId"
-  from unnest($1::text[], $2::text[]) as asked (scope, key)
+  from (${rowsOf({ scope: '$1::text[]', key: '$2::text[]' })}) asked
   join idempotency_key kept on kept.scope = asked.scope and kept.key = asked.key
   `,
 );
@@ -189,7 +123,7 @@ export class InsertRepository {
     run: Run = this.database.run,
   ): Promise<Inserted[]> {
     const column = <T>(pick: (draft: Draft) => T) => drafts.map(pick);
-    // The shorter arrays of an unnest are filled up with null: a column of nothing else need not travel.
+    // Shorter arrays are filled up with null: a column of nothing else need not travel.
     const sparse = <T>(pick: (draft: Draft) => T | null) =>
       drafts.some((draft) => pick(draft) !== null) ? drafts.map(pick) : [];
     const values = [
@@ -210,20 +144,23 @@ export class InsertRepository {
       sparse(({ idempotency }) => idempotency?.key ?? null),
       sparse(({ idempotency }) => idempotency?.requestHash ?? null),
       origin,
-      counted,
-      PENDING_MOST,
+      [...new Set(drafts.map(({ brokerId }) => brokerId))],
       LINK_BOUND,
     ];
-    // Where no project is named, the statement is the one that knows of none.
+    const isLean = counted.length === 0 && drafts.every(({ idempotency }) => idempotency === null);
+    const counting = isLean ? [] : [counted, PENDING_MOST];
+    // Where no project is named, the statement is one that knows of none.
     if (offer !== undefined && !offer.isEmpty) {
       const { brokers } = offer;
       const offered = drafts.map((_draft, place) => offer.has(place));
       const handing = [brokers.map(({ brokerId }) => brokerId), brokers.map(({ epoch }) => epoch), offered];
-      return run<Inserted>(INSERT_HANDING_OFF, [...values, ...handing]);
+      const handingOff = isLean ? INSERT.handingOffLean : INSERT.handingOff;
+      return run<Inserted>(handingOff, [...values, ...handing, ...counting]);
     }
-    if (quotas.projectIds.length === 0) return run<Inserted>(INSERT, values);
+    if (quotas.projectIds.length === 0)
+      return run<Inserted>(isLean ? INSERT.lean : INSERT.plain, [...values, ...counting]);
     const ofProjects = [column(({ projectId }) => projectId), quotas.projectIds, quotas.known, OPS_THAT_ASK];
-    return run<Inserted>(INSERT_IN_PROJECTS, [...values, ...ofProjects]);
+    return run<Inserted>(INSERT.inProjects, [...values, ...ofProjects, counted, PENDING_MOST]);
   }
 
   /** Of some drafts whose insert is in doubt, those that are on record by now. */

@@ -1,4 +1,5 @@
 import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
+import { rowsOf } from '../database/rows-of.js';
 import type { Version } from '../registry/version-floor.js';
 
 /** Why a command was not stored in the project that it names. */
@@ -16,8 +17,10 @@ export type JudgedByProject = {
 
 /** The parts by which an insert that knows of no projects differs from one that judges by them: it has none. */
 export const WITHOUT_PROJECT = {
+  /** How many parameters they have. */
+  parameters: 0,
   held: '',
-  array: '',
+  given: {},
   column: '',
   joins: '',
   refusals: '',
@@ -32,10 +35,11 @@ export const WITHOUT_PROJECT = {
  * quota is compared with a count where the replica does not know of few, and always where counting costs little.
  */
 export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
+  parameters: 4,
   held: `held_project as materialized (
     select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,
            asked.known
-    from unnest($22::uuid[], $23::integer[]) as asked (id, known)
+    from (${rowsOf({ id: '$21::uuid[]', known: '$22::integer[]' })}) asked
     join project on project.id = asked.id
     order by project.id
     for share of project
@@ -63,7 +67,7 @@ export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
        or held_project.known >= 0.8 * held_project.max_pending
   ),
   `,
-  array: ', $21::uuid[]',
+  given: { project_id: '$20::uuid[]' },
   column: ', project_id',
   joins: `
     left join held_project project on project.id = input.project_id
@@ -76,7 +80,7 @@ export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
              when attachment.state = 'revoked' then 'attachment_revoked'
              when input.project_id is not null
                and (attachment.project_id is null or attachment.detached_at is not null) then 'unattached'
-             when input.op <> all ($24::text[]) and ${BELOW_FLOOR} then 'below_floor'`,
+             when input.op <> all ($23::text[]) and ${BELOW_FLOOR} then 'below_floor'`,
   overQuota: `
              when queued.depth + row_number() over (partition by input.project_id order by input.place)
                > project.max_pending then 'over_quota'`,

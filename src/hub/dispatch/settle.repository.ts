@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { BrokerError, JsonValue } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
+import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
 import { spanOf } from './id-span.js';
@@ -74,7 +75,8 @@ const ACK = statement(
   with relaxed as materialized (select set_config('synchronous_commit', 'off', true)),
   locked as materialized (
     select dispatch.id, dispatch.attempt
-    from relaxed, unnest($1::uuid[], $2::uuid[], $3::integer[]) as said (id, broker_id, attempt)
+    from relaxed
+    cross join (${rowsOf({ id: '$1::uuid[]', broker_id: '$2::uuid[]', attempt: '$3::integer[]' })}) said
     join broker_dispatch dispatch on dispatch.id = said.id
     where dispatch.broker_id is not distinct from said.broker_id
       and dispatch.attempt = said.attempt
@@ -110,9 +112,14 @@ const SETTLE = statement(
   'settle_dispatches',
   `
   with said as materialized (
-    select *
-    from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[])
-      as said (id, broker_id, attempt, word, result, error)
+    ${rowsOf({
+      id: '$1::uuid[]',
+      broker_id: '$2::uuid[]',
+      attempt: '$3::integer[]',
+      word: '$4::text[]',
+      result: '$5::text[]',
+      error: '$6::text[]',
+    })}
   ),
   placed as materialized (
     select said.*
