@@ -10,6 +10,11 @@ export function toJsonb(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? storable(part) : part));
 }
 
+/** Whether what a JSON text says comes back from jsonb as it is. */
+export function isKeptByJsonb(text: string): boolean {
+  return !SUSPECT.test(text);
+}
+
 /** Text that PostgreSQL takes. */
 export function storable(text: string): string {
   return text.replaceAll('\0', '\ufffd').replace(LONE_SURROGATE, '\ufffd');

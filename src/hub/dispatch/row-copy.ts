@@ -1,5 +1,6 @@
 import type { BrokerError, JsonObject, JsonValue } from '../../protocol/frame.js';
 import { COPY_BYTES } from '../cluster/hint.js';
+import { isKeptByJsonb } from '../database/jsonb.js';
 import type { Draft } from './draft.js';
 import type { EndedState } from './state.js';
 
@@ -45,7 +46,8 @@ export function commandCopy(draft: Draft, seq: number, epoch: number | null): Co
   return isTellable(copy) ? copy : { ...copy, args: null };
 }
 
-/** Whether a copy is small enough for a hint. */
+/** Whether a copy is small enough for a hint, and says what its row says. */
 export function isTellable(copy: CommandCopy | OutcomeCopy): boolean {
-  return Buffer.byteLength(JSON.stringify(copy)) <= COPY_BYTES;
+  const text = JSON.stringify(copy);
+  return Buffer.byteLength(text) <= COPY_BYTES && isKeptByJsonb(text);
 }

@@ -103,6 +103,13 @@ describe('what a command waits for', () => {
     expect(seen).toEqual(pending);
   });
 
+  it('is the window where more is claimed than that takes, and not where it is just full', () => {
+    const given = { state: 'claimed', windowSize: 2 } as const;
+
+    expect(causeOf(circumstances({ ...given, unacked: 3 }))).toBe('window_full');
+    expect(causeOf(circumstances({ ...given, unacked: 2 }))).toBe('unacknowledged');
+  });
+
   it.each(['backoff', 'not_before', 'capability_missing', 'held_by_order', 'window_full'] as const)(
     'is no %s once it is with the broker',
     (cause) => {

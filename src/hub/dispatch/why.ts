@@ -91,7 +91,9 @@ export function causeOf(about: Circumstances): Cause {
   if (state === 'pending' && isAhead(about.notBefore)) return 'not_before';
   if (about.holderId === null) return presence === 'unreachable' ? 'broker_unreachable' : 'broker_offline';
   if (presence === 'unreachable') return 'broker_unreachable';
-  if (state === 'claimed') return 'unacknowledged';
+  // More are claimed than the window takes where they were claimed ahead: some of them lie with the owner.
+  if (state === 'claimed')
+    return windowSize !== null && about.unacked > windowSize ? 'window_full' : 'unacknowledged';
   if (!isCapable(about)) return 'capability_missing';
   // A broker that moves tells its inventory where it goes.
   if (about.readyEpoch !== about.epoch) return holderState === 'draining' ? 'draining' : 'inventory_due';
