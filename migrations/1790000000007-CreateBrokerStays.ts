@@ -3,7 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /**
  * Who owned a broker's connection, and when: one row for each epoch, ended by whatever ends the ownership. Connections
  * that are held while this runs get theirs from here. A replica of the release before ends none and begins none: what it
- * leaves open is ended by the broker's next connection to a replica of this one.
+ * leaves open is ended by the hourly duty of the others.
  *
  * The times are of milliseconds, as they are shown: what is asked for by a time that was shown is found.
  *

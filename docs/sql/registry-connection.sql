@@ -5,7 +5,7 @@ select pg_advisory_xact_lock(hashtextextended($1::text, 1));
 
 -- connect_broker
 with former as (
-  select replica_id, boot_id from broker_connection where broker_id = $1
+  select replica_id, epoch, boot_id from broker_connection where broker_id = $1
 ),
 admitting as (
   select id from hub_replica where id = $2 and state in ('starting', 'active')
@@ -50,7 +50,7 @@ displaced as (
       end_reason = case when former.boot_id = $5 then 'newer_connection' else 'another_instance' end
   from connected
   cross join former
-  where stay.broker_id = $1 and stay.ended_at is null
+  where stay.broker_id = $1 and stay.epoch = former.epoch and stay.ended_at is null
   returning stay.end_reason
 ),
 flagged as (

@@ -21,6 +21,15 @@ where stay.broker_id = $1 and stay.began_at <= $2 and coalesce(stay.ended_at > $
 order by stay.epoch desc
 limit 1;
 
+-- end_stays_left_open
+update broker_stay stay
+set ended_at = case when connection.epoch > stay.epoch then connection.since else connection.released_at end,
+    end_reason = 'not_told'
+from broker_connection connection
+where connection.broker_id = stay.broker_id and stay.ended_at is null
+  and (connection.epoch > stay.epoch or connection.replica_id is null)
+returning stay.id;
+
 -- forget_old_stays
 with old as (
   select broker_id, epoch

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { DISPLACED_BY } from '../../src/protocol/close-code.js';
+import { TIMES } from '../../src/protocol/limits.js';
 import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
-import { ScriptedBroker } from '../support/scripted-broker.js';
+import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
 
 const BROKERS = '/api/v1/brokers';
 
@@ -15,8 +16,12 @@ describe('an operator', () => {
   let api: Api;
   let other: Api;
   let sql: pg.Client;
-  /** A link that is released behind the back of its replica, which is not told. */
+  /** The end of a link that is released behind the back of its replica, which is not told. */
   let unhinted: Promise<{ code: number; reason: string }>;
+  /** The end of a link that a newer one of the same broker has displaced, and that it does not say goodbye on. */
+  let lingering: Promise<{ code: number; reason: string; tookMs: number }>;
+  let moving: ScriptedBroker;
+  let movedTo: ScriptedLink;
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
@@ -24,6 +29,10 @@ describe('an operator', () => {
     other = cluster.api(1);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
+    moving = await join();
+    const left = await moving.connect(cluster.hub(0).url);
+    movedTo = await moving.connect(cluster.hub(0).url);
+    lingering = shortly(left.closed).then(({ end, tookMs }) => ({ ...end, tookMs }));
     const broker = await join();
     unhinted = (await broker.connect(cluster.hub(1).url)).closed;
     await sql.query('update broker_connection set replica_id = null where broker_id = $1', [broker.id]);
@@ -244,6 +253,17 @@ describe('an operator', () => {
 
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(7).fill(404));
   });
+
+  it('sees a broker move without haste: the link that it left is read for ten seconds, and then closed', async () => {
+    const { code, reason, tookMs } = await lingering;
+
+    expect([code, reason]).toEqual([4409, DISPLACED_BY.itself]);
+    expect(Math.abs(tookMs - TIMES.displacedLingerMs)).toBeLessThan(2_000);
+    // What compares the links of a replica with their rows has seen both meanwhile.
+    await api.ping(moving.id);
+    expect((await movedTo.nextDispatch()).op).toBe('broker.ping');
+    movedTo.cut();
+  }, 20_000);
 
   it('need not trust in hints: a link that its row does not know is closed by the clock', async () => {
     expect(await unhinted).toMatchObject({ code: 1001 });

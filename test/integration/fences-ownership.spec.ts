@@ -82,16 +82,26 @@ describe('a connect', () => {
 
   const stayReasons = async () => (await rows.stays(broker.id)).map(({ end_reason: reason }) => reason);
 
-  it('ends the stay that is open where its own begins, and leaves those that are over', async () => {
+  it('ends the stay of the epoch before it where its own begins, and no other', async () => {
     const before = new Date(Date.now() - 7_200_000);
-    await rows.stay({ ...broker, epoch: 4 }, { began_at: before, ended_at: before, end_reason: 'over' });
+    await rows.stay({ ...broker, epoch: 4 }, { began_at: before });
 
     await connect(0);
 
     const [older, ended, begun] = await rows.stays(broker.id);
-    expect(older).toMatchObject({ ended_at: before, end_reason: 'over' });
+    expect(older).toMatchObject({ began_at: before, ended_at: null });
     expect(ended).toMatchObject({ epoch: '5', ended_at: begun.began_at, end_reason: 'another_instance' });
     expect(begun).toMatchObject({ epoch: '6', replica_id: replicaId, ended_at: null, end_reason: null });
+  });
+
+  it('leaves a stay as it is that was over', async () => {
+    const { id: brokerId, replicaId: holder, epoch } = broker;
+    await new ConnectionRepository(bench.database).release(holder, [{ brokerId, epoch, reason: 'over' }]);
+    const [over] = await rows.stays(brokerId);
+
+    await connect(0);
+
+    expect((await rows.stays(brokerId))[0]).toEqual(over);
   });
 
   it('tells by the boot id whether it was the broker itself that took its place', async () => {
@@ -287,6 +297,26 @@ describe('a stay', () => {
     expect((await repository().list(broker.id, null, 2)).map(({ epoch }) => epoch)).toEqual([5, 3]);
     const [, second] = await repository().list(broker.id, null, 2);
     expect((await repository().list(broker.id, second!.id, 9)).map(({ epoch }) => epoch)).toEqual([2, 1]);
+  });
+
+  it('that nobody has ended is ended where the broker has moved or was let go of, and nowhere else', async () => {
+    const [moved, released, held] = [await rows.broker(), await rows.broker(), await rows.broker()];
+    await rows.stay({ ...held, epoch: 4 }, { ended_at: new Date(), end_reason: 'over' });
+    const change = (columns: string, id: string) =>
+      rows.sql.query(`update broker_connection set ${columns} where broker_id = $1`, [id]);
+    await change(`epoch = 6, since = '2026-01-02T00:00:00Z'`, moved.id);
+    await change(`replica_id = null, released_at = '2026-01-03T00:00:00Z'`, released.id);
+
+    expect(await repository().endLeft()).toBe(2);
+
+    const left = { end_reason: 'not_told' };
+    expect(await rows.stays(moved.id)).toMatchObject([
+      { ...left, ended_at: new Date('2026-01-02T00:00:00Z') },
+    ]);
+    expect(await rows.stays(released.id)).toMatchObject([
+      { ...left, ended_at: new Date('2026-01-03T00:00:00Z') },
+    ]);
+    expect(await rows.stays(held.id)).toMatchObject([{ end_reason: 'over' }, { ended_at: null }]);
   });
 
   it('is forgotten 30 days after it ended, a batch at a time, and not sooner', async () => {

@@ -21,7 +21,8 @@ export const OWNERSHIP = [
     ['admits a revoked broker', 'and revoked_at is null and', 'and'],
     ['admits at a replica that drains or is gone', `and state in ('starting', 'active')`, ''],
     ['admits wherever a replica is', 'and exists (select from admitting)', ''],
-    ['ends again the stays that are over', 'and stay.ended_at is null', ''],
+    ['ends again a stay that is over', 'and stay.ended_at is null', ''],
+    ['ends the stays of other epochs', 'stay.epoch = former.epoch and', ''],
     ['flags a key that is retired', 'and retired_at is null', ''],
     [
       'flags by what another instance does not do',
@@ -44,6 +45,12 @@ export const OWNERSHIP = [
     ['overlooks a release that is on its way', 'for update', ''],
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
     ['ends the stays of other epochs', 'and stay.epoch = locked.epoch', ''],
+  ]),
+  ...mutantsOf('end_stays_left_open', SPEC, [
+    ['ends again what has ended', 'and stay.ended_at is null', ''],
+    ['ends what lasts', 'and (connection.epoch > stay.epoch or connection.replica_id is null)', ''],
+    ['leaves what was released', 'or connection.replica_id is null', ''],
+    ['leaves what has moved', 'connection.epoch > stay.epoch or', ''],
   ]),
   ...mutantsOf('forget_old_stays', SPEC, [
     ['forgets too soon', `interval '30 days'`, `interval '1 day'`],

@@ -42,7 +42,7 @@ const CONNECT = statement(
   'connect_broker',
   `
   with former as (
-    select replica_id, boot_id from broker_connection where broker_id = $1
+    select replica_id, epoch, boot_id from broker_connection where broker_id = $1
   ),
   admitting as (
     select id from hub_replica where id = $2 and state in ('starting', 'active')
@@ -87,7 +87,7 @@ const CONNECT = statement(
         end_reason = case when former.boot_id = $5 then 'newer_connection' else 'another_instance' end
     from connected
     cross join former
-    where stay.broker_id = $1 and stay.ended_at is null
+    where stay.broker_id = $1 and stay.epoch = former.epoch and stay.ended_at is null
     returning stay.end_reason
   ),
   flagged as (

@@ -7,7 +7,7 @@ import { Stays } from './stays.js';
 
 /** A link whose hint was lost carries no work meanwhile; this is how long its broker may go on believing in it. */
 const RECHECK_EVERY_MS = 5_000;
-const FORGET_EVERY_MS = 3_600_000;
+const TIDY_EVERY_MS = 3_600_000;
 
 /** What this module does by the clock: every replica with its own links, and whoever comes first with old stays. */
 @Injectable()
@@ -24,8 +24,8 @@ export class RegistryDuties {
       loops.make({ name: 'links', everyMs: RECHECK_EVERY_MS, turn: () => this.recheck() }),
       loops.make({
         name: 'stays',
-        everyMs: FORGET_EVERY_MS,
-        turn: (signal) => stays.forgetOld(signal),
+        everyMs: TIDY_EVERY_MS,
+        turn: (signal) => stays.tidy(signal),
       }),
     ];
   }

@@ -217,13 +217,18 @@ export class Ownership {
     const { brokerId, epoch } = link;
     // Where the broker has two links here the row was found for the other.
     if (row.epoch === epoch && row.replicaId === this.replica.id) return;
+    const { releaseReason } = row;
     if (row.isRevoked) {
       this.links.close(link, 'revoked');
+      this.log.log({ brokerId, epoch }, 'a link was cut: its broker is revoked');
       link.close('revoked', 'this broker was revoked');
     } else if (row.epoch !== null && row.bootId !== null && row.epoch > epoch) {
       this.displaceHere(brokerId, row.epoch, row.bootId);
     } else if (this.links.close(link, 'released')) {
-      const { releaseReason } = row;
+      this.log.log(
+        { brokerId, epoch, reason: releaseReason },
+        'a link was closed: its connection was released',
+      );
       if (row.epoch === epoch && releaseReason?.startsWith(KICKED) === true) {
         link.close('goodbye', releaseReason);
       } else {

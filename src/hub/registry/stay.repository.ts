@@ -40,6 +40,20 @@ const AT = statement(
   limit 1`,
 );
 
+// While two releases run side by side, the older of them ends no stay of the newer one's.
+const END_LEFT = statement(
+  'end_stays_left_open',
+  `
+  update broker_stay stay
+  set ended_at = case when connection.epoch > stay.epoch then connection.since else connection.released_at end,
+      end_reason = 'not_told'
+  from broker_connection connection
+  where connection.broker_id = stay.broker_id and stay.ended_at is null
+    and (connection.epoch > stay.epoch or connection.replica_id is null)
+  returning stay.id
+  `,
+);
+
 const FORGET = statement(
   'forget_old_stays',
   `
@@ -70,6 +84,11 @@ export class StayRepository {
   /** The one that a moment lies in, if there is one. */
   async at(brokerId: string, moment: Date): Promise<StayRow[]> {
     return this.database.run(AT, [brokerId, moment]);
+  }
+
+  /** Ends stays that are over by the ownership, and that nobody ended. @returns how many */
+  async endLeft(): Promise<number> {
+    return (await this.database.run(END_LEFT)).length;
   }
 
   /** Forgets stays that ended 30 days ago. @returns how many, at most `most` */

@@ -160,7 +160,8 @@ export class BrokerDto {
     format: 'date-time',
     nullable: true,
     description:
-      'When another instance with its credential took its place last: a copy of its home is in use.',
+      'When another instance with its credential took its place last. That is a copy of its home, or itself started ' +
+      'anew before its old link was known to be over.',
   })
   displacedAt: string | null;
 

@@ -44,7 +44,7 @@ export class StayDto {
     nullable: true,
     description:
       'Why it ended: `newer_connection` and `another_instance` took its place, `replica_gone`, `kicked`, `revoked`, ' +
-      'or how the link ended.',
+      '`not_told`, or how the link ended.',
   })
   reason: string | null;
 
