@@ -99,3 +99,15 @@ set phase = case
 from due
 where agent.id = due.id
 returning agent.id;
+
+-- find_agents_of_draining_brokers
+select broker.id as "brokerId", broker.revision, count(agent.id)::integer as live,
+       coalesce(array_agg(agent.id order by agent.id) filter (
+         where agent.phase in ('starting', 'running')
+           and (agent.wanted = 'running' or agent.updated_at < now() - interval '30 seconds')
+       ), '{}') as due
+from broker
+left join agent on agent.broker_id = broker.id
+  and agent.phase in ('starting', 'running', 'stopping', 'deleting')
+where broker.draining_at is not null and broker.drained_at is null and broker.revoked_at is null
+group by broker.id;

@@ -35,8 +35,8 @@ join unnest($1::text[]) as dead (session_name) on session.application_name like 
 where session.pid <> pg_backend_pid();
 
 -- release_connections_of_gone_replicas
-with locked as (
-  select connection.broker_id
+with locked as materialized (
+  select connection.broker_id, connection.epoch
   from broker_connection connection
   where connection.replica_id is not null
     and not exists (
@@ -45,6 +45,12 @@ with locked as (
     )
   order by connection.broker_id
   for update skip locked
+),
+ended as (
+  update broker_stay stay
+  set ended_at = now(), end_reason = 'replica_gone'
+  from locked
+  where stay.broker_id = locked.broker_id and stay.epoch = locked.epoch
 )
 update broker_connection connection
 set replica_id = null, released_at = now(), release_reason = 'replica_gone'

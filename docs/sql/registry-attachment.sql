@@ -120,11 +120,21 @@ select
 select 
        broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
        broker.is_shared as "isShared",
-       broker.created_at as "createdAt", broker.revoked_at as "revokedAt",
+       broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
+       case
+         when broker.drained_at is not null then 'drained'
+         when broker.draining_at is not null then 'draining'
+         when broker.cordoned_at is not null then 'cordoned'
+         else 'open'
+       end as service,
+       coalesce(broker.drained_at, broker.draining_at, broker.cordoned_at) as "serviceSince",
+       broker.displaced_at as "displacedAt",
+       (select max(used.flagged_at) from broker_key used
+        where used.broker_id = broker.id and used.retired_at is null) as "keyFlaggedAt",
        connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
        presence.state as presence, presence.load, presence.running,
-       presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt",
+       presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt", now() as now,
        case when project.min_broker_major is not null
          then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor,
        attachment.state, attachment.changed_at as "changedAt", attachment.detached_at as "detachedAt"
@@ -133,13 +143,29 @@ join project on project.id = attachment.project_id
 join broker on broker.id = attachment.broker_id
 left join broker_connection connection on connection.broker_id = broker.id
 left join broker_presence presence on presence.broker_id = broker.id
-where attachment.project_id = $1
-  and ($2::uuid is null or broker.id < $2)
-  and ($3::text is null or attachment.state = $3)
-  and ($4::jsonb is null or broker.labels @> $4::jsonb)
-  and ($5::text is null or presence.state = $5)
+where attachment.project_id = $9
+  and ($10::text is null or attachment.state = $10)
+  and 
+  ($1::uuid is null or broker.id < $1)
+  and ($3::jsonb is null or broker.labels @> $3)
+  and ($4::text is null or presence.state = $4)
+  and ($5::integer is null or (broker.version_major, broker.version_minor) = ($5, $6::integer))
+  and case
+    when $7::text is null then true
+    when $7 = 'none' then connection.replica_id is null
+    else exists (
+      select from hub_replica replica
+      where replica.id = connection.replica_id and (replica.id::text = $7 or replica.name = $7)
+    )
+  end
+  and ($8::text is null or $8 = case
+         when broker.drained_at is not null then 'drained'
+         when broker.draining_at is not null then 'draining'
+         when broker.cordoned_at is not null then 'cordoned'
+         else 'open'
+       end)
 order by broker.id desc
-limit $6;
+limit $2;
 
 -- find_owners_of_attached_brokers
 select attachment.broker_id as "brokerId", connection.replica_id as owner

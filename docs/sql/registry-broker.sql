@@ -8,25 +8,65 @@ values ($1, $2, $3, $4::jsonb || $5::jsonb, $5::jsonb, $6, $7, $8, $9);
 select 
        broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
        broker.is_shared as "isShared",
-       broker.created_at as "createdAt", broker.revoked_at as "revokedAt",
+       broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
+       case
+         when broker.drained_at is not null then 'drained'
+         when broker.draining_at is not null then 'draining'
+         when broker.cordoned_at is not null then 'cordoned'
+         else 'open'
+       end as service,
+       coalesce(broker.drained_at, broker.draining_at, broker.cordoned_at) as "serviceSince",
+       broker.displaced_at as "displacedAt",
+       (select max(used.flagged_at) from broker_key used
+        where used.broker_id = broker.id and used.retired_at is null) as "keyFlaggedAt",
        connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
        presence.state as presence, presence.load, presence.running,
-       presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt"
+       presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt", now() as now
 from broker
 left join broker_connection connection on connection.broker_id = broker.id
 left join broker_presence presence on presence.broker_id = broker.id
-where $1::uuid is null or broker.id < $1 order by broker.id desc limit $2;
+where 
+  ($1::uuid is null or broker.id < $1)
+  and ($3::jsonb is null or broker.labels @> $3)
+  and ($4::text is null or presence.state = $4)
+  and ($5::integer is null or (broker.version_major, broker.version_minor) = ($5, $6::integer))
+  and case
+    when $7::text is null then true
+    when $7 = 'none' then connection.replica_id is null
+    else exists (
+      select from hub_replica replica
+      where replica.id = connection.replica_id and (replica.id::text = $7 or replica.name = $7)
+    )
+  end
+  and ($8::text is null or $8 = case
+         when broker.drained_at is not null then 'drained'
+         when broker.draining_at is not null then 'draining'
+         when broker.cordoned_at is not null then 'cordoned'
+         else 'open'
+       end)
+order by broker.id desc
+limit $2;
 
 -- get_broker
 select 
        broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
        broker.is_shared as "isShared",
-       broker.created_at as "createdAt", broker.revoked_at as "revokedAt",
+       broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
+       case
+         when broker.drained_at is not null then 'drained'
+         when broker.draining_at is not null then 'draining'
+         when broker.cordoned_at is not null then 'cordoned'
+         else 'open'
+       end as service,
+       coalesce(broker.drained_at, broker.draining_at, broker.cordoned_at) as "serviceSince",
+       broker.displaced_at as "displacedAt",
+       (select max(used.flagged_at) from broker_key used
+        where used.broker_id = broker.id and used.retired_at is null) as "keyFlaggedAt",
        connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
        presence.state as presence, presence.load, presence.running,
-       presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt"
+       presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt", now() as now
 from broker
 left join broker_connection connection on connection.broker_id = broker.id
 left join broker_presence presence on presence.broker_id = broker.id

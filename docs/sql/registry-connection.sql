@@ -5,7 +5,7 @@ select pg_advisory_xact_lock(hashtextextended($1::text, 1));
 
 -- connect_broker
 with former as (
-  select replica_id, boot_id from broker_connection where broker_id = $1
+  select replica_id, epoch, boot_id from broker_connection where broker_id = $1
 ),
 admitting as (
   select id from hub_replica where id = $2 and state in ('starting', 'active')
@@ -13,7 +13,11 @@ admitting as (
 described as (
   update broker
   set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
-      version_major = $11::integer, version_minor = $12::integer
+      version_major = $11::integer, version_minor = $12::integer,
+      displaced_at = case
+        when exists (select from former where replica_id is not null and boot_id <> $5) then statement_timestamp()
+        else displaced_at
+      end
   where id = $1 and revoked_at is null and exists (select from admitting)
   returning id, version_major, version_minor
 ),
@@ -34,6 +38,32 @@ connected as (
       released_at = null,
       release_reason = null
   returning epoch
+),
+stayed as (
+  insert into broker_stay (broker_id, epoch, id, replica_id, began_at)
+  select $1, connected.epoch, $4, $2, statement_timestamp()
+  from connected
+),
+displaced as (
+  update broker_stay stay
+  set ended_at = statement_timestamp(),
+      end_reason = case when former.boot_id = $5 then 'newer_connection' else 'another_instance' end
+  from connected
+  cross join former
+  where stay.broker_id = $1 and stay.epoch = former.epoch and stay.ended_at is null
+  returning stay.end_reason
+),
+flagged as (
+  update broker_key
+  set flagged_at = statement_timestamp()
+  where broker_id = $1 and retired_at is null
+    and exists (select from displaced where end_reason = 'another_instance')
+    and (
+      select count(*) from broker_stay earlier
+      where earlier.broker_id = $1 and earlier.end_reason = 'another_instance'
+        and earlier.ended_at > statement_timestamp() - interval '1 minute'
+    ) >= 2
+  returning id
 ),
 attached as (
   update broker_attachment attachment
@@ -63,25 +93,63 @@ told as (
 )
 select (select epoch from connected) as epoch,
        exists (select from broker where id = $1 and revoked_at is not null) as revoked,
+       exists (select from flagged) as flagged,
        (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
         from former where replica_id is not null) as former,
        (select coalesce(json_agg(told), '[]') from told) as attachments;
 
 -- release_connections
 with locked as materialized (
-  select connection.broker_id, leaving.reason
+  select connection.broker_id, connection.epoch, leaving.reason
   from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
   join broker_connection connection on connection.broker_id = leaving.broker_id
   where connection.replica_id = $1 and connection.epoch = leaving.epoch
   order by connection.broker_id
   for update of connection
+),
+released as (
+  update broker_connection connection
+  set replica_id = null, released_at = now(), release_reason = locked.reason
+  from locked
+  where connection.broker_id = locked.broker_id
 )
-update broker_connection connection
-set replica_id = null, released_at = now(), release_reason = locked.reason
+update broker_stay stay
+set ended_at = now(), end_reason = locked.reason
 from locked
-where connection.broker_id = locked.broker_id;
+where stay.broker_id = locked.broker_id and stay.epoch = locked.epoch;
+
+-- take_connection_away
+with locked as materialized (
+  select broker_id, replica_id, epoch
+  from broker_connection
+  where broker_id = $1 and replica_id is not null
+  for update
+),
+released as (
+  update broker_connection connection
+  set replica_id = null, released_at = statement_timestamp(), release_reason = $2
+  from locked
+  where connection.broker_id = locked.broker_id
+),
+ended as (
+  update broker_stay stay
+  set ended_at = statement_timestamp(), end_reason = $2
+  from locked
+  where stay.broker_id = locked.broker_id and stay.epoch = locked.epoch
+)
+select replica_id as "replicaId", epoch
+from locked;
+
+-- find_links_not_as_their_rows
+select link.broker_id as "brokerId", connection.replica_id as "replicaId", connection.epoch,
+       connection.boot_id as "bootId", connection.release_reason as "releaseReason",
+       broker.revoked_at is not null as "isRevoked"
+from unnest($2::uuid[], $3::bigint[]) as link (broker_id, epoch)
+left join broker_connection connection on connection.broker_id = link.broker_id
+left join broker on broker.id = link.broker_id
+where connection.epoch is distinct from link.epoch or connection.replica_id is distinct from $1;
 
 -- read_ownership
-select broker_id as "brokerId", replica_id as "replicaId", epoch, boot_id as "bootId"
+select broker_id as "brokerId", replica_id as "replicaId"
 from broker_connection
 where broker_id = any ($1::uuid[]);

@@ -12,6 +12,7 @@ import { AttachmentEntity } from './registry/attachment.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
 import { ConnectionEntity } from './registry/connection.entity.js';
 import { ProjectEntity } from './registry/project.entity.js';
+import { StayEntity } from './registry/stay.entity.js';
 
 /** The classes of all tables. */
 export const ENTITIES = [
@@ -19,6 +20,7 @@ export const ENTITIES = [
   ReplicaEntity,
   BrokerEntity,
   ConnectionEntity,
+  StayEntity,
   ProjectEntity,
   AttachmentEntity,
   PresenceEntity,

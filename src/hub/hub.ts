@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
+import { Evacuation } from './agents/evacuation.js';
 import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
@@ -28,6 +29,7 @@ import { validationPipe } from './problems/validation.pipe.js';
 import { ControlAdapter } from './registry/control-adapter.js';
 import { AttachmentLease } from './registry/attachment-lease.js';
 import { AttachmentNews } from './registry/attachment-news.js';
+import { RegistryDuties } from './registry/duties.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
 import { SOFTWARE } from './software.js';
@@ -144,7 +146,9 @@ export class Hub {
     app.get(Heartbeats).start();
     app.get(AttachmentNews).start();
     app.get(AttachmentLease).start();
+    app.get(RegistryDuties).start();
     app.get(Reports).start();
+    app.get(Evacuation).start();
     app.get(AuthDuties).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
@@ -163,7 +167,9 @@ export class Hub {
         Promise.all([
           app.get(Heartbeats).stop(),
           app.get(AttachmentLease).stop(),
+          app.get(RegistryDuties).stop(),
           app.get(Reports).stop(),
+          app.get(Evacuation).stop(),
           app.get(AuthDuties).stop(),
         ]),
       () => app.get(Wakes).stop(),

@@ -7,6 +7,7 @@ import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispa
 import { REDRIVABLE } from '../../src/hub/dispatch/dto/redrive.dto.js';
 import { WAIT_MOST_S } from '../../src/hub/http/prefer.js';
 import { ATTACHMENT_STATES } from '../../src/hub/registry/attachment-state.js';
+import { SERVICE_STATES } from '../../src/hub/registry/service-state.js';
 import { MAX_PENDING } from '../../src/hub/registry/projects.js';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { OPS, OPS_THAT_ASK } from '../../src/protocol/op.js';
@@ -56,6 +57,10 @@ describe('docs/concepts.md', () => {
 
     expect(words('an attachment is')).toEqual([...ATTACHMENT_STATES]);
     expect([...asked.matchAll(/`([^`]+)`/g)].map(([, op]) => op)).toEqual([...OPS_THAT_ASK]);
+  });
+
+  it('knows every state of service of a broker', () => {
+    expect(words('a broker is')).toEqual([...SERVICE_STATES]);
   });
 
   it.each([...LIVE_STATES, ...ENDED_STATES])('draws the state %s', (state) => {

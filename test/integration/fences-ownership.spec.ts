@@ -4,6 +4,7 @@ import type { DirectConnection } from '../../src/hub/database/direct.js';
 import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
 import { PresenceRepository } from '../../src/hub/heartbeat/presence.repository.js';
 import { ConnectionRepository } from '../../src/hub/registry/connection.repository.js';
+import { StayRepository } from '../../src/hub/registry/stay.repository.js';
 import type { Hello } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -18,7 +19,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await rows.sql.query('truncate broker_connection, broker_presence, hub_replica');
+  await rows.sql.query('truncate broker_connection, broker_stay, broker_presence, hub_replica');
 });
 
 afterAll(async () => {
@@ -38,11 +39,16 @@ describe('a connect', () => {
     replicaId = await rows.replica();
   });
 
-  const connect = (lastEpoch: number, at = replicaId, brokerId = broker.id) => {
+  const connect = (
+    lastEpoch: number,
+    at = replicaId,
+    brokerId = broker.id,
+    bootId: string = randomUUID(),
+  ) => {
     const hello: Hello = {
       t: 'hello',
       protocol: { min: 1, max: 1 },
-      bootId: randomUUID(),
+      bootId,
       journalId: randomUUID(),
       lastEpoch,
       software: 'test',
@@ -74,6 +80,89 @@ describe('a connect', () => {
     expect(await connection(broker.id)).toMatchObject({ replica_id: broker.replicaId, epoch: '5' });
   });
 
+  const stayReasons = async () => (await rows.stays(broker.id)).map(({ end_reason: reason }) => reason);
+
+  it('ends the stay of the epoch before it where its own begins, and no other', async () => {
+    const before = new Date(Date.now() - 7_200_000);
+    await rows.stay({ ...broker, epoch: 4 }, { began_at: before });
+
+    await connect(0);
+
+    const [older, ended, begun] = await rows.stays(broker.id);
+    expect(older).toMatchObject({ began_at: before, ended_at: null });
+    expect(ended).toMatchObject({ epoch: '5', ended_at: begun.began_at, end_reason: 'another_instance' });
+    expect(begun).toMatchObject({ epoch: '6', replica_id: replicaId, ended_at: null, end_reason: null });
+  });
+
+  it('leaves a stay as it is that was over', async () => {
+    const { id: brokerId, replicaId: holder, epoch } = broker;
+    await new ConnectionRepository(bench.database).release(holder, [{ brokerId, epoch, reason: 'over' }]);
+    const [over] = await rows.stays(brokerId);
+
+    await connect(0);
+
+    expect((await rows.stays(brokerId))[0]).toEqual(over);
+  });
+
+  it('tells by the boot id whether it was the broker itself that took its place', async () => {
+    const boot = randomUUID();
+    await connect(0, replicaId, broker.id, boot);
+    await connect(0, replicaId, broker.id, boot);
+
+    expect(await stayReasons()).toEqual(['another_instance', 'newer_connection', null]);
+  });
+
+  describe('that displaces another instance', () => {
+    const flaggedAt = async () =>
+      (
+        await rows.sql.query(
+          'select flagged_at is not null as flagged from broker_key where broker_id = $1 order by retired_at nulls first',
+          [broker.id],
+        )
+      ).rows.map(({ flagged }) => flagged);
+
+    beforeEach(async () => {
+      const key = { broker_id: broker.id, public_key: randomUUID() };
+      await rows.insert('broker_key', { id: randomUUID(), ...key });
+      await rows.insert('broker_key', {
+        id: randomUUID(),
+        ...key,
+        public_key: randomUUID(),
+        retired_at: new Date(),
+      });
+    });
+
+    it('flags the key that it has, the third time in a minute', async () => {
+      const flags = [];
+      for (let time = 0; time < 3; time += 1) flags.push((await connect(0)).flagged);
+
+      expect(flags).toEqual([false, false, true]);
+      expect(await flaggedAt()).toEqual([true, false]);
+      expect(
+        (await rows.one('select displaced_at from broker where id = $1', [broker.id])).displaced_at,
+      ).not.toBe(null);
+    });
+
+    it('flags nothing for the connections of one instance', async () => {
+      const boot = randomUUID();
+      const byItself = () => connect(0, replicaId, broker.id, boot);
+      for (let time = 0; time < 4; time += 1) expect((await byItself()).flagged).toBe(false);
+      expect((await connect(0)).flagged).toBe(false);
+      expect((await byItself()).flagged).toBe(true);
+
+      expect((await byItself()).flagged).toBe(false);
+    });
+
+    it('flags nothing for what is longer ago than a minute', async () => {
+      await connect(0);
+      await connect(0);
+      await rows.sql.query(`update broker_stay set ended_at = ended_at - interval '70 seconds'`);
+
+      expect((await connect(0)).flagged).toBe(false);
+      expect(await flaggedAt()).toEqual([false, false]);
+    });
+  });
+
   it('waits for the claims that have their turn', async () => {
     const { epoch } = await rows.meanwhile(
       'select pg_advisory_xact_lock_shared(hashtextextended($1::text, 1))',
@@ -96,6 +185,21 @@ describe('a release', () => {
     expect(await connection(id)).toMatchObject({ replica_id: null, epoch: '5', release_reason: 'over' });
   });
 
+  it('ends the stay of that epoch, and no other', async () => {
+    const broker = await rows.broker();
+    const { id, replicaId, epoch } = broker;
+    await rows.stay({ ...broker, epoch: 4 });
+
+    await new ConnectionRepository(bench.database).release(replicaId, [
+      { brokerId: id, epoch, reason: 'over' },
+    ]);
+
+    expect(await rows.stays(id)).toMatchObject([
+      { epoch: '4', end_reason: null },
+      { epoch: '5', ended_at: expect.any(Date), end_reason: 'over' },
+    ]);
+  });
+
   it.each<[string, (broker: PlantedBroker) => PlantedBroker]>([
     ['an old socket', (broker) => ({ ...broker, epoch: broker.epoch - 1 })],
     ['another replica', (broker) => ({ ...broker, replicaId: randomUUID() })],
@@ -108,6 +212,138 @@ describe('a release', () => {
     ]);
 
     expect(await connection(id)).toMatchObject({ replica_id: broker.replicaId, release_reason: null });
+  });
+});
+
+describe('a connection that is taken away', () => {
+  const takeAway = async (id: string) =>
+    (await new ConnectionRepository(bench.database).takeAway(id, 'kicked', () => Promise.resolve())).former;
+
+  it("is nobody's, and its stay ends with the reason", async () => {
+    const broker = await rows.broker();
+    await rows.stay({ ...broker, epoch: 4 });
+
+    const former = await takeAway(broker.id);
+
+    expect(former).toEqual({ replicaId: broker.replicaId, epoch: 5 });
+    expect(await connection(broker.id)).toMatchObject({
+      replica_id: null,
+      epoch: '5',
+      release_reason: 'kicked',
+    });
+    expect(await rows.stays(broker.id)).toMatchObject([
+      { epoch: '4', end_reason: null },
+      { epoch: '5', end_reason: 'kicked' },
+    ]);
+    expect(await takeAway(broker.id)).toBeUndefined();
+  });
+
+  it('is not ended again where its release was on its way', async () => {
+    const broker = await rows.broker();
+
+    const former = await rows.meanwhile(
+      `with released as (
+         update broker_connection set replica_id = null, release_reason = 'over' where broker_id = $1
+       )
+       update broker_stay set ended_at = now(), end_reason = 'over' where broker_id = $1`,
+      [broker.id],
+      () => takeAway(broker.id),
+    );
+
+    expect(former).toBeUndefined();
+    expect(await rows.stays(broker.id)).toMatchObject([{ end_reason: 'over' }]);
+  });
+
+  it('is found by its link, and so is one that another replica has; those as they are held are not', async () => {
+    const [taken, moved, held] = [await rows.broker(), await rows.broker(), await rows.broker()];
+    await takeAway(taken.id);
+    await rows.sql.query('update broker_connection set replica_id = $2 where broker_id = $1', [
+      held.id,
+      moved.replicaId,
+    ]);
+    await rows.sql.query('update broker_connection set epoch = 6 where broker_id = $1', [moved.id]);
+    const links = [taken, moved, held].map(({ id, epoch }) => ({ brokerId: id, epoch }));
+
+    const found = await new ConnectionRepository(bench.database).strangers(moved.replicaId, links);
+
+    expect(found).toEqual([
+      expect.objectContaining({ brokerId: taken.id, replicaId: null, epoch: 5, releaseReason: 'kicked' }),
+      expect.objectContaining({ brokerId: moved.id, epoch: 6, isRevoked: false }),
+    ]);
+  });
+});
+
+describe('a stay', () => {
+  const repository = () => new StayRepository(bench.database);
+  const HOUR_MS = 3_600_000;
+
+  it('is found by a moment that it lies in', async () => {
+    const broker = await rows.broker();
+    const at = (hours: number) => new Date(Date.UTC(2026, 0, 1) + hours * HOUR_MS);
+    const epochAt = async (hours: number) => (await repository().at(broker.id, at(hours)))[0]?.epoch;
+    for (const epoch of [1, 2, 3]) {
+      // The third begins an hour after the second has ended.
+      const began = at(epoch === 3 ? 4 : epoch);
+      await rows.stay({ ...broker, epoch }, { began_at: began, ended_at: at(epoch === 3 ? 5 : epoch + 1) });
+    }
+
+    expect([
+      await epochAt(0.5),
+      await epochAt(1),
+      await epochAt(2),
+      await epochAt(3.5),
+      await epochAt(4),
+    ]).toEqual([undefined, 1, 2, undefined, 3]);
+    expect((await repository().list(broker.id, null, 2)).map(({ epoch }) => epoch)).toEqual([5, 3]);
+    const [, second] = await repository().list(broker.id, null, 2);
+    expect((await repository().list(broker.id, second!.id, 9)).map(({ epoch }) => epoch)).toEqual([2, 1]);
+  });
+
+  it('that nobody has ended is ended where the broker has moved or was let go of, and nowhere else', async () => {
+    const [moved, released, held] = [await rows.broker(), await rows.broker(), await rows.broker()];
+    await rows.stay({ ...held, epoch: 4 }, { ended_at: new Date(), end_reason: 'over' });
+    const change = (columns: string, id: string) =>
+      rows.sql.query(`update broker_connection set ${columns} where broker_id = $1`, [id]);
+    await change(`epoch = 6, since = '2026-01-02T00:00:00Z'`, moved.id);
+    await change(`replica_id = null, released_at = '2026-01-03T00:00:00Z'`, released.id);
+
+    expect(await repository().endLeft()).toBe(2);
+
+    const left = { end_reason: 'not_told' };
+    expect(await rows.stays(moved.id)).toMatchObject([
+      { ...left, ended_at: new Date('2026-01-02T00:00:00Z') },
+    ]);
+    expect(await rows.stays(released.id)).toMatchObject([
+      { ...left, ended_at: new Date('2026-01-03T00:00:00Z') },
+    ]);
+    expect(await rows.stays(held.id)).toMatchObject([{ end_reason: 'over' }, { ended_at: null }]);
+  });
+
+  it('is forgotten 30 days after it ended, a batch at a time, and not sooner', async () => {
+    const broker = await rows.broker();
+    const ago = (days: number) => new Date(Date.now() - days * 24 * HOUR_MS);
+    for (const [epoch, days] of [31, 32, 29].entries()) {
+      await rows.stay({ ...broker, epoch }, { began_at: ago(40), ended_at: ago(days) });
+    }
+
+    const counts = [await repository().forgetOld(1), await repository().forgetOld(9)];
+
+    expect(counts).toEqual([1, 1]);
+    expect((await rows.stays(broker.id)).map(({ epoch }) => epoch)).toEqual(['2', '5']);
+  });
+
+  it('that somebody is at is not waited for', async () => {
+    const broker = await rows.broker();
+    const long = new Date(Date.now() - 40 * 24 * HOUR_MS);
+    await rows.stay({ ...broker, epoch: 1 }, { began_at: long, ended_at: long });
+
+    const forgotten = await rows.besides(
+      'select from broker_stay where broker_id = $1 for update',
+      [broker.id],
+      () => repository().forgetOld(9),
+    );
+
+    expect(forgotten).toBe(0);
   });
 });
 
@@ -255,6 +491,7 @@ describe('a replica', () => {
         broker.id,
         owner,
       ]);
+      await rows.stay({ ...broker, epoch: 4 });
       brokers.push(broker);
     }
     const ids = brokers.map(({ id }) => id);
@@ -263,6 +500,11 @@ describe('a replica', () => {
     // What was let go of is not let go of again: the time of the first counts.
     expect(await repository().releaseOrphans()).toEqual([]);
     expect(await connection(ids[0]!)).toMatchObject({ replica_id: null, epoch: '5' });
+    expect(await rows.stays(ids[0]!)).toMatchObject([
+      { epoch: '4', end_reason: null },
+      { epoch: '5', end_reason: 'replica_gone' },
+    ]);
+    expect(await rows.stays(ids[2]!)).toMatchObject([{ end_reason: null }, { end_reason: null }]);
     expect(await connection(ids[2]!)).toMatchObject({ replica_id: owners[2] });
   });
 

@@ -78,10 +78,10 @@ export class ScriptedBroker {
     return body.access_token;
   }
 
-  /** Opens the channel without a word. */
-  async dial(url: string): Promise<ScriptedLink> {
+  /** Opens the channel without a word. @param token an access token; without it a new one is asked for */
+  async dial(url: string, token?: string): Promise<ScriptedLink> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', {
-      headers: { authorization: `Bearer ${await this.accessToken(url)}` },
+      headers: { authorization: `Bearer ${token ?? (await this.accessToken(url))}` },
     });
     const link = new ScriptedLink(socket);
     await once(socket, 'open');

@@ -6,6 +6,7 @@ import { CREDENTIAL } from './credential.js';
 import { ENDING } from './ending.js';
 import { INSERT } from './insert.js';
 import { INVENTORY } from './inventory.js';
+import { OPERATION } from './operation.js';
 import { OWNERSHIP } from './ownership.js';
 import { WORDS } from './words.js';
 
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...INVENTORY,
   ...ENDING,
   ...OWNERSHIP,
+  ...OPERATION,
   ...AGENT,
   ...ATTACHMENT,
   ...CREDENTIAL,

@@ -11,7 +11,8 @@ import { BRIEF, mayRepeat, PATIENT, pauseMs, type Patience, type Repeat } from '
 export type Ask = {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
-  query?: Record<string, string | number | undefined>;
+  /** What is undefined is left out; of a list each is given. */
+  query?: Record<string, string | number | readonly string[] | undefined>;
   body?: unknown;
   /** Seconds that the hub may hold its answer. */
   waitS?: number;
@@ -127,7 +128,10 @@ export class Client {
 
 function queryOf(query: Ask['query'] = {}): string {
   const given = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)] as [string, string]],
+    (typeof value === 'object' ? value : value === undefined ? [] : [value]).map((each): [string, string] => [
+      name,
+      String(each),
+    ]),
   );
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }

@@ -9,6 +9,9 @@ import { age } from '../output/age.js';
 import { showOutcome } from '../output/dispatch.js';
 import type { Printer } from '../output/printer.js';
 import { facts, pairs } from '../output/table.js';
+import { filterQuery, filtersBrokers, type BrokerFilterOptions } from './broker-filters.js';
+import { addBrokerHistory } from './broker-history.js';
+import { addBrokerOperations } from './broker-operations.js';
 import { printList } from './list.js';
 
 /** A ping that nobody waits for any more is let go of soon after. */
@@ -18,18 +21,34 @@ export function addBrokers(program: Command, cli: Cli): void {
   const group = program
     .command('brokers')
     .description('the brokers that the hub knows')
-    .addHelpText('after', examples('brokers list', 'brokers ping build-1'));
+    .addHelpText(
+      'after',
+      examples(
+        'brokers list',
+        'brokers ping build-1',
+        'brokers drain build-1',
+        'brokers history build-1 --at 2h',
+      ),
+    );
 
-  lists(group.command('list'))
-    .description('list brokers, newest first')
-    .addHelpText('after', examples('brokers list --json', 'brokers list --watch'))
+  filtersBrokers(lists(group.command('list')))
+    .description('list brokers, newest first; those that are away stay listed')
+    .addHelpText(
+      'after',
+      examples(
+        'brokers list --watch',
+        'brokers list --label zone=eu --presence offline',
+        'brokers list --owner hub-2',
+      ),
+    )
     .action(
-      cli.action<PageOptions>((run) =>
-        printList<BrokerDto>(run, '/brokers', {}, (nowMs) => [
+      cli.action<PageOptions & BrokerFilterOptions>((run) =>
+        printList<BrokerDto>(run, '/brokers', filterQuery(run.options), (nowMs) => [
           { title: 'ID', of: ({ id }) => id },
           { title: 'NAME', of: ({ name }) => name },
           { title: 'PRESENCE', of: ({ presence }) => presence?.state ?? 'never seen', isState: true },
           { title: 'SEEN', of: ({ presence }) => age(presence?.lastSeenAt ?? null, nowMs) },
+          { title: 'SERVICE', of: serviceText, isState: true },
           { title: 'AGENTS', of: ({ presence }) => presence?.running },
           { title: 'REPLICA', of: ({ ownership }) => ownership?.replica },
           { title: 'SOFTWARE', of: ({ software }) => software },
@@ -50,6 +69,9 @@ export function addBrokers(program: Command, cli: Cli): void {
         run.printer.data(broker, () => brokerFacts(run.printer, broker, hub.hubNowMs));
       }),
     );
+
+  addBrokerHistory(group, cli);
+  addBrokerOperations(group, cli);
 
   waits(group.command('ping'))
     .description('send a command to a broker that does nothing but come back')
@@ -77,13 +99,21 @@ export function addBrokers(program: Command, cli: Cli): void {
 }
 
 function brokerFacts({ paint }: Printer, broker: BrokerDto, nowMs: number): string[] {
-  const { ownership, presence } = broker;
+  const { ownership, presence, service } = broker;
   return facts(
     [
       ['id', broker.id],
       ['name', broker.name],
       ['presence', presence?.state ?? 'never seen'],
       ['seen', presence === null ? undefined : `${age(presence.lastSeenAt, nowMs)} ago`],
+      [
+        'service',
+        service.since === null
+          ? serviceText(broker)
+          : `${serviceText(broker)}, since ${age(service.since, nowMs)}`,
+      ],
+      ['revoked', broker.revokedAt === null ? undefined : `${age(broker.revokedAt, nowMs)} ago`],
+      ['displaced by a copy', copiesOf(broker, nowMs)],
       ['agents', presence?.running],
       ['load', presence?.load ?? undefined],
       ['replica', ownership?.replica ?? undefined],
@@ -93,10 +123,22 @@ function brokerFacts({ paint }: Printer, broker: BrokerDto, nowMs: number): stri
       ['software', broker.software],
       ['capabilities', broker.capabilities?.join(' ')],
       ['labels', pairs(broker.labels)],
+      ['revision', broker.revision],
       ['joined', `${age(broker.createdAt, nowMs)} ago`],
     ],
     paint,
   );
+}
+
+/** What is out of the hub for ever is in no service, whatever it was before. */
+export function serviceText({ service, revokedAt }: Pick<BrokerDto, 'service' | 'revokedAt'>): string {
+  return revokedAt === null ? service.state : 'revoked';
+}
+
+function copiesOf({ displacedAt, keyFlaggedAt }: BrokerDto, nowMs: number): string | undefined {
+  if (displacedAt === null) return undefined;
+  const flagged = keyFlaggedAt === null ? '' : `; its key is flagged since ${age(keyFlaggedAt, nowMs)}`;
+  return `${age(displacedAt, nowMs)} ago${flagged}`;
 }
 
 function releaseOf(ownership: BrokerDto['ownership'], nowMs: number): string | undefined {

@@ -8,6 +8,8 @@ import { asksHub, examples, lists, type PageOptions } from '../options.js';
 import { age } from '../output/age.js';
 import { projectWhyLines } from '../output/dispatch.js';
 import { pairs } from '../output/table.js';
+import { filterQuery, filtersBrokers, type BrokerFilterOptions } from './broker-filters.js';
+import { serviceText } from './brokers.js';
 import { printList } from './list.js';
 import { projectPath } from './project-path.js';
 
@@ -19,7 +21,7 @@ const STATES = [
   'revoked',
 ] as const satisfies AttachmentDto['state'][];
 
-type RosterOptions = PageOptions & { state?: (typeof STATES)[number]; label?: string };
+type RosterOptions = PageOptions & BrokerFilterOptions & { state?: (typeof STATES)[number] };
 
 export function addProjectBrokers(group: Command, cli: Cli): void {
   addProjectWhy(group, cli);
@@ -74,25 +76,25 @@ export function addProjectBrokers(group: Command, cli: Cli): void {
       }),
     );
 
-  lists(group.command('brokers'))
+  filtersBrokers(lists(group.command('brokers')))
     .description('list the brokers of a project, those that joined the hub last first')
     .argument('<project>', 'id or name')
     .addOption(new Option('--state <state>', 'only those whose attachment is').choices(STATES))
-    .option('--label <name=value>', 'only those with this label')
     .addHelpText('after', examples('projects brokers web', 'projects brokers web --state online --watch'))
     .action(
       cli.action<RosterOptions, [string]>((run, project) => {
-        const { state, label } = run.options;
+        const { state } = run.options;
         return printList<RosterBrokerDto>(
           run,
           `${projectPath(project)}/brokers`,
-          { state, label },
+          { ...filterQuery(run.options), state },
           (nowMs) => [
             { title: 'ID', of: ({ id }) => id },
             { title: 'NAME', of: ({ name }) => name },
             { title: 'ATTACHED', of: ({ attachment }) => stateOf(attachment), isState: true },
             { title: 'PRESENCE', of: ({ presence }) => presence?.state ?? 'never seen', isState: true },
             { title: 'SEEN', of: ({ presence }) => age(presence?.lastSeenAt ?? null, nowMs) },
+            { title: 'SERVICE', of: serviceText, isState: true },
             { title: 'REPLICA', of: ({ ownership }) => ownership?.replica },
             { title: 'SOFTWARE', of: ({ software }) => software },
             { title: 'LABELS', of: ({ labels }) => pairs(labels) },

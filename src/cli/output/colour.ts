@@ -20,6 +20,7 @@ export function colourOf(state: string): Colour | undefined {
   switch (state) {
     case 'succeeded':
     case 'delivered':
+    case 'open':
     case 'running':
     case 'online':
     case 'active':
@@ -34,9 +35,11 @@ export function colourOf(state: string): Colour | undefined {
     case 'starting':
     case 'stopping':
     case 'deleting':
+    case 'cordoned':
     case 'degraded':
     case 'draining':
       return 'yellow';
+    case 'drained':
     case 'offline':
     case 'gone':
     case 'stopped':

@@ -143,6 +143,23 @@ const CATCH_UP = statement(
   `,
 );
 
+// An agent that was told to stop and could not is told again after a while.
+const ON_DRAINING = statement(
+  'find_agents_of_draining_brokers',
+  `
+  select broker.id as "brokerId", broker.revision, count(agent.id)::integer as live,
+         coalesce(array_agg(agent.id order by agent.id) filter (
+           where agent.phase in ('starting', 'running')
+             and (agent.wanted = 'running' or agent.updated_at < now() - interval '30 seconds')
+         ), '{}') as due
+  from broker
+  left join agent on agent.broker_id = broker.id
+    and agent.phase in ('starting', 'running', 'stopping', 'deleting')
+  where broker.draining_at is not null and broker.drained_at is null and broker.revoked_at is null
+  group by broker.id
+  `,
+);
+
 /** SQL of agents. */
 @Injectable()
 export class AgentRepository {
@@ -182,6 +199,11 @@ export class AgentRepository {
     limit: number,
   ): Promise<AgentRow[]> {
     return this.database.runPlanned(LIST, [before, brokerId, limit, projectId]);
+  }
+
+  /** Of each broker that drains: how many agents live there, and which of them are to be told to stop now. */
+  async onDraining(): Promise<{ brokerId: string; revision: number; live: number; due: string[] }[]> {
+    return this.database.run(ON_DRAINING);
   }
 
   /** Notes the command that was given for an agent, and what it is on its way to. */

@@ -5,6 +5,7 @@ import { AgentController } from './agent.controller.js';
 import { AgentRepository } from './agent.repository.js';
 import { Agents } from './agents.js';
 import { AgentsGateway } from './agents.gateway.js';
+import { Evacuation } from './evacuation.js';
 import { Messages } from './messages.js';
 import { MessagesController } from './messages.controller.js';
 import { Reports } from './reports.js';
@@ -19,13 +20,14 @@ import { Reports } from './reports.js';
  * Guarantees: each verb is one dispatch, stored in the same transaction as the phase it leads to. Each launch has a
  * run id; a report of another run, or one that would move the phase backwards, changes nothing. An agent whose
  * command ended without its broker's report follows the ending that is on record. A message is one dispatch as well, under its agent's
- * key: it is written to the agent's standard input once, in order, or is told to have failed. It may lose reports: the
- * broker tells the state of all its agents on its next link.
+ * key: it is written to the agent's standard input once, in order, or is told to have failed. While a broker drains
+ * nothing is started there, and each agent that runs there is told to stop until it has; then the broker is drained. It
+ * may lose reports: the broker tells the state of all its agents on its next link.
  */
 @Module({
   imports: [DispatchModule, RegistryModule],
   controllers: [AgentController, MessagesController],
-  providers: [AgentRepository, Agents, AgentsGateway, Messages, Reports],
-  exports: [Reports],
+  providers: [AgentRepository, Agents, AgentsGateway, Evacuation, Messages, Reports],
+  exports: [Evacuation, Reports],
 })
 export class AgentsModule {}

@@ -3,15 +3,17 @@ import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
 import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import type { Asking } from '../dispatch/caller.js';
-import { Dispatches } from '../dispatch/dispatches.js';
+import { Dispatches, type Order } from '../dispatch/dispatches.js';
+import type { Initiator } from '../dispatch/draft.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import { hasEnded } from '../dispatch/state.js';
 import { Submission } from '../dispatch/submission.js';
 import { NAME } from '../http/name.js';
 import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
+import { Operations } from '../registry/operations.js';
 import { Projects } from '../registry/projects.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
 import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
@@ -33,13 +35,14 @@ export class Agents {
     private readonly submission: Submission,
     private readonly brokers: Brokers,
     private readonly projects: Projects,
+    private readonly operations: Operations,
   ) {}
 
   /**
    * Puts a new agent on record; nothing is started. A repeat of the request gives the agent of the first.
    *
-   * @throws NotFound for the broker or the project, ProjectArchived, BrokerNotAttached, AttachmentRevoked,
-   *   AgentNameTaken, IdempotencyKeyReused
+   * @throws NotFound for the broker or the project, BrokerCordoned, BrokerDraining, ProjectArchived, BrokerNotAttached,
+   *   AttachmentRevoked, AgentNameTaken, IdempotencyKeyReused
    */
   async create(
     agent: { name: string; project?: string | undefined; broker: string; spec: ProcessSpec },
@@ -50,6 +53,7 @@ export class Agents {
     const known = await this.database.transaction(async (run) => {
       const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
       if (earlier !== undefined) return earlier;
+      await this.operations.admit(run, brokerId, 'create');
       const projectId =
         agent.project === undefined ? null : await this.projects.admit(run, agent.project, brokerId);
       await this.repository.create(run, { ...agent, id, projectId, brokerId });
@@ -62,7 +66,7 @@ export class Agents {
    * Starts, stops, restarts or deletes: stores the command and the agent's new phase together, then waits for the
    * end of the command, at most for as long as `wait` says.
    *
-   * @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit
+   * @throws AgentNotFound, VerbRefused, BrokerDraining, IdempotencyKeyReused, and as Submission.submit
    */
   async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait): Promise<DispatchRecord> {
     const agentId = await this.idOf(idOrName);
@@ -70,26 +74,28 @@ export class Agents {
     const dispatchId = await this.database.transaction(async (run) => {
       const agent = await this.repository.lock(run, agentId);
       if (agent === undefined) throw new AgentNotFound();
-      const runId = uuidv7();
       const { id, earlier } = await this.reserve(run, asking);
       if (earlier !== undefined) return earlier;
-      const step = stepOf(verb, agent.phase, agent.runId !== null);
-      if (typeof step === 'string') throw new VerbRefused(step, agent);
-      const { op, args } = commandOf(verb, agent, runId);
-      const { initiator } = asking;
-      const order = { ...placeOf(agent), id, op, args: args as JsonObject, initiator };
-      committed = await this.dispatches.submitWithin(run, order);
-      const next = step.newRun ? runId : agent.runId;
-      await this.repository.step(run, agentId, {
-        phase: step.phase,
-        wanted: step.wanted,
-        runId: next,
-        dispatchId: id,
-      });
+      committed = await this.take(run, verb, agent, { ...placeOf(agent), id, initiator: asking.initiator });
       return id;
     });
     committed?.();
     return this.dispatches.waitForAccepted(dispatchId, wait);
+  }
+
+  /**
+   * Tells an agent to stop because its broker is drained, unless it is told so already, or does not run any more. The
+   * command is of no project, whose rules might refuse it.
+   */
+  async evacuate(agentId: string, initiator: Initiator): Promise<void> {
+    let committed: (() => void) | undefined;
+    await this.database.transaction(async (run) => {
+      const agent = await this.repository.lock(run, agentId);
+      if (agent === undefined || (agent.phase !== 'starting' && agent.phase !== 'running')) return;
+      const { brokerId } = agent;
+      committed = await this.take(run, 'stop', agent, { agentId, brokerId, id: uuidv7(), initiator });
+    });
+    committed?.();
   }
 
   /**
@@ -126,6 +132,25 @@ export class Agents {
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
     const projectId = project === undefined ? null : await this.projects.idOf(project);
     return this.repository.list(before, { brokerId, projectId }, limit);
+  }
+
+  /** Stores the command for a verb and what it makes of the agent. @returns what to call after the commit */
+  private async take(
+    run: Run,
+    verb: Verb,
+    agent: AgentRow,
+    command: Pick<Order, 'projectId' | 'brokerId' | 'initiator'> & { agentId: string; id: string },
+  ): Promise<() => void> {
+    const step = stepOf(verb, agent.phase, agent.runId !== null);
+    if (typeof step === 'string') throw new VerbRefused(step, agent);
+    if (step.newRun) await this.operations.admit(run, agent.brokerId, 'start');
+    const newRunId = uuidv7();
+    const { op, args } = commandOf(verb, agent, newRunId);
+    const committed = await this.dispatches.submitWithin(run, { ...command, op, args: args as JsonObject });
+    const { phase, wanted, newRun } = step;
+    const runId = newRun ? newRunId : agent.runId;
+    await this.repository.step(run, agent.id, { phase, wanted, runId, dispatchId: command.id });
+    return committed;
   }
 
   /** Asks for data, which waits for no other command of the agent, and is of use only now. */

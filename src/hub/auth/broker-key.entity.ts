@@ -18,4 +18,8 @@ export class BrokerKeyEntity {
 
   @Column('timestamptz', { name: 'retired_at', nullable: true })
   retiredAt: Date | null;
+
+  /** When more than one instance was seen to use it last. */
+  @Column('timestamptz', { name: 'flagged_at', nullable: true })
+  flaggedAt: Date | null;
 }

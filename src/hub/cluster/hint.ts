@@ -12,7 +12,7 @@ export type Hint = {
   cancelled: Set<string>;
   /** Dispatches that have come on, or whose agents have: those who wait for them wait anew. */
   progressed: Set<string>;
-  /** Brokers whose connection moved to another replica, each with its new epoch. */
+  /** Brokers whose connection was taken, by another replica or by an operator, each with its newest epoch. */
   moved: Map<string, number>;
   /** Brokers whose attachments to projects have changed, and who are to be told. */
   attached: Set<string>;

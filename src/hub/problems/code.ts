@@ -50,8 +50,18 @@ export const PROBLEMS = {
   },
   broker_name_taken: {
     status: 409,
-    title: 'This broker cannot join',
-    remedy: 'Choose another name with `--name`.',
+    title: 'The broker cannot have this name',
+    remedy: 'Choose another name; a broker that joins is given it with `--name`.',
+  },
+  broker_cordoned: {
+    status: 409,
+    title: 'The broker is given no new agents',
+    remedy: 'Use another broker, or put this one back into service: `fairlead brokers uncordon`.',
+  },
+  broker_draining: {
+    status: 409,
+    title: 'The broker is being drained, and starts nothing',
+    remedy: 'Use another broker, or put this one back into service: `fairlead brokers uncordon`.',
   },
   project_name_taken: {
     status: 409,

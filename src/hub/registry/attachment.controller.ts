@@ -6,6 +6,7 @@ import { readPage } from '../http/page.js';
 import { Attachments } from './attachments.js';
 import { Brokers } from './brokers.js';
 import { AttachDto, AttachmentDto, AttachmentPageDto, ListAttachmentsQuery } from './dto/attachment.dto.js';
+import { filterOf, listNameOf } from './dto/broker-filter.js';
 import { RosterBrokerDto, RosterPageDto, RosterQuery } from './dto/roster.dto.js';
 import { Projects } from './projects.js';
 
@@ -57,11 +58,9 @@ export class AttachmentController {
   @ApiOkResponse({ type: RosterPageDto, description: 'Brokers that are attached, or were, newest first.' })
   async roster(@Param('project') project: string, @Query() query: RosterQuery): Promise<RosterPageDto> {
     const { id } = await this.projects.get(project);
-    const { state = null, presence = null } = query;
-    const filter = { state, presence, labels: RosterQuery.labelsOf(query) };
-    const listName = `roster ${id} ${JSON.stringify(filter)}`;
-    const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
-      this.attachments.roster(id, { ...filter, before, limit }),
+    const filter = { ...filterOf(query), state: query.state ?? null };
+    const { rows, nextCursor } = await readPage(listNameOf(`roster ${id}`, filter), query, (before, limit) =>
+      this.attachments.roster(id, before, filter, limit),
     );
     return { items: rows.map((row) => RosterBrokerDto.ofRoster(row)), nextCursor };
   }

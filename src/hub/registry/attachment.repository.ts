@@ -2,10 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
-import { BROKER_COLUMNS, type BrokerRow } from './broker.repository.js';
+import {
+  BROKER_COLUMNS,
+  BROKER_FILTER,
+  brokerValues,
+  type BrokerFilter,
+  type BrokerRow,
+} from './broker.repository.js';
 import { AttachmentConflict } from './attachment.errors.js';
 import type { AttachmentState } from './attachment-state.js';
-import type { PresenceState } from './presence-state.js';
 import type { Version } from './version-floor.js';
 
 /** An attachment with what decides whether it is read-only. */
@@ -28,14 +33,7 @@ export type AttachmentRow = {
 /** A broker of a project: its ownership, its presence and its admission, each as its own writer left it. */
 export type RosterRow = BrokerRow & Pick<AttachmentRow, 'floor' | 'state' | 'changedAt' | 'detachedAt'>;
 
-export type RosterFilter = {
-  before: string | null;
-  state: AttachmentState | null;
-  /** Labels that the broker must have. */
-  labels: Record<string, string> | null;
-  presence: PresenceState | null;
-  limit: number;
-};
+export type RosterFilter = BrokerFilter & { state: AttachmentState | null };
 
 type Held = Pick<AttachmentRow, 'state' | 'detachedAt'>;
 
@@ -178,13 +176,11 @@ const ROSTER = statement(
   join broker on broker.id = attachment.broker_id
   left join broker_connection connection on connection.broker_id = broker.id
   left join broker_presence presence on presence.broker_id = broker.id
-  where attachment.project_id = $1
-    and ($2::uuid is null or broker.id < $2)
-    and ($3::text is null or attachment.state = $3)
-    and ($4::jsonb is null or broker.labels @> $4::jsonb)
-    and ($5::text is null or presence.state = $5)
+  where attachment.project_id = $9
+    and ($10::text is null or attachment.state = $10)
+    and ${BROKER_FILTER}
   order by broker.id desc
-  limit $6
+  limit $2
   `,
 );
 
@@ -295,10 +291,14 @@ export class AttachmentRepository {
   }
 
   /** Brokers that joined before the given one, newest first. */
-  async roster(projectId: string, filter: RosterFilter): Promise<RosterRow[]> {
-    const { before, state, labels, presence, limit } = filter;
-    const wanted = labels === null ? null : JSON.stringify(labels);
-    return this.database.runPlanned(ROSTER, [projectId, before, state, wanted, presence, limit]);
+  async roster(
+    projectId: string,
+    before: string | null,
+    filter: RosterFilter,
+    limit: number,
+  ): Promise<RosterRow[]> {
+    const values = [...brokerValues(before, filter, limit), projectId, filter.state];
+    return this.database.runPlanned(ROSTER, values);
   }
 
   async ofBrokers(brokerIds: readonly string[]): Promise<AttachmentRow[]> {

@@ -79,8 +79,13 @@ export class Attachments {
   }
 
   /** The brokers of a project that are attached to it, or were. */
-  async roster(projectId: string, filter: RosterFilter): Promise<RosterRow[]> {
-    return this.repository.roster(projectId, filter);
+  async roster(
+    projectId: string,
+    before: string | null,
+    filter: RosterFilter,
+    limit: number,
+  ): Promise<RosterRow[]> {
+    return this.repository.roster(projectId, before, filter, limit);
   }
 
   private async row(projectId: string, brokerId: string): Promise<AttachmentRow> {

@@ -1,14 +1,22 @@
-import { Body, Controller, Get, Header, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Header, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { Person, Public } from '../auth/access.js';
-import { PageQuery, readPage } from '../http/page.js';
+import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
+import { filterOf, ListBrokersQuery, listNameOf } from './dto/broker-filter.js';
 import { BrokerDto, BrokerPageDto, JoinBrokerDto, JoinedBrokerDto } from './dto/broker.dto.js';
+import { HistoryQuery, StayDto, StayPageDto } from './dto/stay.dto.js';
+import { Stays } from './stays.js';
+import { tagged } from './tagged.js';
 
 @ApiTags('brokers')
 @Controller('api/v1/brokers')
 export class BrokerController {
-  constructor(private readonly brokers: Brokers) {}
+  constructor(
+    private readonly brokers: Brokers,
+    private readonly stays: Stays,
+  ) {}
 
   /** Public as a route: the join token in the body is the credential. */
   @Post('join')
@@ -21,10 +29,11 @@ export class BrokerController {
 
   @Get()
   @Person()
-  @ApiOkResponse({ type: BrokerPageDto })
-  async list(@Query() query: PageQuery): Promise<BrokerPageDto> {
-    const { rows, nextCursor } = await readPage('brokers', query, (before, limit) =>
-      this.brokers.list(before, limit),
+  @ApiOkResponse({ type: BrokerPageDto, description: 'Newest first; those that are away stay listed.' })
+  async list(@Query() query: ListBrokersQuery): Promise<BrokerPageDto> {
+    const filter = filterOf(query);
+    const { rows, nextCursor } = await readPage(listNameOf('brokers', filter), query, (before, limit) =>
+      this.brokers.list(before, filter, limit),
     );
     return { items: rows.map((row) => BrokerDto.of(row)), nextCursor };
   }
@@ -32,7 +41,23 @@ export class BrokerController {
   @Get(':broker')
   @Person()
   @ApiOkResponse({ type: BrokerDto })
-  async get(@Param('broker') broker: string): Promise<BrokerDto> {
-    return BrokerDto.of(await this.brokers.get(broker));
+  async get(
+    @Param('broker') broker: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.brokers.get(broker));
+  }
+
+  @Get(':broker/history')
+  @Person()
+  @ApiOkResponse({ type: StayPageDto, description: 'Who owned it, of the last 30 days, newest first.' })
+  async history(@Param('broker') broker: string, @Query() query: HistoryQuery): Promise<StayPageDto> {
+    const { id } = await this.brokers.get(broker);
+    const at = query.at === undefined ? null : new Date(query.at);
+    const listName = `stays ${id} ${at?.getTime() ?? ''}`;
+    const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
+      this.stays.list(id, before, at, limit),
+    );
+    return { items: rows.map((row) => StayDto.of(row)), nextCursor };
   }
 }

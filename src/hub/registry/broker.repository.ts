@@ -4,6 +4,7 @@ import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import type { PresenceState } from './presence-state.js';
 import { BrokerNameTaken } from './registry.errors.js';
+import type { ServiceState } from './service-state.js';
 import type { Version } from './version-floor.js';
 
 /** A broker with its ownership and its presence, each as its own writer left it. */
@@ -16,6 +17,13 @@ export type BrokerRow = {
   isShared: boolean;
   createdAt: Date;
   revokedAt: Date | null;
+  revision: number;
+  service: ServiceState;
+  /** Since when it is so; null for one that is in service. */
+  serviceSince: Date | null;
+  displacedAt: Date | null;
+  /** When the key that it has now was flagged, since more than one instance uses it. */
+  keyFlaggedAt: Date | null;
   replicaId: string | null;
   epoch: number | null;
   transport: string | null;
@@ -27,6 +35,27 @@ export type BrokerRow = {
   running: number | null;
   lastSeenAt: Date | null;
   presenceChangedAt: Date | null;
+  /** The database's time, for the ages of all that. */
+  now: Date;
+};
+
+/** Which brokers are wanted; null for any. */
+export type BrokerFilter = {
+  /** Labels that the broker must have. */
+  labels: Record<string, string> | null;
+  presence: PresenceState | null;
+  version: Version | null;
+  /** A replica by id or name, or `none`. */
+  owner: string | null;
+  service: ServiceState | null;
+};
+
+export const ANY_BROKER: BrokerFilter = {
+  labels: null,
+  presence: null,
+  version: null,
+  owner: null,
+  service: null,
 };
 
 const CREATE = statement(
@@ -37,15 +66,52 @@ const CREATE = statement(
   `,
 );
 
+const SERVICE = `case
+           when broker.drained_at is not null then 'drained'
+           when broker.draining_at is not null then 'draining'
+           when broker.cordoned_at is not null then 'cordoned'
+           else 'open'
+         end`;
+
 /** All three axes of a broker, of the tables `broker`, `connection` and `presence`. */
 export const BROKER_COLUMNS = `
          broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
          broker.is_shared as "isShared",
-         broker.created_at as "createdAt", broker.revoked_at as "revokedAt",
+         broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
+         ${SERVICE} as service,
+         coalesce(broker.drained_at, broker.draining_at, broker.cordoned_at) as "serviceSince",
+         broker.displaced_at as "displacedAt",
+         (select max(used.flagged_at) from broker_key used
+          where used.broker_id = broker.id and used.retired_at is null) as "keyFlaggedAt",
          connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
          connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
          presence.state as presence, presence.load, presence.running,
-         presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt"`;
+         presence.last_seen_at as "lastSeenAt", presence.changed_at as "presenceChangedAt", now() as now`;
+
+/** Of the same tables: a part of brokers that joined before $1, as `brokerValues` gives the values. */
+export const BROKER_FILTER = `
+    ($1::uuid is null or broker.id < $1)
+    and ($3::jsonb is null or broker.labels @> $3)
+    and ($4::text is null or presence.state = $4)
+    and ($5::integer is null or (broker.version_major, broker.version_minor) = ($5, $6::integer))
+    and case
+      when $7::text is null then true
+      when $7 = 'none' then connection.replica_id is null
+      else exists (
+        select from hub_replica replica
+        where replica.id = connection.replica_id and (replica.id::text = $7 or replica.name = $7)
+      )
+    end
+    and ($8::text is null or $8 = ${SERVICE})`;
+
+export function brokerValues(
+  before: string | null,
+  { labels, presence, version, owner, service }: BrokerFilter,
+  limit: number,
+): unknown[] {
+  const wanted = labels === null ? null : JSON.stringify(labels);
+  return [before, limit, wanted, presence, version?.major ?? null, version?.minor ?? null, owner, service];
+}
 
 const SELECT = `
   select ${BROKER_COLUMNS}
@@ -56,7 +122,9 @@ const SELECT = `
 
 const LIST = statement(
   'list_brokers',
-  `${SELECT}  where $1::uuid is null or broker.id < $1 order by broker.id desc limit $2`,
+  `${SELECT}  where ${BROKER_FILTER}
+  order by broker.id desc
+  limit $2`,
 );
 
 const GET = statement('get_broker', `${SELECT}  where broker.id = $1`);
@@ -102,8 +170,8 @@ export class BrokerRepository {
   }
 
   /** Newest first, those that joined before the given one. */
-  async list(before: string | null, limit: number): Promise<BrokerRow[]> {
-    return this.database.runPlanned(LIST, [before, limit]);
+  async list(before: string | null, filter: BrokerFilter, limit: number): Promise<BrokerRow[]> {
+    return this.database.runPlanned(LIST, brokerValues(before, filter, limit));
   }
 
   async get(id: string): Promise<BrokerRow | undefined> {

@@ -9,7 +9,7 @@ import { Hub } from '../cluster/hub.js';
 import { Database } from '../database/database.js';
 import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
-import { BrokerRepository, type BrokerRow } from './broker.repository.js';
+import { BrokerRepository, type BrokerFilter, type BrokerRow } from './broker.repository.js';
 import { versionOfSoftware } from './version-floor.js';
 
 export type Joining = {
@@ -72,8 +72,8 @@ export class Brokers {
   }
 
   /** Newest first, those that joined before the given one. */
-  async list(before: string | null, limit: number): Promise<BrokerRow[]> {
-    return this.repository.list(before, limit);
+  async list(before: string | null, filter: BrokerFilter, limit: number): Promise<BrokerRow[]> {
+    return this.repository.list(before, filter, limit);
   }
 
   /** @throws NotFound */

@@ -1,23 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import type { AttachmentNotice, Hello } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { storable } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from './below-floor.columns.js';
 import { versionOfSoftware } from './version-floor.js';
 
-export type Ownership = {
-  brokerId: string;
-  replicaId: string | null;
-  epoch: number;
-  bootId: string;
+export type Ownership = { brokerId: string; replicaId: string | null };
+
+/** The row of a broker whose link is not what the row says; without an epoch there is no row. */
+export type Stranger = Ownership & {
+  epoch: number | null;
+  bootId: string | null;
+  releaseReason: string | null;
+  isRevoked: boolean;
 };
 
 /** What a connect found and did; no epoch where the broker is revoked or the replica takes nobody. */
 export type Connected = {
   epoch: number | null;
   revoked: boolean;
+  /** Whether its key was flagged, since copies of the broker take its place again and again. */
+  flagged: boolean;
   former: { replicaId: string; bootId: string } | null;
   attachments: AttachmentNotice[];
 };
@@ -30,12 +35,14 @@ const TAKE_TURN = statement(
 );
 
 // What the broker can do is told in its hello, so its attachments are on from here: but for those that were detached,
-// and one whose slot was taken meanwhile.
+// and one whose slot was taken meanwhile. Of the stays the one that was open ends where the new one begins. The third
+// within a minute that another instance puts an end to, this one among them, flags the key. Times are those of the
+// statement: the transaction may have waited long for its turn.
 const CONNECT = statement(
   'connect_broker',
   `
   with former as (
-    select replica_id, boot_id from broker_connection where broker_id = $1
+    select replica_id, epoch, boot_id from broker_connection where broker_id = $1
   ),
   admitting as (
     select id from hub_replica where id = $2 and state in ('starting', 'active')
@@ -43,7 +50,11 @@ const CONNECT = statement(
   described as (
     update broker
     set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
-        version_major = $11::integer, version_minor = $12::integer
+        version_major = $11::integer, version_minor = $12::integer,
+        displaced_at = case
+          when exists (select from former where replica_id is not null and boot_id <> $5) then statement_timestamp()
+          else displaced_at
+        end
     where id = $1 and revoked_at is null and exists (select from admitting)
     returning id, version_major, version_minor
   ),
@@ -64,6 +75,32 @@ const CONNECT = statement(
         released_at = null,
         release_reason = null
     returning epoch
+  ),
+  stayed as (
+    insert into broker_stay (broker_id, epoch, id, replica_id, began_at)
+    select $1, connected.epoch, $4, $2, statement_timestamp()
+    from connected
+  ),
+  displaced as (
+    update broker_stay stay
+    set ended_at = statement_timestamp(),
+        end_reason = case when former.boot_id = $5 then 'newer_connection' else 'another_instance' end
+    from connected
+    cross join former
+    where stay.broker_id = $1 and stay.epoch = former.epoch and stay.ended_at is null
+    returning stay.end_reason
+  ),
+  flagged as (
+    update broker_key
+    set flagged_at = statement_timestamp()
+    where broker_id = $1 and retired_at is null
+      and exists (select from displaced where end_reason = 'another_instance')
+      and (
+        select count(*) from broker_stay earlier
+        where earlier.broker_id = $1 and earlier.end_reason = 'another_instance'
+          and earlier.ended_at > statement_timestamp() - interval '1 minute'
+      ) >= 2
+    returning id
   ),
   attached as (
     update broker_attachment attachment
@@ -89,6 +126,7 @@ const CONNECT = statement(
   )
   select (select epoch from connected) as epoch,
          exists (select from broker where id = $1 and revoked_at is not null) as revoked,
+         exists (select from flagged) as flagged,
          (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
           from former where replica_id is not null) as former,
          (select coalesce(json_agg(told), '[]') from told) as attachments
@@ -99,24 +137,70 @@ const RELEASE = statement(
   'release_connections',
   `
   with locked as materialized (
-    select connection.broker_id, leaving.reason
+    select connection.broker_id, connection.epoch, leaving.reason
     from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
     join broker_connection connection on connection.broker_id = leaving.broker_id
     where connection.replica_id = $1 and connection.epoch = leaving.epoch
     order by connection.broker_id
     for update of connection
+  ),
+  released as (
+    update broker_connection connection
+    set replica_id = null, released_at = now(), release_reason = locked.reason
+    from locked
+    where connection.broker_id = locked.broker_id
   )
-  update broker_connection connection
-  set replica_id = null, released_at = now(), release_reason = locked.reason
+  update broker_stay stay
+  set ended_at = now(), end_reason = locked.reason
   from locked
-  where connection.broker_id = locked.broker_id
+  where stay.broker_id = locked.broker_id and stay.epoch = locked.epoch
+  `,
+);
+
+// Its holder's link is open still: what it knows is taken from it, and it learns of that by a hint.
+const TAKE_AWAY = statement(
+  'take_connection_away',
+  `
+  with locked as materialized (
+    select broker_id, replica_id, epoch
+    from broker_connection
+    where broker_id = $1 and replica_id is not null
+    for update
+  ),
+  released as (
+    update broker_connection connection
+    set replica_id = null, released_at = statement_timestamp(), release_reason = $2
+    from locked
+    where connection.broker_id = locked.broker_id
+  ),
+  ended as (
+    update broker_stay stay
+    set ended_at = statement_timestamp(), end_reason = $2
+    from locked
+    where stay.broker_id = locked.broker_id and stay.epoch = locked.epoch
+  )
+  select replica_id as "replicaId", epoch
+  from locked
+  `,
+);
+
+const STRANGERS = statement(
+  'find_links_not_as_their_rows',
+  `
+  select link.broker_id as "brokerId", connection.replica_id as "replicaId", connection.epoch,
+         connection.boot_id as "bootId", connection.release_reason as "releaseReason",
+         broker.revoked_at is not null as "isRevoked"
+  from unnest($2::uuid[], $3::bigint[]) as link (broker_id, epoch)
+  left join broker_connection connection on connection.broker_id = link.broker_id
+  left join broker on broker.id = link.broker_id
+  where connection.epoch is distinct from link.epoch or connection.replica_id is distinct from $1
   `,
 );
 
 const READ = statement(
   'read_ownership',
   `
-  select broker_id as "brokerId", replica_id as "replicaId", epoch, boot_id as "bootId"
+  select broker_id as "brokerId", replica_id as "replicaId"
   from broker_connection
   where broker_id = any ($1::uuid[])
   `,
@@ -153,7 +237,7 @@ export class ConnectionRepository {
         LIMITS.batch,
       ]);
     });
-    return rows[0] ?? { epoch: null, revoked: false, former: null, attachments: [] };
+    return rows[0] ?? { epoch: null, revoked: false, flagged: false, former: null, attachments: [] };
   }
 
   /** Lets go of connections that are still held by this replica under these epochs; all others stay as they are. */
@@ -166,6 +250,38 @@ export class ConnectionRepository {
       leaving.map(({ brokerId }) => brokerId),
       leaving.map(({ epoch }) => epoch),
       leaving.map(({ reason }) => storable(reason)),
+    ]);
+  }
+
+  /**
+   * Lets go of a broker's connection, whoever holds it, in turn with connects and claims.
+   *
+   * @param before done in the same transaction, before that
+   * @returns who held it, and what `before` gave
+   */
+  async takeAway<T>(
+    brokerId: string,
+    reason: string,
+    before: (run: Run) => Promise<T>,
+  ): Promise<{ former: { replicaId: string; epoch: number } | undefined; done: T }> {
+    return this.database.transaction(async (run) => {
+      // A statement of its own: what was connected until then is seen by the next.
+      await run(TAKE_TURN, [brokerId]);
+      const done = await before(run);
+      const [former] = await run<{ replicaId: string; epoch: number }>(TAKE_AWAY, [brokerId, reason]);
+      return { former, done };
+    });
+  }
+
+  /** Of some links of this replica those that are not what their rows say. */
+  async strangers(
+    replicaId: string,
+    links: readonly { brokerId: string; epoch: number }[],
+  ): Promise<Stranger[]> {
+    return this.database.run(STRANGERS, [
+      replicaId,
+      links.map(({ brokerId }) => brokerId),
+      links.map(({ epoch }) => epoch),
     ]);
   }
 

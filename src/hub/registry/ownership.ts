@@ -9,7 +9,8 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { Group } from '../lifecycle/group.js';
 import { SOFTWARE } from '../software.js';
-import { ConnectionRepository, type Ownership as OwnershipRow } from './connection.repository.js';
+import type { Run } from '../database/database.js';
+import { ConnectionRepository, type Stranger } from './connection.repository.js';
 import type { ControlSocket } from './control-socket.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
@@ -19,6 +20,8 @@ import { BrokerRevoked, ProtocolUnsupported, ReplicaDraining } from './registry.
 type Leaving = { brokerId: string; epoch: number; reason: string };
 
 const RELEASES_AT_ONCE = 1_000;
+/** The end of a stay that an operator wanted; the operator's words follow. */
+export const KICKED = 'kicked';
 
 /** Takes, loses and lets go of brokers' connections on behalf of this replica. */
 @Injectable()
@@ -28,6 +31,8 @@ export class Ownership {
     await this.repository.release(this.replica.id, leaving);
     return leaving.map(() => true as const);
   }, RELEASES_AT_ONCE);
+  /** Links that a newer one of the same broker instance has displaced, and that are read until they end. */
+  private readonly lingering = new Set<Link>();
 
   constructor(
     private readonly repository: ConnectionRepository,
@@ -43,7 +48,7 @@ export class Ownership {
       onHint: ({ moved }) => {
         if (moved.size > 0) void this.recheck([...moved.keys()]);
       },
-      onResumed: () => void this.recheck(this.links.all().map(({ brokerId }) => brokerId)),
+      onResumed: () => void this.recheckAll(),
     });
     this.replica.onLost(() => {
       for (const link of this.links.all()) {
@@ -66,7 +71,7 @@ export class Ownership {
     const connectionId = uuidv7();
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
-    const { epoch, revoked, former, attachments } = await this.repository.connect(
+    const { epoch, revoked, flagged, former, attachments } = await this.repository.connect(
       this.replica.id,
       brokerId,
       connectionId,
@@ -87,6 +92,11 @@ export class Ownership {
       attachments,
     };
     const link = new Link(socket, facts);
+    if (former !== null && former.bootId !== bootId) {
+      // The record of it until there is an audit: who took the place, who had it, and whether that goes on and on.
+      const about = { brokerId, epoch, bootId, connectionId, former, flagged };
+      this.log.warn(about, 'another instance connected with the credential of a broker');
+    }
     if (former !== null && former.replicaId !== this.replica.id) {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }
@@ -94,9 +104,11 @@ export class Ownership {
       await this.release({ brokerId, epoch, reason: 'closed before the welcome' });
       return;
     }
-    if ((this.links.get(brokerId)?.epoch ?? 0) > epoch) {
+    const newer = this.links.get(brokerId);
+    if (newer !== undefined && newer.epoch > epoch) {
       // Of two hellos at once the older may be answered last; its link must not take the newer one's place.
-      socket.close('displaced', DISPLACED_BY.itself);
+      const isItself = newer.facts.bootId === bootId;
+      socket.close('displaced', isItself ? DISPLACED_BY.itself : DISPLACED_BY.another);
       return;
     }
     this.displaceHere(brokerId, epoch, bootId);
@@ -131,22 +143,64 @@ export class Ownership {
 
   /**
    * Compares links with the rows: a link whose broker has a newer epoch is displaced, and one that its row does not
-   * know is closed. Called when a hint or a refused claim says so; where the rows cannot be read nothing is judged,
-   * and the next refused claim asks again.
+   * know is closed. Called when a hint or a refused claim says so, and by the clock for those that none speaks of;
+   * where the rows cannot be read nothing is judged, and the next turn of the clock asks again.
    */
-  async recheck(brokerIds: string[]): Promise<void> {
+  async recheck(brokerIds: readonly string[]): Promise<void> {
     // Links that open while the rows are read are newer than what is read, and not judged by it.
-    const held = brokerIds.flatMap((id) => this.links.get(id) ?? []);
+    const asked = new Set(brokerIds);
+    const held = [...asked].flatMap((id) => this.links.get(id) ?? []);
+    for (const link of this.lingering) if (asked.has(link.brokerId)) held.push(link);
     if (held.length === 0) return;
-    let rows: Map<string, OwnershipRow>;
+    let strangers: Map<string, Stranger>;
     try {
-      const read = await this.repository.read(held.map(({ brokerId }) => brokerId));
-      rows = new Map(read.map((row) => [row.brokerId, row]));
+      const found = await this.repository.strangers(this.replica.id, held);
+      strangers = new Map(found.map((row) => [row.brokerId, row]));
     } catch (error) {
       this.log.warn({ links: held.length, err: error }, 'links could not be compared with their rows');
       return;
     }
-    for (const link of held) this.judge(link, rows.get(link.brokerId));
+    for (const link of held) {
+      const row = strangers.get(link.brokerId);
+      if (row !== undefined) this.judge(link, row);
+    }
+  }
+
+  /** All links, and those that are only read still. */
+  async recheckAll(): Promise<void> {
+    const brokerIds = [...this.links.all(), ...this.lingering].map(({ brokerId }) => brokerId);
+    await this.recheck(brokerIds);
+  }
+
+  /**
+   * Ends a broker's connection, wherever it is: from the commit on nothing is claimed for it, and whoever holds the link
+   * is told to close it.
+   *
+   * @param why follows on `kicked` in the reason of the stay's end; the broker reads it as well
+   * @returns false where nobody held it
+   */
+  async kick(brokerId: string, why: string | undefined): Promise<boolean> {
+    const reason = why === undefined ? KICKED : `${KICKED}: ${why}`;
+    const { former } = await this.repository.takeAway(brokerId, reason, () => Promise.resolve());
+    if (former === undefined) return false;
+    this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, former.epoch]]) });
+    return true;
+  }
+
+  /**
+   * Ends a broker's connection for good, and tells every replica, since links of it may be read anywhere.
+   *
+   * @param revoke makes it unwelcome, in the same transaction
+   * @returns what `revoke` gave
+   */
+  async shutOut(brokerId: string, revoke: (run: Run) => Promise<boolean>): Promise<boolean> {
+    const { former, done } = await this.repository.takeAway(brokerId, 'revoked', revoke);
+    const moved = new Map([[brokerId, former?.epoch ?? 0]]);
+    if (former !== undefined) this.wakes.tell(former.replicaId, { moved });
+    for (const { id, state } of await this.replica.list()) {
+      if (state !== 'gone') this.wakes.tell(id, { moved });
+    }
+    return done;
   }
 
   /** The replicas that hold the connections of some brokers; those that nobody holds are left out. */
@@ -159,14 +213,28 @@ export class Ownership {
     );
   }
 
-  private judge(link: Link, row: OwnershipRow | undefined): void {
+  private judge(link: Link, row: Stranger): void {
     const { brokerId, epoch } = link;
-    if (row?.epoch === epoch && row.replicaId === this.replica.id) return;
-    if (row !== undefined && row.epoch > epoch) {
+    // Where the broker has two links here the row was found for the other.
+    if (row.epoch === epoch && row.replicaId === this.replica.id) return;
+    const { releaseReason } = row;
+    if (row.isRevoked) {
+      this.links.close(link, 'revoked');
+      this.log.log({ brokerId, epoch }, 'a link was cut: its broker is revoked');
+      link.close('revoked', 'this broker was revoked');
+    } else if (row.epoch !== null && row.bootId !== null && row.epoch > epoch) {
       this.displaceHere(brokerId, row.epoch, row.bootId);
     } else if (this.links.close(link, 'released')) {
-      // Released over our head, or the database was taken back to before this epoch: only a new one can carry work.
-      link.close('going_away', 'this connection was released; connect again');
+      this.log.log(
+        { brokerId, epoch, reason: releaseReason },
+        'a link was closed: its connection was released',
+      );
+      if (row.epoch === epoch && releaseReason?.startsWith(KICKED) === true) {
+        link.close('goodbye', releaseReason);
+      } else {
+        // Released over our head, or the database was taken back to before this epoch: only a new one can carry work.
+        link.close('going_away', 'this connection was released; connect again');
+      }
     }
   }
 
@@ -185,11 +253,14 @@ export class Ownership {
     former.displace(epoch);
     this.links.close(former, 'displaced');
     if (former.facts.bootId !== bootId) {
-      this.log.warn({ brokerId, epoch }, 'another instance connected with the credential of a broker');
       former.close('displaced', DISPLACED_BY.another);
       return;
     }
-    setTimeout(() => former.close('displaced', DISPLACED_BY.itself), TIMES.displacedLingerMs).unref();
+    this.lingering.add(former);
+    setTimeout(() => {
+      this.lingering.delete(former);
+      former.close('displaced', DISPLACED_BY.itself);
+    }, TIMES.displacedLingerMs).unref();
   }
 
   private ended(link: Link, reason: string): void {

@@ -12,11 +12,17 @@ import { BrokerRepository } from './broker.repository.js';
 import { Brokers } from './brokers.js';
 import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
+import { RegistryDuties } from './duties.js';
 import { Links } from './links.js';
+import { OperationController } from './operation.controller.js';
+import { OperationRepository } from './operation.repository.js';
+import { Operations } from './operations.js';
 import { Ownership } from './ownership.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { StayRepository } from './stay.repository.js';
+import { Stays } from './stays.js';
 
 /**
  * Which brokers exist, which replica owns each one's connection, and which projects admit them.
@@ -28,18 +34,23 @@ import { Projects } from './projects.js';
  *               \--attach, linked--^              \--detach--> offline, which only an attach ends
  *     any --revoke--> revoked, for ever
  *
+ *     open --cordon--> cordoned --drain--> draining --none of its agents runs--> drained
+ *       ^-----------------uncordon, from each of them----------------/
+ *
  * Guarantees: an epoch is taken in a committed row before the broker is welcomed, and only grows. The newest
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
  * A link that carries no work any more is closed with a reason. A broker that is not shared is attached to one project
  * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
- * Read-only is derived from version and floor whenever it is asked for, and a floor only rises.
+ * Read-only is derived from version and floor whenever it is asked for, and a floor only rises. Who owned a broker is
+ * kept for 30 days, by the very statements that change it. A broker that was kicked or revoked owns nothing from the
+ * commit on; its link is closed as soon as its replica hears of it, and within five seconds if the hint is lost.
  *
  * It may lose the moment at which a connection ended, where the replica died with it: then the release bears the time
  * at which that was noticed. It may lose the hint that an attachment has changed: the broker learns it with the next.
  */
 @Module({
   imports: [AuthModule, ClusterModule],
-  controllers: [AttachmentController, BrokerController, ProjectController],
+  controllers: [AttachmentController, BrokerController, OperationController, ProjectController],
   providers: [
     Admission,
     AttachmentLease,
@@ -51,10 +62,26 @@ import { Projects } from './projects.js';
     ConnectionRepository,
     ControlGateway,
     Links,
+    OperationRepository,
+    Operations,
     Ownership,
     ProjectRepository,
     Projects,
+    RegistryDuties,
+    StayRepository,
+    Stays,
   ],
-  exports: [Admission, AttachmentLease, AttachmentNews, Attachments, Brokers, Links, Ownership, Projects],
+  exports: [
+    Admission,
+    AttachmentLease,
+    AttachmentNews,
+    Attachments,
+    Brokers,
+    Links,
+    Operations,
+    Ownership,
+    Projects,
+    RegistryDuties,
+  ],
 })
 export class RegistryModule {}

@@ -40,7 +40,26 @@ export class Rows {
       boot_id: randomUUID(),
       transport: 'websocket',
     });
+    await this.stay(planted);
     return planted;
+  }
+
+  /** What its replica's ownership of a broker leaves behind: open, and begun an hour ago. */
+  async stay({ id, replicaId, epoch }: PlantedBroker, over: Columns = {}): Promise<void> {
+    await this.insert('broker_stay', {
+      id: randomUUID(),
+      broker_id: id,
+      replica_id: replicaId,
+      epoch,
+      began_at: new Date(Date.now() - 3_600_000),
+      ...over,
+    });
+  }
+
+  /** What is left of the replicas' ownership of a broker, oldest first. */
+  async stays(brokerId: string): Promise<any[]> {
+    return (await this.sql.query('select * from broker_stay where broker_id = $1 order by epoch', [brokerId]))
+      .rows;
   }
 
   /** A pending ping; one in another state was claimed by the broker's owner, once, for its journal. */

@@ -15,7 +15,7 @@ export function IsLabels(): PropertyDecorator {
   });
 }
 
-function isLabels(value: unknown): boolean {
+export function isLabels(value: unknown): boolean {
   try {
     labels(value, 'labels');
     return true;

@@ -4,7 +4,9 @@ import { IsLabels } from '../../auth/dto/labels.js';
 import { IsName } from '../../http/name.js';
 import type { BrokerRow } from '../broker.repository.js';
 import { PRESENCE_STATES } from '../presence-state.js';
+import { SERVICE_STATES, type ServiceState } from '../service-state.js';
 import { TRANSPORTS } from '../transport.js';
+import { ageS } from './age.js';
 
 export class JoinBrokerDto {
   @ApiProperty({ description: 'A join token.' })
@@ -75,6 +77,9 @@ export class OwnershipDto {
 
   @ApiProperty({ type: String, nullable: true })
   releaseReason: string | null;
+
+  @ApiProperty({ description: 'Seconds since it was let go of, or since it is held.' })
+  ageS: number;
 }
 
 export class PresenceDto {
@@ -92,6 +97,27 @@ export class PresenceDto {
 
   @ApiProperty({ format: 'date-time' })
   changedAt: string;
+
+  @ApiProperty({
+    description:
+      'Seconds since it was last seen. Of one that is quiet and well that is written once a minute at most.',
+  })
+  ageS: number;
+}
+
+export class ServiceDto {
+  @ApiProperty({
+    enum: SERVICE_STATES,
+    description:
+      '`cordoned`: no new agents. `draining`: no starts either, and its agents are being stopped. `drained`: none runs.',
+  })
+  state: ServiceState;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'null while it is `open`.' })
+  since: string | null;
+
+  @ApiProperty({ type: Number, nullable: true, description: 'Seconds since then.' })
+  ageS: number | null;
 }
 
 export class BrokerDto {
@@ -120,6 +146,33 @@ export class BrokerDto {
   @ApiProperty({ format: 'date-time' })
   createdAt: string;
 
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'For ever, if it is set.' })
+  revokedAt: string | null;
+
+  @ApiProperty({ type: 'integer', description: 'Grows with what an operator changes; the `ETag`.' })
+  revision: number;
+
+  @ApiProperty({ type: ServiceDto, description: 'Whether it is given new work, as an operator has it.' })
+  service: ServiceDto;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description:
+      'When another instance with its credential took its place last. That is a copy of its home, or itself started ' +
+      'anew before its old link was known to be over.',
+  })
+  displacedAt: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When instances with its key displaced each other for the third time in a minute.',
+  })
+  keyFlaggedAt: string | null;
+
   @ApiProperty({
     type: OwnershipDto,
     nullable: true,
@@ -144,6 +197,11 @@ export class BrokerDto {
       software,
       shared: row.isShared,
       createdAt: row.createdAt.toISOString(),
+      revokedAt: row.revokedAt?.toISOString() ?? null,
+      revision: row.revision,
+      service: serviceOf(row),
+      displacedAt: row.displacedAt?.toISOString() ?? null,
+      keyFlaggedAt: row.keyFlaggedAt?.toISOString() ?? null,
       ownership: ownershipOf(row),
       presence: presenceOf(row),
     };
@@ -165,6 +223,7 @@ function ownershipOf({
   since,
   releasedAt,
   releaseReason,
+  now,
 }: BrokerRow): OwnershipDto | null {
   if (epoch === null || transport === null || since === null) return null;
   return {
@@ -174,6 +233,15 @@ function ownershipOf({
     since: since.toISOString(),
     releasedAt: releasedAt?.toISOString() ?? null,
     releaseReason,
+    ageS: ageS(releasedAt ?? since, now),
+  };
+}
+
+function serviceOf({ service, serviceSince, now }: BrokerRow): ServiceDto {
+  return {
+    state: service,
+    since: serviceSince?.toISOString() ?? null,
+    ageS: serviceSince === null ? null : ageS(serviceSince, now),
   };
 }
 
@@ -183,6 +251,7 @@ function presenceOf({
   running,
   lastSeenAt,
   presenceChangedAt,
+  now,
 }: BrokerRow): PresenceDto | null {
   if (presence === null || lastSeenAt === null || presenceChangedAt === null) return null;
   return {
@@ -191,5 +260,6 @@ function presenceOf({
     running: running ?? 0,
     lastSeenAt: lastSeenAt.toISOString(),
     changedAt: presenceChangedAt.toISOString(),
+    ageS: ageS(lastSeenAt, now),
   };
 }

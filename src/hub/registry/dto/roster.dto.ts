@@ -1,30 +1,18 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, Matches } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { Omittable } from '../../auth/dto/omittable.js';
 import { isReadOnly } from '../attachment-news.js';
 import type { RosterRow } from '../attachment.repository.js';
 import { ATTACHMENT_STATES, type AttachmentState } from '../attachment-state.js';
-import { PRESENCE_STATES, type PresenceState } from '../presence-state.js';
-import { ListAttachmentsQuery } from './attachment.dto.js';
+import { ageS } from './age.js';
+import { ListBrokersQuery } from './broker-filter.js';
 import { BrokerDto } from './broker.dto.js';
 
-const LABEL = /^([^=]{1,128})=(.{0,128})$/;
-
-export class RosterQuery extends ListAttachmentsQuery {
-  @ApiPropertyOptional({ example: 'zone=eu', description: 'A label that the broker must have.' })
+export class RosterQuery extends ListBrokersQuery {
+  @ApiPropertyOptional({ enum: ATTACHMENT_STATES })
   @Omittable()
-  @Matches(LABEL, { message: 'must be name=value' })
-  label?: string;
-
-  @ApiPropertyOptional({ enum: PRESENCE_STATES })
-  @Omittable()
-  @IsIn(PRESENCE_STATES)
-  presence?: PresenceState;
-
-  static labelsOf({ label }: RosterQuery): Record<string, string> | null {
-    const [, name, value] = LABEL.exec(label ?? '') ?? [];
-    return name === undefined || value === undefined ? null : { [name]: value };
-  }
+  @IsIn(ATTACHMENT_STATES)
+  state?: AttachmentState;
 }
 
 export class AdmissionDto {
@@ -36,6 +24,9 @@ export class AdmissionDto {
 
   @ApiProperty({ format: 'date-time', description: 'When the state changed last.' })
   changedAt: string;
+
+  @ApiProperty({ description: 'Seconds since then.' })
+  ageS: number;
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
   detachedAt: string | null;
@@ -51,6 +42,7 @@ export class RosterBrokerDto extends BrokerDto {
       state,
       readOnly: isReadOnly(row),
       changedAt: changedAt.toISOString(),
+      ageS: ageS(changedAt, row.now),
       detachedAt: detachedAt?.toISOString() ?? null,
     };
     return { ...BrokerDto.of(row), attachment };

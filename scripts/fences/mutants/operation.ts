@@ -1,0 +1,34 @@
+import { mutantsOf } from '../mutant.js';
+
+const SPEC = 'test/integration/fences-operation.spec.ts';
+
+export const OPERATION = [
+  ...mutantsOf('cordon_broker', SPEC, [
+    ['cordons what is revoked', 'and revoked_at is null', ''],
+    ['forgets since when it was cordoned', 'and cordoned_at is null', ''],
+  ]),
+  ...mutantsOf('drain_broker', SPEC, [
+    ['drains what is revoked', 'and revoked_at is null', ''],
+    ['forgets since when it drains', 'and draining_at is null', ''],
+    ['forgets since when it was cordoned', 'coalesce(cordoned_at, now())', 'now()'],
+  ]),
+  ...mutantsOf('note_drained_brokers', SPEC, [
+    ['believes a look at what was changed since', 'and broker.revision = seen.revision', ''],
+    ['notes what does not drain', 'and broker.draining_at is not null', ''],
+    ['forgets since when it is drained', 'and broker.drained_at is null', ''],
+  ]),
+  ...mutantsOf('uncordon_broker', SPEC, [['changes what is in service', 'and cordoned_at is not null', '']]),
+  ...mutantsOf('hold_broker', SPEC, [
+    ['does not hold the broker', 'for share', ''],
+    ['holds what is revoked', 'and revoked_at is null', ''],
+  ]),
+  ...mutantsOf('update_broker', SPEC, [
+    ['takes what was read too early', 'revision = $2', '$2 > 0'],
+    [
+      'gives labels without end',
+      'and (select count(*) from jsonb_object_keys((labels - $5::text[]) || $4::jsonb)) <= $6',
+      'and $6::integer > 0',
+    ],
+  ]),
+  ...mutantsOf('revoke_broker', SPEC, [['revokes again', 'and revoked_at is null', '']]),
+];

@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { Replica } from '../cluster/replica.js';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
+import { Ownership } from './ownership.js';
+import { Stays } from './stays.js';
+
+/** A link whose hint was lost carries no work meanwhile; this is how long its broker may go on believing in it. */
+const RECHECK_EVERY_MS = 5_000;
+const TIDY_EVERY_MS = 3_600_000;
+
+/** What this module does by the clock: every replica with its own links, and whoever comes first with old stays. */
+@Injectable()
+export class RegistryDuties {
+  private readonly loops: readonly Loop[];
+
+  constructor(
+    private readonly ownership: Ownership,
+    private readonly replica: Replica,
+    stays: Stays,
+    loops: Loops,
+  ) {
+    this.loops = [
+      loops.make({ name: 'links', everyMs: RECHECK_EVERY_MS, turn: () => this.recheck() }),
+      loops.make({
+        name: 'stays',
+        everyMs: TIDY_EVERY_MS,
+        turn: (signal) => stays.tidy(signal),
+      }),
+    ];
+  }
+
+  start(): void {
+    for (const loop of this.loops) loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  private async recheck(): Promise<void> {
+    if (this.replica.mayAct) await this.ownership.recheckAll();
+  }
+}

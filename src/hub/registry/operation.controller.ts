@@ -1,0 +1,90 @@
+import { Body, Controller, HttpCode, Param, Patch, Post, Res } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Caller, Person } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
+import { IfMatch } from '../http/if-match.js';
+import { BrokerDto } from './dto/broker.dto.js';
+import { KickDto, UpdateBrokerDto } from './dto/operation.dto.js';
+import { Operations } from './operations.js';
+import { tagged } from './tagged.js';
+
+/** What an operator does with a broker; each answers with the broker as it is then. */
+@ApiTags('brokers')
+@Person('admin')
+@Controller('api/v1/brokers/:broker')
+export class OperationController {
+  constructor(private readonly operations: Operations) {}
+
+  @Patch()
+  @ApiHeader({ name: 'If-Match', required: false, description: 'The `ETag` of what was read.' })
+  @ApiOkResponse({ type: BrokerDto })
+  async update(
+    @Param('broker') broker: string,
+    @IfMatch() revision: number | null,
+    @Caller() { userId }: Principal,
+    @Body() body: UpdateBrokerDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.operations.update(broker, revision, body, userId));
+  }
+
+  @Post('cordon')
+  @HttpCode(200)
+  @ApiOkResponse({ type: BrokerDto, description: 'No new agents are placed on it.' })
+  async cordon(
+    @Param('broker') broker: string,
+    @Caller() { userId }: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.operations.cordon(broker, userId));
+  }
+
+  @Post('uncordon')
+  @HttpCode(200)
+  @ApiOkResponse({ type: BrokerDto, description: 'It is in service, whatever took it out.' })
+  async uncordon(
+    @Param('broker') broker: string,
+    @Caller() { userId }: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.operations.uncordon(broker, userId));
+  }
+
+  @Post('drain')
+  @HttpCode(200)
+  @ApiOkResponse({
+    type: BrokerDto,
+    description: 'Its agents are being stopped; `service` tells how far it is.',
+  })
+  async drain(
+    @Param('broker') broker: string,
+    @Caller() { userId }: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.operations.drain(broker, userId));
+  }
+
+  @Post('kick')
+  @HttpCode(200)
+  @ApiOkResponse({ type: BrokerDto, description: 'Its connection is over; it connects again.' })
+  async kick(
+    @Param('broker') broker: string,
+    @Caller() { userId }: Principal,
+    @Body() { reason }: KickDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.operations.kick(broker, reason, userId));
+  }
+
+  @Post('revoke')
+  @HttpCode(200)
+  @ApiOkResponse({ type: BrokerDto, description: 'Its link is being cut, and it is admitted no more.' })
+  async revoke(
+    @Param('broker') broker: string,
+    @Caller() { userId }: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<BrokerDto> {
+    return tagged(reply, await this.operations.revoke(broker, userId));
+  }
+}

@@ -1,0 +1,10 @@
+import type { FastifyReply } from 'fastify';
+import { etagOf } from '../http/if-match.js';
+import type { BrokerRow } from './broker.repository.js';
+import { BrokerDto } from './dto/broker.dto.js';
+
+/** A broker as an answer, with its revision as the `ETag`. */
+export function tagged(reply: FastifyReply, row: BrokerRow): BrokerDto {
+  void reply.header('etag', etagOf(row));
+  return BrokerDto.of(row);
+}

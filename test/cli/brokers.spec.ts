@@ -1,0 +1,148 @@
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import type { BrokerDto } from '../../src/hub/registry/dto/broker.dto.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { ago } from './support/answers.js';
+import { runCli, TOKEN } from './support/run-cli.js';
+import { ScriptedHub, type Answer } from './support/scripted-hub.js';
+
+const hubs: ScriptedHub[] = [];
+
+function aBroker(given: Partial<BrokerDto> = {}): BrokerDto {
+  return {
+    id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33',
+    name: 'build-1',
+    labels: { zone: 'eu' },
+    capabilities: [],
+    software: 'fairlead/1.10.0',
+    shared: false,
+    createdAt: ago(90_000),
+    revokedAt: null,
+    revision: 4,
+    service: { state: 'open', since: null, ageS: null },
+    displacedAt: null,
+    keyFlaggedAt: null,
+    ownership: null,
+    presence: null,
+    ...given,
+  };
+}
+
+const inService = (state: BrokerDto['service']['state']) => ({
+  body: aBroker({ service: { state, since: ago(61), ageS: 61 } }),
+});
+
+async function ask(argv: string[], ...answers: Answer[]) {
+  const hub = await ScriptedHub.open(...answers);
+  hubs.push(hub);
+  const ran = await runCli(argv, { env: { FAIRLEAD_URL: hub.url, FAIRLEAD_TOKEN: TOKEN } });
+  return { ran, asked: hub.asked };
+}
+
+afterEach(async () => {
+  await Promise.all(hubs.splice(0).map((hub) => hub.close()));
+});
+
+afterAll(() => expectNoLeaks());
+
+describe('brokers on the command line', () => {
+  it.each([
+    ['cordon', inService('cordoned'), 'no new agents'],
+    ['uncordon', inService('open'), 'in service'],
+    ['revoke', inService('open'), 'for ever'],
+    ['drain', inService('draining'), 'being drained'],
+  ])('%s takes one call, and says what it did', async (verb, answer, said) => {
+    const { ran, asked } = await ask(['brokers', verb, 'build-1'], answer);
+
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining(said)]);
+    expect(asked).toMatchObject([{ method: 'POST', path: `/api/v1/brokers/build-1/${verb}` }]);
+  });
+
+  it('are drained until nothing runs there, or for as long as one wants to wait', async () => {
+    const argv = ['brokers', 'drain', 'build-1', '--wait', '5', '--json'];
+
+    const over = await ask(argv, inService('draining'), inService('draining'), inService('drained'));
+    const late = await ask(argv, inService('draining'));
+
+    expect([over.ran.code, (over.ran.json() as BrokerDto).service.state]).toEqual([0, 'drained']);
+    expect(over.asked.map(({ method }) => method)).toEqual(['POST', 'GET', 'GET']);
+    expect([late.ran.code, late.ran.pauses]).toEqual([6, Array(5).fill(1_000)]);
+  });
+
+  it('are kicked with a reason, and not again where the answer was lost', async () => {
+    const { ran, asked } = await ask(['brokers', 'kick', 'build-1', '--reason', 'it hangs'], 'dies');
+
+    expect(ran.code).toBe(7);
+    expect(asked).toMatchObject([{ path: '/api/v1/brokers/build-1/kick', body: { reason: 'it hangs' } }]);
+  });
+
+  it('are renamed and labelled under the revision that was read', async () => {
+    const renamed = await ask(['brokers', 'rename', 'build-1', 'eu-1', '--revision', '3'], {
+      body: aBroker(),
+    });
+    const argv = ['brokers', 'label', 'build-1', 'zone=eu', 'rack=a=b', '--remove', 'old', '--json'];
+    const labelled = await ask(argv, { body: aBroker() });
+
+    expect(renamed.asked).toMatchObject([
+      {
+        method: 'PATCH',
+        path: '/api/v1/brokers/build-1',
+        headers: { 'if-match': '"3"' },
+        body: { name: 'eu-1' },
+      },
+    ]);
+    expect(labelled.asked[0]?.body).toEqual({ labels: { zone: 'eu', rack: 'a=b', old: null } });
+    expect(labelled.ran.json()).toMatchObject({ revision: 4 });
+  });
+
+  it.each([[['label', 'build-1']], [['label', 'build-1', 'zone']], [['history', 'build-1', '--at', 'noon']]])(
+    'are not asked for what makes no sense: %j',
+    async (words) => {
+      const { ran, asked } = await ask(['brokers', ...words]);
+
+      expect([ran.code, asked]).toEqual([2, []]);
+    },
+  );
+
+  it('tell who owned them at a time', async () => {
+    const stay = {
+      id: aBroker().id,
+      replica: { id: aBroker().id, name: 'hub-2' },
+      epoch: 7,
+      from: '2026-08-01T14:00:00.000Z',
+      to: '2026-08-01T14:05:00.000Z',
+      reason: 'replica_gone',
+    };
+
+    const { ran, asked } = await ask(['brokers', 'history', 'build-1', '--at', '2026-08-01T16:03:07+02:00'], {
+      body: { items: [stay], nextCursor: null },
+    });
+
+    expect(asked[0]?.path).toBe('/api/v1/brokers/build-1/history?at=2026-08-01T14%3A03%3A07.000Z');
+    expect(ran.out).toMatch(/REPLICA.*ENDED BY\nhub-2 .* 7 .* 5m +replica_gone\n/);
+  });
+
+  it('are listed by what is known of them', async () => {
+    const filters = ['--label', 'a=b', '--label', 'c=d', '--presence', 'offline', '--broker-version', '1.10'];
+    filters.push('--owner', 'none', '--service', 'drained');
+
+    const all = await ask(['brokers', 'list', ...filters], {
+      body: { items: [aBroker({ revokedAt: ago(5) })], nextCursor: null },
+    });
+    const ofProject = await ask(['projects', 'brokers', 'web', ...filters, '--state', 'online'], {
+      body: { items: [], nextCursor: null },
+    });
+
+    const query = 'label=a%3Db&label=c%3Dd&presence=offline&version=1.10&owner=none&service=drained';
+    expect(all.asked[0]?.path).toBe(`/api/v1/brokers?${query}`);
+    expect(all.ran.out).toMatch(/SERVICE[^]*revoked/);
+    expect(ofProject.asked[0]?.path).toBe(`/api/v1/projects/web/brokers?${query}&state=online`);
+  });
+
+  it('show how they are, and that a copy of one is in use', async () => {
+    const flagged = { displacedAt: ago(10), keyFlaggedAt: ago(5) };
+
+    const { ran } = await ask(['brokers', 'get', 'build-1'], { body: aBroker(flagged) });
+
+    expect(ran.out).toMatch(/service +open\n[^]*displaced by a copy +10s ago; its key is flagged since 5s\n/);
+  });
+});
