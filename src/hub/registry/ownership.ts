@@ -66,7 +66,7 @@ export class Ownership {
     const connectionId = uuidv7();
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
-    const { epoch, revoked, former, attachments } = await this.repository.connect(
+    const { epoch, revision, revoked, former, attachments } = await this.repository.connect(
       this.replica.id,
       brokerId,
       connectionId,
@@ -83,6 +83,7 @@ export class Ownership {
       journalId,
       window,
       capabilities,
+      capabilitiesRevision: revision,
       health,
       attachments,
     };
@@ -116,6 +117,7 @@ export class Ownership {
       hubTime: this.clock.now().toISOString(),
       alternatives,
       attachments,
+      capabilitiesRevision: revision,
     });
     this.log.log({ brokerId, epoch, connectionId }, 'a broker connected');
     this.links.open(link);

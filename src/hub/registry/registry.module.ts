@@ -10,6 +10,7 @@ import { Attachments } from './attachments.js';
 import { BrokerController } from './broker.controller.js';
 import { BrokerRepository } from './broker.repository.js';
 import { Brokers } from './brokers.js';
+import { Capabilities } from './capabilities.js';
 import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
 import { Links } from './links.js';
@@ -32,6 +33,7 @@ import { Projects } from './projects.js';
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
  * A link that carries no work any more is closed with a reason. A broker that is not shared is attached to one project
  * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
+ * What a broker can do is replaced as a whole, under a revision that only grows: with its hello, and on its newest link.
  * Read-only is derived from version and floor whenever it is asked for, and a floor only rises.
  *
  * It may lose the moment at which a connection ended, where the replica died with it: then the release bears the time
@@ -48,6 +50,7 @@ import { Projects } from './projects.js';
     Attachments,
     BrokerRepository,
     Brokers,
+    Capabilities,
     ConnectionRepository,
     ControlGateway,
     Links,
