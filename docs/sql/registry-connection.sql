@@ -12,10 +12,11 @@ admitting as (
 ),
 described as (
   update broker
-  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
+  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb,
+      capabilities_revision = broker.capabilities_revision + 1, software = $9,
       version_major = $11::integer, version_minor = $12::integer
   where id = $1 and revoked_at is null and exists (select from admitting)
-  returning id, version_major, version_minor
+  returning id, version_major, version_minor, capabilities_revision
 ),
 connected as (
   insert into broker_connection as held
@@ -62,10 +63,24 @@ told as (
   limit $14
 )
 select (select epoch from connected) as epoch,
+       coalesce((select capabilities_revision from described), 0) as revision,
        exists (select from broker where id = $1 and revoked_at is not null) as revoked,
        (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
         from former where replica_id is not null) as former,
        (select coalesce(json_agg(told), '[]') from told) as attachments;
+
+-- replace_capabilities
+with replaced as (
+  update broker
+  set capabilities = $3::jsonb, capabilities_revision = $4::bigint
+  where id = $1 and capabilities_revision < $4::bigint
+    and exists (select from broker_connection held where held.broker_id = $1 and held.epoch = $2::bigint)
+  returning capabilities_revision
+)
+select exists (select from replaced) as "isTaken",
+       coalesce((select capabilities_revision from replaced), broker.capabilities_revision) as stored
+from broker
+where broker.id = $1;
 
 -- release_connections
 with locked as materialized (
