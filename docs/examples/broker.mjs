@@ -3,8 +3,8 @@
  *
  *     HUB_URL=http://127.0.0.1:8080 JOIN_TOKEN=... node broker.mjs <folder>     without the token from the second time on
  *
- * Beside `broker.ping` it has two ops of its own, which write into `notes.txt`: `note.append {text}`, and
- * `note.later {text, afterMs}`, which can be cancelled.
+ * Beside `broker.ping` it has two ops of its own, which write into `notes.txt`: `x.note.append {text}`, and
+ * `x.note.later {text, afterMs}`, which can be cancelled.
  */
 import { createHash, createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -16,8 +16,9 @@ const [folder, hub, bootId] = [process.argv[2] ?? '.', process.env.HUB_URL, rand
 const append = (text) => fs.appendFileSync(`${folder}/notes.txt`, `${text}\n`);
 const ops = {
   'broker.ping': () => ({ time: new Date().toISOString() }),
-  'note.append': ({ text }) => append(text),
-  'note.later': ({ text, afterMs }, signal) => wait(afterMs, undefined, { signal }).then(() => append(text)),
+  'x.note.append': ({ text }) => append(text),
+  'x.note.later': ({ text, afterMs }, signal) =>
+    wait(afterMs, undefined, { signal }).then(() => append(text)),
 };
 
 // The journal is a line of JSON for each change of a record; the last one counts. Confirmed ones are dropped after a day.
@@ -176,7 +177,7 @@ const connect = (token) =>
     };
     const socket = new WebSocket(`${hub.replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', options);
     const beganAt = Date.now();
-    const capabilities = Object.keys(ops).filter((op) => !op.startsWith('broker.'));
+    const capabilities = Object.keys(ops).filter((op) => op.startsWith('x.'));
     const self = { bootId, software: 'example/1.0', capabilities, labels: {}, window: 64, health: 'online' };
     socket.on('open', () =>
       socket.send(JSON.stringify({ t: 'hello', protocol: { min: 1, max: 1 }, ...about, ...self })),

@@ -10,7 +10,7 @@ import { Broker, OpFailure, ownOp, type JsonObject } from 'fairlead/broker';
 const home = process.argv[2] ?? 'broker';
 
 /** Arguments come as any JSON: `read` checks them, and what it gives is what `handle` takes. */
-const count = ownOp('words.count', {
+const count = ownOp('x.words.count', {
   read: ({ text }: JsonObject): string => {
     if (typeof text !== 'string') throw new Error('text must be a string');
     return text;
@@ -21,7 +21,7 @@ const count = ownOp('words.count', {
 });
 
 /** Takes its time, tells how far it is, and stops when its caller gives it up. */
-const build = ownOp('report.build', {
+const build = ownOp('x.report.build', {
   read: ({ pages }: JsonObject): number => {
     if (typeof pages !== 'number' || pages > 100) throw new Error('pages must be a number of at most 100');
     return pages;
@@ -45,9 +45,9 @@ const broker = await Broker.start({
   home,
   ops: [
     count,
-    ownOp('reports.load', {
+    ownOp('x.reports.load', {
       handle: () => {
-        // From here on the hub takes `report.build` for this broker.
+        // From here on the hub takes `x.report.build` for this broker.
         broker.addOp(build);
         return null;
       },

@@ -112,7 +112,7 @@ describe('the examples of the documents', () => {
 
     it('does a command once, though it dies with -9 and the hub sends it again', async () => {
       const example = await started(PROGRAM, 'plain');
-      const done = await ask(example.name, 'note.append', { text: 'once' });
+      const done = await ask(example.name, 'x.note.append', { text: 'once' });
       expect(done).toMatchObject({ status: 200, state: 'succeeded' });
       await example.end('SIGKILL');
       const { epoch } = (await broker(example.name)).ownership;
@@ -123,7 +123,7 @@ describe('the examples of the documents', () => {
       await sql.query('delete from broker_dispatch_history where id = $1', [done.id]);
       await sql.query(
         `insert into broker_dispatch (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-         select $1, id, 'note.append', '{"text":"once"}', 'normal', 'pending', now() + interval '1 minute', $3, '{}', '{}'
+         select $1, id, 'x.note.append', '{"text":"once"}', 'normal', 'pending', now() + interval '1 minute', $3, '{}', '{}'
          from broker where name = $2`,
         [done.id, example.name, cluster.hub(0).replicaId],
       );
@@ -137,16 +137,16 @@ describe('the examples of the documents', () => {
 
     it('answers a ping, an op that it does not know and one that fails, keeps the order, and says goodbye', async () => {
       const example = await started(PROGRAM, 'plain-too');
-      const first = ask(example.name, 'note.later', { text: 'first', afterMs: 200 });
+      const first = ask(example.name, 'x.note.later', { text: 'first', afterMs: 200 });
       await eventually(async () => (await broker(example.name)).presence?.state === 'online');
 
       const [later, append, ping, broken] = await Promise.all([
         first,
-        ask(example.name, 'note.append', { text: 'second' }),
+        ask(example.name, 'x.note.append', { text: 'second' }),
         ask(example.name, 'broker.ping'),
-        ask(example.name, 'note.later', { text: 'never', afterMs: 'soon' }),
+        ask(example.name, 'x.note.later', { text: 'never', afterMs: 'soon' }),
       ]);
-      const unknown = await ask(example.name, 'note.burn');
+      const unknown = await ask(example.name, 'x.note.burn');
 
       expect([later?.state, append?.state, ping?.state]).toEqual(['succeeded', 'succeeded', 'succeeded']);
       expect(broken).toMatchObject({ state: 'failed', error: { code: 'op_failed' } });
@@ -160,7 +160,7 @@ describe('the examples of the documents', () => {
       const example = await started(PROGRAM, 'plain-three');
       const running = async (id: string) =>
         eventually(async () => (await cluster.api(0).dispatch(id)).state === 'running');
-      const given = await ask(example.name, 'note.later', { text: 'never', afterMs: 600_000 }, 0);
+      const given = await ask(example.name, 'x.note.later', { text: 'never', afterMs: 600_000 }, 0);
       await running(given.id as string);
 
       const { body } = await cluster
@@ -168,7 +168,7 @@ describe('the examples of the documents', () => {
         .post(`/api/v1/dispatches/${given.id}/cancel`, undefined, { prefer: 'wait=20' });
 
       expect(body.dispatch).toMatchObject({ state: 'cancelled', cancel: { outcome: 'stopped' } });
-      const lost = await ask(example.name, 'note.later', { text: 'never', afterMs: 600_000 }, 0);
+      const lost = await ask(example.name, 'x.note.later', { text: 'never', afterMs: 600_000 }, 0);
       await running(lost.id as string);
       await example.end('SIGKILL');
       example.start({ HUB_URL: cluster.hub(0).url });
@@ -201,14 +201,14 @@ describe('the examples of the documents', () => {
       const example = await started(installed(), 'embedded');
 
       const [counted, misread, ping] = await Promise.all([
-        ask(example.name, 'words.count', { text: 'a few words' }),
-        ask(example.name, 'words.count', { text: 7 }),
+        ask(example.name, 'x.words.count', { text: 'a few words' }),
+        ask(example.name, 'x.words.count', { text: 7 }),
         ask(example.name, 'broker.ping'),
       ]);
-      const early = await ask(example.name, 'report.build', { pages: 3 });
-      const loaded = await ask(example.name, 'reports.load');
-      await eventually(async () => (await broker(example.name)).capabilities.includes('report.build'));
-      const built = await ask(example.name, 'report.build', { pages: 3 });
+      const early = await ask(example.name, 'x.report.build', { pages: 3 });
+      const loaded = await ask(example.name, 'x.reports.load');
+      await eventually(async () => (await broker(example.name)).capabilities.includes('x.report.build'));
+      const built = await ask(example.name, 'x.report.build', { pages: 3 });
 
       expect(counted).toMatchObject({ state: 'succeeded', result: { words: 3 } });
       expect(misread).toMatchObject({
@@ -221,9 +221,9 @@ describe('the examples of the documents', () => {
       expect(built).toMatchObject({ state: 'succeeded', result: { pages: 3 } });
       expect((await broker(example.name)).capabilities).toEqual([
         'attachments',
-        'report.build',
-        'reports.load',
-        'words.count',
+        'x.report.build',
+        'x.reports.load',
+        'x.words.count',
       ]);
       expect(await example.end('SIGTERM')).toBe(0);
       await eventually(async () => (await broker(example.name)).presence.state === 'offline');

@@ -45,12 +45,7 @@ const OF_HELLO: [what: string, at: number, hello: (size: number) => object][] = 
 ];
 
 const OF_FRAMES: Limit[] = [
-  [
-    'bytes of a frame',
-    LIMITS.frameBytes,
-    (bytes) => ofBytes(beat, bytes),
-    CLOSE_CODES.frame_too_large,
-  ],
+  ['bytes of a frame', LIMITS.frameBytes, (bytes) => ofBytes(beat, bytes), CLOSE_CODES.frame_too_large],
   [
     'entries of an inventory chunk',
     LIMITS.inventoryChunk,
@@ -211,6 +206,14 @@ describe('the wire', () => {
       if (status === 426) expect(answer.problem).toMatchObject({ range: PROTOCOL_RANGE });
     });
 
+    it('for plain HTTP on its path: 404', async () => {
+      const { status } = await fetch(`${cluster.hub(0).url}${CONTROL_PATH}`, {
+        headers: { connection: 'close' },
+      });
+
+      expect(status).toBe(404);
+    });
+
     it('for what is no handshake of a WebSocket: 400', async () => {
       const headers = { ...HANDSHAKE, 'sec-websocket-key': 'short', authorization: await bearer() };
 
@@ -262,10 +265,21 @@ describe('the wire', () => {
       }
     });
 
+    it.each([
+      ['text that is no JSON', '{'],
+      ['a type that is not known', '{"t":"nonsense"}'],
+      ['a field that cannot be read', '{"t":"hello","protocol":1}'],
+    ])('and ends with 4400 for %s in its place', async (_what, text) => {
+      const link = await greet(text);
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
     it('once, as the first frame, and nothing before the welcome', async () => {
       const early = await dial();
       early.sendText(JSON.stringify(beat));
-      const hasty = await dial();
+      // Of another broker: what its hello took is released late.
+      const hasty = await dial(await join());
       hasty.sendText(hello({}));
       hasty.sendText(JSON.stringify(beat));
       const twice = await connect();
@@ -373,7 +387,7 @@ describe('the wire', () => {
 
   describe('of a broker with ops of its own', () => {
     const ask = (who: ScriptedBroker) =>
-      cluster.api(0).post(`/api/v1/brokers/${who.id}/dispatches`, { op: 'note.append', orderingKey: null });
+      cluster.api(0).post(`/api/v1/brokers/${who.id}/dispatches`, { op: 'x.note.append', orderingKey: null });
     const roster = async (who: ScriptedBroker) =>
       (await cluster.api(0).get(`/api/v1/brokers/${who.id}`)).body as {
         capabilities: string[];
@@ -395,16 +409,20 @@ describe('the wire', () => {
       const { dialled, capabilitiesRevision } = await link(who, []);
       const before = await ask(who);
 
-      dialled.send({ t: 'capabilities', revision: capabilitiesRevision + 1, capabilities: ['note.append'] });
+      dialled.send({
+        t: 'capabilities',
+        revision: capabilitiesRevision + 1,
+        capabilities: ['x.note.append'],
+      });
       const ack = await dialled.next('capabilities_ack');
       const after = await ask(who);
 
       expect([before.status, before.body.code]).toEqual([426, 'broker_upgrade_required']);
       expect(ack).toMatchObject({ stored: capabilitiesRevision + 1, error: null });
       expect(after.status).toBe(202);
-      expect(await dialled.nextDispatch()).toMatchObject({ op: 'note.append', args: {} });
+      expect(await dialled.nextDispatch()).toMatchObject({ op: 'x.note.append', args: {} });
       expect(await roster(who)).toMatchObject({
-        capabilities: ['note.append'],
+        capabilities: ['x.note.append'],
         capabilitiesRevision: capabilitiesRevision + 1,
       });
       await dialled.close();
@@ -412,7 +430,7 @@ describe('the wire', () => {
 
     it('refuses a revision that is past, and the link goes on', async () => {
       const who = await join();
-      const { dialled, capabilitiesRevision } = await link(who, ['note.append']);
+      const { dialled, capabilitiesRevision } = await link(who, ['x.note.append']);
 
       dialled.send({ t: 'capabilities', revision: capabilitiesRevision, capabilities: [] });
 
@@ -421,18 +439,18 @@ describe('the wire', () => {
         stored: capabilitiesRevision,
         error: { code: 'revision_stale' },
       });
-      expect(await roster(who)).toMatchObject({ capabilities: ['note.append'] });
+      expect(await roster(who)).toMatchObject({ capabilities: ['x.note.append'] });
       await goesOn(dialled);
       await dialled.close();
     });
 
     it('believes the newest link, whatever an older one says', async () => {
       const who = await join();
-      const older = await link(who, ['note.append']);
+      const older = await link(who, ['x.note.append']);
       const newer = await link(who, []);
 
       const revision = newer.capabilitiesRevision + 5;
-      older.dialled.send({ t: 'capabilities', revision, capabilities: ['note.append'] });
+      older.dialled.send({ t: 'capabilities', revision, capabilities: ['x.note.append'] });
 
       expect(await older.dialled.next('capabilities_ack')).toMatchObject({
         error: { code: 'revision_stale' },
@@ -444,7 +462,7 @@ describe('the wire', () => {
 
     it('sends what waited for a capability as soon as the broker has it', async () => {
       const who = await join();
-      const first = await link(who, ['note.append']);
+      const first = await link(who, ['x.note.append']);
       await first.dialled.close();
       await eventually(
         async () => (await cluster.api(0).get(`/api/v1/brokers/${who.id}`)).body.ownership.replica === null,
@@ -456,7 +474,11 @@ describe('the wire', () => {
         return why.cause === 'capability_missing';
       });
 
-      dialled.send({ t: 'capabilities', revision: capabilitiesRevision + 1, capabilities: ['note.append'] });
+      dialled.send({
+        t: 'capabilities',
+        revision: capabilitiesRevision + 1,
+        capabilities: ['x.note.append'],
+      });
 
       expect(await dialled.nextDispatch()).toMatchObject({ id: body.dispatch.id });
       expect(dialled.count('dispatch')).toBe(0);

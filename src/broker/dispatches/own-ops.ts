@@ -42,8 +42,8 @@ export class OwnOpRefused extends BrokerFault {
 /**
  * An op of one's own, to be given to a broker.
  *
- * @param name two or more words of small letters, digits, `-` and `_` between points, such as `report.build`, 128 characters at most; what begins
- *   with `agent.`, `broker.`, `fairlead.` or `hub.` is the hub's
+ * @param name `x.` and one or more words of small letters, digits, `-` and `_` between points, such as `x.report.build`; 128
+ *   characters at most
  * @throws OwnOpRefused for another name
  */
 export function ownOp<A = JsonObject, B extends JsonValue = JsonValue>(
