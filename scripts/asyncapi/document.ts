@@ -8,7 +8,7 @@ import { PROBLEMS, type ProblemCode } from '../../src/hub/problems/code.js';
 import { CLOSE_CODES, DISPLACED_BY } from '../../src/protocol/close-code.js';
 import type { BrokerFrameType, HubFrameType } from '../../src/protocol/frame.js';
 import { LIMITS, TIMES } from '../../src/protocol/limits.js';
-import { OPS } from '../../src/protocol/op.js';
+import { OPS, OWN_OP, ownContract } from '../../src/protocol/op.js';
 import type { Shape } from '../../src/protocol/read.js';
 import {
   ATTACHMENTS_CAPABILITY,
@@ -139,6 +139,11 @@ export function documentOf(fromBroker: Shaped, fromHub: Shaped): Record<string, 
     'x-limits': LIMITS,
     'x-times': TIMES,
     'x-ops': OPS,
+    'x-own-ops': {
+      pattern: OWN_OP.source,
+      maxLength: LIMITS.labelLength,
+      contract: ownContract('the name of the op'),
+    },
   };
 }
 

@@ -208,11 +208,11 @@ const TABLE: Readonly<Record<Op, OpContract>> = {
 };
 
 /** Under a word that the hub never uses, so that neither an op nor a capability of a later release means another thing. */
-const OWN = /^x(?:\.[a-z][a-z0-9_-]*)+$/;
+export const OWN_OP = /^x(?:\.[a-z][a-z0-9_-]*)+$/;
 
 /** Whether it may name an op of one's own, which is also the capability of the brokers that have it. */
 export function isOwnOp(name: string): boolean {
-  return name.length <= LIMITS.labelLength && OWN.test(name);
+  return name.length <= LIMITS.labelLength && OWN_OP.test(name);
 }
 
 /**
