@@ -146,6 +146,7 @@ const entryOf = ({ id, attempt, end }) => ({
 });
 const on = {
   welcome(frame, socket) {
+    if (frame.epoch <= about.lastEpoch) return socket.terminate();
     [link, about] = [socket, { ...about, lastEpoch: frame.epoch }];
     keep({ meta: about });
     const entries = unconfirmed().map(entryOf);

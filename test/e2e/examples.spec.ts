@@ -15,6 +15,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import ts from 'typescript';
+import { Gate } from '../fault/support/gate.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -82,11 +83,11 @@ describe('the examples of the documents', () => {
     await expectNoLeaks(undefined, { withinMs: 8_000 });
   }, 30_000);
 
-  const started = async (program: string, name: string) => {
+  const started = async (program: string, name: string, url = cluster.hub(0).url) => {
     const example = new Example(program, name);
     examples.push(example);
     const { body } = await cluster.api(0).post('/api/v1/join-tokens', {});
-    example.start({ HUB_URL: cluster.hub(0).url, JOIN_TOKEN: body.token as string });
+    example.start({ HUB_URL: url, JOIN_TOKEN: body.token as string });
     await linked(example, 0);
     return example;
   };
@@ -133,6 +134,25 @@ describe('the examples of the documents', () => {
 
       expect(await cluster.api(0).dispatch(done.id as string, 20)).toMatchObject({ state: 'succeeded' });
       expect(example.notes).toEqual(['once']);
+    });
+
+    it('connects again when its link is cut, and tells what was lost on the way, without doing it again', async () => {
+      const gate = await Gate.start(cluster.hub(0).url);
+      try {
+        const example = await started(PROGRAM, 'plain-cut', gate.url);
+        const { epoch } = (await broker(example.name)).ownership;
+        const told = gate.hold('in', '"t":"result"');
+        const { id } = await ask(example.name, 'x.note.append', { text: 'once' }, 0);
+        await told;
+
+        gate.part();
+
+        await linked(example, epoch as number);
+        expect(await cluster.api(0).dispatch(id as string, 20)).toMatchObject({ state: 'succeeded' });
+        expect(example.notes).toEqual(['once']);
+      } finally {
+        await gate.stop();
+      }
     });
 
     it('answers a ping, an op that it does not know and one that fails, keeps the order, and says goodbye', async () => {
