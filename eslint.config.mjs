@@ -91,8 +91,8 @@ export default tseslint.config(
     },
   },
   {
-    // The entry point of those who embed a broker.
-    files: ['src/broker/main.ts'],
+    // The entry points of the command line, and of those who embed a broker.
+    files: ['src/broker/main.ts', 'src/broker/embedded.ts'],
     rules: { 'no-restricted-syntax': ['error', ...ARROWS, ...CONNECTIONS] },
   },
   {
@@ -122,6 +122,19 @@ export default tseslint.config(
     files: ['**/*.mjs'],
     languageOptions: {
       globals: { process: 'readonly', console: 'readonly', setTimeout: 'readonly', URL: 'readonly' },
+    },
+  },
+  {
+    files: ['docs/examples/*.mjs'],
+    languageOptions: {
+      globals: {
+        AbortController: 'readonly',
+        Buffer: 'readonly',
+        clearTimeout: 'readonly',
+        clearInterval: 'readonly',
+        fetch: 'readonly',
+        setInterval: 'readonly',
+      },
     },
   },
   {

@@ -118,7 +118,8 @@ select
 
 -- list_brokers_of_project
 select 
-       broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+       broker.id, broker.name, broker.labels, broker.capabilities,
+       broker.capabilities_revision as "capabilitiesRevision", broker.software,
        broker.is_shared as "isShared",
        broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
        case

@@ -6,7 +6,8 @@ values ($1, $2, $3, $4::jsonb || $5::jsonb, $5::jsonb, $6, $7, $8, $9);
 
 -- list_brokers
 select 
-       broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+       broker.id, broker.name, broker.labels, broker.capabilities,
+       broker.capabilities_revision as "capabilitiesRevision", broker.software,
        broker.is_shared as "isShared",
        broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
        case
@@ -50,7 +51,8 @@ limit $2;
 
 -- get_broker
 select 
-       broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+       broker.id, broker.name, broker.labels, broker.capabilities,
+       broker.capabilities_revision as "capabilitiesRevision", broker.software,
        broker.is_shared as "isShared",
        broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
        case

@@ -13,17 +13,22 @@ import { ATTACHMENTS_CAPABILITY, PROTOCOL_RANGE } from '../protocol/version.js';
 import { systemClocks, type Clocks } from './clocks.js';
 import { heartbeatDelayMs } from './connection/backoff.js';
 import { Addresses } from './connection/addresses.js';
+import { Announcement } from './connection/announcement.js';
 import { Connector, type ExitReason } from './connection/connector.js';
 import { LINK_TIMES, type Link, type LinkTimes } from './connection/link.js';
 import { RECONNECT_TIMES, type ReconnectTimes } from './connection/patience.js';
 import { Credential, loadKey } from './credential.js';
 import { Executor } from './dispatches/executor.js';
-import { handlersOf } from './dispatches/ops.js';
+import { agentHandlers, brokerHandlers, type OpHandler } from './dispatches/ops.js';
+import { OwnOps, type OwnOp } from './dispatches/own-ops.js';
 import type { Home, Membership } from './home.js';
 import { Journal } from './journal/journal.js';
 import { PROGRAMS, type Programs } from './programs.js';
 import { ProcessRuntime } from './runtime/runtime.js';
 import { softwareName } from './software.js';
+
+/** Of brokers that run agents. */
+const PROCESSES_CAPABILITY = 'runtime.process';
 
 const PRUNE_EVERY_MS = 3_600_000;
 const STOP_GRACE_MS = 10_000;
@@ -35,6 +40,10 @@ export type BrokerOptions = {
   times?: ReconnectTimes & LinkTimes;
   random?: () => number;
   programs?: Programs;
+  /** Whether it runs agents as processes of this machine; left out: it does. */
+  runsAgents?: boolean;
+  /** Ops of its owner's own, known before anything begins. Others may be added later. */
+  ownOps?: readonly OwnOp[];
   /** Makes spans of what is done here; closed by whoever opened it. */
   tracer?: Tracer | undefined;
 };
@@ -44,6 +53,8 @@ export class Broker {
   private readonly executor: Executor;
   private readonly runtime: ProcessRuntime;
   private readonly connector: Connector;
+  private readonly ownOps: OwnOps;
+  private readonly announcement: Announcement;
   /** Open links, newest first. */
   private open: Link[] = [];
   private onLinked: (() => void)[] = [];
@@ -62,7 +73,7 @@ export class Broker {
     clocks: Clocks,
     times: ReconnectTimes & LinkTimes,
     private readonly random: () => number,
-    tracer: Tracer | undefined,
+    { tracer, runsAgents = true, ownOps = [] }: Pick<BrokerOptions, 'tracer' | 'runsAgents' | 'ownOps'>,
   ) {
     this.runtime = new ProcessRuntime({
       ...runtime,
@@ -70,8 +81,15 @@ export class Broker {
       report: (report) => this.reported(report),
       forget: (agentId) => void this.reports.delete(agentId),
     });
+    const handlers = new Map<string, OpHandler>([
+      ...brokerHandlers(),
+      ...(runsAgents ? agentHandlers(this.runtime) : []),
+    ]);
+    this.ownOps = new OwnOps(handlers, ownOps);
+    const always = [...(runsAgents ? [PROCESSES_CAPABILITY] : []), ATTACHMENTS_CAPABILITY];
+    this.announcement = new Announcement(() => [...always, ...this.ownOps.names]);
     const wire = { links: () => this.open, linked: () => this.nextLink() };
-    this.executor = new Executor(journal, handlersOf(this.runtime), wire, clocks, log, tracer);
+    this.executor = new Executor(journal, handlers, wire, clocks, log, tracer);
     const attendant = { hello: () => this.hello(), attend: (link: Link) => this.attend(link) };
     this.connector = new Connector(addresses, credential, attendant, clocks, times, random, log);
   }
@@ -79,7 +97,7 @@ export class Broker {
   /**
    * Begins to work with what is in the home folder, which nobody else may use meanwhile.
    *
-   * @throws NotJoined, HomeUnreadable
+   * @throws NotJoined, HomeUnreadable, OwnOpRefused
    */
   static async start(options: BrokerOptions): Promise<Broker> {
     const { home, log, clocks = systemClocks, random = Math.random, programs = PROGRAMS } = options;
@@ -104,7 +122,7 @@ export class Broker {
       clocks,
       times,
       random,
-      options.tracer,
+      options,
     );
     try {
       await broker.begin();
@@ -118,6 +136,17 @@ export class Broker {
   /** Why it is over, once it is. */
   get done(): Promise<ExitReason> {
     return this.connector.done;
+  }
+
+  /**
+   * Can do one more thing from now on, and tells the hub so. What an earlier life of the broker had begun of it stays lost:
+   * ops that are to be taken up after a crash are given at the start.
+   *
+   * @throws OwnOpRefused
+   */
+  addOp(op: OwnOp): void {
+    this.ownOps.add(op);
+    this.announcement.tell();
   }
 
   /** Says goodbye and lets go of the home. Agents go on unless they are to stop. */
@@ -147,7 +176,7 @@ export class Broker {
       journalId: this.journal.id,
       lastEpoch: this.journal.lastEpoch,
       software: softwareName(),
-      capabilities: ['runtime.process', ATTACHMENTS_CAPABILITY],
+      capabilities: this.announcement.greeting(),
       labels: this.membership.labels,
       window: LIMITS.windowDefault,
       health: this.health,
@@ -162,6 +191,7 @@ export class Broker {
       this.log.warn({ err: error }, 'learned addresses could not be kept');
     });
     this.attachedTo(link.welcome.attachments);
+    this.announcement.welcomed(link);
     this.greet(link).catch((error: unknown) => {
       this.health = 'degraded';
       this.log.error({ err: error }, 'the journal could not be written: this link is of no use');
@@ -204,6 +234,10 @@ export class Broker {
       case 'attachment':
         this.attachedTo(frame.attachments);
         return;
+      case 'capabilities_ack':
+        if (frame.error !== null) this.log.warn(frame, 'the hub did not take what this broker can do');
+        this.announcement.answered(link, frame);
+        return;
       case 'welcome':
         link.cut('protocol_error', 'a second welcome');
         return;
@@ -236,6 +270,7 @@ export class Broker {
     let timer: NodeJS.Timeout | undefined;
     const again = (): void => {
       if (!link.isOpen) return;
+      this.announcement.tell();
       this.sendHeartbeat(link).catch((error: unknown) => {
         this.log.error({ err: error }, 'the agents could not be counted');
       });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { CLOSE_CODES, closeReason, type CloseReason } from './close-code.js';
 import { LIMITS } from './limits.js';
-import { isOp, NO_RESTART, OPS, OPS_HELD_TO_ACK } from './op.js';
+import { isOp, isOwnOp, NO_RESTART, OPS, OPS_HELD_TO_ACK } from './op.js';
 import { BROKER_FRAME_TYPES, parseBrokerFrame, parseHubFrame } from './parse.js';
 import { ProtocolError } from './protocol.error.js';
 import { CONTROL_PATH, negotiate, PROTOCOL_RANGE } from './version.js';
@@ -44,6 +44,7 @@ const FRAMES = {
     agents: [{ agentId: ID, runId: OTHER, phase: 'running', exitCode: 1, detail: 'd', restarts: 2 }],
   },
   progress: { t: 'progress', progress: [{ id: ID, attempt: 1, fraction: 0.5, note: 'n' }] },
+  capabilities: { t: 'capabilities', revision: 2, capabilities: ['a'] },
   goodbye: { t: 'goodbye', reason: 'r' },
   welcome: {
     t: 'welcome',
@@ -58,6 +59,7 @@ const FRAMES = {
     hubTime: 'now',
     alternatives: ['https://a'],
     attachments: [{ project: ID, name: 'p', state: 'online', readOnly: false }],
+    capabilitiesRevision: 1,
   },
   attachment: {
     t: 'attachment',
@@ -71,6 +73,12 @@ const FRAMES = {
   },
   cancel: { t: 'cancel', cancels: [{ id: ID, attempt: 2 }] },
   confirm: { t: 'confirm', ids: [ID] },
+  capabilities_ack: {
+    t: 'capabilities_ack',
+    revision: 1,
+    stored: 2,
+    error: { code: 'revision_stale', message: 'm' },
+  },
   going_away: { t: 'going_away', reason: 'r', deadlineMs: 0, slotMs: 0, alternatives: [] },
 } as const;
 type Sample = keyof typeof FRAMES;
@@ -162,6 +170,9 @@ const FIELDS: [Sample, string, Rule][] = [
   ['event', 'agents[0].exitCode', ['must be a whole number from -1 to 4294967295', [-1, null], [-2, '1']]],
   ['event', 'agents[0].detail', ['must be a string of at most 4096', ['', null], [x(4_097), 1]]],
   ['event', 'agents[0].restarts', ['must be a whole number from 0 to 2147483647', [0], [-1, '1']]],
+  ['capabilities', 'revision', WHOLE(1)],
+  ['capabilities', 'capabilities', LIST(LIMITS.capabilities, 'a')],
+  ['capabilities', 'capabilities[0]', TEXT(LIMITS.labelLength)],
   ['goodbye', 'reason', TEXT(LIMITS.textLength)],
   ['welcome', 'connectionId', UUID],
   ['welcome', 'brokerId', UUID],
@@ -178,6 +189,7 @@ const FIELDS: [Sample, string, Rule][] = [
   ['welcome', 'alternatives', LIST(64, 'https://a')],
   ['welcome', 'alternatives[0]', TEXT(LIMITS.textLength)],
   ['welcome', 'attachments', ['must be a list of at most 1024', [[]], [{}, 'x']]],
+  ['welcome', 'capabilitiesRevision', ['must be a whole number from 0', [0], [-1, 1.5, '1']]],
   ['attachment', 'attachments', LIST(LIMITS.batch, FRAMES.attachment.attachments[0])],
   ['attachment', 'attachments[0]', ['must be an object', [], ['x', [], null]]],
   ['attachment', 'attachments[0].project', UUID],
@@ -204,6 +216,11 @@ const FIELDS: [Sample, string, Rule][] = [
   ['cancel', 'cancels[0].id', UUID],
   ['confirm', 'ids', LIST(LIMITS.batch, ID)],
   ['confirm', 'ids[0]', UUID],
+  ['capabilities_ack', 'revision', WHOLE(1)],
+  ['capabilities_ack', 'stored', WHOLE(0)],
+  ['capabilities_ack', 'error', ['must be an object', [null], ['x', []]]],
+  ['capabilities_ack', 'error.code', TEXT(128)],
+  ['capabilities_ack', 'error.message', TEXT(LIMITS.textLength)],
   ['going_away', 'reason', TEXT(LIMITS.textLength)],
   ['going_away', 'deadlineMs', WHOLE(0)],
   ['going_away', 'slotMs', WHOLE(0)],
@@ -322,6 +339,37 @@ describe('an op', () => {
   it('is what stands in the table, and no member that every object has', () => {
     for (const op of Object.keys(OPS)) expect(isOp(op)).toBe(true);
     for (const name of ['toString', '__proto__', '', 'agent']) expect(isOp(name)).toBe(false);
+  });
+
+  it.each(['x.build', 'x.report.build', 'x.shop.order_2.re-try', `x.${'y'.repeat(126)}`])(
+    "may be one of one's own, %s, for whoever announces it",
+    (name) => {
+      expect([isOwnOp(name), isOp(name), Object.keys(OPS).includes(name)]).toEqual([true, true, false]);
+      expect((OPS as Record<string, unknown>)[name]).toEqual({
+        repeatable: false,
+        holds: 'result',
+        wait: 'fixed',
+        secrets: [],
+        capability: name,
+      });
+    },
+  );
+
+  it.each([
+    'x',
+    'x.',
+    'x.Build',
+    'x..build',
+    'x.report.',
+    'x.2',
+    'X.build',
+    'report.build',
+    'runtime.process',
+    'agent.eat',
+    `x.${'y'.repeat(127)}`,
+  ])('is not %s, and nothing is promised for it', (name) => {
+    expect([isOwnOp(name), isOp(name)]).toEqual([false, false]);
+    expect((OPS as Record<string, unknown>)[name]).toBeUndefined();
   });
 
   it('lets go of its key with the ack where it is a message, and nowhere else', () => {

@@ -77,9 +77,15 @@ export type Ack = { t: 'ack'; acks: { id: string; attempt: number }[] };
 export type Progress = { t: 'progress'; progress: ProgressItem[] };
 export type Result = { t: 'result'; results: ResultItem[] };
 export type Event = { t: 'event'; agents: AgentReport[] };
+/**
+ * All that the broker can do now, in place of what it said before. Only to hubs whose welcome has a revision; the frame's own
+ * must be greater than every one before, or it is refused.
+ */
+export type Capabilities = { t: 'capabilities'; revision: number; capabilities: string[] };
 export type Goodbye = { t: 'goodbye'; reason: string };
 
-export type BrokerFrame = Hello | Inventory | Heartbeat | Ack | Progress | Result | Event | Goodbye;
+export type BrokerFrame =
+  Hello | Inventory | Heartbeat | Ack | Progress | Result | Event | Capabilities | Goodbye;
 
 /** How a broker stands in one project. */
 export type AttachmentNotice = {
@@ -106,6 +112,19 @@ export type Welcome = {
   alternatives: string[];
   /** The projects that it is attached to. */
   attachments: AttachmentNotice[];
+  /** Under which the capabilities of the hello are on record; 0 of a hub that takes no later word on them. */
+  capabilitiesRevision: number;
+};
+
+/** What became of a `capabilities` frame. A refusal ends nothing: the link goes on, and what was on record stands. */
+export type CapabilitiesAck = {
+  t: 'capabilities_ack';
+  /** Of the frame that is answered. */
+  revision: number;
+  /** Under which there are capabilities on record now: the next frame needs a greater one. */
+  stored: number;
+  /** null where they were taken. */
+  error: { code: string; message: string } | null;
 };
 
 /** Attachments that have changed since the welcome; only to brokers that announce that they know the frame. */
@@ -149,7 +168,15 @@ export type GoingAway = {
 };
 
 export type HubFrame =
-  Welcome | InventoryOk | HeartbeatAck | Dispatch | Cancel | Confirm | GoingAway | AttachmentChanged;
+  | Welcome
+  | InventoryOk
+  | HeartbeatAck
+  | Dispatch
+  | Cancel
+  | Confirm
+  | GoingAway
+  | AttachmentChanged
+  | CapabilitiesAck;
 
 export type BrokerFrameType = BrokerFrame['t'];
 export type HubFrameType = HubFrame['t'];

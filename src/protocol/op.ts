@@ -1,7 +1,11 @@
 /**
  * The ops a command may ask a broker for: their arguments and their result bodies. What an op promises about
  * repetition is part of its contract, since both sides act on it.
+ *
+ * Beside those of the table there are ops of one's own: of brokers that others have built, under names of their choice.
  */
+
+import { LIMITS } from './limits.js';
 
 /** How a process is to be run. */
 export type ProcessSpec = {
@@ -150,7 +154,7 @@ export type OpContract = {
   capability: string | null;
 };
 
-export const OPS: Readonly<Record<Op, OpContract>> = {
+const TABLE: Readonly<Record<Op, OpContract>> = {
   'broker.ping': { repeatable: true, holds: 'result', wait: 'fixed', secrets: [], capability: null },
   'agent.start': {
     repeatable: false,
@@ -203,6 +207,28 @@ export const OPS: Readonly<Record<Op, OpContract>> = {
   },
 };
 
+/** Under a word that the hub never uses, so that neither an op nor a capability of a later release means another thing. */
+export const OWN_OP = /^x(?:\.[a-z][a-z0-9_-]*)+$/;
+
+/** Whether it may name an op of one's own, which is also the capability of the brokers that have it. */
+export function isOwnOp(name: string): boolean {
+  return name.length <= LIMITS.labelLength && OWN_OP.test(name);
+}
+
+/**
+ * What goes for every op of one's own. Nobody but its broker knows what it does, so it is never done again where nobody
+ * knows whether it was begun; and it goes to no broker that has not announced it.
+ */
+export function ownContract(name: string): OpContract {
+  return { repeatable: false, holds: 'result', wait: 'fixed', secrets: [], capability: name };
+}
+
+/** The contract of each op: what is enumerated is the table, and every name that `isOp` takes has one. */
+export const OPS: Readonly<Record<Op, OpContract>> = new Proxy(TABLE, {
+  get: (table, name) =>
+    typeof name === 'string' && isOwnOp(name) ? ownContract(name) : (Reflect.get(table, name) as unknown),
+});
+
 /** Ops that let go of their ordering key once the broker's journal holds them. */
 export const OPS_HELD_TO_ACK: readonly string[] = Object.entries(OPS)
   .filter(([, { holds }]) => holds === 'ack')
@@ -211,6 +237,7 @@ export const OPS_HELD_TO_ACK: readonly string[] = Object.entries(OPS)
 /** Ops that only ask for data: a broker that is read-only in a project is still given them. */
 export const OPS_THAT_ASK: readonly Op[] = ['broker.ping', 'agent.logs', 'agent.inspect'];
 
+/** Whether there may be such an op. One of one's own counts as an `Op`, though its arguments have no type here. */
 export function isOp(name: string): name is Op {
-  return Object.hasOwn(OPS, name);
+  return Object.hasOwn(TABLE, name) || isOwnOp(name);
 }

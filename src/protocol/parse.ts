@@ -1,6 +1,9 @@
 /**
  * Text to frame, once, at the edge. What comes out is exactly a frame's fields; what cannot be read throws a
  * ProtocolError, and the link closes with its reason.
+ *
+ * The readers are the one source of what a frame may hold: the compiler holds them to the types, and the description of
+ * the wire for others is made from their shapes.
  */
 import type {
   AgentReport,
@@ -8,18 +11,20 @@ import type {
   BrokerError,
   BrokerFrame,
   BrokerFrameType,
+  CapabilitiesAck,
   DispatchItem,
+  FrameOf,
   HubFrame,
+  HubFrameType,
   InventoryEntry,
   ProgressItem,
   ResultItem,
+  Welcome,
 } from './frame.js';
 import { LIMITS } from './limits.js';
 import { ProtocolError } from './protocol.error.js';
 import * as read from './read.js';
-import { isTraceparent } from './traceparent.js';
-
-type Raw = Record<string, unknown>;
+import { isTraceparent, TRACEPARENT } from './traceparent.js';
 
 /** PostgreSQL's integer: what it cannot hold must not fail the statement that others' words share. */
 const INTEGER_MOST = 0x7fff_ffff;
@@ -27,185 +32,178 @@ const attempt = read.integer(1, INTEGER_MOST);
 const code = read.text(128);
 const message = read.text(LIMITS.messageLength);
 const alternatives = read.list(read.text(), 64);
-const range: read.Reader<{ min: number; max: number }> = (value, path) => {
-  const raw = read.object(value, path);
-  return {
-    min: read.integer(0, 1000)(raw.min, `${path}.min`),
-    max: read.integer(0, 1000)(raw.max, `${path}.max`),
-  };
-};
+const capabilities = read.list(read.text(LIMITS.labelLength), LIMITS.capabilities);
+const health = read.oneOf('online', 'degraded');
+const version = read.integer(0, 1000);
+const atLeastOne = read.integer(1);
 
-const inventoryEntry: read.Reader<InventoryEntry> = (value, path) => {
-  const raw = read.object(value, path);
-  return {
-    id: read.uuid(raw.id, `${path}.id`),
-    attempt: attempt(raw.attempt, `${path}.attempt`),
-    status: read.oneOf('running', 'ended', 'lost')(raw.status, `${path}.status`),
-  };
-};
+type Attempt = { id: string; attempt: number };
+const fence = { id: read.uuid, attempt };
+const attempts = read.list(read.record<Attempt>(fence), LIMITS.batch);
 
-const ackItem: read.Reader<{ id: string; attempt: number }> = (value, path) => {
-  const raw = read.object(value, path);
-  return { id: read.uuid(raw.id, `${path}.id`), attempt: attempt(raw.attempt, `${path}.attempt`) };
-};
+const inventoryEntry = read.record<InventoryEntry>({
+  ...fence,
+  status: read.oneOf('running', 'ended', 'lost'),
+});
 
-const brokerError: read.Reader<BrokerError> = (value, path) => {
-  const raw = read.object(value, path);
-  return {
-    code: code(raw.code, `${path}.code`),
-    message: message(raw.message, `${path}.message`),
-    retryable: read.flag(raw.retryable, `${path}.retryable`),
-    ...(raw.data === undefined ? {} : { data: read.jsonObject(raw.data, `${path}.data`) }),
-  };
-};
+const brokerError = read.record<BrokerError>({
+  code,
+  message,
+  retryable: read.flag,
+  data: read.optional(read.jsonObject),
+});
 
-const resultItem: read.Reader<ResultItem> = (value, path) => {
-  const raw = read.object(value, path);
-  const outcome = read.oneOf('succeeded', 'failed', 'cancelled')(raw.outcome, `${path}.outcome`);
-  const fence = ackItem(raw, path);
-  if (outcome === 'cancelled') return { ...fence, outcome };
-  return outcome === 'succeeded'
-    ? { ...fence, outcome, body: read.json(raw.body, `${path}.body`) }
-    : { ...fence, outcome, error: brokerError(raw.error, `${path}.error`) };
-};
+type Outcome<O extends ResultItem['outcome']> = Extract<ResultItem, { outcome: O }>;
 
-const fraction = read.nullable(read.number(0, 1));
-const note = read.nullable(read.text(LIMITS.progressNoteLength));
-
-const progressItem: read.Reader<ProgressItem> = (value, path) => {
-  const raw = read.object(value, path);
-  const told = {
-    ...ackItem(raw, path),
-    fraction: fraction(raw.fraction, `${path}.fraction`),
-    note: note(raw.note, `${path}.note`),
-  };
-  if (told.fraction === null && told.note === null)
-    throw new ProtocolError(`${path} must have a fraction or a note`);
-  return told;
-};
-
-const agentReport: read.Reader<AgentReport> = (value, path) => {
-  const raw = read.object(value, path);
-  return {
-    agentId: read.uuid(raw.agentId, `${path}.agentId`),
-    runId: read.uuid(raw.runId, `${path}.runId`),
-    phase: read.oneOf('starting', 'running', 'stopping', 'stopped', 'failed')(raw.phase, `${path}.phase`),
-    exitCode: read.nullable(read.integer(-1, 0xffff_ffff))(raw.exitCode, `${path}.exitCode`),
-    detail: read.nullable(message)(raw.detail, `${path}.detail`),
-    // Left out by brokers that know of no restarts.
-    restarts: read.nullable(read.integer(0, INTEGER_MOST))(raw.restarts, `${path}.restarts`) ?? 0,
-  };
-};
-
-const traceparent: read.Reader<string> = (value, path) => {
-  if (!isTraceparent(value)) throw new ProtocolError(`${path} must be a W3C traceparent`);
-  return value;
-};
-
-const dispatchItem: read.Reader<DispatchItem> = (value, path) => {
-  const raw = read.object(value, path);
-  return {
-    id: read.uuid(raw.id, `${path}.id`),
-    attempt: attempt(raw.attempt, `${path}.attempt`),
-    op: code(raw.op, `${path}.op`),
-    args: read.jsonObject(raw.args, `${path}.args`),
-    key: read.nullable(read.text())(raw.key, `${path}.key`),
-    remainingMs: read.integer(0)(raw.remainingMs, `${path}.remainingMs`),
-    ...(raw.traceparent === undefined
-      ? {}
-      : { traceparent: traceparent(raw.traceparent, `${path}.traceparent`) }),
-  };
-};
-
-const attachmentNotice: read.Reader<AttachmentNotice> = (value, path) => {
-  const raw = read.object(value, path);
-  return {
-    project: read.uuid(raw.project, `${path}.project`),
-    name: read.text(LIMITS.labelLength)(raw.name, `${path}.name`),
-    state: read.oneOf('registering', 'online', 'degraded', 'offline', 'revoked')(raw.state, `${path}.state`),
-    readOnly: read.flag(raw.readOnly, `${path}.readOnly`),
-  };
-};
-const attachments = read.list(attachmentNotice, LIMITS.batch);
-
-const BROKER_FRAMES: { [T in BrokerFrame['t']]: (raw: Raw) => Extract<BrokerFrame, { t: T }> } = {
-  hello: (raw) => ({
-    t: 'hello',
-    protocol: range(raw.protocol, 'protocol'),
-    bootId: read.uuid(raw.bootId, 'bootId'),
-    journalId: read.uuid(raw.journalId, 'journalId'),
-    lastEpoch: read.integer(0)(raw.lastEpoch, 'lastEpoch'),
-    software: read.text(64)(raw.software, 'software'),
-    capabilities: read.list(read.text(LIMITS.labelLength), LIMITS.capabilities)(
-      raw.capabilities,
-      'capabilities',
-    ),
-    labels: read.labels(raw.labels, 'labels'),
-    window: read.integer(1, LIMITS.windowMax)(raw.window, 'window'),
-    health: read.oneOf('online', 'degraded')(raw.health, 'health'),
+const resultItem = read.variants<ResultItem, 'outcome'>('outcome', {
+  succeeded: read.record<Outcome<'succeeded'>>({
+    ...fence,
+    outcome: read.oneOf('succeeded'),
+    body: read.json,
   }),
-  inventory: (raw) => ({
-    t: 'inventory',
-    entries: read.list(inventoryEntry, LIMITS.inventoryChunk)(raw.entries, 'entries'),
-    last: read.flag(raw.last, 'last'),
+  failed: read.record<Outcome<'failed'>>({ ...fence, outcome: read.oneOf('failed'), error: brokerError }),
+  cancelled: read.record<Outcome<'cancelled'>>({ ...fence, outcome: read.oneOf('cancelled') }),
+});
+
+const told = read.record<ProgressItem>({
+  ...fence,
+  fraction: read.nullable(read.number(0, 1)),
+  note: read.nullable(read.text(LIMITS.progressNoteLength)),
+});
+
+const progressItem = read.reader(
+  {
+    ...told.shape,
+    anyOf: [
+      { required: ['fraction'], properties: { fraction: { type: 'number' } } },
+      { required: ['note'], properties: { note: { type: 'string' } } },
+    ],
+  },
+  (value, path): ProgressItem => {
+    const item = told(value, path);
+    if (item.fraction === null && item.note === null)
+      throw new ProtocolError(`${path} must have a fraction or a note`);
+    return item;
+  },
+);
+
+const agentReport = read.record<AgentReport>({
+  agentId: read.uuid,
+  runId: read.uuid,
+  phase: read.oneOf('starting', 'running', 'stopping', 'stopped', 'failed'),
+  exitCode: read.nullable(read.integer(-1, 0xffff_ffff)),
+  detail: read.nullable(message),
+  // Left out by brokers that know of no restarts.
+  restarts: read.orElse(read.integer(0, INTEGER_MOST), 0),
+});
+
+const traceparent = read.reader(
+  { type: 'string', maxLength: 64, pattern: TRACEPARENT.source },
+  (value, path) => {
+    if (!isTraceparent(value)) throw new ProtocolError(`${path} must be a W3C traceparent`);
+    return value;
+  },
+);
+
+const dispatchItem = read.record<DispatchItem>({
+  ...fence,
+  op: code,
+  args: read.jsonObject,
+  key: read.nullable(read.text()),
+  remainingMs: read.integer(0),
+  traceparent: read.optional(traceparent),
+});
+
+const attachments = read.list(
+  read.record<AttachmentNotice>({
+    project: read.uuid,
+    name: read.text(LIMITS.labelLength),
+    state: read.oneOf('registering', 'online', 'degraded', 'offline', 'revoked'),
+    readOnly: read.flag,
   }),
-  heartbeat: (raw) => ({
-    t: 'heartbeat',
-    health: read.oneOf('online', 'degraded')(raw.health, 'health'),
-    load: read.nullable(read.finite)(raw.load, 'load'),
-    running: read.integer(0, INTEGER_MOST)(raw.running, 'running'),
+  LIMITS.batch,
+);
+
+type FrameType = BrokerFrameType | HubFrameType;
+
+function frame<T extends FrameType>(
+  type: T,
+  fields: read.Fields<Omit<FrameOf<T>, 't'>>,
+): read.Reader<FrameOf<T>> {
+  const t = read.reader({ const: type }, () => type);
+  return read.record<FrameOf<T>>({ t, ...fields } as unknown as read.Fields<FrameOf<T>>);
+}
+
+/** What each frame that a broker may send is read by. */
+export const BROKER_FRAMES: { readonly [T in BrokerFrameType]: read.Reader<FrameOf<T>> } = {
+  hello: frame('hello', {
+    protocol: read.record<{ min: number; max: number }>({ min: version, max: version }),
+    bootId: read.uuid,
+    journalId: read.uuid,
+    lastEpoch: read.integer(0),
+    software: read.text(64),
+    capabilities,
+    labels: read.labels,
+    window: read.integer(1, LIMITS.windowMax),
+    health,
   }),
-  ack: (raw) => ({ t: 'ack', acks: read.list(ackItem, LIMITS.batch)(raw.acks, 'acks') }),
-  progress: (raw) => ({
-    t: 'progress',
-    progress: read.list(progressItem, LIMITS.batch)(raw.progress, 'progress'),
+  inventory: frame('inventory', {
+    entries: read.list(inventoryEntry, LIMITS.inventoryChunk),
+    last: read.flag,
   }),
-  result: (raw) => ({ t: 'result', results: read.list(resultItem, LIMITS.batch)(raw.results, 'results') }),
-  event: (raw) => ({ t: 'event', agents: read.list(agentReport, LIMITS.batch)(raw.agents, 'agents') }),
-  goodbye: (raw) => ({ t: 'goodbye', reason: read.text()(raw.reason, 'reason') }),
+  heartbeat: frame('heartbeat', {
+    health,
+    load: read.nullable(read.finite),
+    running: read.integer(0, INTEGER_MOST),
+  }),
+  ack: frame('ack', { acks: attempts }),
+  progress: frame('progress', { progress: read.list(progressItem, LIMITS.batch) }),
+  result: frame('result', { results: read.list(resultItem, LIMITS.batch) }),
+  event: frame('event', { agents: read.list(agentReport, LIMITS.batch) }),
+  capabilities: frame('capabilities', { revision: atLeastOne, capabilities }),
+  goodbye: frame('goodbye', { reason: read.text() }),
 };
 
 /** Every frame that a broker may send. */
 export const BROKER_FRAME_TYPES = Object.keys(BROKER_FRAMES) as readonly BrokerFrameType[];
 
-const HUB_FRAMES: { [T in HubFrame['t']]: (raw: Raw) => Extract<HubFrame, { t: T }> } = {
-  welcome: (raw) => {
-    const limits = read.object(raw.limits, 'limits');
-    return {
-      t: 'welcome',
-      connectionId: read.uuid(raw.connectionId, 'connectionId'),
-      brokerId: read.uuid(raw.brokerId, 'brokerId'),
-      epoch: read.integer(1)(raw.epoch, 'epoch'),
-      protocol: read.integer(1)(raw.protocol, 'protocol'),
-      heartbeatMs: read.integer(1)(raw.heartbeatMs, 'heartbeatMs'),
-      livenessMs: read.integer(1)(raw.livenessMs, 'livenessMs'),
-      limits: {
-        frameBytes: read.integer(1)(limits.frameBytes, 'limits.frameBytes'),
-        resultBytes: read.integer(1)(limits.resultBytes, 'limits.resultBytes'),
-        window: read.integer(1)(limits.window, 'limits.window'),
-      },
-      hubVersion: read.text(64)(raw.hubVersion, 'hubVersion'),
-      hubTime: read.text(64)(raw.hubTime, 'hubTime'),
-      alternatives: alternatives(raw.alternatives, 'alternatives'),
-      // Left out by hubs that know of no projects.
-      attachments: attachments(raw.attachments ?? [], 'attachments'),
-    };
-  },
-  inventory_ok: () => ({ t: 'inventory_ok' }),
-  heartbeat_ack: (raw) => ({ t: 'heartbeat_ack', hubTime: read.text(64)(raw.hubTime, 'hubTime') }),
-  dispatch: (raw) => ({
-    t: 'dispatch',
-    dispatches: read.list(dispatchItem, LIMITS.batch)(raw.dispatches, 'dispatches'),
+/** What each frame that the hub may send is read by. */
+export const HUB_FRAMES: { readonly [T in HubFrameType]: read.Reader<FrameOf<T>> } = {
+  welcome: frame('welcome', {
+    connectionId: read.uuid,
+    brokerId: read.uuid,
+    epoch: atLeastOne,
+    protocol: atLeastOne,
+    heartbeatMs: atLeastOne,
+    livenessMs: atLeastOne,
+    limits: read.record<Welcome['limits']>({
+      frameBytes: atLeastOne,
+      resultBytes: atLeastOne,
+      window: atLeastOne,
+    }),
+    hubVersion: read.text(64),
+    hubTime: read.text(64),
+    alternatives,
+    // Both are left out by hubs that are older.
+    attachments: read.orElse(attachments, []),
+    capabilitiesRevision: read.orElse(read.integer(0), 0),
   }),
-  cancel: (raw) => ({ t: 'cancel', cancels: read.list(ackItem, LIMITS.batch)(raw.cancels, 'cancels') }),
-  confirm: (raw) => ({ t: 'confirm', ids: read.list(read.uuid, LIMITS.batch)(raw.ids, 'ids') }),
-  attachment: (raw) => ({ t: 'attachment', attachments: attachments(raw.attachments, 'attachments') }),
-  going_away: (raw) => ({
-    t: 'going_away',
-    reason: read.text()(raw.reason, 'reason'),
-    deadlineMs: read.integer(0)(raw.deadlineMs, 'deadlineMs'),
-    slotMs: read.integer(0)(raw.slotMs, 'slotMs'),
-    alternatives: alternatives(raw.alternatives, 'alternatives'),
+  inventory_ok: frame('inventory_ok', {}),
+  heartbeat_ack: frame('heartbeat_ack', { hubTime: read.text(64) }),
+  dispatch: frame('dispatch', { dispatches: read.list(dispatchItem, LIMITS.batch) }),
+  cancel: frame('cancel', { cancels: attempts }),
+  confirm: frame('confirm', { ids: read.list(read.uuid, LIMITS.batch) }),
+  attachment: frame('attachment', { attachments }),
+  capabilities_ack: frame('capabilities_ack', {
+    revision: atLeastOne,
+    stored: read.integer(0),
+    error: read.nullable(read.record<NonNullable<CapabilitiesAck['error']>>({ code, message: read.text() })),
+  }),
+  going_away: frame('going_away', {
+    reason: read.text(),
+    deadlineMs: read.integer(0),
+    slotMs: read.integer(0),
+    alternatives,
   }),
 };
 
@@ -227,7 +225,7 @@ export function parseHubFrame(encoded: string): HubFrame {
   return parse<HubFrame>(encoded, HUB_FRAMES);
 }
 
-function parse<F>(encoded: string, readers: Record<string, (raw: Raw) => F>): F {
+function parse<F>(encoded: string, readers: Readonly<Record<string, read.Reader<F>>>): F {
   let value: unknown;
   try {
     value = JSON.parse(encoded);
@@ -236,9 +234,7 @@ function parse<F>(encoded: string, readers: Record<string, (raw: Raw) => F>): F 
   }
   const raw = read.object(value, 'frame');
   const type = raw.t;
-  if (typeof type !== 'string' || !Object.hasOwn(readers, type))
-    throw new ProtocolError('unknown frame type');
-  const reader = readers[type];
-  if (reader === undefined) throw new ProtocolError('unknown frame type');
-  return reader(raw);
+  const of = typeof type === 'string' && Object.hasOwn(readers, type) ? readers[type] : undefined;
+  if (of === undefined) throw new ProtocolError('unknown frame type');
+  return of(raw, '');
 }

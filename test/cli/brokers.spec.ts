@@ -12,6 +12,7 @@ function aBroker(given: Partial<BrokerDto> = {}): BrokerDto {
     id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33',
     name: 'build-1',
     labels: { zone: 'eu' },
+    capabilitiesRevision: 1,
     capabilities: [],
     software: 'fairlead/1.10.0',
     shared: false,

@@ -61,6 +61,7 @@ const PLACES: [file: string, fires: Fault[], passes: Fault[]][] = [
   ['scripts/schema.ts', [...CONNECTIONS, ...ANYWHERE, ...BARRELS], []],
   ['src/hub/database/data-source.ts', [...ANYWHERE, ...BARRELS], CONNECTIONS],
   ['src/broker/main.ts', [...CONNECTIONS, ...ANYWHERE], BARRELS],
+  ['src/broker/embedded.ts', [...CONNECTIONS, ...ANYWHERE], BARRELS],
   ['src/protocol/frame.ts', [...CONNECTIONS, ...ANYWHERE, ...BARRELS, ...PROTOCOL], []],
 ];
 const SOUND_FILE = 'src/hub/dispatch/waits.ts';

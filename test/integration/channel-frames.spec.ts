@@ -45,7 +45,8 @@ class Sound {
     if (hello.software === 'unwelcome') return;
     const { brokerId } = socket;
     const { health, capabilities } = hello;
-    const facts = { connectionId: 'c', epoch: 1, window: 1, capabilities, health, brokerId, attachments: [] };
+    const about = { connectionId: 'c', epoch: 1, window: 1, capabilities, health, brokerId, attachments: [] };
+    const facts = { ...about, capabilitiesRevision: 1 };
     bindLink(socket, new Link(socket, { ...facts, bootId: hello.bootId, journalId: hello.journalId }));
     socket.welcomed();
     welcomed.add(socket);
@@ -78,6 +79,11 @@ class Sound {
 
   @OnFrame('event')
   event(link: Link, frame: FrameOf<'event'>): void {
+    taken(link, frame);
+  }
+
+  @OnFrame('capabilities')
+  capabilities(link: Link, frame: FrameOf<'capabilities'>): void {
     taken(link, frame);
   }
 }
@@ -168,6 +174,11 @@ const FRAMES: [type: string, sound: object, over: object][] = [
     { progress: many({ ...item, fraction: 0.5, note: null }) },
   ],
   ['event', { agents: [run] }, { agents: many(run) }],
+  [
+    'capabilities',
+    { revision: 2, capabilities: ['a'] },
+    { revision: 2, capabilities: Array.from({ length: LIMITS.capabilities + 1 }, () => 'a') },
+  ],
 ];
 
 async function welcomedAt(adapter: SocketlessAdapter): Promise<Dialled> {

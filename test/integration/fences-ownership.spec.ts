@@ -30,6 +30,37 @@ afterAll(async () => {
 const connection = (brokerId: string) =>
   rows.one('select * from broker_connection where broker_id = $1', [brokerId]);
 
+const brokerRow = (brokerId: string) => rows.one('select * from broker where id = $1', [brokerId]);
+
+describe('new capabilities', () => {
+  let broker: PlantedBroker;
+
+  beforeEach(async () => {
+    broker = await rows.broker({ capabilities: '["a"]', capabilities_revision: 7 });
+  });
+
+  const replace = (revision: number, epoch = broker.epoch) =>
+    new ConnectionRepository(bench.database).replaceCapabilities(broker.id, epoch, {
+      revision,
+      capabilities: ['b'],
+    });
+
+  it('take the place of all that there were, under a greater revision', async () => {
+    expect(await replace(9)).toEqual({ isTaken: true, stored: 9 });
+    expect(await brokerRow(broker.id)).toMatchObject({ capabilities: ['b'], capabilities_revision: '9' });
+  });
+
+  it.each([6, 7])('change nothing under revision %d, which is not above the stored one', async (revision) => {
+    expect(await replace(revision)).toEqual({ isTaken: false, stored: 7 });
+    expect(await brokerRow(broker.id)).toMatchObject({ capabilities: ['a'], capabilities_revision: '7' });
+  });
+
+  it.each([-1, 1])('change nothing under an epoch that is off by %d', async (off) => {
+    expect(await replace(9, broker.epoch + off)).toEqual({ isTaken: false, stored: 7 });
+    expect(await brokerRow(broker.id)).toMatchObject({ capabilities: ['a'] });
+  });
+});
+
 describe('a connect', () => {
   let broker: PlantedBroker;
   let replicaId: string;
@@ -160,6 +191,16 @@ describe('a connect', () => {
 
       expect((await connect(0)).flagged).toBe(false);
       expect(await flaggedAt()).toEqual([false, false]);
+    });
+  });
+
+  it('takes a revision for the capabilities that it tells', async () => {
+    const before = Number((await brokerRow(broker.id)).capabilities_revision);
+
+    expect(await connect(0)).toMatchObject({ revision: before + 1 });
+    expect(await brokerRow(broker.id)).toMatchObject({
+      capabilities: [],
+      capabilities_revision: String(before + 1),
     });
   });
 

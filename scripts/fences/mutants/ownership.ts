@@ -18,6 +18,11 @@ export const OWNERSHIP = [
       'greatest(held.epoch, $3::bigint) + 1',
       'greatest(held.epoch, $3::bigint)',
     ],
+    [
+      'leaves the revision to what an older link says late',
+      'capabilities_revision = broker.capabilities_revision + 1',
+      'capabilities_revision = broker.capabilities_revision',
+    ],
     ['admits a revoked broker', 'and revoked_at is null and', 'and'],
     ['admits at a replica that drains or is gone', `and state in ('starting', 'active')`, ''],
     ['admits wherever a replica is', 'and exists (select from admitting)', ''],
@@ -33,6 +38,15 @@ export const OWNERSHIP = [
     ['counts what is long ago', `and earlier.ended_at > statement_timestamp() - interval '1 minute'`, ''],
     ['flags once too soon', '>= 2', '>= 1'],
     ['flags once too late', '>= 2', '>= 3'],
+  ]),
+  ...mutantsOf('replace_capabilities', SPEC, [
+    ['takes a revision that is past', 'and capabilities_revision < $4::bigint', ''],
+    [
+      'takes the same revision again',
+      'capabilities_revision < $4::bigint',
+      'capabilities_revision <= $4::bigint',
+    ],
+    ['believes an older link', 'and held.epoch = $2::bigint', 'and $2::bigint is not null'],
   ]),
   ...mutantsOf('release_connections', SPEC, [
     ['releases what another replica holds', 'connection.replica_id = $1 and', '$1::uuid is not null and'],

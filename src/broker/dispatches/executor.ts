@@ -64,8 +64,10 @@ export class Executor {
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
   private readonly executing = new Map<string, Work>();
   private isStopped = false;
-  private markStopped: () => void = () => undefined;
-  private readonly stopped = new Promise<void>((resolve) => (this.markStopped = resolve));
+  private readonly stopping = new AbortController();
+  private readonly stopped = new Promise<void>((resolve) => {
+    this.stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
   constructor(
     private readonly journal: Journal,
@@ -140,7 +142,7 @@ export class Executor {
   /** Ends in peace: what has begun is given up, without an ending, and the next life of the broker takes it up. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    this.markStopped();
+    this.stopping.abort();
     await this.turns.idle();
     this.results.stop();
     this.progress.stop();
@@ -287,6 +289,7 @@ export class Executor {
       const body = await handler.handle(args, {
         ...given,
         signal: work.signal,
+        stopping: this.stopping.signal,
         progress: (told) => this.progress.tell(id, told),
       });
       if (Buffer.byteLength(JSON.stringify(body)) > LIMITS.resultBytes) {

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { NO_RESTART, OPS, RESTARTS } from '../../protocol/op.js';
 import type { ProcessRuntime } from '../runtime/runtime.js';
-import { handlersOf } from './ops.js';
+import { agentHandlers, brokerHandlers } from './ops.js';
 
 const AGENT = '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33';
 const RUN = '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa';
@@ -40,11 +40,15 @@ function scriptedRuntime() {
   };
   const verbs = { startRun: answer, stopRun: answer, restart: answer, delete: answer };
   const runtime = { ...verbs, logs: answer, message: answer, inspect: answer };
-  return { asked, handlers: handlersOf(runtime as unknown as ProcessRuntime) };
+  return {
+    asked,
+    handlers: new Map([...brokerHandlers(), ...agentHandlers(runtime as unknown as ProcessRuntime)]),
+  };
 }
 
 const context = () => ({
   mayBegin: () => true,
+  stopping: new AbortController().signal,
   signal: new AbortController().signal,
   progress: () => undefined,
   traceparent: undefined,

@@ -24,6 +24,8 @@ export type OpContext = {
   mayBegin: MayBegin;
   /** Aborted when the caller has given the command up; an op that stops for it throws OpFailure `cancelled`. */
   signal: AbortSignal;
+  /** Aborted when the broker stops: an op of one's own that has not ended by then is given up, without an ending. */
+  stopping: AbortSignal;
   /** Says how far it is, for whoever looks or waits. May be called often: the latest counts, once a second. */
   progress: (told: Told) => void;
   /** The trace context of its execution (W3C), for what it calls or starts; undefined where it belongs to no trace. */
@@ -42,14 +44,20 @@ export type OpHandler = {
 
 export type OpHandlers = ReadonlyMap<string, OpHandler>;
 
-/** What this broker can do. Everything to do with runs can be done again: see ProcessRuntime. */
-export function handlersOf(runtime: ProcessRuntime): OpHandlers {
-  return new Map<string, OpHandler>([
+/** What every broker can do. */
+export function brokerHandlers(): [string, OpHandler][] {
+  return [
     handler(
       'broker.ping',
       () => ({}),
       () => Promise.resolve({ time: new Date().toISOString() }),
     ),
+  ];
+}
+
+/** What one can do that runs agents. Everything to do with runs can be done again: see ProcessRuntime. */
+export function agentHandlers(runtime: ProcessRuntime): [string, OpHandler][] {
+  return [
     handler('agent.start', startArgs, (args, { mayBegin, signal, progress, traceparent }) =>
       runtime.startRun(args, mayBegin, signal, progress, traceparent),
     ),
@@ -63,7 +71,7 @@ export function handlersOf(runtime: ProcessRuntime): OpHandlers {
       runtime.message(args, mayBegin, signal, progress),
     ),
     handler('agent.inspect', agentArgs, (args) => runtime.inspect(args)),
-  ]);
+  ];
 }
 
 function handler<O extends Op>(
@@ -91,14 +99,19 @@ function checked<T>(parse: (args: JsonObject) => T, args: JsonObject): T {
 
 const milliseconds = read.integer(0, 3_600_000);
 
+const restart = read.record<RestartPolicy>({
+  policy: read.oneOf(...RESTART_POLICIES),
+  maxRestarts: read.integer(1, RESTARTS.maxMost),
+});
+
 /** Text that a process can be given. Checked here: the error of whoever meets the NUL later quotes the whole value. */
 function argument(max: number): read.Reader<string> {
   const text = read.text(max);
-  return (value, path) => {
+  return read.reader(text.shape, (value, path) => {
     const checkedText = text(value, path);
     if (checkedText.includes('\0')) throw new ProtocolError(`${path} must not contain a NUL`);
     return checkedText;
-  };
+  });
 }
 
 function startArgs(args: JsonObject): OpArgs['agent.start'] {
@@ -174,7 +187,7 @@ function specOf(raw: Record<string, unknown>): ProcessSpec {
       ]),
     ),
     limits: limitsOf(read.object(raw.limits, 'spec.limits')),
-    restart: read.nullable(restartOf)(raw.restart, 'spec.restart') ?? NO_RESTART,
+    restart: read.nullable(restart)(raw.restart, 'spec.restart') ?? NO_RESTART,
     stdin: read.nullable(read.oneOf(...STDINS))(raw.stdin, 'spec.stdin') ?? 'closed',
   };
 }
@@ -189,13 +202,5 @@ function limitsOf(raw: Record<string, unknown>): ProcessLimits {
     cpuSeconds: limit(raw.cpuSeconds, 'spec.limits.cpuSeconds'),
     wallSeconds: limit(raw.wallSeconds, 'spec.limits.wallSeconds'),
     outputMb: limit(raw.outputMb, 'spec.limits.outputMb'),
-  };
-}
-
-function restartOf(value: unknown, path: string): RestartPolicy {
-  const raw = read.object(value, path);
-  return {
-    policy: read.oneOf(...RESTART_POLICIES)(raw.policy, `${path}.policy`),
-    maxRestarts: read.integer(1, RESTARTS.maxMost)(raw.maxRestarts, `${path}.maxRestarts`),
   };
 }

@@ -6,6 +6,7 @@ import { CreateAgents1790000000005 } from '../../../migrations/1790000000005-Cre
 import { CreateProjects1790000000006 } from '../../../migrations/1790000000006-CreateProjects.js';
 import { CreateBrokerStays1790000000007 } from '../../../migrations/1790000000007-CreateBrokerStays.js';
 import { AddBrokerService1790000000008 } from '../../../migrations/1790000000008-AddBrokerService.js';
+import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/1790000000009-AddCapabilitiesRevision.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   CreateProjects1790000000006,
   CreateBrokerStays1790000000007,
   AddBrokerService1790000000008,
+  AddCapabilitiesRevision1790000000009,
 ];

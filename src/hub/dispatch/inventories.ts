@@ -14,8 +14,6 @@ import { InventoryRepository } from './inventory.repository.js';
 import { hasEnded } from './state.js';
 import { Steps } from './steps.js';
 
-/** A broker that has this many commands out is not one that this hub gave them to. */
-const ENTRIES_MOST = 100 * LIMITS.inventoryChunk;
 const RETRY_MS = 500;
 
 /**
@@ -43,8 +41,8 @@ export class Inventories {
   async took(link: Link, chunk: FrameOf<'inventory'>): Promise<void> {
     if (this.done.has(link)) throw new ProtocolError('an inventory after its last chunk');
     const entries = [...(this.gathered.get(link) ?? []), ...chunk.entries];
-    if (entries.length > ENTRIES_MOST)
-      throw new ProtocolError(`an inventory has at most ${ENTRIES_MOST} entries`);
+    if (entries.length > LIMITS.inventoryEntries)
+      throw new ProtocolError(`an inventory has at most ${LIMITS.inventoryEntries} entries`);
     this.gathered.set(link, entries);
     if (!chunk.last) return;
     this.gathered.delete(link);

@@ -164,7 +164,7 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
   }),
   capability_missing: ({ op }) => ({
     explanation: `The broker is not capable of ${op}.`,
-    unblocks: 'Upgrade the broker: it is sent on the next link that announces the capability.',
+    unblocks: 'Upgrade the broker: it is sent when the broker announces the capability.',
   }),
   draining: ({ holderName }) => ({
     explanation: `The replica that holds the broker (${holderName ?? 'unknown'}) is going away, and the broker moves.`,

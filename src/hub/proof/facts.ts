@@ -1,4 +1,4 @@
-import { finite, integer, list, nullable, object, text, uuid } from '../../protocol/read.js';
+import { finite, integer, list, nullable, object, reader, text, uuid } from '../../protocol/read.js';
 import { instant } from './instant.js';
 import { reading } from './malformed.js';
 
@@ -60,7 +60,7 @@ export function readFacts(value: unknown, where: string): Facts {
       idempotencyKey: nullable(word)(given.idempotencyKey, 'idempotencyKey'),
       records: nullable(count)(given.records, 'records') ?? 1,
       readUs: instant(given.readAt, 'readAt'),
-      trail: list(readStep, STEPS_MOST)(given.trail, 'trail'),
+      trail: list(reader({ type: 'object' }, readStep), STEPS_MOST)(given.trail, 'trail'),
     };
   });
 }

@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { AccessTokens } from '../auth/access-tokens.js';
 import { Replica } from '../cluster/replica.js';
 import { CodedError } from '../problems/coded.error.js';
-import { SUBPROTOCOL } from '../../protocol/version.js';
-import { ReplicaDraining } from './registry.errors.js';
+import { PROTOCOL_RANGE, SUBPROTOCOL } from '../../protocol/version.js';
+import { ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
 
 export type Admitted = {
   brokerId: string;
@@ -37,7 +37,7 @@ export class Admission {
     this.replica.assertMayAct();
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!offered.includes(SUBPROTOCOL)) {
-      throw new CodedError('protocol_unsupported', `Offer the subprotocol ${SUBPROTOCOL}.`);
+      throw new ProtocolUnsupported(PROTOCOL_RANGE, `Offer the subprotocol ${SUBPROTOCOL}.`);
     }
     this.inside += 1;
     const settled = once(() => this.settle());

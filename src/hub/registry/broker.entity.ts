@@ -27,6 +27,10 @@ export class BrokerEntity {
   @Column('jsonb', { nullable: true })
   capabilities: string[] | null;
 
+  /** Grows each time they are told: by each hello, and by what the broker says later on its link. */
+  @Column('bigint', { name: 'capabilities_revision', default: 0 })
+  capabilitiesRevision: number;
+
   @Column('text')
   software: string;
 

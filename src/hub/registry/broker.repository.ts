@@ -13,6 +13,7 @@ export type BrokerRow = {
   name: string;
   labels: Record<string, string>;
   capabilities: string[] | null;
+  capabilitiesRevision: number;
   software: string;
   isShared: boolean;
   createdAt: Date;
@@ -75,7 +76,8 @@ const SERVICE = `case
 
 /** All three axes of a broker, of the tables `broker`, `connection` and `presence`. */
 export const BROKER_COLUMNS = `
-         broker.id, broker.name, broker.labels, broker.capabilities, broker.software,
+         broker.id, broker.name, broker.labels, broker.capabilities,
+         broker.capabilities_revision as "capabilitiesRevision", broker.software,
          broker.is_shared as "isShared",
          broker.created_at as "createdAt", broker.revoked_at as "revokedAt", broker.revision,
          ${SERVICE} as service,

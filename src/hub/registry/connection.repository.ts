@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { AttachmentNotice, Hello } from '../../protocol/frame.js';
+import type { AttachmentNotice, Capabilities, Hello } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { Database, type Run } from '../database/database.js';
 import { storable } from '../database/jsonb.js';
@@ -20,6 +20,8 @@ export type Stranger = Ownership & {
 /** What a connect found and did; no epoch where the broker is revoked or the replica takes nobody. */
 export type Connected = {
   epoch: number | null;
+  /** Under which the capabilities of the hello are on record. */
+  revision: number;
   revoked: boolean;
   /** Whether its key was flagged, since copies of the broker take its place again and again. */
   flagged: boolean;
@@ -49,14 +51,15 @@ const CONNECT = statement(
   ),
   described as (
     update broker
-    set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
+    set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb,
+        capabilities_revision = broker.capabilities_revision + 1, software = $9,
         version_major = $11::integer, version_minor = $12::integer,
         displaced_at = case
           when exists (select from former where replica_id is not null and boot_id <> $5) then statement_timestamp()
           else displaced_at
         end
     where id = $1 and revoked_at is null and exists (select from admitting)
-    returning id, version_major, version_minor
+    returning id, version_major, version_minor, capabilities_revision
   ),
   connected as (
     insert into broker_connection as held
@@ -125,11 +128,31 @@ const CONNECT = statement(
     limit $14
   )
   select (select epoch from connected) as epoch,
+         coalesce((select capabilities_revision from described), 0) as revision,
          exists (select from broker where id = $1 and revoked_at is not null) as revoked,
          exists (select from flagged) as flagged,
          (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
           from former where replica_id is not null) as former,
          (select coalesce(json_agg(told), '[]') from told) as attachments
+  `,
+);
+
+// A hello replaces the capabilities too, and takes a revision for that: what an older link says late is refused, by its
+// revision where it is not above, and by its epoch where it is.
+const REPLACE_CAPABILITIES = statement(
+  'replace_capabilities',
+  `
+  with replaced as (
+    update broker
+    set capabilities = $3::jsonb, capabilities_revision = $4::bigint
+    where id = $1 and capabilities_revision < $4::bigint
+      and exists (select from broker_connection held where held.broker_id = $1 and held.epoch = $2::bigint)
+    returning capabilities_revision
+  )
+  select exists (select from replaced) as "isTaken",
+         coalesce((select capabilities_revision from replaced), broker.capabilities_revision) as stored
+  from broker
+  where broker.id = $1
   `,
 );
 
@@ -237,7 +260,30 @@ export class ConnectionRepository {
         LIMITS.batch,
       ]);
     });
-    return rows[0] ?? { epoch: null, revoked: false, flagged: false, former: null, attachments: [] };
+    return (
+      rows[0] ?? { epoch: null, revision: 0, revoked: false, flagged: false, former: null, attachments: [] }
+    );
+  }
+
+  /**
+   * Puts these capabilities in the place of those on record, if the epoch is the broker's newest and the revision above
+   * the stored one. A connect of the broker waits for it, and it for a connect.
+   */
+  async replaceCapabilities(
+    brokerId: string,
+    epoch: number,
+    { revision, capabilities }: Pick<Capabilities, 'revision' | 'capabilities'>,
+  ): Promise<{ isTaken: boolean; stored: number }> {
+    const rows = await this.database.transaction(async (run) => {
+      await run(TAKE_TURN, [brokerId]);
+      return run<{ isTaken: boolean; stored: number }>(REPLACE_CAPABILITIES, [
+        brokerId,
+        epoch,
+        JSON.stringify(capabilities),
+        revision,
+      ]);
+    });
+    return rows[0] ?? { isTaken: false, stored: 0 };
   }
 
   /** Lets go of connections that are still held by this replica under these epochs; all others stay as they are. */

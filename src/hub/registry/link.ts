@@ -10,7 +10,10 @@ export type LinkFacts = {
   journalId: string;
   /** Dispatches that may be unacknowledged on this link at a time. */
   window: number;
+  /** What the broker can do, by its latest word on this link. */
   capabilities: readonly string[];
+  /** Under which they are on record. */
+  capabilitiesRevision: number;
   health: ReportedHealth;
   /** As they were told in the welcome. */
   attachments: readonly AttachmentNotice[];
@@ -22,8 +25,12 @@ export class Link {
 
   constructor(
     private readonly socket: ControlSocket,
-    readonly facts: Readonly<LinkFacts>,
+    private told: Readonly<LinkFacts>,
   ) {}
+
+  get facts(): Readonly<LinkFacts> {
+    return this.told;
+  }
 
   get brokerId(): string {
     return this.facts.brokerId;
@@ -53,6 +60,12 @@ export class Link {
 
   close(reason: CloseReason, text: string): void {
     this.socket.close(reason, text);
+  }
+
+  /** Notes capabilities that are on record; of two words at once the one of the greater revision stays. */
+  become(capabilities: readonly string[], capabilitiesRevision: number): void {
+    if (capabilitiesRevision > this.told.capabilitiesRevision)
+      this.told = { ...this.told, capabilities, capabilitiesRevision };
   }
 
   /** Notes that the broker has a newer connection: this one is only read from now on. */

@@ -17,6 +17,7 @@ function link(epoch: number, on: object = socket(), brokerId = 'b'): Link {
     journalId: 'j',
     window: 1,
     capabilities: [],
+    capabilitiesRevision: 1,
     attachments: [],
     health: 'online',
   };
@@ -35,6 +36,16 @@ describe('a link', () => {
     old.displace(2);
 
     expect([old.carriesWork, old.isOpen]).toEqual([false, true]);
+  });
+
+  it('takes what its broker can do by the greatest revision, in whichever order words arrive', () => {
+    const held = link(1);
+
+    held.become(['late'], 3);
+    held.become(['early'], 2);
+    held.become(['again'], 3);
+
+    expect(held.facts).toMatchObject({ capabilities: ['late'], capabilitiesRevision: 3 });
   });
 
   it('is displaced for good', () => {

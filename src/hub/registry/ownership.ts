@@ -71,7 +71,7 @@ export class Ownership {
     const connectionId = uuidv7();
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
-    const { epoch, revoked, flagged, former, attachments } = await this.repository.connect(
+    const { epoch, revision, revoked, flagged, former, attachments } = await this.repository.connect(
       this.replica.id,
       brokerId,
       connectionId,
@@ -88,6 +88,7 @@ export class Ownership {
       journalId,
       window,
       capabilities,
+      capabilitiesRevision: revision,
       health,
       attachments,
     };
@@ -128,6 +129,7 @@ export class Ownership {
       hubTime: this.clock.now().toISOString(),
       alternatives,
       attachments,
+      capabilitiesRevision: revision,
     });
     this.log.log({ brokerId, epoch, connectionId }, 'a broker connected');
     this.links.open(link);

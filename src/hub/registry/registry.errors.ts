@@ -19,9 +19,19 @@ export class ReplicaDraining extends CodedError {
   }
 }
 
+/** Others have replaced it since, or a newer connection has. */
+export class CapabilitiesStale extends CodedError {
+  constructor(stored: number) {
+    super('revision_stale', `Revision ${stored} is on record: tell a greater one on the newest link.`);
+  }
+}
+
 export class ProtocolUnsupported extends CodedError {
-  constructor(range: { min: number; max: number }) {
-    super('protocol_unsupported', `This hub speaks versions ${range.min} to ${range.max}.`, {
+  constructor(
+    range: { min: number; max: number },
+    message = `This hub speaks versions ${range.min} to ${range.max}.`,
+  ) {
+    super('protocol_unsupported', message, {
       members: { range },
     });
   }

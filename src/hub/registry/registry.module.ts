@@ -10,6 +10,7 @@ import { Attachments } from './attachments.js';
 import { BrokerController } from './broker.controller.js';
 import { BrokerRepository } from './broker.repository.js';
 import { Brokers } from './brokers.js';
+import { Capabilities } from './capabilities.js';
 import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
 import { RegistryDuties } from './duties.js';
@@ -44,6 +45,7 @@ import { Stays } from './stays.js';
  * Read-only is derived from version and floor whenever it is asked for, and a floor only rises. Who owned a broker is
  * kept for 30 days, by the very statements that change it. A broker that was kicked or revoked owns nothing from the
  * commit on; its link is closed as soon as its replica hears of it, and within five seconds if the hint is lost.
+ * What a broker can do is replaced as a whole, under a revision that only grows: with its hello, and on its newest link.
  *
  * It may lose the moment at which a connection ended, where the replica died with it: then the release bears the time
  * at which that was noticed. It may lose the hint that an attachment has changed: the broker learns it with the next.
@@ -59,6 +61,7 @@ import { Stays } from './stays.js';
     Attachments,
     BrokerRepository,
     Brokers,
+    Capabilities,
     ConnectionRepository,
     ControlGateway,
     Links,

@@ -123,6 +123,7 @@ export class ScriptedHub {
       hubTime: new Date().toISOString(),
       alternatives: [],
       attachments: [],
+      capabilitiesRevision: 1,
       ...this.welcome,
     };
   }

@@ -26,10 +26,19 @@ import {
 } from '../state.js';
 import type { TrailStep } from '../record.js';
 
+/** Those of an agent go through its own routes. */
+const OPS_FOR_BROKERS = Object.keys(OPS).filter((op) => !op.startsWith('agent.'));
+
 const STATES = [...LIVE_STATES, ...ENDED_STATES];
 
 export class CreateDispatchDto {
-  @ApiProperty({ enum: Object.keys(OPS), description: 'What the broker is to do.' })
+  @ApiProperty({
+    example: 'broker.ping',
+    maxLength: 128,
+    description:
+      `What the broker is to do: ${OPS_FOR_BROKERS.map((op) => `\`${op}\``).join(', ')}, or an op of its own that it ` +
+      'announces as a capability.',
+  })
   @IsString()
   @Length(1, 128)
   op: string;

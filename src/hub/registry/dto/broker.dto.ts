@@ -137,6 +137,12 @@ export class BrokerDto {
   })
   capabilities: string[] | null;
 
+  @ApiProperty({
+    type: 'integer',
+    description: 'Grows each time the broker says what it can do; 0 until it has.',
+  })
+  capabilitiesRevision: number;
+
   @ApiProperty()
   software: string;
 
@@ -188,12 +194,13 @@ export class BrokerDto {
   presence: PresenceDto | null;
 
   static of(row: BrokerRow): BrokerDto {
-    const { id, name, labels, capabilities, software } = row;
+    const { id, name, labels, capabilities, capabilitiesRevision, software } = row;
     return {
       id,
       name,
       labels,
       capabilities,
+      capabilitiesRevision,
       software,
       shared: row.isShared,
       createdAt: row.createdAt.toISOString(),

@@ -1,0 +1,494 @@
+import { randomUUID } from 'node:crypto';
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WebSocket } from 'ws';
+import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import { CONTROL_PATH, PROTOCOL_RANGE, SUBPROTOCOL } from '../../src/protocol/version.js';
+import { atOnce } from '../support/at-once.js';
+import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
+
+type Frame = { t: string; [field: string]: unknown };
+
+const ID = randomUUID();
+const item = { id: ID, attempt: 1 };
+const agent = { agentId: ID, runId: ID, phase: 'running', exitCode: null, detail: null, restarts: 0 };
+const x = (length: number) => 'x'.repeat(length);
+const many = <T>(count: number, each: (place: number) => T) =>
+  Array.from({ length: count }, (_none, at) => each(at));
+const labels = (count: number) => Object.fromEntries(many(count, (at) => [`l${at}`, '']));
+const failed = (error: object) => ({
+  t: 'result',
+  results: [{ ...item, outcome: 'failed', error: { code: 'c', message: 'm', retryable: false, ...error } }],
+});
+/** A frame of so many bytes, by a field that is not known. */
+const ofBytes = (frame: Frame, bytes: number) => ({
+  ...frame,
+  surplus: x(bytes - JSON.stringify({ ...frame, surplus: '' }).length),
+});
+const beat = { t: 'heartbeat', health: 'online', load: null, running: 0 };
+
+type Limit = [what: string, at: number, frame: (size: number) => Frame, closing: number];
+
+/** Of the first frame; what is not told of it is as usual. */
+const OF_HELLO: [what: string, at: number, hello: (size: number) => object][] = [
+  ['entries of labels', LIMITS.labels, (count) => ({ labels: labels(count) })],
+  ["characters of a label's value", LIMITS.labelLength, (length) => ({ labels: { l: x(length) } })],
+  ["characters of a label's name", LIMITS.labelLength, (length) => ({ labels: { [x(length)]: '' } })],
+  ['capabilities', LIMITS.capabilities, (count) => ({ capabilities: many(count, (at) => `c${at}`) })],
+  ['characters of a capability', LIMITS.labelLength, (length) => ({ capabilities: [x(length)] })],
+  ['commands in the window', LIMITS.windowMax, (window) => ({ window })],
+  ['characters of the software', 64, (length) => ({ software: x(length) })],
+];
+
+const OF_FRAMES: Limit[] = [
+  ['bytes of a frame', LIMITS.frameBytes, (bytes) => ofBytes(beat, bytes), CLOSE_CODES.frame_too_large],
+  [
+    'entries of an inventory chunk',
+    LIMITS.inventoryChunk,
+    (count) => ({
+      t: 'inventory',
+      entries: many(count, () => ({ ...item, status: 'running' })),
+      last: false,
+    }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    'acks',
+    LIMITS.batch,
+    (count) => ({ t: 'ack', acks: many(count, () => item) }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    'words of progress',
+    LIMITS.batch,
+    (count) => ({ t: 'progress', progress: many(count, () => ({ ...item, fraction: 0.5 })) }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    'characters of a note',
+    LIMITS.progressNoteLength,
+    (length) => ({ t: 'progress', progress: [{ ...item, note: x(length) }] }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    'results',
+    LIMITS.batch,
+    (count) => ({
+      t: 'result',
+      results: many(count, () => ({ id: randomUUID(), attempt: 1, outcome: 'cancelled' })),
+    }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    "characters of an error's message",
+    LIMITS.messageLength,
+    (length) => failed({ message: x(length) }),
+    CLOSE_CODES.protocol_error,
+  ],
+  ["characters of an error's code", 128, (length) => failed({ code: x(length) }), CLOSE_CODES.protocol_error],
+  [
+    'reports of agents',
+    LIMITS.batch,
+    (count) => ({ t: 'event', agents: many(count, () => agent) }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    "characters of an agent's detail",
+    LIMITS.messageLength,
+    (length) => ({ t: 'event', agents: [{ ...agent, detail: x(length) }] }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    'capabilities told later',
+    LIMITS.capabilities,
+    (count) => ({ t: 'capabilities', revision: 1, capabilities: many(count, (at) => `c${at}`) }),
+    CLOSE_CODES.protocol_error,
+  ],
+];
+
+describe('the wire', () => {
+  let cluster: Cluster;
+  let broker: ScriptedBroker;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(1);
+    broker = await join();
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+    // Connections that callers keep alive end a few seconds after their replica.
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
+
+  const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+  const dial = (who = broker) => who.dial(cluster.hub(0).url);
+  const connect = (who = broker) => who.connect(cluster.hub(0).url);
+  /** Beside all others. */
+  const meanwhile = atOnce();
+
+  /** The hub has taken everything up to here. */
+  const goesOn = async (link: ScriptedLink) => {
+    link.send({ t: 'heartbeat', health: 'online', load: null, running: 0 });
+    await link.next('heartbeat_ack');
+  };
+
+  describe('is not opened, but answered in plain HTTP,', () => {
+    const HANDSHAKE = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-protocol': SUBPROTOCOL,
+    };
+
+    const upgrade = async (path: string, headers: Record<string, string>) =>
+      new Promise<{ status: number; problem: Record<string, unknown> }>((resolve, reject) => {
+        const asking = request(`${cluster.hub(0).url}${path}`, { headers, agent: false });
+        asking.on('upgrade', (_response, socket) => {
+          socket.destroy();
+          resolve({ status: 101, problem: {} });
+        });
+        asking.on('response', (response) => {
+          let text = '';
+          response.on('data', (chunk) => (text += String(chunk)));
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              problem: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {},
+            }),
+          );
+        });
+        asking.on('error', reject);
+        asking.end();
+      });
+    const bearer = async () => `Bearer ${await broker.accessToken(cluster.hub(0).url)}`;
+
+    it('unless everything is as it must be', async () => {
+      const headers = { ...HANDSHAKE, authorization: await bearer() };
+
+      expect((await upgrade(CONTROL_PATH, headers)).status).toBe(101);
+    });
+
+    it.each<[string, number, string, () => string | undefined]>([
+      ['without a credential', 401, 'credential_missing', () => undefined],
+      ['with one of another kind', 401, 'credential_missing', () => 'Basic abc'],
+      ['with one that is too long', 401, 'credential_missing', () => `Bearer ${x(4097)}`],
+      ['with one that nobody made', 401, 'credential_invalid', () => `Bearer ${x(4096)}`],
+      ["with a person's", 401, 'credential_invalid', () => `Bearer ${cluster.administratorToken}`],
+    ])('%s: %d %s', async (_what, status, code, credential) => {
+      const authorization = credential();
+      const answer = await upgrade(CONTROL_PATH, {
+        ...HANDSHAKE,
+        ...(authorization === undefined ? {} : { authorization }),
+      });
+
+      expect(answer).toMatchObject({ status, problem: { status, code } });
+    });
+
+    it.each<[string, number, string, string, object]>([
+      ['at another path', 404, 'not_found', '/api/v1/controls', {}],
+      [
+        'without the subprotocol',
+        426,
+        'protocol_unsupported',
+        CONTROL_PATH,
+        { 'sec-websocket-protocol': 'v2' },
+      ],
+    ])('%s: %d %s', async (_what, status, code, path, headers) => {
+      const answer = await upgrade(path, { ...HANDSHAKE, authorization: await bearer(), ...headers });
+
+      expect(answer).toMatchObject({ status, problem: { status, code } });
+      if (status === 426) expect(answer.problem).toMatchObject({ range: PROTOCOL_RANGE });
+    });
+
+    it('for plain HTTP on its path: 404', async () => {
+      const { status } = await fetch(`${cluster.hub(0).url}${CONTROL_PATH}`, {
+        headers: { connection: 'close' },
+      });
+
+      expect(status).toBe(404);
+    });
+
+    it('for what is no handshake of a WebSocket: 400', async () => {
+      const headers = { ...HANDSHAKE, 'sec-websocket-key': 'short', authorization: await bearer() };
+
+      expect((await upgrade(CONTROL_PATH, headers)).status).toBe(400);
+    });
+  });
+
+  describe('takes a hello', () => {
+    const greet = async (text: string) => {
+      const link = await dial();
+      link.sendText(text);
+      return link;
+    };
+    const hello = (overrides: object) => JSON.stringify({ ...broker.hello(), ...overrides });
+
+    it.each(OF_HELLO)('with as many %s as %d, and ends with 4400 for one more', async (_what, at, of) => {
+      const within = await greet(hello(of(at)));
+      await within.next('welcome');
+      await within.close();
+      const past = await greet(hello(of(at + 1)));
+
+      expect(await past.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('of as many bytes as 16384, and ends with 4400 for one more', async () => {
+      const within = await greet(JSON.stringify(ofBytes(broker.hello(), LIMITS.helloBytes)));
+      await within.next('welcome');
+      await within.close();
+      const past = await greet(JSON.stringify(ofBytes(broker.hello(), LIMITS.helloBytes + 1)));
+
+      expect(await past.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    const { min, max } = PROTOCOL_RANGE;
+
+    it.each([
+      [{ min: 0, max: min }, 'welcome'],
+      [{ min: max, max: max + 1 }, 'welcome'],
+      [{ min: max + 1, max: max + 1 }, CLOSE_CODES.version_refused],
+      [{ min: 0, max: min - 1 }, CLOSE_CODES.version_refused],
+    ])('for versions %j: %s', async (protocol, outcome) => {
+      const link = await greet(hello({ protocol }));
+
+      if (outcome === 'welcome') {
+        expect(await link.next('welcome')).toMatchObject({ protocol: max });
+        await link.close();
+      } else {
+        expect(await link.closed).toMatchObject({ code: outcome });
+      }
+    });
+
+    it.each([
+      ['text that is no JSON', '{'],
+      ['a type that is not known', '{"t":"nonsense"}'],
+      ['a field that cannot be read', '{"t":"hello","protocol":1}'],
+    ])('and ends with 4400 for %s in its place', async (_what, text) => {
+      const link = await greet(text);
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('once, as the first frame, and nothing before the welcome', async () => {
+      const early = await dial();
+      early.sendText(JSON.stringify(beat));
+      // Of another broker: what its hello took is released late.
+      const hasty = await dial(await join());
+      hasty.sendText(hello({}));
+      hasty.sendText(JSON.stringify(beat));
+      const twice = await connect();
+      twice.sendText(hello({}));
+
+      for (const link of [early, hasty, twice])
+        expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+  });
+
+  describe('once welcomed', () => {
+    it('takes every frame up to its limit, on one link', async () => {
+      const link = await (await join()).dial(cluster.hub(0).url);
+      link.send(broker.hello());
+      await link.next('welcome');
+
+      for (const [, at, of] of OF_FRAMES) {
+        link.sendText(JSON.stringify(of(at)));
+        await goesOn(link);
+      }
+
+      await link.close();
+    });
+
+    it.each(OF_FRAMES)('ends a link for more %s than %d', async (_what, at, of, code) => {
+      const link = await connect();
+
+      link.sendText(JSON.stringify(of(at + 1)));
+
+      expect(await link.closed).toMatchObject({ code });
+    });
+
+    it.each([
+      ['a type that is not known', '{"t":"nonsense"}'],
+      ["a type of the hub's", '{"t":"confirm","ids":[]}'],
+      ['text that is no JSON', '{'],
+      ['an inventory after its last chunk', '{"t":"inventory","entries":[],"last":true}'],
+      ['progress that says nothing', JSON.stringify({ t: 'progress', progress: [item] })],
+    ])('ends a link with 4400 for %s', async (_what, text) => {
+      const link = await connect();
+
+      link.sendText(text);
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('ends a link with 4400 for a message that is no text', async () => {
+      const authorization = `Bearer ${await broker.accessToken(cluster.hub(0).url)}`;
+      const socket = new WebSocket(
+        `${cluster.hub(0).url.replace('http', 'ws')}${CONTROL_PATH}`,
+        SUBPROTOCOL,
+        { headers: { authorization } },
+      );
+      const closed = new Promise((resolve) => socket.on('close', resolve));
+      socket.on('open', () => socket.send(Buffer.from(JSON.stringify(broker.hello())), { binary: true }));
+
+      expect(await closed).toBe(CLOSE_CODES.protocol_error);
+    });
+
+    it('closes with 1000 after a goodbye', async () => {
+      const link = await connect();
+
+      link.send({ t: 'goodbye', reason: x(LIMITS.textLength) });
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.goodbye });
+    });
+
+    it('takes a result up to its limit, and keeps a larger one as failed without an end of the link', async () => {
+      const link = await connect();
+      const body = (bytes: number) => ({ text: x(bytes - JSON.stringify({ text: '' }).length) });
+      const ends = [];
+      for (const bytes of [LIMITS.resultBytes, LIMITS.resultBytes + 1]) {
+        const { body: asked } = await cluster.api(0).ping(broker.id, { orderingKey: null });
+        link.succeed(await link.nextDispatch(), body(bytes));
+        await link.next('confirm');
+        const { state, error } = await cluster.api(0).dispatch(asked.dispatch.id, 10);
+        ends.push([state, error?.code]);
+      }
+
+      expect(ends).toEqual([
+        ['succeeded', undefined],
+        ['failed', 'result_too_large'],
+      ]);
+      await link.close();
+    });
+
+    it('is asked for arguments up to their limit; larger ones never come to it', async () => {
+      const args = (bytes: number) => ({ text: x(bytes - JSON.stringify({ text: '' }).length) });
+      const ask = (bytes: number) =>
+        cluster.api(0).post(`/api/v1/brokers/${broker.id}/dispatches`, {
+          op: 'broker.ping',
+          args: args(bytes),
+          orderingKey: null,
+        });
+      const link = await connect();
+
+      const [taken, refused] = [await ask(LIMITS.argsBytes), await ask(LIMITS.argsBytes + 1)];
+
+      expect([taken.status, refused.status, refused.body.code]).toEqual([202, 413, 'args_too_large']);
+      link.succeed(await link.nextDispatch());
+      await link.next('confirm');
+      await link.close();
+    });
+  });
+
+  describe('of a broker with ops of its own', () => {
+    const ask = (who: ScriptedBroker) =>
+      cluster.api(0).post(`/api/v1/brokers/${who.id}/dispatches`, { op: 'x.note.append', orderingKey: null });
+    const roster = async (who: ScriptedBroker) =>
+      (await cluster.api(0).get(`/api/v1/brokers/${who.id}`)).body as {
+        capabilities: string[];
+        capabilitiesRevision: number;
+      };
+    /** Welcomed and with its inventory taken. */
+    const link = async (who: ScriptedBroker, capabilities: string[]) => {
+      const dialled = await dial(who);
+      dialled.send(who.hello({ capabilities }));
+      const { capabilitiesRevision, epoch } = await dialled.next('welcome');
+      who.lastEpoch = epoch;
+      dialled.send({ t: 'inventory', entries: [], last: true });
+      await dialled.next('inventory_ok');
+      return { dialled, capabilitiesRevision };
+    };
+
+    it('takes them from the moment at which it says that it has them', async () => {
+      const who = await join();
+      const { dialled, capabilitiesRevision } = await link(who, []);
+      const before = await ask(who);
+
+      dialled.send({
+        t: 'capabilities',
+        revision: capabilitiesRevision + 1,
+        capabilities: ['x.note.append'],
+      });
+      const ack = await dialled.next('capabilities_ack');
+      const after = await ask(who);
+
+      expect([before.status, before.body.code]).toEqual([426, 'broker_upgrade_required']);
+      expect(ack).toMatchObject({ stored: capabilitiesRevision + 1, error: null });
+      expect(after.status).toBe(202);
+      expect(await dialled.nextDispatch()).toMatchObject({ op: 'x.note.append', args: {} });
+      expect(await roster(who)).toMatchObject({
+        capabilities: ['x.note.append'],
+        capabilitiesRevision: capabilitiesRevision + 1,
+      });
+      await dialled.close();
+    });
+
+    it('refuses a revision that is past, and the link goes on', async () => {
+      const who = await join();
+      const { dialled, capabilitiesRevision } = await link(who, ['x.note.append']);
+
+      dialled.send({ t: 'capabilities', revision: capabilitiesRevision, capabilities: [] });
+
+      expect(await dialled.next('capabilities_ack')).toMatchObject({
+        revision: capabilitiesRevision,
+        stored: capabilitiesRevision,
+        error: { code: 'revision_stale' },
+      });
+      expect(await roster(who)).toMatchObject({ capabilities: ['x.note.append'] });
+      await goesOn(dialled);
+      await dialled.close();
+    });
+
+    it('believes the newest link, whatever an older one says', async () => {
+      const who = await join();
+      const older = await link(who, ['x.note.append']);
+      const newer = await link(who, []);
+
+      const revision = newer.capabilitiesRevision + 5;
+      older.dialled.send({ t: 'capabilities', revision, capabilities: ['x.note.append'] });
+
+      expect(await older.dialled.next('capabilities_ack')).toMatchObject({
+        error: { code: 'revision_stale' },
+      });
+      expect(await roster(who)).toMatchObject({ capabilities: [] });
+      older.dialled.cut();
+      await newer.dialled.close();
+    });
+
+    it('sends what waited for a capability as soon as the broker has it', async () => {
+      const who = await join();
+      const first = await link(who, ['x.note.append']);
+      await first.dialled.close();
+      await eventually(
+        async () => (await cluster.api(0).get(`/api/v1/brokers/${who.id}`)).body.ownership.replica === null,
+      );
+      const { body } = await ask(who);
+      const { dialled, capabilitiesRevision } = await link(who, []);
+      await eventually(async () => {
+        const { body: why } = await cluster.api(0).get(`/api/v1/dispatches/${body.dispatch.id}/why`);
+        return why.cause === 'capability_missing';
+      });
+
+      dialled.send({
+        t: 'capabilities',
+        revision: capabilitiesRevision + 1,
+        capabilities: ['x.note.append'],
+      });
+
+      expect(await dialled.nextDispatch()).toMatchObject({ id: body.dispatch.id });
+      expect(dialled.count('dispatch')).toBe(0);
+      await dialled.close();
+    });
+  });
+
+  meanwhile('ends with 4408 where no hello comes', async () => {
+    const link = await dial(await join());
+
+    expect(await link.closed).toMatchObject({ code: CLOSE_CODES.timed_out });
+  });
+});
