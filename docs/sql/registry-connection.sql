@@ -69,15 +69,17 @@ select (select epoch from connected) as epoch,
 
 -- release_connections
 with locked as materialized (
-  select connection.broker_id, leaving.reason
-  from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
+  select connection.broker_id, leaving.reason, leaving.silence_ms
+  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[])
+    as leaving (broker_id, epoch, reason, silence_ms)
   join broker_connection connection on connection.broker_id = leaving.broker_id
   where connection.replica_id = $1 and connection.epoch = leaving.epoch
   order by connection.broker_id
   for update of connection
 )
 update broker_connection connection
-set replica_id = null, released_at = now(), release_reason = locked.reason
+set replica_id = null, released_at = now(), release_reason = locked.reason,
+    silent_since = now() - make_interval(secs => locked.silence_ms / 1000)
 from locked
 where connection.broker_id = locked.broker_id;
 

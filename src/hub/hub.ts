@@ -19,6 +19,7 @@ import { Draining } from './drain/draining.js';
 import { InternalListener } from './drain/internal-listener.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
+import { Sweep } from './heartbeat/sweep.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
 import { HubLogger, logRequest } from './logger.js';
@@ -30,6 +31,7 @@ import { AttachmentLease } from './registry/attachment-lease.js';
 import { AttachmentNews } from './registry/attachment-news.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
+import { Releases } from './registry/releases.js';
 import { SOFTWARE } from './software.js';
 import { RequestSpans } from './tracing/request-spans.js';
 import { Traces } from './tracing/traces.js';
@@ -140,8 +142,10 @@ export class Hub {
     await replica.enter();
     this.administratorToken = await app.get(FirstBoot).ensureAdministrator();
     app.get(Ownership).start();
+    app.get(Releases).start();
     app.get(DispatchLife).start();
     app.get(Heartbeats).start();
+    app.get(Sweep).start();
     app.get(AttachmentNews).start();
     app.get(AttachmentLease).start();
     app.get(Reports).start();
@@ -161,7 +165,9 @@ export class Hub {
       () => app.get(DispatchLife).stop(),
       () =>
         Promise.all([
+          app.get(Releases).stop(),
           app.get(Heartbeats).stop(),
+          app.get(Sweep).stop(),
           app.get(AttachmentLease).stop(),
           app.get(Reports).stop(),
           app.get(AuthDuties).stop(),

@@ -7,6 +7,7 @@ import { ENDING } from './ending.js';
 import { INSERT } from './insert.js';
 import { INVENTORY } from './inventory.js';
 import { OWNERSHIP } from './ownership.js';
+import { PRESENCE } from './presence.js';
 import { WORDS } from './words.js';
 
 /** A fault for each fence in the hub's statements. What would show in no row, whatever is done, is none of them. */
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...INVENTORY,
   ...ENDING,
   ...OWNERSHIP,
+  ...PRESENCE,
   ...AGENT,
   ...ATTACHMENT,
   ...CREDENTIAL,

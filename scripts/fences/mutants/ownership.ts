@@ -26,16 +26,11 @@ export const OWNERSHIP = [
     ['releases what another replica holds', 'connection.replica_id = $1 and', '$1::uuid is not null and'],
     ['releases what an old socket held', 'and connection.epoch = leaving.epoch', ''],
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
-  ]),
-  ...mutantsOf('write_presence', SPEC, [
-    ['believes a link that is over', 'and connection.epoch = seen.epoch', ''],
-  ]),
-  ...mutantsOf('demote_unowned_brokers', SPEC, [
-    ['judges brokers that a replica holds', 'connection.replica_id is null and', ''],
-    ['judges at once', `and connection.released_at < now() - interval '30 seconds'`, ''],
-    ['lifts what has left', `and presence.state in ('online', 'degraded')`, ''],
-    ['judges on every replica', 'on duty.mine', 'on duty.mine is not null'],
-    ['writes what has not changed', 'and presence.state <> silent.state', ''],
+    [
+      'forgets how long the broker was silent',
+      'now() - make_interval(secs => locked.silence_ms / 1000)',
+      'now()',
+    ],
   ]),
   ...mutantsOf('beat_replica', SPEC, [
     ['lets the dead beat', `and state <> 'gone'`, ''],
@@ -64,9 +59,12 @@ export const OWNERSHIP = [
   ]),
   ...mutantsOf('release_connections_of_gone_replicas', SPEC, [
     ['leaves the connections of the dead', `and replica.state <> 'gone'`, ''],
-    ['leaves all while anybody lives', 'replica.id = connection.replica_id and', ''],
-    ['releases again what was released', 'connection.replica_id is not null and', ''],
-    ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
+    ['leaves all while anybody lives', 'replica.id = holder.replica_id and', ''],
+    [
+      'waits for a row that somebody is at',
+      'for update of connection skip locked',
+      'for update of connection',
+    ],
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
   ]),
   ...mutantsOf('set_replica_state', SPEC, [['raises the dead', `and state <> 'gone'`, '']]),

@@ -4,6 +4,7 @@ import { CreateCredentials1790000000003 } from '../../../migrations/179000000000
 import { CreateDispatches1790000000004 } from '../../../migrations/1790000000004-CreateDispatches.js';
 import { CreateAgents1790000000005 } from '../../../migrations/1790000000005-CreateAgents.js';
 import { CreateProjects1790000000006 } from '../../../migrations/1790000000006-CreateProjects.js';
+import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -13,4 +14,5 @@ export const MIGRATIONS = [
   CreateDispatches1790000000004,
   CreateAgents1790000000005,
   CreateProjects1790000000006,
+  FencePresence1790000000010,
 ];

@@ -7,27 +7,19 @@ import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
-import { Group } from '../lifecycle/group.js';
 import { SOFTWARE } from '../software.js';
 import { ConnectionRepository, type Ownership as OwnershipRow } from './connection.repository.js';
 import type { ControlSocket } from './control-socket.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
-import { bindLink } from './socket-links.js';
 import { BrokerRevoked, ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
-
-type Leaving = { brokerId: string; epoch: number; reason: string };
-
-const RELEASES_AT_ONCE = 1_000;
+import { Releases } from './releases.js';
+import { bindLink } from './socket-links.js';
 
 /** Takes, loses and lets go of brokers' connections on behalf of this replica. */
 @Injectable()
 export class Ownership {
   private readonly log = new Logger('registry');
-  private readonly releases = new Group<Leaving, true>(async (leaving) => {
-    await this.repository.release(this.replica.id, leaving);
-    return leaving.map(() => true as const);
-  }, RELEASES_AT_ONCE);
 
   constructor(
     private readonly repository: ConnectionRepository,
@@ -35,6 +27,7 @@ export class Ownership {
     private readonly replica: Replica,
     private readonly wakes: Wakes,
     private readonly clock: Clock,
+    private readonly releases: Releases,
   ) {}
 
   /** Learns from other replicas which brokers have moved to them, and from the cluster that all have. */
@@ -91,7 +84,7 @@ export class Ownership {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }
     if (!socket.isOpen) {
-      await this.release({ brokerId, epoch, reason: 'closed before the welcome' });
+      await this.releases.add(link, 'closed before the welcome');
       return;
     }
     if ((this.links.get(brokerId)?.epoch ?? 0) > epoch) {
@@ -124,7 +117,7 @@ export class Ownership {
   /** The broker said that it leaves: its connection is let go of before the link ends. */
   async goodbye(link: Link, reason: string): Promise<void> {
     if (this.links.close(link, 'goodbye')) {
-      await this.release({ brokerId: link.brokerId, epoch: link.epoch, reason: `goodbye ${reason}`.trim() });
+      await this.releases.add(link, `goodbye ${reason}`.trim());
     }
     link.close('goodbye', reason);
   }
@@ -174,7 +167,7 @@ export class Ownership {
   async releaseAll(reason: string): Promise<void> {
     const held = this.links.all();
     for (const link of held) this.links.close(link, reason);
-    await Promise.all(held.map(({ brokerId, epoch }) => this.release({ brokerId, epoch, reason })));
+    await Promise.all(held.map((link) => this.releases.add(link, reason)));
     for (const link of held) link.close('going_away', reason);
   }
 
@@ -195,13 +188,6 @@ export class Ownership {
   private ended(link: Link, reason: string): void {
     if (!this.links.close(link, reason)) return;
     this.log.log({ brokerId: link.brokerId, epoch: link.epoch, reason }, 'a broker disconnected');
-    void this.release({ brokerId: link.brokerId, epoch: link.epoch, reason });
-  }
-
-  /** A release that cannot be written is left to whoever next looks: a new connect, or the judge of this replica. */
-  private async release(leaving: Leaving): Promise<void> {
-    await this.releases.add(leaving).catch((error: unknown) => {
-      this.log.warn({ brokerId: leaving.brokerId, err: error }, 'a connection could not be released');
-    });
+    void this.releases.add(link, reason);
   }
 }

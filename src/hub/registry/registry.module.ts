@@ -17,6 +17,7 @@ import { Ownership } from './ownership.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { Releases } from './releases.js';
 
 /**
  * Which brokers exist, which replica owns each one's connection, and which projects admit them.
@@ -54,7 +55,18 @@ import { Projects } from './projects.js';
     Ownership,
     ProjectRepository,
     Projects,
+    Releases,
   ],
-  exports: [Admission, AttachmentLease, AttachmentNews, Attachments, Brokers, Links, Ownership, Projects],
+  exports: [
+    Admission,
+    AttachmentLease,
+    AttachmentNews,
+    Attachments,
+    Brokers,
+    Links,
+    Ownership,
+    Projects,
+    Releases,
+  ],
 })
 export class RegistryModule {}
