@@ -35,16 +35,20 @@ join unnest($1::text[]) as dead (session_name) on session.application_name like 
 where session.pid <> pg_backend_pid();
 
 -- release_connections_of_gone_replicas
-with locked as materialized (
+with gone as materialized (
+  select distinct holder.replica_id
+  from broker_connection holder
+  where not exists (
+    select from hub_replica replica
+    where replica.id = holder.replica_id and replica.state <> 'gone'
+  )
+),
+locked as materialized (
   select connection.broker_id, connection.epoch
-  from broker_connection connection
-  where connection.replica_id is not null
-    and not exists (
-      select from hub_replica replica
-      where replica.id = connection.replica_id and replica.state <> 'gone'
-    )
+  from gone
+  join broker_connection connection on connection.replica_id = gone.replica_id
   order by connection.broker_id
-  for update skip locked
+  for update of connection skip locked
 ),
 ended as (
   update broker_stay stay

@@ -12,14 +12,15 @@ admitting as (
 ),
 described as (
   update broker
-  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb, software = $9,
+  set labels = $7::jsonb || broker.given_labels, capabilities = $8::jsonb,
+      capabilities_revision = broker.capabilities_revision + 1, software = $9,
       version_major = $11::integer, version_minor = $12::integer,
       displaced_at = case
         when exists (select from former where replica_id is not null and boot_id <> $5) then statement_timestamp()
         else displaced_at
       end
   where id = $1 and revoked_at is null and exists (select from admitting)
-  returning id, version_major, version_minor
+  returning id, version_major, version_minor, capabilities_revision
 ),
 connected as (
   insert into broker_connection as held
@@ -92,16 +93,31 @@ told as (
   limit $14
 )
 select (select epoch from connected) as epoch,
+       coalesce((select capabilities_revision from described), 0) as revision,
        exists (select from broker where id = $1 and revoked_at is not null) as revoked,
        exists (select from flagged) as flagged,
        (select json_build_object('replicaId', replica_id, 'bootId', boot_id)
         from former where replica_id is not null) as former,
        (select coalesce(json_agg(told), '[]') from told) as attachments;
 
+-- replace_capabilities
+with replaced as (
+  update broker
+  set capabilities = $3::jsonb, capabilities_revision = $4::bigint
+  where id = $1 and capabilities_revision < $4::bigint
+    and exists (select from broker_connection held where held.broker_id = $1 and held.epoch = $2::bigint)
+  returning capabilities_revision
+)
+select exists (select from replaced) as "isTaken",
+       coalesce((select capabilities_revision from replaced), broker.capabilities_revision) as stored
+from broker
+where broker.id = $1;
+
 -- release_connections
 with locked as materialized (
-  select connection.broker_id, connection.epoch, leaving.reason
-  from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
+  select connection.broker_id, connection.epoch, leaving.reason, leaving.silence_ms
+  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[])
+    as leaving (broker_id, epoch, reason, silence_ms)
   join broker_connection connection on connection.broker_id = leaving.broker_id
   where connection.replica_id = $1 and connection.epoch = leaving.epoch
   order by connection.broker_id
@@ -109,7 +125,8 @@ with locked as materialized (
 ),
 released as (
   update broker_connection connection
-  set replica_id = null, released_at = now(), release_reason = locked.reason
+  set replica_id = null, released_at = now(), release_reason = locked.reason,
+      silent_since = now() - make_interval(secs => locked.silence_ms / 1000)
   from locked
   where connection.broker_id = locked.broker_id
 )

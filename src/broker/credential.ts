@@ -17,9 +17,14 @@ const RENEW_BEFORE_MS = 60_000;
 export async function loadOrMakeKey(path: string): Promise<JWK> {
   const existing = await readKey(path);
   if (existing !== undefined) return existing;
-  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-  await claimDurably(path, JSON.stringify(await exportJWK(pair.privateKey)));
+  await claimDurably(path, JSON.stringify(await makeKey()));
   return loadKey(path);
+}
+
+/** A new key, in memory alone. */
+export async function makeKey(): Promise<JWK> {
+  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+  return exportJWK(pair.privateKey);
 }
 
 /** @throws HomeUnreadable where there is no usable key */
@@ -43,6 +48,9 @@ async function readKey(path: string): Promise<JWK | undefined> {
   }
 }
 
+/** An access token, and the seconds that it is good for. */
+export type Granted = { token: string; expiresInS: number };
+
 type Access = { token: string; renewAtMs: number };
 
 export class Credential {
@@ -54,7 +62,10 @@ export class Credential {
     private readonly hubId: string,
     private readonly key: JWK,
     private readonly clocks: Clocks,
-  ) {}
+    granted?: Granted,
+  ) {
+    if (granted !== undefined) this.#access = accessOf(granted, clocks.monotonicMs());
+  }
 
   /**
    * An access token that is good for a while yet.
@@ -113,7 +124,7 @@ export class Credential {
         hubTime: null,
       });
     }
-    return { token, renewAtMs: askedAtMs + Math.max(expiresInS * 500, expiresInS * 1000 - RENEW_BEFORE_MS) };
+    return accessOf({ token, expiresInS }, askedAtMs);
   }
 
   async #assertion(): Promise<string> {
@@ -128,4 +139,8 @@ export class Credential {
       .setJti(v4())
       .sign(await importJWK(this.key, 'EdDSA'));
   }
+}
+
+function accessOf({ token, expiresInS }: Granted, askedAtMs: number): Access {
+  return { token, renewAtMs: askedAtMs + Math.max(expiresInS * 500, expiresInS * 1000 - RENEW_BEFORE_MS) };
 }

@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { AlreadyJoined, HubUnreachable, JoinRefused } from './broker.errors.js';
-import { loadOrMakeKey, publicKeyOf } from './credential.js';
+import { loadOrMakeKey, publicKeyOf, type Granted } from './credential.js';
 import { Home, type Membership } from './home.js';
 import { HubRefused, postToHub } from './hub-call.js';
 import { acquireLock } from './lock.js';
@@ -50,6 +50,31 @@ export async function joinBroker(options: JoinOptions): Promise<{ brokerId: stri
   }
 }
 
+/** What a join token is exchanged for a membership with. */
+type Seat = {
+  token: string;
+  publicKey: string;
+  name: string;
+  fingerprint: string;
+  software: string;
+  labels: Record<string, string>;
+};
+
+/**
+ * Takes a seat for a key that is kept nowhere else.
+ *
+ * @throws JoinRefused, HubUnreachable
+ */
+export async function takeSeat(
+  urls: readonly string[],
+  seat: Seat,
+): Promise<{ brokerId: string; hubId: string; granted: Granted }> {
+  const answer = await askInTurn(urls, seat);
+  const { accessToken, expiresInS } = (answer ?? {}) as Record<string, unknown>;
+  if (typeof accessToken !== 'string' || typeof expiresInS !== 'number') throw notAHub();
+  return { ...readAnswer(answer), granted: { token: accessToken, expiresInS } };
+}
+
 /** Goes on to the next address only where one gave no answer, or could not serve just now. */
 async function askInTurn(urls: readonly string[], body: Record<string, unknown>): Promise<unknown> {
   let last: Error = new HubUnreachable('no address of a hub was given');
@@ -74,7 +99,11 @@ async function askInTurn(urls: readonly string[], body: Record<string, unknown>)
 function readAnswer(answer: unknown): Pick<Membership, 'brokerId' | 'name' | 'hubId'> {
   const { brokerId, name, hubId } = (answer ?? {}) as Record<string, unknown>;
   if (typeof brokerId !== 'string' || typeof name !== 'string' || typeof hubId !== 'string') {
-    throw new HubUnreachable('the answer to the join is not one that a hub gives');
+    throw notAHub();
   }
   return { brokerId, name, hubId };
+}
+
+function notAHub(): HubUnreachable {
+  return new HubUnreachable('the answer to the join is not one that a hub gives');
 }

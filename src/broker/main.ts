@@ -10,6 +10,7 @@ import { acquireLock } from './lock.js';
 import { softwareName } from './software.js';
 
 export { joinBroker } from './join.js';
+export { loadBrokers } from './load/load.js';
 
 /** Time that spans are given to leave with the process. */
 const SPANS_WITHIN_MS = 3_000;

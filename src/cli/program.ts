@@ -11,6 +11,7 @@ import { addCompletion } from './commands/completion.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
+import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
@@ -93,6 +94,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addReplicas,
     addTrails,
     addVerify,
+    addLoad,
     addVersion,
     addCompletion,
   ]) {

@@ -14,6 +14,20 @@ export type Clock = {
   pause(ms: number, signal?: AbortSignal): Promise<void>;
 };
 
+/** What simulated brokers met with. */
+export type LoadSummary = {
+  count: number;
+  joined: number;
+  linked: number;
+  allLinkedMs: number | null;
+  linkMs: { p50: number | null; p99: number | null };
+  reconnects: number;
+  beats: number;
+  commands: number;
+  storms: { lost: number; relinkedMs: number | null }[];
+  troubles: { trouble: string; times: number }[];
+};
+
 /** What this command needs of the broker; its entry point is held to it where it is loaded. */
 export type BrokerProgram = {
   joinBroker: (options: {
@@ -23,6 +37,16 @@ export type BrokerProgram = {
     name?: string | undefined;
     labels?: Record<string, string> | undefined;
   }) => Promise<{ brokerId: string; name: string }>;
+  loadBrokers: (options: {
+    urls: readonly string[];
+    token: string;
+    count: number;
+    ratePerS: number;
+    seconds: number;
+    untilStorm: boolean;
+    signal: AbortSignal;
+    onProgress: (line: string) => void;
+  }) => Promise<LoadSummary>;
   /** Resolves when the broker has ended, after the signal asked it to. */
   runBroker: (options: { home: string; stopAgents: boolean; signal: AbortSignal }) => Promise<void>;
 };

@@ -19,6 +19,7 @@ import { Draining } from './drain/draining.js';
 import { InternalListener } from './drain/internal-listener.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
+import { Sweep } from './heartbeat/sweep.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
 import { newId } from './new-id.js';
@@ -32,6 +33,7 @@ import { AttachmentNews } from './registry/attachment-news.js';
 import { RegistryDuties } from './registry/duties.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
+import { Releases } from './registry/releases.js';
 import { SOFTWARE } from './software.js';
 import { RequestSpans } from './tracing/request-spans.js';
 import { Traces } from './tracing/traces.js';
@@ -142,8 +144,10 @@ export class Hub {
     await replica.enter();
     this.administratorToken = await app.get(FirstBoot).ensureAdministrator();
     app.get(Ownership).start();
+    app.get(Releases).start();
     app.get(DispatchLife).start();
     app.get(Heartbeats).start();
+    app.get(Sweep).start();
     app.get(AttachmentNews).start();
     app.get(AttachmentLease).start();
     app.get(RegistryDuties).start();
@@ -165,7 +169,9 @@ export class Hub {
       () => app.get(DispatchLife).stop(),
       () =>
         Promise.all([
+          app.get(Releases).stop(),
           app.get(Heartbeats).stop(),
+          app.get(Sweep).stop(),
           app.get(AttachmentLease).stop(),
           app.get(RegistryDuties).stop(),
           app.get(Reports).stop(),

@@ -89,6 +89,7 @@ describe('fairlead broker', () => {
   const BROKER: BrokerProgram = {
     joinBroker: (options) => Promise.resolve(void asked.push(options)).then(() => joined),
     runBroker: () => Promise.resolve(),
+    loadBrokers: () => Promise.reject(new Error('nobody asked for a load')),
   };
   const brokerThat = (does: Partial<BrokerProgram> = {}) => ({
     programs: { broker: () => Promise.resolve({ ...BROKER, ...does }) },
@@ -164,6 +165,22 @@ describe('fairlead broker', () => {
 
     expect(ran).toMatchObject({ code: 0, err: '' });
     expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+});
+
+describe('fairlead load brokers', () => {
+  it.each([
+    ['--count', '0'],
+    ['--count', '10001'],
+    ['--seconds', '0'],
+    ['--seconds', '2d'],
+    ['--rate', '0'],
+    ['--rate', 'fast'],
+  ])('refuses %s %s, before anything is asked', async (option, value) => {
+    const ran = await runCli(['load', 'brokers', option, value]);
+
+    expect(ran.code).toBe(2);
+    expect(ran.err).toContain(option);
   });
 });
 

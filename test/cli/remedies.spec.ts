@@ -19,6 +19,7 @@ const brokerThat = (fault: object) => ({
       Promise.resolve({
         joinBroker: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
         runBroker: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
+        loadBrokers: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
       }),
   },
 });

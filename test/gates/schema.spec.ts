@@ -271,6 +271,17 @@ describe('the gate on the schema', () => {
     );
   });
 
+  it('fires on an index over what the beats of brokers write', async () => {
+    await dataSource.query('create index planted on broker_presence (state, last_seen_at)');
+
+    expect(await faultsIn(dataSource)).toEqual(
+      expect.arrayContaining([
+        'the index planted names state, which a beat writes',
+        'the index planted names last_seen_at, which a beat writes',
+      ]),
+    );
+  });
+
   it('fires on a constraint that is kept by an index over a hot column', async () => {
     await dataSource.query('alter table broker_dispatch add constraint planted unique (id, claim_epoch)');
 

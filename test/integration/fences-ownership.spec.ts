@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DirectConnection } from '../../src/hub/database/direct.js';
 import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
-import { PresenceRepository } from '../../src/hub/heartbeat/presence.repository.js';
 import { ConnectionRepository } from '../../src/hub/registry/connection.repository.js';
 import { StayRepository } from '../../src/hub/registry/stay.repository.js';
 import type { Hello } from '../../src/protocol/frame.js';
@@ -19,7 +18,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await rows.sql.query('truncate broker_connection, broker_stay, broker_presence, hub_replica');
+  await rows.sql.query('truncate broker_connection, broker_stay, hub_replica');
 });
 
 afterAll(async () => {
@@ -127,7 +126,9 @@ describe('a connect', () => {
 
   it('leaves a stay as it is that was over', async () => {
     const { id: brokerId, replicaId: holder, epoch } = broker;
-    await new ConnectionRepository(bench.database).release(holder, [{ brokerId, epoch, reason: 'over' }]);
+    await new ConnectionRepository(bench.database).release(holder, [
+      { brokerId, epoch, reason: 'over', silenceMs: 0 },
+    ]);
     const [over] = await rows.stays(brokerId);
 
     await connect(0);
@@ -220,10 +221,12 @@ describe('a release', () => {
     const { id, replicaId, epoch } = await rows.broker();
 
     await new ConnectionRepository(bench.database).release(replicaId, [
-      { brokerId: id, epoch, reason: 'over' },
+      { brokerId: id, epoch, reason: 'over', silenceMs: 40_000 },
     ]);
 
-    expect(await connection(id)).toMatchObject({ replica_id: null, epoch: '5', release_reason: 'over' });
+    const row = await connection(id);
+    expect(row).toMatchObject({ replica_id: null, epoch: '5', release_reason: 'over' });
+    expect(row.released_at - row.silent_since).toBe(40_000);
   });
 
   it('ends the stay of that epoch, and no other', async () => {
@@ -232,7 +235,7 @@ describe('a release', () => {
     await rows.stay({ ...broker, epoch: 4 });
 
     await new ConnectionRepository(bench.database).release(replicaId, [
-      { brokerId: id, epoch, reason: 'over' },
+      { brokerId: id, epoch, reason: 'over', silenceMs: 0 },
     ]);
 
     expect(await rows.stays(id)).toMatchObject([
@@ -249,7 +252,7 @@ describe('a release', () => {
     const { id, replicaId, epoch } = as(broker);
 
     await new ConnectionRepository(bench.database).release(replicaId, [
-      { brokerId: id, epoch, reason: 'over' },
+      { brokerId: id, epoch, reason: 'over', silenceMs: 0 },
     ]);
 
     expect(await connection(id)).toMatchObject({ replica_id: broker.replicaId, release_reason: null });
@@ -385,77 +388,6 @@ describe('a stay', () => {
     );
 
     expect(forgotten).toBe(0);
-  });
-});
-
-describe('the presence of a broker', () => {
-  const presence = async (id: string): Promise<string | undefined> =>
-    (await rows.one('select state from broker_presence where broker_id = $1', [id]))?.state;
-
-  /** A broker that was let go of, so many seconds ago. */
-  async function letGo(state: string, secondsAgo: number, over: object = {}): Promise<string> {
-    const { id } = await rows.broker();
-    await rows.insert('broker_presence', { broker_id: id, state });
-    await rows.sql.query(
-      `update broker_connection
-       set replica_id = $3, released_at = now() - make_interval(secs => $2) where broker_id = $1`,
-      [id, secondsAgo, (over as { heldBy?: string }).heldBy ?? null],
-    );
-    return id;
-  }
-
-  const demote = () => new PresenceRepository(bench.database).demoteUnowned();
-
-  it.each([
-    ['taken', 0, 'online'],
-    ['not taken of a link that is over', -1, undefined],
-  ])('is %s', async (_what, off, state) => {
-    const { id: brokerId, epoch } = await rows.broker();
-    const sighting = { brokerId, state: 'online', load: null, running: 0, silenceMs: 0 } as const;
-
-    await new PresenceRepository(bench.database).write([{ ...sighting, epoch: epoch + off }]);
-
-    expect(await presence(brokerId)).toBe(state);
-  });
-
-  it.each([
-    ['online', 20, 'online'],
-    ['online', 40, 'degraded'],
-    ['online', 70, 'unreachable'],
-    ['offline', 70, 'offline'],
-    ['unreachable', 40, 'unreachable'],
-  ])('that was %s and let go of %d s ago becomes %s', async (state, secondsAgo, after) => {
-    const id = await letGo(state, secondsAgo);
-
-    await demote();
-
-    expect(await presence(id)).toBe(after);
-  });
-
-  it('is not judged while a replica holds the broker', async () => {
-    const id = await letGo('online', 70, { heldBy: randomUUID() });
-
-    expect(await demote()).toEqual([]);
-    expect(await presence(id)).toBe('online');
-  });
-
-  it('is judged by one replica at a time', async () => {
-    await letGo('online', 70);
-
-    const found = await rows.besides(
-      `select pg_advisory_xact_lock(hashtextextended('duty presence sweep', 3))`,
-      [],
-      demote,
-    );
-
-    expect(found).toEqual([]);
-  });
-
-  it('is not written where it has not changed', async () => {
-    await letGo('online', 40);
-
-    expect(await demote()).toHaveLength(1);
-    expect(await demote()).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ import { INSERT } from './insert.js';
 import { INVENTORY } from './inventory.js';
 import { OPERATION } from './operation.js';
 import { OWNERSHIP } from './ownership.js';
+import { PRESENCE } from './presence.js';
 import { WORDS } from './words.js';
 
 /** A fault for each fence in the hub's statements. What would show in no row, whatever is done, is none of them. */
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ENDING,
   ...OWNERSHIP,
   ...OPERATION,
+  ...PRESENCE,
   ...AGENT,
   ...ATTACHMENT,
   ...CREDENTIAL,

@@ -53,6 +53,11 @@ export const OWNERSHIP = [
     ['releases what an old socket held', 'and connection.epoch = leaving.epoch', ''],
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
     ['ends the stays of other epochs', 'and stay.epoch = locked.epoch', ''],
+    [
+      'forgets how long the broker was silent',
+      'now() - make_interval(secs => locked.silence_ms / 1000)',
+      'now()',
+    ],
   ]),
   ...mutantsOf('take_connection_away', SPEC, [
     ['takes what nobody holds', 'and replica_id is not null', ''],
@@ -69,16 +74,6 @@ export const OWNERSHIP = [
   ...mutantsOf('forget_old_stays', SPEC, [
     ['forgets too soon', `interval '30 days'`, `interval '1 day'`],
     ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
-  ]),
-  ...mutantsOf('write_presence', SPEC, [
-    ['believes a link that is over', 'and connection.epoch = seen.epoch', ''],
-  ]),
-  ...mutantsOf('demote_unowned_brokers', SPEC, [
-    ['judges brokers that a replica holds', 'connection.replica_id is null and', ''],
-    ['judges at once', `and connection.released_at < now() - interval '30 seconds'`, ''],
-    ['lifts what has left', `and presence.state in ('online', 'degraded')`, ''],
-    ['judges on every replica', 'on duty.mine', 'on duty.mine is not null'],
-    ['writes what has not changed', 'and presence.state <> silent.state', ''],
   ]),
   ...mutantsOf('beat_replica', SPEC, [
     ['lets the dead beat', `and state <> 'gone'`, ''],
@@ -107,9 +102,12 @@ export const OWNERSHIP = [
   ]),
   ...mutantsOf('release_connections_of_gone_replicas', SPEC, [
     ['leaves the connections of the dead', `and replica.state <> 'gone'`, ''],
-    ['leaves all while anybody lives', 'replica.id = connection.replica_id and', ''],
-    ['releases again what was released', 'connection.replica_id is not null and', ''],
-    ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
+    ['leaves all while anybody lives', 'replica.id = holder.replica_id and', ''],
+    [
+      'waits for a row that somebody is at',
+      'for update of connection skip locked',
+      'for update of connection',
+    ],
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
     ['ends the stays of other epochs', 'and stay.epoch = locked.epoch', ''],
   ]),

@@ -70,12 +70,14 @@ export class Addresses {
   /** One write after another, so that the newest word is what stays. */
   #writing: Promise<void> = Promise.resolve();
 
+  /** @param path of the file in which learned addresses are kept; null keeps them in memory alone */
   constructor(
     readonly told: readonly string[],
-    private readonly path: string,
+    private readonly path: string | null,
   ) {}
 
   async load(): Promise<void> {
+    if (this.path === null) return;
     const kept = await readJsonFile<unknown>(this.path).catch(() => undefined);
     const offered = Array.isArray(kept) ? kept.filter((url) => typeof url === 'string') : [];
     this.#learned = usableAlternatives(this.told, offered);
@@ -86,7 +88,9 @@ export class Addresses {
     const usable = usableAlternatives(this.told, offered);
     if (usable.length === 0 || usable.join() === this.#learned.join()) return;
     this.#learned = usable;
-    const writing = this.#writing.then(() => writeDurably(this.path, JSON.stringify(usable)));
+    const { path } = this;
+    if (path === null) return;
+    const writing = this.#writing.then(() => writeDurably(path, JSON.stringify(usable)));
     this.#writing = writing.catch(() => undefined);
     await writing;
   }

@@ -140,7 +140,7 @@ const REFUSAL_REMEDIES: Partial<Record<string, string>> = {
 const OTHER_REFUSAL = 'The code is explained in docs/errors.md.';
 
 /** Gives the broker's own faults their exit codes; known by their code, as their classes are the broker's. */
-async function translated<T>(work: () => Promise<T>): Promise<T> {
+export async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -56,19 +56,25 @@ const END_SESSIONS = statement(
   `,
 );
 
+// Who is gone is settled first, and a connection is taken from that one alone. A row that another replica has taken
+// meanwhile is looked at once more before it is locked, but the absence of its holder is not looked for again.
 const RELEASE_ORPHANS = statement(
   'release_connections_of_gone_replicas',
   `
-  with locked as materialized (
+  with gone as materialized (
+    select distinct holder.replica_id
+    from broker_connection holder
+    where not exists (
+      select from hub_replica replica
+      where replica.id = holder.replica_id and replica.state <> 'gone'
+    )
+  ),
+  locked as materialized (
     select connection.broker_id, connection.epoch
-    from broker_connection connection
-    where connection.replica_id is not null
-      and not exists (
-        select from hub_replica replica
-        where replica.id = connection.replica_id and replica.state <> 'gone'
-      )
+    from gone
+    join broker_connection connection on connection.replica_id = gone.replica_id
     order by connection.broker_id
-    for update skip locked
+    for update of connection skip locked
   ),
   ended as (
     update broker_stay stay

@@ -7,6 +7,7 @@ import { CreateProjects1790000000006 } from '../../../migrations/1790000000006-C
 import { CreateBrokerStays1790000000007 } from '../../../migrations/1790000000007-CreateBrokerStays.js';
 import { AddBrokerService1790000000008 } from '../../../migrations/1790000000008-AddBrokerService.js';
 import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/1790000000009-AddCapabilitiesRevision.js';
+import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   CreateBrokerStays1790000000007,
   AddBrokerService1790000000008,
   AddCapabilitiesRevision1790000000009,
+  FencePresence1790000000010,
 ];

@@ -20,4 +20,8 @@ export class PresenceEntity {
 
   @Column('timestamptz', { name: 'changed_at', default: () => 'now()' })
   changedAt: Date;
+
+  /** Of the connection that the state was last told on. */
+  @Column('bigint', { default: 0 })
+  epoch: number;
 }

@@ -41,4 +41,11 @@ export class ConnectionEntity {
 
   @Column('text', { name: 'release_reason', nullable: true })
   releaseReason: string | null;
+
+  /**
+   * Since when nothing was heard of the broker, as the replica said that let go of it. Older than `since`, it is of an
+   * earlier connection.
+   */
+  @Column('timestamptz', { name: 'silent_since', nullable: true })
+  silentSince: Date | null;
 }

@@ -17,6 +17,9 @@ export type Stranger = Ownership & {
   isRevoked: boolean;
 };
 
+/** A connection that is let go of, and the milliseconds since its broker gave a sign of life. */
+export type Release = { brokerId: string; epoch: number; reason: string; silenceMs: number };
+
 /** What a connect found and did; no epoch where the broker is revoked or the replica takes nobody. */
 export type Connected = {
   epoch: number | null;
@@ -160,8 +163,9 @@ const RELEASE = statement(
   'release_connections',
   `
   with locked as materialized (
-    select connection.broker_id, connection.epoch, leaving.reason
-    from unnest($2::uuid[], $3::bigint[], $4::text[]) as leaving (broker_id, epoch, reason)
+    select connection.broker_id, connection.epoch, leaving.reason, leaving.silence_ms
+    from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[])
+      as leaving (broker_id, epoch, reason, silence_ms)
     join broker_connection connection on connection.broker_id = leaving.broker_id
     where connection.replica_id = $1 and connection.epoch = leaving.epoch
     order by connection.broker_id
@@ -169,7 +173,8 @@ const RELEASE = statement(
   ),
   released as (
     update broker_connection connection
-    set replica_id = null, released_at = now(), release_reason = locked.reason
+    set replica_id = null, released_at = now(), release_reason = locked.reason,
+        silent_since = now() - make_interval(secs => locked.silence_ms / 1000)
     from locked
     where connection.broker_id = locked.broker_id
   )
@@ -287,15 +292,13 @@ export class ConnectionRepository {
   }
 
   /** Lets go of connections that are still held by this replica under these epochs; all others stay as they are. */
-  async release(
-    replicaId: string,
-    leaving: { brokerId: string; epoch: number; reason: string }[],
-  ): Promise<void> {
+  async release(replicaId: string, leaving: readonly Release[]): Promise<void> {
     await this.database.run(RELEASE, [
       replicaId,
       leaving.map(({ brokerId }) => brokerId),
       leaving.map(({ epoch }) => epoch),
       leaving.map(({ reason }) => storable(reason)),
+      leaving.map(({ silenceMs }) => silenceMs),
     ]);
   }
 

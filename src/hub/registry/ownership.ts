@@ -7,19 +7,16 @@ import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
-import { Group } from '../lifecycle/group.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
 import { ConnectionRepository, type Stranger } from './connection.repository.js';
 import type { ControlSocket } from './control-socket.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
-import { bindLink } from './socket-links.js';
 import { BrokerRevoked, ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
+import { Releases } from './releases.js';
+import { bindLink } from './socket-links.js';
 
-type Leaving = { brokerId: string; epoch: number; reason: string };
-
-const RELEASES_AT_ONCE = 1_000;
 /** The end of a stay that an operator wanted; the operator's words follow. */
 export const KICKED = 'kicked';
 
@@ -27,10 +24,6 @@ export const KICKED = 'kicked';
 @Injectable()
 export class Ownership {
   private readonly log = new Logger('registry');
-  private readonly releases = new Group<Leaving, true>(async (leaving) => {
-    await this.repository.release(this.replica.id, leaving);
-    return leaving.map(() => true as const);
-  }, RELEASES_AT_ONCE);
   /** Links that a newer one of the same broker instance has displaced, and that are read until they end. */
   private readonly lingering = new Set<Link>();
 
@@ -40,6 +33,7 @@ export class Ownership {
     private readonly replica: Replica,
     private readonly wakes: Wakes,
     private readonly clock: Clock,
+    private readonly releases: Releases,
   ) {}
 
   /** Learns from other replicas which brokers have moved to them, and from the cluster that all have. */
@@ -102,7 +96,7 @@ export class Ownership {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }
     if (!socket.isOpen) {
-      await this.release({ brokerId, epoch, reason: 'closed before the welcome' });
+      await this.releases.add(link, 'closed before the welcome');
       return;
     }
     const newer = this.links.get(brokerId);
@@ -138,7 +132,7 @@ export class Ownership {
   /** The broker said that it leaves: its connection is let go of before the link ends. */
   async goodbye(link: Link, reason: string): Promise<void> {
     if (this.links.close(link, 'goodbye')) {
-      await this.release({ brokerId: link.brokerId, epoch: link.epoch, reason: `goodbye ${reason}`.trim() });
+      await this.releases.add(link, `goodbye ${reason}`.trim());
     }
     link.close('goodbye', reason);
   }
@@ -244,7 +238,7 @@ export class Ownership {
   async releaseAll(reason: string): Promise<void> {
     const held = this.links.all();
     for (const link of held) this.links.close(link, reason);
-    await Promise.all(held.map(({ brokerId, epoch }) => this.release({ brokerId, epoch, reason })));
+    await Promise.all(held.map((link) => this.releases.add(link, reason)));
     for (const link of held) link.close('going_away', reason);
   }
 
@@ -268,13 +262,6 @@ export class Ownership {
   private ended(link: Link, reason: string): void {
     if (!this.links.close(link, reason)) return;
     this.log.log({ brokerId: link.brokerId, epoch: link.epoch, reason }, 'a broker disconnected');
-    void this.release({ brokerId: link.brokerId, epoch: link.epoch, reason });
-  }
-
-  /** A release that cannot be written is left to whoever next looks: a new connect, or the judge of this replica. */
-  private async release(leaving: Leaving): Promise<void> {
-    await this.releases.add(leaving).catch((error: unknown) => {
-      this.log.warn({ brokerId: leaving.brokerId, err: error }, 'a connection could not be released');
-    });
+    void this.releases.add(link, reason);
   }
 }

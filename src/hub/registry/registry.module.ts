@@ -24,6 +24,7 @@ import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
 import { StayRepository } from './stay.repository.js';
 import { Stays } from './stays.js';
+import { Releases } from './releases.js';
 
 /**
  * Which brokers exist, which replica owns each one's connection, and which projects admit them.
@@ -73,6 +74,7 @@ import { Stays } from './stays.js';
     RegistryDuties,
     StayRepository,
     Stays,
+    Releases,
   ],
   exports: [
     Admission,
@@ -85,6 +87,7 @@ import { Stays } from './stays.js';
     Ownership,
     Projects,
     RegistryDuties,
+    Releases,
   ],
 })
 export class RegistryModule {}
