@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Header, Param, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person, Public } from '../auth/access.js';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { PageQuery, readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
 import { BrokerDto, BrokerPageDto, JoinBrokerDto, JoinedBrokerDto } from './dto/broker.dto.js';
