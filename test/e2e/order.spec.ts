@@ -4,6 +4,7 @@ import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { plantPings } from '../support/dispatch-rows.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { leastOf } from '../support/least-of.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 
 describe('the order of commands', () => {
@@ -39,7 +40,7 @@ describe('the order of commands', () => {
   const meanwhile = atOnce();
 
   it('goes on at once where a result comes over the link that its broker has left, at another replica', async () => {
-    for (let round = 1; round <= 3; round += 1) {
+    for (let round = 1; round <= 5; round += 1) {
       const broker = await join();
       const former = await broker.connect(cluster.hub(1).url);
       // It came in where it is settled, so that nobody is told of its end as the one who asked.
@@ -51,8 +52,8 @@ describe('the order of commands', () => {
 
       former.succeed(dispatch);
 
-      // Without a hint the owner finds the key free when it next compares, within 5 s.
-      expect((await link.nextDispatch(1_500)).id).toBe(next);
+      // Without a hint the owner finds the key free when it next compares, within 5 s: hardly five times this soon.
+      expect((await link.nextDispatch(3_000)).id).toBe(next);
       link.cut();
       former.cut();
     }
@@ -147,7 +148,7 @@ describe('the order of commands', () => {
     link.ack(head);
 
     const other = await ask(broker, 'other', 1);
-    const dispatch = await link.nextDispatch(2_000);
+    const dispatch = await link.nextDispatch(4_000);
     link.succeed(dispatch);
 
     expect([head.id, dispatch.id]).toEqual([stuck[0], other]);
@@ -164,7 +165,7 @@ describe('the order of commands', () => {
     const other = await ask(broker, 'other', 1);
 
     const link = await broker.connect(cluster.hub(1).url);
-    const sent = [await link.nextDispatch(2_000), await link.nextDispatch(2_000)];
+    const sent = [await link.nextDispatch(4_000), await link.nextDispatch(4_000)];
 
     expect(sent.map(({ id }) => id)).toEqual([stuck[0], other]);
     await link.close();
@@ -191,22 +192,28 @@ describe('the order of commands', () => {
     const [stuck, well] = [await join(), await join()];
     // It takes what its window allows, and never says a word.
     const silent = await stuck.connect(cluster.hub(1).url, [], { window: 8 });
-    await askMany(stuck, null, 1_000);
     const link = await well.connect(cluster.hub(1).url);
-    const serving = (async () => {
-      for (let count = 0; count < 20; count += 1) link.succeed(await link.nextDispatch());
-    })();
+    const twenty = async () => {
+      const serving = (async () => {
+        for (let count = 0; count < 20; count += 1) link.succeed(await link.nextDispatch());
+      })();
+      const startedAt = performance.now();
+      for (let count = 0; count < 20; count += 1) {
+        const { body } = await cluster.api(count % 2).ping(well.id, { waitS: 10 });
+        expect(body.dispatch.state).toBe('succeeded');
+      }
+      const tookMs = performance.now() - startedAt;
+      await serving;
+      return tookMs;
+    };
+    const aloneMs = await twenty();
 
-    const startedAt = performance.now();
-    for (let count = 0; count < 20; count += 1) {
-      const { body } = await cluster.api(count % 2).ping(well.id, { waitS: 10 });
-      expect(body.dispatch.state).toBe('succeeded');
-    }
-    const tookMs = performance.now() - startedAt;
-    await serving;
+    await askMany(stuck, null, 1_000);
+    const limitMs = aloneMs + 3_000;
+    const tookMs = await leastOf(limitMs, twenty);
 
-    // A tick of the reconciler for each would be 5 s.
-    expect(tookMs).toBeLessThan(4_000);
+    // A tick of the reconciler for each would be 5 s more.
+    expect(tookMs).toBeLessThan(limitMs);
     let held = 0;
     while (silent.count('dispatch') > 0) {
       await silent.nextDispatch();

@@ -103,13 +103,13 @@ describe('the progress of a command', () => {
     const dispatch = await link.nextDispatch();
     link.ack(dispatch);
 
+    const begunAt = performance.now();
     for (let step = 1; step <= 500; step += 1) link.progress(dispatch, { fraction: step / 1_000 });
-    await eventually(async () => (await progressOf(dispatch.id))?.fraction === 0.5);
+    await eventually(async () => (await progressOf(dispatch.id))?.fraction === 0.5, { withinMs: 15_000 });
 
-    const times = (await written(dispatch.id)).map(({ at }) => at.getTime());
-    expect(times.length).toBeLessThanOrEqual(2);
-    for (const [index, at] of times.slice(1).entries())
-      expect(at - (times[index] ?? 0)).toBeGreaterThanOrEqual(900);
+    // How far apart two are on record depends on how long each statement took as well; how many there are does not.
+    const seconds = (performance.now() - begunAt) / 1_000;
+    expect((await written(dispatch.id)).length).toBeLessThanOrEqual(1 + Math.ceil(seconds));
     link.succeed(dispatch);
     await link.next('confirm');
     await link.close();
@@ -141,21 +141,21 @@ describe('the progress of a command', () => {
 
   it('keeps up a wait that has a window, on whichever replica, and not beyond its total', async () => {
     const begunAt = performance.now();
-    const held = asked('wait=30; window=2');
+    const held = asked('wait=30; window=3');
     const first = await link.nextDispatch();
     // It came in where its owner is, so that nobody hints to the replica at which it is waited for.
     const { body } = await cluster.api(1).post(path(), { op: 'broker.ping', orderingKey: null });
     const second = await link.nextDispatch();
     const waiting = (id: string, prefer: string) =>
       cluster.api(0).get(`/api/v1/dispatches/${id}`, { prefer });
-    const looked = waiting(body.dispatch.id, 'wait=30; window=2');
+    const looked = waiting(body.dispatch.id, 'wait=30; window=3');
     const capped = waiting(first.id, 'wait=1; window=30');
     link.send({
       t: 'ack',
       acks: [first, second].map(({ id, attempt }) => ({ id, attempt })),
     });
 
-    await goOn(3_500, () => {
+    await goOn(4_500, () => {
       link.progress(first, { fraction: Math.random() });
       link.progress(second, { fraction: Math.random() });
     });
@@ -165,7 +165,7 @@ describe('the progress of a command', () => {
     expect((await capped).body.dispatch.state).toBe('running');
     expect((await held).body.dispatch.state).toBe('succeeded');
     expect((await looked).body.dispatch.state).toBe('succeeded');
-    expect(performance.now() - begunAt).toBeGreaterThan(3_400);
+    expect(performance.now() - begunAt).toBeGreaterThan(4_400);
     await link.close();
   }, 30_000);
 
