@@ -566,7 +566,7 @@ describe('the processes that a broker runs', () => {
     }
 
     expect(readdirSync(join(folder, 'agents', agentId, 'runs')).length).toBeLessThanOrEqual(6);
-  }, 30_000);
+  });
 
   it('are all stopped where the broker is asked to, and the hub is told', async () => {
     const life = await live();

@@ -15,13 +15,13 @@ describe('the public API', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(2);
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   it('is described to anybody who asks, and on a page of its own', async () => {
     const ask = (path: string, method = 'GET') => fetch(`${cluster.hub(0).url}${path}`, { method });

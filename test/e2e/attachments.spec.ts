@@ -22,13 +22,13 @@ describe('the attachment of a broker', () => {
     other = cluster.api(1);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const project = async (settings: object = {}): Promise<string> => {
     count += 1;
@@ -65,7 +65,7 @@ describe('the attachment of a broker', () => {
     link.send({ t: 'heartbeat', health: 'online', load: null, running: 0 });
     await becomes('online', name, broker);
     await link.close();
-  }, 30_000);
+  });
 
   it('is made once, whoever asks and how often', async () => {
     const [name, broker] = [await project(), await join()];
@@ -127,7 +127,7 @@ describe('the attachment of a broker', () => {
     await becomes('degraded', witness, broker);
     expect([await stateOf(one, broker), await stateOf(two, broker)]).toEqual(['offline', 'offline']);
     await next.close();
-  }, 30_000);
+  });
 
   it('is taken up again under the id that it had', async () => {
     const [name, broker] = [await project(), await join()];
@@ -177,7 +177,7 @@ describe('the attachment of a broker', () => {
     expect(taken.status).toBe(200);
     expect([await stateOf(one, broker), await stateOf(two, broker)]).toEqual(['offline', 'online']);
     await last.close();
-  }, 40_000);
+  });
 
   it('is not to be had by nobody, to nothing, or in a project that is archived', async () => {
     const [name, archived, broker] = [await project(), await project(), await join()];
@@ -225,7 +225,7 @@ describe('the attachment of a broker', () => {
     expect((await newer.next('welcome')).attachments).toEqual([{ ...notice, state: 'online' }]);
     link.cut();
     await newer.close();
-  }, 30_000);
+  });
 
   it('is told to no broker that would not understand it', async () => {
     const [name, broker] = [await project(), await join()];

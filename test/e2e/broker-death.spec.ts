@@ -20,13 +20,13 @@ describe('a command whose broker is killed', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(2);
     api = cluster.api(0);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const begun = atOnce();
   const it = (title: string, scenario: (given: Given) => Promise<void>) => {

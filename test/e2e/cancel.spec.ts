@@ -14,17 +14,17 @@ describe('a command that its caller gives up', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-  }, 30_000);
+  });
 
   const connect = () => broker.connect(cluster.hub(1).url);
   const ask = (body: object = {}, waitS = 0) =>
@@ -234,7 +234,7 @@ describe('a command that its caller gives up', () => {
       link.cancelled(again);
       expect(await read(id, 10)).toMatchObject({ state: 'cancelled' });
       await link.close();
-    }, 40_000);
+    });
 
     it('is asked for again on the next link after its owner was killed', async () => {
       const owner = await cluster.addReplica();
@@ -256,7 +256,7 @@ describe('a command that its caller gives up', () => {
       expect(await read(id, 10)).toMatchObject({ state: 'cancelled', cancel: { outcome: 'stopped' } });
       expect(link.count('dispatch')).toBe(0);
       await link.close();
-    }, 40_000);
+    });
 
     it('and whose frame was never begun, ends as cancelled on the next link, and is not sent again', async () => {
       const first = await connect();

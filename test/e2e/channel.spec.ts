@@ -12,13 +12,13 @@ describe('the control channel', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   /** Beside the others. */

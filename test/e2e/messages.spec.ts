@@ -35,7 +35,7 @@ describe('messages to an agent', () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 60_000);
+  });
 
   beforeEach(() => {
     count += 1;
@@ -150,7 +150,7 @@ describe('messages to an agent', () => {
         reason: null,
       },
     ]);
-  }, 60_000);
+  });
 
   it('are told to have failed, and why, where it does not run or reads none', async () => {
     const [idle, deaf] = [`idle-${count}`, `deaf-${count}`];
@@ -163,7 +163,7 @@ describe('messages to an agent', () => {
       [{ state: 'failed', receipt: null, reason: { code: expect.stringMatching('agent_not_') } }],
       [{ state: 'failed', receipt: null, reason: { code: 'agent_not_reading' } }],
     ]);
-  }, 60_000);
+  });
 
   it('are pending while the broker is away', async () => {
     const name = `away-${count}`;
@@ -176,7 +176,7 @@ describe('messages to an agent', () => {
     expect(await listed(name)).toMatchObject([{ state: 'pending', receipt: null, reason: null }]);
     await broker.start(api);
     await allDelivered(name, ['later']);
-  }, 60_000);
+  });
 
   it('hold as much as 64 KiB of UTF-8, and no more', async () => {
     const name = `large-${count}`;
@@ -193,7 +193,7 @@ describe('messages to an agent', () => {
       Array(3).fill([400, 'request_invalid']),
     );
     await eventually(() => texts(name).length === 1 && texts(name)[0] === largest);
-  }, 60_000);
+  });
 
   it('reach each of a group once, each with its own outcome', async () => {
     const [one, two] = [`one-${count}`, `two-${count}`];
@@ -219,7 +219,7 @@ describe('messages to an agent', () => {
       items.map(({ dispatch }: { dispatch: { id: string } | null }) => dispatch?.id);
     expect(ids(again)).toEqual(ids(first));
     expect([texts(one), texts(two)]).toEqual([['all'], ['all']]);
-  }, 60_000);
+  });
 
   it('go to as many as 100 agents, and no more', async () => {
     const agents = Array.from({ length: 101 }, (_, place) => `nobody-${place}`);
@@ -249,5 +249,5 @@ describe('messages to an agent', () => {
       code: 'op_failed',
       brokerError: { code: 'agent_not_running', message: expect.any(String), retryable: false },
     });
-  }, 60_000);
+  });
 });

@@ -15,14 +15,14 @@ describe('the order of commands', () => {
     cluster = await Cluster.start(2);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   const ask = async (broker: ScriptedBroker, orderingKey: string | null, replica = 0): Promise<string> =>
@@ -57,7 +57,7 @@ describe('the order of commands', () => {
       link.cut();
       former.cut();
     }
-  }, 30_000);
+  });
 
   it('holds within a key for callers at two replicas, through lost sends, lost links and moves', async () => {
     const broker = await join();
@@ -100,7 +100,7 @@ describe('the order of commands', () => {
     expect(moves).toBeGreaterThan(10);
     for (const id of ids) expect(await cluster.api(0).dispatch(id, 10)).toMatchObject({ state: 'succeeded' });
     await link.close();
-  }, 60_000);
+  });
 
   meanwhile('holds where a frame was lost: its attempt comes again, before the next', async () => {
     const broker = await join();
@@ -222,5 +222,5 @@ describe('the order of commands', () => {
     expect(held).toBe(8);
     await silent.close();
     await link.close();
-  }, 30_000);
+  });
 });

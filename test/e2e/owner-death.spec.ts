@@ -17,13 +17,13 @@ describe('a command whose owner is killed', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(1);
     [owner, stopped] = await Promise.all([cluster.addReplica(), cluster.addReplica()]);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica; all tests at once have many.
     await expectNoLeaks(undefined, { withinMs: 20_000 });
-  }, 60_000);
+  });
 
   const begun = atOnce();
   let alive = 0;

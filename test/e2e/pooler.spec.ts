@@ -40,7 +40,7 @@ describe('behind a pooler in transaction mode', () => {
     await Promise.all(opened.map(({ pooler }) => pooler.stop()));
     await Promise.all(opened.map(({ database }) => database.drop()));
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const open = async (
     behaviour: Parameters<typeof TransactionPooler.start>[1] = {},
@@ -148,7 +148,7 @@ describe('behind a pooler in transaction mode', () => {
     expect(pooler.named).toEqual([]);
     expect(pooler.handed).toBeGreaterThan(20);
     await link.close();
-  }, 60_000);
+  });
 
   it('with a way past it, wakes go by NOTIFY, and the pool keeps nothing in any session', async () => {
     const { cluster: made, pooler } = withDirect;
@@ -166,7 +166,7 @@ describe('behind a pooler in transaction mode', () => {
     expect(tookMs).toBeLessThan(WITHIN_MS);
     expect(pooler.named).toEqual([]);
     await link.close();
-  }, 60_000);
+  });
 
   describe('that was not declared', () => {
     const it = atOnce();
@@ -190,7 +190,7 @@ describe('behind a pooler in transaction mode', () => {
     const ran = await Promise.all([1, 2, 3].map(() => migrate(pooler.url, 'transaction')));
 
     expect(ran.map((names) => names.length).sort()).toEqual([0, 0, MIGRATIONS.length]);
-  }, 30_000);
+  });
 
   it('a transaction takes its settings with it', async () => {
     const { pooler } = await open({ sessions: 2 });

@@ -43,7 +43,7 @@ describe('the trace of a request', () => {
     await cluster.addReplica(TELLS_MODULES);
     broker = await BrokerProcess.join(cluster.api(0), cluster.hub(1).url, 'traced');
     await broker.start(cluster.api(0), { ...tracing, OTEL_SERVICE_NAME: 'broker-of-mine' });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await broker?.remove();
@@ -51,7 +51,7 @@ describe('the trace of a request', () => {
     await collector?.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const ping = async (headers: Record<string, string> = {}, replica = 0): Promise<string> => {
     const path = `/api/v1/brokers/${broker.name}/dispatches`;
@@ -104,7 +104,7 @@ describe('the trace of a request', () => {
       'fairlead.dispatch.lane': 'normal',
       'fairlead.dispatch.outcome': 'succeeded',
     });
-  }, 30_000);
+  });
 
   it('has its parts one after another, each within its time', async () => {
     const { part, parts, request } = await traceOf(await ping());
@@ -115,7 +115,7 @@ describe('the trace of a request', () => {
     }
     const way = ['accept', 'claim', 'send', 'run', 'settle'].map((name) => part(name).startMs);
     expect(way).toEqual([...way].sort((a, b) => a - b));
-  }, 30_000);
+  });
 
   it('begins with the request where the caller has none', async () => {
     const first = await traceOf(await ping());
@@ -123,7 +123,7 @@ describe('the trace of a request', () => {
 
     for (const { request } of [first, second]) expect(request.parentSpanId ?? '').toBe('');
     expect(new Set([first, second].map(({ request }) => request.traceId)).size).toBe(2);
-  }, 30_000);
+  });
 
   it('is not exported where its caller left it out of the sample', async () => {
     const left = await ping({ traceparent: `00-${TRACE}-${CALLER}-00` });
@@ -131,7 +131,7 @@ describe('the trace of a request', () => {
     await traceOf(await ping());
 
     expect(ofDispatch(left)).toEqual([]);
-  }, 30_000);
+  });
 
   it('goes on in the agent that a command starts, and never tells what that was given', async () => {
     const told = join(broker.home, 'traceparent');
@@ -156,7 +156,7 @@ describe('the trace of a request', () => {
     const exported = Buffer.concat(collector.bodies.map((each) => each.body)).toString();
     expect(exported).not.toContain(SECRET);
     expect(exported).not.toContain(cluster.administratorToken);
-  }, 30_000);
+  });
 
   it('does not exist where a replica was told nothing: it makes no span, and loads no SDK', async () => {
     const loadedBy = async (replica: number): Promise<string[]> => {
@@ -173,7 +173,7 @@ describe('the trace of a request', () => {
     expect(ofDispatch(id).map(({ name }) => name)).toEqual(['dispatch.execute']);
     expect(await loadedBy(2)).toEqual([]);
     expect(await loadedBy(0)).not.toEqual([]);
-  }, 30_000);
+  });
 
   it('is exported to its end by a replica that stops, in the protocol that OpenTelemetry takes by itself', async () => {
     const { OTEL_EXPORTER_OTLP_PROTOCOL: _json, ...rest } = tracing;
@@ -185,7 +185,7 @@ describe('the trace of a request', () => {
 
     const sent = collector.bodies.filter(({ type }) => type === 'application/x-protobuf');
     expect(sent.some(({ body }) => body.includes(Buffer.from(trace, 'hex')))).toBe(true);
-  }, 30_000);
+  });
 
   it('costs no command where the collector is away: spans are lost, counted, and told once', async () => {
     await collector.stop();
@@ -204,5 +204,5 @@ describe('the trace of a request', () => {
     expect(told[0]).toMatchObject({ reason: 'ECONNREFUSED' });
     expect(JSON.stringify(told)).not.toContain('127.0.0.1');
     expect(await cluster.hub(0).stop()).toBe(0);
-  }, 60_000);
+  });
 });

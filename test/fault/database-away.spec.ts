@@ -75,7 +75,7 @@ describe('a database', () => {
       { withinMs: 10_000 },
     );
     await link.close();
-  }, 60_000);
+  });
 
   it('that ends the sessions on which replicas listen is listened to again within 2 s', async () => {
     const broker = await join();
@@ -112,7 +112,7 @@ describe('a database', () => {
     expect(healedMs).toBeLessThan(2_500);
     expect(tookMs).toBeLessThan(1_500);
     await link.close();
-  }, 30_000);
+  });
 
   it('that tells those who listen nothing more, on sockets that stay open, is known to be silent, and missed by no command', async () => {
     const broker = await join();
@@ -145,7 +145,7 @@ describe('a database', () => {
     expect(deaf).toMatchObject({ rung: 'poll', healthy: false });
     expect(healedMs).toBeLessThan(HEALED_MS);
     await link.close();
-  }, 40_000);
+  });
 
   it('is listened to on sessions of their own, past the pooler where there is one', async () => {
     const direct = cluster.database.url;
@@ -164,7 +164,7 @@ describe('a database', () => {
       [channel(cluster.hub(1).replicaId), channel(cluster.hub(2).replicaId)].sort(),
     );
     await hub.stop();
-  }, 40_000);
+  });
 
   it('hears of 300 commands in few notifications, none of them in a transaction that writes', async () => {
     const broker = await join();
@@ -196,7 +196,7 @@ describe('a database', () => {
     for (const { name } of rows) expect(name).toMatch(/\/notify$/);
     await listener.end();
     link.cut();
-  }, 40_000);
+  });
 
   it('that caught ended commands of a day without a partition gives them to the partition, once made', async () => {
     // Ids are time: a process whose clock runs ahead by 20 days ends its commands in a day that has no partition yet.

@@ -21,7 +21,7 @@ describe('a replica whose connection breaks', () => {
     proxy = await DatabaseProxy.start(cluster.database.url);
     hub = await cluster.addReplica({ DATABASE_URL: proxy.url });
     api = cluster.api(1);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
@@ -169,7 +169,7 @@ describe('a commit that fails', () => {
     await sql.query(`
       create function refuse() returns trigger language plpgsql as $$
       begin raise exception 'refused at the commit' using errcode = '53100'; end $$`);
-  }, 60_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);

@@ -303,7 +303,7 @@ describe('the gate on arrows', () => {
     const { out: report } = await cruise(tree, '--output-type', 'json');
     found = (JSON.parse(report) as Report).summary.violations;
     expect(out).toContain('dependency violations');
-  }, 60_000);
+  });
 
   afterAll(() => trees.forEach((tree) => tree.remove()));
 
