@@ -13,7 +13,7 @@ export default {
   maxWorkers: 3,
   workerIdleMemoryLimit: '1GB',
   // Long enough for two busy cores: a test that hangs fails a little later for it, and a slow one not at all.
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts'],
 };

@@ -53,10 +53,12 @@ describe('the control channel', () => {
       const broker = await join();
       const older = await broker.connect(cluster.hub(0).url);
       const newer = await broker.connect(cluster.hub(1).url);
+      const read = async () => (await cluster.api(0).get(`/api/v1/brokers/${broker.id}`)).body;
+      await eventually(async () => (await read()).presence?.state === 'online');
 
       await older.close();
 
-      const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
+      const body = await read();
       expect(body.ownership).toMatchObject({ replica: cluster.hub(1).replicaId, epoch: 2 });
       expect(body.presence.state).toBe('online');
       await newer.close();

@@ -21,7 +21,7 @@ describe('what the replicas measure of commands', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(1);
     await cluster.addReplica({ FAIRLEAD_LOG_LEVEL: 'debug' });
-  });
+  }, 120_000);
 
   afterAll(async () => {
     await cluster.stop();
