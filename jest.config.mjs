@@ -8,10 +8,12 @@ export default {
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   globalSetup: '<rootDir>/test/global-setup.mjs',
   globalTeardown: '<rootDir>/test/global-teardown.mjs',
-  maxWorkers: 2,
+  testSequencer: '<rootDir>/test/slowest-first.mjs',
+  // One more than the two cores that it takes at least: a third of its time a file waits for time to pass.
+  maxWorkers: 3,
   workerIdleMemoryLimit: '1GB',
   // Long enough for two busy cores: a test that hangs fails a little later for it, and a slow one not at all.
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts'],
 };

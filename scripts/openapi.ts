@@ -25,7 +25,7 @@ async function describeHub(databaseUrl: string): Promise<unknown> {
   );
   try {
     await app.init();
-    const document = openApiOf(app);
+    const document = await openApiOf(app);
     return { ...document, info: { ...document.info, version: '0' } };
   } finally {
     await app.close();

@@ -142,7 +142,10 @@ export const DISPATCH: Chapter = {
         'src/hub/dispatch/state.spec.ts',
         'the states of a dispatch are told to SQL as the transition function knows them',
       ],
-      ['test/gates/schema.spec.ts', 'the gate on the schema fires where %s lacks the list %s for %s'],
+      [
+        'test/gates/schema.spec.ts',
+        'the gate on the schema, of each list of words fires where %s lacks the list %s for %s',
+      ],
     ),
     pitfall(16, 'Work is done inside the listener for wakes, and one slow broker stops all others.', [
       'test/e2e/order.spec.ts',

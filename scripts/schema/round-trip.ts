@@ -26,7 +26,8 @@ export async function faultsOfSchema(
 ): Promise<string[]> {
   const before: string[][] = [];
   for (let count = 0; count <= migrations.length; count += 1) {
-    await withMigrations(url, entities, migrations.slice(0, count), async (dataSource) => {
+    // What a step leaves behind shows without the entities, which take longer to read than a step takes.
+    await withMigrations(url, [], migrations.slice(0, count), async (dataSource) => {
       await dataSource.runMigrations({ transaction: 'each' });
       before.push(await inventoryOf(dataSource));
     });

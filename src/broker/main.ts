@@ -1,8 +1,6 @@
 /** What the command line starts: joining a hub once, and running the broker until it is asked to end. */
-import { pino } from 'pino';
 import { readTracing } from '../tracing/settings.js';
 import { openTracer } from '../tracing/tracer.js';
-import { Broker } from './broker.js';
 import { BrokerDisplaced, TracingMisconfigured } from './broker.errors.js';
 import type { ExitReason } from './connection/connector.js';
 import { Home } from './home.js';
@@ -34,6 +32,8 @@ export async function runBroker({ home: path, stopAgents, signal }: RunOptions):
   const { brokerId } = await home.membership();
   const lock = await acquireLock(path);
   try {
+    // Not sooner: joining needs none of them, and what is wrong above is told at once.
+    const [{ pino }, { Broker }] = await Promise.all([import('pino'), import('./broker.js')]);
     const log = pino({ base: {} });
     const [name = 'fairlead', version = 'unknown'] = softwareName().split('/');
     const program = { name: `${name}-broker`, version, attributes: { 'fairlead.broker.id': brokerId } };

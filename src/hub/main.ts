@@ -1,11 +1,9 @@
-import { Logger } from '@nestjs/common';
+/**
+ * What the command line starts. Each loads its own part of the hub, and what the environment says is read first of all,
+ * so that a rule that is broken is told at once.
+ */
 import { readConfig } from './config/hub-config.js';
-import { DatabaseServer } from './database/server.js';
-import { migrate } from './database/migrate.js';
-import { drainLocally, type LocalDrain } from './drain/local.js';
-import { Hub } from './hub.js';
-
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+import type { LocalDrain } from './drain/local.js';
 
 /**
  * Runs a hub in this process until it is asked to end: the first signal drains it, a second one ends it at once.
@@ -14,27 +12,18 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
  */
 export async function runHub(env: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(env);
-  let end: () => void = () => undefined;
-  const asked = new Promise<void>((resolve) => (end = resolve));
-  let signals = 0;
-  const onSignal = () => {
-    signals += 1;
-    if (signals > 1) process.exit(1);
-    end();
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  const hub = await Hub.start(config, end);
-  greet(hub);
-  new Logger('hub').log({ replicaId: hub.replicaId, url: hub.publicUrl }, 'the hub is ready');
-  await asked;
-  await hub.drain();
-  await hub.stop();
-  for (const signal of SIGNALS) process.off(signal, onSignal);
+  const { serve } = await import('./serve.js');
+  await serve(config);
 }
 
 /** Brings the schema up to date, as the job before a deploy. @returns the names of what was run */
 export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
-  const server = new DatabaseServer(readConfig(env));
+  const config = readConfig(env);
+  const [{ DatabaseServer }, { migrate }] = await Promise.all([
+    import('./database/server.js'),
+    import('./database/migrate.js'),
+  ]);
+  const server = new DatabaseServer(config);
   await server.open();
   try {
     return await migrate(server.directUrl, server.directPooler);
@@ -48,26 +37,7 @@ export async function drainLocal(
   env: NodeJS.ProcessEnv,
   options: LocalDrain,
 ): Promise<'drained' | 'not_running'> {
-  return drainLocally(readConfig(env), options);
-}
-
-/** What a person sees who starts the hub by hand. Not through the log: it may hold the first administrator's token. */
-function greet({ publicUrl, administratorToken }: Hub): void {
-  if (administratorToken === undefined) return;
-  process.stdout.write(
-    [
-      '',
-      `  Fairlead listens at ${publicUrl}.`,
-      '',
-      "  This hub is new. Its first administrator's token, shown this once:",
-      '',
-      `    ${administratorToken}`,
-      '',
-      '  Log in with it from another shell:',
-      '',
-      `    npx fairlead login ${publicUrl} --token ${administratorToken}`,
-      '',
-      '',
-    ].join('\n'),
-  );
+  const config = readConfig(env);
+  const { drainLocally } = await import('./drain/local.js');
+  return drainLocally(config, options);
 }

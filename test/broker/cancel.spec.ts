@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -11,6 +10,7 @@ import { Journal } from '../../src/broker/journal/journal.js';
 import type { BrokerFrame, DispatchItem } from '../../src/protocol/frame.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { memoryFolder } from '../support/memory-folder.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
@@ -30,7 +30,7 @@ describe('a broker, on a real journal,', () => {
 
   beforeEach(async () => {
     before = takeStock();
-    folder = mkdtempSync(join(tmpdir(), 'fairlead-cancel-'));
+    folder = memoryFolder('fairlead-cancel-');
     runs = [];
     lines.length = 0;
     journal = await openJournal();

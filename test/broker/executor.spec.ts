@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -12,6 +11,7 @@ import type { BrokerFrame, DispatchItem, JsonValue } from '../../src/protocol/fr
 import { LIMITS } from '../../src/protocol/limits.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { memoryFolder } from '../support/memory-folder.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
@@ -37,7 +37,7 @@ describe('the executor on a real journal', () => {
 
   beforeEach(async () => {
     before = takeStock();
-    folder = mkdtempSync(join(tmpdir(), 'fairlead-executor-'));
+    folder = memoryFolder('fairlead-executor-');
     effects = [];
     gate = new Gate();
     now = { wall: Date.now(), monotonic: 1_000 };

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import { Journal } from '../../src/broker/journal/journal.js';
 import type { Ending, JournalRecord } from '../../src/broker/journal/record.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { memoryFolder } from '../support/memory-folder.js';
 import { builtModule, PROGRAMS } from './support/built.js';
 import { LEVEL, readableLog } from './support/log.js';
 
@@ -36,7 +36,7 @@ describe('the journal of a broker', () => {
   const { log, lines } = readableLog();
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'fairlead-journal-'));
+    folder = memoryFolder('fairlead-journal-');
     path = join(folder, 'journal');
     opened = [];
     lines.length = 0;

@@ -109,5 +109,5 @@ describe('the limits of a run', () => {
       restarts: 1,
       detail: expect.stringMatching(/cpuSeconds=1\. It was restarted 1 times/),
     });
-  }, 60_000);
+  });
 });

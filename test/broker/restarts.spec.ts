@@ -42,7 +42,7 @@ describe('a run under a restart policy', () => {
 
     await runs.reported(web.runId, { phase: 'stopped', exitCode: 0, restarts: 2 });
     expect(starts()).toHaveLength(3);
-  }, 60_000);
+  });
 
   it('is reported with each restart and the exit code before it, and its phase never goes backwards', async () => {
     runs.waitBeforeRestarts(100);
@@ -131,7 +131,7 @@ describe('a run under a restart policy', () => {
     await runs.runtime.recover();
 
     await runs.reported(web.runId, { phase: 'failed', exitCode: 3, restarts: 3 });
-  }, 60_000);
+  });
 
   it('is over for good when its time is up, also within the backoff', async () => {
     runs.waitBeforeRestarts(HOUR_MS);
@@ -189,7 +189,7 @@ describe('a run under a restart policy', () => {
         expect(isProcess(runs.read<{ pid: number }>(web, 'pid.json').pid)).toBe(false);
         expect(starts()).toEqual(after);
       }
-    }, 60_000);
+    });
 
     it('is over although the crash and the death of its shim came between', async () => {
       runs.waitBeforeRestarts(HOUR_MS);

@@ -1,13 +1,4 @@
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -16,6 +7,7 @@ import { NO_RESTART, type OpArgs, type ProcessSpec } from '../../src/protocol/op
 import { ProcessRuntime } from '../../src/broker/runtime/runtime.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
+import { memoryFolder } from '../support/memory-folder.js';
 import { isProcess, endRuns, NO_LIMITS } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
@@ -33,7 +25,7 @@ describe('the processes that a broker runs', () => {
   type Life = { runtime: ProcessRuntime; reports: AgentReport[]; forgotten: string[] };
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'fairlead-runtime-'));
+    folder = memoryFolder('fairlead-runtime-');
     runtimes = [];
     lines.length = 0;
     before = takeStock();
@@ -574,7 +566,7 @@ describe('the processes that a broker runs', () => {
     }
 
     expect(readdirSync(join(folder, 'agents', agentId, 'runs')).length).toBeLessThanOrEqual(6);
-  }, 30_000);
+  });
 
   it('are all stopped where the broker is asked to, and the hub is told', async () => {
     const life = await live();

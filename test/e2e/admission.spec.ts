@@ -18,14 +18,14 @@ describe('the commands that wait for a broker', () => {
     cluster = await Cluster.start(2);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
@@ -58,7 +58,7 @@ describe('the commands that wait for a broker', () => {
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     }
     expect(await depth()).toBe(MOST);
-  }, 30_000);
+  });
 
   it('do not count for another broker', async () => {
     await fill(MOST);
@@ -66,7 +66,7 @@ describe('the commands that wait for a broker', () => {
 
     expect((await ping(0)).status).toBe(429);
     expect((await cluster.api(0).ping(other.id)).status).toBe(202);
-  }, 30_000);
+  });
 
   it('are counted exactly within a batch: it fills what is left, and refuses the rest one by one', async () => {
     await fill(MOST - 300);
@@ -87,7 +87,7 @@ describe('the commands that wait for a broker', () => {
       items.map((_, place) => (place < 300 ? undefined : 'backlog_full')),
     );
     expect(await depth()).toBe(MOST);
-  }, 30_000);
+  });
 
   it('are counted anew by a replica that remembers fewer, before it adds many', async () => {
     await ping(0);
@@ -101,7 +101,7 @@ describe('the commands that wait for a broker', () => {
     expect(body.refused).toBe(1_000);
     // The one slip that a count taken now and then allows.
     expect(await depth()).toBeLessThanOrEqual(MOST + 1_000 + 512);
-  }, 30_000);
+  });
 
   it('keep their answers: a repeat of an accepted one is no new one', async () => {
     const key = randomUUID();
@@ -112,7 +112,7 @@ describe('the commands that wait for a broker', () => {
 
     expect([again.status, again.body.dispatch?.id]).toEqual([202, accepted.body.dispatch.id]);
     expect([other.status, other.body.code]).toEqual([429, 'backlog_full']);
-  }, 30_000);
+  });
 
   it('make room as they end', async () => {
     await fill(MOST);
@@ -127,5 +127,5 @@ describe('the commands that wait for a broker', () => {
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 202));
     expect([refused.status, refused.body.depth]).toEqual([429, MOST]);
     await link.close();
-  }, 30_000);
+  });
 });

@@ -15,13 +15,35 @@ describe('the public API', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(2);
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
+
+  it('is described to anybody who asks, and on a page of its own', async () => {
+    const ask = (path: string, method = 'GET') => fetch(`${cluster.hub(0).url}${path}`, { method });
+    const asked = await Promise.all(['/docs', '/api/v1/openapi.json'].map((path) => ask(path)));
+
+    const [page = '', description = ''] = await Promise.all(asked.map((answer) => answer.text()));
+
+    expect(asked.map(({ status }) => status)).toEqual([200, 200]);
+    expect(JSON.parse(description)).toMatchObject({
+      openapi: '3.1.0',
+      paths: { '/api/v1/agents': { post: { security: [{ bearer: [] }] } } },
+    });
+    const [, script = ''] = /src="\.(\/docs\/swagger-ui-init\.js)"/.exec(page) ?? [];
+    const told = await ask(script);
+    expect(told.headers.get('content-type')).toMatch('javascript');
+    expect(await told.text()).toContain('/api/v1/agents');
+    const head = await ask('/docs', 'HEAD');
+    expect(Number(head.headers.get('content-length'))).toBe(page.length);
+    expect(head.headers.get('x-request-id')).not.toBeNull();
+    const missing = await ask('/docs/nothing');
+    expect([missing.status, ((await missing.json()) as { code: string }).code]).toEqual([404, 'not_found']);
+  });
 
   describe('with an Idempotency-Key', () => {
     it('gives the same dispatch to a repeat, at whichever replica', async () => {

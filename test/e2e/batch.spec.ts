@@ -16,13 +16,13 @@ describe('a batch of commands', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(2);
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const send = (items: unknown, headers: Record<string, string> = {}, replica = 0) =>
     cluster.api(replica).post('/api/v1/dispatches/batch', { items }, headers);
@@ -90,7 +90,7 @@ describe('a batch of commands', () => {
 
     expect(sent).toEqual(ids);
     await link.close();
-  }, 60_000);
+  });
 
   it.each([
     ['1,001 items', 1_001],

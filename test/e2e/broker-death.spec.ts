@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import type { Api } from '../support/api.js';
@@ -7,6 +7,9 @@ import { BrokerProcess } from '../support/broker-process.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
+
+/** All begin together, on a machine of few cores. */
+const BUSY = { withinMs: 20_000 };
 
 /** The agents write to a file of their own each time they start: what they say is what happened. */
 describe('a command whose broker is killed', () => {
@@ -17,13 +20,13 @@ describe('a command whose broker is killed', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(2);
     api = cluster.api(0);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const begun = atOnce();
   const it = (title: string, scenario: (given: Given) => Promise<void>) => {
@@ -67,20 +70,22 @@ describe('a command whose broker is killed', () => {
 
   it('in the middle of a command finishes it when it is back, and does nothing twice', async ({
     broker,
-    agent,
+    stubborn,
     starts,
+    giveIn,
   }) => {
-    const id = await agent("trap '' TERM; while :; do sleep 0.1; done");
+    const id = await stubborn();
     await act(id, 'start', 20);
-    await eventually(() => starts().length === 1);
+    await eventually(() => starts().length === 1, BUSY);
     const { id: dispatchId } = await act(id, 'restart');
-    await eventually(async () => (await api.dispatch(dispatchId)).state === 'running');
+    await eventually(async () => (await api.dispatch(dispatchId)).state === 'running', BUSY);
 
     await broker.kill();
     await broker.start(api);
+    giveIn();
 
     expect(await api.dispatch(dispatchId, 40)).toMatchObject({ state: 'succeeded', attempt: 1 });
-    await eventually(() => starts().length === 2);
+    await eventually(() => starts().length === 2, BUSY);
     expect(new Set(starts()).size).toBe(2);
   });
 
@@ -91,7 +96,7 @@ describe('a command whose broker is killed', () => {
     await broker.kill();
     await broker.start(api);
 
-    await eventually(async () => (await phase(id)) === 'running');
+    await eventually(async () => (await phase(id)) === 'running', BUSY);
     expect(starts()).toHaveLength(1);
   });
 
@@ -99,25 +104,26 @@ describe('a command whose broker is killed', () => {
     const id = await agent('sleep 1; exit 7');
     await act(id, 'start', 20);
     await broker.kill();
-    await eventually(() => existsSync(join(broker.home, 'agents', id)) && starts().length === 1);
+    await eventually(() => existsSync(join(broker.home, 'agents', id)) && starts().length === 1, BUSY);
 
     await broker.start(api);
 
-    const ended = await eventually(
-      async () => {
-        const { body } = await api.get(`/api/v1/agents/${id}`);
-        return body.phase === 'failed' && body;
-      },
-      { withinMs: 20_000 },
-    );
+    const ended = await eventually(async () => {
+      const { body } = await api.get(`/api/v1/agents/${id}`);
+      return body.phase === 'failed' && body;
+    }, BUSY);
     expect(ended.exitCode).toBe(7);
   });
 
-  it('and has lost its journal ends as unknown, and is not done again', async ({ broker, agent }) => {
-    const id = await agent("trap '' TERM; while :; do sleep 0.1; done");
+  it('and has lost its journal ends as unknown, and is not done again', async ({
+    broker,
+    stubborn,
+    giveIn,
+  }) => {
+    const id = await stubborn();
     await act(id, 'start', 20);
     const { id: dispatchId } = await act(id, 'restart');
-    await eventually(async () => (await api.dispatch(dispatchId)).state === 'running');
+    await eventually(async () => (await api.dispatch(dispatchId)).state === 'running', BUSY);
     await broker.kill();
     rmSync(broker.journal, { recursive: true });
 
@@ -127,18 +133,21 @@ describe('a command whose broker is killed', () => {
       state: 'failed',
       error: { code: 'outcome_unknown' },
     });
+    giveIn();
   });
 });
 
 /** A broker of the test's own, and agents that it runs. */
 class Given {
   private readonly witness: string;
+  private readonly sign: string;
 
   constructor(
     private readonly api: Api,
     readonly broker: BrokerProcess,
   ) {
     this.witness = join(broker.home, 'starts');
+    this.sign = join(broker.home, 'gives-in');
   }
 
   readonly agent = async (script: string) => {
@@ -147,6 +156,14 @@ class Given {
     const body = { name: `agent-of-${name}`, broker: name, spec: { command: '/bin/sh', args } };
     return (await this.api.post('/api/v1/agents', body)).body.id as string;
   };
+
+  /** One that the first time ends when it gives in, and at no signal but SIGKILL: it is stopped until then. */
+  readonly stubborn = () =>
+    this.agent(
+      `test "$(wc -l < '${this.witness}')" -gt 1 || { trap '' TERM; until test -e '${this.sign}'; do sleep 0.1; done; exit; }; exec sleep 600`,
+    );
+
+  readonly giveIn = () => writeFileSync(this.sign, '');
 
   readonly starts = () =>
     existsSync(this.witness) ? readFileSync(this.witness, 'utf8').trim().split('\n') : [];

@@ -14,17 +14,17 @@ describe('a command that its caller gives up', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-  }, 30_000);
+  });
 
   const connect = () => broker.connect(cluster.hub(1).url);
   const ask = (body: object = {}, waitS = 0) =>
@@ -222,18 +222,19 @@ describe('a command that its caller gives up', () => {
       const id = await asked();
       link.ack(await link.nextDispatch());
       await running(id);
+      // Before it was asked for first: when that comes in here depends on this machine.
+      const askedAt = performance.now();
       await cancel(id);
       await link.nextCancel();
-      const askedAt = performance.now();
 
-      const again = await link.nextCancel(9_000);
+      const again = await link.nextCancel(15_000);
 
       expect(again).toEqual({ id, attempt: 1 });
       expect(performance.now() - askedAt).toBeGreaterThan(4_500);
       link.cancelled(again);
       expect(await read(id, 10)).toMatchObject({ state: 'cancelled' });
       await link.close();
-    }, 20_000);
+    });
 
     it('is asked for again on the next link after its owner was killed', async () => {
       const owner = await cluster.addReplica();
@@ -247,7 +248,7 @@ describe('a command that its caller gives up', () => {
 
       await owner.kill();
       const link = await broker.connect(cluster.hub(0).url, [{ id, attempt: 1, status: 'running' }]);
-      const again = await link.nextCancel(2_000);
+      const again = await link.nextCancel(4_000);
 
       expect(again).toEqual({ id, attempt: 1 });
       expect(await read(id)).toMatchObject({ state: 'running', cancel: { outcome: 'cancelling' } });
@@ -255,7 +256,7 @@ describe('a command that its caller gives up', () => {
       expect(await read(id, 10)).toMatchObject({ state: 'cancelled', cancel: { outcome: 'stopped' } });
       expect(link.count('dispatch')).toBe(0);
       await link.close();
-    }, 40_000);
+    });
 
     it('and whose frame was never begun, ends as cancelled on the next link, and is not sent again', async () => {
       const first = await connect();

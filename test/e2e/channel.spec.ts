@@ -12,13 +12,13 @@ describe('the control channel', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   /** Beside the others. */
@@ -53,10 +53,12 @@ describe('the control channel', () => {
       const broker = await join();
       const older = await broker.connect(cluster.hub(0).url);
       const newer = await broker.connect(cluster.hub(1).url);
+      const read = async () => (await cluster.api(0).get(`/api/v1/brokers/${broker.id}`)).body;
+      await eventually(async () => (await read()).presence?.state === 'online');
 
       await older.close();
 
-      const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
+      const body = await read();
       expect(body.ownership).toMatchObject({ replica: cluster.hub(1).replicaId, epoch: 2 });
       expect(body.presence.state).toBe('online');
       await newer.close();

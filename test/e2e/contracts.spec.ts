@@ -16,14 +16,14 @@ describe('a command for a broker that may be away', () => {
     cluster = await Cluster.start(2);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
@@ -241,7 +241,7 @@ describe('a command for a broker that may be away', () => {
       second.succeed(again);
       await expectNothingElse(second);
       await second.close();
-    }, 30_000);
+    });
   });
 
   describe('as on_attach', () => {

@@ -8,13 +8,13 @@ describe('a command in a cluster of two replicas', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   for (const [where, caller] of [
     ['the replica that holds the broker', 1],

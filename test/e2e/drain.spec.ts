@@ -36,7 +36,7 @@ describe('a replica that drains', () => {
     await Promise.all([cluster.stop(), alone.stop()]);
     // Connections that callers keep alive end a few seconds after their replica; all tests at once have many.
     await expectNoLeaks(undefined, { withinMs: 20_000 });
-  }, 60_000);
+  });
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   const step = (hub: HubProcess, name: string) =>
@@ -62,7 +62,7 @@ describe('a replica that drains', () => {
     await link.close();
     expect(await hub.ended()).toBe(0);
     await moved.close();
-  }, 30_000);
+  });
 
   it('serves a broker in full until it has moved, and loses no command on the way', async () => {
     const hub = full;
@@ -90,7 +90,7 @@ describe('a replica that drains', () => {
     await link.close();
     expect(await hub.ended()).toBe(0);
     await moved.close();
-  }, 30_000);
+  });
 
   it('lets go at the deadline of what has not moved, and ends with 0', async () => {
     const hub = hasty;
@@ -103,7 +103,7 @@ describe('a replica that drains', () => {
     expect(await hub.ended()).toBe(0);
     const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
     expect(body.ownership).toMatchObject({ replica: null, releaseReason: 'the replica has drained' });
-  }, 30_000);
+  });
 
   it('answers long waits with the envelope before it goes', async () => {
     const hub = asked;
@@ -118,7 +118,7 @@ describe('a replica that drains', () => {
 
     expect((await waiting).status).toBe(202);
     expect(await hub.ended()).toBe(0);
-  }, 30_000);
+  });
 
   it('waits for nobody where it is the only one', async () => {
     const hub = alone.hub(1);
@@ -138,7 +138,7 @@ describe('a replica that drains', () => {
     expect(await link.closed).toMatchObject({ code: 1001 });
     expect(await hub.ended()).toBe(0);
     expect(hub.lines.some(({ step }) => step === 'lingered')).toBe(false);
-  }, 30_000);
+  });
 
   describe('by `fairlead hub drain --local`', () => {
     const drain = async (port: number) => {
@@ -154,7 +154,7 @@ describe('a replica that drains', () => {
 
       await step(told, 'released');
       expect(await told.ended()).toBe(0);
-    }, 30_000);
+    });
 
     it('returns 0 where no hub runs', async () => {
       expect(await drain(await freePort())).toBe(0);
@@ -171,7 +171,7 @@ describe('a replica that drains', () => {
     );
 
     taken.close();
-  }, 30_000);
+  });
 });
 
 async function freePort(): Promise<number> {

@@ -22,14 +22,14 @@ describe('the floor below which no command of a broker lives', () => {
     ]);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const ask = async (broker: ScriptedBroker, given: Record<string, unknown> = {}): Promise<string> => {
     const body = { op: 'broker.ping', orderingKey: null, ...given };

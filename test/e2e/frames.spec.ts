@@ -8,7 +8,7 @@ describe('commands with large arguments', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(1);
-  }, 60_000);
+  });
 
   afterAll(() => cluster.stop());
 
@@ -33,5 +33,5 @@ describe('commands with large arguments', () => {
 
     expect(sizes.length).toBeGreaterThan(1);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(LIMITS.frameBytes);
-  }, 30_000);
+  });
 });

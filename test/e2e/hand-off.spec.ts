@@ -17,14 +17,14 @@ describe('a command that comes in where its broker is linked', () => {
     cluster = await Cluster.start(2);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { READS } from '../broker/support/messages.js';
 import type { Api } from '../support/api.js';
+import { atOnce } from '../support/at-once.js';
 import { BrokerProcess } from '../support/broker-process.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -24,40 +25,43 @@ describe('messages to an agent', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(2);
     api = cluster.api(0);
-  }, 60_000);
+    owner = cluster.hub(1);
+    broker = await BrokerProcess.join(api, owner.url, 'shared');
+    await broker.start(api);
+  }, 120_000);
 
   afterAll(async () => {
+    await remove(broker);
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
-  beforeEach(async () => {
+  beforeEach(() => {
     count += 1;
-    owner = cluster.hub(1);
-    broker = await BrokerProcess.join(api, owner.url, `broker-${count}`);
-    await broker.start(api);
-  }, 60_000);
+  });
 
-  afterEach(async () => {
+  const remove = async (used: BrokerProcess) => {
     // The agents outlive their broker, so the hub is asked to end them before the broker goes.
-    const { body } = await api.get(`/api/v1/agents?broker=${broker.name}`);
-    for (const { id } of body.items)
-      await api.call('DELETE', `/api/v1/agents/${id}`, undefined, { prefer: 'wait=30' });
-    await broker.remove();
-  }, 60_000);
-
-  const witness = (name: string) => join(broker.home, `read-by-${name}`);
-  const texts = (name: string) =>
-    existsSync(witness(name))
-      ? readFileSync(witness(name), 'utf8')
+    const { body } = await api.get(`/api/v1/agents?broker=${used.name}&limit=100`);
+    await Promise.all(
+      body.items.map(({ id }: { id: string }) =>
+        api.call('DELETE', `/api/v1/agents/${id}`, undefined, { prefer: 'wait=30' }),
+      ),
+    );
+    await used.remove();
+  };
+  const witness = (name: string, { home } = broker) => join(home, `read-by-${name}`);
+  const texts = (name: string, of = broker) =>
+    existsSync(witness(name, of))
+      ? readFileSync(witness(name, of), 'utf8')
           .split('\n')
           .slice(0, -1)
           .map((line) => JSON.parse(line).text as string)
       : [];
-  const agent = async (name: string, script = READS(witness(name)), stdin = 'messages') => {
+  const agent = async (name: string, script = READS(witness(name)), stdin = 'messages', of = broker) => {
     const spec = { command: '/bin/sh', args: ['-c', script], stdin };
-    const { body } = await api.post('/api/v1/agents', { name, broker: broker.name, spec });
+    const { body } = await api.post('/api/v1/agents', { name, broker: of.name, spec });
     await api.post(`/api/v1/agents/${name}/start`, undefined, { prefer: 'wait=20' });
     return body.id as string;
   };
@@ -81,6 +85,9 @@ describe('messages to an agent', () => {
       { withinMs: 60_000, everyMs: 200 },
     );
 
+  /** Waits most of its time for the death of a replica to be noticed. */
+  const meanwhile = atOnce();
+
   it('that are sent through both replicas in turns arrive once and in order, over a kill -9 of the broker', async () => {
     const name = `busy-${count}`;
     await agent(name);
@@ -96,29 +103,34 @@ describe('messages to an agent', () => {
     expect(texts(name)).toEqual(expected);
   }, 120_000);
 
-  it('arrive once and in order over a kill -9 of the owner', async () => {
-    const dying = await cluster.addReplica();
-    const own = await BrokerProcess.join(api, dying.url, `own-${count}`);
-    const first = broker;
-    broker = own;
-    await first.remove();
-    await own.start(api);
-    const name = `kept-${count}`;
-    await agent(name);
-    const expected = Array.from({ length: MANY }, (_, place) => `${place} ${randomUUID()}`);
+  meanwhile(
+    'arrive once and in order over a kill -9 of the owner',
+    async () => {
+      const dying = await cluster.addReplica();
+      const own = await BrokerProcess.join(api, dying.url, 'own');
+      try {
+        await own.start(api);
+        const name = 'kept';
+        await agent(name, READS(witness(name, own)), 'messages', own);
+        const expected = Array.from({ length: MANY }, (_, place) => `${place} ${randomUUID()}`);
 
-    for (const [place, text] of expected.entries()) {
-      if (place === MANY / 2) await dying.kill();
-      const at = place % 2 === 0 || place >= MANY / 2 ? api : api.at(dying.url);
-      expectTaken(await send(at, name, text, { 'idempotency-key': keyOf(text) }));
-    }
-    // Nobody can tell from a connection that broke whether a message was taken: with its key it can be sent again.
-    for (const text of expected.slice(-3))
-      expectTaken(await send(cluster.api(1), name, text, { 'idempotency-key': keyOf(text) }));
+        for (const [place, text] of expected.entries()) {
+          if (place === MANY / 2) await dying.kill();
+          const at = place % 2 === 0 || place >= MANY / 2 ? api : api.at(dying.url);
+          expectTaken(await send(at, name, text, { 'idempotency-key': keyOf(text) }));
+        }
+        // Nobody can tell from a connection that broke whether a message was taken: with its key it can be sent again.
+        for (const text of expected.slice(-3))
+          expectTaken(await send(cluster.api(1), name, text, { 'idempotency-key': keyOf(text) }));
 
-    await allDelivered(name, expected);
-    expect(texts(name)).toEqual(expected);
-  }, 120_000);
+        await allDelivered(name, expected);
+        expect(texts(name, own)).toEqual(expected);
+      } finally {
+        await remove(own);
+      }
+    },
+    120_000,
+  );
 
   it('are told to be delivered once they are in its input, with a receipt', async () => {
     const name = `reader-${count}`;
@@ -138,7 +150,7 @@ describe('messages to an agent', () => {
         reason: null,
       },
     ]);
-  }, 60_000);
+  });
 
   it('are told to have failed, and why, where it does not run or reads none', async () => {
     const [idle, deaf] = [`idle-${count}`, `deaf-${count}`];
@@ -151,7 +163,7 @@ describe('messages to an agent', () => {
       [{ state: 'failed', receipt: null, reason: { code: expect.stringMatching('agent_not_') } }],
       [{ state: 'failed', receipt: null, reason: { code: 'agent_not_reading' } }],
     ]);
-  }, 60_000);
+  });
 
   it('are pending while the broker is away', async () => {
     const name = `away-${count}`;
@@ -164,7 +176,7 @@ describe('messages to an agent', () => {
     expect(await listed(name)).toMatchObject([{ state: 'pending', receipt: null, reason: null }]);
     await broker.start(api);
     await allDelivered(name, ['later']);
-  }, 60_000);
+  });
 
   it('hold as much as 64 KiB of UTF-8, and no more', async () => {
     const name = `large-${count}`;
@@ -181,7 +193,7 @@ describe('messages to an agent', () => {
       Array(3).fill([400, 'request_invalid']),
     );
     await eventually(() => texts(name).length === 1 && texts(name)[0] === largest);
-  }, 60_000);
+  });
 
   it('reach each of a group once, each with its own outcome', async () => {
     const [one, two] = [`one-${count}`, `two-${count}`];
@@ -207,7 +219,7 @@ describe('messages to an agent', () => {
       items.map(({ dispatch }: { dispatch: { id: string } | null }) => dispatch?.id);
     expect(ids(again)).toEqual(ids(first));
     expect([texts(one), texts(two)]).toEqual([['all'], ['all']]);
-  }, 60_000);
+  });
 
   it('go to as many as 100 agents, and no more', async () => {
     const agents = Array.from({ length: 101 }, (_, place) => `nobody-${place}`);
@@ -237,5 +249,5 @@ describe('messages to an agent', () => {
       code: 'op_failed',
       brokerError: { code: 'agent_not_running', message: expect.any(String), retryable: false },
     });
-  }, 60_000);
+  });
 });

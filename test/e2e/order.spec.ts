@@ -4,6 +4,7 @@ import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { plantPings } from '../support/dispatch-rows.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { leastOf } from '../support/least-of.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 
 describe('the order of commands', () => {
@@ -14,14 +15,14 @@ describe('the order of commands', () => {
     cluster = await Cluster.start(2);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   const ask = async (broker: ScriptedBroker, orderingKey: string | null, replica = 0): Promise<string> =>
@@ -39,7 +40,7 @@ describe('the order of commands', () => {
   const meanwhile = atOnce();
 
   it('goes on at once where a result comes over the link that its broker has left, at another replica', async () => {
-    for (let round = 1; round <= 3; round += 1) {
+    for (let round = 1; round <= 5; round += 1) {
       const broker = await join();
       const former = await broker.connect(cluster.hub(1).url);
       // It came in where it is settled, so that nobody is told of its end as the one who asked.
@@ -51,12 +52,12 @@ describe('the order of commands', () => {
 
       former.succeed(dispatch);
 
-      // Without a hint the owner finds the key free when it next compares, within 5 s.
-      expect((await link.nextDispatch(1_500)).id).toBe(next);
+      // Without a hint the owner finds the key free when it next compares, within 5 s: hardly five times this soon.
+      expect((await link.nextDispatch(3_000)).id).toBe(next);
       link.cut();
       former.cut();
     }
-  }, 30_000);
+  });
 
   it('holds within a key for callers at two replicas, through lost sends, lost links and moves', async () => {
     const broker = await join();
@@ -99,7 +100,7 @@ describe('the order of commands', () => {
     expect(moves).toBeGreaterThan(10);
     for (const id of ids) expect(await cluster.api(0).dispatch(id, 10)).toMatchObject({ state: 'succeeded' });
     await link.close();
-  }, 60_000);
+  });
 
   meanwhile('holds where a frame was lost: its attempt comes again, before the next', async () => {
     const broker = await join();
@@ -147,7 +148,7 @@ describe('the order of commands', () => {
     link.ack(head);
 
     const other = await ask(broker, 'other', 1);
-    const dispatch = await link.nextDispatch(2_000);
+    const dispatch = await link.nextDispatch(4_000);
     link.succeed(dispatch);
 
     expect([head.id, dispatch.id]).toEqual([stuck[0], other]);
@@ -164,7 +165,7 @@ describe('the order of commands', () => {
     const other = await ask(broker, 'other', 1);
 
     const link = await broker.connect(cluster.hub(1).url);
-    const sent = [await link.nextDispatch(2_000), await link.nextDispatch(2_000)];
+    const sent = [await link.nextDispatch(4_000), await link.nextDispatch(4_000)];
 
     expect(sent.map(({ id }) => id)).toEqual([stuck[0], other]);
     await link.close();
@@ -191,22 +192,28 @@ describe('the order of commands', () => {
     const [stuck, well] = [await join(), await join()];
     // It takes what its window allows, and never says a word.
     const silent = await stuck.connect(cluster.hub(1).url, [], { window: 8 });
-    await askMany(stuck, null, 1_000);
     const link = await well.connect(cluster.hub(1).url);
-    const serving = (async () => {
-      for (let count = 0; count < 20; count += 1) link.succeed(await link.nextDispatch());
-    })();
+    const twenty = async () => {
+      const serving = (async () => {
+        for (let count = 0; count < 20; count += 1) link.succeed(await link.nextDispatch());
+      })();
+      const startedAt = performance.now();
+      for (let count = 0; count < 20; count += 1) {
+        const { body } = await cluster.api(count % 2).ping(well.id, { waitS: 10 });
+        expect(body.dispatch.state).toBe('succeeded');
+      }
+      const tookMs = performance.now() - startedAt;
+      await serving;
+      return tookMs;
+    };
+    const aloneMs = await twenty();
 
-    const startedAt = performance.now();
-    for (let count = 0; count < 20; count += 1) {
-      const { body } = await cluster.api(count % 2).ping(well.id, { waitS: 10 });
-      expect(body.dispatch.state).toBe('succeeded');
-    }
-    const tookMs = performance.now() - startedAt;
-    await serving;
+    await askMany(stuck, null, 1_000);
+    const limitMs = aloneMs + 3_000;
+    const tookMs = await leastOf(limitMs, twenty);
 
-    // A tick of the reconciler for each would be 5 s.
-    expect(tookMs).toBeLessThan(4_000);
+    // A tick of the reconciler for each would be 5 s more.
+    expect(tookMs).toBeLessThan(limitMs);
     let held = 0;
     while (silent.count('dispatch') > 0) {
       await silent.nextDispatch();
@@ -215,5 +222,5 @@ describe('the order of commands', () => {
     expect(held).toBe(8);
     await silent.close();
     await link.close();
-  }, 30_000);
+  });
 });

@@ -22,13 +22,13 @@ describe('commands in a project', () => {
     other = cluster.api(1);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   /** A project with a broker of this version attached to it. */
   const place = async (settings: object = {}, software = 'scripted/1.9') => {

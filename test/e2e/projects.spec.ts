@@ -15,12 +15,12 @@ describe('projects', () => {
     cluster = await Cluster.start(2);
     api = cluster.api(0);
     other = cluster.api(1);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const create = async (settings: object = {}) => {
     count += 1;

@@ -15,17 +15,17 @@ describe('a command that failed in a way that may pass', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-  }, 30_000);
+  });
 
   const connect = (
     index = 1,
@@ -79,7 +79,7 @@ describe('a command that failed in a way that may pass', () => {
     ]);
     expect(steps[2]?.reason).toBe('no_room');
     await link.close();
-  }, 30_000);
+  });
 
   it('is not sent before its rest is over, and is dead after five failures: the counter that is read is also incremented', async () => {
     const link = await connect();
@@ -120,7 +120,7 @@ describe('a command that failed in a way that may pass', () => {
     const next = await asked();
     expect((await link.nextDispatch()).id).toBe(next);
     await link.close();
-  }, 60_000);
+  });
 
   it.each([
     [1, 5],
@@ -201,7 +201,7 @@ describe('a command that failed in a way that may pass', () => {
     next.succeed(again);
     expect((await next.nextDispatch()).id).toBe(behind);
     await next.close();
-  }, 30_000);
+  });
 
   it('is changed by no result of the earlier attempt that is told again', async () => {
     const link = await connect();
@@ -227,7 +227,7 @@ describe('a command that failed in a way that may pass', () => {
     expect((await link.next('confirm')).ids).toEqual([id]);
     expect(await read(id)).toMatchObject({ state: 'succeeded', failures: 1, result: { time: 'now' } });
     await link.close();
-  }, 30_000);
+  });
 
   it('goes out again where its broker is by then, at another replica', async () => {
     const first = await connect(1);
@@ -247,7 +247,7 @@ describe('a command that failed in a way that may pass', () => {
     expect(await read(id, 10)).toMatchObject({ state: 'succeeded', failures: 1 });
     expect((await link.next('confirm')).ids).toEqual([id]);
     await link.close();
-  }, 30_000);
+  });
 
   it('goes out again also where the failure came over the old link, when the new one was open', async () => {
     const first = await connect(1);
@@ -267,7 +267,7 @@ describe('a command that failed in a way that may pass', () => {
     link.succeed(again);
     expect(await read(id, 10)).toMatchObject({ state: 'succeeded', attempt: 2, failures: 1 });
     await link.close();
-  }, 30_000);
+  });
 
   it('outlives its owner while it rests', async () => {
     const owner = await cluster.addReplica();
@@ -285,5 +285,5 @@ describe('a command that failed in a way that may pass', () => {
     expect(again.id).toBe(id);
     expect(await read(id, 10)).toMatchObject({ state: 'succeeded', failures: 1 });
     await link.close();
-  }, 40_000);
+  });
 });

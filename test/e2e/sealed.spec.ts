@@ -19,14 +19,14 @@ describe('a secret in an agent’s environment', () => {
     cluster = await Cluster.start(2);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await sql.end();
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
@@ -112,7 +112,7 @@ describe('a secret in an agent’s environment', () => {
     expect(JSON.stringify(answers)).not.toContain(secret);
     for (const hub of cluster.hubs) expect(JSON.stringify(hub.lines)).not.toContain(secret);
     await link.close();
-  }, 30_000);
+  });
 
   it('is opened again for another link after the first owner was killed', async () => {
     const owner = await cluster.addReplica();
@@ -127,7 +127,7 @@ describe('a secret in an agent’s environment', () => {
     expect(dispatch).toMatchObject({ attempt: 2, args: { spec: { environment: { TOKEN: secret } } } });
     expect(await traces()).toEqual([]);
     await link.close();
-  }, 30_000);
+  });
 
   it('that was sealed for another command is opened for none: it fails without effect, and holds up nothing', async () => {
     const [start, other] = [await act('start'), await act('start', await create())];

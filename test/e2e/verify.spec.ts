@@ -25,13 +25,13 @@ describe('the proof of what a cluster of two replicas did', () => {
     folder = mkdtempSync(join(tmpdir(), 'fairlead-proof-'));
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     await work();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
     rmSync(folder, { recursive: true, force: true });
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   /** Commands by both replicas; after each third the broker moves, and what it held is adopted or put back. */
   async function work(): Promise<void> {
@@ -112,7 +112,7 @@ describe('the proof of what a cluster of two replicas did', () => {
     expect(await verdictOf(...evidence(), '--database', cluster.database.url)).toMatchObject(HOLDS);
     expect(await verdictOf(...evidence(), '--file', dump)).toMatchObject(HOLDS);
     expect(exported.err).toContain(`${PINGS} trails.`);
-  }, 60_000);
+  });
 
   it('finds an effect that nobody saw, one too many, and an answer that was a lie', async () => {
     const [first, second, ...others] = effects;
@@ -124,7 +124,7 @@ describe('the proof of what a cluster of two replicas did', () => {
 
     expect(first).toBeDefined();
     expect(verdict).toMatchObject({ code: 1, byRule: { effect_missing: 1, effect_once: 1, answer_true: 1 } });
-  }, 30_000);
+  });
 
   it('gives trails oldest first, in pages that a filter is bound to', async () => {
     const all: { id: string }[] = [];
@@ -190,7 +190,7 @@ describe('the proof of what a cluster of two replicas did', () => {
       await client.query('delete from broker_dispatch').catch(() => undefined);
       await client.end();
     }
-  }, 30_000);
+  });
 
   it('has no verdict on a database that is not that of a hub', async () => {
     const url = new URL(cluster.database.url);
@@ -200,5 +200,5 @@ describe('the proof of what a cluster of two replicas did', () => {
 
     expect(code).toBe(2);
     expect(err).toContain('the database is not that of a hub');
-  }, 30_000);
+  });
 });

@@ -14,7 +14,7 @@ describe('why a command does not go on', () => {
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
-  }, 60_000);
+  });
 
   afterEach(() => {
     for (const link of links.splice(0)) link.cut();
@@ -24,7 +24,7 @@ describe('why a command does not go on', () => {
     await cluster.stop();
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
 
@@ -101,7 +101,7 @@ describe('why a command does not go on', () => {
     expect(said).toMatchObject({ holder: null, position: 0 });
     expect(factOf(said, 'presence')).toMatchObject({ value: 'unreachable', ageS: expect.any(Number) });
     expect(said.explanation).toContain(String(factOf(said, 'presence')?.at));
-  }, 30_000);
+  });
 
   it('is that its broker has connected, and has not told its inventory', async () => {
     const broker = await join();
@@ -171,7 +171,7 @@ describe('why a command does not go on', () => {
     expect(rest?.ageS).toBeLessThanOrEqual(0);
     expect(said.explanation).toContain(String(rest?.at));
     expect(Number(factOf(said, 'failures')?.value)).toBeGreaterThan(0);
-  }, 30_000);
+  });
 
   it('is the wish of its caller that it be sent later', async () => {
     const broker = await join();
@@ -207,7 +207,7 @@ describe('why a command does not go on', () => {
     expect(said.unblocks).toContain('The move');
     expect(factOf(said, 'replica')).toMatchObject({ value: 'draining', ageS: expect.any(Number) });
     await hub.kill();
-  }, 30_000);
+  });
 
   it('is that its broker came back without what its op needs', async () => {
     const broker = await join();
@@ -294,7 +294,7 @@ describe('why a command does not go on', () => {
       expect(told).toMatch(/^accepted +\d+s ago$/m);
       expect(told).toMatch(/^deadline +in 1[45]m/m);
       expect(JSON.parse(json)).toMatchObject({ id, cause: 'held_by_order', blockedBy: blocker, position: 1 });
-    }, 30_000);
+    });
 
     it('is told of a command that was given on the command line', async () => {
       const broker = await join();
@@ -320,7 +320,7 @@ describe('why a command does not go on', () => {
       expect(said.cause).toBe('not_before');
       expect(factOf(said, 'not before')?.ageS).toBeLessThan(-550);
       expect(factOf(said, 'contract')?.value).toBe('latest_only');
-    }, 30_000);
+    });
   });
 
   /** The hub's own sweep demotes a broker that nobody has held for a minute; the minute is what is spared here. */

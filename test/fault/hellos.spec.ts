@@ -17,7 +17,7 @@ describe('a broker that connects', () => {
     cluster = await Cluster.start(1);
     proxy = await DatabaseProxy.start(cluster.database.url);
     hub = await cluster.addReplica({ DATABASE_URL: proxy.url });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();
@@ -46,7 +46,7 @@ describe('a broker that connects', () => {
     expect(dispatch.id).toBe(body.dispatch.id);
     expect(await older.closed).toMatchObject({ code: 4409 });
     await newer.close();
-  }, 30_000);
+  });
 
   it('again while a claim for its older link is under way is served on the newer one', async () => {
     const older = await broker.connect(hub.url);
@@ -63,7 +63,7 @@ describe('a broker that connects', () => {
     expect(older.count('dispatch')).toBe(0);
     await newer.close();
     await older.close();
-  }, 30_000);
+  });
 
   it('and is gone before it is welcomed is owned by nobody', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -76,7 +76,7 @@ describe('a broker that connects', () => {
       const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
       return body.ownership?.replica === null;
     });
-  }, 30_000);
+  });
 
   it('and names an attempt that no row can have is closed, and holds up no other', async () => {
     const other = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);

@@ -14,7 +14,7 @@ describe('a command, when', () => {
   afterAll(async () => {
     // Connections that callers keep alive end a few seconds after their replica.
     await expectNoLeaks(undefined, { withinMs: 8_000 });
-  }, 30_000);
+  });
 
   for (const fault of FAULTS) {
     describe(fault.what, () => {
@@ -28,7 +28,7 @@ describe('a command, when', () => {
 
       afterAll(async () => {
         await stage.close();
-      }, 60_000);
+      });
 
       for (const { when, verb, judged } of BOUNDARIES) {
         it(`${when}: it succeeds once, and its caller is told so`, async () => {

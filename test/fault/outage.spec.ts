@@ -48,12 +48,12 @@ describe('commands in a stream', () => {
         callers.push({ caller: new Caller(broker.id, apis, key, CALLER_RESTS_MS), worker });
       }
     }
-  }, 30_000);
+  });
 
   afterEach(async () => {
     await Promise.all(callers.map(({ caller }) => caller.stop()));
     await Promise.all(workers.map((worker) => worker.stop()));
-  }, 30_000);
+  });
 
   async function count(sql: string, values: unknown[]): Promise<number> {
     return (await database.query(sql, values)).rowCount ?? 0;
@@ -108,7 +108,7 @@ describe('commands in a stream', () => {
     // While no session lasts half a second only few are accepted.
     expect(ids.length).toBeGreaterThan(10);
     await expectKept(ids);
-  }, 60_000);
+  });
 
   it('end once each, in order, while their owners are killed one after another', async () => {
     for (const next of spare) {
@@ -123,7 +123,7 @@ describe('commands in a stream', () => {
 
     expect(ids.length).toBeGreaterThan(50);
     await expectKept(ids);
-  }, 60_000);
+  });
 
   it('end once each, in order, when their owner is paused, replaced, and goes on', async () => {
     const [paused, ...others] = live;
@@ -152,7 +152,7 @@ describe('commands in a stream', () => {
       [paused?.replicaId, now[0]?.now],
     );
     expect(written).toBe(0);
-  }, 60_000);
+  });
 });
 
 function rotated<T>(list: readonly T[], by: number): T[] {

@@ -51,14 +51,14 @@ describe('three replicas and ten brokers, for a minute in which replicas are kil
         callers.push(new Caller(broker.id, apis, key, CALLER_RESTS_MS));
       }
     }
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await Promise.all(callers.map((caller) => caller.stop()));
     await Promise.all(workers.map((worker) => worker.stop()));
     await cluster.stop();
     rmSync(folder, { recursive: true, force: true });
-  }, 30_000);
+  });
 
   const from = (place: number) => [...live.slice(place % live.length), ...live.slice(0, place % live.length)];
 

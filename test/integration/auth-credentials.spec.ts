@@ -34,7 +34,7 @@ beforeAll(async () => {
   if (password !== '') secrets.push(password);
   secrets.push(cluster.administratorToken);
   broker = await makeBroker();
-}, 60_000);
+});
 
 afterAll(async () => {
   await sql.end();

@@ -35,7 +35,7 @@ beforeAll(async () => {
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
   token = String(await app.get(FirstBoot).ensureAdministrator());
-}, 30_000);
+});
 
 afterAll(async () => {
   await app.close();

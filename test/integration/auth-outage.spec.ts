@@ -108,7 +108,7 @@ describe('a hub that cannot reach its database', () => {
     hub = await HubProcess.start(way.url);
     api = new Api(hub.url, String(hub.administratorToken));
     broker = await ScriptedBroker.join(api, hub.url);
-  }, 30_000);
+  });
 
   afterAll(async () => {
     await hub.kill();

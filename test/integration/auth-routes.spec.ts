@@ -129,7 +129,7 @@ describe('a route', () => {
     database = await createDatabase();
     app = await makeApp(database, [Forgotten, Shapeless]);
     token = String(await app.get(FirstBoot).ensureAdministrator());
-  }, 30_000);
+  });
 
   afterEach(() => {
     jest.restoreAllMocks();
@@ -218,7 +218,7 @@ describe('the routes of the hub itself', () => {
     database = await createDatabase();
     app = await makeHub(configOf(database));
     await app.init();
-  }, 30_000);
+  });
 
   afterAll(async () => {
     await closeApp(app);

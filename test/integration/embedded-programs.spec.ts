@@ -1,19 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findBinaries, linkLibraries, runnableBy } from '../../src/hub/database/embedded/binaries.js';
+import { memoryFolder } from '../support/memory-folder.js';
 
 const asRoot = process.getuid?.() === 0 ? it : it.skip;
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -26,7 +16,7 @@ describe("PostgreSQL's programs", () => {
   let directory: string;
 
   beforeEach(() => {
-    directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-programs-'));
+    directory = memoryFolder('fairlead-programs-');
     chmodSync(directory, 0o755);
   });
 

@@ -1,15 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Api } from './api.js';
 import { eventually } from './eventually.js';
 import { FAIRLEAD } from './hub-process.js';
+import { memoryFolder } from './memory-folder.js';
 
 /** A real broker in a process of its own, as a user runs it. */
 export class BrokerProcess {
-  readonly home = mkdtempSync(join(tmpdir(), 'fairlead-broker-'));
+  readonly home = memoryFolder('fairlead-broker-');
   private child: ChildProcess | undefined;
 
   private constructor(readonly name: string) {}

@@ -24,7 +24,7 @@ export class HubProcess {
 
   /** Starts a replica on a database and waits until it is ready. */
   static async start(databaseUrl: string, env: Record<string, string> = {}): Promise<HubProcess> {
-    const child = spawn(process.execPath, ['--enable-source-maps', FAIRLEAD, 'hub', 'start'], {
+    const child = spawn(process.execPath, [FAIRLEAD, 'hub', 'start'], {
       env: {
         PATH: process.env.PATH,
         DATABASE_URL: databaseUrl,

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { memoryFolder } from '../../../test/support/memory-folder.js';
 import { Delivery } from './delivery.js';
 import { Inbox } from './inbox.js';
 
@@ -15,7 +15,7 @@ describe('the delivery of messages', () => {
   let delivery: Delivery;
 
   beforeEach(async () => {
-    path = mkdtempSync(join(tmpdir(), 'fairlead-delivery-'));
+    path = memoryFolder('fairlead-delivery-');
     inbox = new Inbox(join(path, 'inbox'));
     await inbox.make();
     for (const id of MESSAGES) await inbox.put(id, `${id}\n`);

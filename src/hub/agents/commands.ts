@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiHeader, ApiOkResponse } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse } from '../http/described.js';
 import { PREFER_WAIT } from '../http/prefer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
 

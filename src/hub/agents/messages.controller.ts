@@ -1,10 +1,10 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
 import { Asks, type Asking } from '../dispatch/caller.js';
 import { answer } from '../dispatch/dto/answer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
+import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { PageQuery, readPage } from '../http/page.js';
 import { Waiting, type Wait } from '../http/prefer.js';
 import { Agents } from './agents.js';

@@ -5,8 +5,8 @@ import {
   type CustomDecorator,
   type ExecutionContext,
 } from '@nestjs/common';
-import { ApiBearerAuth } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { ApiBearerAuth } from '../http/described.js';
 import type { Principal, Role } from './principal.js';
 
 /** Who may call a route, or whose frames a handler takes. What declares nothing is denied to everybody. */

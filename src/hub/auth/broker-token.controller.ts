@@ -1,5 +1,5 @@
 import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { Public } from './access.js';
 import { AccessTokens } from './access-tokens.js';
 import { Assertions } from './assertions.js';

@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { Caller, Person } from './access.js';
 import { MeDto } from './dto/me.dto.js';
 import type { Principal } from './principal.js';

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person } from '../auth/access.js';
+import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { Waiting, type Wait } from '../http/prefer.js';
 import { Batches } from './batches.js';
 import { Asks, type Asking } from './caller.js';

@@ -1,6 +1,6 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person } from '../auth/access.js';
+import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { NotFound } from '../problems/coded.error.js';
 import { Brokers } from '../registry/brokers.js';
 import { Projects } from '../registry/projects.js';

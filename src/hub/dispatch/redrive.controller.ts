@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
 import { Asks, type Asking } from './caller.js';
 import { answer } from './dto/answer.js';

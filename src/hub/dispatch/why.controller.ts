@@ -1,6 +1,6 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person } from '../auth/access.js';
+import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { DispatchNotFound } from './dispatch.errors.js';
 import { dispatchId } from './dto/order.js';
 import { WhyDto } from './dto/why.dto.js';

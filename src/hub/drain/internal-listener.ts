@@ -4,8 +4,7 @@ import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { Metrics } from '../health/metrics.js';
 import { Draining } from './draining.js';
-
-export const DRAIN_PATH = '/internal/v1/drain';
+import { DRAIN_PATH } from './local.js';
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 

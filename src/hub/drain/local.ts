@@ -1,6 +1,8 @@
 import { request } from 'node:http';
 import type { HubConfig } from '../config/hub-config.js';
-import { DRAIN_PATH } from './internal-listener.js';
+
+/** Here rather than with the listener: whoever asks for a drain is to load no more than that takes. */
+export const DRAIN_PATH = '/internal/v1/drain';
 
 export type LocalDrain = {
   deadlineS?: number;

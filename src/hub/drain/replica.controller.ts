@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Person } from '../auth/access.js';
 import { Replica } from '../cluster/replica.js';
+import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { ReplicaDto, ReplicaPageDto } from './dto/replica.dto.js';
 
 @ApiTags('replicas')

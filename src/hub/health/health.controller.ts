@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person, Public } from '../auth/access.js';
+import { ApiOkResponse, ApiProduces, ApiTags } from '../http/described.js';
 import { HealthDto, LiveDto } from './health.dto.js';
 import { Health } from './health.js';
 import { Metrics } from './metrics.js';

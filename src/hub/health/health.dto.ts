@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
 import type { Pooler } from '../config/environment.js';
+import { ApiProperty } from '../http/described.js';
 import type { LoopReport } from '../lifecycle/loop.js';
 
 export class LiveDto {

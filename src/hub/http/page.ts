@@ -1,8 +1,8 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { isUuid } from '../../protocol/read.js';
 import { CodedError } from '../problems/coded.error.js';
+import { ApiPropertyOptional } from './described.js';
 
 /** Which part of a list is wanted. */
 export class PageQuery {

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Caller, Person } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
+import { ApiNoContentResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Attachments } from './attachments.js';
 import { Brokers } from './brokers.js';

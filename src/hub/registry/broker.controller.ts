@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Header, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Person, Public } from '../auth/access.js';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
 import { filterOf, ListBrokersQuery, listNameOf } from './dto/broker-filter.js';

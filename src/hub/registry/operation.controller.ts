@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Patch, Post, Res } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import type { FastifyReply } from 'fastify';
 import { Caller, Person } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';

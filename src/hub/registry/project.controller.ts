@@ -1,8 +1,8 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Caller, Person } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { etagOf, IfMatch } from '../http/if-match.js';
 import { readPage } from '../http/page.js';
 import {

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -7,6 +6,7 @@ import { ProcessRuntime } from '../../../src/broker/runtime/runtime.js';
 import type { AgentReport } from '../../../src/protocol/frame.js';
 import { NO_RESTART, type OpArgs, type ProcessSpec } from '../../../src/protocol/op.js';
 import { eventually } from '../../support/eventually.js';
+import { memoryFolder } from '../../support/memory-folder.js';
 import { endRuns, NO_LIMITS } from './agents.js';
 import { builtModule, PROGRAMS } from './built.js';
 import { readableLog } from './log.js';
@@ -15,7 +15,7 @@ type Order = OpArgs['agent.start'];
 
 /** A runtime over real shims and real processes, and what it reported. */
 export class Runs {
-  readonly folder = mkdtempSync(join(tmpdir(), 'fairlead-runs-'));
+  readonly folder = memoryFolder('fairlead-runs-');
   readonly agentsPath = join(this.folder, 'agents');
   runtime: ProcessRuntime;
   reports: AgentReport[] = [];

@@ -1,12 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { postmasterOf } from '../../../src/hub/database/embedded/postmaster.js';
 import { eventually } from '../../support/eventually.js';
+import { memoryFolder } from '../../support/memory-folder.js';
 
 export type Answer = {
   url: string;
@@ -66,7 +66,7 @@ export class Scene {
 
   /** A directory that every user of the machine may enter, on a memory disk where there is one. */
   directory(): string {
-    const path = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-embedded-'));
+    const path = memoryFolder('fairlead-embedded-');
     chmodSync(path, 0o755);
     this.directories.push(path);
     return path;

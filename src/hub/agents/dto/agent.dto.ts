@@ -1,4 +1,3 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -23,6 +22,7 @@ import {
   type RestartPolicy,
   type Stdin,
 } from '../../../protocol/op.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
 import type { AgentRow } from '../agent.repository.js';

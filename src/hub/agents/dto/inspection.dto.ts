@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { RUN_STATES, STDINS, type Inspection, type ProcessLimits, type Stdin } from '../../../protocol/op.js';
+import { ApiProperty } from '../../http/described.js';
 import { LimitsDto } from './agent.dto.js';
 
 export class OutputFileDto {

@@ -1,4 +1,3 @@
-import { ApiProperty, PickType } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
   ArrayMinSize,
@@ -14,10 +13,11 @@ import type { Message, OpBody, Sender } from '../../../protocol/op.js';
 import { storable } from '../../database/jsonb.js';
 import type { BatchOutcome } from '../../dispatch/batches.js';
 import { BatchOutcomeDto } from '../../dispatch/dto/batch.dto.js';
-import { CreateDispatchDto } from '../../dispatch/dto/dispatch.dto.js';
+import { WithDeadlineDto } from '../../dispatch/dto/dispatch.dto.js';
 import { toOutcomeDto } from '../../dispatch/dto/outcome.js';
 import type { DispatchRecord } from '../../dispatch/record.js';
 import { hasEnded } from '../../dispatch/state.js';
+import { ApiProperty } from '../../http/described.js';
 
 export const MESSAGE_STATES = ['pending', 'delivered', 'failed'] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
@@ -25,7 +25,7 @@ export type MessageState = (typeof MESSAGE_STATES)[number];
 /** Agents that one request may send to. */
 export const GROUP_MOST = 100;
 
-export class SendMessageDto extends PickType(CreateDispatchDto, ['deadlineS'] as const) {
+export class SendMessageDto extends WithDeadlineDto {
   @ApiProperty({ description: `At most ${LIMITS.messageTextBytes} bytes of UTF-8, without NUL.` })
   @IsMessageText()
   text: string;

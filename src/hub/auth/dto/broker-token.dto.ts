@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { Equals, IsString, MaxLength } from 'class-validator';
+import { ApiProperty } from '../../http/described.js';
 
 const GRANT_TYPE = 'client_credentials';
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';

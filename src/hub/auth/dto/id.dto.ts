@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID } from 'class-validator';
+import { ApiProperty } from '../../http/described.js';
 
 export class IdParams {
   @ApiProperty({ format: 'uuid' })

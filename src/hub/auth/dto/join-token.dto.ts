@@ -1,5 +1,5 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { JoinTokenRow } from '../join-token.repository.js';
 import { IsLabels } from './labels.js';
 import { Omittable } from './omittable.js';

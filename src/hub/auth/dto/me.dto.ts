@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty } from '../../http/described.js';
 import { ROLES, type Principal, type Role } from '../principal.js';
 
 /** Who the hub takes the caller for. */

@@ -1,5 +1,5 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsString, Matches, Max, Min } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { PersonalTokenRow } from '../personal-token.repository.js';
 import { Omittable } from './omittable.js';
 

@@ -1,6 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsString, Length, ValidateNested } from 'class-validator';
+import { ApiProperty } from '../../http/described.js';
 import type { Problem } from '../../problems/code.js';
 import { CreateDispatchDto, DispatchDto } from './dispatch.dto.js';
 

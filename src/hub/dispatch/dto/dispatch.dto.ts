@@ -1,4 +1,3 @@
-import { ApiProperty } from '@nestjs/swagger';
 import {
   IsIn,
   IsInt,
@@ -13,6 +12,7 @@ import {
 } from 'class-validator';
 import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame.js';
 import { OPS } from '../../../protocol/op.js';
+import { ApiProperty } from '../../http/described.js';
 import { PageQuery } from '../../http/page.js';
 import { DEADLINE_MOST_S, DEADLINE_S } from '../dispatches.js';
 import {
@@ -31,7 +31,23 @@ const OPS_FOR_BROKERS = Object.keys(OPS).filter((op) => !op.startsWith('agent.')
 
 const STATES = [...LIVE_STATES, ...ENDED_STATES];
 
-export class CreateDispatchDto {
+/** What ends by itself. */
+export class WithDeadlineDto {
+  @ApiProperty({
+    required: false,
+    default: DEADLINE_S,
+    minimum: 1,
+    maximum: DEADLINE_MOST_S,
+    description: 'Seconds.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(DEADLINE_MOST_S)
+  deadlineS?: number;
+}
+
+export class CreateDispatchDto extends WithDeadlineDto {
   @ApiProperty({
     example: 'broker.ping',
     maxLength: 128,
@@ -77,19 +93,6 @@ export class CreateDispatchDto {
   @IsOptional()
   @IsIn(['normal', 'bulk'])
   lane?: Lane;
-
-  @ApiProperty({
-    required: false,
-    default: DEADLINE_S,
-    minimum: 1,
-    maximum: DEADLINE_MOST_S,
-    description: 'Seconds.',
-  })
-  @IsOptional()
-  @IsInt()
-  @Min(1)
-  @Max(DEADLINE_MOST_S)
-  deadlineS?: number;
 
   @ApiProperty({
     required: false,

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty } from '../../http/described.js';
 import { formatVersion } from '../../registry/version-floor.js';
 import {
   ADMISSIONS,

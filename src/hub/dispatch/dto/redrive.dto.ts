@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsString, IsUUID, Length, Max, Min } from 'class-validator';
+import { ApiProperty } from '../../http/described.js';
 
 export const REDRIVABLE = ['dead', 'failed', 'expired', 'cancelled'] as const;
 export type Redrivable = (typeof REDRIVABLE)[number];

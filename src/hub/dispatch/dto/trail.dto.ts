@@ -1,6 +1,6 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsRFC3339, IsString, Length } from 'class-validator';
 import type { BrokerError } from '../../../protocol/frame.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { PageQuery } from '../../http/page.js';
 import type { TrailFacts, TrailStep } from '../record.js';
 import { ENDED_STATES, LANES, LIVE_STATES, type DispatchState, type Lane } from '../state.js';

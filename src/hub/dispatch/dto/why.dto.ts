@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty } from '../../http/described.js';
 import { LIVE_STATES, ENDED_STATES, type DispatchState } from '../state.js';
 import { CAUSES, explain, type Cause, type Circumstances } from '../why.js';
 

@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
 import { REPLICA_STATES, type ReplicaRow, type ReplicaState } from '../../cluster/replica-row.js';
+import { ApiProperty } from '../../http/described.js';
 
 export class ReplicaDto {
   @ApiProperty({ format: 'uuid', description: 'Made anew at every boot.' })

@@ -1,6 +1,6 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsString, Length } from 'class-validator';
 import { Omittable } from '../../auth/dto/omittable.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { PageQuery } from '../../http/page.js';
 import { isReadOnly } from '../attachment-news.js';
 import type { AttachmentRow } from '../attachment.repository.js';

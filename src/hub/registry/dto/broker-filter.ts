@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiPropertyOptional } from '../../http/described.js';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsIn, IsString, Length, Matches } from 'class-validator';
 import { Omittable } from '../../auth/dto/omittable.js';

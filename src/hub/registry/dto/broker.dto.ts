@@ -1,6 +1,6 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsString, Length, Matches } from 'class-validator';
 import { IsLabels } from '../../auth/dto/labels.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import type { BrokerRow } from '../broker.repository.js';
 import { PRESENCE_STATES } from '../presence-state.js';

@@ -1,4 +1,4 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiPropertyOptional } from '../../http/described.js';
 import { Matches, ValidateBy } from 'class-validator';
 import { LIMITS } from '../../../protocol/limits.js';
 import { Omittable } from '../../auth/dto/omittable.js';

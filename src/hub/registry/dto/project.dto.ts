@@ -1,7 +1,7 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsInt, Matches, Max, Min, ValidateIf } from 'class-validator';
 import { Omittable } from '../../auth/dto/omittable.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
 import type { ProjectChange, ProjectRow } from '../project.repository.js';

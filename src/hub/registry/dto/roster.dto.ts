@@ -1,6 +1,6 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import { Omittable } from '../../auth/dto/omittable.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { isReadOnly } from '../attachment-news.js';
 import type { RosterRow } from '../attachment.repository.js';
 import { ATTACHMENT_STATES, type AttachmentState } from '../attachment-state.js';

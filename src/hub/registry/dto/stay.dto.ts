@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsISO8601, Matches } from 'class-validator';
 import { Omittable } from '../../auth/dto/omittable.js';
 import { PageQuery } from '../../http/page.js';

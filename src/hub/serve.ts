@@ -1,0 +1,46 @@
+import { Logger } from '@nestjs/common';
+import type { HubConfig } from './config/hub-config.js';
+import { Hub } from './hub.js';
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Serves until a signal or a drain from outside has ended it: the first signal drains it, a second one ends it at once. */
+export async function serve(config: HubConfig): Promise<void> {
+  let end: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => (end = resolve));
+  let signals = 0;
+  const onSignal = () => {
+    signals += 1;
+    if (signals > 1) process.exit(1);
+    end();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  const hub = await Hub.start(config, end);
+  greet(hub);
+  new Logger('hub').log({ replicaId: hub.replicaId, url: hub.publicUrl }, 'the hub is ready');
+  await asked;
+  await hub.drain();
+  await hub.stop();
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+}
+
+/** What a person sees who starts the hub by hand. Not through the log: it may hold the first administrator's token. */
+function greet({ publicUrl, administratorToken }: Hub): void {
+  if (administratorToken === undefined) return;
+  process.stdout.write(
+    [
+      '',
+      `  Fairlead listens at ${publicUrl}.`,
+      '',
+      "  This hub is new. Its first administrator's token, shown this once:",
+      '',
+      `    ${administratorToken}`,
+      '',
+      '  Log in with it from another shell:',
+      '',
+      `    npx fairlead login ${publicUrl} --token ${administratorToken}`,
+      '',
+      '',
+    ].join('\n'),
+  );
+}
