@@ -215,7 +215,10 @@ export class Submission {
       stored.push(draft);
       const { seq, owner, isHanded = false, claimEpoch = null } = outcome;
       if (owner === null || (isHanded && owner === this.replica.id)) continue;
-      const { brokers, commands } = hints.get(owner) ?? { brokers: new Map(), commands: new Map() };
+      const { brokers, commands } = hints.get(owner) ?? {
+        brokers: new Map<string, number>(),
+        commands: new Map<string, unknown>(),
+      };
       hints.set(owner, { brokers, commands });
       const { id, brokerId } = draft;
       const copy = isPlain(draft) ? commandCopy(draft, seq, isHanded ? claimEpoch : null) : undefined;
