@@ -61,7 +61,9 @@ describe('an operator', () => {
     const broker = await join();
     const first = await broker.connect(cluster.hub(0).url);
     const second = await broker.connect(cluster.hub(1).url);
-    await second.close();
+    // More bytes than a close carries.
+    second.send({ t: 'goodbye', reason: 'ü'.repeat(100) });
+    expect(await second.closed).toEqual({ code: 1000, reason: 'ü'.repeat(60) });
     first.cut();
 
     const { items } = await history(broker);
