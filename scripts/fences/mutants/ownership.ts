@@ -1,6 +1,7 @@
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-ownership.spec.ts';
+const STAY_SPEC = 'test/integration/fences-stay.spec.ts';
 
 export const OWNERSHIP = [
   ...mutantsOf('lock_broker_for_connect', SPEC, [
@@ -59,19 +60,19 @@ export const OWNERSHIP = [
       'now()',
     ],
   ]),
-  ...mutantsOf('take_connection_away', SPEC, [
+  ...mutantsOf('take_connection_away', STAY_SPEC, [
     ['takes what nobody holds', 'and replica_id is not null', ''],
     ['overlooks a release that is on its way', 'for update', ''],
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
     ['ends the stays of other epochs', 'and stay.epoch = locked.epoch', ''],
   ]),
-  ...mutantsOf('end_stays_left_open', SPEC, [
+  ...mutantsOf('end_stays_left_open', STAY_SPEC, [
     ['ends again what has ended', 'and stay.ended_at is null', ''],
     ['ends what lasts', 'and (connection.epoch > stay.epoch or connection.replica_id is null)', ''],
     ['leaves what was released', 'or connection.replica_id is null', ''],
     ['leaves what has moved', 'connection.epoch > stay.epoch or', ''],
   ]),
-  ...mutantsOf('forget_old_stays', SPEC, [
+  ...mutantsOf('forget_old_stays', STAY_SPEC, [
     ['forgets too soon', `interval '30 days'`, `interval '1 day'`],
     ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
   ]),

@@ -1,17 +1,15 @@
 /** Which brokers a list is to have. */
 import { Option, type Command } from 'commander';
-import type { BrokerDto } from '../../hub/registry/dto/broker.dto.js';
-import type { PRESENCE_STATES } from '../../hub/registry/presence-state.js';
+import type { ListBrokersQuery } from '../../hub/registry/dto/broker-filter.js';
 import type { Ask } from '../api/client.js';
 import { each } from '../input/pairs.js';
 
-const PRESENCES = ['online', 'degraded', 'unreachable', 'offline'] as const satisfies typeof PRESENCE_STATES;
-const SERVICES = [
-  'open',
-  'cordoned',
-  'draining',
-  'drained',
-] as const satisfies BrokerDto['service']['state'][];
+const PRESENCES = ['online', 'degraded', 'unreachable', 'offline'] as const satisfies NonNullable<
+  ListBrokersQuery['presence']
+>[];
+const SERVICES = ['open', 'cordoned', 'draining', 'drained'] as const satisfies NonNullable<
+  ListBrokersQuery['service']
+>[];
 
 export type BrokerFilterOptions = {
   label?: string[];

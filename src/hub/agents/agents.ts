@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import type { JsonObject } from '../../protocol/frame.js';
 import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
 import { Database, type Run } from '../database/database.js';
@@ -146,7 +145,7 @@ export class Agents {
     if (step.newRun) await this.operations.admit(run, agent.brokerId, 'start');
     const newRunId = uuidv7();
     const { op, args } = commandOf(verb, agent, newRunId);
-    const committed = await this.dispatches.submitWithin(run, { ...command, op, args: args as JsonObject });
+    const committed = await this.dispatches.submitWithin(run, { ...command, op, args });
     const { phase, wanted, newRun } = step;
     const runId = newRun ? newRunId : agent.runId;
     await this.repository.step(run, agent.id, { phase, wanted, runId, dispatchId: command.id });

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../protocol/close-code.js';
 import type { BrokerFrame, HubFrame } from '../../protocol/frame.js';
@@ -73,7 +74,7 @@ export class ControlSocket {
   close(reason: CloseReason, text: string): void {
     if (this.stage === 'closed') return;
     this.ownEnd ??= { code: CLOSE_CODES[reason], reason: text };
-    this.socket.close(CLOSE_CODES[reason], text.slice(0, 120));
+    this.socket.close(CLOSE_CODES[reason], startOf(text));
   }
 
   /** Cuts the connection without a word. */
@@ -140,4 +141,9 @@ export class ControlSocket {
     const end = this.ownEnd ?? { code, reason };
     for (const listener of this.closedListeners) listener(end);
   }
+}
+
+/** As much of a text as a close carries, which is 123 bytes (RFC 6455 section 5.5), and no part of a character. */
+function startOf(text: string): string {
+  return new StringDecoder('utf8').write(Buffer.from(text).subarray(0, 120));
 }
