@@ -35,10 +35,9 @@ export class AttachmentNews {
   start(): void {
     this.links.observe({
       opened: (link) => {
-        this.told.set(
-          link,
-          new Map(link.facts.attachments.map((notice) => [notice.project, textOf(notice)])),
-        );
+        const { attachments } = link.facts;
+        if (attachments.length === 0) return;
+        this.told.set(link, new Map(attachments.map((notice) => [notice.project, textOf(notice)])));
       },
     });
     this.wakes.subscribe({
@@ -81,8 +80,9 @@ export class AttachmentNews {
   }
 
   private send(link: Link, rows: readonly AttachmentRow[]): void {
-    const told = this.told.get(link);
-    if (told === undefined) return;
+    // Most brokers are attached to nothing, and are told of nothing.
+    const told = this.told.get(link) ?? new Map<string, string>();
+    this.told.set(link, told);
     const changed = rows
       // Of what was over before the link began there is nothing to tell.
       .filter(({ projectId, detachedAt }) => detachedAt === null || told.has(projectId))

@@ -15,7 +15,7 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import { CONTROL_PATH } from '../../protocol/version.js';
 import type { ProblemCode } from '../problems/code.js';
 import { CodedError } from '../problems/coded.error.js';
-import type { ControlSocket } from './control-socket.js';
+import type { Received } from './frame-handlers.js';
 import { linkOf } from './socket-links.js';
 
 /** Ends a channel whose frame could not be handled, with the code that says why. */
@@ -24,7 +24,7 @@ export class ChannelFilter implements WsExceptionFilter {
   private readonly log = new Logger('registry');
 
   catch(thrown: unknown, host: ArgumentsHost): void {
-    const socket = host.switchToWs().getClient<ControlSocket>();
+    const { socket } = host.switchToWs().getData<Received>();
     const [reason, text] = endFor(thrown);
     if (!(thrown instanceof CodedError) && !(thrown instanceof ProtocolError)) {
       this.log.error({ brokerId: socket.brokerId, err: thrown }, 'a frame could not be handled');
@@ -60,5 +60,17 @@ export function ChannelGateway(): ClassDecorator {
 
 /** The link that a frame came in on; only a hello comes in before there is one. */
 export const FromLink = createParamDecorator((_data: unknown, context: ExecutionContext) =>
-  linkOf(context.switchToWs().getClient<ControlSocket>()),
+  linkOf(receivedIn(context).socket),
 );
+
+export const FromSocket = createParamDecorator(
+  (_data: unknown, context: ExecutionContext) => receivedIn(context).socket,
+);
+
+export const Frame = createParamDecorator(
+  (_data: unknown, context: ExecutionContext) => receivedIn(context).frame,
+);
+
+function receivedIn(context: ExecutionContext): Received {
+  return context.switchToWs().getData<Received>();
+}

@@ -6,7 +6,6 @@ import { AbstractWsAdapter, type MessageMappingProperties } from '@nestjs/websoc
 import { lastValueFrom, type Observable } from 'rxjs';
 import { v7 as uuidv7 } from 'uuid';
 import { WebSocketServer, type WebSocket } from 'ws';
-import type { BrokerFrame } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import { asCoded, problemOf } from '../problems/problem.filter.js';
@@ -14,22 +13,24 @@ import type { CodedError } from '../problems/coded.error.js';
 import { NotFound } from '../problems/coded.error.js';
 import { Admission } from './admission.js';
 import { ControlSocket } from './control-socket.js';
+import { FrameHandlers, type Received } from './frame-handlers.js';
 
 const TICK_MS = 1_000;
 const TICKS_A_PING = TIMES.pingMs / TICK_MS;
 
-type ConnectHandler = (client: ControlSocket) => void;
+type ConnectHandler = (client: FrameHandlers) => void;
 
 /**
  * Serves the control channel to Nest's gateways over `ws`. Upgrade, frame parsing, caps and pings are settled
  * here; what frames mean is the gateways' business.
  *
  * A caller is authenticated before the upgrade, so a refusal is a plain HTTP answer with a problem document.
- * Several gateways may serve the same path: each frame type goes to the one that subscribes to it.
+ * Several gateways may serve the same path: each frame type goes to the one that subscribes to it. They are bound once,
+ * and take each frame with the socket that it came in on.
  */
 export class ControlAdapter extends AbstractWsAdapter {
   private readonly admission: Admission;
-  private readonly connectHandlers: ConnectHandler[] = [];
+  private readonly handlers = new FrameHandlers();
   private readonly sockets = new Set<ControlSocket>();
   private server: WebSocketServer | undefined;
   private ticker: NodeJS.Timeout | undefined;
@@ -58,24 +59,23 @@ export class ControlAdapter extends AbstractWsAdapter {
   }
 
   override bindClientConnect(_server: WebSocketServer, handler: ConnectHandler): void {
-    this.connectHandlers.push(handler);
+    handler(this.handlers);
   }
 
-  override bindClientDisconnect(client: ControlSocket, handler: () => void): void {
-    client.onClosed(handler);
-  }
+  /** Gateways do not hear of sockets that end: what observes links does. */
+  override bindClientDisconnect(): void {}
 
   override bindMessageHandlers(
-    client: ControlSocket,
+    client: FrameHandlers,
     handlers: MessageMappingProperties[],
     transform: (result: unknown) => Observable<unknown>,
   ): void {
     for (const { message, callback } of handlers) {
-      client.handle(String(message), (frame: BrokerFrame) => {
+      client.add(String(message), (received) => {
         // Faults are turned into the end of the channel by the gateways' filter; nothing is answered from here.
-        void lastValueFrom(transform((callback as (frame: BrokerFrame) => unknown)(frame)), {
+        void lastValueFrom(transform((callback as (received: Received) => unknown)(received)), {
           defaultValue: undefined,
-        }).catch(() => client.close('registry_unavailable', 'the hub failed'));
+        }).catch(() => received.socket.close('registry_unavailable', 'the hub failed'));
       });
     }
   }
@@ -106,10 +106,9 @@ export class ControlAdapter extends AbstractWsAdapter {
   }
 
   private connected(upgraded: WebSocket, brokerId: string): void {
-    const client = new ControlSocket(upgraded, brokerId);
+    const client = new ControlSocket(upgraded, brokerId, this.handlers);
     this.sockets.add(client);
     client.onClosed(() => this.sockets.delete(client));
-    for (const handler of this.connectHandlers) handler(client);
   }
 
   /** Each socket is probed once a ping interval; the order of connecting spreads them over its ticks. */

@@ -5,8 +5,7 @@ import type { BrokerFrame, HubFrame } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { parseBrokerFrame } from '../../protocol/parse.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
-
-export type FrameHandler = (frame: BrokerFrame) => void;
+import type { FrameHandlers } from './frame-handlers.js';
 
 /**
  * One upgraded control channel: frames in, frames out, and an end with a reason.
@@ -21,7 +20,6 @@ export class ControlSocket {
   private readonly openedAt = performance.now();
   private heardAt = this.openedAt;
   private unansweredPings = 0;
-  private readonly handlers = new Map<string, FrameHandler>();
   private readonly closedListeners: ((end: { code: number; reason: string }) => void)[] = [];
   private ownEnd: { code: number; reason: string } | undefined;
 
@@ -29,6 +27,7 @@ export class ControlSocket {
     private readonly socket: WebSocket,
     /** The broker that the credential of the upgrade belongs to. */
     readonly brokerId: string,
+    private readonly handlers: FrameHandlers,
   ) {
     socket.on('message', (data: Buffer, isBinary: boolean) => this.take(data, isBinary));
     socket.on('pong', () => this.heard());
@@ -45,10 +44,6 @@ export class ControlSocket {
 
   get isOpen(): boolean {
     return this.stage !== 'closed' && this.socket.readyState === this.socket.OPEN;
-  }
-
-  handle(type: string, handler: FrameHandler): void {
-    this.handlers.set(type, handler);
   }
 
   onClosed(listener: (end: { code: number; reason: string }) => void): void {
@@ -127,7 +122,7 @@ export class ControlSocket {
     const handler = this.handlers.get(frame.t);
     if (handler === undefined) throw new ProtocolError('unknown frame type');
     if (isHello) this.stage = 'greeting';
-    handler(frame);
+    handler({ socket: this, frame });
   }
 
   private heard(): void {

@@ -1,8 +1,8 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
-import { ConnectedSocket, MessageBody, SubscribeMessage } from '@nestjs/websockets';
+import { SubscribeMessage } from '@nestjs/websockets';
 import type { BrokerFrameType, FrameOf } from '../../protocol/frame.js';
 import { FromBroker } from '../auth/access.js';
-import { FromLink } from './channel.js';
+import { Frame, FromLink, FromSocket } from './channel.js';
 import type { ControlSocket } from './control-socket.js';
 import type { Link } from './link.js';
 
@@ -22,7 +22,7 @@ export function OnFrame<T extends Exclude<BrokerFrameType, 'hello'>>(type: T) {
     handler: TypedPropertyDescriptor<H>,
   ): void => {
     FromLink()(gateway, method, 0);
-    MessageBody()(gateway, method, 1);
+    Frame()(gateway, method, 1);
     declared(type)(gateway, method, handler);
   };
 }
@@ -34,8 +34,8 @@ export function OnHello() {
     method: string,
     handler: TypedPropertyDescriptor<H>,
   ): void => {
-    ConnectedSocket()(gateway, method, 0);
-    MessageBody()(gateway, method, 1);
+    FromSocket()(gateway, method, 0);
+    Frame()(gateway, method, 1);
     declared('hello')(gateway, method, handler);
   };
 }

@@ -5,6 +5,7 @@ import type { Observable } from 'rxjs';
 import type { WebSocket } from 'ws';
 import { ControlAdapter } from '../../../src/hub/registry/control-adapter.js';
 import { ControlSocket } from '../../../src/hub/registry/control-socket.js';
+import { FrameHandlers } from '../../../src/hub/registry/frame-handlers.js';
 
 /** The end of a broker, without a network between. */
 class Wire extends EventEmitter {
@@ -35,23 +36,21 @@ export type Dialled = {
 
 /** Hands frames to gateways as the adapter of the hub does, for sockets that a test makes itself. */
 export class SocketlessAdapter extends AbstractWsAdapter {
-  private readonly connectHandlers: ((client: ControlSocket) => void)[] = [];
+  private readonly handlers = new FrameHandlers();
   private readonly server = new EventEmitter();
 
   override create(): EventEmitter {
     return this.server;
   }
 
-  override bindClientConnect(_server: EventEmitter, handler: (client: ControlSocket) => void): void {
-    this.connectHandlers.push(handler);
+  override bindClientConnect(_server: EventEmitter, handler: (client: FrameHandlers) => void): void {
+    handler(this.handlers);
   }
 
-  override bindClientDisconnect(client: ControlSocket, handler: () => void): void {
-    client.onClosed(handler);
-  }
+  override bindClientDisconnect(): void {}
 
   override bindMessageHandlers(
-    client: ControlSocket,
+    client: FrameHandlers,
     handlers: MessageMappingProperties[],
     transform: (result: unknown) => Observable<unknown>,
   ): void {
@@ -62,8 +61,7 @@ export class SocketlessAdapter extends AbstractWsAdapter {
 
   dial(brokerId: string): Dialled {
     const wire = new Wire();
-    const socket = new ControlSocket(wire as unknown as WebSocket, brokerId);
-    for (const handler of this.connectHandlers) handler(socket);
+    const socket = new ControlSocket(wire as unknown as WebSocket, brokerId, this.handlers);
     return {
       socket,
       say: (text) => void wire.emit('message', Buffer.from(text), false),
