@@ -154,7 +154,7 @@ export type OpContract = {
   capability: string | null;
 };
 
-const TABLE: Readonly<Record<Op, OpContract>> = {
+export const OPS: Readonly<Record<Op, OpContract>> = {
   'broker.ping': { repeatable: true, holds: 'result', wait: 'fixed', secrets: [], capability: null },
   'agent.start': {
     repeatable: false,
@@ -223,11 +223,10 @@ export function ownContract(name: string): OpContract {
   return { repeatable: false, holds: 'result', wait: 'fixed', secrets: [], capability: name };
 }
 
-/** The contract of each op: what is enumerated is the table, and every name that `isOp` takes has one. */
-export const OPS: Readonly<Record<Op, OpContract>> = new Proxy(TABLE, {
-  get: (table, name) =>
-    typeof name === 'string' && isOwnOp(name) ? ownContract(name) : (Reflect.get(table, name) as unknown),
-});
+/** What goes for an op, be it of the table or of one's own. */
+export function contractOf(op: Op): OpContract {
+  return isOwnOp(op) ? ownContract(op) : OPS[op];
+}
 
 /** Ops that let go of their ordering key once the broker's journal holds them. */
 export const OPS_HELD_TO_ACK: readonly string[] = Object.entries(OPS)
@@ -239,5 +238,5 @@ export const OPS_THAT_ASK: readonly Op[] = ['broker.ping', 'agent.logs', 'agent.
 
 /** Whether there may be such an op. One of one's own counts as an `Op`, though its arguments have no type here. */
 export function isOp(name: string): name is Op {
-  return Object.hasOwn(TABLE, name) || isOwnOp(name);
+  return Object.hasOwn(OPS, name) || isOwnOp(name);
 }

@@ -94,8 +94,10 @@ describe('commands in a stream', () => {
   }
 
   it('end once each, in order, while all sessions of the hub are cut again and again', async () => {
+    const accepted = () => callers.reduce((count, { caller }) => count + caller.accepted.length, 0);
     const until = performance.now() + 6_000;
-    while (performance.now() < until) {
+    // While no session lasts half a second only few are accepted, and fewer where the machine is slow.
+    while (performance.now() < until || (accepted() <= 10 && performance.now() < until + 30_000)) {
       await database.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and application_name like 'fairlead-%'`,
@@ -105,7 +107,6 @@ describe('commands in a stream', () => {
 
     const ids = await settled();
 
-    // While no session lasts half a second only few are accepted.
     expect(ids.length).toBeGreaterThan(10);
     await expectKept(ids);
   });

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../protocol/frame.js';
-import { OPS, OPS_HELD_TO_ACK, isOp } from '../../protocol/op.js';
+import { contractOf, OPS_HELD_TO_ACK, isOp } from '../../protocol/op.js';
 import type { Link } from '../registry/link.js';
 import type { Claimed, ReadRow } from './claim.repository.js';
 import { Outstanding, type OutRow } from './outstanding.js';
@@ -329,7 +329,7 @@ export class Backlog {
   }
 
   private isCapableOf(op: string): boolean {
-    const capability = isOp(op) ? OPS[op].capability : null;
+    const capability = isOp(op) ? contractOf(op).capability : null;
     return capability === null || this.link.facts.capabilities.includes(capability);
   }
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { isOp, OPS, type Op } from '../../protocol/op.js';
+import { isOp, contractOf, type Op } from '../../protocol/op.js';
 import type { Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { Group } from '../lifecycle/group.js';
@@ -186,7 +186,7 @@ export function recordOf(
 
 /** A wait for an op that may take long ends early where nothing is heard of it; so does any whose caller says so. */
 function patienceOf(op: string, { totalS, windowS }: Wait): Patience {
-  const isRolling = isOp(op) && OPS[op].wait === 'rolling';
+  const isRolling = isOp(op) && contractOf(op).wait === 'rolling';
   return { totalMs: totalS * 1000, windowMs: (windowS ?? (isRolling ? WINDOW_S : Infinity)) * 1000 };
 }
 
@@ -215,7 +215,7 @@ function draftOf(order: Order): Draft {
     agentId: agentId ?? null,
     op,
     args,
-    capability: OPS[op].capability,
+    capability: contractOf(op).capability,
     lane: order.lane ?? 'normal',
     orderingKey,
     deadlineS,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject, JsonValue } from '../../protocol/frame.js';
-import { isOp, OPS } from '../../protocol/op.js';
+import { isOp, contractOf } from '../../protocol/op.js';
 import { Sealer } from '../auth/sealer.js';
 
 const PURPOSE = 'dispatch args';
@@ -34,7 +34,7 @@ export class SealedArgs {
   }
 
   private replace(op: string, args: JsonObject, change: (value: JsonValue) => JsonValue): JsonObject {
-    const paths = isOp(op) ? OPS[op].secrets : [];
+    const paths = isOp(op) ? contractOf(op).secrets : [];
     return paths.reduce((changed, path) => replaceAt(changed, path.split('.'), change), args);
   }
 }

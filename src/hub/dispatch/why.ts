@@ -1,4 +1,4 @@
-import { isOp, OPS } from '../../protocol/op.js';
+import { isOp, contractOf } from '../../protocol/op.js';
 import { LINK_BOUND, type Contract, type DispatchState } from './state.js';
 
 /** What a command waits for, in the order in which the causes are looked for: the first that holds is the one. */
@@ -194,7 +194,7 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
 };
 
 function isCapable({ op, capabilities }: Circumstances): boolean {
-  const capability = isOp(op) ? OPS[op].capability : null;
+  const capability = isOp(op) ? contractOf(op).capability : null;
   return capability === null || capabilities === null || capabilities.includes(capability);
 }
 

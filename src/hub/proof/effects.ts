@@ -5,7 +5,7 @@
  * An op that may be repeated may be done once more for each time that its record was lost on the way; its trail says
  * how often that was.
  */
-import { isOp, OPS } from '../../protocol/op.js';
+import { isOp, contractOf } from '../../protocol/op.js';
 import { stateAfter } from '../dispatch/state.js';
 import type { Facts } from './facts.js';
 import { timeOf } from './instant.js';
@@ -80,7 +80,7 @@ export class Effects {
 function boundsOf(facts: Facts): { least: number; most: number } {
   const { state, op, attempt, errorEffect, trail } = facts;
   const lost = trail.filter(({ reason }) => reason === LOST).length;
-  const isRepeatable = isOp(op) && OPS[op].repeatable;
+  const isRepeatable = isOp(op) && contractOf(op).repeatable;
   // A summary may hide any number of losses.
   const again = !isRepeatable ? 0 : lost > 0 && isSummarised(facts) ? Infinity : lost;
   if (state === SUCCEEDED) return { least: 1, most: 1 + again };
