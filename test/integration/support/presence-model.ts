@@ -60,13 +60,14 @@ function judged({ owner, since, released, silent }: Broker, now: number): Presen
 }
 
 /**
- * Every way in which things that happen at once may come one after another. A sweep leaves alone what somebody is at, so
- * it may also not happen at all.
+ * Every way in which things that happen at once may come one after another. A sweep, and the release of what the dead
+ * held, leave alone what somebody is at, so either may also not happen at all: it comes again.
  */
 export function* orders(acts: readonly Act[]): Generator<Act[]> {
+  const without = (...kinds: Act['kind'][]): Act[] => acts.filter(({ kind }) => !kinds.includes(kind));
   yield* permutations(acts);
-  const others = acts.filter(({ kind }) => kind !== 'sweep');
-  if (others.length < acts.length) yield* permutations(others);
+  for (const left of [without('sweep'), without('bury'), without('sweep', 'bury')])
+    if (left.length < acts.length) yield* permutations(left);
 }
 
 function* permutations(acts: readonly Act[]): Generator<Act[]> {
