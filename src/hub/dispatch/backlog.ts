@@ -121,7 +121,7 @@ export class Backlog {
 
   /** Takes the copy of a new row, in place of a read. What is known already, or under another epoch, is left to reads. */
   told(id: string, copy: CommandCopy, now: number): void {
-    const { seq, op, orderingKey, args, deadlineS, traceparent, epoch } = copy;
+    const { seq, op, orderingKey, deadlineS, traceparent, epoch } = copy;
     const isStale = epoch !== null && epoch !== this.link.epoch;
     if (!this.isReady || isStale || this.waiting.size >= HELD_MOST) {
       this.woken(seq);
@@ -130,19 +130,22 @@ export class Backlog {
     if (this.waiting.has(id) || this.out.has(id) || this.letGoMeanwhile.has(id)) return;
     this.reading.passed(seq);
     this.toldMeanwhile.add(id);
-    const isRoomy = this.waiting.size + this.unsent.size < ARGS_HELD_MOST;
-    const common = { lane: 'normal', contract: 'until', args: isRoomy ? args : null } as const;
-    const row = { id, seq, op, orderingKey, traceparent, ...common };
-    const waiting = { ...row, dueAt: 0, restsWithKey: false, cancelRequested: false };
-    if (epoch === null) this.wait(waiting);
-    else
-      this.claimedElsewhere({
-        ...waiting,
-        attempt: 1,
-        deadlineAt: now + deadlineS * 1000,
-        claimedAt: now,
-        ageS: 0,
-      });
+    const args = this.waiting.size + this.unsent.size < ARGS_HELD_MOST ? copy.args : null;
+    const row: Waiting = {
+      id,
+      seq,
+      op,
+      lane: 'normal',
+      orderingKey,
+      contract: 'until',
+      args,
+      dueAt: 0,
+      restsWithKey: false,
+      cancelRequested: false,
+      traceparent,
+    };
+    if (epoch === null) this.wait(row);
+    else this.claimedElsewhere(row, 1, now + deadlineS * 1000, now);
   }
 
   /** Reads again everything that may have become visible late. */
@@ -376,8 +379,7 @@ export class Backlog {
     // A claim that is not known here is one whose answer was lost with its connection, whose hint was, or that an earlier
     // owner made. One that is just being stored here is told by that.
     if (state === 'claimed' && this.reserved.has(id)) return;
-    if (state === 'claimed')
-      this.claimedElsewhere({ ...kept, attempt, deadlineAt, claimedAt: null, ageS: null });
+    if (state === 'claimed') this.claimedElsewhere(kept, attempt, deadlineAt, null);
     else this.out.add({ ...kept, attempt, deadlineAt }, !OPS_HELD_TO_ACK.includes(op));
   }
 
@@ -387,8 +389,31 @@ export class Backlog {
     if (this.isOrdered) this.ordered.push(row);
   }
 
-  private claimedElsewhere(row: Omit<Sent, 'sentAt'>): void {
-    const sent = { ...row, sentAt: -Infinity };
+  /** @param claimedAt by this process's clock; null where it is not known */
+  private claimedElsewhere(
+    row: Waiting,
+    attempt: number,
+    deadlineAt: number,
+    claimedAt: number | null,
+  ): void {
+    const sent: Sent = {
+      id: row.id,
+      seq: row.seq,
+      op: row.op,
+      lane: row.lane,
+      orderingKey: row.orderingKey,
+      contract: row.contract,
+      args: row.args,
+      dueAt: row.dueAt,
+      restsWithKey: row.restsWithKey,
+      cancelRequested: row.cancelRequested,
+      traceparent: row.traceparent,
+      attempt,
+      deadlineAt,
+      sentAt: -Infinity,
+      claimedAt,
+      ageS: claimedAt === null ? null : 0,
+    };
     this.sent.delete(row.id);
     this.unsent.set(row.id, sent);
     this.out.add(sent, true);

@@ -38,7 +38,7 @@ const LOOK_UP_EVERY_MS = 250;
 export type Stored = { draft: Draft; seq: number; brokerName: string | null; createdAt: Date };
 
 /** The id under which a request is on record: its own, or that of the same request's first arrival. */
-export type Accepted = { id: string; isRepeat: boolean; stored?: Stored };
+export type Accepted = { id: string; isRepeat: boolean; stored: Stored | null };
 
 /**
  * Stores commands. What it resolves is committed; wakes go out after that.
@@ -74,11 +74,8 @@ export class Submission {
     if (inserted.seq === null) return this.refused(draft, inserted);
     const { seq, brokerName = null, createdAt } = inserted;
     const isKnown = createdAt !== undefined && createdAt !== null;
-    return {
-      id: draft.id,
-      isRepeat: false,
-      ...(isKnown ? { stored: { draft: sealed, seq, brokerName, createdAt } } : {}),
-    };
+    const stored = isKnown ? { draft: sealed, seq, brokerName, createdAt } : null;
+    return { id: draft.id, isRepeat: false, stored };
   }
 
   /**
@@ -115,7 +112,7 @@ export class Submission {
     // What would be refused now may have been accepted before.
     const winner = draft.idempotency === null ? undefined : await this.winnerOf(draft.idempotency);
     if (winner === undefined) throw refusalOf(draft, inserted);
-    return { id: winner, isRepeat: true };
+    return { id: winner, isRepeat: true, stored: null };
   }
 
   private async winnerOf({ scope, key, requestHash }: Idempotency, run?: Run): Promise<string | undefined> {
