@@ -16,6 +16,8 @@ const INITIATOR = {
   credentialId: null,
   requestId: randomUUID(),
 };
+/** More than are ever in flight. */
+const KEYS = 4_096;
 const WAIT = { totalS: 60, windowS: null };
 let hub;
 
@@ -27,16 +29,17 @@ answerParent({
 
   /**
    * Commands for the brokers in turn, each without an order to the others: the queues that it is compared with keep
-   * none either.
+   * none either. With keys each command has one that no other in flight has, so that it goes the way of those that keep an
+   * order, and waits for none.
    */
-  async measure({ brokerIds, ...load }) {
+  async measure({ brokerIds, hasKeys = false, ...load }) {
     const dispatches = hub.app.get(Dispatches);
     return drive(async (turn) => {
       const order = {
         brokerId: brokerIds[turn % brokerIds.length],
         op: 'broker.ping',
         args: {},
-        orderingKey: null,
+        orderingKey: hasKeys ? `key-${turn % KEYS}` : null,
         initiator: INITIATOR,
       };
       const { state } = await dispatches.submit(order, WAIT);

@@ -27,10 +27,12 @@ export async function run({ server, isQuick, profileDir, progress, only }) {
   const { rounds, warmMs, measureMs, turns } = isQuick ? QUICK : FULL;
   const peers = PEERS.filter((name) => only === undefined || only.includes(name));
   progress('starting every side');
-  const sides = [
-    await Fleet.start(server, { profileDir }),
-    ...(await Promise.all(peers.map((name) => Peer.start(name, server)))),
-  ];
+  const fleet = await Fleet.start(server, { profileDir });
+  const withKeys = {
+    name: 'fairlead, with keys',
+    measure: (load) => fleet.measure({ ...load, hasKeys: true }),
+  };
+  const sides = [fleet, withKeys, ...(await Promise.all(peers.map((name) => Peer.start(name, server))))];
   const probe = await startProbe(server);
   progress('warming every side up');
   for (const side of sides) await side.measure(FIRST);
