@@ -17,7 +17,7 @@ const HOT: { table: string; columns: readonly string[]; by: string }[] = [
 const INDEXES = `
   select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
   from pg_index
-  where indrelid = $1::regclass
+  where indrelid = to_regclass($1)
   order by 1`;
 
 /**

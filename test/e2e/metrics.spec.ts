@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
@@ -40,7 +41,8 @@ describe('what the replicas measure of commands', () => {
     replica = 0,
   ): Promise<string> => {
     const path = `/api/v1/brokers/${broker.id}/dispatches`;
-    const order = { op: 'broker.ping', orderingKey: null, ...body };
+    // Without a key it would be claimed as it is stored, and there were no claims to measure.
+    const order = { op: 'broker.ping', orderingKey: randomUUID(), ...body };
     return (await cluster.api(replica).post(path, order, headers)).body.dispatch.id;
   };
   const ended = (id: string) => cluster.api(0).dispatch(id, 10);

@@ -36,6 +36,16 @@ describe('the order of commands', () => {
     return body.items.map(({ dispatch }: { dispatch: { id: string } }) => dispatch.id) as string[];
   };
 
+  /** Has the owner read on, as the wake of whoever stored a command does. */
+  const wakeOwner = async (brokerId: string): Promise<void> => {
+    await sql.query(
+      `select pg_notify('fairlead_' || replace(replica_id::text, '-', ''),
+                        json_build_object('b', json_build_array(json_build_array(broker_id, 1)))::text)
+       from broker_connection where broker_id = $1`,
+      [brokerId],
+    );
+  };
+
   /** Beside the others. */
   const meanwhile = atOnce();
 
@@ -177,8 +187,7 @@ describe('the order of commands', () => {
     const [first] = await askMany(broker, null, 20);
     const head = await link.nextDispatch();
     const [control] = await plantPings(sql, [{ brokerId: broker.id, lane: 'control' }]);
-    // Its wake has the owner read on, past the command that nobody told it of.
-    await ask(broker, null);
+    await wakeOwner(broker.id);
     await expect(link.nextDispatch(500)).rejects.toThrow('no dispatch came in time');
 
     link.ack(head);

@@ -328,8 +328,12 @@ describe('why a command does not go on', () => {
     const client = new pg.Client(cluster.database.url);
     await client.connect();
     try {
+      // Nor is anybody judged by replicas that began to look only now.
+      await client.query(`update hub_replica set beating_since = now() - interval '1 hour'`);
       await client.query(
-        `update broker_connection set released_at = now() - interval '61 seconds' where broker_id = $1`,
+        `update broker_connection
+         set since = now() - interval '2 minutes', released_at = now() - interval '61 seconds', silent_since = null
+         where broker_id = $1`,
         [broker.id],
       );
     } finally {

@@ -108,7 +108,7 @@ export function decode(payload: string): Hint {
   const hint = emptyHint();
   let part: Encoded;
   try {
-    part = JSON.parse(payload) as Encoded;
+    part = (JSON.parse(payload) ?? {}) as Encoded;
   } catch {
     return hint;
   }

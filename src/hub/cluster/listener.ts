@@ -124,7 +124,12 @@ export class Listener {
 
   private heard(payload: string): void {
     if (!payload.startsWith(CANARY)) {
-      this.onPayload(payload);
+      // Whoever may NOTIFY may say anything; it must not end the process that hears it.
+      try {
+        this.onPayload(payload);
+      } catch (error) {
+        this.log.warn({ err: error }, 'a hint could not be taken');
+      }
       return;
     }
     if (this.awaited?.token !== payload.slice(CANARY.length)) return;

@@ -152,8 +152,8 @@ describe('the backlog of a broker', () => {
     expect(backlog.out.ids).toEqual(['d1', 'd2']);
     expect([backlog.takeUnsent(6), ids(backlog)]).toEqual([[], []]);
     backlog.acked('d1', 1);
-    expect(ids(backlog)).toEqual([]);
     expect(backlog.takeUnsent(7)).toMatchObject([{ id: 'd2' }]);
+    expect(ids(backlog)).toEqual([]);
     backlog.acked('d2', 1);
     expect(ids(backlog)).toEqual(['d3']);
   });
@@ -164,6 +164,8 @@ describe('the backlog of a broker', () => {
     read(backlog, [row(1, { state: 'claimed', attempt: 1 })]);
 
     expect(backlog.takeUnsent(0)).toEqual([]);
+    // Where nothing comes of that it is read again.
+    expect(backlog.nextRead(100)).toMatchObject({ afterSeq: 0 });
     backlog.unreserve('d1');
     backlog.handed(draft('d1'), 1, 0);
     expect([backlog.depth, backlog.takeUnsent(0)]).toEqual([{ waiting: 0, unacked: 1, out: 1 }, []]);
@@ -238,6 +240,47 @@ describe('the backlog of a broker', () => {
       backlog.woken(3);
 
       expect(backlog.nextRead(0)).toMatchObject({ afterSeq: 2 });
+    });
+
+    it('lets a command of the lane control overtake what is claimed and was not sent', () => {
+      const backlog = ready(1);
+      read(backlog, [row(1, { lane: 'control' })]);
+      for (const seq of [2, 3]) backlog.told(`d${seq}`, copy(seq, { epoch: 7 }), 0);
+
+      expect([backlog.takeUnsent(0), ids(backlog)]).toEqual([[], ['d1']]);
+      backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
+      backlog.acked('d1', 1);
+      expect(backlog.takeUnsent(0).map(({ id }) => id)).toEqual(['d2']);
+    });
+
+    it('leaves a place of the window for what waits to be claimed', () => {
+      const backlog = ready(3);
+      read(backlog, [row(1)]);
+      for (const seq of [2, 3, 4]) backlog.told(`d${seq}`, copy(seq, { epoch: 7 }), 0);
+
+      expect(backlog.takeUnsent(0).map(({ id }) => id)).toEqual(['d2', 'd3']);
+      expect(ids(backlog)).toEqual(['d1']);
+    });
+
+    it('sends nothing that its broker cannot do any more', () => {
+      const backlog = ready();
+      read(backlog, []);
+      backlog.told('d1', copy(1, { epoch: 7, op: 'agent.start' }), 0);
+
+      expect([backlog.takeUnsent(0), backlog.depth.waiting]).toEqual([[], 1]);
+    });
+
+    it('believes the row where its deadline is nearer than the copy had it', () => {
+      const backlog = ready();
+      read(backlog, []);
+      backlog.told('d1', copy(1, { epoch: 7 }), 5_000);
+      backlog.takeUnsent(5_000);
+      backlog.poll(5_000);
+
+      read(backlog, [row(1, { state: 'claimed', attempt: 1, remainingMs: 58_000 })], 5_000);
+
+      expect(backlog.out.toStop(62_999)).toEqual([]);
+      expect(backlog.out.toStop(63_000)).toMatchObject([{ id: 'd1' }]);
     });
 
     it('lets go of what ends before it was sent', () => {

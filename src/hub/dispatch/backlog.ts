@@ -119,7 +119,7 @@ export class Backlog {
     this.reading.woken(seq);
   }
 
-  /** Takes the copy of a new row, in place of a read. What is known already, or under another epoch, is left to reads. */
+  /** Takes the copy of a new row, in place of a read. One under another epoch is left to reads. */
   told(id: string, copy: CommandCopy, now: number): void {
     const { seq, op, orderingKey, deadlineS, traceparent, epoch } = copy;
     const isStale = epoch !== null && epoch !== this.link.epoch;
@@ -128,6 +128,8 @@ export class Backlog {
       return;
     }
     if (this.waiting.has(id) || this.out.has(id) || this.letGoMeanwhile.has(id)) return;
+    // It was seen, and has ended: its hint was late.
+    if (seq < this.reading.floor) return;
     this.reading.passed(seq);
     this.toldMeanwhile.add(id);
     const args = this.waiting.size + this.unsent.size < ARGS_HELD_MOST ? copy.args : null;
@@ -153,12 +155,19 @@ export class Backlog {
     this.reading.poll(now);
   }
 
-  /** What was claimed for this link elsewhere and may go out now, in the order in which it was told. */
+  /**
+   * What was claimed for this link elsewhere and may go out now, in the order in which it was told; nothing while a command
+   * of the lane `control` is to be claimed, which overtakes.
+   */
   takeUnsent(now: number): Sent[] {
     if (this.unsent.size === 0 || !this.isReady || !this.link.carriesWork) return [];
     const taken: Sent[] = [];
+    if (this.candidates(1, now).some(({ lane }) => lane === 'control')) return taken;
+    // One place is left for what waits to be claimed, so that others who claim ahead do not hold it up for good.
+    const kept = this.waiting.size > 0 && this.link.facts.window > 1 ? 1 : 0;
     for (const sent of this.unsent.values()) {
-      if (this.room <= 0) break;
+      if (this.room <= kept) break;
+      if (!this.isCapableOf(sent.op)) continue;
       sent.sentAt = now;
       this.unsent.delete(sent.id);
       this.sent.set(sent.id, sent);
@@ -169,7 +178,7 @@ export class Backlog {
 
   /** Rows that may go out now, at most so many: `control` first, then the order of `seq`. */
   candidates(most: number, now: number): Waiting[] {
-    const room = Math.min(most, this.room - this.unsent.size);
+    const room = Math.min(most, this.room);
     if (!this.isReady || room <= 0 || this.waiting.size === 0 || !this.link.carriesWork) return [];
     const keys = new Set<string>();
     const found: Record<Lane, Waiting[]> = { control: [], normal: [], bulk: [] };
@@ -180,7 +189,10 @@ export class Backlog {
       if (orderingKey !== null) keys.add(orderingKey);
       if (isFree && row.dueAt <= now && this.isCapableOf(row.op)) found[row.lane].push(row);
     }
-    return [...found.control, ...found.normal, ...found.bulk].slice(0, room);
+    // What is claimed already goes before all others but those that overtake.
+    const kept = this.unsent.size > 0 ? Math.max(1, this.room - this.unsent.size) : this.room;
+    const left = Math.max(0, Math.min(room, kept) - found.control.length);
+    return [...found.control.slice(0, room), ...[...found.normal, ...found.bulk].slice(0, left)];
   }
 
   /**
@@ -222,10 +234,8 @@ export class Backlog {
       restsWithKey: false,
       traceparent,
     };
-    const cancelRequested = this.out.isGivenUp(id);
     const times = { deadlineAt: now + deadlineS * 1000, sentAt: now, claimedAt: now, ageS: 0 };
-    const sent = { ...row, cancelRequested, attempt: 1, ...times };
-    this.unsent.delete(id);
+    const sent = { ...row, cancelRequested: false, attempt: 1, ...times };
     this.sent.set(id, sent);
     this.out.add(sent, true);
     return sent;
@@ -374,11 +384,15 @@ export class Backlog {
     this.waiting.delete(id);
     if (this.out.isHeld(id, attempt)) {
       if (cancelRequested) this.out.cancelRequested(id);
+      this.out.mustEndBy(id, deadlineAt);
       return;
     }
     // A claim that is not known here is one whose answer was lost with its connection, whose hint was, or that an earlier
     // owner made. One that is just being stored here is told by that.
-    if (state === 'claimed' && this.reserved.has(id)) return;
+    if (state === 'claimed' && this.reserved.has(id)) {
+      this.reading.again(seq - 1, now + REFUSED_REST_MS);
+      return;
+    }
     if (state === 'claimed') this.claimedElsewhere(kept, attempt, deadlineAt, null);
     else this.out.add({ ...kept, attempt, deadlineAt }, !OPS_HELD_TO_ACK.includes(op));
   }

@@ -5,7 +5,7 @@ import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { Backlog, type Sent } from './backlog.js';
 import type { Adopted } from './inventory.repository.js';
-import type { CommandCopy } from './row-copy.js';
+import { readCommandCopy } from './row-copy.js';
 import { Steps } from './steps.js';
 
 /** The backlogs of all brokers linked to this replica, and what changes them from outside. */
@@ -37,7 +37,7 @@ export class Backlogs {
     this.wakes.subscribe({
       onHint: ({ brokers, commands, ended, cancelled }) => {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
-        if (commands.size > 0) this.told(commands as ReadonlyMap<string, CommandCopy>);
+        if (commands.size > 0) this.told(commands);
         for (const backlog of this.byBroker.values()) {
           for (const id of ended) backlog.endedElsewhere(id);
           for (const id of cancelled) backlog.cancelRequested(id);
@@ -70,9 +70,12 @@ export class Backlogs {
     this.onWork();
   }
 
-  private told(commands: ReadonlyMap<string, CommandCopy>): void {
+  private told(commands: ReadonlyMap<string, unknown>): void {
     const now = performance.now();
-    for (const [id, copy] of commands) this.byBroker.get(copy.brokerId)?.told(id, copy, now);
+    for (const [id, told] of commands) {
+      const copy = readCommandCopy(told);
+      if (copy !== undefined) this.byBroker.get(copy.brokerId)?.told(id, copy, now);
+    }
     this.onWork();
   }
 

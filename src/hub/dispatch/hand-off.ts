@@ -5,7 +5,7 @@ import { Backlogs } from './backlogs.js';
 import { SMALL_ARGS_BYTES } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Inserted } from './insert.repository.js';
-import { isPlain } from './row-copy.js';
+import { isClaimableAhead } from './row-copy.js';
 import { Sender } from './sender.js';
 import { Shares } from './shares.js';
 import { Steps } from './steps.js';
@@ -108,7 +108,7 @@ export class HandOff {
       const backlog = this.backlogs.of(brokerId);
       if (backlog?.reserve(draft) === true) places.set(place, backlog);
       else if (key !== null) passedOver.add(key);
-      else if (backlog === undefined && isPlain(draft)) {
+      else if (backlog === undefined && isClaimableAhead(draft)) {
         const left = room.get(brokerId) ?? this.shares.room(brokerId, now);
         room.set(brokerId, left - 1);
         if (left > 0) elsewhere.add(place);
@@ -124,9 +124,10 @@ export class HandOff {
       this.steps.tell('claimed', sent);
       void this.sender.send(backlog, sent).then(() => sent.forEach(forgetLargeArgs));
     }
-    for (const [place, { id, brokerId, orderingKey }] of drafts.entries()) {
-      const { seq = null, isHanded = false, window = null } = inserted[place] ?? {};
-      if (seq === null || orderingKey !== null || this.backlogs.has(brokerId)) continue;
+    for (const [place, draft] of drafts.entries()) {
+      const { seq = null, owner = null, isHanded = false, window = null } = inserted[place] ?? {};
+      const { id, brokerId } = draft;
+      if (seq === null || owner === null || !isClaimableAhead(draft) || this.backlogs.has(brokerId)) continue;
       this.shares.stored(id, brokerId, isHanded, window, now);
     }
   }

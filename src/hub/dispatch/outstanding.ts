@@ -70,6 +70,12 @@ export class Outstanding {
     if (row !== undefined) row.cancelRequested = true;
   }
 
+  /** By the row, whose deadline counts: what was told of it may have been late. */
+  mustEndBy(id: string, deadlineAt: number): void {
+    const row = this.rows.get(id);
+    if (row !== undefined) row.deadlineAt = Math.min(row.deadlineAt, deadlineAt);
+  }
+
   isGivenUp(id: string): boolean {
     return this.rows.get(id)?.cancelRequested === true;
   }

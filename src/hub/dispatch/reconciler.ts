@@ -62,7 +62,10 @@ export class Reconciler {
     while (!signal.aborted && this.replica.mayAct) {
       await this.readAhead();
       await this.sendUnsent();
-      if (!(await this.claimAndSend())) return;
+      if (await this.claimAndSend()) continue;
+      // What made way for a command that could not be claimed after all.
+      await this.sendUnsent();
+      return;
     }
   }
 

@@ -191,13 +191,18 @@ export class Results {
   }
 }
 
-/** Of rows that ended just as their brokers said, what is told to those who wait for them. */
+/**
+ * Of rows that ended just as their brokers said, what is told to those who wait for them. Where several words came for one
+ * command only the row knows which of them counted.
+ */
 function outcomesOf(batch: readonly Settlement[], rows: readonly Settled[]): Map<string, OutcomeCopy> {
-  const said = new Map(batch.map((settlement) => [settlement.id, settlement]));
+  const said = new Map<string, Settlement | null>();
+  for (const word of batch) said.set(word.id, said.has(word.id) ? null : word);
   const outcomes = new Map<string, OutcomeCopy>();
-  for (const { id, state, attempt, claimedBy, claimEpoch, endedAtMs } of rows) {
-    const word = said.get(id);
-    if (word === undefined || claimedBy === null || claimEpoch === null || endedAtMs === null) continue;
+  for (const { id, brokerId, state, attempt, claimedBy, claimEpoch, endedAtMs } of rows) {
+    const word = said.get(id) ?? null;
+    if (word === null || word.brokerId !== brokerId || word.attempt !== attempt) continue;
+    if (claimedBy === null || claimEpoch === null || endedAtMs === null) continue;
     if (!hasEnded(state) || state !== stateAfterWord(word.said)) continue;
     const { result, error } = word;
     const copy = { state, attempt, claimedBy, claimEpoch, endedAtMs, result, error };

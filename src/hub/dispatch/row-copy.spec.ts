@@ -1,7 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { COPY_BYTES } from '../cluster/hint.js';
 import type { Draft } from './draft.js';
-import { commandCopy, isPlain, isTellable, type OutcomeCopy } from './row-copy.js';
+import {
+  commandCopy,
+  isClaimableAhead,
+  isPlain,
+  isTellable,
+  readCommandCopy,
+  readOutcomeCopy,
+  type OutcomeCopy,
+} from './row-copy.js';
 
 const draft = (over: Partial<Draft> = {}): Draft => ({
   ...{
@@ -62,5 +70,34 @@ describe('the copy of an outcome', () => {
   it('is not told where the row says something else, since it cannot hold what the broker said', () => {
     expect(isTellable(outcome('a\0b'))).toBe(false);
     expect(isTellable(outcome('\ud800'))).toBe(false);
+  });
+});
+
+describe('a copy that a hint brought', () => {
+  it('is taken as it was told', () => {
+    const command = commandCopy(draft(), 5, 7);
+
+    expect(readCommandCopy(JSON.parse(JSON.stringify(command)))).toEqual(command);
+    expect(readOutcomeCopy(JSON.parse(JSON.stringify(outcome('a'))))).toEqual(outcome('a'));
+  });
+
+  it.each([
+    null,
+    1,
+    'x',
+    [],
+    {},
+    { ...commandCopy(draft(), 5, 7), seq: '5' },
+    { ...outcome(''), state: 'pending' },
+  ])('is none where it is %j', (told) => {
+    expect([readCommandCopy(told), readOutcomeCopy(told)]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a command that may be claimed ahead', () => {
+  it('has no key, and a deadline that no late hint takes it past', () => {
+    const cases = [{}, { orderingKey: 'k' }, { deadlineS: 30 }, { deadlineS: 29 }, { lane: 'bulk' } as const];
+
+    expect(cases.map((over) => isClaimableAhead(draft(over)))).toEqual([true, false, true, false, false]);
   });
 });

@@ -2,7 +2,10 @@ import type { BrokerError, JsonObject, JsonValue } from '../../protocol/frame.js
 import { COPY_BYTES } from '../cluster/hint.js';
 import { isKeptByJsonb } from '../database/jsonb.js';
 import type { Draft } from './draft.js';
-import type { EndedState } from './state.js';
+import { ENDED_STATES, type EndedState } from './state.js';
+
+/** Seconds; longer than a hint may be under way. */
+const AHEAD_DEADLINE_S = 30;
 
 /**
  * What the owner of a broker's connection needs of a new command's row to claim and send it. Told with the wake, it saves
@@ -39,6 +42,47 @@ export function isPlain({ contract, notBefore, lane }: Draft): boolean {
   return contract === 'until' && notBefore === null && lane === 'normal';
 }
 
+/** Whether it may be claimed before its owner has seen it: the hint may be late, and must not take it past its deadline. */
+export function isClaimableAhead(draft: Draft): boolean {
+  return isPlain(draft) && draft.orderingKey === null && draft.deadlineS >= AHEAD_DEADLINE_S;
+}
+
+/** The copy that a hint brought, or undefined: whoever may NOTIFY may say anything. */
+export function readCommandCopy(value: unknown): CommandCopy | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { brokerId, seq, op, args, orderingKey, deadlineS, traceparent, epoch } = value as Record<
+    string,
+    unknown
+  >;
+  const isText = (text: unknown) => text === null || typeof text === 'string';
+  const isWhole =
+    typeof brokerId === 'string' &&
+    typeof op === 'string' &&
+    Number.isSafeInteger(seq) &&
+    typeof deadlineS === 'number' &&
+    typeof args === 'object' &&
+    !Array.isArray(args) &&
+    isText(orderingKey) &&
+    isText(traceparent) &&
+    (epoch === null || Number.isSafeInteger(epoch));
+  return isWhole ? (value as CommandCopy) : undefined;
+}
+
+/** As `readCommandCopy`, of an outcome. */
+export function readOutcomeCopy(value: unknown): OutcomeCopy | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { state, attempt, claimedBy, claimEpoch, endedAtMs } = value as Record<string, unknown>;
+  const isWhole =
+    (ENDED_STATES as readonly unknown[]).includes(state) &&
+    Number.isSafeInteger(attempt) &&
+    typeof claimedBy === 'string' &&
+    Number.isSafeInteger(claimEpoch) &&
+    typeof endedAtMs === 'number' &&
+    'result' in value &&
+    'error' in value;
+  return isWhole ? (value as OutcomeCopy) : undefined;
+}
+
 export function commandCopy(draft: Draft, seq: number, epoch: number | null): CommandCopy {
   const { brokerId, op, args, orderingKey, deadlineS, initiator } = draft;
   const traceparent = initiator.traceparent ?? null;
@@ -48,6 +92,12 @@ export function commandCopy(draft: Draft, seq: number, epoch: number | null): Co
 
 /** Whether a copy is small enough for a hint, and says what its row says. */
 export function isTellable(copy: CommandCopy | OutcomeCopy): boolean {
-  const text = JSON.stringify(copy);
-  return Buffer.byteLength(text) <= COPY_BYTES && isKeptByJsonb(text);
+  try {
+    const text = JSON.stringify(copy);
+    return Buffer.byteLength(text) <= COPY_BYTES && isKeptByJsonb(text);
+  } catch (error) {
+    // Nested so deep that it cannot be written: the row is read instead.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }

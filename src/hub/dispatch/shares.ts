@@ -11,6 +11,8 @@ const REMEMBERED_MS = 30_000;
 /** Past this many that wait nobody counts: nothing is offered for a while. */
 const WAITING_MOST = 1_024;
 const REST_MS = 5_000;
+/** Brokers that are remembered; all are forgotten where there are more. */
+const REMEMBERED_MOST = 10_000;
 
 type Share = {
   most: number;
@@ -51,7 +53,7 @@ export class Shares {
 
   /** How many more may be stored as claimed for the broker's owner. Where hints do not arrive, none: they would lie there. */
   room(brokerId: string, now: number): number {
-    if (!this.config.claimAhead || this.wakes.rung !== 'notify') return 0;
+    if (!this.isOpen) return 0;
     const share = this.byBroker.get(brokerId);
     if (share === undefined) return FIRST_SHARE;
     this.forgetOld(share.out, now);
@@ -62,6 +64,8 @@ export class Shares {
 
   /** @param window the broker's, where the statement told it */
   stored(id: string, brokerId: string, isOut: boolean, window: number | null, now: number): void {
+    if (!this.isOpen) return;
+    if (this.byBroker.size >= REMEMBERED_MOST) this.forgetAll();
     const share = this.byBroker.get(brokerId) ?? {
       most: FIRST_SHARE,
       out: new Map<string, number>(),
@@ -69,6 +73,8 @@ export class Shares {
       restsUntil: -Infinity,
     };
     this.byBroker.set(brokerId, share);
+    this.forgetOld(share.out, now);
+    this.forgetOld(share.waiting, now);
     if (window !== null) share.most = Math.max(1, Math.floor(window / 2));
     if (!isOut && share.waiting.size >= WAITING_MOST) {
       share.restsUntil = now + REST_MS;
@@ -83,6 +89,16 @@ export class Shares {
     this.byId.delete(id);
     share?.out.delete(id);
     share?.waiting.delete(id);
+  }
+
+  /** Whether commands are claimed ahead at all now, so that it is of use to remember them. */
+  private get isOpen(): boolean {
+    return this.config.claimAhead && this.wakes.rung === 'notify';
+  }
+
+  private forgetAll(): void {
+    this.byBroker.clear();
+    this.byId.clear();
   }
 
   private forgetOld(times: Map<string, number>, now: number): void {

@@ -132,12 +132,14 @@ export class Submission {
       void this.contracts.judge(drafts);
       return inserted;
     } catch (error) {
-      // While the server may still be at it, nothing else of their keys may go out.
-      if (mayHaveHappened(error)) setTimeout(() => offer.withdraw(), LOOK_UP_FOR_MS).unref();
-      else offer.withdraw();
-      if (error instanceof DatabaseUnavailable) {
-        return error.statement === 'no_effect' ? drafts.map(() => error) : this.lookUpBeside(drafts, error);
+      if (error instanceof DatabaseUnavailable && error.statement !== 'no_effect') {
+        const looked = this.lookUpBeside(drafts, error);
+        // While the server may still be at it, nothing else of their keys may go out.
+        void Promise.allSettled(looked).then(() => offer.withdraw());
+        return looked;
       }
+      offer.withdraw();
+      if (error instanceof DatabaseUnavailable) return drafts.map(() => error);
       if (drafts.length === 1) return [error as Error];
       return this.insertOneByOne(drafts);
     }
@@ -210,7 +212,7 @@ export class Submission {
       const outcome = outcomes[place];
       if (outcome === undefined || outcome instanceof Error || outcome.seq === null) continue;
       stored.push(draft);
-      const { seq, owner, isHanded = false, claimEpoch = null } = outcome;
+      const { seq, owner, isHanded = false, claimEpoch = null, createdAt } = outcome;
       if (owner === null || (isHanded && owner === this.replica.id)) continue;
       const { brokers, commands } = hints.get(owner) ?? {
         brokers: new Map<string, number>(),
@@ -218,8 +220,9 @@ export class Submission {
       };
       hints.set(owner, { brokers, commands });
       const { id, brokerId } = draft;
-      const copy = isPlain(draft) ? commandCopy(draft, seq, isHanded ? claimEpoch : null) : undefined;
-      if (copy !== undefined) commands.set(id, copy);
+      // Of a row that was looked up later it is not known whether it was stored as claimed.
+      const isKnown = createdAt !== undefined && createdAt !== null;
+      if (isKnown && isPlain(draft)) commands.set(id, commandCopy(draft, seq, isHanded ? claimEpoch : null));
       else brokers.set(brokerId, Math.min(seq, brokers.get(brokerId) ?? Infinity));
     }
     for (const [owner, hint] of hints) this.wakes.tell(owner, hint);
@@ -234,10 +237,6 @@ export class Submission {
  */
 function batchOf(waiting: number): number {
   return waiting > HALVED_UP_TO ? BATCH : Math.max(HALVED_DOWN_TO, Math.ceil(waiting / 2));
-}
-
-function mayHaveHappened(error: unknown): boolean {
-  return error instanceof DatabaseUnavailable && error.statement !== 'no_effect';
 }
 
 function refusalOf(draft: Draft, inserted: Inserted | undefined): Error {

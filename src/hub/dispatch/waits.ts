@@ -5,7 +5,7 @@ import { Loops } from '../lifecycle/loops.js';
 import { Endings } from './endings.js';
 import { ProgressRepository } from './progress.repository.js';
 import { ReadRepository } from './read.repository.js';
-import type { OutcomeCopy } from './row-copy.js';
+import { readOutcomeCopy, type OutcomeCopy } from './row-copy.js';
 
 /** Rest between looks at the rows of all waited-for dispatches, while hints arrive and while they do not. */
 const LOOK_MS = { notify: 1_000, poll: 250 } as const;
@@ -55,7 +55,7 @@ export class Waits {
     this.wakes.subscribe({
       onHint: ({ ended, outcomes, progressed }) => {
         for (const id of ended) this.ended(id);
-        for (const [id, outcome] of outcomes as ReadonlyMap<string, OutcomeCopy>) this.ended(id, outcome);
+        for (const [id, outcome] of outcomes) this.ended(id, readOutcomeCopy(outcome));
         for (const id of progressed) this.heard(id);
       },
       onResumed: () => {
