@@ -1,7 +1,10 @@
 export default {
   testEnvironment: 'node',
   // Minutes of dying processes: a task of its own, `npm run test:kills`.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/fault/(random-kills|kill-matrix).spec.ts'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/fault/(random-kills|kill-matrix|outage|database-away).spec.ts',
+  ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

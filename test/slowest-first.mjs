@@ -7,14 +7,12 @@ import { join } from 'node:path';
 import TestSequencer from '@jest/test-sequencer';
 
 const SLOWEST = [
-  'fault/outage',
   'e2e/floor',
   'integration/embedded-postgres',
   'e2e/drain',
   'e2e/messages',
   'broker/broker-process',
   'broker/journal',
-  'fault/database-away',
   'fault/lost-answers',
   'e2e/deadlines',
   'broker/broker',

@@ -76,8 +76,8 @@ function reasonOf(record: DispatchRecord): string | null {
         : 'It is about to be sent.';
     case 'claimed':
       return connected === false
-        ? 'It was sent, and the broker went away before it said that it has it.'
-        : 'It was sent; the broker has not said yet that it has it.';
+        ? 'It was on its way when the broker went away, which had not said that it has it.'
+        : 'It is on its way; the broker has not said yet that it has it.';
     case 'running':
       return connected === false
         ? 'The broker has it and is not connected; it tells the outcome when it comes back.'
