@@ -7,7 +7,7 @@ import type { Draft } from './draft.js';
 import type { Contract, Lane } from './state.js';
 import { Reading, type Read } from './reading.js';
 import { Reserved } from './reserved.js';
-import type { CommandCopy } from './row-copy.js';
+import { isPlain, type CommandCopy } from './row-copy.js';
 
 /** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
 const HELD_MOST = 16_384;
@@ -61,6 +61,7 @@ export class Backlog {
   /** Claimed under this link's epoch, and not on its wire yet as far as is known: they go out before anything is claimed. */
   private readonly unsent = new Map<string, Sent>();
   private readonly letGoMeanwhile = new Set<string>();
+  /** Told of since the latest read began, which may not have seen them. */
   private readonly toldMeanwhile = new Set<string>();
   private readonly reserved = new Reserved();
 
@@ -199,11 +200,11 @@ export class Backlog {
    * Keeps room and its ordering key for a command that is about to be stored, so that it may be stored as claimed. Where
    * anything waits it may not: it would overtake.
    */
-  reserve({ id, op, orderingKey, contract, notBefore, lane }: Draft): boolean {
+  reserve(draft: Draft): boolean {
+    const { id, op, orderingKey } = draft;
     const isIdle = this.waiting.size === 0 && this.unsent.size === 0;
     if (!this.isReady || !this.link.carriesWork || !isIdle || this.room <= 0) return false;
-    if (contract !== 'until' || notBefore !== null || lane !== 'normal' || !this.isCapableOf(op))
-      return false;
+    if (!isPlain(draft) || !this.isCapableOf(op)) return false;
     if (orderingKey !== null && this.holdsKey(orderingKey)) return false;
     this.reserved.add(id, orderingKey);
     return true;
