@@ -21,8 +21,8 @@ select
        ) as position,
        connection.replica_id is not null as connected
 from broker_dispatch dispatch
-left join broker on broker.id = dispatch.broker_id
-left join broker_connection connection on connection.broker_id = dispatch.broker_id
+left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
+left join broker_connection connection on connection.broker_id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[])
 union all
 select 
@@ -36,7 +36,7 @@ select
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
 from broker_dispatch_history dispatch
-left join broker on broker.id = dispatch.broker_id
+left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3;
 
 -- list_dispatches

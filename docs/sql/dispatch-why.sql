@@ -34,7 +34,7 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
 from asked
 left join broker on broker.id = asked.broker_id
 left join broker_connection connection on connection.broker_id = asked.broker_id
-left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+left join broker_dispatch_floor floor on floor.broker_id between asked.broker_id and asked.broker_id
 left join hub_replica replica on replica.id = connection.replica_id
 left join broker_presence presence on presence.broker_id = asked.broker_id
 left join project on project.id = asked.project_id
@@ -54,7 +54,8 @@ cross join lateral (
 left join lateral (
   select other.id, other.state, other.op, other.created_at
   from broker_dispatch other
-  where other.broker_id = asked.broker_id and other.ordering_key = asked.ordering_key and other.id <> asked.id
+  where other.ordering_key is not null
+      and (other.ordering_key, other.broker_id, other.seq) between (asked.ordering_key, asked.broker_id, 0) and (asked.ordering_key, asked.broker_id, 9223372036854775807) and other.id <> asked.id
     and case
       when other.state <> 'pending' then not (other.state = 'running' and other.op = any ($3::text[]))
       when other.seq > asked.seq then false

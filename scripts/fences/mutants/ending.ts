@@ -1,3 +1,4 @@
+import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-ending.spec.ts';
@@ -26,12 +27,24 @@ export const ENDING = [
   ]),
   ...mutantsOf('supersede_dispatches', SPEC, [
     ['replaces what is out', 'and dispatch.state = any ($3::text[])', ''],
-    ['replaces what has another contract', `where dispatch.contract = 'latest_only' and`, 'where'],
+    ['replaces what has another contract', `and dispatch.contract = 'latest_only'`, ''],
     ['replaces by what has another contract', `and later.contract = 'latest_only'`, ''],
-    ['replaces the latest', 'and later.seq > dispatch.seq', 'and later.id <> dispatch.id'],
-    ['replaces in the keys of all brokers', 'dispatch.broker_id = asked.broker_id and', ''],
-    ['replaces by the command of another broker', 'later.broker_id = dispatch.broker_id and', ''],
-    ['replaces by the command of another key', 'and later.ordering_key = dispatch.ordering_key', ''],
+    ['replaces the latest', 'dispatch.seq + 1', 'dispatch.seq - dispatch.seq'],
+    [
+      'replaces in the keys of all brokers',
+      isOfKey('dispatch', 'asked', '0'),
+      'dispatch.ordering_key = asked.ordering_key',
+    ],
+    [
+      'replaces by the command of another broker',
+      isOfKey('later', 'dispatch', 'dispatch.seq + 1'),
+      'later.ordering_key = dispatch.ordering_key and later.seq > dispatch.seq',
+    ],
+    [
+      'replaces by the command of another key',
+      isOfKey('later', 'dispatch', 'dispatch.seq + 1'),
+      'later.broker_id = dispatch.broker_id and later.seq > dispatch.seq',
+    ],
     ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
   ]),
   ...mutantsOf('lapse_link_bound', SPEC, [

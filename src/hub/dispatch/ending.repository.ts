@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_BY_CANCEL, KEPT_COLUMNS } from './history.columns.js';
+import { isOfKey } from './key-rule.columns.js';
 import type { Ending } from './settle.repository.js';
 import { LINK_BOUND, stateAfter, statesBefore } from './state.js';
 
@@ -28,7 +30,7 @@ const EXPIRE = statement(
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
+    where ${sought('dispatch.id', 'locked.id')}
     returning dispatch.*
   ),
   ended as (
@@ -69,7 +71,7 @@ const CANCEL = statement(
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id and locked.state = 'pending'
+    where ${sought('dispatch.id', 'locked.id')} and locked.state = 'pending'
     returning dispatch.*
   ),
   ended as (
@@ -90,7 +92,7 @@ const CANCEL = statement(
           'state', 'cancel_requested', 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', dispatch.attempt
         ))
     from locked
-    where dispatch.id = locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
+    where ${sought('dispatch.id', 'locked.id')} and locked.state <> 'pending' and dispatch.cancel_requested_at is null
     returning dispatch.id
   )
   select found.*, connection.replica_id as owner
@@ -98,7 +100,7 @@ const CANCEL = statement(
     select ${ENDING_COLUMNS}, true as "hasEnded" from ended
     union all
     select ${ENDING_COLUMNS}, false
-    from broker_dispatch where id in (select id from locked where state <> 'pending')
+    from broker_dispatch where id = any (array(select id from locked where state <> 'pending'))
   ) found
   left join broker_connection connection on connection.broker_id = found."brokerId"
   `,
@@ -110,21 +112,25 @@ const SUPERSEDE = statement(
   with locked as materialized (
     select dispatch.id
     from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
-    join broker_dispatch dispatch
-      on dispatch.broker_id = asked.broker_id and dispatch.ordering_key = asked.ordering_key
-    where dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
-      and exists (
-        select from broker_dispatch later
-        where later.broker_id = dispatch.broker_id and later.ordering_key = dispatch.ordering_key
-          and later.seq > dispatch.seq and later.contract = 'latest_only' and later.state = any ($3::text[])
-      )
-    order by dispatch.seq
-    for update of dispatch skip locked
+    cross join lateral (
+      select dispatch.id
+      from broker_dispatch dispatch
+      where ${isOfKey('dispatch', 'asked', '0')}
+        and dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
+        and exists (
+          select from broker_dispatch later
+          where ${isOfKey('later', 'dispatch', 'dispatch.seq + 1')}
+            and later.contract = 'latest_only' and later.state = any ($3::text[])
+          offset 0
+        )
+      order by dispatch.seq
+      for update of dispatch skip locked
+    ) dispatch
   ),
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
+    where ${sought('dispatch.id', 'locked.id')}
     returning dispatch.*
   ),
   ended as (
@@ -150,7 +156,7 @@ const LAPSE_MOST = 1_000;
 const LAPSED = `removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
+    where ${sought('dispatch.id', 'locked.id')}
     returning dispatch.*
   ),
   ended as (
@@ -191,7 +197,7 @@ const lapseStaleText = (which: string) => `
   with locked as materialized (
     select dispatch.id
     from broker_dispatch dispatch
-    left join broker_connection connection on connection.broker_id = dispatch.broker_id
+    left join broker_connection connection on ${sought('connection.broker_id', 'dispatch.broker_id')}
     where ${which}
       and dispatch.contract = any ($2::text[])
       and dispatch.state = 'pending'

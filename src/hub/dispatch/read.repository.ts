@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import type { LiveState } from './state.js';
@@ -32,13 +33,13 @@ const FIND = statement(
          ) as position,
          connection.replica_id is not null as connected
   from broker_dispatch dispatch
-  left join broker on broker.id = dispatch.broker_id
-  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  left join broker on ${sought('broker.id', 'dispatch.broker_id')}
+  left join broker_connection connection on ${sought('connection.broker_id', 'dispatch.broker_id')}
   where dispatch.id = any ($1::uuid[])
   union all
   select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
   from broker_dispatch_history dispatch
-  left join broker on broker.id = dispatch.broker_id
+  left join broker on ${sought('broker.id', 'dispatch.broker_id')}
   where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3
   `,
 );

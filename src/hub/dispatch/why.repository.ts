@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { isOfKey } from './key-rule.columns.js';
 import { LIVE_STATES } from './state.js';
 import type { Circumstances } from './why.js';
 
@@ -39,7 +41,7 @@ const WHY = statement(
   from asked
   left join broker on broker.id = asked.broker_id
   left join broker_connection connection on connection.broker_id = asked.broker_id
-  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  left join broker_dispatch_floor floor on ${sought('floor.broker_id', 'asked.broker_id')}
   left join hub_replica replica on replica.id = connection.replica_id
   left join broker_presence presence on presence.broker_id = asked.broker_id
   left join project on project.id = asked.project_id
@@ -59,7 +61,7 @@ const WHY = statement(
   left join lateral (
     select other.id, other.state, other.op, other.created_at
     from broker_dispatch other
-    where other.broker_id = asked.broker_id and other.ordering_key = asked.ordering_key and other.id <> asked.id
+    where ${isOfKey('other', 'asked', '0')} and other.id <> asked.id
       and case
         when other.state <> 'pending' then not (other.state = 'running' and other.op = any ($3::text[]))
         when other.seq > asked.seq then false
