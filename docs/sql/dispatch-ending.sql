@@ -1,17 +1,27 @@
 -- src/hub/dispatch/ending.repository.ts
 
 -- expire_overdue
-with locked as materialized (
+with waiting as materialized (
   select dispatch.id
   from broker_dispatch dispatch
   where dispatch.deadline_at < now()
     and dispatch.deadline_at >= now() - make_interval(secs => $1::double precision)
-    and dispatch.state = any ($2::text[])
-    and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')
+    and dispatch.state = any ($2::text[]) and dispatch.state = 'pending'
   order by dispatch.deadline_at
   limit $3
   for update of dispatch skip locked
 ),
+silent as materialized (
+  select dispatch.id
+  from broker_dispatch dispatch
+  where dispatch.deadline_at < now() - interval '30 seconds'
+    and dispatch.deadline_at >= now() - interval '30 seconds' - make_interval(secs => $1::double precision)
+    and dispatch.state = any ($2::text[]) and dispatch.state <> 'pending'
+  order by dispatch.deadline_at
+  limit $3
+  for update of dispatch skip locked
+),
+locked as (select id from waiting union all select id from silent),
 removed as (
   delete from broker_dispatch dispatch
   using locked
@@ -127,7 +137,7 @@ with locked as materialized (
         select from broker_dispatch later
         where later.ordering_key is not null
       and (later.ordering_key, later.broker_id, later.seq) between (dispatch.ordering_key, dispatch.broker_id, dispatch.seq + 1) and (dispatch.ordering_key, dispatch.broker_id, 9223372036854775807)
-          and later.contract = 'latest_only' and later.state = any ($3::text[])
+          and later.contract = 'latest_only'
         offset 0
       )
     order by dispatch.seq
@@ -172,6 +182,7 @@ with locked as materialized (
   select dispatch.id
   from broker_dispatch dispatch
   where dispatch.broker_id = $1
+    and dispatch.seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)
     and dispatch.contract = any ($2::text[])
     and dispatch.link_epoch <= $3
     and dispatch.state = 'pending'
@@ -313,4 +324,4 @@ with ready as (
 )
 update broker_dispatch
 set link_epoch = $2
-where broker_id = $1 and contract = 'on_attach' and link_epoch is null;
+where broker_id = $1 and seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0) and contract = 'on_attach' and link_epoch is null;

@@ -2,9 +2,11 @@
 
 -- reconcile_inventory
 with owned as materialized (
-  select broker_id from broker_connection
-  where broker_id = $1 and replica_id = $2 and epoch = $3
-  for share
+  select connection.broker_id, coalesce(floor.seq, 0) as floor
+  from broker_connection connection
+  left join broker_dispatch_floor floor on floor.broker_id = $1
+  where connection.broker_id = $1 and connection.replica_id = $2 and connection.epoch = $3
+  for share of connection
 ),
 judged as materialized (
   select dispatch.id,
@@ -25,7 +27,7 @@ judged as materialized (
   cross join lateral (
     select dispatch.*
     from broker_dispatch dispatch
-    where dispatch.broker_id = owned.broker_id
+    where dispatch.broker_id = owned.broker_id and dispatch.seq >= owned.floor
       and dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
     order by dispatch.seq
     for update of dispatch

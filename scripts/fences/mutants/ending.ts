@@ -5,18 +5,18 @@ const SPEC = 'test/integration/fences-ending.spec.ts';
 
 export const ENDING = [
   ...mutantsOf('expire_overdue', SPEC, [
-    ['ends before the deadline', 'dispatch.deadline_at < now() and', ''],
+    ['ends before the deadline', 'where dispatch.deadline_at < now() and', 'where'],
     [
       'does not wait for the word of the broker',
-      `and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')`,
-      '',
+      `where dispatch.deadline_at < now() - interval '30 seconds'`,
+      'where dispatch.deadline_at < now()',
     ],
+    ['lets what waits outlive its deadline', `and dispatch.state = 'pending'`, `and dispatch.state = 'none'`],
     [
-      'lets what waits outlive its deadline',
-      `(dispatch.state = 'pending' or dispatch.deadline_at <`,
-      `(dispatch.deadline_at <`,
+      'waits for a row that somebody is at',
+      'for update of dispatch skip locked ), silent',
+      'for update of dispatch ), silent',
     ],
-    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
     ['says that what was sent had no effect', `when state = 'pending' and failures = 0`, 'when failures = 0'],
   ]),
   ...mutantsOf('cancel_dispatch', SPEC, [
@@ -26,7 +26,7 @@ export const ENDING = [
     ['takes a second wish for the first', 'and dispatch.cancel_requested_at is null', ''],
   ]),
   ...mutantsOf('supersede_dispatches', SPEC, [
-    ['replaces what is out', 'and dispatch.state = any ($3::text[])', ''],
+    ['replaces what is out', 'and dispatch.state = any ($3::text[])', 'and $3::text[] is not null'],
     ['replaces what has another contract', `and dispatch.contract = 'latest_only'`, ''],
     ['replaces by what has another contract', `and later.contract = 'latest_only'`, ''],
     ['replaces the latest', 'dispatch.seq + 1', 'dispatch.seq - dispatch.seq'],
@@ -64,7 +64,7 @@ export const ENDING = [
     ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
   ]),
   ...mutantsOf('bind_to_link', SPEC, [
-    ['binds the commands of other brokers', 'broker_id = $1', '$1::uuid is not null'],
+    ['binds the commands of other brokers', 'where broker_id = $1 and seq', 'where seq'],
     ['binds what waits for no link', `and contract = 'on_attach'`, ''],
     ['binds what is bound already', 'and link_epoch is null', ''],
   ]),

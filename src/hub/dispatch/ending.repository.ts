@@ -12,21 +12,31 @@ export type Cancelling = Ending & { hasEnded: boolean; owner: string | null };
 
 // A row that was on the wire is given 30 s past its deadline for the broker's own word; without one, nobody knows
 // whether it had an effect, and its error says so. Nor does anybody of one that failed, or was begun and lost, before
-// it was put back. Only deadlines of late are looked at: see Sweeps.
+// it was put back. Only deadlines of late are looked at, each twice: when it passes, and 30 s later. See Sweeps.
 const EXPIRE = statement(
   'expire_overdue',
   `
-  with locked as materialized (
+  with waiting as materialized (
     select dispatch.id
     from broker_dispatch dispatch
     where dispatch.deadline_at < now()
       and dispatch.deadline_at >= now() - make_interval(secs => $1::double precision)
-      and dispatch.state = any ($2::text[])
-      and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')
+      and dispatch.state = any ($2::text[]) and dispatch.state = 'pending'
     order by dispatch.deadline_at
     limit $3
     for update of dispatch skip locked
   ),
+  silent as materialized (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.deadline_at < now() - interval '30 seconds'
+      and dispatch.deadline_at >= now() - interval '30 seconds' - make_interval(secs => $1::double precision)
+      and dispatch.state = any ($2::text[]) and dispatch.state <> 'pending'
+    order by dispatch.deadline_at
+    limit $3
+    for update of dispatch skip locked
+  ),
+  locked as (select id from waiting union all select id from silent),
   removed as (
     delete from broker_dispatch dispatch
     using locked
@@ -106,6 +116,7 @@ const CANCEL = statement(
   `,
 );
 
+// The later one may be out already: one that was to be sent at a later time did not hold it up, and would undo it then.
 const SUPERSEDE = statement(
   'supersede_dispatches',
   `
@@ -120,7 +131,7 @@ const SUPERSEDE = statement(
         and exists (
           select from broker_dispatch later
           where ${isOfKey('later', 'dispatch', 'dispatch.seq + 1')}
-            and later.contract = 'latest_only' and later.state = any ($3::text[])
+            and later.contract = 'latest_only'
           offset 0
         )
       order by dispatch.seq
@@ -152,6 +163,9 @@ const SUPERSEDE = statement(
 
 const LAPSE_MOST = 1_000;
 
+/** No row of the broker `$1` below it is alive: what has ended there is not walked over. */
+const FLOOR = 'coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)';
+
 /** Ends what is in `locked`; the state is `$4`, the replica `$5`. */
 const LAPSED = `removed as (
     delete from broker_dispatch dispatch
@@ -181,6 +195,7 @@ const LAPSE = statement(
     select dispatch.id
     from broker_dispatch dispatch
     where dispatch.broker_id = $1
+      and dispatch.seq >= ${FLOOR}
       and dispatch.contract = any ($2::text[])
       and dispatch.link_epoch <= $3
       and dispatch.state = 'pending'
@@ -229,7 +244,7 @@ const BIND = statement(
   )
   update broker_dispatch
   set link_epoch = $2
-  where broker_id = $1 and contract = 'on_attach' and link_epoch is null
+  where broker_id = $1 and seq >= ${FLOOR} and contract = 'on_attach' and link_epoch is null
   `,
 );
 
