@@ -15,7 +15,7 @@ it('lets the owner on this very replica forget what was ended here, so that what
   const onWork = jest.fn();
   backlogs.start(onWork, () => undefined);
   const link = { brokerId: 'b', epoch: 7, carriesWork: true, facts: { window: 64, capabilities: [] } };
-  observers[0]?.opened(link as unknown as Link);
+  observers[0]?.opened?.(link as unknown as Link);
   const rows = [
     { id: 'resting', seq: 1, restMs: 300_000, restsWithKey: true },
     { id: 'behind', seq: 2, restMs: 0, restsWithKey: false },
