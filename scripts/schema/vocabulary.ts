@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
+import { STRAY_KINDS, STRAY_PHASES, STRAY_REASONS } from '../../src/hub/agents/drift.js';
 import { PHASES, WISHES } from '../../src/hub/agents/phase.js';
 import { RUNTIMES } from '../../src/hub/agents/runtime.js';
 import { ROLES } from '../../src/hub/auth/principal.js';
@@ -15,6 +16,9 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['agent', 'phase', PHASES],
   ['agent', 'runtime', RUNTIMES],
   ['agent', 'wanted', WISHES],
+  ['agent_stray', 'kind', STRAY_KINDS],
+  ['agent_stray', 'phase', STRAY_PHASES],
+  ['agent_stray', 'reason', STRAY_REASONS],
   ['broker_attachment', 'state', ATTACHMENT_STATES],
   ['broker_connection', 'transport', TRANSPORTS],
   ['broker_dispatch', 'contract', CONTRACTS],
