@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import type { AuditDto } from '../../src/hub/auth/dto/audit.dto.js';
 import type { BrokerDto } from '../../src/hub/registry/dto/broker.dto.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import type { StrayDto } from '../../src/hub/agents/dto/stray.dto.js';
@@ -175,5 +176,30 @@ describe('brokers on the command line', () => {
     expect([document.asked.length, document.ran.json()]).toEqual([1, known]);
     expect(listed.asked[0]?.path).toBe('/api/v1/strays?broker=build-1&kind=stranger');
     expect(listed.ran.out).toMatch(/KIND.*FOUND\nstranger +build-1 +\S+9e35 .* 1m\n/);
+  });
+});
+
+describe('the audit on the command line', () => {
+  it('is asked for by what one looks for, and shows who did what, from where', async () => {
+    const row: AuditDto = {
+      id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e37',
+      at: '2026-08-01T14:03:07.000Z',
+      act: 'broker.cordon',
+      outcome: 'refused',
+      code: 'broker_revoked',
+      actor: { kind: 'person', id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e38', name: 'ada', credentialId: null },
+      subject: { kind: 'broker', id: aBroker().id, name: 'build-1' },
+      address: '192.0.2.7',
+      requestId: 'r-1',
+      detail: {},
+    };
+    const argv = ['audit', 'list', '--act', 'broker.cordon', '--outcome', 'refused', '--limit', '5'];
+
+    const { ran, asked } = await ask(argv, { body: { items: [row], nextCursor: null } });
+
+    expect(asked[0]?.path).toBe('/api/v1/audit?act=broker.cordon&outcome=refused&limit=5');
+    expect(ran.out).toMatch(
+      /AT.*REQUEST\n2026-08-01T14:03:07.000Z +ada +broker.cordon +build-1 +broker_revoked +192.0.2.7 +r-1\n/,
+    );
   });
 });

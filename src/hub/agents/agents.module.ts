@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
 import { ClusterModule } from '../cluster/cluster.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { HeartbeatModule } from '../heartbeat/heartbeat.module.js';
@@ -39,7 +40,7 @@ import { Strays } from './strays.js';
  * It may lose reports: the broker tells the state of all its agents on its next link, and its digest finds that out before.
  */
 @Module({
-  imports: [ClusterModule, DispatchModule, HeartbeatModule, RegistryModule],
+  imports: [AuthModule, ClusterModule, DispatchModule, HeartbeatModule, RegistryModule],
   controllers: [AgentController, MessagesController, StrayController],
   providers: [
     AgentRepository,

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
+import { RequestKeys } from '../auth/request-keys.js';
 import { Database, type Run } from '../database/database.js';
 import type { Asking } from '../dispatch/caller.js';
 import { Dispatches, type Order } from '../dispatch/dispatches.js';
 import type { Initiator } from '../dispatch/draft.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import { hasEnded } from '../dispatch/state.js';
-import { Submission } from '../dispatch/submission.js';
 import { NAME } from '../http/name.js';
 import { CodedError } from '../problems/coded.error.js';
 import type { Wait } from '../http/prefer.js';
@@ -42,7 +42,7 @@ export class Agents {
     private readonly database: Database,
     private readonly repository: AgentRepository,
     private readonly dispatches: Dispatches,
-    private readonly submission: Submission,
+    private readonly requestKeys: RequestKeys,
     private readonly brokers: Brokers,
     private readonly projects: Projects,
     private readonly operations: Operations,
@@ -61,7 +61,7 @@ export class Agents {
     const id = uuidv7();
     const { id: brokerId } = await this.brokers.get(agent.broker);
     const known = await this.database.transaction(async (run) => {
-      const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
+      const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
       if (earlier !== undefined) return earlier;
       await this.operations.admit(run, brokerId, 'create');
       const projectId =
@@ -217,9 +217,9 @@ export class Agents {
     return record.result as OpBody[O];
   }
 
-  private async reserve(run: Parameters<Submission['repeatOf']>[0], { idempotency }: Asking) {
+  private async reserve(run: Run, { idempotency }: Asking) {
     const id = uuidv7();
-    const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
+    const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
     return { id, earlier };
   }
 

@@ -4,6 +4,8 @@ import { DISPLACED_BY } from '../../protocol/close-code.js';
 import type { Hello } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
+import type { Actor } from '../auth/actor.js';
+import { Audit } from '../auth/audit.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
@@ -34,6 +36,7 @@ export class Ownership {
     private readonly wakes: Wakes,
     private readonly clock: Clock,
     private readonly releases: Releases,
+    private readonly audit: Audit,
   ) {}
 
   /** Learns from other replicas which brokers have moved to them, and from the cluster that all have. */
@@ -70,6 +73,12 @@ export class Ownership {
       brokerId,
       connectionId,
       hello,
+      async (run, { former: from, flagged: isFlagged, epoch: taken }) => {
+        const actor: Actor = { kind: 'broker', id: brokerId, name: null, credentialId: null, origin: null };
+        const subject = { kind: 'broker', id: brokerId, name: null } as const;
+        const detail = { connectionId, epoch: taken, bootId: hello.bootId, former: from, flagged: isFlagged };
+        await this.audit.done(run, { act: 'broker.displace', actor, subject, detail });
+      },
     );
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
@@ -88,7 +97,6 @@ export class Ownership {
     };
     const link = new Link(socket, facts);
     if (former !== null && former.bootId !== bootId) {
-      // The record of it until there is an audit: who took the place, who had it, and whether that goes on and on.
       const about = { brokerId, epoch, bootId, connectionId, former, flagged };
       this.log.warn(about, 'another instance connected with the credential of a broker');
     }
@@ -173,11 +181,12 @@ export class Ownership {
    * is told to close it.
    *
    * @param why follows on `kicked` in the reason of the stay's end; the broker reads it as well
+   * @param keep done in the same transaction, where somebody held it
    * @returns false where nobody held it
    */
-  async kick(brokerId: string, why: string | undefined): Promise<boolean> {
+  async kick(brokerId: string, why: string | undefined, keep: (run: Run) => Promise<void>): Promise<boolean> {
     const reason = why === undefined ? KICKED : `${KICKED}: ${why}`;
-    const { former } = await this.repository.takeAway(brokerId, reason, () => Promise.resolve());
+    const { former } = await this.repository.takeAway(brokerId, reason, () => Promise.resolve(), keep);
     if (former === undefined) return false;
     this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, former.epoch]]) });
     return true;
