@@ -26,11 +26,14 @@ const LOST_AT_ONCE = 50;
 const ASKED_IN_VAIN = 3;
 const SELDOM = 20;
 
+/** Shared by all brokers that have none of it, which are most. */
+const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
+
 /** What this replica knows of the agents of a broker that is linked to it. */
 class Watched {
   readonly told = new ToldAgents();
   /** What differs, and since when it does. */
-  suspected: ReadonlyMap<string, number> = new Map();
+  suspected: ReadonlyMap<string, number> = NOTHING;
   /** What differed when the list was asked for; undefined where it is not asked for. */
   asked: { about: ReadonlySet<string>; isAnswered: boolean } | undefined;
   /** As they are on record; undefined until they were read on this link. */
@@ -154,7 +157,7 @@ export class Drifts {
       const unread = compared.filter(({ watched }) => watched.strays === undefined);
       if (unread.length > 0) {
         const onRecord = await this.strays.ofBrokers(unread.map(({ link }) => link.brokerId));
-        for (const { link, watched } of unread) watched.strays = onRecord.get(link.brokerId) ?? new Map();
+        for (const { link, watched } of unread) watched.strays = onRecord.get(link.brokerId) ?? NOTHING;
       }
       for (const { link, watched, told } of compared) {
         const named = [...told.keys()].flatMap((id) => known.byId.get(id) ?? []);
@@ -170,11 +173,12 @@ export class Drifts {
   private async judge(link: Link, watched: Watched, drift: Drift): Promise<void> {
     // The broker has another link by now, which is judged by what is told there.
     if (this.watched.get(link) !== watched) return;
-    const onRecord: StraysOfLink = watched.strays ?? new Map<string, never>();
+    const onRecord: StraysOfLink = watched.strays ?? NOTHING;
     const isNew = (stray: RunOf): boolean => onRecord.get(stray.agentId)?.runId !== stray.runId;
     const open = [...drift.lost, ...drift.behind, ...drift.strays.filter(isNew)].map(keyOf);
     const now = performance.now();
-    watched.suspected = new Map(open.map((run) => [run, watched.suspected.get(run) ?? now]));
+    const since = (run: string): number => watched.suspected.get(run) ?? now;
+    watched.suspected = open.length === 0 ? NOTHING : new Map(open.map((run) => [run, since(run)]));
     const lasting = open.filter((run) => now - (watched.suspected.get(run) ?? now) >= SETTLE_MS);
     if (lasting.length < open.length) this.due.add(link);
     const { asked } = watched;

@@ -20,7 +20,7 @@ type Handled = KeptStray & { toldAtMs: number };
 type Wanted = { broker?: string | undefined; agent?: string | undefined; kind?: StrayKind | undefined };
 
 /** The strays of one broker under one link, as they are on record. */
-export type StraysOfLink = Map<string, Handled>;
+export type StraysOfLink = ReadonlyMap<string, Handled>;
 
 /**
  * Runs that nobody wants where they are: keeps them on record for as long as they are there, and ends them where the
@@ -45,11 +45,13 @@ export class Strays {
     this.policies = { orphan: config.strays.orphans, stranger: config.strays.strangers };
   }
 
-  /** What earlier links of brokers have left on record. */
+  /** What earlier links have left on record, of those brokers that have any. */
   async ofBrokers(brokerIds: readonly string[]): Promise<Map<string, StraysOfLink>> {
-    const byBroker = new Map<string, StraysOfLink>(brokerIds.map((id) => [id, new Map()]));
-    for (const { brokerId, ...stray } of await this.repository.ofBrokers(brokerIds))
-      byBroker.get(brokerId)?.set(stray.agentId, { ...stray, toldAtMs: -Infinity });
+    const byBroker = new Map<string, Map<string, Handled>>();
+    for (const { brokerId, ...stray } of await this.repository.ofBrokers(brokerIds)) {
+      const strays = byBroker.get(brokerId) ?? new Map<string, Handled>();
+      byBroker.set(brokerId, strays.set(stray.agentId, { ...stray, toldAtMs: -Infinity }));
+    }
     return byBroker;
   }
 
@@ -59,7 +61,8 @@ export class Strays {
    * @returns what is on record now
    */
   async take(owner: Owner, onRecord: StraysOfLink, found: readonly Stray[]): Promise<StraysOfLink> {
-    const now: StraysOfLink = new Map();
+    if (onRecord.size === 0 && found.length === 0) return onRecord;
+    const now = new Map<string, Handled>();
     for (const stray of found) now.set(stray.agentId, await this.handle(owner, onRecord, stray));
     if (areSame(onRecord, now)) return now;
     await this.repository.keep(owner, [...now.values()]);

@@ -5,10 +5,14 @@ import { LIMITS } from '../../protocol/limits.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import type { ToldRun } from './drift.js';
 
+/** Shared by all brokers without agents, which may be many: never changed. */
+const NONE: ReadonlyMap<string, ToldRun> = new Map();
+const DIGEST_OF_NONE = digestOf(NONE);
+
 /** What the broker of one link has told of its agents there: complete from the first list on. */
 export class ToldAgents {
-  private told: Map<string, ToldRun> | undefined;
-  private gathered: Map<string, ToldRun> | undefined;
+  private told: ReadonlyMap<string, ToldRun> | undefined;
+  private gathered: ReadonlyMap<string, ToldRun> | undefined;
   private digest: string | undefined;
 
   /** By agent; undefined until the first list is complete. */
@@ -23,12 +27,11 @@ export class ToldAgents {
   took({ agents, list }: FrameOf<'event'>): boolean {
     this.digest = undefined;
     if (list === undefined) {
-      this.add(this.told, agents);
-      this.add(this.gathered, agents);
+      this.told = this.told && joined(this.told, agents);
+      this.gathered = this.gathered && joined(this.gathered, agents);
       return false;
     }
-    this.gathered ??= new Map();
-    this.add(this.gathered, agents);
+    this.gathered = joined(this.gathered ?? NONE, agents);
     if (list === 'part') return false;
     this.told = this.gathered;
     this.gathered = undefined;
@@ -38,14 +41,26 @@ export class ToldAgents {
   /** Whether this is the digest of what was told here. */
   isOf(digest: string): boolean {
     if (this.told === undefined) return false;
-    const runs = Array.from(this.told, ([agentId, run]) => ({ agentId, ...run }));
-    this.digest ??= createHash('sha256').update(agentsDigestText(runs)).digest('hex');
+    if (this.told.size === 0) return digest === DIGEST_OF_NONE;
+    this.digest ??= digestOf(this.told);
     return this.digest === digest;
   }
+}
 
-  private add(to: Map<string, ToldRun> | undefined, agents: readonly AgentReport[]): void {
-    if (to === undefined) return;
-    for (const { agentId, runId, phase } of agents) to.set(agentId, { runId, phase });
-    if (to.size > LIMITS.agents) throw new ProtocolError(`a broker tells of at most ${LIMITS.agents} agents`);
-  }
+function digestOf(told: ReadonlyMap<string, ToldRun>): string {
+  const runs = Array.from(told, ([agentId, run]) => ({ agentId, ...run }));
+  return createHash('sha256').update(agentsDigestText(runs)).digest('hex');
+}
+
+/** @throws ProtocolError where there are too many with these */
+function joined(
+  told: ReadonlyMap<string, ToldRun>,
+  agents: readonly AgentReport[],
+): ReadonlyMap<string, ToldRun> {
+  if (agents.length === 0) return told;
+  // A map that has something in it belongs to one link alone, and a large one is not to be copied for each word.
+  const all = told === NONE ? new Map<string, ToldRun>() : (told as Map<string, ToldRun>);
+  for (const { agentId, runId, phase } of agents) all.set(agentId, { runId, phase });
+  if (all.size > LIMITS.agents) throw new ProtocolError(`a broker tells of at most ${LIMITS.agents} agents`);
+  return all;
 }

@@ -11,7 +11,7 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
-import { ConnectionRepository, type Stranger } from './connection.repository.js';
+import { ConnectionRepository, type Connected, type Stranger } from './connection.repository.js';
 import type { ControlSocket } from './control-socket.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
@@ -66,6 +66,7 @@ export class Ownership {
     this.replica.assertMayAct();
     const { brokerId } = socket;
     const connectionId = uuidv7();
+    const { bootId, journalId, window, capabilities, health } = hello;
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
     const { epoch, revision, revoked, flagged, former, attachments } = await this.repository.connect(
@@ -73,16 +74,10 @@ export class Ownership {
       brokerId,
       connectionId,
       hello,
-      async (run, { former: from, flagged: isFlagged, epoch: taken }) => {
-        const actor: Actor = { kind: 'broker', id: brokerId, name: null, credentialId: null, origin: null };
-        const subject = { kind: 'broker', id: brokerId, name: null } as const;
-        const detail = { connectionId, epoch: taken, bootId: hello.bootId, former: from, flagged: isFlagged };
-        await this.audit.done(run, { act: 'broker.displace', actor, subject, detail });
-      },
+      this.keeping(brokerId, connectionId, bootId),
     );
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
-    const { bootId, journalId, window, capabilities, health } = hello;
     const facts = {
       connectionId,
       brokerId,
@@ -115,7 +110,7 @@ export class Ownership {
       return;
     }
     this.displaceHere(brokerId, epoch, bootId);
-    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
+    this.watchEnd(socket, link);
     bindLink(socket, link);
     socket.welcomed();
     link.send({
@@ -266,6 +261,21 @@ export class Ownership {
       this.lingering.delete(former);
       former.close('displaced', DISPLACED_BY.itself);
     }, TIMES.displacedLingerMs).unref();
+  }
+
+  /** What is kept of the place that a connect takes from another instance, in the transaction of the connect. */
+  private keeping(brokerId: string, connectionId: string, bootId: string) {
+    return async (run: Run, { former, flagged, epoch }: Connected): Promise<void> => {
+      const actor: Actor = { kind: 'broker', id: brokerId, name: null, credentialId: null, origin: null };
+      const subject = { kind: 'broker', id: brokerId, name: null } as const;
+      const detail = { connectionId, epoch, bootId, former, flagged };
+      await this.audit.done(run, { act: 'broker.displace', actor, subject, detail });
+    };
+  }
+
+  /** On its own: what is written in `greet` would keep all that is known there for as long as the link lasts. */
+  private watchEnd(socket: ControlSocket, link: Link): void {
+    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
   }
 
   private ended(link: Link, reason: string): void {
