@@ -4,7 +4,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * Runs that brokers have told of and that nobody wants there: one row for each, for as long as it is so. A replica of the
  * release before writes none and reads none.
  *
- * Locks: none on what is there, but for the moment in which the foreign key is made.
+ * Locks: none on what is there.
  */
 export class CreateAgentStrays1790000000014 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -20,7 +20,6 @@ export class CreateAgentStrays1790000000014 implements MigrationInterface {
         dispatch_id uuid,
         found_at timestamptz not null default now(),
         constraint agent_stray_is_one_an_agent primary key (broker_id, agent_id),
-        constraint agent_stray_is_of_a_broker foreign key (broker_id) references broker (id),
         constraint agent_stray_kind_is_known check (kind in ('orphan', 'stranger')),
         constraint agent_stray_reason_is_known check (
           reason in ('agent_unknown', 'agent_deleted', 'agent_elsewhere', 'run_ended', 'run_superseded')
