@@ -54,7 +54,6 @@ export const AGENT = [
     ['believes an older epoch', 'and connection.epoch = $3', 'and $3::bigint is not null'],
     ['does not wait for a new connection', 'for share', ''],
     ['forgets those of other brokers', 'stray.broker_id = held.broker_id and', ''],
-    ['forgets what is still there', 'and stray.agent_id <> all ($5::uuid[])', ''],
     [
       'takes what it finds again for new',
       'id = case when stray.run_id = excluded.run_id then stray.id else excluded.id end',
