@@ -18,11 +18,21 @@ const MODULES = {
   registry: ['auth', 'cluster', 'database', ...LEAVES],
   heartbeat: ['registry', 'cluster', 'database', ...LEAVES],
   dispatch: ['registry', 'auth', 'cluster', 'database', ...LEAVES],
-  agents: ['dispatch', 'registry', 'auth', 'database', ...LEAVES],
+  agents: ['dispatch', 'heartbeat', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
   proof: ['dispatch'],
   verify: ['proof', 'dispatch', 'database'],
   tracing: ['dispatch', 'cluster', ...LEAVES],
-  health: ['tracing', 'heartbeat', 'dispatch', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
+  health: [
+    'tracing',
+    'agents',
+    'heartbeat',
+    'dispatch',
+    'registry',
+    'auth',
+    'cluster',
+    'database',
+    ...LEAVES,
+  ],
   drain: ['health', 'dispatch', 'registry', 'auth', 'cluster', ...LEAVES],
 };
 

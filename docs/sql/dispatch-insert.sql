@@ -417,17 +417,6 @@ from (
 ) stored
 left join broker_connection connection on connection.broker_id = stored.broker_id;
 
--- find_idempotency_keys
-select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId"
-from (select unnest($1::text[]) as scope, unnest($2::text[]) as key) asked
-join idempotency_key kept on kept.scope = asked.scope and kept.key = asked.key;
-
--- keep_idempotency_key
-insert into idempotency_key (scope, key, request_hash, subject_id)
-values ($1, $2, $3, $4)
-on conflict do nothing
-returning subject_id;
-
 -- sweep_idempotency_keys
 with old as (
   select scope, key from idempotency_key

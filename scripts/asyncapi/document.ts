@@ -11,6 +11,7 @@ import { LIMITS, TIMES } from '../../src/protocol/limits.js';
 import { OPS, OWN_OP, ownContract } from '../../src/protocol/op.js';
 import type { Shape } from '../../src/protocol/read.js';
 import {
+  AGENTS_CAPABILITY,
   ATTACHMENTS_CAPABILITY,
   CONTROL_PATH,
   PROTOCOL_RANGE,
@@ -33,6 +34,7 @@ const SUMMARIES: Readonly<Record<FrameType, string>> = {
   confirm: 'Results that are committed: the broker need not tell them again.',
   cancel: 'Commands to be stopped, or not to be begun; each is answered by its result.',
   event: 'How agents are: the latest word on each.',
+  agents_wanted: `All agents are to be told as a list; only to brokers with the capability \`${AGENTS_CAPABILITY}\`.`,
   heartbeat: 'How the broker is.',
   heartbeat_ack: "The answer to a heartbeat, with the hub's time.",
   attachment: `Attachments to projects that have changed; only to brokers with the capability \`${ATTACHMENTS_CAPABILITY}\`.`,
@@ -49,6 +51,7 @@ const ANSWERS: Partial<Record<FrameType, readonly FrameType[]>> = {
   inventory: ['inventory_ok'],
   heartbeat: ['heartbeat_ack'],
   capabilities: ['capabilities_ack'],
+  agents_wanted: ['event'],
   result: ['confirm'],
   dispatch: ['ack', 'result'],
   cancel: ['result'],

@@ -1,3 +1,4 @@
+import { STRAY_KINDS } from '../../src/hub/agents/drift.js';
 import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { BATCHES } from '../../src/hub/dispatch/steps.js';
 import { OPS } from '../../src/protocol/op.js';
@@ -51,10 +52,21 @@ const byProject = (unit: string): Described => ({
   labels: { project: 'names of the 50 projects in which most are pending' },
 });
 
+const STRAYS = { kind: STRAY_KINDS };
+
 const byState = (unit: string): Described => ({ ...gauge(unit), labels: { state: LIVE_STATES } });
 
 /** What this project measures. */
 const OWN: Readonly<Record<string, Described>> = {
+  fairlead_agent_lists_wanted_total: { type: 'counter', unit: 'lists' },
+  fairlead_agent_runs_lost_total: {
+    type: 'counter',
+    unit: 'runs',
+    labels: { outcome: ['failed', 'started_again'] },
+  },
+  fairlead_agent_strays: { ...gauge('runs'), labels: STRAYS },
+  fairlead_agent_strays_found_total: { type: 'counter', unit: 'runs', labels: STRAYS },
+  fairlead_agent_strays_stopped_total: { type: 'counter', unit: 'dispatches', labels: STRAYS },
   fairlead_brokers_connected: gauge('brokers'),
   fairlead_canary_delay_seconds: { type: 'histogram', unit: 'seconds' },
   fairlead_dispatch_accept_to_claim_seconds: ofDispatches('histogram', 'seconds'),

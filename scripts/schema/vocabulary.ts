@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
+import { STRAY_KINDS, STRAY_PHASES, STRAY_REASONS } from '../../src/hub/agents/drift.js';
 import { PHASES, WISHES } from '../../src/hub/agents/phase.js';
 import { RUNTIMES } from '../../src/hub/agents/runtime.js';
+import { ACTOR_KINDS } from '../../src/hub/auth/actor.js';
+import { AUDIT_OUTCOMES } from '../../src/hub/auth/audit-entry.js';
 import { ROLES } from '../../src/hub/auth/principal.js';
 import { REPLICA_STATES } from '../../src/hub/cluster/replica-row.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
@@ -15,6 +18,11 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['agent', 'phase', PHASES],
   ['agent', 'runtime', RUNTIMES],
   ['agent', 'wanted', WISHES],
+  ['agent_stray', 'kind', STRAY_KINDS],
+  ['agent_stray', 'phase', STRAY_PHASES],
+  ['agent_stray', 'reason', STRAY_REASONS],
+  ['audit', 'actor_kind', ACTOR_KINDS],
+  ['audit', 'outcome', AUDIT_OUTCOMES],
   ['broker_attachment', 'state', ATTACHMENT_STATES],
   ['broker_connection', 'transport', TRANSPORTS],
   ['broker_dispatch', 'contract', CONTRACTS],

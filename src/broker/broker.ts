@@ -2,14 +2,16 @@
  * A runtime broker: keeps a channel to its hub, does what the hub asks for, and reports how its agents are. What it
  * promises survives its own death: see the journal, the executor, and the runtime.
  */
+import { createHash } from 'node:crypto';
 import { cpus, loadavg } from 'node:os';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
+import { agentsDigestText } from '../protocol/agents-digest.js';
 import { batches } from '../protocol/batches.js';
 import type { AgentReport, AttachmentNotice, Hello, HubFrame, ReportedHealth } from '../protocol/frame.js';
 import { LIMITS } from '../protocol/limits.js';
 import type { Tracer } from '../tracing/tracer.js';
-import { ATTACHMENTS_CAPABILITY, PROTOCOL_RANGE } from '../protocol/version.js';
+import { AGENTS_CAPABILITY, ATTACHMENTS_CAPABILITY, PROTOCOL_RANGE } from '../protocol/version.js';
 import { systemClocks, type Clocks } from './clocks.js';
 import { heartbeatDelayMs } from './connection/backoff.js';
 import { Addresses } from './connection/addresses.js';
@@ -86,7 +88,7 @@ export class Broker {
       ...(runsAgents ? agentHandlers(this.runtime) : []),
     ]);
     this.ownOps = new OwnOps(handlers, ownOps);
-    const always = [...(runsAgents ? [PROCESSES_CAPABILITY] : []), ATTACHMENTS_CAPABILITY];
+    const always = [...(runsAgents ? [PROCESSES_CAPABILITY] : []), ATTACHMENTS_CAPABILITY, AGENTS_CAPABILITY];
     this.announcement = new Announcement(() => [...always, ...this.ownOps.names]);
     const wire = { links: () => this.open, linked: () => this.nextLink() };
     this.executor = new Executor(journal, handlers, wire, clocks, log, tracer);
@@ -216,7 +218,7 @@ export class Broker {
     switch (frame.t) {
       case 'inventory_ok':
         this.executor.tellAll();
-        this.sendReports(link, [...this.reports.values()]);
+        this.sendAll(link);
         for (const resolve of this.onLinked.splice(0)) resolve();
         return;
       case 'dispatch':
@@ -227,6 +229,9 @@ export class Broker {
         return;
       case 'confirm':
         this.attempt(this.executor.confirmed(frame.ids));
+        return;
+      case 'agents_wanted':
+        this.sendAll(link);
         return;
       case 'going_away':
         this.connector.goingAway(link, frame);
@@ -283,7 +288,18 @@ export class Broker {
   private async sendHeartbeat(link: Link): Promise<void> {
     const running = await this.runtime.countRunning();
     const load = (loadavg()[0] ?? 0) / cpus().length;
-    link.send({ t: 'heartbeat', health: this.health, load: Number.isFinite(load) ? load : null, running });
+    link.send({
+      t: 'heartbeat',
+      health: this.health,
+      load: Number.isFinite(load) ? load : null,
+      running,
+      // Of the reports as they were sent before it on this link.
+      ...(this.runtime.hasReportedAll ? { agents: this.digest() } : {}),
+    });
+  }
+
+  private digest(): string {
+    return createHash('sha256').update(agentsDigestText(this.reports.values())).digest('hex');
   }
 
   /** The latest word on each agent is kept: it is told on every new link. */
@@ -294,11 +310,23 @@ export class Broker {
   }
 
   private sendReports(link: Link, reports: AgentReport[]): void {
-    const sizeOf = (report: AgentReport): number => Buffer.byteLength(JSON.stringify(report));
-    for (const agents of batches(reports, sizeOf)) link.send({ t: 'event', agents });
+    for (const agents of framesOf(reports)) link.send({ t: 'event', agents });
+  }
+
+  /** As the list of all agents, unless there is a run that could not be looked at yet: it would be taken for lost. */
+  private sendAll(link: Link): void {
+    const reports = [...this.reports.values()];
+    if (!this.runtime.hasReportedAll) return this.sendReports(link, reports);
+    const frames = reports.length === 0 ? [[]] : framesOf(reports);
+    for (const [index, agents] of frames.entries())
+      link.send({ t: 'event', agents, list: index === frames.length - 1 ? 'last' : 'part' });
   }
 
   private async nextLink(): Promise<void> {
     await new Promise<void>((resolve) => this.onLinked.push(resolve));
   }
+}
+
+function framesOf(reports: AgentReport[]): AgentReport[][] {
+  return batches(reports, (report) => Buffer.byteLength(JSON.stringify(report)));
 }

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { Cli } from './cli.js';
 import { addAgents } from './commands/agents.js';
+import { addAudit } from './commands/audit.js';
 import { addBroker } from './commands/broker.js';
 import { addBrokers } from './commands/brokers.js';
 import { addCompletion } from './commands/completion.js';
@@ -92,6 +93,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addDispatches,
     addWhy,
     addReplicas,
+    addAudit,
     addTrails,
     addVerify,
     addLoad,

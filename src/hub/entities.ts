@@ -1,4 +1,5 @@
 import { AgentEntity } from './agents/agent.entity.js';
+import { StrayEntity } from './agents/stray.entity.js';
 import { AUTH_ENTITIES } from './auth/entities.js';
 import { HubIdentityEntity, ReplicaEntity } from './cluster/replica.entity.js';
 import {
@@ -30,4 +31,5 @@ export const ENTITIES = [
   DispatchHistoryEntity,
   IdempotencyKeyEntity,
   AgentEntity,
+  StrayEntity,
 ];

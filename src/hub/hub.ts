@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
+import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
 import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
@@ -152,6 +153,7 @@ export class Hub {
     app.get(AttachmentLease).start();
     app.get(RegistryDuties).start();
     app.get(Reports).start();
+    app.get(Drifts).start();
     app.get(Evacuation).start();
     app.get(AuthDuties).start();
     app.get(Wakes).start();
@@ -175,6 +177,7 @@ export class Hub {
           app.get(AttachmentLease).stop(),
           app.get(RegistryDuties).stop(),
           app.get(Reports).stop(),
+          app.get(Drifts).stop(),
           app.get(Evacuation).stop(),
           app.get(AuthDuties).stop(),
         ]),

@@ -24,7 +24,7 @@ const FRAMES = {
     health: 'online',
   },
   inventory: { t: 'inventory', entries: [{ id: ID, attempt: 1, status: 'running' }], last: true },
-  heartbeat: { t: 'heartbeat', health: 'degraded', load: 0.5, running: 0 },
+  heartbeat: { t: 'heartbeat', health: 'degraded', load: 0.5, running: 0, agents: 'a1'.repeat(32) },
   ack: { t: 'ack', acks: [{ id: ID, attempt: 1 }] },
   succeeded: { t: 'result', results: [{ id: ID, attempt: 1, outcome: 'succeeded', body: { a: [1] } }] },
   failed: {
@@ -42,6 +42,7 @@ const FRAMES = {
   event: {
     t: 'event',
     agents: [{ agentId: ID, runId: OTHER, phase: 'running', exitCode: 1, detail: 'd', restarts: 2 }],
+    list: 'part',
   },
   progress: { t: 'progress', progress: [{ id: ID, attempt: 1, fraction: 0.5, note: 'n' }] },
   capabilities: { t: 'capabilities', revision: 2, capabilities: ['a'] },
@@ -66,6 +67,7 @@ const FRAMES = {
     attachments: [{ project: ID, name: 'p', state: 'revoked', readOnly: true }],
   },
   inventory_ok: { t: 'inventory_ok' },
+  agents_wanted: { t: 'agents_wanted' },
   heartbeat_ack: { t: 'heartbeat_ack', hubTime: 'now' },
   dispatch: {
     t: 'dispatch',
@@ -148,6 +150,15 @@ const FIELDS: [Sample, string, Rule][] = [
   ['heartbeat', 'health', ONE_OF('online', 'degraded')],
   ['heartbeat', 'load', ['must be a number', [0, -1, 1.5, null], ['1', [], {}]]],
   ['heartbeat', 'running', WHOLE(0, INTEGER_MOST)],
+  [
+    'heartbeat',
+    'agents',
+    [
+      'must be 64 lower-case hexadecimal digits',
+      ['0'.repeat(64)],
+      ['', '0'.repeat(63), '0'.repeat(65), 'A'.repeat(64), 1, null],
+    ],
+  ],
   ['ack', 'acks', LIST(LIMITS.batch, FRAMES.ack.acks[0])],
   ['ack', 'acks[0]', ['must be an object', [], ['x', [], null]]],
   ['ack', 'acks[0].id', UUID],
@@ -170,6 +181,7 @@ const FIELDS: [Sample, string, Rule][] = [
   ['event', 'agents[0].exitCode', ['must be a whole number from -1 to 4294967295', [-1, null], [-2, '1']]],
   ['event', 'agents[0].detail', ['must be a string of at most 4096', ['', null], [x(4_097), 1]]],
   ['event', 'agents[0].restarts', ['must be a whole number from 0 to 2147483647', [0], [-1, '1']]],
+  ['event', 'list', ['must be one of part, last', ['last'], ['', 'first', 1, true]]],
   ['capabilities', 'revision', WHOLE(1)],
   ['capabilities', 'capabilities', LIST(LIMITS.capabilities, 'a')],
   ['capabilities', 'capabilities[0]', TEXT(LIMITS.labelLength)],

@@ -71,12 +71,23 @@ export type Hello = {
 };
 
 export type Inventory = { t: 'inventory'; entries: InventoryEntry[]; last: boolean };
-export type Heartbeat = { t: 'heartbeat'; health: ReportedHealth; load: number | null; running: number };
+export type Heartbeat = {
+  t: 'heartbeat';
+  health: ReportedHealth;
+  load: number | null;
+  running: number;
+  /** The digest of its agents, see `agentsDigestText`; left out where it cannot tell of all of them. */
+  agents?: string;
+};
 export type Ack = { t: 'ack'; acks: { id: string; attempt: number }[] };
 /** May be lost: the hub keeps the latest of each command, and writes at most one a second. */
 export type Progress = { t: 'progress'; progress: ProgressItem[] };
 export type Result = { t: 'result'; results: ResultItem[] };
-export type Event = { t: 'event'; agents: AgentReport[] };
+/**
+ * Agents that have changed; or, in one or more frames one after another, all that the broker has, where the last one says
+ * so. Of what is not in such a list the broker knows nothing.
+ */
+export type Event = { t: 'event'; agents: AgentReport[]; list?: 'part' | 'last' };
 /**
  * All that the broker can do now, in place of what it said before. Only to hubs whose welcome has a revision; the frame's own
  * must be greater than every one before, or it is refused.
@@ -127,6 +138,9 @@ export type CapabilitiesAck = {
   error: { code: string; message: string } | null;
 };
 
+/** The hub does not know what the broker's digest speaks of, and wants all of it; only to brokers that announce that they know the frame. */
+export type AgentsWanted = { t: 'agents_wanted' };
+
 /** Attachments that have changed since the welcome; only to brokers that announce that they know the frame. */
 export type AttachmentChanged = { t: 'attachment'; attachments: AttachmentNotice[] };
 
@@ -175,6 +189,7 @@ export type HubFrame =
   | Cancel
   | Confirm
   | GoingAway
+  | AgentsWanted
   | AttachmentChanged
   | CapabilitiesAck;
 

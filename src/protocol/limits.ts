@@ -19,6 +19,8 @@ export const LIMITS = {
   inventoryChunk: 1000,
   /** Entries of all chunks of one inventory: a broker that has more out is not one that the hub gave them to. */
   inventoryEntries: 100_000,
+  /** Agents of one list, all of its frames together. */
+  agents: 20_000,
   /** Items of one ack, progress, result, event or dispatch frame. */
   batch: 1024,
   /** Labels of a broker, and the length of one key or value. */

@@ -105,6 +105,15 @@ const traceparent = read.reader(
   },
 );
 
+/** Of SHA-256, in lower-case hexadecimal digits. */
+const DIGEST = /^[0-9a-f]{64}$/;
+
+const digest = read.reader({ type: 'string', pattern: DIGEST.source }, (value, path) => {
+  if (typeof value !== 'string' || !DIGEST.test(value))
+    throw new ProtocolError(`${path} must be 64 lower-case hexadecimal digits`);
+  return value;
+});
+
 const dispatchItem = read.record<DispatchItem>({
   ...fence,
   op: code,
@@ -155,11 +164,15 @@ export const BROKER_FRAMES: { readonly [T in BrokerFrameType]: read.Reader<Frame
     health,
     load: read.nullable(read.finite),
     running: read.integer(0, INTEGER_MOST),
+    agents: read.optional(digest),
   }),
   ack: frame('ack', { acks: attempts }),
   progress: frame('progress', { progress: read.list(progressItem, LIMITS.batch) }),
   result: frame('result', { results: read.list(resultItem, LIMITS.batch) }),
-  event: frame('event', { agents: read.list(agentReport, LIMITS.batch) }),
+  event: frame('event', {
+    agents: read.list(agentReport, LIMITS.batch),
+    list: read.optional(read.oneOf('part', 'last')),
+  }),
   capabilities: frame('capabilities', { revision: atLeastOne, capabilities }),
   goodbye: frame('goodbye', { reason: read.text() }),
 };
@@ -193,6 +206,7 @@ export const HUB_FRAMES: { readonly [T in HubFrameType]: read.Reader<FrameOf<T>>
   dispatch: frame('dispatch', { dispatches: read.list(dispatchItem, LIMITS.batch) }),
   cancel: frame('cancel', { cancels: attempts }),
   confirm: frame('confirm', { ids: read.list(read.uuid, LIMITS.batch) }),
+  agents_wanted: frame('agents_wanted', {}),
   attachment: frame('attachment', { attachments }),
   capabilities_ack: frame('capabilities_ack', {
     revision: atLeastOne,

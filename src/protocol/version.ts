@@ -7,6 +7,9 @@ export const SUBPROTOCOL = 'fairlead.v1';
 /** What a broker announces that takes `attachment` frames: they came after the first ones. */
 export const ATTACHMENTS_CAPABILITY = 'attachments';
 
+/** What a broker announces that tells all of its agents when it is asked to: `agents_wanted` came later as well. */
+export const AGENTS_CAPABILITY = 'agents';
+
 /** The path of the control channel on every replica. */
 export const CONTROL_PATH = '/api/v1/control';
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -88,7 +89,7 @@ describe('a broker and its hub', () => {
       expect(link.hello).toMatchObject({
         lastEpoch: 0,
         software: expect.stringMatching(/^fairlead\//),
-        capabilities: ['runtime.process', 'attachments'],
+        capabilities: ['runtime.process', 'attachments', 'agents'],
         labels: { zone: 'test' },
         health: 'online',
       });
@@ -286,6 +287,31 @@ describe('a broker and its hub', () => {
           restarts: 0,
         },
       });
+    });
+
+    it('tells all of them as a list when it is asked to, and their digest in its heartbeats', async () => {
+      hub.welcome = { heartbeatMs: 50 };
+      await start();
+      const link = await hub.link(0);
+      expect(await link.next('event')).toEqual({ t: 'event', agents: [], list: 'last' });
+      const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
+      expect((await link.next('heartbeat')).agents).toBe(digestOf(''));
+      const one = agent().start();
+      await link.result(link.dispatch('agent.start', one).id);
+
+      const line = `${one.agentId} ${one.runId} running\n`;
+      await link.find((frame) => frame.t === 'heartbeat' && frame.agents === digestOf(line), 'its digest');
+      link.send({ t: 'agents_wanted' });
+
+      const list = await link.find((frame) => frame.t === 'event' && frame.list === 'last', 'a list');
+      expect(list).toMatchObject({ agents: [{ agentId: one.agentId, runId: one.runId, phase: 'running' }] });
+    });
+
+    it('does not start where the folder of its agents cannot be read: they would be taken for lost', async () => {
+      writeFileSync(home.agentsPath, 'no folder');
+
+      await expect(start()).rejects.toMatchObject({ code: 'ENOTDIR' });
+      rmSync(home.agentsPath);
     });
 
     it('lets them go on when it stops, finds them again, and says goodbye to the hub', async () => {

@@ -61,7 +61,7 @@ describe('a broker with ops of its own', () => {
 
     const { id } = link.dispatch('agent.start', {});
 
-    expect(link.hello.capabilities).toEqual(['attachments', 'x.held']);
+    expect(link.hello.capabilities).toEqual(['attachments', 'agents', 'x.held']);
     expect(await link.result(id)).toMatchObject({ outcome: 'failed', error: { code: 'op_unknown' } });
   });
 
@@ -75,7 +75,7 @@ describe('a broker with ops of its own', () => {
     expect(await link.next('capabilities')).toEqual({
       t: 'capabilities',
       revision: 2,
-      capabilities: ['runtime.process', 'attachments', 'x.echo'],
+      capabilities: ['runtime.process', 'attachments', 'agents', 'x.echo'],
     });
     link.send({ t: 'capabilities_ack', revision: 2, stored: 2, error: null });
     const { id } = link.dispatch('x.echo', { said: 1 });

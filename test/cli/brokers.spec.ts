@@ -1,9 +1,11 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import type { AuditDto } from '../../src/hub/auth/dto/audit.dto.js';
 import type { BrokerDto } from '../../src/hub/registry/dto/broker.dto.js';
 import { expectNoLeaks } from '../support/leaks.js';
-import { ago } from './support/answers.js';
+import type { StrayDto } from '../../src/hub/agents/dto/stray.dto.js';
+import { ago, NO_STRAYS } from './support/answers.js';
 import { runCli, TOKEN } from './support/run-cli.js';
-import { ScriptedHub, type Answer } from './support/scripted-hub.js';
+import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
 
 const hubs: ScriptedHub[] = [];
 
@@ -142,8 +144,62 @@ describe('brokers on the command line', () => {
   it('show how they are, and that a copy of one is in use', async () => {
     const flagged = { displacedAt: ago(10), keyFlaggedAt: ago(5) };
 
-    const { ran } = await ask(['brokers', 'get', 'build-1'], { body: aBroker(flagged) });
+    const { ran } = await ask(['brokers', 'get', 'build-1'], { body: aBroker(flagged) }, NO_STRAYS);
 
     expect(ran.out).toMatch(/service +open\n[^]*displaced by a copy +10s ago; its key is flagged since 5s\n/);
+  });
+
+  it('show what runs there that nobody wants there, and ask for it alone where there is a document', async () => {
+    const known = aBroker();
+    const broker = { body: known };
+    const stray: StrayDto = {
+      id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e34',
+      kind: 'stranger',
+      reason: 'agent_unknown',
+      broker: { id: aBroker().id, name: 'build-1' },
+      agent: { id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e35', name: null },
+      runId: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e36',
+      phase: 'running',
+      dispatchId: null,
+      foundAt: ago(61),
+    };
+    const page = { body: { items: [stray], nextCursor: null } };
+
+    const shown = await ask(['brokers', 'get', 'build-1'], broker, page);
+    const older = await ask(['brokers', 'get', 'build-1'], broker, problem('not_found'));
+    const document = await ask(['brokers', 'get', 'build-1', '--json'], broker);
+    const listed = await ask(['agents', 'strays', '--broker', 'build-1', '--kind', 'stranger'], page);
+
+    expect(shown.ran.out).toMatch(/strays +\S+9e35 \(run \S+9e36\): the hub does not know its agent\n/);
+    expect(shown.asked[1]?.path).toBe(`/api/v1/strays?broker=${aBroker().id}&limit=5`);
+    expect([older.ran.code, older.ran.out.includes('strays')]).toEqual([0, false]);
+    expect([document.asked.length, document.ran.json()]).toEqual([1, known]);
+    expect(listed.asked[0]?.path).toBe('/api/v1/strays?broker=build-1&kind=stranger');
+    expect(listed.ran.out).toMatch(/KIND.*FOUND\nstranger +build-1 +\S+9e35 .* 1m\n/);
+  });
+});
+
+describe('the audit on the command line', () => {
+  it('is asked for by what one looks for, and shows who did what, from where', async () => {
+    const row: AuditDto = {
+      id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e37',
+      at: '2026-08-01T14:03:07.000Z',
+      act: 'broker.cordon',
+      outcome: 'refused',
+      code: 'broker_revoked',
+      actor: { kind: 'person', id: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e38', name: 'ada', credentialId: null },
+      subject: { kind: 'broker', id: aBroker().id, name: 'build-1' },
+      address: '192.0.2.7',
+      requestId: 'r-1',
+      detail: {},
+    };
+    const argv = ['audit', 'list', '--act', 'broker.cordon', '--outcome', 'refused', '--limit', '5'];
+
+    const { ran, asked } = await ask(argv, { body: { items: [row], nextCursor: null } });
+
+    expect(asked[0]?.path).toBe('/api/v1/audit?act=broker.cordon&outcome=refused&limit=5');
+    expect(ran.out).toMatch(
+      /AT.*REQUEST\n2026-08-01T14:03:07.000Z +ada +broker.cordon +build-1 +broker_revoked +192.0.2.7 +r-1\n/,
+    );
   });
 });

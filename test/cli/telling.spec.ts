@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { expectNoLeaks } from '../support/leaks.js';
-import { ago, anAgent, AGENT_ID, DISPATCH_ID } from './support/answers.js';
+import { ago, anAgent, AGENT_ID, DISPATCH_ID, NO_STRAYS } from './support/answers.js';
 import { runCli, TOKEN } from './support/run-cli.js';
 import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
 
@@ -8,11 +8,11 @@ let hub: ScriptedHub | undefined;
 
 async function ask(
   argv: string[],
-  answer: Answer,
+  answer: Answer | readonly Answer[],
   options: { isTTY?: boolean; env?: NodeJS.ProcessEnv } = {},
 ) {
   await hub?.close();
-  hub = await ScriptedHub.open(answer);
+  hub = await ScriptedHub.open(...[answer].flat());
   const { env, ...rest } = options;
   return runCli(argv, { ...rest, env: { FAIRLEAD_URL: hub.url, FAIRLEAD_TOKEN: TOKEN, ...env } });
 }
@@ -82,7 +82,10 @@ describe('what a command prints', () => {
   });
 
   it('makes control sequences of others visible instead of obeying them', async () => {
-    const ran = await ask(['agents', 'get', 'web'], { body: anAgent({ detail: 'a\u001b]0;title\u0007b' }) });
+    const ran = await ask(
+      ['agents', 'get', 'web'],
+      [{ body: anAgent({ detail: 'a\u001b]0;title\u0007b' }) }, NO_STRAYS],
+    );
 
     expect(ran.out).toContain('a\\x1b]0;title\\x07b');
   });
@@ -105,7 +108,7 @@ describe('what a command prints', () => {
   it('shows names of the environment and not what may be secret', async () => {
     const spec = { ...anAgent().spec, environment: { API_KEY: 'hunter2' } };
 
-    const ran = await ask(['agents', 'get', 'web'], { body: anAgent({ spec }) });
+    const ran = await ask(['agents', 'get', 'web'], [{ body: anAgent({ spec }) }, NO_STRAYS]);
 
     expect(ran.out).toContain('API_KEY');
     expect(ran.out).not.toContain('hunter2');

@@ -241,6 +241,7 @@ describe('the examples of the documents', () => {
       expect(built).toMatchObject({ state: 'succeeded', result: { pages: 3 } });
       expect((await broker(example.name)).capabilities).toEqual([
         'attachments',
+        'agents',
         'x.report.build',
         'x.reports.load',
         'x.words.count',

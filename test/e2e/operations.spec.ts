@@ -100,6 +100,12 @@ describe('an operator', () => {
     expect(end).toEqual({ code: 4409, reason: DISPLACED_BY.another });
     expect(once).toMatchObject({ displacedAt: expect.any(String), keyFlaggedAt: null });
     expect(await get(broker)).toMatchObject({ keyFlaggedAt: expect.any(String) });
+    const { body: kept } = await cluster.api(1).get(`/api/v1/audit?act=broker.displace&subject=${broker.id}`);
+    expect(kept.items.map(({ detail }: { detail: object }) => detail)).toMatchObject([
+      { flagged: true, bootId: expect.any(String), former: { replicaId: cluster.hub(0).replicaId } },
+      { flagged: false },
+      { flagged: false, former: { replicaId: cluster.hub(1).replicaId, bootId: broker.bootId } },
+    ]);
     await cluster.hub(0).line(({ brokerId, flagged }) => brokerId === broker.id && flagged === true);
     await links[2]?.close();
   });

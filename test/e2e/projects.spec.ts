@@ -46,6 +46,24 @@ describe('projects', () => {
     expect(listed.body.items.slice(0, 2)).toEqual([next, made]);
   });
 
+  it('are made once for a key, on whichever replicas it is asked, and for another body not at all', async () => {
+    count += 1;
+    const ask = (at: Api, body: object = {}) =>
+      at.post(PROJECTS, { name: `project-${count}`, ...body }, { 'idempotency-key': `key-${count}` });
+
+    const [one, two] = await Promise.all([ask(api), ask(other)]);
+    const again = await ask(other);
+    const changed = await ask(api, { maxPending: 5 });
+    const without = await api.post(PROJECTS, { name: `project-${count}` });
+    const malformed = await api.post(PROJECTS, { name: 'p' }, { 'idempotency-key': 'x'.repeat(256) });
+
+    expect([one.status, two.status, again.status]).toEqual([201, 201, 201]);
+    expect([two.body, again.body]).toEqual([one.body, one.body]);
+    expect([changed.status, changed.body.code]).toEqual([422, 'idempotency_key_reused']);
+    expect([without.status, without.body.code]).toEqual([409, 'project_name_taken']);
+    expect([malformed.status, malformed.body.fields]).toMatchObject([400, [{ path: 'Idempotency-Key' }]]);
+  });
+
   it('have names of their own, and settings within their bounds', async () => {
     const { name } = await create();
     const refused = [

@@ -4,6 +4,8 @@ import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { AccessTokens } from '../../src/hub/auth/access-tokens.js';
 import { JoinTokenInvalid } from '../../src/hub/auth/auth.errors.js';
+import { Audit } from '../../src/hub/auth/audit.js';
+import { AuditRepository } from '../../src/hub/auth/audit.repository.js';
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
 import { BrokerKeys } from '../../src/hub/auth/broker-keys.js';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
@@ -28,6 +30,14 @@ import { expectNoLeaks } from '../support/leaks.js';
 
 const POOL = 10;
 const SEAL_KEY = randomBytes(32);
+const ORIGIN = { requestId: 'r', address: '192.0.2.1' };
+const OPERATOR = {
+  kind: 'person',
+  id: randomUUID(),
+  name: 'operator',
+  credentialId: null,
+  origin: ORIGIN,
+} as const;
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -51,7 +61,8 @@ async function makeReplica() {
   const source = await makeDataSource(database.url, 'test').initialize();
   sources.push(source);
   const own = new Database(source);
-  const joinTokens = new JoinTokens(new JoinTokenRepository(own));
+  const audit = new Audit(new AuditRepository(own));
+  const joinTokens = new JoinTokens(new JoinTokenRepository(own), own, audit);
   const hub = new Hub(new ReplicaRepository(own));
   const signingKeys = new SigningKeys(new SigningKeyRepository(own), new Sealer([SEAL_KEY]));
   const brokers = new Brokers(
@@ -61,6 +72,7 @@ async function makeReplica() {
     new BrokerKeys(new BrokerKeyRepository(own)),
     new AccessTokens(signingKeys, hub, new Clock()),
     hub,
+    audit,
   );
   return { brokers, joinTokens, firstBoot: new FirstBoot(own) };
 }
@@ -117,7 +129,7 @@ function outcome(joining: Promise<unknown>): Promise<unknown> {
 }
 
 const seat = (replica: Replica, options: { seats?: number; expiresInS?: number } = {}) =>
-  replica.joinTokens.create({ seats: 1, expiresInS: 60, labels: {}, createdBy: randomUUID(), ...options });
+  replica.joinTokens.create({ seats: 1, expiresInS: 60, labels: {}, ...options }, OPERATOR);
 
 afterAll(() => expectNoLeaks());
 
@@ -139,7 +151,7 @@ describe('the seats of a join token', () => {
 
     const outcomes = await raceInto(`select from join_token where id = '${id}' for update`, 2 * POOL, () =>
       Array.from({ length: 100 }, (_, index) =>
-        outcome((index % 2 === 0 ? one : other).brokers.join(makeJoining({ token }))),
+        outcome((index % 2 === 0 ? one : other).brokers.join(makeJoining({ token }), ORIGIN)),
       ),
     );
 
@@ -151,12 +163,12 @@ describe('the seats of a join token', () => {
   it('are given back by a join that fails after having taken one', async () => {
     const { id, token } = await seat(one, { seats: 3 });
     const first = makeJoining({ token });
-    await one.brokers.join(first);
+    await one.brokers.join(first, ORIGIN);
 
     const refused = [
-      await outcome(one.brokers.join(makeJoining({ token, name: first.name }))),
-      await outcome(one.brokers.join(makeJoining({ token, publicKey: first.publicKey }))),
-      await outcome(one.brokers.join(makeJoining({ token, publicKey: 'x'.repeat(43) }))),
+      await outcome(one.brokers.join(makeJoining({ token, name: first.name }), ORIGIN)),
+      await outcome(one.brokers.join(makeJoining({ token, publicKey: first.publicKey }), ORIGIN)),
+      await outcome(one.brokers.join(makeJoining({ token, publicKey: 'x'.repeat(43) }), ORIGIN)),
     ];
 
     expect(refused).toEqual(['broker_name_taken', 'broker_name_taken', 'request_invalid']);
@@ -172,7 +184,7 @@ describe('the seats of a join token', () => {
       'revoked at another replica',
       async () => {
         const { id, token } = await seat(one);
-        await other.joinTokens.revoke(id);
+        await other.joinTokens.revoke(id, OPERATOR);
         return token;
       },
     ],
@@ -187,7 +199,7 @@ describe('the seats of a join token', () => {
   ])('are not to be had with a token that is %s, and nothing is written', async (_what, make) => {
     const token = await make();
 
-    const joining = one.brokers.join(makeJoining({ token }));
+    const joining = one.brokers.join(makeJoining({ token }), ORIGIN);
 
     await expect(joining).rejects.toThrow(JoinTokenInvalid);
     expect([await count('broker'), await count('broker_key')]).toEqual([0, 0]);
@@ -195,11 +207,11 @@ describe('the seats of a join token', () => {
 
   it('stay with who has taken one when the token is revoked, and revoking again changes nothing', async () => {
     const { id, token } = await seat(one, { seats: 2 });
-    const { brokerId } = await one.brokers.join(makeJoining({ token }));
-    await one.joinTokens.revoke(id);
+    const { brokerId } = await one.brokers.join(makeJoining({ token }), ORIGIN);
+    await one.joinTokens.revoke(id, OPERATOR);
     const [before] = await one.joinTokens.list(null, 1);
 
-    await other.joinTokens.revoke(id);
+    await other.joinTokens.revoke(id, OPERATOR);
 
     const [after] = await one.joinTokens.list(null, 1);
     expect(after).toEqual(before);
@@ -209,15 +221,11 @@ describe('the seats of a join token', () => {
 
   it('give the labels of the token, which win over what the broker says of itself', async () => {
     const labels = { zone: 'of the token', tier: 'gold' };
-    const { token } = await one.joinTokens.create({
-      seats: 1,
-      expiresInS: 60,
-      labels,
-      createdBy: randomUUID(),
-    });
+    const { token } = await one.joinTokens.create({ seats: 1, expiresInS: 60, labels }, OPERATOR);
 
     const { brokerId } = await one.brokers.join(
       makeJoining({ token, labels: { zone: 'of the broker', rack: '7' } }),
+      ORIGIN,
     );
 
     expect((await other.brokers.get(brokerId)).labels).toEqual({ ...labels, rack: '7' });

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
 import { AgentRepository } from '../../src/hub/agents/agent.repository.js';
+import { StrayRepository, type KeptStray } from '../../src/hub/agents/stray.repository.js';
 import type { AgentReport } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -162,5 +164,192 @@ describe('an agent', () => {
     expect(await agent(id)).toMatchObject({ exit_code: '3', detail: 'over', restarts: 2 });
     await repository.step(bench.database.run, id, { ...to, runId: randomUUID() });
     expect(await agent(id)).toMatchObject({ exit_code: null, detail: null, restarts: 0 });
+  });
+});
+
+describe('a run that its broker does not know any more', () => {
+  const LOST = { ranS: 60, detail: 'lost' };
+  const HOUR_AGO = new Date(Date.now() - 3_600_000);
+  const owner = (over: object = {}) => ({
+    brokerId: broker.id,
+    replicaId: broker.replicaId,
+    epoch: broker.epoch,
+    ...over,
+  });
+  const lose = (id: string, runId: string, over: object = {}) =>
+    repository.lose(bench.database.run, owner(over), { agentId: id, runId }, LOST);
+
+  it('has failed, and what stood there of an end is gone', async () => {
+    const { id, runId } = await plant({ exit_code: 3, detail: 'restart 1', updated_at: HOUR_AGO });
+
+    expect(await lose(id, runId)).toEqual({ isLost: true, mayStartAgain: false });
+    expect(await lose(id, runId)).toEqual({ isLost: false, mayStartAgain: false });
+
+    expect(await agent(id)).toMatchObject({ phase: 'failed', exit_code: null, detail: 'lost', revision: 2 });
+  });
+
+  it.each<[string, object, object]>([
+    ['under an older epoch of the broker', {}, { epoch: 4 }],
+    ['under another replica', {}, { replicaId: randomUUID() }],
+    ['of an agent that is elsewhere by now', { broker_id: randomUUID() }, {}],
+    ['of an agent that has gone on to another run', { run_id: randomUUID() }, {}],
+    ['of one that is being deleted', { phase: 'deleting' }, {}],
+    ['of one that has ended', { phase: 'stopped' }, {}],
+  ])('changes nothing %s', async (_what, row, over) => {
+    const { id, runId } = await plant(row);
+
+    expect(await lose(id, runId, over)).toMatchObject({ isLost: false });
+
+    expect(await agent(id)).toMatchObject({ revision: 1 });
+  });
+
+  it('waits for the command of its agent that has not ended', async () => {
+    const dispatchId = await rows.dispatch(broker, { state: 'running' });
+    const { id, runId } = await plant({ dispatch_id: dispatchId });
+
+    expect(await lose(id, runId)).toMatchObject({ isLost: false });
+  });
+
+  it.each<[string, boolean, object]>([
+    ['may, by its policy', true, {}],
+    ['may not, without one', false, { spec: { restart: { policy: 'never' } } }],
+    ['may not, where it is to stop', false, { phase: 'stopping', wanted: 'stopped' }],
+    ['may not, where it was never seen to run', false, { phase: 'starting' }],
+    ['may not, where nobody wants it to run', false, { wanted: 'stopped' }],
+    ['may not, where it had changed just now', false, { updated_at: new Date() }],
+  ])('%s be started again', async (_what, mayStartAgain, row) => {
+    const spec = { restart: { policy: 'on-failure' } };
+    const { id, runId } = await plant({ spec, updated_at: HOUR_AGO, ...row });
+
+    expect(await lose(id, runId)).toEqual({ isLost: true, mayStartAgain });
+  });
+
+  it('is judged once a newer connection of its broker is there, and then by that', async () => {
+    const moving = await rows.broker();
+    const { id, runId } = await plant({ broker_id: moving.id });
+
+    const outcome = await rows.meanwhile(
+      'update broker_connection set epoch = epoch + 1 where broker_id = $1',
+      [moving.id],
+      () =>
+        repository.lose(
+          bench.database.run,
+          { brokerId: moving.id, replicaId: moving.replicaId, epoch: moving.epoch },
+          { agentId: id, runId },
+          LOST,
+        ),
+    );
+
+    expect(outcome.isLost).toBe(false);
+  });
+
+  it('is judged by what the agent is once somebody is done with it', async () => {
+    const { id, runId } = await plant();
+
+    const outcome = await rows.meanwhile(`update agent set phase = 'deleting' where id = $1`, [id], () =>
+      lose(id, runId),
+    );
+
+    expect(outcome.isLost).toBe(false);
+    expect(await agent(id)).toMatchObject({ phase: 'deleting' });
+  });
+});
+
+describe('the strays of a broker', () => {
+  let found: PlantedBroker;
+  let strays: StrayRepository;
+
+  beforeEach(async () => {
+    found = await rows.broker();
+    strays = new StrayRepository(bench.database);
+  });
+
+  const stray = (over: Partial<KeptStray> = {}): KeptStray => ({
+    id: uuidv7(),
+    kind: 'stranger',
+    reason: 'agent_unknown',
+    agentId: randomUUID(),
+    runId: randomUUID(),
+    phase: 'running',
+    dispatchId: null,
+    ...over,
+  });
+  const keep = (kept: KeptStray[], over: object = {}) =>
+    strays.keep({ brokerId: found.id, replicaId: found.replicaId, epoch: found.epoch, ...over }, kept);
+  const onRecord = async () => {
+    const filter = { brokerId: found.id, agentId: null, kind: null };
+    return (await strays.list(null, filter, 100)).reverse();
+  };
+
+  it('take the place of those before: what is still there stays as it was found, what is gone goes', async () => {
+    const [stays, goes, runsAnew] = [stray(), stray(), stray()];
+    await keep([stays, goes, runsAnew]);
+    const before = await onRecord();
+
+    const newRun = stray({ agentId: runsAnew.agentId });
+    await keep([{ ...stays, id: uuidv7(), phase: 'stopping' }, newRun]);
+
+    const now = await onRecord();
+    expect(now.map(({ agentId }) => agentId)).toEqual([stays.agentId, runsAnew.agentId]);
+    expect(now[0]).toMatchObject({ id: stays.id, foundAt: before[0]?.foundAt, phase: 'stopping' });
+    expect(now[1]).toMatchObject({ id: newRun.id, runId: newRun.runId });
+    expect(now[1]?.foundAt).not.toEqual(before[2]?.foundAt);
+  });
+
+  it('of other brokers stay', async () => {
+    const other = await rows.broker();
+    await strays.keep({ brokerId: other.id, replicaId: other.replicaId, epoch: other.epoch }, [stray()]);
+
+    await keep([stray()]);
+    await keep([]);
+
+    expect(await onRecord()).toEqual([]);
+    expect(await strays.ofBrokers([other.id])).toHaveLength(1);
+  });
+
+  it.each([
+    ['an older epoch', { epoch: 4 }],
+    ['another replica', { replicaId: randomUUID() }],
+  ])('that were found under %s change nothing', async (_what, over) => {
+    const known = stray();
+    await keep([known]);
+
+    await keep([stray()], over);
+
+    expect(await onRecord()).toMatchObject([{ id: known.id }]);
+  });
+
+  it('wait for a connection that is being made, and are then of the one before', async () => {
+    await rows.meanwhile(
+      'update broker_connection set epoch = epoch + 1 where broker_id = $1',
+      [found.id],
+      () => keep([stray()]),
+    );
+
+    expect(await onRecord()).toEqual([]);
+  });
+});
+
+describe('the agents that a list is compared with', () => {
+  it('are those that are named, and those of the broker that go on', async () => {
+    const strays = new StrayRepository(bench.database);
+    const own = await rows.broker();
+    const named = await plant({ phase: 'deleted' });
+    const [runs, _over] = [
+      await plant({ broker_id: own.id }),
+      await plant({ broker_id: own.id, phase: 'failed' }),
+    ];
+    const dispatchId = await rows.dispatch(own);
+    const commanded = await plant({ broker_id: own.id, phase: 'starting', dispatch_id: dispatchId });
+
+    const known = await strays.known([own.id], [named.id, randomUUID()]);
+
+    expect(new Map(known.map(({ id, isCommanded }) => [id, isCommanded]))).toEqual(
+      new Map([
+        [named.id, false],
+        [runs.id, false],
+        [commanded.id, true],
+      ]),
+    );
   });
 });

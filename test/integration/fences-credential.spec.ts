@@ -86,7 +86,7 @@ describe('a seat', () => {
   it('is given up at the time when the token was revoked first', async () => {
     const { id } = await token({ revoked_at: inPast() });
 
-    const revoke = () => new JoinTokenRepository(bench.database).revoke(id);
+    const revoke = () => new JoinTokenRepository(bench.database).revoke(bench.database.run, id);
 
     expect(await keepsTime('select revoked_at as at from join_token where id = $1', id, revoke)).toBe(true);
   });

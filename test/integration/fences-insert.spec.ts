@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { v7 as uuidv7 } from 'uuid';
 import { PENDING_MOST } from '../../src/hub/dispatch/depths.js';
 import type { Draft } from '../../src/hub/dispatch/draft.js';
+import { RequestKeyRepository } from '../../src/hub/auth/request-key.repository.js';
 import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
 import { InsertRepository } from '../../src/hub/dispatch/insert.repository.js';
 import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
@@ -13,6 +14,7 @@ import type { PlantedBroker, Rows } from './support/rows.js';
 let bench: Bench;
 let rows: Rows;
 let repository: InsertRepository;
+let keys: RequestKeyRepository;
 let broker: PlantedBroker;
 const origin = randomUUID();
 
@@ -20,6 +22,7 @@ beforeAll(async () => {
   bench = await openBench();
   rows = bench.rows;
   repository = new InsertRepository(bench.database);
+  keys = new RequestKeyRepository(bench.database);
 });
 
 beforeEach(async () => {
@@ -130,7 +133,7 @@ describe('an idempotency key', () => {
     expect(await insert([second])).toMatchObject([{ id: second.id, seq: null, refusal: null }]);
 
     expect(await stored([first.id, second.id])).toEqual([first.id]);
-    expect(await repository.findKeys([kept()])).toMatchObject([{ subjectId: first.id, requestHash: 'h' }]);
+    expect(await keys.findKeys([kept()])).toMatchObject([{ subjectId: first.id, requestHash: 'h' }]);
   });
 
   it('is good for one command of a batch', async () => {
@@ -149,7 +152,7 @@ describe('an idempotency key', () => {
     await insert([other]);
 
     expect(await stored([mine.id, other.id])).toEqual([mine.id, other.id]);
-    expect(await repository.findKeys([theirs])).toMatchObject([{ subjectId: other.id }]);
+    expect(await keys.findKeys([theirs])).toMatchObject([{ subjectId: other.id }]);
   });
 
   it('is not used up by a command that was refused', async () => {
@@ -183,9 +186,9 @@ describe('an idempotency key', () => {
   it('is taken once for what is no command', async () => {
     const key = { ...kept(), subjectId: uuidv7() };
 
-    expect(await repository.keepKey(bench.database.run, key)).toBe(true);
-    expect(await repository.keepKey(bench.database.run, { ...key, subjectId: uuidv7() })).toBe(false);
-    expect(await repository.findKeys([key])).toMatchObject([{ subjectId: key.subjectId }]);
+    expect(await keys.keepKey(bench.database.run, key)).toBe(true);
+    expect(await keys.keepKey(bench.database.run, { ...key, subjectId: uuidv7() })).toBe(false);
+    expect(await keys.findKeys([key])).toMatchObject([{ subjectId: key.subjectId }]);
   });
 
   it('is forgotten after a day, and not sooner', async () => {
@@ -202,7 +205,7 @@ describe('an idempotency key', () => {
 
     await repository.sweepKeys();
 
-    const left = await repository.findKeys(['young', 'old'].map((key) => ({ scope, key })));
+    const left = await keys.findKeys(['young', 'old'].map((key) => ({ scope, key })));
     expect(left.map(({ key }) => key)).toEqual(['young']);
   });
 });

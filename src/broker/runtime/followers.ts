@@ -10,11 +10,16 @@ import { until } from './until.js';
  */
 const LOOK_MS = 5_000;
 
-type Follower = { agentId: string; isOver: Promise<void>; wake: () => void };
+type Follower = { agentId: string; isOver: Promise<void>; isTold: Promise<void>; wake: () => void };
+type Given = { wakeable: (wake: () => void) => void; told: () => void };
 
 /** Watches runs and reports every change of each until it is over. */
 export class Followers {
   private readonly byRun = new Map<string, Follower>();
+  /** Runs of which nothing was told yet, and whose they are. */
+  private readonly untold = new Map<string, string>();
+  /** Runs that could not be looked at, and when they are followed again. */
+  private readonly later = new Map<string, NodeJS.Timeout>();
 
   constructor(
     private readonly report: (report: AgentReport) => void,
@@ -23,14 +28,35 @@ export class Followers {
   ) {}
 
   follow(agentId: string, runId: string, run: RunFolder): void {
-    if (this.byRun.has(runId)) return;
+    if (this.byRun.has(runId) || this.over.aborted) return;
+    clearTimeout(this.later.get(runId));
+    this.later.delete(runId);
     let wake: () => void = () => undefined;
-    const isOver = this.untilOver(agentId, runId, run, (given) => (wake = given))
-      .catch((error: unknown) =>
-        this.log.error({ agentId, runId, err: error }, 'a run is no longer followed'),
-      )
-      .then(() => void this.byRun.delete(runId));
-    this.byRun.set(runId, { agentId, isOver, wake: () => wake() });
+    let told: () => void = () => undefined;
+    const isTold = new Promise<void>((resolve) => (told = resolve));
+    this.untold.set(runId, agentId);
+    const isOver = this.untilOver(agentId, runId, run, { wakeable: (given) => (wake = given), told })
+      .catch((error: unknown) => {
+        this.log.error({ agentId, runId, err: error }, 'a run could not be looked at; it is tried again');
+        if (this.over.aborted) return;
+        const timer = setTimeout(() => this.follow(agentId, runId, run), LOOK_MS);
+        this.later.set(runId, timer);
+      })
+      .then(() => {
+        told();
+        this.byRun.delete(runId);
+      });
+    this.byRun.set(runId, { agentId, isOver, isTold, wake: () => wake() });
+  }
+
+  /** Whether something was told of every run that is there: one that could not be looked at is not gone for that. */
+  get hasToldAll(): boolean {
+    return this.untold.size === 0;
+  }
+
+  /** Resolves when the run was told of, or could not be looked at. */
+  async told(runId: string): Promise<void> {
+    await this.byRun.get(runId)?.isTold;
   }
 
   /** Looks at once at a run that may have ended without a trace. */
@@ -47,7 +73,19 @@ export class Followers {
     await Promise.all(awaited.map(([, { isOver }]) => isOver));
   }
 
+  /** Of an agent that is deleted nothing is to be told any more. */
+  forget(agentId: string): void {
+    for (const [runId, of] of this.untold) {
+      if (of !== agentId) continue;
+      this.untold.delete(runId);
+      clearTimeout(this.later.get(runId));
+      this.later.delete(runId);
+    }
+  }
+
   async idle(): Promise<void> {
+    for (const timer of this.later.values()) clearTimeout(timer);
+    this.later.clear();
     await Promise.all([...this.byRun.values()].map(({ isOver }) => isOver));
   }
 
@@ -55,7 +93,7 @@ export class Followers {
     agentId: string,
     runId: string,
     run: RunFolder,
-    wakeable: (wake: () => void) => void,
+    { wakeable, told: isTold }: Given,
   ): Promise<void> {
     let told = '';
     await until(
@@ -65,6 +103,8 @@ export class Followers {
         const text = JSON.stringify(report);
         if (text !== told) this.report(report);
         told = text;
+        this.untold.delete(runId);
+        isTold();
         return report.phase === 'stopped' || report.phase === 'failed' ? true : undefined;
       },
       { signal: this.over, everyMs: LOOK_MS, wakeable },

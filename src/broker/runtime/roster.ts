@@ -21,7 +21,7 @@ export class Roster {
 
   /** Every agent that was ever started here and not deleted. */
   async all(): Promise<AgentEntry[]> {
-    const names = await readdir(this.path).catch(() => []);
+    const names = await this.names();
     const entries = await Promise.all(names.filter(isUuid).map((agentId) => this.find(agentId)));
     return entries.filter((entry) => entry !== undefined);
   }
@@ -53,8 +53,16 @@ export class Roster {
 
   /** Removes what a deletion left that was cut short. */
   async sweep(): Promise<void> {
-    const names = await readdir(this.path).catch(() => []);
+    const names = await this.names();
     for (const name of names.filter((each) => each.endsWith(GONE))) await rm(join(this.path, name), REMOVED);
+  }
+
+  /** A folder that cannot be read is another matter than one that was never made: the agents in it are there. */
+  private async names(): Promise<string[]> {
+    return readdir(this.path).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    });
   }
 
   run(agentId: string, runId: string): RunFolder {

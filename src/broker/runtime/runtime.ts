@@ -49,14 +49,23 @@ export class ProcessRuntime {
     this.followers = new Followers(options.report, this.over.signal, options.log);
   }
 
-  /** Finds the runs of earlier lives: those that go on are followed, and what ended meanwhile is reported. */
+  /** Finds the runs of earlier lives: those that go on are followed. All of them are reported when it resolves. */
   async recover(): Promise<void> {
     await this.roster.sweep();
+    const found: string[] = [];
     for (const { agentId, runId } of await this.roster.all()) {
       const run = this.roster.run(agentId, runId);
       // What no shim has taken is not a run yet: the command that asked for it decides.
-      if ((await run.state()).kind !== 'unclaimed') this.followers.follow(agentId, runId, run);
+      if ((await run.state()).kind === 'unclaimed') continue;
+      this.followers.follow(agentId, runId, run);
+      found.push(runId);
     }
+    await Promise.all(found.map((runId) => this.followers.told(runId)));
+  }
+
+  /** Whether every run there is was reported: only then is what was not reported not there. */
+  get hasReportedAll(): boolean {
+    return this.followers.hasToldAll;
   }
 
   /** Agents whose latest run goes on. */
@@ -123,7 +132,10 @@ export class ProcessRuntime {
     }
     this.followers.follow(agentId, runId, run);
     progress({ note: 'The command is being started.' });
-    return { runId, pid: await this.pidOnceStarted(run, given) };
+    const pid = await this.pidOnceStarted(run, given);
+    // The hub has heard of the run before it hears that it was started.
+    await this.followers.told(runId);
+    return { runId, pid };
   }
 
   async stopRun(
@@ -161,6 +173,7 @@ export class ProcessRuntime {
     await this.endAll(agentId, runId, graceMs, () => true);
     await this.followers.toldAll(agentId);
     await this.roster.forget(agentId);
+    this.followers.forget(agentId);
     this.options.forget(agentId);
     return {};
   }

@@ -13,6 +13,7 @@ import { addAgentLogs } from './agent-logs.js';
 import { addAgentMessages } from './agent-messages.js';
 import { addAgentVerbs } from './agent-verbs.js';
 import { printList } from './list.js';
+import { addStrays, straysText } from './strays.js';
 
 export function addAgents(program: Command, cli: Cli): void {
   const group = program
@@ -49,17 +50,29 @@ export function addAgents(program: Command, cli: Cli): void {
       cli.action<object, [string]>(async (run, idOrName) => {
         const hub = await run.hub();
         const path = `/agents/${encodeURIComponent(idOrName)}`;
-        const agent = await run.spin('asking the hub', () => hub.ask<AgentDto>({ method: 'GET', path }));
-        run.printer.data(agent, () => agentFacts(run.printer, agent, hub.hubNowMs));
+        const [agent, strays] = await run.spin('asking the hub', async () => {
+          const found = await hub.ask<AgentDto>({ method: 'GET', path });
+          return [
+            found,
+            run.options.json === true ? undefined : await straysText(hub, { agent: found.id }),
+          ] as const;
+        });
+        run.printer.data(agent, () => agentFacts(run.printer, agent, strays, hub.hubNowMs));
       }),
     );
 
   addAgentInspect(group, cli);
   addAgentLogs(group, cli);
   addAgentMessages(group, cli);
+  addStrays(group, cli);
 }
 
-function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[] {
+function agentFacts(
+  { paint }: Printer,
+  agent: AgentDto,
+  strays: string | undefined,
+  nowMs: number,
+): string[] {
   const { spec, exitCode, restarts, runId, dispatchId } = agent;
   const { policy, maxRestarts } = spec.restart;
   const limits = Object.entries(spec.limits).flatMap(([name, most]) =>
@@ -76,6 +89,7 @@ function agentFacts({ paint }: Printer, agent: AgentDto, nowMs: number): string[
       ['exit code', exitCode ?? undefined],
       ['restarts', policy === 'never' ? undefined : restarts],
       ['detail', agent.detail ?? undefined],
+      ['strays', strays],
       ['command', [spec.command, ...spec.args].map(quoted).join(' ')],
       ['directory', spec.directory ?? undefined],
       ['environment', Object.keys(spec.environment).join(' ') || undefined],

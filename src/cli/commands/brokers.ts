@@ -13,6 +13,7 @@ import { filterQuery, filtersBrokers, type BrokerFilterOptions } from './broker-
 import { addBrokerHistory } from './broker-history.js';
 import { addBrokerOperations } from './broker-operations.js';
 import { printList } from './list.js';
+import { straysText } from './strays.js';
 
 /** A ping that nobody waits for any more is let go of soon after. */
 const PING_LEEWAY_S = 5;
@@ -65,8 +66,14 @@ export function addBrokers(program: Command, cli: Cli): void {
       cli.action<object, [string]>(async (run, idOrName) => {
         const hub = await run.hub();
         const path = `/brokers/${encodeURIComponent(idOrName)}`;
-        const broker = await run.spin('asking the hub', () => hub.ask<BrokerDto>({ method: 'GET', path }));
-        run.printer.data(broker, () => brokerFacts(run.printer, broker, hub.hubNowMs));
+        const [broker, strays] = await run.spin('asking the hub', async () => {
+          const found = await hub.ask<BrokerDto>({ method: 'GET', path });
+          return [
+            found,
+            run.options.json === true ? undefined : await straysText(hub, { broker: found.id }),
+          ] as const;
+        });
+        run.printer.data(broker, () => brokerFacts(run.printer, broker, strays, hub.hubNowMs));
       }),
     );
 
@@ -98,7 +105,12 @@ export function addBrokers(program: Command, cli: Cli): void {
     );
 }
 
-function brokerFacts({ paint }: Printer, broker: BrokerDto, nowMs: number): string[] {
+function brokerFacts(
+  { paint }: Printer,
+  broker: BrokerDto,
+  strays: string | undefined,
+  nowMs: number,
+): string[] {
   const { ownership, presence, service } = broker;
   return facts(
     [
@@ -115,6 +127,7 @@ function brokerFacts({ paint }: Printer, broker: BrokerDto, nowMs: number): stri
       ['revoked', broker.revokedAt === null ? undefined : `${age(broker.revokedAt, nowMs)} ago`],
       ['displaced by a copy', copiesOf(broker, nowMs)],
       ['agents', presence?.running],
+      ['strays', strays],
       ['load', presence?.load ?? undefined],
       ['replica', ownership?.replica ?? undefined],
       ['epoch', ownership?.epoch],

@@ -73,8 +73,7 @@ function addChanges(group: Command, cli: Cli): void {
     .action(
       cli.action<Settings, [string]>((run, name) => {
         const body: Partial<CreateProjectDto> = { name, ...settingsOf(run.options) };
-        // The name is taken after the first arrival: a repeat would be refused for what it has done itself.
-        return show(run, { method: 'POST', path: '/projects', body, repeat: 'harmful' });
+        return show(run, { method: 'POST', path: '/projects', body });
       }),
     );
 

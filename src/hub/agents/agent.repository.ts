@@ -5,8 +5,10 @@ import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import { AgentNameTaken } from './agents.errors.js';
+import type { RunOf } from './drift.js';
 import { phasesBefore, type Phase, type Wanted } from './phase.js';
 import type { RUNTIMES } from './runtime.js';
+import type { Owner } from './stray.repository.js';
 
 export type AgentRow = {
   id: string;
@@ -143,6 +145,36 @@ const CATCH_UP = statement(
   `,
 );
 
+// Fenced by the connection's row, which is held until it is written, and by the run: what an old link did not tell of says
+// nothing. Whatever has been commanded meanwhile decides instead.
+const LOSE = statement(
+  'end_lost_run',
+  `
+  with held as materialized (
+    select connection.broker_id
+    from broker_connection connection
+    where connection.broker_id = $1 and connection.replica_id = $2 and connection.epoch = $3
+    for share
+  ),
+  lost as (
+    select agent.id,
+           agent.phase = 'running' and agent.wanted = 'running'
+             and coalesce(agent.spec -> 'restart' ->> 'policy', 'never') <> 'never'
+             and agent.updated_at < now() - make_interval(secs => $6) as again
+    from held
+    join agent on agent.broker_id = held.broker_id
+    where agent.id = $4 and agent.run_id = $5 and agent.phase = any (string_to_array($7, ','))
+      and not exists (select from broker_dispatch live where live.id = agent.dispatch_id)
+    for update of agent
+  )
+  update agent
+  set phase = 'failed', exit_code = null, detail = $8, revision = revision + 1, updated_at = now()
+  from lost
+  where agent.id = lost.id
+  returning lost.again as "mayStartAgain"
+  `,
+);
+
 // An agent that was told to stop and could not is told again after a while.
 const ON_DRAINING = statement(
   'find_agents_of_draining_brokers',
@@ -231,6 +263,26 @@ export class AgentRepository {
       column(({ restarts }) => restarts),
       column(({ phase }) => allowed(phase)),
     ]);
+  }
+
+  /**
+   * Ends a run that its broker does not know any more, unless that broker is another replica's by now, or the agent has
+   * gone on.
+   *
+   * @param ranS seconds for which it must have been running to be started again
+   * @returns whether it ended by this, and whether its own policy wants it started again
+   */
+  async lose(
+    run: Run,
+    owner: Owner,
+    { agentId, runId }: RunOf,
+    { ranS, detail }: { ranS: number; detail: string },
+  ): Promise<{ isLost: boolean; mayStartAgain: boolean }> {
+    const { brokerId, replicaId, epoch } = owner;
+    const allowed = phasesBefore('failed').join(',');
+    const values = [brokerId, replicaId, epoch, agentId, runId, ranS, allowed, detail];
+    const [lost] = await run<{ mayStartAgain: boolean }>(LOSE, values);
+    return { isLost: lost !== undefined, mayStartAgain: lost?.mayStartAgain === true };
   }
 
   /** @returns how many agents were moved */

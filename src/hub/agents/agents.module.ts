@@ -1,14 +1,21 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { ClusterModule } from '../cluster/cluster.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { HeartbeatModule } from '../heartbeat/heartbeat.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { AgentController } from './agent.controller.js';
 import { AgentRepository } from './agent.repository.js';
 import { Agents } from './agents.js';
 import { AgentsGateway } from './agents.gateway.js';
+import { Drifts } from './drifts.js';
 import { Evacuation } from './evacuation.js';
 import { Messages } from './messages.js';
 import { MessagesController } from './messages.controller.js';
 import { Reports } from './reports.js';
+import { StrayController } from './stray.controller.js';
+import { StrayRepository } from './stray.repository.js';
+import { Strays } from './strays.js';
 
 /**
  * The workloads that people name, and what is done to them.
@@ -21,13 +28,31 @@ import { Reports } from './reports.js';
  * run id; a report of another run, or one that would move the phase backwards, changes nothing. An agent whose
  * command ended without its broker's report follows the ending that is on record. A message is one dispatch as well, under its agent's
  * key: it is written to the agent's standard input once, in order, or is told to have failed. While a broker drains
- * nothing is started there, and each agent that runs there is told to stop until it has; then the broker is drained. It
- * may lose reports: the broker tells the state of all its agents on its next link.
+ * nothing is started there, and each agent that runs there is told to stop until it has; then the broker is drained.
+ *
+ * What a broker runs is compared with the rows on each link, and where its digest says that it has changed unheard. A run
+ * that the broker does not know any more ends as failed, or is started again where the agent's policy wants it. A run that
+ * nobody wants there is on record for as long as it goes on, and is told to stop where the configuration says so:
+ *
+ *     running --not in the list, twice--> failed --policy, it had run for a minute--> starting, with a new run
+ *     (goes on, unwanted, twice) --> on record --ends there, or is wanted again--> (none)
+ *
+ * It may lose reports: the broker tells the state of all its agents on its next link, and its digest finds that out before.
  */
 @Module({
-  imports: [DispatchModule, RegistryModule],
-  controllers: [AgentController, MessagesController],
-  providers: [AgentRepository, Agents, AgentsGateway, Evacuation, Messages, Reports],
-  exports: [Evacuation, Reports],
+  imports: [AuthModule, ClusterModule, DispatchModule, HeartbeatModule, RegistryModule],
+  controllers: [AgentController, MessagesController, StrayController],
+  providers: [
+    AgentRepository,
+    Agents,
+    AgentsGateway,
+    Drifts,
+    Evacuation,
+    Messages,
+    Reports,
+    StrayRepository,
+    Strays,
+  ],
+  exports: [Drifts, Evacuation, Reports, Strays],
 })
 export class AgentsModule {}

@@ -2,25 +2,36 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
+import { RequestKeys } from '../auth/request-keys.js';
 import { Database, type Run } from '../database/database.js';
 import type { Asking } from '../dispatch/caller.js';
 import { Dispatches, type Order } from '../dispatch/dispatches.js';
 import type { Initiator } from '../dispatch/draft.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import { hasEnded } from '../dispatch/state.js';
-import { Submission } from '../dispatch/submission.js';
 import { NAME } from '../http/name.js';
+import { CodedError } from '../problems/coded.error.js';
 import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
 import { Operations } from '../registry/operations.js';
 import { Projects } from '../registry/projects.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
 import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
+import type { RunOf } from './drift.js';
 import { stepOf, type Verb } from './phase.js';
+import type { Owner } from './stray.repository.js';
 
 /** Time a process has between SIGTERM and SIGKILL. */
-const GRACE_MS = 10_000;
+export const GRACE_MS = 10_000;
 const ASK_WITHIN_S = 15;
+
+/** What the end of a lost run reads as; one that was lost sooner than this after its last change is not started again. */
+const LOST = {
+  ranS: 60,
+  detail:
+    'Its broker does not know the run any more: what it keeps of its agents is lost, or was put back to an earlier state. ' +
+    'Whether the command still runs there nobody can tell; look at the machine, then start the agent again.',
+};
 
 type Command = { [O in Op]: { op: O; args: OpArgs[O] } }[Op];
 
@@ -31,7 +42,7 @@ export class Agents {
     private readonly database: Database,
     private readonly repository: AgentRepository,
     private readonly dispatches: Dispatches,
-    private readonly submission: Submission,
+    private readonly requestKeys: RequestKeys,
     private readonly brokers: Brokers,
     private readonly projects: Projects,
     private readonly operations: Operations,
@@ -50,7 +61,7 @@ export class Agents {
     const id = uuidv7();
     const { id: brokerId } = await this.brokers.get(agent.broker);
     const known = await this.database.transaction(async (run) => {
-      const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
+      const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
       if (earlier !== undefined) return earlier;
       await this.operations.admit(run, brokerId, 'create');
       const projectId =
@@ -95,6 +106,37 @@ export class Agents {
       committed = await this.take(run, 'stop', agent, { agentId, brokerId, id: uuidv7(), initiator });
     });
     committed?.();
+  }
+
+  /**
+   * Ends a run that its broker does not know any more, and starts the agent again where its own policy says so and nothing
+   * stands against it.
+   *
+   * @returns what came of it; nothing where the agent has gone on, or the broker is not this replica's
+   */
+  async lose(
+    owner: Owner,
+    lost: RunOf,
+    initiator: Initiator,
+  ): Promise<'nothing' | 'failed' | 'started_again'> {
+    let committed: (() => void) | undefined;
+    const outcome = await this.database.transaction(async (run) => {
+      committed = undefined;
+      const { isLost, mayStartAgain } = await this.repository.lose(run, owner, lost, LOST);
+      if (!isLost) return 'nothing';
+      const agent = mayStartAgain ? await this.repository.lock(run, lost.agentId) : undefined;
+      if (agent === undefined) return 'failed';
+      try {
+        committed = await this.take(run, 'start', agent, { ...placeOf(agent), id: uuidv7(), initiator });
+        return 'started_again';
+      } catch (error) {
+        // Refused, as anybody's start would be now: the reason that it failed stands.
+        if (error instanceof CodedError) return 'failed';
+        throw error;
+      }
+    });
+    committed?.();
+    return outcome;
   }
 
   /**
@@ -175,13 +217,14 @@ export class Agents {
     return record.result as OpBody[O];
   }
 
-  private async reserve(run: Parameters<Submission['repeatOf']>[0], { idempotency }: Asking) {
+  private async reserve(run: Run, { idempotency }: Asking) {
     const id = uuidv7();
-    const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
+    const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
     return { id, earlier };
   }
 
-  private async idOf(idOrName: string): Promise<string> {
+  /** @throws AgentNotFound for a name that none has */
+  async idOf(idOrName: string): Promise<string> {
     if (isUuid(idOrName)) return idOrName;
     const id = NAME.test(idOrName) ? await this.repository.idOfName(idOrName) : undefined;
     if (id === undefined) throw new AgentNotFound();

@@ -64,3 +64,10 @@ export class SealUnopened extends Error {
     this.name = 'SealUnopened';
   }
 }
+
+/** The key was given to another request before. */
+export class IdempotencyKeyReused extends CodedError {
+  constructor() {
+    super('idempotency_key_reused');
+  }
+}

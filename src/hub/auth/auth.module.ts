@@ -7,6 +7,9 @@ import { sealKeysOf } from '../config/secrets.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokens } from './access-tokens.js';
 import { Assertions } from './assertions.js';
+import { AuditController } from './audit.controller.js';
+import { AuditRepository } from './audit.repository.js';
+import { Audit } from './audit.js';
 import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
@@ -19,6 +22,8 @@ import { MeController } from './me.controller.js';
 import { PersonalTokenController } from './personal-token.controller.js';
 import { PersonalTokenRepository } from './personal-token.repository.js';
 import { PersonalTokens } from './personal-tokens.js';
+import { RequestKeyRepository } from './request-key.repository.js';
+import { RequestKeys } from './request-keys.js';
 import { Sealer } from './sealer.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 import { SigningKeys } from './signing-keys.js';
@@ -45,18 +50,29 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
  * opaque tokens only hashes are kept; private signing keys are sealed at rest. Whatever the number of unknown
  * credentials, the memory they take is bounded, and so are the queries for keys that nobody made.
  *
+ * What operators do with brokers and join tokens, each join, and each copy that takes a broker's place is kept in the audit,
+ * in the transaction that does it. Nothing changes or removes what stands there.
+ *
  * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
  * dies between making and showing it. Revocation of a personal token reaches the other replicas within 30 s, that
  * of a broker's key ends the renewal at once and what was minted before within 15 minutes.
  */
 @Module({
   imports: [ClusterModule, DiscoveryModule],
-  controllers: [MeController, PersonalTokenController, JoinTokenController, BrokerTokenController],
+  controllers: [
+    MeController,
+    PersonalTokenController,
+    JoinTokenController,
+    BrokerTokenController,
+    AuditController,
+  ],
   providers: [
     AccessGuard,
     { provide: APP_GUARD, useExisting: AccessGuard },
     AccessTokens,
     Assertions,
+    Audit,
+    AuditRepository,
     AuthDuties,
     BrokerKeyRepository,
     BrokerKeys,
@@ -65,6 +81,8 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     JoinTokens,
     PersonalTokenRepository,
     PersonalTokens,
+    RequestKeyRepository,
+    RequestKeys,
     {
       provide: Sealer,
       inject: [HUB_CONFIG],
@@ -74,6 +92,17 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     SigningKeys,
     SpentAssertionRepository,
   ],
-  exports: [AccessTokens, AuthDuties, BrokerKeys, FirstBoot, JoinTokens, PersonalTokens, Sealer, SigningKeys],
+  exports: [
+    AccessTokens,
+    Audit,
+    AuthDuties,
+    BrokerKeys,
+    FirstBoot,
+    JoinTokens,
+    PersonalTokens,
+    RequestKeys,
+    Sealer,
+    SigningKeys,
+  ],
 })
 export class AuthModule {}

@@ -1,3 +1,4 @@
+import { AuditEntity } from './audit.entity.js';
 import { BrokerKeyEntity } from './broker-key.entity.js';
 import { JoinTokenEntity } from './join-token.entity.js';
 import { PersonalTokenEntity } from './personal-token.entity.js';
@@ -13,4 +14,5 @@ export const AUTH_ENTITIES = [
   BrokerKeyEntity,
   SigningKeyEntity,
   SpentAssertionEntity,
+  AuditEntity,
 ];

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '../http/described.js';
-import { Caller, Person } from './access.js';
+import { Person } from './access.js';
+import { Acting, type Actor } from './actor.js';
 import { IdParams } from './dto/id.dto.js';
 import {
   CreatedJoinTokenDto,
@@ -10,7 +11,6 @@ import {
 } from './dto/join-token.dto.js';
 import { JoinTokens } from './join-tokens.js';
 import { PageQuery, readPage } from '../http/page.js';
-import type { Principal } from './principal.js';
 
 @ApiTags('join tokens')
 @Person('admin')
@@ -21,11 +21,8 @@ export class JoinTokenController {
   @Post()
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: CreatedJoinTokenDto })
-  async create(
-    @Caller() { userId }: Principal,
-    @Body() body: CreateJoinTokenDto,
-  ): Promise<CreatedJoinTokenDto> {
-    const { token, ...row } = await this.tokens.create({ ...body, createdBy: userId });
+  async create(@Acting() actor: Actor, @Body() body: CreateJoinTokenDto): Promise<CreatedJoinTokenDto> {
+    const { token, ...row } = await this.tokens.create(body, actor);
     return { ...JoinTokenDto.of(row), token };
   }
 
@@ -41,7 +38,7 @@ export class JoinTokenController {
   @Delete(':id')
   @HttpCode(204)
   @ApiNoContentResponse()
-  async revoke(@Param() { id }: IdParams): Promise<void> {
-    await this.tokens.revoke(id);
+  async revoke(@Param() { id }: IdParams, @Acting() actor: Actor): Promise<void> {
+    await this.tokens.revoke(id, actor);
   }
 }

@@ -61,19 +61,22 @@ const REVOKE = statement(
 export class JoinTokenRepository {
   constructor(private readonly database: Database) {}
 
-  async create(token: {
-    id: string;
-    prefix: string;
-    hash: Buffer;
-    seats: number;
-    labels: Record<string, string>;
-    createdBy: string;
-    expiresInS: number;
-    isShared: boolean;
-  }): Promise<JoinTokenRow> {
+  async create(
+    run: Run,
+    token: {
+      id: string;
+      prefix: string;
+      hash: Buffer;
+      seats: number;
+      labels: Record<string, string>;
+      createdBy: string;
+      expiresInS: number;
+      isShared: boolean;
+    },
+  ): Promise<JoinTokenRow> {
     const { id, prefix, hash, seats, labels, createdBy, expiresInS, isShared } = token;
     const values = [id, prefix, hash, seats, JSON.stringify(labels), createdBy, expiresInS, isShared];
-    const [row] = await this.database.run<JoinTokenRow>(CREATE, values);
+    const [row] = await run<JoinTokenRow>(CREATE, values);
     if (row === undefined) throw new Error('an insert gave no row');
     return row;
   }
@@ -89,7 +92,7 @@ export class JoinTokenRepository {
   }
 
   /** @returns false where there is no such token */
-  async revoke(id: string): Promise<boolean> {
-    return (await this.database.run(REVOKE, [id])).length > 0;
+  async revoke(run: Run, id: string): Promise<boolean> {
+    return (await run(REVOKE, [id])).length > 0;
   }
 }

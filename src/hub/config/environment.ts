@@ -13,6 +13,10 @@ export type Pooler = (typeof POOLERS)[number];
 export const SWITCH = ['on', 'off'] as const;
 export type Switch = (typeof SWITCH)[number];
 
+/** What may become of a run that nobody wants where it is. */
+export const STRAY_POLICIES = ['report', 'stop'] as const;
+export type StrayPolicy = (typeof STRAY_POLICIES)[number];
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -105,6 +109,14 @@ export class Environment {
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
   FAIRLEAD_CLAIM_AHEAD?: Switch;
+
+  @IsOptional()
+  @IsIn(STRAY_POLICIES, { message: `must be one of ${STRAY_POLICIES.join(', ')}` })
+  FAIRLEAD_ORPHAN_RUNS?: StrayPolicy;
+
+  @IsOptional()
+  @IsIn(STRAY_POLICIES, { message: `must be one of ${STRAY_POLICIES.join(', ')}` })
+  FAIRLEAD_STRANGER_RUNS?: StrayPolicy;
 
   @IsOptional()
   @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` })

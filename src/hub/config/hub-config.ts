@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
 import { readTracing, type TracingSettings } from '../../tracing/settings.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
-import type { Environment, LogLevel, Pooler } from './environment.js';
+import type { Environment, LogLevel, Pooler, StrayPolicy } from './environment.js';
 import { localUrl, parseListen, type Listen } from './listen.js';
 import { readSealKeys } from './seal-keys.js';
 import { collect } from './sources.js';
@@ -34,6 +34,8 @@ export type HubConfig = {
   };
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
   readonly claimAhead: boolean;
+  /** What becomes of runs that nobody wants where they are: of agents that the hub knows, and of those that it does not. */
+  readonly strays: { readonly orphans: StrayPolicy; readonly strangers: StrayPolicy };
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
@@ -94,6 +96,10 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
     }),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
+    strays: Object.freeze({
+      orphans: environment.FAIRLEAD_ORPHAN_RUNS ?? 'stop',
+      strangers: environment.FAIRLEAD_STRANGER_RUNS ?? 'report',
+    }),
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
     tracing,

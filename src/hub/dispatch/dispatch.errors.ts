@@ -19,12 +19,6 @@ export class BrokerUpgradeRequired extends CodedError {
   }
 }
 
-export class IdempotencyKeyReused extends CodedError {
-  constructor() {
-    super('idempotency_key_reused');
-  }
-}
-
 /** The connection broke while a command was being committed, and it could not be found out whether it was. */
 export class OutcomeUnknown extends CodedError {
   constructor(dispatchId: string, cause: unknown) {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../protocol/frame.js';
+import type { Idempotency } from '../auth/request-key.js';
 import type { Contract, Lane } from './state.js';
 
 /** Who asked for a command, kept with it for as long as it is. */
@@ -13,9 +14,6 @@ export type Initiator = {
   /** The trace context of the request (W3C), which goes with the command to its broker. */
   traceparent?: string;
 };
-
-/** The caller's key for repeating a request safely; the scope is the caller and the route. */
-export type Idempotency = { scope: string; key: string; requestHash: string };
 
 /** A command that was checked and may be stored. */
 export type Draft = {

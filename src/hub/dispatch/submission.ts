@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { RequestKeys } from '../auth/request-keys.js';
 import type { Hint } from '../cluster/hint.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
@@ -12,10 +13,9 @@ import {
   BrokerNotFound,
   BrokerOffline,
   BrokerUpgradeRequired,
-  IdempotencyKeyReused,
   OutcomeUnknown,
 } from './dispatch.errors.js';
-import type { Draft, Idempotency } from './draft.js';
+import type { Draft } from './draft.js';
 import { commandCopy, isPlain } from './row-copy.js';
 import { refusalOfProject } from './project.errors.js';
 import { Quotas } from './quotas.js';
@@ -62,6 +62,7 @@ export class Submission {
     private readonly sealed: SealedArgs,
     private readonly steps: Steps,
     private readonly handOff: HandOff,
+    private readonly keys: RequestKeys,
   ) {}
 
   /**
@@ -96,32 +97,11 @@ export class Submission {
     };
   }
 
-  /**
-   * Keeps a request's key in the caller's transaction.
-   *
-   * @returns the id that the same request led to before, or undefined for a new one
-   * @throws IdempotencyKeyReused where the key belongs to another request
-   */
-  async repeatOf(run: Run, idempotency: Idempotency, subjectId: string): Promise<string | undefined> {
-    const { scope, key, requestHash } = idempotency;
-    if (await this.repository.keepKey(run, { scope, key, requestHash, subjectId })) return undefined;
-    const winner = await this.winnerOf(idempotency, run);
-    if (winner === undefined) throw new Error('an idempotency key vanished between two statements');
-    return winner;
-  }
-
   private async refused(draft: Draft, inserted: Inserted): Promise<Accepted> {
     // What would be refused now may have been accepted before.
-    const winner = draft.idempotency === null ? undefined : await this.winnerOf(draft.idempotency);
+    const winner = draft.idempotency === null ? undefined : await this.keys.winnerOf(draft.idempotency);
     if (winner === undefined) throw refusalOf(draft, inserted);
     return { id: winner, isRepeat: true, stored: null };
-  }
-
-  private async winnerOf({ scope, key, requestHash }: Idempotency, run?: Run): Promise<string | undefined> {
-    const [winner] = await this.repository.findKeys([{ scope, key }], run);
-    if (winner === undefined) return undefined;
-    if (winner.requestHash !== requestHash) throw new IdempotencyKeyReused();
-    return winner.subjectId;
   }
 
   private async insert(drafts: Draft[]): Promise<Outcome[]> {

@@ -1,9 +1,11 @@
 import { Module } from '@nestjs/common';
+import { AgentsModule } from '../agents/agents.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { ClusterModule } from '../cluster/cluster.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { HealthController } from './health.controller.js';
+import { AgentMetrics } from './agent-metrics.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
 import { ProjectMetrics } from './project-metrics.js';
 import { Health } from './health.js';
@@ -16,9 +18,9 @@ import { Metrics } from './metrics.js';
  * readiness, nor on the database, whose absence no other replica would answer better.
  */
 @Module({
-  imports: [AuthModule, ClusterModule, DispatchModule, RegistryModule],
+  imports: [AgentsModule, AuthModule, ClusterModule, DispatchModule, RegistryModule],
   controllers: [HealthController],
-  providers: [DispatchMetrics, ProjectMetrics, Health, Metrics],
+  providers: [AgentMetrics, DispatchMetrics, ProjectMetrics, Health, Metrics],
   exports: [Health, Metrics],
 })
 export class HealthModule {}

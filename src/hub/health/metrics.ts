@@ -6,6 +6,7 @@ import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Links } from '../registry/links.js';
 import { Traces } from '../tracing/traces.js';
+import { AgentMetrics } from './agent-metrics.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
 import { ProjectMetrics } from './project-metrics.js';
 
@@ -24,6 +25,7 @@ export class Metrics {
     dispatchMetrics: DispatchMetrics,
     projectMetrics: ProjectMetrics,
     traces: Traces,
+    agentMetrics: AgentMetrics,
   ) {
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
     this.readRows = [dispatchMetrics.register(this.registry), projectMetrics.register(this.registry)];
@@ -43,6 +45,7 @@ export class Metrics {
       'Dispatches sent from here and not yet acked.',
       () => dispatch.here().unacked,
     );
+    agentMetrics.register(this.registry);
     this.registerWakes(wakes);
     this.registerTraces(traces);
   }

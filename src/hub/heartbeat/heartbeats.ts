@@ -18,6 +18,9 @@ const TICK_MS = 5_000;
 const TURNS = 12;
 const CHANGES_AT_ONCE = 5_000;
 
+/** Wants to know what a broker says on its link beside how it is. Called from the read loop: it must not wait. */
+export type BeatObserver = (link: Link, heartbeat: FrameOf<'heartbeat'>) => void;
+
 /**
  * Takes the beats of the brokers linked here. Changes are written at once. Quiet beats are written in turns: each link
  * has its own, one after another, so that every tick has one statement with a twelfth of all links, and the database
@@ -30,6 +33,7 @@ export class Heartbeats {
   /** Of links that are over, and whose last word is still to be written. */
   private readonly parted = new Set<Pulse>();
   private readonly vigil = new Vigil(2 * TICK_MS);
+  private readonly observers: BeatObserver[] = [];
   private opened = 0;
   private turn = 0;
   private readonly changes = new Group<Pulse, true>((pulses) => this.writeChanges(pulses), CHANGES_AT_ONCE);
@@ -61,6 +65,10 @@ export class Heartbeats {
     });
   }
 
+  observe(observer: BeatObserver): void {
+    this.observers.push(observer);
+  }
+
   beat(link: Link, heartbeat: FrameOf<'heartbeat'>): void {
     link.send({ t: 'heartbeat_ack', hubTime: this.clock.now().toISOString() });
     const pulse = this.pulses.get(link);
@@ -68,6 +76,7 @@ export class Heartbeats {
     if (pulse === undefined) return;
     pulse.take(heartbeat);
     if (pulse.written !== pulse.health) this.change(pulse, pulse.health);
+    for (const observer of this.observers) observer(link, heartbeat);
   }
 
   private open(link: Link): void {

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, Header, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Person, Public } from '../auth/access.js';
+import { From, type Origin } from '../auth/actor.js';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
@@ -23,8 +24,8 @@ export class BrokerController {
   @Public()
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: JoinedBrokerDto })
-  async join(@Body() body: JoinBrokerDto): Promise<JoinedBrokerDto> {
-    return this.brokers.join(body);
+  async join(@Body() body: JoinBrokerDto, @From() origin: Origin): Promise<JoinedBrokerDto> {
+    return this.brokers.join(body, origin);
   }
 
   @Get()

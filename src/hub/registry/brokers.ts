@@ -3,6 +3,8 @@ import { calculateJwkThumbprint } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
 import { AccessTokens } from '../auth/access-tokens.js';
+import type { Origin } from '../auth/actor.js';
+import { Audit } from '../auth/audit.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
 import { JoinTokens } from '../auth/join-tokens.js';
 import { Hub } from '../cluster/hub.js';
@@ -39,6 +41,7 @@ export class Brokers {
     private readonly keys: BrokerKeys,
     private readonly accessTokens: AccessTokens,
     private readonly hub: Hub,
+    private readonly audit: Audit,
   ) {}
 
   /**
@@ -47,10 +50,13 @@ export class Brokers {
    *
    * @throws CodedError `join_token_invalid`, BrokerNameTaken
    */
-  async join({ token, publicKey, name, fingerprint, software, labels }: Joining): Promise<Joined> {
+  async join(
+    { token, publicKey, name, fingerprint, software, labels }: Joining,
+    origin: Origin,
+  ): Promise<Joined> {
     const brokerId = uuidv7();
     await this.database.transaction(async (run) => {
-      const { labels: givenLabels, isShared } = await this.joinTokens.take(run, token);
+      const { joinTokenId, labels: givenLabels, isShared } = await this.joinTokens.take(run, token);
       const version = versionOfSoftware(software);
       await this.repository.create(run, {
         id: brokerId,
@@ -63,6 +69,9 @@ export class Brokers {
         isShared,
       });
       await this.keys.store(run, brokerId, publicKey);
+      const actor = { kind: 'broker', id: brokerId, name, credentialId: joinTokenId, origin } as const;
+      const subject = { kind: 'broker', id: brokerId, name } as const;
+      await this.audit.done(run, { act: 'broker.join', actor, subject, detail: { software, fingerprint } });
     });
     const { token: accessToken, expiresInS } = await this.accessTokens.mint(
       brokerId,

@@ -243,12 +243,18 @@ export class ConnectionRepository {
    * Takes the broker's connection for a replica under a new epoch, newest wins, and notes what the broker says of
    * itself. Committed when it resolves.
    */
-  async connect(replicaId: string, brokerId: string, connectionId: string, hello: Hello): Promise<Connected> {
+  async connect(
+    replicaId: string,
+    brokerId: string,
+    connectionId: string,
+    hello: Hello,
+    displaced: (run: Run, connected: Connected) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Connected> {
     const { lastEpoch, bootId, journalId, labels, capabilities, software, window, health } = hello;
     const version = versionOfSoftware(software);
     const rows = await this.database.transaction(async (run) => {
       await run(TAKE_TURN, [brokerId]);
-      return run<Connected>(CONNECT, [
+      const found = await run<Connected>(CONNECT, [
         brokerId,
         replicaId,
         lastEpoch,
@@ -264,6 +270,10 @@ export class ConnectionRepository {
         health,
         LIMITS.batch,
       ]);
+      const [connected] = found;
+      if (connected?.former && connected.epoch !== null && connected.former.bootId !== bootId)
+        await displaced(run, connected);
+      return found;
     });
     return (
       rows[0] ?? { epoch: null, revision: 0, revoked: false, flagged: false, former: null, attachments: [] }
@@ -306,18 +316,21 @@ export class ConnectionRepository {
    * Lets go of a broker's connection, whoever holds it, in turn with connects and claims.
    *
    * @param before done in the same transaction, before that
+   * @param after likewise after it, where somebody held it
    * @returns who held it, and what `before` gave
    */
   async takeAway<T>(
     brokerId: string,
     reason: string,
     before: (run: Run) => Promise<T>,
+    after: (run: Run) => Promise<void> = () => Promise.resolve(),
   ): Promise<{ former: { replicaId: string; epoch: number } | undefined; done: T }> {
     return this.database.transaction(async (run) => {
       // A statement of its own: what was connected until then is seen by the next.
       await run(TAKE_TURN, [brokerId]);
       const done = await before(run);
       const [former] = await run<{ replicaId: string; epoch: number }>(TAKE_AWAY, [brokerId, reason]);
+      if (former !== undefined) await after(run);
       return { former, done };
     });
   }

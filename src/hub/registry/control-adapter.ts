@@ -50,7 +50,7 @@ export class ControlAdapter extends AbstractWsAdapter {
     });
     const http = this.httpServer as Server;
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      socket.on('error', () => socket.destroy());
+      socket.on('error', destroyed);
       void this.upgrade(request, socket, head);
     });
     let tick = 0;
@@ -120,6 +120,11 @@ export class ControlAdapter extends AbstractWsAdapter {
       index += 1;
     }
   }
+}
+
+/** One for all sockets, since it stays with each for as long as that lasts. */
+function destroyed(this: Duplex): void {
+  this.destroy();
 }
 
 function refuse(socket: Duplex, error: CodedError): void {

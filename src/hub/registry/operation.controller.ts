@@ -1,8 +1,8 @@
 import { Body, Controller, HttpCode, Param, Patch, Post, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import type { FastifyReply } from 'fastify';
-import { Caller, Person } from '../auth/access.js';
-import type { Principal } from '../auth/principal.js';
+import { Person } from '../auth/access.js';
+import { Acting, type Actor } from '../auth/actor.js';
 import { IfMatch } from '../http/if-match.js';
 import { BrokerDto } from './dto/broker.dto.js';
 import { KickDto, UpdateBrokerDto } from './dto/operation.dto.js';
@@ -22,11 +22,11 @@ export class OperationController {
   async update(
     @Param('broker') broker: string,
     @IfMatch() revision: number | null,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Body() body: UpdateBrokerDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.update(broker, revision, body, userId));
+    return tagged(reply, await this.operations.update(broker, revision, body, actor));
   }
 
   @Post('cordon')
@@ -34,10 +34,10 @@ export class OperationController {
   @ApiOkResponse({ type: BrokerDto, description: 'No new agents are placed on it.' })
   async cordon(
     @Param('broker') broker: string,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.cordon(broker, userId));
+    return tagged(reply, await this.operations.cordon(broker, actor));
   }
 
   @Post('uncordon')
@@ -45,10 +45,10 @@ export class OperationController {
   @ApiOkResponse({ type: BrokerDto, description: 'It is in service, whatever took it out.' })
   async uncordon(
     @Param('broker') broker: string,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.uncordon(broker, userId));
+    return tagged(reply, await this.operations.uncordon(broker, actor));
   }
 
   @Post('drain')
@@ -59,10 +59,10 @@ export class OperationController {
   })
   async drain(
     @Param('broker') broker: string,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.drain(broker, userId));
+    return tagged(reply, await this.operations.drain(broker, actor));
   }
 
   @Post('kick')
@@ -70,11 +70,11 @@ export class OperationController {
   @ApiOkResponse({ type: BrokerDto, description: 'Its connection is over; it connects again.' })
   async kick(
     @Param('broker') broker: string,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Body() { reason }: KickDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.kick(broker, reason, userId));
+    return tagged(reply, await this.operations.kick(broker, reason, actor));
   }
 
   @Post('revoke')
@@ -82,9 +82,9 @@ export class OperationController {
   @ApiOkResponse({ type: BrokerDto, description: 'Its link is being cut, and it is admitted no more.' })
   async revoke(
     @Param('broker') broker: string,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.revoke(broker, userId));
+    return tagged(reply, await this.operations.revoke(broker, actor));
   }
 }

@@ -97,16 +97,16 @@ const REVOKE = statement(
 export class OperationRepository {
   constructor(private readonly database: Database) {}
 
-  async cordon(id: string): Promise<boolean> {
-    return (await this.database.run(CORDON, [id])).length > 0;
+  async cordon(id: string, run: Run = this.database.run): Promise<boolean> {
+    return (await run(CORDON, [id])).length > 0;
   }
 
-  async uncordon(id: string): Promise<boolean> {
-    return (await this.database.run(UNCORDON, [id])).length > 0;
+  async uncordon(id: string, run: Run = this.database.run): Promise<boolean> {
+    return (await run(UNCORDON, [id])).length > 0;
   }
 
-  async drain(id: string): Promise<boolean> {
-    return (await this.database.run(DRAIN, [id])).length > 0;
+  async drain(id: string, run: Run = this.database.run): Promise<boolean> {
+    return (await run(DRAIN, [id])).length > 0;
   }
 
   /** @returns those that are drained now */
@@ -124,12 +124,17 @@ export class OperationRepository {
   }
 
   /** @throws RenameRefused */
-  async update(id: string, revision: number | null, { name, labels = {} }: BrokerChange): Promise<boolean> {
+  async update(
+    id: string,
+    revision: number | null,
+    { name, labels = {} }: BrokerChange,
+    run: Run = this.database.run,
+  ): Promise<boolean> {
     const given = Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== null));
     const gone = Object.keys(labels).filter((key) => labels[key] === null);
     const values = [id, revision, name ?? null, JSON.stringify(given), gone, LIMITS.labels];
     try {
-      return (await this.database.run(UPDATE, values)).length > 0;
+      return (await run(UPDATE, values)).length > 0;
     } catch (error) {
       if (violatedUnique(error) === 'broker_name_is_unique') throw new RenameRefused();
       throw error;

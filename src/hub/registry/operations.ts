@@ -1,6 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Actor } from '../auth/actor.js';
+import type { Act, AuditEntry } from '../auth/audit-entry.js';
+import { Audit } from '../auth/audit.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
-import type { Run } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { NotFound } from '../problems/coded.error.js';
 import type { BrokerRow } from './broker.repository.js';
 import { Brokers } from './brokers.js';
@@ -11,8 +14,8 @@ import { RevisionStale } from './project.errors.js';
 import { BrokerRevoked } from './registry.errors.js';
 
 /**
- * What an operator does with brokers. All of it is safe to repeat, and each change leaves a line in the log that says
- * who asked for it. A kick and a revocation take the ownership away in the rows first, in turn with connects and claims:
+ * What an operator does with brokers. All of it is safe to repeat. Each change leaves a row in the audit, in its own
+ * transaction, and a line in the log; what changed nothing and what was refused leave a row as well. A kick and a revocation take the ownership away in the rows first, in turn with connects and claims:
  * from the commit on nothing is claimed for that link, and the replica that holds it hears of it and cuts it.
  */
 @Injectable()
@@ -24,21 +27,26 @@ export class Operations {
     private readonly brokers: Brokers,
     private readonly ownership: Ownership,
     private readonly keys: BrokerKeys,
+    private readonly database: Database,
+    private readonly audit: Audit,
   ) {}
 
   /** No new agents are placed on it from now on. @throws NotFound, BrokerRevoked */
-  async cordon(broker: string, by: string): Promise<BrokerRow> {
-    return this.alive(await this.change('cordoned', broker, by, (id) => this.repository.cordon(id)));
+  async cordon(broker: string, by: Actor): Promise<BrokerRow> {
+    const told = { act: 'broker.cordon', said: 'cordoned', by, unlessChanged: unlessRevoked } as const;
+    return this.change(broker, told, (id, run) => this.repository.cordon(id, run));
   }
 
   /** Nothing is started on it from now on, and its agents are stopped. @throws NotFound, BrokerRevoked */
-  async drain(broker: string, by: string): Promise<BrokerRow> {
-    return this.alive(await this.change('to be drained', broker, by, (id) => this.repository.drain(id)));
+  async drain(broker: string, by: Actor): Promise<BrokerRow> {
+    const told = { act: 'broker.drain', said: 'to be drained', by, unlessChanged: unlessRevoked } as const;
+    return this.change(broker, told, (id, run) => this.repository.drain(id, run));
   }
 
   /** Back into service, whatever took it out. @throws NotFound */
-  async uncordon(broker: string, by: string): Promise<BrokerRow> {
-    return this.change('put into service', broker, by, (id) => this.repository.uncordon(id));
+  async uncordon(broker: string, by: Actor): Promise<BrokerRow> {
+    const told = { act: 'broker.uncordon', said: 'put into service', by } as const;
+    return this.change(broker, told, (id, run) => this.repository.uncordon(id, run));
   }
 
   /**
@@ -46,17 +54,12 @@ export class Operations {
    *
    * @throws NotFound, RenameRefused, RevisionStale, TooManyLabels
    */
-  async update(
-    broker: string,
-    revision: number | null,
-    change: BrokerChange,
-    by: string,
-  ): Promise<BrokerRow> {
-    return this.change('changed', broker, by, async (id) => {
-      if (await this.repository.update(id, revision, change)) return true;
-      const { revision: stored } = await this.brokers.get(id);
+  async update(broker: string, revision: number | null, change: BrokerChange, by: Actor): Promise<BrokerRow> {
+    const unlessChanged = ({ revision: stored }: BrokerRow): void => {
       throw revision === null || revision === stored ? new TooManyLabels() : new RevisionStale(stored);
-    });
+    };
+    const told = { act: 'broker.update', said: 'changed', by, detail: { ...change }, unlessChanged } as const;
+    return this.change(broker, told, (id, run) => this.repository.update(id, revision, change, run));
   }
 
   /**
@@ -65,24 +68,25 @@ export class Operations {
    * @param reason in printable ASCII; the broker reads it in the close of its link
    * @throws NotFound, BrokerNotConnected
    */
-  async kick(broker: string, reason: string | undefined, by: string): Promise<BrokerRow> {
-    return this.change('kicked', broker, by, async (id) => {
-      if (!(await this.ownership.kick(id, reason))) {
-        await this.brokers.get(id);
-        throw new BrokerNotConnected();
-      }
-      return true;
-    });
+  async kick(broker: string, reason: string | undefined, by: Actor): Promise<BrokerRow> {
+    const unlessChanged = (): void => {
+      throw new BrokerNotConnected();
+    };
+    const told = { act: 'broker.kick', said: 'kicked', by, detail: { reason }, unlessChanged } as const;
+    return this.changeBy(broker, told, (id, keep) => this.ownership.kick(id, reason, keep));
   }
 
   /** For ever: its key is retired, its link is cut wherever it is, and it is admitted nowhere. @throws NotFound */
-  async revoke(broker: string, by: string): Promise<BrokerRow> {
-    return this.change('revoked', broker, by, async (id) => {
-      return this.ownership.shutOut(id, async (run) => {
+  async revoke(broker: string, by: Actor): Promise<BrokerRow> {
+    const told = { act: 'broker.revoke', said: 'revoked', by } as const;
+    return this.changeBy(broker, told, async (id, keep) =>
+      this.ownership.shutOut(id, async (run) => {
         await this.keys.retireAll(run, id);
-        return this.repository.revoke(run, id);
-      });
-    });
+        const isChanged = await this.repository.revoke(run, id);
+        if (isChanged) await keep(run);
+        return isChanged;
+      }),
+    );
   }
 
   /**
@@ -104,20 +108,62 @@ export class Operations {
   }
 
   private async change(
-    what: string,
     broker: string,
-    by: string,
-    act: (id: string) => Promise<boolean>,
+    told: Told,
+    act: (id: string, run: Run) => Promise<boolean>,
   ): Promise<BrokerRow> {
-    const id = await this.brokers.idOf(broker);
-    const isChanged = await act(id);
-    const row = await this.brokers.get(id);
-    if (isChanged) this.log.log({ brokerId: id, by }, `a broker was ${what}`);
-    return row;
+    return this.changeBy(broker, told, (id, keep) =>
+      this.database.transaction(async (run) => {
+        const isChanged = await act(id, run);
+        if (isChanged) await keep(run);
+        return isChanged;
+      }),
+    );
   }
 
-  private alive(row: BrokerRow): BrokerRow {
-    if (row.revokedAt !== null) throw new BrokerRevoked();
-    return row;
+  /**
+   * @param act changes the broker, calls what it is given within the same transaction, and says whether it has changed
+   *   anything
+   */
+  private async changeBy(
+    broker: string,
+    { act, said, by, detail = {}, unlessChanged }: Told,
+    change: (id: string, keep: (run: Run) => Promise<void>) => Promise<boolean>,
+  ): Promise<BrokerRow> {
+    const id = await this.brokers.idOf(broker);
+    const entry: AuditEntry = {
+      act,
+      actor: by,
+      subject: { kind: 'broker', id, name: broker === id ? null : broker },
+      detail,
+    };
+    try {
+      const isChanged = await change(id, (run) => this.audit.done(run, entry));
+      const row = await this.brokers.get(id);
+      if (isChanged) {
+        this.log.log({ brokerId: id, by: by.id }, `a broker was ${said}`);
+        return row;
+      }
+      unlessChanged?.(row);
+      await this.audit.unchanged(entry);
+      return row;
+    } catch (error) {
+      await this.audit.refused(entry, error);
+      throw error;
+    }
   }
+}
+
+/** How an act is told of, and what stands against it where it has changed nothing. */
+type Told = {
+  act: Act;
+  said: string;
+  by: Actor;
+  detail?: object;
+  unlessChanged?: (row: BrokerRow) => void;
+};
+
+/** What is shut out for ever is in no service. */
+function unlessRevoked({ revokedAt }: BrokerRow): void {
+  if (revokedAt !== null) throw new BrokerRevoked();
 }

@@ -4,12 +4,14 @@ import { DISPLACED_BY } from '../../protocol/close-code.js';
 import type { Hello } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
+import type { Actor } from '../auth/actor.js';
+import { Audit } from '../auth/audit.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
-import { ConnectionRepository, type Stranger } from './connection.repository.js';
+import { ConnectionRepository, type Connected, type Stranger } from './connection.repository.js';
 import type { ControlSocket } from './control-socket.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
@@ -34,6 +36,7 @@ export class Ownership {
     private readonly wakes: Wakes,
     private readonly clock: Clock,
     private readonly releases: Releases,
+    private readonly audit: Audit,
   ) {}
 
   /** Learns from other replicas which brokers have moved to them, and from the cluster that all have. */
@@ -63,6 +66,7 @@ export class Ownership {
     this.replica.assertMayAct();
     const { brokerId } = socket;
     const connectionId = uuidv7();
+    const { bootId, journalId, window, capabilities, health } = hello;
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
     const { epoch, revision, revoked, flagged, former, attachments } = await this.repository.connect(
@@ -70,10 +74,10 @@ export class Ownership {
       brokerId,
       connectionId,
       hello,
+      this.keeping(brokerId, connectionId, bootId),
     );
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
-    const { bootId, journalId, window, capabilities, health } = hello;
     const facts = {
       connectionId,
       brokerId,
@@ -88,7 +92,6 @@ export class Ownership {
     };
     const link = new Link(socket, facts);
     if (former !== null && former.bootId !== bootId) {
-      // The record of it until there is an audit: who took the place, who had it, and whether that goes on and on.
       const about = { brokerId, epoch, bootId, connectionId, former, flagged };
       this.log.warn(about, 'another instance connected with the credential of a broker');
     }
@@ -107,7 +110,7 @@ export class Ownership {
       return;
     }
     this.displaceHere(brokerId, epoch, bootId);
-    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
+    this.watchEnd(socket, link);
     bindLink(socket, link);
     socket.welcomed();
     link.send({
@@ -173,11 +176,12 @@ export class Ownership {
    * is told to close it.
    *
    * @param why follows on `kicked` in the reason of the stay's end; the broker reads it as well
+   * @param keep done in the same transaction, where somebody held it
    * @returns false where nobody held it
    */
-  async kick(brokerId: string, why: string | undefined): Promise<boolean> {
+  async kick(brokerId: string, why: string | undefined, keep: (run: Run) => Promise<void>): Promise<boolean> {
     const reason = why === undefined ? KICKED : `${KICKED}: ${why}`;
-    const { former } = await this.repository.takeAway(brokerId, reason, () => Promise.resolve());
+    const { former } = await this.repository.takeAway(brokerId, reason, () => Promise.resolve(), keep);
     if (former === undefined) return false;
     this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, former.epoch]]) });
     return true;
@@ -257,6 +261,21 @@ export class Ownership {
       this.lingering.delete(former);
       former.close('displaced', DISPLACED_BY.itself);
     }, TIMES.displacedLingerMs).unref();
+  }
+
+  /** What is kept of the place that a connect takes from another instance, in the transaction of the connect. */
+  private keeping(brokerId: string, connectionId: string, bootId: string) {
+    return async (run: Run, { former, flagged, epoch }: Connected): Promise<void> => {
+      const actor: Actor = { kind: 'broker', id: brokerId, name: null, credentialId: null, origin: null };
+      const subject = { kind: 'broker', id: brokerId, name: null } as const;
+      const detail = { connectionId, epoch, bootId, former, flagged };
+      await this.audit.done(run, { act: 'broker.displace', actor, subject, detail });
+    };
+  }
+
+  /** On its own: what is written in `greet` would keep all that is known there for as long as the link lasts. */
+  private watchEnd(socket: ControlSocket, link: Link): void {
+    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
   }
 
   private ended(link: Link, reason: string): void {

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Caller, Person } from '../auth/access.js';
+import { RequestKey, type Idempotency } from '../auth/request-key.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { etagOf, IfMatch } from '../http/if-match.js';
@@ -23,14 +24,16 @@ export class ProjectController {
 
   @Post()
   @Person('admin')
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiCreatedResponse({ type: ProjectDto })
   async create(
     @Caller() { userId }: Principal,
     @Body() { name, minBrokerVersion, maxPending }: CreateProjectDto,
+    @RequestKey() key: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProjectDto> {
     const project = { name, floor: floorOf(minBrokerVersion), maxPending, createdBy: userId };
-    return tagged(reply, await this.projects.create(project));
+    return tagged(reply, await this.projects.create(project, key));
   }
 
   @Get()

@@ -112,17 +112,14 @@ export class ProjectRepository {
   constructor(private readonly database: Database) {}
 
   /** @throws ProjectNameTaken */
-  async create(project: {
-    id: string;
-    name: string;
-    floor: Version | null;
-    maxPending: number;
-    createdBy: string;
-  }): Promise<ProjectRow> {
+  async create(
+    run: Run,
+    project: { id: string; name: string; floor: Version | null; maxPending: number; createdBy: string },
+  ): Promise<ProjectRow> {
     const { id, name, floor, maxPending, createdBy } = project;
     const values = [id, name, floor?.major ?? null, floor?.minor ?? null, maxPending, createdBy];
     try {
-      const [row] = await this.database.run<ProjectRow>(CREATE, values);
+      const [row] = await run<ProjectRow>(CREATE, values);
       if (row === undefined) throw new Error('an insert gave no row');
       return row;
     } catch (error) {

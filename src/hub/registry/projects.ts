@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
-import type { Run } from '../database/database.js';
+import type { Idempotency } from '../auth/request-key.js';
+import { RequestKeys } from '../auth/request-keys.js';
+import { Database, type Run } from '../database/database.js';
 import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
 import { AttachmentNews } from './attachment-news.js';
@@ -21,16 +23,21 @@ export class Projects {
     private readonly repository: ProjectRepository,
     private readonly attachments: AttachmentRepository,
     private readonly news: AttachmentNews,
+    private readonly database: Database,
+    private readonly requestKeys: RequestKeys,
   ) {}
 
-  /** @throws ProjectNameTaken */
-  async create(project: {
-    name: string;
-    floor: Version | null;
-    maxPending: number;
-    createdBy: string;
-  }): Promise<ProjectRow> {
-    return this.repository.create({ id: uuidv7(), ...project });
+  /** A repeat of the request gives the project of the first. @throws ProjectNameTaken, IdempotencyKeyReused */
+  async create(
+    project: { name: string; floor: Version | null; maxPending: number; createdBy: string },
+    idempotency: Idempotency | undefined,
+  ): Promise<ProjectRow> {
+    const id = uuidv7();
+    const made = await this.database.transaction(async (run) => {
+      const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
+      return earlier ?? this.repository.create(run, { id, ...project });
+    });
+    return typeof made === 'string' ? this.get(made) : made;
   }
 
   /** Newest first, those made before the given one. */

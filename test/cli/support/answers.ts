@@ -6,6 +6,9 @@ export const AGENT_ID = '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33';
 export const DISPATCH_ID = '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa';
 const BROKER = { id: '0198f1a2-7c44-7e11-9d5e-bbbbbbbbbbbb', name: 'build-1' };
 
+/** The answer to who asks for strays where there are none. */
+export const NO_STRAYS = { body: { items: [], nextCursor: null } };
+
 /** A time that is so many seconds past. */
 export const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000 - 300).toISOString();
 

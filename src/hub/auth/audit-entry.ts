@@ -1,0 +1,31 @@
+import type { Actor } from './actor.js';
+
+/** What is kept of whoever did it. */
+export const ACTS = [
+  'broker.cordon',
+  'broker.uncordon',
+  'broker.drain',
+  'broker.kick',
+  'broker.update',
+  'broker.revoke',
+  'broker.join',
+  'broker.displace',
+  'join_token.create',
+  'join_token.revoke',
+] as const;
+export type Act = (typeof ACTS)[number];
+
+/** What came of it; `unchanged`: it was so already. */
+export const AUDIT_OUTCOMES = ['done', 'unchanged', 'refused'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
+
+export const SUBJECT_KINDS = ['broker', 'join_token'] as const;
+export type SubjectKind = (typeof SUBJECT_KINDS)[number];
+
+/** Who did what to what. Holds no secret: it is read by every administrator, and for good. */
+export type AuditEntry = {
+  act: Act;
+  actor: Actor;
+  subject: { kind: SubjectKind; id: string | null; name: string | null };
+  detail?: object;
+};

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Run } from '../database/database.js';
+import { rowsOf } from '../database/rows-of.js';
+import { statement } from '../database/statement.js';
+
+export type KeptKey = { scope: string; key: string; requestHash: string; subjectId: string };
+
+const FIND_KEYS = statement(
+  'find_idempotency_keys',
+  `
+  select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId"
+  from (${rowsOf({ scope: '$1::text[]', key: '$2::text[]' })}) asked
+  join idempotency_key kept on kept.scope = asked.scope and kept.key = asked.key
+  `,
+);
+
+const KEEP_KEY = statement(
+  'keep_idempotency_key',
+  `
+  insert into idempotency_key (scope, key, request_hash, subject_id)
+  values ($1, $2, $3, $4)
+  on conflict do nothing
+  returning subject_id
+  `,
+);
+
+/** SQL of the keys by which requests may be repeated. */
+@Injectable()
+export class RequestKeyRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Must be a statement of its own: the winner of a race is visible only to a snapshot taken after it. */
+  async findKeys(asked: { scope: string; key: string }[], run: Run = this.database.run): Promise<KeptKey[]> {
+    return run<KeptKey>(FIND_KEYS, [asked.map(({ scope }) => scope), asked.map(({ key }) => key)]);
+  }
+
+  /** @returns false where the key was taken */
+  async keepKey(run: Run, kept: KeptKey): Promise<boolean> {
+    return (await run(KEEP_KEY, [kept.scope, kept.key, kept.requestHash, kept.subjectId])).length > 0;
+  }
+}

@@ -1,0 +1,184 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { FirstBoot } from '../../src/hub/auth/first-boot.js';
+import { hashOpaque, makeOpaque } from '../../src/hub/auth/opaque-token.js';
+import { readConfig } from '../../src/hub/config/hub-config.js';
+import { DatabaseServer } from '../../src/hub/database/server.js';
+import { makeHub } from '../../src/hub/hub.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { expectNoLeaks } from '../support/leaks.js';
+
+let database: TestDatabase;
+let sql: pg.Client;
+let app: NestFastifyApplication;
+let administrator: string;
+let broker: string;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  sql = new pg.Client(database.url);
+  await sql.connect();
+  app = await makeHub(
+    readConfig({
+      DATABASE_URL: database.url,
+      FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+      FAIRLEAD_LISTEN: '127.0.0.1:0',
+      FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+      FAIRLEAD_LOG_LEVEL: 'silent',
+    }),
+  );
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  administrator = String(await app.get(FirstBoot).ensureAdministrator());
+});
+
+afterAll(async () => {
+  await app.close();
+  await app.get(DataSource).destroy();
+  await app.get(DatabaseServer).close();
+  await sql.end();
+  await database.drop();
+  await expectNoLeaks();
+});
+
+beforeEach(async () => {
+  broker = uuidv7();
+  await sql.query(
+    `insert into broker (id, name, fingerprint, software) values ($1, 'b-' || $1::uuid::text, '', 'it/1')`,
+    [broker],
+  );
+});
+
+async function call(
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  payload?: object,
+  token = administrator,
+) {
+  const headers = { authorization: `Bearer ${token}`, 'x-request-id': 'asked-by-the-test' };
+  const response = await app.inject({
+    method,
+    url: `/api/v1${path}`,
+    headers,
+    remoteAddress: '192.0.2.7',
+    ...(payload === undefined ? {} : { payload }),
+  });
+  return { status: response.statusCode, body: response.body === '' ? undefined : response.json() };
+}
+
+const audit = async (query: string) => (await call('GET', `/audit?${query}`)).body.items as any[];
+
+describe('the audit', () => {
+  it('says who did what to a broker, from where, and what came of it', async () => {
+    await call('POST', `/brokers/${broker}/cordon`);
+    await call('POST', `/brokers/${broker}/cordon`);
+    await call('PATCH', `/brokers/${broker}`, { labels: { zone: 'eu', rack: null } });
+    await call('POST', `/brokers/${broker}/kick`, { reason: 'it hangs' });
+    await call('POST', `/brokers/b-${broker}/drain`);
+    await call('POST', `/brokers/${broker}/uncordon`);
+    await call('POST', `/brokers/${broker}/revoke`);
+    const refused = await call('POST', `/brokers/${broker}/cordon`);
+
+    const rows = await audit(`subject=${broker}`);
+
+    expect(rows.map(({ act, outcome, code }) => [act, outcome, code])).toEqual([
+      ['broker.cordon', 'refused', refused.body.code],
+      ['broker.revoke', 'done', null],
+      ['broker.uncordon', 'done', null],
+      ['broker.drain', 'done', null],
+      ['broker.kick', 'refused', 'broker_offline'],
+      ['broker.update', 'done', null],
+      ['broker.cordon', 'unchanged', null],
+      ['broker.cordon', 'done', null],
+    ]);
+    const { body: me } = await call('GET', '/me');
+    expect(rows[7]).toMatchObject({
+      at: expect.stringMatching(/Z$/),
+      actor: { kind: 'person', id: me.userId, name: me.name, credentialId: me.credentialId },
+      subject: { kind: 'broker', id: broker, name: null },
+      address: '192.0.2.7',
+      requestId: 'asked-by-the-test',
+    });
+    expect(rows[5].detail).toEqual({ labels: { zone: 'eu', rack: null } });
+    expect(rows[4].detail).toEqual({ reason: 'it hangs' });
+    expect(rows[3].subject.name).toBe(`b-${broker}`);
+  });
+
+  it('keeps the mint and the end of a join token and each join, and never the token', async () => {
+    const { body: made } = await call('POST', '/join-tokens', { seats: 2, labels: { zone: 'eu' } });
+    const publicKey = randomBytes(32).toString('base64url');
+    const joining = { token: made.token, publicKey, name: `j-${randomUUID()}`, fingerprint: 'a'.repeat(64) };
+    const { body: joined } = await call('POST', '/brokers/join', { ...joining, software: 'it/1' });
+    await call('DELETE', `/join-tokens/${made.id}`);
+    await call('DELETE', `/join-tokens/${randomUUID()}`);
+
+    const [revoked, created] = await audit(`subject=${made.id}`);
+    const [join, ...others] = await audit(`act=broker.join&actor=${joined.brokerId}`);
+
+    expect([revoked.act, created.act, others]).toEqual(['join_token.revoke', 'join_token.create', []]);
+    expect(created.detail).toMatchObject({ seats: 2, labels: { zone: 'eu' }, shared: false });
+    expect(join).toMatchObject({
+      actor: { kind: 'broker', name: joining.name, credentialId: made.id },
+      subject: { kind: 'broker', id: joined.brokerId },
+      address: '192.0.2.7',
+    });
+    expect((await audit('act=join_token.revoke&outcome=refused')).map(({ code }) => code)).toEqual([
+      'not_found',
+    ]);
+    const { rows } = await sql.query('select audit::text as text from audit');
+    expect(rows.map(({ text }) => text).join()).not.toContain(made.token);
+  });
+
+  it('is written with what it tells of: where it cannot be, nothing is done', async () => {
+    await sql.query('alter table audit rename to audit_away');
+    const failed = [
+      await call('POST', `/brokers/${broker}/cordon`),
+      await call('POST', `/brokers/${broker}/revoke`),
+      await call('PATCH', `/brokers/${broker}`, { labels: { a: 'b' } }),
+      await call('POST', '/join-tokens', {}),
+    ];
+    const { rows: tokens } = await sql.query('select id from join_token where seats = 1');
+    await sql.query('alter table audit_away rename to audit');
+
+    expect(failed.map(({ status }) => status)).toEqual([500, 500, 500, 500]);
+    expect(tokens).toEqual([]);
+    const { body } = await call('GET', `/brokers/${broker}`);
+    expect(body).toMatchObject({ service: { state: 'open' }, revokedAt: null, labels: {} });
+  });
+
+  it('is only ever added to', async () => {
+    await call('POST', `/brokers/${broker}/cordon`);
+
+    for (const change of [`update audit set outcome = 'refused'`, 'delete from audit', 'truncate audit'])
+      await expect(sql.query(change)).rejects.toThrow('only ever added to');
+
+    expect(await audit(`subject=${broker}`)).toHaveLength(1);
+  });
+
+  it('is read page by page, by administrators alone', async () => {
+    for (const verb of ['cordon', 'uncordon', 'cordon']) await call('POST', `/brokers/${broker}/${verb}`);
+    const { plain, prefix, hash } = makeOpaque('personal');
+    const user = randomUUID();
+    await sql.query(`insert into hub_user (id, name, role) values ($1, 'm-' || $1::uuid::text, 'member')`, [
+      user,
+    ]);
+    await sql.query(
+      `insert into personal_token (id, user_id, name, prefix, hash) values ($1, $2, 'it', $3, $4)`,
+      [randomUUID(), user, prefix, hash],
+    );
+    expect(hashOpaque('personal', plain)).toEqual(hash);
+
+    const first = (await call('GET', `/audit?subject=${broker}&limit=2`)).body;
+    const second = (await call('GET', `/audit?subject=${broker}&limit=2&cursor=${first.nextCursor}`)).body;
+    const elsewhere = await call('GET', `/audit?limit=2&cursor=${first.nextCursor}`);
+    const member = await call('GET', '/audit', undefined, plain);
+    const wrong = await call('GET', '/audit?act=broker.paint');
+
+    expect([first.items.length, second.items.length, second.nextCursor]).toEqual([2, 1, null]);
+    expect([elsewhere.status, member.status, wrong.status]).toEqual([400, 403, 400]);
+  });
+});
