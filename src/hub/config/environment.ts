@@ -13,6 +13,9 @@ export type Pooler = (typeof POOLERS)[number];
 export const SWITCH = ['on', 'off'] as const;
 export type Switch = (typeof SWITCH)[number];
 
+/** How long ended commands may be kept: a day longer than any may live, so that its caller can learn the end. */
+export const HISTORY_DAYS = { least: 8, most: 3_650 };
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -105,6 +108,18 @@ export class Environment {
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
   FAIRLEAD_CLAIM_AHEAD?: Switch;
+
+  @IsOptional()
+  @Holds(
+    `must be a whole number of days from ${HISTORY_DAYS.least} to ${HISTORY_DAYS.most}`,
+    (text) =>
+      /^\d{1,9}$/.test(text) && Number(text) >= HISTORY_DAYS.least && Number(text) <= HISTORY_DAYS.most,
+  )
+  FAIRLEAD_HISTORY_DAYS?: string;
+
+  @IsOptional()
+  @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
+  FAIRLEAD_RETENTION?: Switch;
 
   @IsOptional()
   @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` })

@@ -34,6 +34,12 @@ export type HubConfig = {
   };
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
   readonly claimAhead: boolean;
+  readonly history: {
+    /** Days for which a command is known after it was accepted. */
+    readonly days: number;
+    /** Whether the replicas forget what is older by themselves. */
+    readonly isForgotten: boolean;
+  };
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
@@ -94,6 +100,10 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
     }),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
+    history: Object.freeze({
+      days: Number(environment.FAIRLEAD_HISTORY_DAYS ?? 30),
+      isForgotten: environment.FAIRLEAD_RETENTION !== 'off',
+    }),
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
     tracing,

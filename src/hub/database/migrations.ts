@@ -9,6 +9,7 @@ import { AddBrokerService1790000000008 } from '../../../migrations/1790000000008
 import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/1790000000009-AddCapabilitiesRevision.js';
 import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
 import { IndexByKeyFirst1790000000011 } from '../../../migrations/1790000000011-IndexByKeyFirst.js';
+import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   AddCapabilitiesRevision1790000000009,
   FencePresence1790000000010,
   IndexByKeyFirst1790000000011,
+  DropHistoryPartition1790000000016,
 ];
