@@ -10,6 +10,7 @@ import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/179000
 import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
 import { IndexByKeyFirst1790000000011 } from '../../../migrations/1790000000011-IndexByKeyFirst.js';
 import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
+import { IndexRedrives1790000000017 } from '../../../migrations/1790000000017-IndexRedrives.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   FencePresence1790000000010,
   IndexByKeyFirst1790000000011,
   DropHistoryPartition1790000000016,
+  IndexRedrives1790000000017,
 ];

@@ -11,7 +11,7 @@ import { CodedError } from '../problems/coded.error.js';
 import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Draft, Idempotency, Initiator } from './draft.js';
 import type { DispatchRecord, TrailStep } from './record.js';
-import { ReadRepository, type DispatchFilter } from './read.repository.js';
+import { ReadRepository, type DispatchFilter, type EndedFilter } from './read.repository.js';
 import { Cancels } from './cancels.js';
 import { hasEnded, type Contract, type Lane } from './state.js';
 import type { OutcomeCopy } from './row-copy.js';
@@ -138,6 +138,11 @@ export class Dispatches {
 
   async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
     return this.repository.list(filter);
+  }
+
+  /** Ended commands that no other one does again, newest first. */
+  async listNotRedriven(filter: EndedFilter): Promise<DispatchRecord[]> {
+    return this.repository.listNotRedriven(filter);
   }
 
   /** @throws DispatchNotFound */
