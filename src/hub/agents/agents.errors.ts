@@ -15,6 +15,17 @@ export class AgentNameTaken extends CodedError {
   }
 }
 
+/** The connection broke while an agent was being put on record, and it could not be found out whether it was. */
+export class AgentInDoubt extends CodedError {
+  constructor(agentId: string, cause: unknown) {
+    super('outcome_unknown', 'The database went away while the agent was being put on record.', {
+      members: { agentId },
+      retryAfterS: 1,
+      cause,
+    });
+  }
+}
+
 /** The agent is in a phase in which the verb makes no sense. */
 export class VerbRefused extends CodedError {
   constructor(refusal: Refusal, { phase, updatedAt, dispatchId }: AgentRow) {

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
 import { Database, type Run } from '../database/database.js';
+import { transactionInDoubt } from '../database/in-doubt.js';
 import type { Asking } from '../dispatch/caller.js';
 import { Dispatches, type Order } from '../dispatch/dispatches.js';
 import type { Initiator } from '../dispatch/draft.js';
@@ -15,7 +16,7 @@ import { Brokers } from '../registry/brokers.js';
 import { Operations } from '../registry/operations.js';
 import { Projects } from '../registry/projects.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
-import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
+import { AgentInDoubt, AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
 import { stepOf, type Verb } from './phase.js';
 
 /** Time a process has between SIGTERM and SIGKILL. */
@@ -41,7 +42,7 @@ export class Agents {
    * Puts a new agent on record; nothing is started. A repeat of the request gives the agent of the first.
    *
    * @throws NotFound for the broker or the project, BrokerCordoned, BrokerDraining, ProjectArchived, BrokerNotAttached,
-   *   AttachmentRevoked, AgentNameTaken, IdempotencyKeyReused
+   *   AttachmentRevoked, AgentNameTaken, IdempotencyKeyReused. AgentInDoubt: it may have been put on record
    */
   async create(
     agent: { name: string; project?: string | undefined; broker: string; spec: ProcessSpec },
@@ -49,7 +50,7 @@ export class Agents {
   ): Promise<AgentRow> {
     const id = uuidv7();
     const { id: brokerId } = await this.brokers.get(agent.broker);
-    const known = await this.database.transaction(async (run) => {
+    const put = async (run: Run): Promise<string> => {
       const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
       if (earlier !== undefined) return earlier;
       await this.operations.admit(run, brokerId, 'create');
@@ -57,7 +58,14 @@ export class Agents {
         agent.project === undefined ? null : await this.projects.admit(run, agent.project, brokerId);
       await this.repository.create(run, { ...agent, id, projectId, brokerId });
       return id;
-    });
+    };
+    const isThere = async (agentId: string) => (await this.repository.get(agentId)) !== undefined;
+    const known = await transactionInDoubt(
+      this.database,
+      put,
+      isThere,
+      (agentId, cause) => new AgentInDoubt(agentId, cause),
+    );
     return this.get(known);
   }
 
@@ -65,12 +73,13 @@ export class Agents {
    * Starts, stops, restarts or deletes: stores the command and the agent's new phase together, then waits for the
    * end of the command, at most for as long as `wait` says.
    *
-   * @throws AgentNotFound, VerbRefused, BrokerDraining, IdempotencyKeyReused, and as Submission.submit
+   * @throws AgentNotFound, VerbRefused, BrokerDraining, IdempotencyKeyReused, and as Submission.submit. OutcomeUnknown: it may
+   *   have been stored, with the agent's phase
    */
   async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait): Promise<DispatchRecord> {
     const agentId = await this.idOf(idOrName);
     let committed: (() => void) | undefined;
-    const dispatchId = await this.database.transaction(async (run) => {
+    const dispatchId = await this.dispatches.transaction(async (run) => {
       const agent = await this.repository.lock(run, agentId);
       if (agent === undefined) throw new AgentNotFound();
       const { id, earlier } = await this.reserve(run, asking);

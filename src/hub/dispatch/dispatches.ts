@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { isOp, contractOf, type Op } from '../../protocol/op.js';
-import type { Run } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
+import { transactionInDoubt } from '../database/in-doubt.js';
 import { Group } from '../lifecycle/group.js';
 import { WINDOW_S, type Wait } from '../http/prefer.js';
 import { newId } from '../new-id.js';
@@ -63,6 +64,7 @@ export class Dispatches {
     private readonly repository: ReadRepository,
     private readonly waits: Waits,
     private readonly cancels: Cancels,
+    private readonly database: Database,
   ) {}
 
   /**
@@ -87,6 +89,17 @@ export class Dispatches {
   /** As `wait`, for a command of the caller's own. @throws OutcomeUnknown where it cannot be read now */
   async waitForAccepted(id: string, wait: Wait): Promise<DispatchRecord> {
     return onRecord(id, this.wait(id, wait));
+  }
+
+  /**
+   * A transaction that stores a command, and the id of that command, or of the one that the same request led to before.
+   * Where its commit is in doubt, the command is looked up.
+   *
+   * @throws OutcomeUnknown where it is not found for 5 s; otherwise nothing was stored
+   */
+  async transaction(work: (run: Run) => Promise<string>): Promise<string> {
+    const isThere = async (id: string) => (await this.repository.find([id])).length > 0;
+    return transactionInDoubt(this.database, work, isThere, (id, cause) => new OutcomeUnknown(id, cause));
   }
 
   /**
