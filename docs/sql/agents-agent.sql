@@ -100,6 +100,21 @@ from due
 where agent.id = due.id
 returning agent.id;
 
+-- find_agents_in_clear
+select agent.id, agent.spec
+from agent
+where ($1::uuid is null or agent.id > $1)
+  and agent.spec -> 'environment' <> '{}'::jsonb
+  and not agent.spec -> 'environment' ? '$sealed'
+order by agent.id
+limit $2;
+
+-- seal_environment_of_agent
+update agent
+set spec = jsonb_set(agent.spec, '{environment}', $3::jsonb)
+where agent.id = $1 and agent.spec -> 'environment' = $2::jsonb
+returning agent.id;
+
 -- find_agents_of_draining_brokers
 select broker.id as "brokerId", broker.revision, count(agent.id)::integer as live,
        coalesce(array_agg(agent.id order by agent.id) filter (

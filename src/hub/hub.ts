@@ -6,6 +6,7 @@ import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Evacuation } from './agents/evacuation.js';
+import { Sealing } from './agents/sealing.js';
 import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
@@ -153,6 +154,7 @@ export class Hub {
     app.get(RegistryDuties).start();
     app.get(Reports).start();
     app.get(Evacuation).start();
+    app.get(Sealing).start();
     app.get(AuthDuties).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
@@ -176,6 +178,7 @@ export class Hub {
           app.get(RegistryDuties).stop(),
           app.get(Reports).stop(),
           app.get(Evacuation).stop(),
+          app.get(Sealing).stop(),
           app.get(AuthDuties).stop(),
         ]),
       () => app.get(Wakes).stop(),

@@ -26,6 +26,13 @@ export class AgentInDoubt extends CodedError {
   }
 }
 
+/** No key of this replica's ring sealed the agent's environment. */
+export class EnvironmentUnopened extends CodedError {
+  constructor(cause: unknown) {
+    super('environment_unopened', undefined, { cause });
+  }
+}
+
 /** The agent is in a phase in which the verb makes no sense. */
 export class VerbRefused extends CodedError {
   constructor(refusal: Refusal, { phase, updatedAt, dispatchId }: AgentRow) {

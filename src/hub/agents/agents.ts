@@ -17,6 +17,7 @@ import { Operations } from '../registry/operations.js';
 import { Projects } from '../registry/projects.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
 import { AgentInDoubt, AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
+import { SealedSpecs } from './sealed-specs.js';
 import { stepOf, type Verb } from './phase.js';
 
 /** Time a process has between SIGTERM and SIGKILL. */
@@ -36,6 +37,7 @@ export class Agents {
     private readonly brokers: Brokers,
     private readonly projects: Projects,
     private readonly operations: Operations,
+    private readonly specs: SealedSpecs,
   ) {}
 
   /**
@@ -50,13 +52,14 @@ export class Agents {
   ): Promise<AgentRow> {
     const id = uuidv7();
     const { id: brokerId } = await this.brokers.get(agent.broker);
+    const spec = this.specs.seal(id, agent.spec);
     const put = async (run: Run): Promise<string> => {
       const earlier = idempotency && (await this.submission.repeatOf(run, idempotency, id));
       if (earlier !== undefined) return earlier;
       await this.operations.admit(run, brokerId, 'create');
       const projectId =
         agent.project === undefined ? null : await this.projects.admit(run, agent.project, brokerId);
-      await this.repository.create(run, { ...agent, id, projectId, brokerId });
+      await this.repository.create(run, { ...agent, id, projectId, brokerId, spec });
       return id;
     };
     const isThere = async (agentId: string) => (await this.repository.get(agentId)) !== undefined;
@@ -73,7 +76,7 @@ export class Agents {
    * Starts, stops, restarts or deletes: stores the command and the agent's new phase together, then waits for the
    * end of the command, at most for as long as `wait` says.
    *
-   * @throws AgentNotFound, VerbRefused, BrokerDraining, IdempotencyKeyReused, and as Submission.submit. OutcomeUnknown: it may
+   * @throws AgentNotFound, VerbRefused, EnvironmentUnopened, BrokerDraining, IdempotencyKeyReused, and as Submission.submit. OutcomeUnknown: it may
    *   have been stored, with the agent's phase
    */
   async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait): Promise<DispatchRecord> {
@@ -153,7 +156,7 @@ export class Agents {
     if (typeof step === 'string') throw new VerbRefused(step, agent);
     if (step.newRun) await this.operations.admit(run, agent.brokerId, 'start');
     const newRunId = uuidv7();
-    const { op, args } = commandOf(verb, agent, newRunId);
+    const { op, args } = commandOf(verb, agent, newRunId, () => this.specs.open(agent.id, agent.spec));
     const committed = await this.dispatches.submitWithin(run, { ...command, op, args });
     const { phase, wanted, newRun } = step;
     const runId = newRun ? newRunId : agent.runId;
@@ -203,16 +206,17 @@ export function placeOf({ id: agentId, brokerId, projectId }: AgentRow) {
   return { agentId, brokerId, ...(projectId === null ? {} : { projectId }) };
 }
 
-function commandOf(verb: Verb, agent: AgentRow, newRunId: string): Command {
-  const { id: agentId, name, spec, runId } = agent;
+/** @param spec opened; asked for where it is sent */
+function commandOf(verb: Verb, agent: AgentRow, newRunId: string, spec: () => ProcessSpec): Command {
+  const { id: agentId, name, runId } = agent;
   const grace = { graceMs: GRACE_MS };
   switch (verb) {
     case 'start':
-      return { op: 'agent.start', args: { agentId, name, runId: newRunId, spec } };
+      return { op: 'agent.start', args: { agentId, name, runId: newRunId, spec: spec() } };
     case 'restart':
       return {
         op: 'agent.restart',
-        args: { agentId, name, fromRunId: runId, runId: newRunId, spec, ...grace },
+        args: { agentId, name, fromRunId: runId, runId: newRunId, spec: spec(), ...grace },
       };
     case 'stop':
       if (runId === null) throw new Error('an agent without a run cannot be stopped');
