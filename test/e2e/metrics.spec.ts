@@ -102,6 +102,17 @@ describe('what the replicas measure of commands', () => {
     };
   };
 
+  it('stands beside health, which says that the database has no synchronous standby', async () => {
+    const { body } = await cluster.api(0).get('/health');
+
+    expect(body.database).toMatchObject({
+      reachable: true,
+      standby: 'none',
+      aboutStandby: expect.stringContaining('may lose commands'),
+    });
+    expect(body.status).toBe('ok');
+  });
+
   it('takes times for rounds of claiming where the broker is linked, and nowhere else', async () => {
     await succeed();
 
