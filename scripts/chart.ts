@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { environmentOf, judged, podOf } from './chart/environment.js';
+import { environmentOf, jobOf, judged, podOf } from './chart/environment.js';
 import { guardFaults } from './chart/guards.js';
 import { CHART, helm, read, render, type Manifest } from './chart/helm.js';
 
@@ -28,15 +28,18 @@ function faultsWith(file: string): string[] {
   const rendered = render(...values);
   if (!rendered.succeeded) return [rendered.err];
   const manifests = read(rendered.out);
-  return [...shapeFaults(manifests), ...environmentFaults(manifests)];
+  const wanted = file.startsWith('existing-secret') ? ['CronJob', ...KINDS].sort() : KINDS;
+  return [...shapeFaults(manifests, wanted), ...environmentFaults(manifests), ...jobFaults(manifests)];
 }
 
-function shapeFaults(manifests: Manifest[]): string[] {
+function shapeFaults(manifests: Manifest[], wanted: readonly string[]): string[] {
   const kinds = manifests
     .map(({ kind }) => kind)
     .filter((kind) => kind !== 'Secret')
     .sort();
-  return kinds.join() === KINDS.join() ? [] : [`renders ${kinds.join(', ')} in place of ${KINDS.join(', ')}`];
+  return kinds.join() === wanted.join()
+    ? []
+    : [`renders ${kinds.join(', ')} in place of ${wanted.join(', ')}`];
 }
 
 function environmentFaults(manifests: Manifest[]): string[] {
@@ -49,6 +52,23 @@ function environmentFaults(manifests: Manifest[]): string[] {
   const preStop = containers[0].lifecycle.preStop.exec.command.join(' ');
   if (preStop !== 'fairlead hub drain --local') faults.push(`the pod stops with ${preStop}`);
   return faults;
+}
+
+/** The history is forgotten by the replicas or by the job, which is given the same environment as they. */
+function jobFaults(manifests: Manifest[]): string[] {
+  const job = jobOf(manifests);
+  const environment = environmentOf(manifests, OUTSIDERS);
+  const isDuty = environment.FAIRLEAD_RETENTION === 'on';
+  if (job === undefined) return isDuty ? [] : ['nobody forgets the history'];
+  const { DATABASE_URL, FAIRLEAD_HISTORY_DAYS } = environmentOf(manifests, OUTSIDERS, job);
+  const isSame = DATABASE_URL === environment.DATABASE_URL && FAIRLEAD_HISTORY_DAYS === '90';
+  const [container] = job.containers;
+  return [
+    ...(isDuty ? ['the history is forgotten by the replicas and by a job'] : []),
+    ...(isSame ? [] : ['the job has another environment than the replicas']),
+    ...(container.command.join(' ') === 'fairlead hub retention' ? [] : ['the job runs another command']),
+    ...(container.image === podOf(manifests).containers[0].image ? [] : ['the job has another image']),
+  ];
 }
 
 /** The chart's version of the application is that of the package. */

@@ -422,8 +422,9 @@ with old as (
   select scope, key from idempotency_key
   where created_at < now() - interval '24 hours'
   order by created_at
-  limit 1000
+  limit $1
   for update skip locked
 )
 delete from idempotency_key using old
-where idempotency_key.scope = old.scope and idempotency_key.key = old.key;
+where idempotency_key.scope = old.scope and idempotency_key.key = old.key
+returning idempotency_key.key;

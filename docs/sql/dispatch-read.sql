@@ -78,6 +78,33 @@ select listed.* from (
 order by listed.id desc
 limit $5;
 
+-- list_ended_not_redriven
+select 
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at as "endedAt", dispatch.result, dispatch.error,
+       null::bigint as position, null::boolean as connected
+from broker_dispatch_history dispatch
+left join broker on broker.id = dispatch.broker_id
+where dispatch.state = $1
+  and ($2::uuid is null or dispatch.id < $2)
+  and ($3::uuid is null or dispatch.broker_id = $3)
+  and ($4::text is null or dispatch.op = $4)
+  and not exists (
+    select from broker_dispatch again where again.redrive_of between dispatch.id and dispatch.id offset 0
+  )
+  and not exists (
+    select from broker_dispatch_history again where again.redrive_of between dispatch.id and dispatch.id offset 0
+  )
+order by dispatch.id desc
+limit $5;
+
 -- read_trail
 select to_jsonb(trail::jsonb[]) as trail from broker_dispatch where id = $1
 union all

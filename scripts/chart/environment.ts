@@ -11,6 +11,7 @@ type Variable = {
 };
 export type Container = {
   image: string;
+  command: string[];
   env: Variable[];
   envFrom: { configMapRef: { name: string } }[];
   lifecycle: { preStop: { exec: { command: string[] } } };
@@ -23,9 +24,19 @@ export function podOf(manifests: readonly Manifest[]): Pod {
   return (deployment.spec as { template: { spec: Pod } }).template.spec;
 }
 
+export function jobOf(manifests: readonly Manifest[]): Pod | undefined {
+  const job = manifests.find(({ kind }) => kind === 'CronJob');
+  return (job?.spec as { jobTemplate: { spec: { template: { spec: Pod } } } } | undefined)?.jobTemplate.spec
+    .template.spec;
+}
+
 /** The environment that a container of the hub would find, put together as the kubelet does. */
-export function environmentOf(manifests: readonly Manifest[], outsiders: Record<string, Texts>): Texts {
-  const [container] = podOf(manifests).containers;
+export function environmentOf(
+  manifests: readonly Manifest[],
+  outsiders: Record<string, Texts>,
+  pod: Pod = podOf(manifests),
+): Texts {
+  const [container] = pod.containers;
   const environment: Texts = {};
   for (const { configMapRef } of container.envFrom) {
     Object.assign(environment, held(manifests, 'ConfigMap', configMapRef.name));

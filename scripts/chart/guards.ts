@@ -33,6 +33,13 @@ const REFUSED: [claim: string, values: string[], said: string][] = [
     [...SOUND, '--set', 'drain.lingerSeconds=60'],
     'drain.lingerSeconds must be',
   ],
+  [
+    'a job that has no database to go to',
+    ['--set', 'replicas=1,history.retention=job'],
+    'history.retention job needs a database',
+  ],
+  ['a history shorter than a command may live', [...SOUND, '--set', 'history.days=7'], 'days'],
+  ['a retention of another kind', [...SOUND, '--set', 'history.retention=on'], 'retention'],
   ['a value that nobody reads', [...SOUND, '--set', 'replicaCount=3'], 'replicaCount'],
   ['a value that nobody reads, further down', [...SOUND, '--set', 'drain.deadline=3'], 'deadline'],
 ];

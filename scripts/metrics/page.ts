@@ -7,8 +7,9 @@ const INTRODUCTION = `# Metrics
 Each replica exports what it measures in the text format of Prometheus: at \`/metrics\` of its internal listener without
 a credential, and at \`/metrics\` of the public one for people. Sums over all replicas are the hub's, except where the
 meaning says that a metric tells of the whole hub: every replica tells that alike. Labels have few values, and never an
-id: what is told of one broker or one command is in the API. Times of commands are the database's, but for the ack of a
-claim, of which one process sees both.
+id: what is told of one broker or one command is in the API. Times of commands are the database's, but for those from a
+claim to its ack and from an ack to the end, which one process sees at both ends; many commands end without an ack. The op
+\`other\` stands for all ops of brokers' own, and for those of a newer release.
 
 This page is made from the catalogue of the code by \`npm run metrics:write\`, and compared with what a hub exports.
 `;

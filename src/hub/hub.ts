@@ -7,6 +7,7 @@ import { DataSource } from 'typeorm';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
+import { Sealing } from './agents/sealing.js';
 import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
@@ -155,6 +156,7 @@ export class Hub {
     app.get(Reports).start();
     app.get(Drifts).start();
     app.get(Evacuation).start();
+    app.get(Sealing).start();
     app.get(AuthDuties).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
@@ -179,6 +181,7 @@ export class Hub {
           app.get(Reports).stop(),
           app.get(Drifts).stop(),
           app.get(Evacuation).stop(),
+          app.get(Sealing).stop(),
           app.get(AuthDuties).stop(),
         ]),
       () => app.get(Wakes).stop(),

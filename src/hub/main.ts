@@ -3,6 +3,7 @@
  * so that a rule that is broken is told at once.
  */
 import { readConfig } from './config/hub-config.js';
+import type { Forgotten } from './dispatch/history.js';
 import type { LocalDrain } from './drain/local.js';
 
 /**
@@ -27,6 +28,22 @@ export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
   await server.open();
   try {
     return await migrate(server.directUrl, server.directPooler);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Forgets history that is older than it is kept, as a job of an installation whose replicas do not. */
+export async function forgetOld(env: NodeJS.ProcessEnv): Promise<Forgotten> {
+  const config = readConfig(env);
+  const [{ DatabaseServer }, { forgetHistory }] = await Promise.all([
+    import('./database/server.js'),
+    import('./dispatch/forget.js'),
+  ]);
+  const server = new DatabaseServer(config);
+  await server.open();
+  try {
+    return await forgetHistory(server.directUrl, server.directPooler, config.history.days);
   } finally {
     await server.close();
   }

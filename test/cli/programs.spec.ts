@@ -7,6 +7,7 @@ type HubProgram = Awaited<ReturnType<Programs['hub']>>;
 const HUB: HubProgram = {
   runHub: () => Promise.resolve(),
   migrateHub: () => Promise.resolve([]),
+  forgetOld: () => Promise.resolve({ days: [], commands: 0, isLeft: false }),
   drainLocal: () => Promise.resolve('drained' as const),
 };
 
@@ -34,14 +35,14 @@ describe('fairlead hub', () => {
     expect(told.FAIRLEAD_LISTEN).toBe('127.0.0.1:0');
   });
 
-  it.each([['start'], ['migrate'], ['drain', '--local']])(
+  it.each([['start'], ['migrate'], ['retention'], ['drain', '--local']])(
     'ends `hub %s` with 78 and every broken rule',
     async (...words) => {
       const broken = () => Promise.reject(new BrokenConfig('broken'));
 
       const ran = await runCli(
         ['hub', ...words],
-        hubThat({ runHub: broken, migrateHub: broken, drainLocal: broken }),
+        hubThat({ runHub: broken, migrateHub: broken, forgetOld: broken, drainLocal: broken }),
       );
 
       expect(ran.code).toBe(78);
@@ -57,6 +58,24 @@ describe('fairlead hub', () => {
     );
 
     expect(ran.out).toBe('ran AddAgent\n');
+  });
+
+  it.each([
+    [{ days: [], commands: 0, isLeft: false }, 0, 'Nothing is older than the history is kept.\n'],
+    [
+      { days: ['2026-01-01'], commands: 3, isLeft: false },
+      0,
+      'forgot the commands of 2026-01-01\nforgot 3 that stood apart\n',
+    ],
+    [
+      { days: [], commands: 0, isLeft: true },
+      1,
+      'Somebody holds the history: the rest is left for the next time.\n',
+    ],
+  ])('tells what retention forgot: %j', async (forgotten, code, out) => {
+    const ran = await runCli(['hub', 'retention'], hubThat({ forgetOld: () => Promise.resolve(forgotten) }));
+
+    expect(ran).toMatchObject({ code, out });
   });
 
   it.each([

@@ -105,13 +105,12 @@ describe('what a command prints', () => {
     expect(hub?.asked[0]?.path).toBe('/api/v1/agents/web/logs?lines=2');
   });
 
-  it('shows names of the environment and not what may be secret', async () => {
-    const spec = { ...anAgent().spec, environment: { API_KEY: 'hunter2' } };
+  it('shows the names of the environment', async () => {
+    const spec = { ...anAgent().spec, environment: ['API_KEY', 'PATH'] };
 
     const ran = await ask(['agents', 'get', 'web'], [{ body: anAgent({ spec }) }, NO_STRAYS]);
 
-    expect(ran.out).toContain('API_KEY');
-    expect(ran.out).not.toContain('hunter2');
+    expect(ran.out).toMatch(/environment +API_KEY PATH/);
   });
 
   it('shows a new join token once, alone on stdout', async () => {

@@ -102,6 +102,17 @@ describe('what the replicas measure of commands', () => {
     };
   };
 
+  it('stands beside health, which says that the database has no synchronous standby', async () => {
+    const { body } = await cluster.api(0).get('/health');
+
+    expect(body.database).toMatchObject({
+      reachable: true,
+      standby: 'none',
+      aboutStandby: expect.stringContaining('may lose commands'),
+    });
+    expect(body.status).toBe('ok');
+  });
+
   it('takes times for rounds of claiming where the broker is linked, and nowhere else', async () => {
     await succeed();
 
@@ -182,6 +193,7 @@ describe('what the replicas measure of commands', () => {
     });
 
     expect(counted('put_back')).toBe(1);
+    expect(counted('released')).toBe(2);
     expect(counted('adopted')).toBe(1);
     expect(counted('late_results')).toBe(1);
     expect(counted('claimed')).toBe(3);
@@ -278,6 +290,19 @@ describe('what the replicas measure of commands', () => {
 
       await eventually(() => linesOf(1, id).some(({ msg }) => msg === 'ended'));
       expect(linesOf(1, id).map(({ msg }) => msg)).toEqual(['accepted', 'sent', 'acked', 'ended']);
+    });
+
+    it('is a line where its link ends, and where it goes on over the next one', async () => {
+      const id = await ask();
+      const dispatch = await link.nextDispatch();
+      link.ack(dispatch);
+      await eventually(async () => (await cluster.api(0).dispatch(id)).state === 'running');
+      link.cut();
+      link = await broker.connect(cluster.hub(1).url, [{ id, attempt: 1, status: 'running' }]);
+      link.succeed(dispatch);
+
+      await eventually(() => linesOf(1, id).some(({ msg }) => msg === 'ended'));
+      expect(linesOf(1, id).map(({ msg }) => msg)).toEqual(['sent', 'acked', 'released', 'adopted', 'ended']);
     });
 
     it('is no line where it is not', async () => {

@@ -101,7 +101,7 @@ describe('a command that is done again', () => {
     const after = await redrive(old);
 
     for (const answer of [...answers, after]) expect(answer.body.dispatch.id).toBe(dispatch.id);
-    expect(body.redriven).toEqual([{ from: old, to: dispatch.id }]);
+    expect(body).toEqual({ redriven: [], refused: [], next: null });
     expect([after.status, after.body.dispatch.state]).toEqual([200, 'succeeded']);
     const last = await ask();
     expect((await link.nextDispatch()).id).toBe(last);
@@ -175,6 +175,30 @@ describe('a command that is done again', () => {
       expect(sent).toEqual(new Set(redriven.map(({ to }) => to)));
       const last = await ask();
       expect((await link.nextDispatch()).id).toBe(last);
+      await link.close();
+    });
+
+    it('leaves out what is or was done again, also when its key is long gone', async () => {
+      const link = await broker.connect(cluster.hub(1).url);
+      const [ended, live, left] = await dead(link, 3);
+      const { body: first } = await redrive(ended!);
+      link.succeed(await link.nextDispatch());
+      await cluster.api(0).dispatch(first.dispatch.id, 10);
+      await redrive(live!);
+      link.ack(await link.nextDispatch());
+      await sql.query('delete from idempotency_key');
+
+      const answers = [
+        await matching({ broker: broker.id, limit: 1 }),
+        await matching({ broker: broker.id }),
+      ];
+
+      const redriven = answers.map(({ body }) => body.redriven);
+      expect(redriven).toEqual([[{ from: left, to: expect.any(String) }], []]);
+      expect(answers.map(({ body }) => body.next)).toEqual([null, null]);
+      const { body: named } = await redrive(ended!);
+      expect(named.dispatch).toMatchObject({ redriveOf: ended });
+      expect(named.dispatch.id).not.toBe(first.dispatch.id);
       await link.close();
     });
 

@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { SEAL_KEY } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 
@@ -12,6 +13,7 @@ describe('a secret in an agent’s environment', () => {
   let sql: pg.Client;
   let broker: ScriptedBroker;
   let secret: string;
+  let name: string;
   let environment: Record<string, string>;
   let agent: string;
 
@@ -31,7 +33,8 @@ describe('a secret in an agent’s environment', () => {
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     secret = `planted_${randomUUID().replaceAll('-', '')}`;
-    environment = { TOKEN: secret, [`${secret}_NAME`]: 'x' };
+    name = `NAME_${randomUUID().replaceAll('-', '')}`;
+    environment = { TOKEN: secret, [name]: 'x' };
     agent = await create();
   });
 
@@ -43,22 +46,22 @@ describe('a secret in an agent’s environment', () => {
   };
   const act = async (verb: string, of = agent): Promise<string> =>
     (await cluster.api(0).post(`/api/v1/agents/${of}/${verb}`)).body.dispatch.id;
-  /** Rows of each table that name the secret anywhere. */
+  /** Tables of which some row holds the secret anywhere, or the variable's name, which only the agent's own row may. */
   const traces = async (): Promise<string[]> => {
     const { rows: tables } = await sql.query<{ name: string }>(
       `select c.oid::regclass::text as name from pg_class c
-       where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and c.relname <> 'agent'`,
+       where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace`,
     );
     expect(tables.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['broker_dispatch', 'broker_dispatch_history_default']),
+      expect.arrayContaining(['agent', 'broker_dispatch', 'broker_dispatch_history_default']),
     );
     const found: string[] = [];
-    for (const { name } of tables) {
+    for (const { name: table } of tables) {
       const { rowCount } = await sql.query(
-        `select from ${name} as stored where strpos(stored::text, $1) > 0`,
-        [secret],
+        `select from ${table} as stored where strpos(stored::text, $1) > 0 or strpos(stored::text, $2) > 0`,
+        [secret, table === 'agent' ? secret : name],
       );
-      if (rowCount !== 0) found.push(name);
+      if (rowCount !== 0) found.push(table);
     }
     return found;
   };
@@ -108,10 +111,79 @@ describe('a secret in an agent’s environment', () => {
       ended,
       await cluster.api(1).trail(start),
       await cluster.api(1).get('/api/v1/dispatches'),
+      await cluster.api(1).get('/api/v1/agents'),
+      await cluster.api(0).get(`/api/v1/agents/${agent}`),
     ];
     expect(JSON.stringify(answers)).not.toContain(secret);
     for (const hub of cluster.hubs) expect(JSON.stringify(hub.lines)).not.toContain(secret);
     await link.close();
+  });
+
+  it('is shown by its name alone, also to whoever makes the agent', async () => {
+    const body = {
+      name: `a-${randomUUID().slice(0, 8)}`,
+      broker: broker.id,
+      spec: { command: 'true', environment },
+    };
+
+    const made = await cluster.api(0).post('/api/v1/agents', body);
+    const { body: shown } = await cluster.api(1).get(`/api/v1/agents/${body.name}`);
+
+    expect(made.body.spec).toMatchObject({ command: 'true', environment: ['TOKEN', name] });
+    expect(shown.spec).toEqual(made.body.spec);
+  });
+
+  it('outlives the rotation of the keys, in a command and in an agent, also one that stood in clear', async () => {
+    const before = await cluster.addReplica();
+    const inClear = await create();
+    await act('start');
+    await before.kill();
+    await sql.query(
+      `update agent set spec = jsonb_set(spec, '{environment}', jsonb_build_object('TOKEN', $2::text)) where name = $1`,
+      [inClear, secret],
+    );
+    expect(await traces()).toEqual(['agent']);
+
+    const after = await cluster.addReplica({
+      FAIRLEAD_SEAL_KEYS: `${randomBytes(32).toString('hex')},${SEAL_KEY}`,
+    });
+    await eventually(async () => (await traces()).length === 0);
+    const link = await broker.connect(after.url);
+    const started = await link.nextDispatch();
+    link.succeed(started);
+    const api = cluster.api(cluster.hubs.indexOf(after));
+    await api.dispatch(started.id, 10);
+    await api.post(`/api/v1/agents/${agent}/restart`);
+    const restarted = await link.nextDispatch();
+    link.succeed(restarted);
+    await api.post(`/api/v1/agents/${inClear}/start`);
+    const sealedLater = await link.nextDispatch();
+    link.succeed(sealedLater);
+    await api.dispatch(sealedLater.id, 10);
+
+    for (const { args } of [started, restarted]) expect(args).toMatchObject({ spec: { environment } });
+    expect(sealedLater.args).toMatchObject({ spec: { environment: { TOKEN: secret } } });
+    expect(await traces()).toEqual([]);
+    await link.close();
+    await after.kill();
+  });
+
+  it('that no key of the ring sealed keeps its agent from starting, and nothing else of it', async () => {
+    const other = await create();
+    await sql.query(
+      `update agent
+       set spec = jsonb_set(spec, '{environment}', (select spec -> 'environment' from agent where name = $2))
+       where name = $1`,
+      [agent, other],
+    );
+
+    const { status, body } = await cluster.api(0).post(`/api/v1/agents/${agent}/start`);
+
+    expect([status, body.code]).toEqual([409, 'environment_unopened']);
+    expect((await cluster.api(0).get(`/api/v1/agents/${agent}`)).body).toMatchObject({
+      phase: 'created',
+      spec: { environment: ['TOKEN', name] },
+    });
   });
 
   it('is opened again for another link after the first owner was killed', async () => {

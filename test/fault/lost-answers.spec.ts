@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
@@ -106,6 +107,63 @@ describe('a replica whose connection breaks', () => {
     expect(status).toBe(503);
     expect(body).toMatchObject({ code: 'outcome_unknown' });
     expect(await api.dispatch(body.dispatchId)).toMatchObject({ state: 'pending' });
+  });
+
+  const newAgent = (name = `a-${randomUUID().slice(0, 8)}`) => ({
+    name,
+    broker: broker.id,
+    spec: { command: 'true' },
+  });
+
+  it('after an agent was put on record and told to start answers with both, and wakes the owner', async () => {
+    const link = await broker.connect(cluster.hub(0).url);
+    const agent = newAgent();
+    const brokenUnderCreate = proxy.lose('answer', 'commit');
+    const created = await api.post('/api/v1/agents', agent);
+    await brokenUnderCreate;
+    const brokenUnderStart = proxy.lose('answer', 'commit');
+
+    const started = await api.post(`/api/v1/agents/${agent.name}/start`);
+    await brokenUnderStart;
+    const dispatch = await link.nextDispatch(4_000);
+    link.succeed(dispatch);
+
+    expect([created.status, started.status]).toEqual([201, 202]);
+    expect(dispatch).toMatchObject({ id: started.body.dispatch.id, attempt: 1, op: 'agent.start' });
+    await link.close();
+  });
+
+  it('before either was committed says that it is not known, with the id', async () => {
+    const agent = newAgent();
+    await api.post('/api/v1/agents', agent);
+    const brokenUnderStart = proxy.lose('question', 'commit');
+    const starting = api.post(`/api/v1/agents/${agent.name}/start`);
+    await brokenUnderStart;
+    const brokenUnderCreate = proxy.lose('question', 'commit');
+    const creating = api.post('/api/v1/agents', newAgent());
+    await brokenUnderCreate;
+
+    const answers = await Promise.all([starting, creating]);
+
+    expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+    expect(answers.map(({ body }) => body)).toEqual([
+      expect.objectContaining({ code: 'outcome_unknown', dispatchId: expect.any(String) }),
+      expect.objectContaining({ code: 'outcome_unknown', agentId: expect.any(String) }),
+    ]);
+    const { body } = await api.get(`/api/v1/agents/${agent.name}`);
+    expect(body).toMatchObject({ phase: 'created', dispatchId: null });
+  });
+
+  it('before the commit was asked for says at once that nothing was done', async () => {
+    const agent = newAgent();
+    await api.post('/api/v1/agents', agent);
+    const broken = proxy.lose('question', 'step_agent');
+
+    const { status, body } = await api.post(`/api/v1/agents/${agent.name}/start`);
+    await broken;
+
+    expect([status, body.code]).toEqual([503, 'database_unavailable']);
+    expect((await api.get(`/api/v1/agents/${agent.name}`)).body.phase).toBe('created');
   });
 
   it('after an ack was told writes it later', async () => {

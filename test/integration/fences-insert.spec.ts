@@ -7,6 +7,8 @@ import { RequestKeyRepository } from '../../src/hub/auth/request-key.repository.
 import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
 import { InsertRepository } from '../../src/hub/dispatch/insert.repository.js';
 import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
+import { Sweeps } from '../../src/hub/dispatch/sweeps.js';
+import { Loops } from '../../src/hub/lifecycle/loops.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker, Rows } from './support/rows.js';
@@ -203,9 +205,26 @@ describe('an idempotency key', () => {
       );
     }
 
-    await repository.sweepKeys();
+    expect(await repository.sweepKeys(10)).toBe(1);
 
     const left = await keys.findKeys(['young', 'old'].map((key) => ({ scope, key })));
     expect(left.map(({ key }) => key)).toEqual(['young']);
+  });
+  it('is forgotten batch by batch until none is left, or the loop is to stop', async () => {
+    const loops = new Loops();
+    const nobody = {} as never;
+    const sweeps = new Sweeps(nobody, repository, nobody, nobody, nobody, nobody, loops);
+    const left = async () =>
+      Number((await rows.one(`select count(*) from idempotency_key where scope = 'many'`)).count);
+    await rows.sql.query(
+      `insert into idempotency_key
+       select 'many', n::text, 'h', gen_random_uuid(), now() - interval '25 hours' from generate_series(1, 2500) n`,
+    );
+
+    await sweeps.forgetKeys(AbortSignal.abort());
+    expect(await left()).toBe(2_500);
+    await sweeps.forgetKeys();
+
+    expect(await left()).toBe(0);
   });
 });

@@ -27,6 +27,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* Where a container finds the database and the keys, in the secret that it is given. */}}
+{{- define "fairlead.secretEnvironment" -}}
+- name: DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: DATABASE_URL
+- name: DATABASE_DIRECT_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: DATABASE_DIRECT_URL
+      optional: true
+- name: FAIRLEAD_SEAL_KEYS
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: FAIRLEAD_SEAL_KEYS
+{{- end }}
+
+{{- define "fairlead.image" -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- end }}
+
 {{- define "fairlead.graceSeconds" -}}
 {{- .Values.terminationGracePeriodSeconds | default (add .Values.drain.deadlineSeconds 15) }}
 {{- end }}
@@ -48,6 +72,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- if and $secret (not .Values.publicUrl) }}
 {{- fail "publicUrl is needed: a draining replica sends its brokers there" }}
+{{- end }}
+{{- if and (eq .Values.history.retention "job") (not $secret) }}
+{{- fail "history.retention job needs a database outside of the pods: with one inside, leave it to the duty" }}
 {{- end }}
 {{- if ge (int .Values.drain.lingerSeconds) (int .Values.drain.deadlineSeconds) }}
 {{- fail "drain.lingerSeconds must be less than drain.deadlineSeconds" }}

@@ -43,7 +43,7 @@ export function addAgents(program: Command, cli: Cli): void {
     );
 
   asksHub(group.command('get'))
-    .description('show one agent; of its environment only the names, unless --json')
+    .description('show one agent; of its environment only the names')
     .argument('<agent>', 'id or name')
     .addHelpText('after', examples('agents get web'))
     .action(
@@ -92,7 +92,7 @@ function agentFacts(
       ['strays', strays],
       ['command', [spec.command, ...spec.args].map(quoted).join(' ')],
       ['directory', spec.directory ?? undefined],
-      ['environment', Object.keys(spec.environment).join(' ') || undefined],
+      ['environment', spec.environment.join(' ') || undefined],
       ['limits', limits.join(' ') || undefined],
       ['stdin', spec.stdin],
       ['restart', policy === 'never' ? undefined : `${policy}, at most ${maxRestarts} in 10 minutes`],

@@ -45,6 +45,33 @@ export function addHub(program: Command, cli: Cli): void {
     );
 
   hub
+    .command('retention')
+    .description(
+      'forget commands that are older than the history is kept, where the replicas do not by themselves',
+    )
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      examples(
+        'hub retention',
+        'hub retention   # the job of an installation whose replicas have FAIRLEAD_RETENTION=off',
+      ),
+    )
+    .action(
+      cli.action(async ({ surroundings: { env, programs }, printer }) => {
+        const { forgetOld } = await programs.hub();
+        const { days, commands, isLeft } = await reported(() => forgetOld(env));
+        const caught = commands === 0 ? [] : [`forgot ${commands} that stood apart`];
+        const left = isLeft ? ['Somebody holds the history: the rest is left for the next time.'] : [];
+        const lines = [...days.map((day) => `forgot the commands of ${day}`), ...caught, ...left];
+        printer.data({ days, commands, isLeft }, () =>
+          lines.length === 0 ? ['Nothing is older than the history is kept.'] : lines,
+        );
+        return isLeft ? EXIT.failed : EXIT.ok;
+      }),
+    );
+
+  hub
     .command('drain')
     .description('take the replica on this machine out of service, and wait until its work is handed over')
     .requiredOption('--local', 'the replica that runs on this machine with this environment')

@@ -6,6 +6,7 @@ import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import { AgentNameTaken } from './agents.errors.js';
 import type { RunOf } from './drift.js';
+import type { StoredSpec } from './sealed-specs.js';
 import { phasesBefore, type Phase, type Wanted } from './phase.js';
 import type { RUNTIMES } from './runtime.js';
 import type { Owner } from './stray.repository.js';
@@ -18,7 +19,7 @@ export type AgentRow = {
   brokerId: string;
   brokerName: string | null;
   runtime: (typeof RUNTIMES)[number];
-  spec: ProcessSpec;
+  spec: StoredSpec;
   wanted: Wanted;
   phase: Phase;
   runId: string | null;
@@ -175,6 +176,29 @@ const LOSE = statement(
   `,
 );
 
+const IN_CLEAR = statement(
+  'find_agents_in_clear',
+  `
+  select agent.id, agent.spec
+  from agent
+  where ($1::uuid is null or agent.id > $1)
+    and agent.spec -> 'environment' <> '{}'::jsonb
+    and not agent.spec -> 'environment' ? '$sealed'
+  order by agent.id
+  limit $2
+  `,
+);
+
+const SEAL_ENVIRONMENT = statement(
+  'seal_environment_of_agent',
+  `
+  update agent
+  set spec = jsonb_set(agent.spec, '{environment}', $3::jsonb)
+  where agent.id = $1 and agent.spec -> 'environment' = $2::jsonb
+  returning agent.id
+  `,
+);
+
 // An agent that was told to stop and could not is told again after a while.
 const ON_DRAINING = statement(
   'find_agents_of_draining_brokers',
@@ -200,7 +224,7 @@ export class AgentRepository {
   /** @throws AgentNameTaken */
   async create(
     run: Run,
-    agent: { id: string; name: string; projectId: string | null; brokerId: string; spec: ProcessSpec },
+    agent: { id: string; name: string; projectId: string | null; brokerId: string; spec: StoredSpec },
   ): Promise<void> {
     const { id, name, projectId, brokerId, spec } = agent;
     try {
@@ -236,6 +260,17 @@ export class AgentRepository {
   /** Of each broker that drains: how many agents live there, and which of them are to be told to stop now. */
   async onDraining(): Promise<{ brokerId: string; revision: number; live: number; due: string[] }[]> {
     return this.database.run(ON_DRAINING);
+  }
+
+  /** Agents whose environment is not sealed, in the order of their ids. */
+  async inClear(after: string | null, limit: number): Promise<{ id: string; spec: ProcessSpec }[]> {
+    return this.database.run(IN_CLEAR, [after, limit]);
+  }
+
+  /** @returns false where it is not what it was */
+  async sealEnvironment(id: string, from: object, to: object): Promise<boolean> {
+    const values = [id, JSON.stringify(from), JSON.stringify(to)];
+    return (await this.database.run(SEAL_ENVIRONMENT, values)).length > 0;
   }
 
   /** Notes the command that was given for an agent, and what it is on its way to. */

@@ -15,6 +15,24 @@ export class AgentNameTaken extends CodedError {
   }
 }
 
+/** The connection broke while an agent was being put on record, and it could not be found out whether it was. */
+export class AgentInDoubt extends CodedError {
+  constructor(agentId: string, cause: unknown) {
+    super('outcome_unknown', 'The database went away while the agent was being put on record.', {
+      members: { agentId },
+      retryAfterS: 1,
+      cause,
+    });
+  }
+}
+
+/** No key of this replica's ring sealed the agent's environment. */
+export class EnvironmentUnopened extends CodedError {
+  constructor(cause: unknown) {
+    super('environment_unopened', undefined, { cause });
+  }
+}
+
 /** The agent is in a phase in which the verb makes no sense. */
 export class VerbRefused extends CodedError {
   constructor(refusal: Refusal, { phase, updatedAt, dispatchId }: AgentRow) {

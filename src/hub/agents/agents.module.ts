@@ -16,6 +16,8 @@ import { Reports } from './reports.js';
 import { StrayController } from './stray.controller.js';
 import { StrayRepository } from './stray.repository.js';
 import { Strays } from './strays.js';
+import { SealedSpecs } from './sealed-specs.js';
+import { Sealing } from './sealing.js';
 
 /**
  * The workloads that people name, and what is done to them.
@@ -37,6 +39,8 @@ import { Strays } from './strays.js';
  *     running --not in the list, twice--> failed --policy, it had run for a minute--> starting, with a new run
  *     (goes on, unwanted, twice) --> on record --ends there, or is wanted again--> (none)
  *
+ * What stands in an agent's environment is sealed in its row and told to nobody but its broker; only the names are.
+ *
  * It may lose reports: the broker tells the state of all its agents on its next link, and its digest finds that out before.
  */
 @Module({
@@ -50,9 +54,11 @@ import { Strays } from './strays.js';
     Evacuation,
     Messages,
     Reports,
+    SealedSpecs,
+    Sealing,
     StrayRepository,
     Strays,
   ],
-  exports: [Drifts, Evacuation, Reports, Strays],
+  exports: [Drifts, Evacuation, Reports, Sealing, Strays],
 })
 export class AgentsModule {}

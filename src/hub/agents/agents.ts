@@ -4,6 +4,7 @@ import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol
 import { isUuid } from '../../protocol/read.js';
 import { RequestKeys } from '../auth/request-keys.js';
 import { Database, type Run } from '../database/database.js';
+import { transactionInDoubt } from '../database/in-doubt.js';
 import type { Asking } from '../dispatch/caller.js';
 import { Dispatches, type Order } from '../dispatch/dispatches.js';
 import type { Initiator } from '../dispatch/draft.js';
@@ -16,8 +17,9 @@ import { Brokers } from '../registry/brokers.js';
 import { Operations } from '../registry/operations.js';
 import { Projects } from '../registry/projects.js';
 import { AgentRepository, type AgentRow } from './agent.repository.js';
-import { AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
+import { AgentInDoubt, AgentNotFound, BrokerSilent, OpFailed, VerbRefused } from './agents.errors.js';
 import type { RunOf } from './drift.js';
+import { SealedSpecs } from './sealed-specs.js';
 import { stepOf, type Verb } from './phase.js';
 import type { Owner } from './stray.repository.js';
 
@@ -46,13 +48,14 @@ export class Agents {
     private readonly brokers: Brokers,
     private readonly projects: Projects,
     private readonly operations: Operations,
+    private readonly specs: SealedSpecs,
   ) {}
 
   /**
    * Puts a new agent on record; nothing is started. A repeat of the request gives the agent of the first.
    *
    * @throws NotFound for the broker or the project, BrokerCordoned, BrokerDraining, ProjectArchived, BrokerNotAttached,
-   *   AttachmentRevoked, AgentNameTaken, IdempotencyKeyReused
+   *   AttachmentRevoked, AgentNameTaken, IdempotencyKeyReused. AgentInDoubt: it may have been put on record
    */
   async create(
     agent: { name: string; project?: string | undefined; broker: string; spec: ProcessSpec },
@@ -60,15 +63,23 @@ export class Agents {
   ): Promise<AgentRow> {
     const id = uuidv7();
     const { id: brokerId } = await this.brokers.get(agent.broker);
-    const known = await this.database.transaction(async (run) => {
+    const spec = this.specs.seal(id, agent.spec);
+    const put = async (run: Run): Promise<string> => {
       const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
       if (earlier !== undefined) return earlier;
       await this.operations.admit(run, brokerId, 'create');
       const projectId =
         agent.project === undefined ? null : await this.projects.admit(run, agent.project, brokerId);
-      await this.repository.create(run, { ...agent, id, projectId, brokerId });
+      await this.repository.create(run, { ...agent, id, projectId, brokerId, spec });
       return id;
-    });
+    };
+    const isThere = async (agentId: string) => (await this.repository.get(agentId)) !== undefined;
+    const known = await transactionInDoubt(
+      this.database,
+      put,
+      isThere,
+      (agentId, cause) => new AgentInDoubt(agentId, cause),
+    );
     return this.get(known);
   }
 
@@ -76,12 +87,13 @@ export class Agents {
    * Starts, stops, restarts or deletes: stores the command and the agent's new phase together, then waits for the
    * end of the command, at most for as long as `wait` says.
    *
-   * @throws AgentNotFound, VerbRefused, BrokerDraining, IdempotencyKeyReused, and as Submission.submit
+   * @throws AgentNotFound, VerbRefused, EnvironmentUnopened, BrokerDraining, IdempotencyKeyReused, and as Submission.submit. OutcomeUnknown: it may
+   *   have been stored, with the agent's phase
    */
   async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait): Promise<DispatchRecord> {
     const agentId = await this.idOf(idOrName);
     let committed: (() => void) | undefined;
-    const dispatchId = await this.database.transaction(async (run) => {
+    const dispatchId = await this.dispatches.transaction(async (run) => {
       const agent = await this.repository.lock(run, agentId);
       if (agent === undefined) throw new AgentNotFound();
       const { id, earlier } = await this.reserve(run, asking);
@@ -186,7 +198,7 @@ export class Agents {
     if (typeof step === 'string') throw new VerbRefused(step, agent);
     if (step.newRun) await this.operations.admit(run, agent.brokerId, 'start');
     const newRunId = uuidv7();
-    const { op, args } = commandOf(verb, agent, newRunId);
+    const { op, args } = commandOf(verb, agent, newRunId, () => this.specs.open(agent.id, agent.spec));
     const committed = await this.dispatches.submitWithin(run, { ...command, op, args });
     const { phase, wanted, newRun } = step;
     const runId = newRun ? newRunId : agent.runId;
@@ -237,16 +249,17 @@ export function placeOf({ id: agentId, brokerId, projectId }: AgentRow) {
   return { agentId, brokerId, ...(projectId === null ? {} : { projectId }) };
 }
 
-function commandOf(verb: Verb, agent: AgentRow, newRunId: string): Command {
-  const { id: agentId, name, spec, runId } = agent;
+/** @param spec opened; asked for where it is sent */
+function commandOf(verb: Verb, agent: AgentRow, newRunId: string, spec: () => ProcessSpec): Command {
+  const { id: agentId, name, runId } = agent;
   const grace = { graceMs: GRACE_MS };
   switch (verb) {
     case 'start':
-      return { op: 'agent.start', args: { agentId, name, runId: newRunId, spec } };
+      return { op: 'agent.start', args: { agentId, name, runId: newRunId, spec: spec() } };
     case 'restart':
       return {
         op: 'agent.restart',
-        args: { agentId, name, fromRunId: runId, runId: newRunId, spec, ...grace },
+        args: { agentId, name, fromRunId: runId, runId: newRunId, spec: spec(), ...grace },
       };
     case 'stop':
       if (runId === null) throw new Error('an agent without a run cannot be stopped');

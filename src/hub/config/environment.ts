@@ -17,6 +17,9 @@ export type Switch = (typeof SWITCH)[number];
 export const STRAY_POLICIES = ['report', 'stop'] as const;
 export type StrayPolicy = (typeof STRAY_POLICIES)[number];
 
+/** How long ended commands may be kept: a day longer than any may live, so that its caller can learn the end. */
+export const HISTORY_DAYS = { least: 8, most: 3_650 };
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -117,6 +120,18 @@ export class Environment {
   @IsOptional()
   @IsIn(STRAY_POLICIES, { message: `must be one of ${STRAY_POLICIES.join(', ')}` })
   FAIRLEAD_STRANGER_RUNS?: StrayPolicy;
+
+  @IsOptional()
+  @Holds(
+    `must be a whole number of days from ${HISTORY_DAYS.least} to ${HISTORY_DAYS.most}`,
+    (text) =>
+      /^\d{1,9}$/.test(text) && Number(text) >= HISTORY_DAYS.least && Number(text) <= HISTORY_DAYS.most,
+  )
+  FAIRLEAD_HISTORY_DAYS?: string;
+
+  @IsOptional()
+  @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
+  FAIRLEAD_RETENTION?: Switch;
 
   @IsOptional()
   @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` })

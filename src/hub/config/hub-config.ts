@@ -36,6 +36,12 @@ export type HubConfig = {
   readonly claimAhead: boolean;
   /** What becomes of runs that nobody wants where they are: of agents that the hub knows, and of those that it does not. */
   readonly strays: { readonly orphans: StrayPolicy; readonly strangers: StrayPolicy };
+  readonly history: {
+    /** Days for which a command is known after it was accepted. */
+    readonly days: number;
+    /** Whether the replicas forget what is older by themselves. */
+    readonly isForgotten: boolean;
+  };
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
@@ -99,6 +105,10 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
     strays: Object.freeze({
       orphans: environment.FAIRLEAD_ORPHAN_RUNS ?? 'stop',
       strangers: environment.FAIRLEAD_STRANGER_RUNS ?? 'report',
+    }),
+    history: Object.freeze({
+      days: Number(environment.FAIRLEAD_HISTORY_DAYS ?? 30),
+      isForgotten: environment.FAIRLEAD_RETENTION !== 'off',
     }),
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),

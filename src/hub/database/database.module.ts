@@ -7,6 +7,7 @@ import { migrate, migrateWith } from './migrate.js';
 import { assertSettingsKept, asPoolerFault } from './pooler.js';
 import { DatabaseServer } from './server.js';
 import { SessionName } from './session-name.js';
+import { Standbys } from './standby.js';
 
 /**
  * The one DataSource of the process, the schema, and the few connections beside the pool.
@@ -35,8 +36,9 @@ export class DatabaseModule {
             openDataSource(server, session, entities),
         },
         Database,
+        Standbys,
       ],
-      exports: [Database, DatabaseServer, DataSource, DirectConnections, SessionName],
+      exports: [Database, DatabaseServer, DataSource, DirectConnections, SessionName, Standbys],
     };
   }
 }

@@ -79,6 +79,7 @@ async function execute<R>(
   client: PoolClient,
   statement: Statement,
   values: readonly unknown[],
+  whereItBreaks: DatabaseUnavailable['statement'] = 'in_doubt',
 ): Promise<R[]> {
   try {
     const result = await client.query({ ...statement, values: values as unknown[] });
@@ -90,7 +91,7 @@ async function execute<R>(
     // The server refuses before it commits, so where it still could say why, there was no effect. A fault of the
     // connection (class 08) is a pooler's word instead, which knows no more than we do of what the server did.
     const isServersWord = hasSqlState(error) && !error.code.startsWith('08');
-    throw new DatabaseUnavailable(error, isServersWord ? 'no_effect' : 'in_doubt');
+    throw new DatabaseUnavailable(error, isServersWord ? 'no_effect' : whereItBreaks);
   }
 }
 
@@ -99,10 +100,11 @@ const BEGIN: Statement = { name: 'begin', text: 'begin' };
 const COMMIT: Statement = { name: 'commit', text: 'commit' };
 
 async function transact<T>(client: PoolClient, work: (run: Run) => Promise<T>): Promise<T> {
-  await execute(client, BEGIN, []);
+  // A transaction that breaks before its commit was asked for is undone by the server.
+  await execute(client, BEGIN, [], 'no_effect');
   let outcome: T;
   try {
-    outcome = await work((statement, values = []) => execute(client, statement, values));
+    outcome = await work((statement, values = []) => execute(client, statement, values, 'no_effect'));
   } catch (error) {
     // Where the rollback fails the connection must end, and the transaction with it.
     await client.query('rollback').catch(() => void client.end());

@@ -11,6 +11,8 @@ import { FencePresence1790000000010 } from '../../../migrations/1790000000010-Fe
 import { IndexByKeyFirst1790000000011 } from '../../../migrations/1790000000011-IndexByKeyFirst.js';
 import { CreateAgentStrays1790000000014 } from '../../../migrations/1790000000014-CreateAgentStrays.js';
 import { CreateAudit1790000000015 } from '../../../migrations/1790000000015-CreateAudit.js';
+import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
+import { IndexRedrives1790000000017 } from '../../../migrations/1790000000017-IndexRedrives.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -27,4 +29,6 @@ export const MIGRATIONS = [
   IndexByKeyFirst1790000000011,
   CreateAgentStrays1790000000014,
   CreateAudit1790000000015,
+  DropHistoryPartition1790000000016,
+  IndexRedrives1790000000017,
 ];

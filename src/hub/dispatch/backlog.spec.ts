@@ -560,8 +560,17 @@ describe('the backlog of a broker', () => {
   ])('adopts %s, whose key is held then: %s', (op, isHeld) => {
     const backlog = ready();
     read(backlog, [row(1, { op, orderingKey: 'k' }), row(2, { orderingKey: 'k' })]);
-    const { id, seq } = row(1);
-    const adopted = { id, seq, op, orderingKey: 'k', attempt: 1, deadlineAt: 1, cancelRequested: false };
+    const { id, seq, lane } = row(1);
+    const adopted = {
+      id,
+      seq,
+      op,
+      lane,
+      orderingKey: 'k',
+      attempt: 1,
+      deadlineAt: 1,
+      cancelRequested: false,
+    };
 
     backlog.adopted(adopted);
 

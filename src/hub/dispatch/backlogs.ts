@@ -29,9 +29,15 @@ export class Backlogs {
     this.onWork = onWork;
     this.onLost = onLost;
     this.links.observe({
-      opened: (link) => this.byBroker.set(link.brokerId, new Backlog(link)),
+      opened: (link) => {
+        this.release(this.byBroker.get(link.brokerId));
+        this.byBroker.set(link.brokerId, new Backlog(link));
+      },
       closed: (link) => {
-        if (this.byBroker.get(link.brokerId)?.link === link) this.byBroker.delete(link.brokerId);
+        const backlog = this.byBroker.get(link.brokerId);
+        if (backlog?.link !== link) return;
+        this.byBroker.delete(link.brokerId);
+        this.release(backlog);
       },
     });
     this.wakes.subscribe({
@@ -68,6 +74,11 @@ export class Backlogs {
     if (backlog === undefined) return;
     backlog.woken(seq);
     this.onWork();
+  }
+
+  /** What is out with a broker whose link is over is held by nobody, until its inventory speaks on the next one. */
+  private release(backlog: Backlog | undefined): void {
+    this.steps.tell('released', backlog?.out.all ?? []);
   }
 
   private told(commands: ReadonlyMap<string, unknown>): void {

@@ -96,6 +96,7 @@ abstract class CommandColumns {
 @Index('broker_dispatch_in_order', ['brokerId', 'seq'])
 @Index('broker_dispatch_of_project', ['projectId'], { where: `(project_id IS NOT NULL)` })
 @Index('broker_dispatch_of_key', ['orderingKey', 'brokerId', 'seq'], { where: 'ordering_key is not null' })
+@Index('broker_dispatch_of_redrive', ['redriveOf'], { where: '(redrive_of IS NOT NULL)' })
 @Check('broker_dispatch_state_is_live', `state in ('pending', 'claimed', 'running')`)
 @Index('broker_dispatch_by_deadline', ['deadlineAt'])
 @Check('broker_dispatch_lane_is_known', `lane in ('control', 'normal', 'bulk')`)
@@ -117,6 +118,7 @@ export class DispatchEntity extends CommandColumns {
 
 @Entity('broker_dispatch_history')
 @Index('broker_dispatch_history_by_broker', ['brokerId', 'id'])
+@Index('broker_dispatch_history_of_redrive', ['redriveOf'], { where: '(redrive_of IS NOT NULL)' })
 @Check(
   'broker_dispatch_history_state_is_ended',
   `state in ('succeeded', 'failed', 'cancelled', 'expired', 'dead')`,

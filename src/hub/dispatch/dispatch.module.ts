@@ -28,6 +28,7 @@ import { Inventories } from './inventories.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { DispatchLife } from './life.js';
 import { HandOff } from './hand-off.js';
+import { History } from './history.js';
 import { Owners } from './owners.js';
 import { PartitionRepository } from './partition.repository.js';
 import { Progress } from './progress.js';
@@ -35,6 +36,7 @@ import { ProgressRepository } from './progress.repository.js';
 import { ReadRepository } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
+import { Retention } from './retention.js';
 import { SettleRepository } from './settle.repository.js';
 import { Shares } from './shares.js';
 import { StepLog } from './step-log.js';
@@ -72,6 +74,9 @@ import { Waits } from './waits.js';
  * out, and it is the earliest live one that is due; one that rests after a failure keeps its key. A result is
  * confirmed to the broker only when its ending is committed. A wish to cancel outlives every process, and what is
  * marked is not put back. An ended dispatch is never left: doing it again makes another, within a day one at most.
+ *
+ * What ended is known for a number of days after it was accepted (30 unless told otherwise); a command lives for seven at
+ * most. Then `Retention` drops the whole day.
  *
  * It may lose hints of new work, of endings, of progress and of cancels: polls find all of them. It may lose how far a
  * command is: the broker's next word brings it. It may lose the floor of a broker's rows, which costs a longer read. The
@@ -118,6 +123,7 @@ import { Waits } from './waits.js';
     DispatchLife,
     Endings,
     HandOff,
+    History,
     InsertRepository,
     Inventories,
     InventoryRepository,
@@ -128,6 +134,7 @@ import { Waits } from './waits.js';
     ReadRepository,
     Reconciler,
     Results,
+    Retention,
     SettleRepository,
     Shares,
     StepLog,

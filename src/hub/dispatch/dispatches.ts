@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { isOp, contractOf, type Op } from '../../protocol/op.js';
-import type { Run } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
+import { transactionInDoubt } from '../database/in-doubt.js';
 import { Group } from '../lifecycle/group.js';
 import { WINDOW_S, type Wait } from '../http/prefer.js';
 import { newId } from '../new-id.js';
@@ -12,7 +13,7 @@ import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Idempotency } from '../auth/request-key.js';
 import type { Draft, Initiator } from './draft.js';
 import type { DispatchRecord, TrailStep } from './record.js';
-import { ReadRepository, type DispatchFilter, type ReadRecord } from './read.repository.js';
+import { ReadRepository, type DispatchFilter, type EndedFilter, type ReadRecord } from './read.repository.js';
 import { Cancels } from './cancels.js';
 import { hasEnded, type Contract, type Lane } from './state.js';
 import type { OutcomeCopy } from './row-copy.js';
@@ -66,6 +67,7 @@ export class Dispatches {
     private readonly why: WhyRepository,
     private readonly waits: Waits,
     private readonly cancels: Cancels,
+    private readonly database: Database,
   ) {}
 
   /**
@@ -90,6 +92,17 @@ export class Dispatches {
   /** As `wait`, for a command of the caller's own. @throws OutcomeUnknown where it cannot be read now */
   async waitForAccepted(id: string, wait: Wait): Promise<DispatchRecord> {
     return onRecord(id, this.wait(id, wait));
+  }
+
+  /**
+   * A transaction that stores a command, and the id of that command, or of the one that the same request led to before.
+   * Where its commit is in doubt, the command is looked up.
+   *
+   * @throws OutcomeUnknown where it is not found for 5 s; otherwise nothing was stored
+   */
+  async transaction(work: (run: Run) => Promise<string>): Promise<string> {
+    const isThere = async (id: string) => (await this.repository.find([id])).length > 0;
+    return transactionInDoubt(this.database, work, isThere, (id, cause) => new OutcomeUnknown(id, cause));
   }
 
   /**
@@ -161,6 +174,11 @@ export class Dispatches {
         reason: about === undefined ? null : explain(about).explanation,
       };
     });
+  }
+
+  /** Ended commands that no other one does again, newest first. */
+  async listNotRedriven(filter: EndedFilter): Promise<DispatchRecord[]> {
+    return this.repository.listNotRedriven(filter);
   }
 
   /** @throws DispatchNotFound */

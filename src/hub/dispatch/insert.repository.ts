@@ -71,11 +71,12 @@ const SWEEP_KEYS = statement(
     select scope, key from idempotency_key
     where created_at < now() - interval '24 hours'
     order by created_at
-    limit 1000
+    limit $1
     for update skip locked
   )
   delete from idempotency_key using old
   where idempotency_key.scope = old.scope and idempotency_key.key = old.key
+  returning idempotency_key.key
   `,
 );
 
@@ -146,7 +147,8 @@ export class InsertRepository {
     return this.database.run(STORED, [ids, ...spanOf(ids)]);
   }
 
-  async sweepKeys(): Promise<void> {
-    await this.database.run(SWEEP_KEYS);
+  /** Forgets keys that were kept for a day. @returns how many, at most `most` */
+  async sweepKeys(most: number): Promise<number> {
+    return (await this.database.run(SWEEP_KEYS, [most])).length;
   }
 }

@@ -5,6 +5,7 @@ import { Progress } from './progress.js';
 import { ReadRepository, type LiveDepth, type ProjectDepth } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
+import { Retention } from './retention.js';
 import { Shares } from './shares.js';
 import { Sweeps } from './sweeps.js';
 import { Upkeep } from './upkeep.js';
@@ -21,6 +22,7 @@ export class DispatchLife {
     private readonly results: Results,
     private readonly waits: Waits,
     private readonly sweeps: Sweeps,
+    private readonly retention: Retention,
     private readonly shares: Shares,
     private readonly progress: Progress,
     private readonly repository: ReadRepository,
@@ -33,6 +35,7 @@ export class DispatchLife {
     this.waits.start();
     this.shares.start();
     this.sweeps.start();
+    this.retention.start();
     this.progress.start();
   }
 
@@ -45,6 +48,7 @@ export class DispatchLife {
     await this.upkeep.stop();
     await this.reconciler.stop();
     await this.sweeps.stop();
+    await this.retention.stop();
     await this.progress.stop();
     await this.results.idle();
     await this.waits.stop();

@@ -5,6 +5,7 @@ const row = (over: Partial<OutRow> = {}): OutRow => ({
   id: 'a',
   seq: 5,
   op: 'broker.ping',
+  lane: 'normal',
   orderingKey: 'k',
   attempt: 1,
   deadlineAt: 100_000,

@@ -1,3 +1,5 @@
+import type { Lane } from './state.js';
+
 /** A cancel that was not answered is sent again after this long. */
 const ASK_AGAIN_MS = 5_000;
 
@@ -6,6 +8,7 @@ export type OutRow = {
   id: string;
   seq: number;
   op: string;
+  lane: Lane;
   orderingKey: string | null;
   attempt: number;
   deadlineAt: number;
@@ -25,6 +28,10 @@ export class Outstanding {
 
   get ids(): string[] {
     return [...this.rows.keys()];
+  }
+
+  get all(): OutRow[] {
+    return [...this.rows.values()];
   }
 
   get lowestSeq(): number {
@@ -47,9 +54,9 @@ export class Outstanding {
   }
 
   add(row: OutRow, holdsKey: boolean): void {
-    const { id, seq, op, orderingKey, attempt, deadlineAt, cancelRequested } = row;
+    const { id, seq, op, lane, orderingKey, attempt, deadlineAt, cancelRequested } = row;
     const askedAt = this.rows.get(id)?.askedAt ?? -Infinity;
-    this.rows.set(id, { id, seq, op, orderingKey, attempt, deadlineAt, cancelRequested, askedAt });
+    this.rows.set(id, { id, seq, op, lane, orderingKey, attempt, deadlineAt, cancelRequested, askedAt });
     if (orderingKey === null) return;
     if (holdsKey) this.keys.set(orderingKey, id);
     else this.freeKey(id);

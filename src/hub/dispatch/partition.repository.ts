@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
 const MAKE_AHEAD = statement(
@@ -15,6 +15,46 @@ const TRY_DUTY = statement(
   `select pg_try_advisory_xact_lock(hashtextextended('duty ' || $1::text, 3)) as mine`,
 );
 
+// A day is over the retention when its last moment is.
+const OLD = statement(
+  'find_old_history_partitions',
+  `
+  select to_char(to_date(right(child.relname, 8), 'YYYYMMDD'), 'YYYY-MM-DD') as day
+  from pg_inherits
+  join pg_class child on child.oid = pg_inherits.inhrelid
+  where pg_inherits.inhparent = 'broker_dispatch_history'::regclass
+    and case when child.relname ~ '^broker_dispatch_history_p[0-9]{8}$'
+          then to_date(right(child.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - $1::integer
+          else false
+        end
+  order by child.relname
+  `,
+);
+
+const DROP = statement('drop_history_partition', `select drop_history_partition($1::date) as dropped`);
+
+// What ended when its day was dropped already is kept for as long as keys are, so that its caller can learn the end.
+const FORGET_CAUGHT = statement(
+  'forget_caught_history',
+  `
+  with old as (
+    select id
+    from broker_dispatch_history_default
+    where id < first_uuid_of((now() at time zone 'UTC')::date - $1::integer)
+      and ended_at < now() - interval '24 hours'
+    order by id
+    limit $2
+  )
+  delete from broker_dispatch_history_default caught
+  using old
+  where caught.id = old.id
+  returning caught.id
+  `,
+);
+
+const MAKING = 'history partitions';
+const RETENTION = 'history retention';
+
 /** SQL of what some replica does for all of them. */
 @Injectable()
 export class PartitionRepository {
@@ -22,9 +62,34 @@ export class PartitionRepository {
 
   /** Makes the history's partitions of today and so many days to come, as far as they are missing. */
   async makeAhead(days: number): Promise<void> {
-    await this.database.transaction(async (run) => {
-      const [duty] = await run<{ mine: boolean }>(TRY_DUTY, ['history partitions']);
-      if (duty?.mine === true) await run(MAKE_AHEAD, [days]);
+    await this.onDuty(MAKING, (run) => run(MAKE_AHEAD, [days]));
+  }
+
+  /** The days (UTC) whose partitions hold nothing that is younger than so many days, oldest first. */
+  async old(days: number): Promise<string[]> {
+    return (await this.database.run<{ day: string }>(OLD, [days])).map(({ day }) => day);
+  }
+
+  /** @returns false where somebody else is at it, or at the history */
+  async drop(day: string): Promise<boolean> {
+    const done = await this.onDuty(RETENTION, (run) => run<{ dropped: boolean }>(DROP, [day]));
+    return done?.[0]?.dropped === true;
+  }
+
+  /**
+   * Deletes what is as old from the partition that catches what has none.
+   *
+   * @returns how many, at most `most`; undefined where somebody else is at it
+   */
+  async forgetCaught(days: number, most: number): Promise<number | undefined> {
+    return (await this.onDuty(RETENTION, (run) => run(FORGET_CAUGHT, [days, most])))?.length;
+  }
+
+  /** Does the work unless another replica is at this duty: one transaction, whose lock it is. */
+  private async onDuty<R>(name: string, work: (run: Run) => Promise<R>): Promise<R | undefined> {
+    return this.database.transaction(async (run) => {
+      const [duty] = await run<{ mine: boolean }>(TRY_DUTY, [name]);
+      return duty?.mine === true ? work(run) : undefined;
     });
   }
 }

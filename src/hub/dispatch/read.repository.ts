@@ -69,6 +69,30 @@ const LIST = statement(
   `,
 );
 
+// What another command does again, or did, is left out, however long ago that was asked. With an offset it is looked up for
+// each row, by the index of those that name one; otherwise the server may join, and read all commands for it.
+const LIST_NOT_REDRIVEN = statement(
+  'list_ended_not_redriven',
+  `
+  select ${LIVE_COLUMNS}, dispatch.ended_at as "endedAt", dispatch.result, dispatch.error,
+         null::bigint as position, null::boolean as connected
+  from broker_dispatch_history dispatch
+  left join broker on broker.id = dispatch.broker_id
+  where dispatch.state = $1
+    and ($2::uuid is null or dispatch.id < $2)
+    and ($3::uuid is null or dispatch.broker_id = $3)
+    and ($4::text is null or dispatch.op = $4)
+    and not exists (
+      select from broker_dispatch again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
+    )
+    and not exists (
+      select from broker_dispatch_history again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
+    )
+  order by dispatch.id desc
+  limit $5
+  `,
+);
+
 const TRAIL = statement(
   'read_trail',
   `
@@ -149,6 +173,8 @@ export type DispatchFilter = {
   limit: number;
 };
 
+export type EndedFilter = Pick<DispatchFilter, 'before' | 'brokerId' | 'op' | 'limit'> & { state: string };
+
 /** SQL that looks dispatches up, wherever they stand. */
 @Injectable()
 export class ReadRepository {
@@ -162,6 +188,11 @@ export class ReadRepository {
   async list(filter: DispatchFilter): Promise<ReadRecord[]> {
     const { before, brokerId, agentId, state, op, projectId = null, limit } = filter;
     return this.database.runPlanned(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
+  }
+
+  /** Ended commands that no other one does again, newest first. */
+  async listNotRedriven({ state, before, brokerId, op, limit }: EndedFilter): Promise<DispatchRecord[]> {
+    return this.database.runPlanned(LIST_NOT_REDRIVEN, [state, before, brokerId, op, limit]);
   }
 
   async trail(id: string): Promise<TrailStep[] | undefined> {

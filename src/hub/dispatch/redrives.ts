@@ -28,8 +28,8 @@ export type Redriven = {
 
 /**
  * Does ended commands again: a new command with the op, arguments and key of the old one, and its name. Within a day
- * a command is done again at most once, however often and by whomever that is asked; what dies again is another
- * command, and can be done again in its turn.
+ * a command is done again at most once, however often and by whomever that is asked; after that it can be, but only
+ * where it is named. What dies again is another command, and can be done again in its turn.
  */
 @Injectable()
 export class Redrives {
@@ -44,15 +44,15 @@ export class Redrives {
   }
 
   /**
-   * Those that fit a filter: of all the newest, and of these the earliest first, so that those of a key are done again
-   * in the order in which they were asked for.
+   * Those that fit a filter and that nothing does again yet, or ever did: of all the newest, and of these the earliest
+   * first, so that those of a key are done again in the order in which they were asked for.
    *
    * @throws NotFound for the broker, DatabaseUnavailable
    */
   async matching(filter: RedriveFilter, initiator: Initiator): Promise<Redriven> {
     const { state, broker, op = null, before = null, limit } = filter;
     const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const rows = await this.dispatches.list({ before, brokerId, agentId: null, state, op, limit: limit + 1 });
+    const rows = await this.dispatches.listNotRedriven({ state, before, brokerId, op, limit: limit + 1 });
     const outcome: Redriven = { redriven: [], refused: [], next: null };
     for (const record of rows.slice(0, limit).sort((a, b) => a.seq - b.seq)) {
       try {

@@ -8,6 +8,7 @@ const LOGGED = [
   'accepted',
   'sent',
   'acked',
+  'released',
   'adopted',
   'put_back',
   'retried',

@@ -3,6 +3,7 @@ import type { DispatchItem, ResultItem } from '../../protocol/frame.js';
 import type { Sent } from './backlog.js';
 import type { Draft } from './draft.js';
 import type { Adopted } from './inventory.repository.js';
+import type { OutRow } from './outstanding.js';
 import type { Ending, Settled } from './settle.repository.js';
 import type { Lane } from './state.js';
 
@@ -20,6 +21,8 @@ export type StepRows = {
   acked: Sent;
   /** The broker's word on how it ended, as it came in: the row decides. */
   answered: ResultItem;
+  /** Out with a broker whose link to this replica is over: nobody holds it until the broker's next inventory. */
+  released: OutRow;
   /** The broker's inventory says that it goes on. */
   adopted: Adopted;
   /** The broker's inventory says that it is to be done again. */

@@ -16,6 +16,7 @@ const EXPIRE_MOST = 500;
 const EXPIRE_AGAIN_S = 5;
 const EXPIRE_ALL_WITHIN_S = 366 * 86_400;
 const EXPIRE_ALL_EVERY_MS = 300_000;
+const KEYS_AT_ONCE = 1_000;
 const PARTITION_DAYS_AHEAD = 7;
 
 /**
@@ -46,7 +47,7 @@ export class Sweeps {
         everyMs: 60_000,
         turn: () => this.contracts.lapseStale(null),
       }),
-      loops.make({ name: 'idempotency keys', everyMs: 60_000, turn: () => this.insert.sweepKeys() }),
+      loops.make({ name: 'idempotency keys', everyMs: 60_000, turn: (signal) => this.forgetKeys(signal) }),
       loops.make({ name: 'history partitions', everyMs: 3_600_000, turn: () => this.makePartitions() }),
     ];
   }
@@ -57,6 +58,13 @@ export class Sweeps {
 
   async stop(): Promise<void> {
     await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  /** Forgets keys that are a day old, a batch at a time, so that no transaction is long. */
+  async forgetKeys(signal?: AbortSignal): Promise<void> {
+    while (signal?.aborted !== true) {
+      if ((await this.insert.sweepKeys(KEYS_AT_ONCE)) < KEYS_AT_ONCE) return;
+    }
   }
 
   private async makePartitions(): Promise<void> {

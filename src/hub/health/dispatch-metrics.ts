@@ -13,6 +13,10 @@ const COUNTERS: Readonly<Record<(typeof COUNTED)[number], [name: string, help: s
   accepted: ['fairlead_dispatches_accepted_total', 'Dispatches whose acceptance this replica committed.'],
   claimed: ['fairlead_dispatches_claimed_total', 'Attempts: dispatches claimed here, each time anew.'],
   acked: ['fairlead_dispatches_acked_total', 'Attempts that the broker said here that it holds.'],
+  released: [
+    'fairlead_dispatches_released_total',
+    'Attempts that were out over a link to this replica when it ended: nobody holds them until the next inventory.',
+  ],
   adopted: ['fairlead_dispatches_adopted_total', 'Dispatches that went on over a new link of their broker.'],
   put_back: [
     'fairlead_dispatches_put_back_total',
@@ -30,6 +34,10 @@ const TIMINGS: Readonly<Record<(typeof TIMED)[number], [name: string, help: stri
   ],
   claim_to_ack: ['fairlead_dispatch_claim_to_ack_seconds', 'From the claim to the ack, of each attempt.'],
   claim_to_end: ['fairlead_dispatch_claim_to_end_seconds', 'From the latest claim to the committed end.'],
+  ack_to_end: [
+    'fairlead_dispatch_ack_to_end_seconds',
+    'From the ack of the attempt that ended to the committed end, where this replica saw both.',
+  ],
   accept_to_end: [
     'fairlead_dispatch_accept_to_end_seconds',
     'From the acceptance, or the time before which it was not to be sent, to the committed end.',

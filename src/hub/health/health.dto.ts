@@ -1,4 +1,5 @@
 import type { Pooler } from '../config/environment.js';
+import type { Standby } from '../database/standby.js';
 import { ApiProperty } from '../http/described.js';
 import type { LoopReport } from '../lifecycle/loop.js';
 
@@ -14,8 +15,20 @@ export class HealthDto {
   @ApiProperty({ type: Object })
   replica: { id: string; state: string; mayAct: boolean; software: string };
 
-  @ApiProperty({ type: Object, description: 'What this replica works on, and what its pool leads through.' })
-  database: { reachable: boolean; embedded: boolean; pooler: Pooler };
+  @ApiProperty({
+    type: Object,
+    description:
+      'What this replica works on, what its pool leads through, and whether a synchronous standby has what was accepted: ' +
+      '`present`, `away`, `none`, `not_visible`, `embedded` or `not_known`, with a sentence that says what that means. ' +
+      'That there is none makes nobody impaired.',
+  })
+  database: {
+    reachable: boolean;
+    embedded: boolean;
+    pooler: Pooler;
+    standby: Standby;
+    aboutStandby: string;
+  };
 
   @ApiProperty({
     type: Object,

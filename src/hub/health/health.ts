@@ -3,6 +3,7 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { DatabaseServer } from '../database/server.js';
+import { ABOUT_STANDBY, Standbys } from '../database/standby.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Admission } from '../registry/admission.js';
 import { Links } from '../registry/links.js';
@@ -25,6 +26,7 @@ export class Health {
     private readonly loops: Loops,
     private readonly admission: Admission,
     private readonly server: DatabaseServer,
+    private readonly standbys: Standbys,
   ) {}
 
   /** The boot is over. */
@@ -42,7 +44,7 @@ export class Health {
     const stuck = loops.filter(
       ({ faults, progressAgeMs }) => faults > 0 && (progressAgeMs ?? Infinity) > STUCK_AFTER_MS,
     );
-    const rows = await this.dispatch.rows().catch(() => null);
+    const [rows, standby] = await Promise.all([this.dispatch.rows().catch(() => null), this.standbys.see()]);
     const isWell = this.isReady && this.replica.mayAct && rows !== null && stuck.length === 0;
     return {
       status: isWell ? 'ok' : this.admission.isClosed ? 'draining' : 'impaired',
@@ -52,7 +54,13 @@ export class Health {
         mayAct: this.replica.mayAct,
         software: SOFTWARE,
       },
-      database: { reachable: rows !== null, embedded: this.server.isEmbedded, pooler: this.server.pooler },
+      database: {
+        reachable: rows !== null,
+        embedded: this.server.isEmbedded,
+        pooler: this.server.pooler,
+        standby,
+        aboutStandby: ABOUT_STANDBY[standby],
+      },
       wakes: this.wakes.report(),
       brokers: { connected: this.links.count },
       dispatches: { rows, here: this.dispatch.here() },

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Lane } from '../dispatch/state.js';
 import type { StepRows } from '../dispatch/steps.js';
 import { Distribution } from './distribution.js';
-import { Tallies } from './tallies.js';
+import { ACKS_MOST, Tallies } from './tallies.js';
 
 const ping = { id: 'd', op: 'broker.ping', lane: 'normal' as const, attempt: 1 };
 const claimed = (part: object = {}) =>
@@ -17,12 +18,13 @@ function tallyOf(tallies: Tallies, op: string, lane: string) {
 const pings = (tallies: Tallies) => tallyOf(tallies, 'broker.ping', 'normal');
 
 describe('what is counted of the steps of commands', () => {
-  it.each(['accepted', 'adopted', 'put_back', 'retried', 'cancel_asked', 'late'] as const)(
+  it.each(['accepted', 'released', 'adopted', 'put_back', 'retried', 'cancel_asked', 'late'] as const)(
     'is each command that was %s, under its op and lane',
     (step) => {
       const tallies = new Tallies();
 
-      tallies[step]([ping, ping, { ...ping, op: 'agent.stop', lane: 'control' }]);
+      const tell = tallies[step] as (rows: { op: string; lane: Lane }[]) => void;
+      tell([ping, ping, { ...ping, op: 'agent.stop', lane: 'control' }]);
 
       expect(pings(tallies).steps[step]).toBe(2);
       expect(tallyOf(tallies, 'agent.stop', 'control').steps[step]).toBe(1);
@@ -62,6 +64,28 @@ describe('what is counted of the steps of commands', () => {
     expect(attempts).toMatchObject({ count: 2, sum: 3 });
     expect(seconds.accept_to_end).toMatchObject({ count: 2, sum: 4 });
     expect(seconds.claim_to_end).toMatchObject({ count: 1, sum: 1.5 });
+  });
+
+  it('is the time from the ack to the end, where the attempt that ended was acked here', () => {
+    const tallies = new Tallies();
+    const [slow, again, never] = ['slow', 'again', 'never'].map((id) => ({ id }));
+
+    tallies.acked([claimed(slow), claimed(again)]);
+    tallies.ended([ended(slow), ended({ ...again, attempt: 2 }), ended(never), ended(slow)]);
+
+    const { count, sum } = pings(tallies).seconds.ack_to_end;
+    expect(count).toBe(1);
+    expect(sum).toBeGreaterThan(0);
+    expect(sum).toBeLessThan(1);
+  });
+
+  it('forgets the oldest acks past its bound', () => {
+    const tallies = new Tallies();
+
+    tallies.acked(Array.from({ length: ACKS_MOST + 1 }, (_none, n) => claimed({ id: `${n}` })));
+    tallies.ended([ended({ id: '0' }), ended({ id: '1' }), ended({ id: `${ACKS_MOST}` })]);
+
+    expect(pings(tallies).seconds.ack_to_end.count).toBe(2);
   });
 
   it('is told as `other` where this release does not know the op', () => {

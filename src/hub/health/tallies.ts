@@ -8,6 +8,7 @@ export const COUNTED = [
   'accepted',
   'claimed',
   'acked',
+  'released',
   'adopted',
   'put_back',
   'retried',
@@ -16,8 +17,17 @@ export const COUNTED = [
 ] as const satisfies readonly Step[];
 type Counted = (typeof COUNTED)[number];
 
-export const TIMED = ['accept_to_claim', 'claim_to_ack', 'claim_to_end', 'accept_to_end'] as const;
+export const TIMED = [
+  'accept_to_claim',
+  'claim_to_ack',
+  'claim_to_end',
+  'ack_to_end',
+  'accept_to_end',
+] as const;
 type Timed = (typeof TIMED)[number];
+
+/** Acks whose ends are waited for. */
+export const ACKS_MOST = 65_536;
 
 const ATTEMPTS = [0, 1, 2, 3, 5, 10, 20] as const;
 
@@ -31,13 +41,15 @@ export type Tally = {
   attempts: Distribution;
 };
 
-/** Of a row that names an op of a newer release. */
+/** Of a row that names an op of a newer release, or one of its broker's own, of which there may be any number. */
 const OTHER = 'other';
 
 /** Counts what `Steps` tells. Everything here is plain arithmetic, since every command passes several times. */
 export class Tallies implements StepObserver {
   private readonly byOp = new Map<string, Record<Lane, Tally>>();
   private readonly others: Record<Lane, Tally>;
+  /** When attempts were acked here that have not ended here yet, oldest first. */
+  private readonly acks = new Map<string, { attempt: number; at: number }>();
 
   constructor() {
     for (const op of Object.keys(OPS)) this.byOp.set(op, byLane(op));
@@ -45,6 +57,7 @@ export class Tallies implements StepObserver {
   }
 
   readonly accepted = this.counting('accepted');
+  readonly released = this.counting('released');
   readonly adopted = this.counting('adopted');
   readonly put_back = this.counting('put_back');
   readonly retried = this.counting('retried');
@@ -66,21 +79,39 @@ export class Tallies implements StepObserver {
       const tally = this.of(row);
       tally.steps.acked += 1;
       if (row.claimedAt !== null) tally.seconds.claim_to_ack.take((now - row.claimedAt) / 1_000);
+      this.keepAck(row, now);
     }
   }
 
   ended(this: Tallies, rows: readonly StepRows['ended'][]): void {
+    const now = performance.now();
     for (const row of rows) {
       const tally = this.of(row);
       tally.ended[row.state] += 1;
       tally.attempts.take(row.attempt);
       tally.seconds.accept_to_end.take(row.ageS);
       if (row.outS !== null) tally.seconds.claim_to_end.take(row.outS);
+      const ack = this.acks.get(row.id);
+      if (ack === undefined) continue;
+      this.acks.delete(row.id);
+      // The attempt that ended may have been acked elsewhere, or not at all.
+      if (ack.attempt === row.attempt) tally.seconds.ack_to_end.take((now - ack.at) / 1_000);
     }
   }
 
   all(): Tally[] {
     return [...this.byOp.values(), this.others].flatMap((lanes) => Object.values(lanes));
+  }
+
+  /** What ends elsewhere is never asked for again: it makes way for later ones. */
+  private keepAck({ id, attempt }: StepRows['acked'], at: number): void {
+    this.acks.delete(id);
+    this.acks.set(id, { attempt, at });
+    if (this.acks.size <= ACKS_MOST) return;
+    for (const oldest of this.acks.keys()) {
+      this.acks.delete(oldest);
+      return;
+    }
   }
 
   private counting(step: Counted) {

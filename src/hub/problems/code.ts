@@ -48,6 +48,11 @@ export const PROBLEMS = {
     title: 'Another agent has this name',
     remedy: 'Choose another name, or delete the other agent.',
   },
+  environment_unopened: {
+    status: 409,
+    title: "No key of the hub opens the agent's environment",
+    remedy: 'Give FAIRLEAD_SEAL_KEYS back the key that sealed it, or delete the agent and make it anew.',
+  },
   broker_name_taken: {
     status: 409,
     title: 'The broker cannot have this name',

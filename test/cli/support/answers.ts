@@ -23,7 +23,7 @@ export function anAgent(given: Partial<AgentDto> = {}): AgentDto {
       command: 'sleep',
       args: ['60'],
       directory: null,
-      environment: {},
+      environment: [],
       limits: {
         memoryMb: null,
         residentMb: null,

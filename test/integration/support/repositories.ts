@@ -5,7 +5,7 @@ import { createDatabase } from '../../support/database.js';
 import { Rows } from './rows.js';
 
 /** A database with nothing but repositories on it: no replica acts of itself. */
-export type Bench = { database: Database; rows: Rows; close(): Promise<void> };
+export type Bench = { database: Database; url: string; rows: Rows; close(): Promise<void> };
 
 export async function openBench(): Promise<Bench> {
   const made = await createDatabase();
@@ -14,6 +14,7 @@ export async function openBench(): Promise<Bench> {
   await sql.connect();
   return {
     database: new Database(source),
+    url: made.url,
     rows: new Rows(sql),
     close: async () => {
       await source.destroy();

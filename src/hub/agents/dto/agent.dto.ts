@@ -26,6 +26,7 @@ import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
 import type { AgentRow } from '../agent.repository.js';
+import { namesOf } from '../sealed-specs.js';
 import { PHASES, WISHES, type Phase, type Wanted } from '../phase.js';
 import { RUNTIMES } from '../runtime.js';
 import { IsEnvironment } from './environment.js';
@@ -142,7 +143,8 @@ export class RestartDto {
   maxRestarts?: number;
 }
 
-export class SpecDto {
+/** What a spec says beside its environment. */
+export class SpecFieldsDto {
   @ApiProperty({ description: 'A program, by path or by name.' })
   @IsString()
   @Length(1, 4096)
@@ -166,11 +168,6 @@ export class SpecDto {
   @Matches(/^\/[^\0]{0,4095}$/, { message: 'directory must be an absolute path' })
   directory: string | null = null;
 
-  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
-  @IsOptional()
-  @IsEnvironment()
-  environment: Record<string, string> = {};
-
   @ApiPropertyOptional({ type: LimitsDto })
   @IsOptional()
   @ValidateNested()
@@ -191,6 +188,17 @@ export class SpecDto {
   @IsOptional()
   @IsIn(STDINS)
   stdin: Stdin = 'closed';
+}
+
+export class SpecDto extends SpecFieldsDto {
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'Sealed in the database: no answer ever holds a value again.',
+  })
+  @IsOptional()
+  @IsEnvironment()
+  environment: Record<string, string> = {};
 
   static toSpec({ command, args, directory, environment, limits, restart, stdin }: SpecDto): ProcessSpec {
     const { memoryMb, residentMb, processes, openFiles, cpuSeconds, wallSeconds, outputMb } = limits;
@@ -215,6 +223,12 @@ export class SpecDto {
       stdin,
     };
   }
+}
+
+/** A spec as it is shown: of the environment the names alone. */
+export class ShownSpecDto extends SpecFieldsDto {
+  @ApiProperty({ type: [String], description: 'Names of its environment; never the values.' })
+  environment: string[];
 }
 
 export class CreateAgentDto {
@@ -258,8 +272,8 @@ export class AgentDto {
   @ApiProperty({ enum: RUNTIMES })
   runtime: string;
 
-  @ApiProperty({ type: SpecDto })
-  spec: ProcessSpec;
+  @ApiProperty({ type: ShownSpecDto })
+  spec: Omit<ProcessSpec, 'environment'> & { environment: string[] };
 
   @ApiProperty({ enum: WISHES, description: 'What was last asked for.' })
   wanted: Wanted;
@@ -301,9 +315,10 @@ export class AgentDto {
   updatedAt: string;
 
   static of(row: AgentRow): AgentDto {
-    const { projectId, projectName, brokerId, brokerName, createdAt, updatedAt, ...rest } = row;
+    const { projectId, projectName, brokerId, brokerName, createdAt, updatedAt, spec, ...rest } = row;
     return {
       ...rest,
+      spec: { ...spec, environment: namesOf(spec) },
       project: projectId === null ? null : { id: projectId, name: projectName },
       broker: { id: brokerId, name: brokerName },
       createdAt: createdAt.toISOString(),

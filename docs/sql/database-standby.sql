@@ -1,0 +1,6 @@
+-- src/hub/database/standby.ts
+
+-- see_synchronous_standby
+select current_setting('synchronous_standby_names') <> '' as "isAskedFor",
+       pg_has_role('pg_read_all_stats', 'usage') as "isVisible",
+       (select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))::integer as connected;
