@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 /** The built command: the tests run what a user runs. */
 export const FAIRLEAD = process.env.FAIRLEAD_TEST_PROGRAM ?? resolve('dist/src/cli/main.js');
 
-const SEAL_KEY = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff';
+/** That every replica of the tests is given. */
+export const SEAL_KEY = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff';
 /** Several that start at once share few cores. */
 const READY_WITHIN_MS = 60_000;
 

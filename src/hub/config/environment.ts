@@ -13,6 +13,9 @@ export type Pooler = (typeof POOLERS)[number];
 export const SWITCH = ['on', 'off'] as const;
 export type Switch = (typeof SWITCH)[number];
 
+/** Far more brokers than one replica can welcome within a second. */
+const ADMISSIONS_MOST = 100_000;
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -48,6 +51,12 @@ const IsSeconds = (min: number, max: number): PropertyDecorator =>
   Holds(
     `must be a whole number of seconds from ${min} to ${max}`,
     (text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+  );
+
+const IsAdmissions = (): PropertyDecorator =>
+  Holds(
+    `must be a whole number of brokers from 1 to ${ADMISSIONS_MOST}`,
+    (text) => /^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= ADMISSIONS_MOST,
   );
 
 /**
@@ -101,6 +110,10 @@ export class Environment {
   @IsOptional()
   @IsSeconds(0, 3600)
   FAIRLEAD_DRAIN_LINGER_S?: string;
+
+  @IsOptional()
+  @IsAdmissions()
+  FAIRLEAD_ADMISSIONS_PER_S?: string;
 
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
