@@ -9,6 +9,8 @@ import { Child } from './of-broker/child.js';
 import { PlayedHub } from './of-broker/played-hub.js';
 import { BROKER_RULES } from './of-broker/rules.js';
 import { BrokerStage, type SlowCommand } from './of-broker/stage.js';
+import { HUB_RULES } from './of-hub/rules.js';
+import { HubStage } from './of-hub/stage.js';
 import { PACE } from './pace.js';
 import { tryRules, type Rule, type Verdict } from './rule.js';
 
@@ -36,10 +38,10 @@ export type BrokerOptions = Options & {
   onOutput: (text: string) => void;
 };
 
-/** No broker came, or there is no rule of such a name. */
+/** No broker came, no hub let one join, or there is no rule of such a name. */
 export class ConformanceFault extends Error {
   constructor(
-    readonly code: 'no_broker' | 'rule_unknown',
+    readonly code: 'no_broker' | 'no_hub' | 'rule_unknown',
     message: string,
   ) {
     super(message);
@@ -73,9 +75,36 @@ export async function tryBroker(options: BrokerOptions): Promise<Verdict[]> {
   }
 }
 
+export type HubOptions = Options & {
+  url: string;
+  /** With a seat for the broker that is played. */
+  joinToken: string;
+  /** Of somebody who may give commands; without it what needs one is skipped. */
+  apiToken?: string | undefined;
+};
+
+/**
+ * Tries a hub, as a broker that joins it under a name that begins with canary-.
+ *
+ * @throws ConformanceFault
+ */
+export async function tryHub(options: HubOptions): Promise<Verdict[]> {
+  const rules = chosen(HUB_RULES, options);
+  const stage = new HubStage(options.url, options.joinToken, options.apiToken, PACE);
+  const { status, body } = await stage.join().catch((error: Error) => {
+    throw new ConformanceFault('no_hub', `No hub answers at ${options.url}: ${error.message}.`);
+  });
+  if (status !== 201) {
+    const code = typeof body.code === 'string' ? body.code : 'no code';
+    throw new ConformanceFault('no_hub', `The join at ${options.url} was refused: ${status} ${code}.`);
+  }
+  const { signal, onVerdict } = options;
+  return tryRules(rules, stage, { signal, onVerdict, onBroken: () => Promise.resolve() });
+}
+
 /** All rules there are, for brokers and for hubs. */
 export function allRules(): RuleEntry[] {
-  return [...BROKER_RULES].map(({ id, says, where }) => ({ id, says, where }));
+  return [...BROKER_RULES, ...HUB_RULES].map(({ id, says, where }) => ({ id, says, where }));
 }
 
 function chosen<S>(rules: readonly Rule<S>[], { only, isQuick }: Options): Rule<S>[] {

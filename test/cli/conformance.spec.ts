@@ -77,6 +77,38 @@ describe('fairlead conformance', () => {
     ]);
   });
 
+  it('tries a hub where one is named, with what the environment has', async () => {
+    const asked: program.HubOptions[] = [];
+    const tryHub = (options: program.HubOptions) => {
+      asked.push(options);
+      return Promise.resolve([held]);
+    };
+    const tool = { ...program, tryHub } as typeof program;
+    const env = { FAIRLEAD_JOIN_TOKEN: 'flj_seat', FAIRLEAD_TOKEN: 'flp_who' };
+
+    const ran = await runCli(['conformance', '--url', 'http://hub/'], {
+      env,
+      programs: { conformance: () => Promise.resolve(tool) },
+    });
+
+    expect([ran.code, asked]).toMatchObject([
+      0,
+      [{ url: 'http://hub', joinToken: 'flj_seat', apiToken: 'flp_who', isQuick: false }],
+    ]);
+  });
+
+  it.each([
+    ['a hub without a join token', ['--url', 'http://hub'], 2],
+    ['two hubs', ['--url', 'http://a,http://b', '--token', 'flj_seat'], 2],
+    ['a hub that does not answer', ['--url', 'http://127.0.0.1:9', '--token', 'flj_seat'], 7],
+  ])('tells of %s', async (_what, words, code) => {
+    const ran = await runCli(['conformance', ...words], {
+      programs: { conformance: () => Promise.resolve(program) },
+    });
+
+    expect(ran.code).toBe(code);
+  });
+
   it('lists the rules', async () => {
     const ran = await runCli(['conformance', '--list', '--json'], finding([]));
 

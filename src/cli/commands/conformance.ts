@@ -4,6 +4,7 @@ import type * as ConformanceProgram from '../../conformance/main.js';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-code.js';
 import { Fault, UsageFault } from '../fault.js';
+import { nonEmpty, readUrls } from '../api/target.js';
 import { jsonObject } from '../input/json-object.js';
 import type { Invocation } from '../invocation.js';
 import { examples } from '../options.js';
@@ -15,6 +16,8 @@ type Program = typeof ConformanceProgram;
 type Verdict = Awaited<ReturnType<Program['tryBroker']>>[number];
 
 type ConformanceOptions = {
+  url?: string;
+  token?: string;
   listen: { host: string; port: number };
   run?: string;
   slow?: string;
@@ -29,13 +32,16 @@ const WHAT_IT_DOES = [
   'It listens as a hub, prints its address and a join token, and tries the broker that comes by each rule of',
   'docs/control-channel.md. With --run it starts the broker itself, by the shell, with HUB_URL, JOIN_TOKEN, BROKER_NAME',
   'and BROKER_HOME, a new folder, in its environment (and what `fairlead broker` takes in their place); it ends it and',
-  'starts it anew for the rules about restarts. The exit code is 1 where a rule is broken. docs/conformance.md has more.',
+  'starts it anew for the rules about restarts. With --url it tries that hub instead, as a broker that joins with --token;',
+  'rules about commands need FAIRLEAD_TOKEN, the token of somebody who may give them. The exit code is 1 where a rule is broken. docs/conformance.md has more.',
 ].join('\n');
 
 export function addConformance(program: Command, cli: Cli): void {
   program
     .command('conformance')
-    .description('try a broker by the rules of the control channel')
+    .description('try a broker, or with --url a hub, by the rules of the control channel')
+    .option('--url <url>', 'the hub that is to be tried; without it a broker is')
+    .option('--token <token>', 'a join token of that hub (FAIRLEAD_JOIN_TOKEN)')
     .option('--listen <host:port>', 'where it listens as a hub', listenAt, { host: '127.0.0.1', port: 0 })
     .option('--run <command>', 'what starts the broker, by the shell')
     .option('--slow <op>', 'an op of the broker that takes about a second, for what goes on meanwhile')
@@ -49,6 +55,7 @@ export function addConformance(program: Command, cli: Cli): void {
       'after',
       examples(
         'conformance --list',
+        'conformance --url http://127.0.0.1:8080 --token flj_...',
         "conformance --run 'node my-broker.js'",
         'conformance --listen 127.0.0.1:9000 --only broker.ack broker.repeat',
         "conformance --run './my-broker' --slow x.note.later --slow-args '{\"afterMs\":900}' --json",
@@ -79,17 +86,21 @@ export function addConformance(program: Command, cli: Cli): void {
 async function tried(run: Invocation<ConformanceOptions>, tool: Program): Promise<Verdict[]> {
   const { options, printer, surroundings } = run;
   const slow = slowOf(options);
+  const hub = hubOf(run);
   let verdicts: Verdict[] = [];
+  const onVerdict = (verdict: Verdict): void => {
+    if (!printer.isJson) printer.lines(linesOf(verdict, printer.paint));
+  };
   await untilSignal(['SIGINT', 'SIGTERM'], async (signal) => {
-    verdicts = await reported(tool, () =>
-      tool.tryBroker({
+    const common = { only: options.only, isQuick: options.quick === true, signal, onVerdict };
+    verdicts = await reported(tool, () => {
+      if (hub !== undefined) return tool.tryHub({ ...common, ...hub });
+      return tool.tryBroker({
+        ...common,
         listen: options.listen,
         command: options.run,
         slow,
-        only: options.only,
-        isQuick: options.quick === true,
         env: surroundings.env,
-        signal,
         onListening: ({ url, joinToken }) => {
           if (options.run !== undefined) return;
           printer.note(`start your broker against ${url}`);
@@ -98,13 +109,22 @@ async function tried(run: Invocation<ConformanceOptions>, tool: Program): Promis
         onOutput: (text) => {
           if (!printer.isJson) surroundings.stderr.write(text);
         },
-        onVerdict: (verdict) => {
-          if (!printer.isJson) printer.lines(linesOf(verdict, printer.paint));
-        },
-      }),
-    );
+      });
+    });
   });
   return verdicts;
+}
+
+/** The hub that is to be tried; undefined where a broker is. @throws UsageFault */
+function hubOf(run: Invocation<ConformanceOptions>) {
+  const { options, surroundings } = run;
+  if (options.url === undefined) return undefined;
+  const [url = '', ...others] = readUrls(options.url);
+  if (others.length > 0) throw new UsageFault('One hub is tried at a time.');
+  const joinToken = options.token ?? nonEmpty(surroundings.env.FAIRLEAD_JOIN_TOKEN);
+  if (joinToken === undefined) throw new UsageFault('A hub is tried with --token, a join token of it.');
+  run.hide(joinToken);
+  return { url, joinToken, apiToken: nonEmpty(surroundings.env.FAIRLEAD_TOKEN) };
 }
 
 function slowOf({ slow, slowArgs }: ConformanceOptions) {
@@ -119,7 +139,10 @@ async function reported<T>(tool: Program, work: () => Promise<T>): Promise<T> {
     if (!(error instanceof tool.ConformanceFault)) throw error;
     const { code, message } = error;
     if (code === 'rule_unknown') throw new UsageFault(`${message} See --list.`);
-    const remedy = 'Start it against the address that is printed, or with --run.';
+    const remedy =
+      code === 'no_broker'
+        ? 'Start it against the address that is printed, or with --run.'
+        : 'See that it runs, and make a join token: `fairlead join-tokens create`.';
     throw new Fault({ title: 'Nothing could be tried', code, detail: message, remedy }, EXIT.unavailable, {
       cause: error,
     });
