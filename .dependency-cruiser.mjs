@@ -124,7 +124,8 @@ export default {
     },
     {
       name: 'clients-need-no-server',
-      comment: 'the broker, the command line and the conformance tool start fast, without the frameworks of the hub',
+      comment:
+        'the broker, the command line and the conformance tool start fast, without the frameworks of the hub',
       severity: 'error',
       from: { path: '^src/(broker|cli|conformance)/' },
       to: { path: '^node_modules/(@nestjs/|typeorm/|pg/|fastify/|@fastify/|nestjs-pino/)' },
