@@ -106,6 +106,14 @@ export default {
       to: { path: OURS, pathNot: '^src/(broker|protocol|tracing)/' },
     },
     {
+      name: 'conformance-uses-protocol',
+      comment:
+        'peers are tried from outside: of the project it uses the protocol alone, so that it shares no fault with what it tries',
+      severity: 'error',
+      from: { path: '^src/conformance/' },
+      to: { path: OURS, pathNot: '^src/(conformance|protocol)/' },
+    },
+    {
       name: 'cli-is-a-client',
       comment:
         'the command line knows the shapes of the public API, and the entry points of the two programs',
@@ -114,7 +122,7 @@ export default {
       to: {
         path: OURS,
         pathNot:
-          '^src/(cli/|hub/main\\.ts$|hub/verify/main\\.ts$|broker/main\\.ts$|hub/config/config\\.error\\.ts$|hub/[^/]+/dto/|hub/problems/code\\.ts$)',
+          '^src/(cli/|hub/main\\.ts$|hub/verify/main\\.ts$|conformance/main\\.ts$|broker/main\\.ts$|hub/config/config\\.error\\.ts$|hub/[^/]+/dto/|hub/problems/code\\.ts$)',
       },
     },
     {
@@ -126,9 +134,10 @@ export default {
     },
     {
       name: 'clients-need-no-server',
-      comment: 'the broker and the command line start fast, without the frameworks of the hub',
+      comment:
+        'the broker, the command line and the conformance tool start fast, without the frameworks of the hub',
       severity: 'error',
-      from: { path: '^src/(broker|cli)/' },
+      from: { path: '^src/(broker|cli|conformance)/' },
       to: { path: '^node_modules/(@nestjs/|typeorm/|pg/|fastify/|@fastify/|nestjs-pino/)' },
     },
     ...arrowsOfModules,

@@ -3,94 +3,114 @@
  *
  *     HUB_URL=http://127.0.0.1:8080 JOIN_TOKEN=... node broker.mjs <folder>     without the token from the second time on
  *
- * Beside `broker.ping` it has two ops of its own, which write into `notes.txt`: `x.note.append {text}`, and
- * `x.note.later {text, afterMs}`, which can be cancelled.
+ * Beside `broker.ping` it has `x.note.append {text}` and `x.note.later {text, afterMs}`, which write into `notes.txt`.
  */
 import { createHash, createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import * as fs from 'node:fs';
+import { createServer } from 'node:net';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
-const [folder, hub, bootId] = [process.argv[2] ?? '.', process.env.HUB_URL, randomUUID()];
-const append = (text) => fs.appendFileSync(`${folder}/notes.txt`, `${text}\n`);
+const [folder, hub, bootId] = [resolve(process.argv[2] ?? '.'), process.env.HUB_URL, randomUUID()];
+const sha256 = (text) => createHash('sha256').update(text).digest();
 const ops = {
   'broker.ping': () => ({ time: new Date().toISOString() }),
-  'x.note.append': ({ text }) => append(text),
+  'x.note.append': ({ text }) => fs.appendFileSync(`${folder}/notes.txt`, `${text}\n`),
   'x.note.later': ({ text, afterMs }, signal) =>
-    wait(afterMs, undefined, { signal }).then(() => append(text)),
+    wait(afterMs, undefined, { signal }).then(() => ops['x.note.append']({ text })),
 };
 
-// The journal is a line of JSON for each change of a record; the last one counts. Confirmed ones are dropped after a day.
+// One process a journal: a port of this machine is the lock, which the system frees when the process dies.
+const lock = createServer().listen(20_000 + (sha256(folder).readUInt16BE() % 20_000), '127.0.0.1');
+await new Promise((done, fail) => lock.once('listening', done).once('error', fail));
+
+// The journal is a line of JSON for each change of a record; the last one counts. Confirmed ones are dropped after a day, and
+// so is what stands behind the last newline: a crash cut it short, and nobody was told of it.
 fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-const journalPath = `${folder}/journal.jsonl`;
-const [records, running, turns] = [new Map(), new Map(), new Map()];
-let about = { journalId: randomUUID(), lastEpoch: 0 };
-// What stands behind the last newline was cut short by a crash, and nobody was told of it.
-const kept = fs.existsSync(journalPath) ? fs.readFileSync(journalPath, 'utf8').split('\n').slice(0, -1) : [];
-for (const { meta, ...record } of kept.map((line) => JSON.parse(line))) {
-  if (meta === undefined) records.set(record.id, record);
-  else about = meta;
+const [records, running, turns, path] = [new Map(), new Map(), new Map(), (name) => `${folder}/${name}`];
+const read = (name) => (fs.existsSync(path(name)) ? fs.readFileSync(path(name), 'utf8') : undefined);
+function store(name, text) {
+  fs.writeFileSync(path(`${name}.new`), text, { mode: 0o600, flush: true });
+  fs.renameSync(path(`${name}.new`), path(name));
+  return text;
 }
-const isLive = ({ confirmedAt }) => !confirmedAt || confirmedAt > Date.now() - 24 * 3600 * 1000;
-const linesOf = (entries) => entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-store(journalPath, linesOf([{ meta: about }, ...[...records.values()].filter(isLive)]));
-const journal = fs.openSync(journalPath, 'a');
-function keep(record) {
-  if (record.id !== undefined) records.set(record.id, record);
-  fs.writeSync(journal, linesOf([record]));
+let about = { journalId: randomUUID(), lastEpoch: 0 };
+for (const line of (read('journal.jsonl') ?? '').split('\n').slice(0, -1)) {
+  const { meta, ...record } = JSON.parse(line);
+  if (meta) about = meta;
+  else records.set(record.id, record);
+}
+const live = [...records.values()].filter(({ confirmedAt }) => !(confirmedAt < Date.now() - 24 * 3600_000));
+store('journal.jsonl', [{ meta: about }, ...live].map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+const journal = fs.openSync(path('journal.jsonl'), 'a');
+function keep(entry) {
+  if (entry.id) records.set(entry.id, entry);
+  fs.writeSync(journal, `${JSON.stringify(entry)}\n`);
   fs.fsyncSync(journal);
 }
-function store(path, text) {
-  fs.writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true });
-  fs.renameSync(`${path}.new`, path);
-}
 
-async function post(path, body) {
+async function post(route, body) {
   const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(hub + path, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (!answer.ok) throw Object.assign(new Error(await answer.text()), { status: answer.status });
-  return answer.json();
+  const answer = await fetch(hub + route, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (answer.ok) return answer.json();
+  const problem = await answer.json().catch(() => ({}));
+  throw {
+    code: answer.status,
+    reason: problem.code,
+    problem,
+    retryAfterMs: afterMs(answer.headers.get('retry-after')),
+  };
 }
+const afterMs = (header) => 1000 * (Number(header) || 0);
 
-/** Who it is. The key is on disk before the join, so that a join that was cut short can be repeated. */
-async function membership() {
-  const [keyPath, path] = [`${folder}/key.pem`, `${folder}/broker.json`];
-  const makeKey = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
-  if (!fs.existsSync(keyPath)) store(keyPath, makeKey());
-  const key = createPrivateKey(fs.readFileSync(keyPath));
-  if (!fs.existsSync(path)) {
-    const fingerprint = createHash('sha256').update(hostname()).digest('hex');
-    const self = { name: process.env.BROKER_NAME ?? 'example', fingerprint, software: 'example/1.0' };
-    const publicKey = key.export({ format: 'jwk' }).x;
-    const joined = await post('/api/v1/brokers/join', { token: process.env.JOIN_TOKEN, publicKey, ...self });
-    store(path, JSON.stringify(joined));
-  }
-  return { key, ...JSON.parse(fs.readFileSync(path, 'utf8')) };
+// The key is on disk before the join, so that a join that was cut short can be repeated.
+const makeKey = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+const key = createPrivateKey(read('key.pem') ?? store('key.pem', makeKey()));
+async function join() {
+  const self = {
+    name: process.env.BROKER_NAME ?? 'example',
+    fingerprint: sha256(hostname()).toString('hex'),
+    software: 'example/1.0',
+  };
+  const publicKey = key.export({ format: 'jwk' }).x;
+  return store(
+    'broker.json',
+    JSON.stringify(await post('/api/v1/brokers/join', { token: process.env.JOIN_TOKEN, publicKey, ...self })),
+  );
 }
-
-async function accessToken({ key, brokerId, hubId }) {
-  const [encode, iat] = [(part) => Buffer.from(part).toString('base64url'), Math.floor(Date.now() / 1000)];
+async function accessToken(skewMs = 0) {
+  const { brokerId, hubId } = JSON.parse(read('broker.json') ?? (await join()));
+  const [encode, iat] = [
+    (part) => Buffer.from(part).toString('base64url'),
+    Math.floor((Date.now() + skewMs) / 1000),
+  ];
   const claims = { iss: brokerId, sub: brokerId, aud: hubId, iat, exp: iat + 55, jti: randomUUID() };
   const signed = `${encode('{"alg":"EdDSA"}')}.${encode(JSON.stringify(claims))}`;
-  const { access_token: token } = await post('/api/v1/brokers/token', {
+  const assertion = {
     grant_type: 'client_credentials',
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: `${signed}.${encode(sign(null, Buffer.from(signed), key))}`,
+  };
+  return post('/api/v1/brokers/token', assertion).catch((end) => {
+    if (end.reason !== 'clock_skew' || skewMs) throw end;
+    return accessToken(Date.parse(end.problem.hubTime) - Date.now());
   });
-  return token;
 }
 
-let [link, heardAt, isStopping] = [undefined, 0, false]; // The link is the newest one that was welcomed.
-const send = (frame) => link?.readyState === WebSocket.OPEN && link.send(JSON.stringify(frame));
+let [link, heardAt, livenessMs, isStopping] = [undefined, 0, 45_000, false]; // The link is the newest one that was welcomed.
+const write = (socket, frame) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(frame));
+const send = (frame) => write(link, frame);
 const tell = ({ id, attempt, end }) => end && send({ t: 'result', results: [{ id, attempt, ...end }] });
 const cancelled = { outcome: 'cancelled' };
 const failed = (code, message) => ({ outcome: 'failed', error: { code, message, retryable: false } });
 const lost = failed('outcome_unknown', 'It was begun by an earlier life of the broker.');
 
-/** What is new is journaled, acked and begun; what is known is acked, and answered from the journal. */
-function take({ remainingMs, ...item }) {
+/** What is new on the newest link is journaled, acked and begun; what is known is acked, and answered from the journal. */
+function take({ remainingMs, ...item }, socket) {
   const known = records.get(item.id);
+  if (!known && socket !== link) return;
   const mayPass = known?.end?.error?.retryable && item.attempt > known.attempt;
   const isNew = !running.has(item.id) && (!known?.end || mayPass);
   keep(isNew ? { ...item, end: null } : { ...known, attempt: item.attempt });
@@ -113,9 +133,9 @@ function begin({ id, op, args, key }, deadlineAt) {
 }
 
 async function endOf(op, args, signal, deadlineAt) {
-  while (!signal.aborted && Date.now() - heardAt > 45_000) await wait(500); // A machine that slept hears of its hub first.
+  while (!signal.aborted && Date.now() - heardAt > livenessMs) await wait(500); // A machine that slept hears of its hub first.
   if (signal.aborted) return cancelled;
-  if (Date.now() > deadlineAt) return failed('deadline_passed', 'The deadline passed before it was begun.');
+  if (Date.now() >= deadlineAt) return failed('deadline_passed', 'The deadline passed before it was begun.');
   if (!Object.hasOwn(ops, op)) return failed('op_unknown', `This broker does not know the op ${op}.`);
   try {
     return { outcome: 'succeeded', body: (await ops[op](args, signal)) ?? null };
@@ -138,39 +158,49 @@ function confirm(id) {
     keep({ ...known, args: {}, end: known.end ?? lost, confirmedAt: Date.now() });
 }
 
+const statusOf = ({ id, end }) => (end ? 'ended' : running.has(id) ? 'running' : 'lost');
 const unconfirmed = () => [...records.values()].filter(({ confirmedAt }) => !confirmedAt);
-const entryOf = ({ id, attempt, end }) => ({
-  id,
-  attempt,
-  status: end ? 'ended' : running.has(id) ? 'running' : 'lost',
-});
 const on = {
   welcome(frame, socket) {
     if (frame.epoch <= about.lastEpoch) return socket.terminate();
-    [link, about] = [socket, { ...about, lastEpoch: frame.epoch }];
+    write(link, { t: 'goodbye', reason: 'moved to another replica' });
+    [link, livenessMs, about] = [socket, frame.livenessMs, { ...about, lastEpoch: frame.epoch }];
     keep({ meta: about });
-    const entries = unconfirmed().map(entryOf);
+    const entries = unconfirmed().map((record) => ({
+      id: record.id,
+      attempt: record.attempt,
+      status: statusOf(record),
+    }));
     do send({ t: 'inventory', entries: entries.splice(0, 1000), last: entries.length === 0 });
     while (entries.length > 0);
-    const beat = () => {
-      if (Date.now() - heardAt > frame.livenessMs) return socket.terminate();
-      send({ t: 'heartbeat', health: 'online', load: null, running: 0 });
-    };
-    const beating = setInterval(beat, frame.heartbeatMs * (1 - Math.random() / 2));
-    socket.on('close', () => clearInterval(beating));
+    const beat = () => write(socket, { t: 'heartbeat', health: 'online', load: null, running: 0 });
+    const pinging = setInterval(() => socket.ping(), 15_000);
+    const beating = setInterval(
+      () => (isSilent() ? socket.terminate() : beat()),
+      frame.heartbeatMs * (1 - Math.random() / 2),
+    );
+    socket.on('close', () => [pinging, beating].forEach(clearInterval));
     beat();
   },
   inventory_ok: () => unconfirmed().forEach(tell),
-  dispatch: ({ dispatches }) => dispatches.forEach(take),
+  heartbeat_ack: () => undefined,
+  dispatch: ({ dispatches }, socket) => dispatches.forEach((item) => take(item, socket)),
   cancel: ({ cancels }) => cancels.forEach(cancel),
   confirm: ({ ids }) => ids.forEach(confirm),
-  // It knows one address: another replica is behind it when it dials again.
-  going_away: ({ slotMs }) => setTimeout(() => send({ t: 'goodbye', reason: 'the replica leaves' }), slotMs),
 };
+const isSilent = () => Date.now() - heardAt > livenessMs;
 
-/** One link, from its dialling to its end: its close code, or the status of the refusal. */
+function frameIn(data, isBinary) {
+  try {
+    return (!isBinary && JSON.parse(data)) || {};
+  } catch {
+    return {};
+  }
+}
+
+/** One link, until it ends or its replica leaves: then another is to take its place while it serves. */
 const connect = (token) =>
-  new Promise((resolve) => {
+  new Promise((done) => {
     const options = {
       headers: { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
@@ -180,21 +210,22 @@ const connect = (token) =>
     const beganAt = Date.now();
     const capabilities = Object.keys(ops).filter((op) => op.startsWith('x.'));
     const self = { bootId, software: 'example/1.0', capabilities, labels: {}, window: 64, health: 'online' };
-    socket.on('open', () =>
-      socket.send(JSON.stringify({ t: 'hello', protocol: { min: 1, max: 1 }, ...about, ...self })),
-    );
-    socket.on('ping', () => (heardAt = Date.now()));
-    socket.on('message', (data) => {
+    socket.on('open', () => write(socket, { t: 'hello', protocol: { min: 1, max: 1 }, ...about, ...self }));
+    for (const sign of ['ping', 'pong']) socket.on(sign, () => (heardAt = Date.now()));
+    socket.on('message', (data, isBinary) => {
+      if (socket === link && isSilent()) return socket.terminate();
       heardAt = Date.now();
-      const frame = JSON.parse(data);
-      on[frame.t]?.(frame, socket);
+      const frame = frameIn(data, isBinary);
+      if (frame.t === 'going_away') setTimeout(done, frame.slotMs, { isMove: true });
+      else if (Object.hasOwn(on, frame.t)) on[frame.t](frame, socket);
+      else socket.close(4400, 'no frame that this broker knows');
     });
     socket.on('error', () => undefined); // A close follows.
     socket.on('unexpected-response', (_request, { statusCode: code, headers }) =>
-      resolve({ code, reason: '', lastedMs: 0, retryAfterMs: 1000 * (Number(headers['retry-after']) || 0) }),
+      done({ code, retryAfterMs: afterMs(headers['retry-after']) }),
     );
     socket.on('close', (code, reason) =>
-      resolve({ code, reason: String(reason), lastedMs: Date.now() - beganAt, retryAfterMs: 0 }),
+      done({ code, reason: String(reason), lastedMs: Date.now() - beganAt }),
     );
   });
 
@@ -204,16 +235,20 @@ process.once('SIGTERM', () => {
   send({ t: 'goodbye', reason: 'the broker stops' });
 });
 
-for (let failures = 0; !isStopping;) {
-  const end = await membership()
-    .then(accessToken)
-    .then(connect)
-    .catch(({ status = 1006, message }) => ({ code: status, reason: message, lastedMs: 0, retryAfterMs: 0 }));
+for (let [failures, renewals] = [0, 0]; ;) {
+  const end = await accessToken()
+    .then(({ access_token: token }) => connect(token))
+    .catch((thrown) => (thrown.code > 0 ? thrown : { code: 1006, reason: thrown.message }));
   if (isStopping) break;
-  console.error(`the link ended: ${end.code} ${end.reason}`);
-  if (end.code === 4409 && end.reason.startsWith('another instance')) process.exit(1);
-  failures = end.lastedMs > 30_000 ? 0 : failures + 1;
-  const isSlow = [401, 403, 404, 426, 4403, 4426].includes(end.code) && failures > 1;
-  await wait(end.retryAfterMs + Math.random() * (isSlow ? 120_000 : Math.min(60_000, 1000 * 2 ** failures)));
+  if (end.isMove) continue;
+  const { code, reason = '', lastedMs = 0, retryAfterMs = 0 } = end;
+  console.error(`the link ended: ${code} ${reason}`);
+  if (code === 4409 && reason.startsWith('another instance')) process.exit(1);
+  if (lastedMs > 30_000) [failures, renewals] = [0, 0];
+  const isRenewal = code === 401 || code === 4401;
+  [failures, renewals] = [failures + 1, renewals + isRenewal];
+  const isSlow = [403, 404, 426, 4403, 4426].includes(code) || (isRenewal && renewals > 1);
+  const boundMs = Math.min(60_000, 1000 * 2 ** (failures - 1));
+  await wait(retryAfterMs + (isSlow ? 60_000 : 0) + Math.random() * (isSlow ? 60_000 : boundMs));
 }
 process.exit(0);

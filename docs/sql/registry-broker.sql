@@ -76,3 +76,8 @@ where broker.id = $1;
 
 -- find_broker_by_name
 select id from broker where name = $1;
+
+-- find_standings_of_brokers
+select id, case when revoked_at is null then 'welcome' else 'revoked' end as standing
+from broker
+where id = any ($1::uuid[]);

@@ -61,8 +61,10 @@ const ANSWERS: Partial<Record<FrameType, readonly FrameType[]>> = {
 export const REFUSALS = [
   'credential_missing',
   'credential_invalid',
+  'broker_revoked',
   'not_found',
   'protocol_unsupported',
+  'admission_budget_spent',
   'internal',
   'database_unavailable',
   'draining',

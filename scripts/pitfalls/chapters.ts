@@ -1,5 +1,7 @@
+import { AUTH } from './auth.js';
+import { CONNECTION } from './connection.js';
 import { DISPATCH } from './dispatch.js';
 import type { Chapter } from './pitfall.js';
 import { WAKE } from './wake.js';
 
-export const CHAPTERS: readonly Chapter[] = [DISPATCH, WAKE];
+export const CHAPTERS: readonly Chapter[] = [DISPATCH, WAKE, AUTH, CONNECTION];

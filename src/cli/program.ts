@@ -9,6 +9,7 @@ import { addAudit } from './commands/audit.js';
 import { addBroker } from './commands/broker.js';
 import { addBrokers } from './commands/brokers.js';
 import { addCompletion } from './commands/completion.js';
+import { addConformance } from './commands/conformance.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
@@ -97,6 +98,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addTrails,
     addVerify,
     addLoad,
+    addConformance,
     addVersion,
     addCompletion,
   ]) {

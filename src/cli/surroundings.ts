@@ -4,6 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type * as ConformanceProgram from '../conformance/main.js';
 import type * as HubProgram from '../hub/main.js';
 import type * as VerifyProgram from '../hub/verify/main.js';
 
@@ -56,6 +57,7 @@ export type Programs = {
   hub(): Promise<Pick<typeof HubProgram, 'runHub' | 'migrateHub' | 'forgetOld' | 'drainLocal'>>;
   broker(): Promise<BrokerProgram>;
   verify(): Promise<typeof VerifyProgram>;
+  conformance(): Promise<typeof ConformanceProgram>;
 };
 
 export type Surroundings = {
@@ -80,6 +82,7 @@ const PROGRAMS: Programs = {
   hub: () => import('../hub/main.js'),
   broker: () => import('../broker/main.js'),
   verify: () => import('../hub/verify/main.js'),
+  conformance: () => import('../conformance/main.js'),
 };
 
 /** The process itself, where nothing else is given; looking at its stdin opens it, so it is not looked at in vain. */

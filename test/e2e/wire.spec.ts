@@ -267,6 +267,25 @@ describe('the wire', () => {
       await link.close();
     });
 
+    it('takes the data of an error up to the limit of a result, and keeps a larger one as failed without it', async () => {
+      const link = await connect();
+      const data = (bytes: number) => ({ text: x(bytes - JSON.stringify({ text: '' }).length) });
+      const ends = [];
+      for (const bytes of [LIMITS.resultBytes, LIMITS.resultBytes + 1]) {
+        const { body: asked } = await cluster.api(0).ping(broker.id, { orderingKey: null });
+        link.fail(await link.nextDispatch(), { data: data(bytes) });
+        await link.next('confirm');
+        const { state, error } = await cluster.api(0).dispatch(asked.dispatch.id, 10);
+        ends.push([state, error.code, error.data?.text?.length]);
+      }
+
+      expect(ends).toEqual([
+        ['failed', 'no_room', LIMITS.resultBytes - JSON.stringify({ text: '' }).length],
+        ['failed', 'result_too_large', undefined],
+      ]);
+      await link.close();
+    });
+
     it('is asked for arguments up to their limit; larger ones never come to it', async () => {
       const args = (bytes: number) => ({ text: x(bytes - JSON.stringify({ text: '' }).length) });
       const ask = (bytes: number) =>

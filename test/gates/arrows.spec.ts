@@ -151,6 +151,12 @@ const FAULTS: [rule: string, claim: string, file: string, content: string][] = [
     'src/hub/http/z.ts',
     `export * from '@nestjs/swagger';`,
   ],
+  [
+    'conformance-uses-protocol',
+    'the broker in what tries brokers',
+    'src/conformance/y.ts',
+    `export * from '../broker/main.js';`,
+  ],
   ['cli-is-a-client', 'the tracer in the command line', 'src/cli/y.ts', `export * from '../tracing/sdk.js';`],
   [
     'cli-is-a-client',

@@ -20,6 +20,9 @@ export type StrayPolicy = (typeof STRAY_POLICIES)[number];
 /** How long ended commands may be kept: a day longer than any may live, so that its caller can learn the end. */
 export const HISTORY_DAYS = { least: 8, most: 3_650 };
 
+/** Far more brokers than one replica can welcome within a second. */
+const ADMISSIONS_MOST = 100_000;
+
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
   return ValidateBy(
@@ -55,6 +58,12 @@ const IsSeconds = (min: number, max: number): PropertyDecorator =>
   Holds(
     `must be a whole number of seconds from ${min} to ${max}`,
     (text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+  );
+
+const IsAdmissions = (): PropertyDecorator =>
+  Holds(
+    `must be a whole number of brokers from 1 to ${ADMISSIONS_MOST}`,
+    (text) => /^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= ADMISSIONS_MOST,
   );
 
 /**
@@ -108,6 +117,10 @@ export class Environment {
   @IsOptional()
   @IsSeconds(0, 3600)
   FAIRLEAD_DRAIN_LINGER_S?: string;
+
+  @IsOptional()
+  @IsAdmissions()
+  FAIRLEAD_ADMISSIONS_PER_S?: string;
 
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })

@@ -32,6 +32,8 @@ export type HubConfig = {
     /** Milliseconds that the listener stays open after readiness turned false. */
     readonly lingerMs: number;
   };
+  /** Brokers that are let in within one second, at most. */
+  readonly admissionsPerS: number;
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
   readonly claimAhead: boolean;
   /** What becomes of runs that nobody wants where they are: of agents that the hub knows, and of those that it does not. */
@@ -101,6 +103,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
     }),
+    admissionsPerS: Number(environment.FAIRLEAD_ADMISSIONS_PER_S ?? 1_000),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
     strays: Object.freeze({
       orphans: environment.FAIRLEAD_ORPHAN_RUNS ?? 'stop',

@@ -236,8 +236,9 @@ async function untilDone<T>(link: Link, write: () => Promise<T>): Promise<T | un
 
 function settlementOf(brokerId: string, item: ResultItem): Settlement {
   const { id, attempt } = item;
-  if (item.outcome === 'succeeded' && sizeOf(item.body) > LIMITS.resultBytes) {
-    const message = `The result has more than ${LIMITS.resultBytes} bytes.`;
+  if (sizeOf(contentOf(item)) > LIMITS.resultBytes) {
+    const what = item.outcome === 'failed' ? "The data of the command's error" : 'The result';
+    const message = `${what} has more than ${LIMITS.resultBytes} bytes.`;
     const error = { code: 'result_too_large', message, retryable: false };
     return { id, brokerId, attempt, said: 'fail', result: null, error };
   }
@@ -251,6 +252,12 @@ function settlementOf(brokerId: string, item: ResultItem): Settlement {
     case 'cancelled':
       return { id, brokerId, attempt, said: 'cancel', result: null, error: null };
   }
+}
+
+/** The one part of a result that has no cap of its own in the protocol. */
+function contentOf(item: ResultItem): unknown {
+  if (item.outcome === 'succeeded') return item.body;
+  return item.outcome === 'failed' ? item.error.data : null;
 }
 
 /** Infinite where it is nested so deep that it cannot be written at all. */

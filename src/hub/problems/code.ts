@@ -180,6 +180,11 @@ export const PROBLEMS = {
     title: 'The project has as many live commands as it may',
     remedy: 'Wait as `Retry-After` says, see why they wait, or let an administrator raise the quota.',
   },
+  admission_budget_spent: {
+    status: 429,
+    title: 'Too many brokers connect to this replica at once',
+    remedy: 'Come again as `Retry-After` says, or ask another replica.',
+  },
   internal: {
     status: 500,
     title: 'The hub failed',

@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import type { AccessTokens } from '../auth/access-tokens.js';
 import type { Replica } from '../cluster/replica.js';
+import type { HubConfig } from '../config/hub-config.js';
 import { Admission } from './admission.js';
+import type { Standing, Standings } from './standings.js';
 
 const TOKEN = 'Bearer t.o.k';
 const SUBPROTOCOL = 'fairlead.v1';
@@ -11,12 +13,19 @@ const SUBPROTOCOL = 'fairlead.v1';
 function door({
   verify,
   mayAct = true,
-}: { verify?: (token: string) => Promise<unknown>; mayAct?: boolean } = {}) {
+  standing = () => Promise.resolve('welcome'),
+  admissionsPerS = 1_000,
+}: {
+  verify?: (token: string) => Promise<unknown>;
+  mayAct?: boolean;
+  standing?: (brokerId: string) => Promise<Standing>;
+  admissionsPerS?: number;
+} = {}) {
   const asked: string[] = [];
   const accessTokens = {
     verify: async (token: string) => {
       asked.push(token);
-      return (await verify?.(token)) ?? { brokerId: 'b' };
+      return (await verify?.(token)) ?? { brokerId: 'b', expiresAt: new Date() };
     },
   };
   const replica = {
@@ -24,7 +33,12 @@ function door({
       if (!mayAct) throw new Error('may not act');
     },
   };
-  const admission = new Admission(accessTokens as unknown as AccessTokens, replica as unknown as Replica);
+  const admission = new Admission(
+    accessTokens as unknown as AccessTokens,
+    replica as unknown as Replica,
+    { of: standing } as unknown as Standings,
+    { admissionsPerS } as HubConfig,
+  );
   return { admission, asked };
 }
 
@@ -91,6 +105,57 @@ describe('the door for brokers', () => {
     const { admission } = door({ mayAct: false });
 
     await expect(admission.admit(request(TOKEN))).rejects.toThrow('may not act');
+  });
+
+  it.each<[Standing, string]>([
+    ['revoked', 'broker_revoked'],
+    ['unknown', 'credential_invalid'],
+  ])('turns away a broker that is %s: %s', async (standing, code) => {
+    const { admission } = door({ standing: () => Promise.resolve(standing) });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code });
+    expect(await isOver(admission.close())).toBe(true);
+  });
+
+  it('says neither yes nor no where nobody can tell whether a broker is wanted', async () => {
+    const { admission } = door({ standing: () => Promise.reject(new Error('the database is away')) });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toThrow('the database is away');
+    expect(await isOver(admission.close())).toBe(true);
+  });
+
+  it('lets in as many as its budget has, and tells the next when to come again before it asks about it', async () => {
+    const asked: string[] = [];
+    const { admission } = door({
+      admissionsPerS: 2,
+      standing: (brokerId) => {
+        asked.push(brokerId);
+        return Promise.resolve('welcome');
+      },
+    });
+    await admission.admit(request(TOKEN));
+    await admission.admit(request(TOKEN));
+
+    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({
+      code: 'admission_budget_spent',
+      status: 429,
+      extra: { retryAfterS: expect.any(Number) },
+    });
+    expect(asked).toHaveLength(2);
+  });
+
+  it('lets bad credentials spend nothing of the budget', async () => {
+    let isBad = true;
+    const { admission } = door({
+      admissionsPerS: 1,
+      verify: () => (isBad ? Promise.reject(new Error('bad')) : Promise.resolve(undefined)),
+    });
+    for (let time = 0; time < 5; time += 1)
+      await expect(admission.admit(request(TOKEN))).rejects.toThrow('bad');
+
+    isBad = false;
+
+    await expect(admission.admit(request(TOKEN))).resolves.toMatchObject({ brokerId: 'b' });
   });
 
   it('once closed lets nobody in', async () => {

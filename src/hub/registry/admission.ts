@@ -1,13 +1,25 @@
 import type { IncomingMessage } from 'node:http';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AccessTokens } from '../auth/access-tokens.js';
+import { CredentialInvalid } from '../auth/auth.errors.js';
 import { Replica } from '../cluster/replica.js';
+import { HUB_CONFIG } from '../config/config.module.js';
+import type { HubConfig } from '../config/hub-config.js';
 import { CodedError } from '../problems/coded.error.js';
 import { PROTOCOL_RANGE, SUBPROTOCOL } from '../../protocol/version.js';
-import { ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
+import { AdmissionBudget } from './admission-budget.js';
+import {
+  AdmissionBudgetSpent,
+  BrokerRevoked,
+  ProtocolUnsupported,
+  ReplicaDraining,
+} from './registry.errors.js';
+import { Standings } from './standings.js';
 
 export type Admitted = {
   brokerId: string;
+  /** When the credential ends, by the hub's clock. */
+  expiresAt: Date;
   /** Must be called when the upgrade is done, or was given up. */
   settled: () => void;
 };
@@ -15,17 +27,27 @@ export type Admitted = {
 /**
  * The door for brokers. Open until a drain closes it; whoever is inside by then is counted, so a drain that has
  * waited for the door to settle knows every broker there will be.
+ *
+ * Only so many are let in within a second. A credential that is no good spends nothing of that, so that a stranger keeps
+ * nobody out; one that is good spends it before anything is asked of the database.
  */
 @Injectable()
 export class Admission {
   private closed = false;
   private inside = 0;
   private onSettled: (() => void)[] = [];
+  private readonly log = new Logger('registry');
+  private readonly budget: AdmissionBudget;
+  private turnedAway = 0;
 
   constructor(
     private readonly accessTokens: AccessTokens,
     private readonly replica: Replica,
-  ) {}
+    private readonly standings: Standings,
+    @Inject(HUB_CONFIG) { admissionsPerS }: HubConfig,
+  ) {
+    this.budget = new AdmissionBudget(admissionsPerS);
+  }
 
   get isClosed(): boolean {
     return this.closed;
@@ -42,10 +64,15 @@ export class Admission {
     this.inside += 1;
     const settled = once(() => this.settle());
     try {
-      const { brokerId } = await this.accessTokens.verify(bearerOf(request));
+      const { brokerId, expiresAt } = await this.accessTokens.verify(bearerOf(request));
+      this.spend();
+      const standing = await this.standings.of(brokerId);
+      // A database that was put back to before the join: nothing but another join helps.
+      if (standing === 'unknown') throw new CredentialInvalid();
+      if (standing === 'revoked') throw new BrokerRevoked();
       // The door may have closed while the credential was checked.
       if (this.closed) throw new ReplicaDraining();
-      return { brokerId, settled };
+      return { brokerId, expiresAt, settled };
     } catch (error) {
       settled();
       throw error;
@@ -56,6 +83,18 @@ export class Admission {
   async close(): Promise<void> {
     this.closed = true;
     if (this.inside > 0) await new Promise<void>((resolve) => this.onSettled.push(resolve));
+  }
+
+  /** @throws AdmissionBudgetSpent */
+  private spend(): void {
+    const retryAfterS = this.budget.take();
+    if (retryAfterS === undefined) {
+      if (this.turnedAway > 0) this.log.warn({ brokers: this.turnedAway }, 'brokers were told to come later');
+      this.turnedAway = 0;
+      return;
+    }
+    this.turnedAway += 1;
+    throw new AdmissionBudgetSpent(retryAfterS);
   }
 
   private settle(): void {

@@ -133,6 +133,15 @@ const GET = statement('get_broker', `${SELECT}  where broker.id = $1`);
 
 const ID_OF_NAME = statement('find_broker_by_name', `select id from broker where name = $1`);
 
+const STANDINGS = statement(
+  'find_standings_of_brokers',
+  `
+  select id, case when revoked_at is null then 'welcome' else 'revoked' end as standing
+  from broker
+  where id = any ($1::uuid[])
+  `,
+);
+
 /** SQL of brokers. */
 @Injectable()
 export class BrokerRepository {
@@ -178,6 +187,12 @@ export class BrokerRepository {
 
   async get(id: string): Promise<BrokerRow | undefined> {
     return (await this.database.run<BrokerRow>(GET, [id]))[0];
+  }
+
+  /** Those that are not known are left out. */
+  async standings(ids: readonly string[]): Promise<Map<string, 'welcome' | 'revoked'>> {
+    const rows = await this.database.run<{ id: string; standing: 'welcome' | 'revoked' }>(STANDINGS, [ids]);
+    return new Map(rows.map(({ id, standing }) => [id, standing]));
   }
 
   async idOfName(name: string): Promise<string | undefined> {

@@ -11,7 +11,7 @@ import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import { asCoded, problemOf } from '../problems/problem.filter.js';
 import type { CodedError } from '../problems/coded.error.js';
 import { NotFound } from '../problems/coded.error.js';
-import { Admission } from './admission.js';
+import { Admission, type Admitted } from './admission.js';
 import { ControlSocket } from './control-socket.js';
 import { FrameHandlers, type Received } from './frame-handlers.js';
 
@@ -94,9 +94,7 @@ export class ControlAdapter extends AbstractWsAdapter {
       const admitted = await this.admission.admit(request);
       try {
         if (socket.destroyed) return;
-        server.handleUpgrade(request, socket, head, (upgraded) =>
-          this.connected(upgraded, admitted.brokerId),
-        );
+        server.handleUpgrade(request, socket, head, (upgraded) => this.connected(upgraded, admitted));
       } finally {
         admitted.settled();
       }
@@ -105,8 +103,8 @@ export class ControlAdapter extends AbstractWsAdapter {
     }
   }
 
-  private connected(upgraded: WebSocket, brokerId: string): void {
-    const client = new ControlSocket(upgraded, brokerId, this.handlers);
+  private connected(upgraded: WebSocket, admitted: Admitted): void {
+    const client = new ControlSocket(upgraded, admitted, this.handlers);
     this.sockets.add(client);
     client.onClosed(() => this.sockets.delete(client));
   }
@@ -135,7 +133,9 @@ function refuse(socket: Duplex, error: CodedError): void {
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(error.status === 401 ? ['WWW-Authenticate: Bearer'] : []),
-    ...(error.status === 503 ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`] : []),
+    ...(error.status === 503 || error.extra.retryAfterS !== undefined
+      ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`]
+      : []),
   ];
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -25,8 +25,8 @@ export class ControlSocket {
 
   constructor(
     private readonly socket: WebSocket,
-    /** The broker that the credential of the upgrade belongs to. */
-    readonly brokerId: string,
+    /** Whose credential the upgrade showed, and when that ends. */
+    private readonly shown: { readonly brokerId: string; readonly expiresAt: Date },
     private readonly handlers: FrameHandlers,
   ) {
     socket.on('message', (data: Buffer, isBinary: boolean) => this.take(data, isBinary));
@@ -35,6 +35,16 @@ export class ControlSocket {
     socket.on('close', (code, reason) => this.ended(code, reason.toString('utf8')));
     // The close event follows and carries what can be known; ws reports an oversized frame here first.
     socket.on('error', () => undefined);
+  }
+
+  /** The broker that the credential of the upgrade belongs to. */
+  get brokerId(): string {
+    return this.shown.brokerId;
+  }
+
+  /** Whether the credential of the upgrade is still good. */
+  isGoodAt(now: Date): boolean {
+    return now < this.shown.expiresAt;
   }
 
   /** Milliseconds since the peer gave a sign of life. */

@@ -6,6 +6,7 @@ import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
 import type { Actor } from '../auth/actor.js';
 import { Audit } from '../auth/audit.js';
+import { CredentialInvalid } from '../auth/auth.errors.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
@@ -58,11 +59,13 @@ export class Ownership {
   /**
    * Takes the broker's connection for this replica, and welcomes it once that is committed.
    *
-   * @throws BrokerRevoked, ReplicaDraining, ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
+   * @throws CredentialInvalid where the credential of the upgrade has ended since; BrokerRevoked, ReplicaDraining,
+   *   ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
    */
   async greet(socket: ControlSocket, hello: Hello): Promise<void> {
     const protocol = negotiate(hello.protocol);
     if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
+    if (!socket.isGoodAt(this.clock.now())) throw new CredentialInvalid();
     this.replica.assertMayAct();
     const { brokerId } = socket;
     const connectionId = uuidv7();

@@ -13,6 +13,13 @@ export class BrokerRevoked extends CodedError {
   }
 }
 
+/** As many brokers as this replica lets in within a second have come already. */
+export class AdmissionBudgetSpent extends CodedError {
+  constructor(retryAfterS: number) {
+    super('admission_budget_spent', undefined, { retryAfterS });
+  }
+}
+
 export class ReplicaDraining extends CodedError {
   constructor() {
     super('draining', undefined, { retryAfterS: 1 });

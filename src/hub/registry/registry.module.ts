@@ -22,6 +22,7 @@ import { Ownership } from './ownership.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { Standings } from './standings.js';
 import { StayRepository } from './stay.repository.js';
 import { Stays } from './stays.js';
 import { Releases } from './releases.js';
@@ -72,6 +73,7 @@ import { Releases } from './releases.js';
     ProjectRepository,
     Projects,
     RegistryDuties,
+    Standings,
     StayRepository,
     Stays,
     Releases,

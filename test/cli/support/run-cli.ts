@@ -47,7 +47,7 @@ export async function runCli(
     stdin: Readable.from([stdin]),
     ...streams,
     clock,
-    programs: { hub: unused, broker: unused, verify: unused, ...programs },
+    programs: { hub: unused, broker: unused, verify: unused, conformance: unused, ...programs },
   };
   const code = await run(argv, surroundings);
   const out = String(streams.stdout.read() ?? '');

@@ -61,7 +61,11 @@ export class SocketlessAdapter extends AbstractWsAdapter {
 
   dial(brokerId: string): Dialled {
     const wire = new Wire();
-    const socket = new ControlSocket(wire as unknown as WebSocket, brokerId, this.handlers);
+    const socket = new ControlSocket(
+      wire as unknown as WebSocket,
+      { brokerId, expiresAt: new Date(8.64e15) },
+      this.handlers,
+    );
     return {
       socket,
       say: (text) => void wire.emit('message', Buffer.from(text), false),

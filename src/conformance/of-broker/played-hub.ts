@@ -1,0 +1,212 @@
+/**
+ * The hub that a broker is tried against: it lets one broker join, hands out tokens, welcomes, and does beyond that what
+ * the rules say. It keeps nothing and judges nothing by itself.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { Hello, Welcome } from '../../protocol/frame.js';
+import { LIMITS, TIMES } from '../../protocol/limits.js';
+import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { Arrivals } from '../arrivals.js';
+import type { Pace } from '../pace.js';
+import { SeenLink } from './seen-link.js';
+
+export type Refusal = { status: number; code: string; retryAfterMs?: number; hubTime?: string };
+export type Upgrade = { headers: IncomingMessage['headers']; path: string; refused: Refusal | undefined };
+export type Asked = { body: Record<string, unknown>; atMs: number };
+
+const BODY_MOST = 64 * 1024;
+const TOKEN_LIVES_S = 900;
+
+export class PlayedHub {
+  readonly hubId = `urn:fairlead:${randomUUID()}`;
+  readonly joinToken = `flj_${randomBytes(32).toString('base64url')}`;
+  readonly brokerId = randomUUID();
+  readonly joins: Asked[] = [];
+  readonly assertions: Asked[] = [];
+  readonly upgrades = new Arrivals<Upgrade>();
+  readonly links = new Arrivals<SeenLink>();
+  /** Those that were not welcomed: their hello was held, or none came. */
+  readonly held = new Arrivals<SeenLink>();
+  /** Frames that nobody could read. */
+  readonly faults: string[] = [];
+  /** Taken one after another, before anything is given. */
+  readonly tokenRefusals: Refusal[] = [];
+  readonly upgradeRefusals: Refusal[] = [];
+  /** What the next welcomes say other than usual. */
+  welcome: Partial<Welcome> = {};
+  /** Whether hellos are answered. */
+  isWelcoming = true;
+  private epoch = 0;
+  private tokens = 0;
+  private readonly acceptor = new WebSocketServer({
+    noServer: true,
+    // What is too large for a broker to send is to be seen here, and not cut.
+    maxPayload: 4 * LIMITS.frameBytes,
+    perMessageDeflate: false,
+    autoPong: false,
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+
+  private constructor(
+    private readonly server: Server,
+    private readonly pace: Pace,
+  ) {}
+
+  static async listen(at: { host: string; port: number }, pace: Pace): Promise<PlayedHub> {
+    const server = createServer();
+    const hub = new PlayedHub(server, pace);
+    server.on('request', (request, response) => void hub.answer(request, response));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      hub.upgrade(request, socket, head),
+    );
+    server.listen(at.port, at.host);
+    await once(server, 'listening');
+    return hub;
+  }
+
+  get url(): string {
+    const { address, port, family } = this.server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  get newestEpoch(): number {
+    return this.epoch;
+  }
+
+  /** Greets a link whose hello was held. */
+  greet(link: SeenLink, hello: Hello): void {
+    this.epoch = Math.max(this.epoch, hello.lastEpoch) + 1;
+    const welcome = this.welcomeOf(this.epoch, hello);
+    link.epoch = welcome.epoch;
+    link.send(welcome);
+    this.links.add(link);
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.acceptor.clients) client.terminate();
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = '';
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      if (text.length > BODY_MOST) break;
+      text += chunk.toString();
+    }
+    const asked = { body: bodyOf(text), atMs: performance.now() };
+    if (request.method === 'POST' && request.url === '/api/v1/brokers/join') {
+      this.joins.push(asked);
+      if (asked.body.token !== this.joinToken) {
+        return refuse(response, { status: 401, code: 'join_token_invalid' });
+      }
+      const { name } = asked.body;
+      return give(response, 201, { ...this.token(), brokerId: this.brokerId, name, hubId: this.hubId });
+    }
+    if (request.method === 'POST' && request.url === '/api/v1/brokers/token') {
+      this.assertions.push(asked);
+      const refusal = this.tokenRefusals.shift();
+      if (refusal !== undefined) return refuse(response, refusal);
+      const { accessToken, expiresInS } = this.token();
+      return give(response, 200, {
+        access_token: accessToken,
+        token_type: 'Bearer',
+        expires_in: expiresInS,
+      });
+    }
+    refuse(response, { status: 404, code: 'not_found' });
+  }
+
+  private token(): { accessToken: string; expiresInS: number } {
+    this.tokens += 1;
+    return { accessToken: `conformance-${this.tokens}`, expiresInS: TOKEN_LIVES_S };
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A broker may be gone before it is answered.
+    socket.on('error', () => socket.destroy());
+    const path = new URL(request.url ?? '/', 'http://hub').pathname;
+    const { headers } = request;
+    const isChannel = path === CONTROL_PATH;
+    const refused = isChannel ? this.upgradeRefusals.shift() : { status: 404, code: 'not_found' };
+    this.upgrades.add({ headers, path, refused });
+    if (refused !== undefined) {
+      socket.end(
+        [
+          `HTTP/1.1 ${refused.status} Refused`,
+          'connection: close',
+          'content-type: application/problem+json',
+          ...(refused.retryAfterMs === undefined ? [] : [`retry-after: ${refused.retryAfterMs / 1_000}`]),
+          '',
+          JSON.stringify(problemOf(refused)),
+        ].join('\r\n'),
+      );
+      return;
+    }
+    this.acceptor.handleUpgrade(request, socket, head, (accepted) => {
+      const bearer = headers.authorization?.replace(/^Bearer /i, '') ?? '';
+      const link = new SeenLink(accepted, bearer, this.pace, (fault) => this.faults.push(fault));
+      void link.next('hello').then(
+        (hello) => {
+          link.hello = hello;
+          link.helloAtMs = performance.now();
+          if (this.isWelcoming) this.greet(link, hello);
+          else this.held.add(link);
+        },
+        // It ended first, or the rule that is about hellos says so.
+        () => this.held.add(link),
+      );
+    });
+  }
+
+  private welcomeOf(epoch: number, { window }: Hello): Welcome {
+    return {
+      t: 'welcome',
+      connectionId: randomUUID(),
+      brokerId: this.brokerId,
+      epoch,
+      protocol: 1,
+      heartbeatMs: TIMES.heartbeatMs,
+      livenessMs: TIMES.livenessMs,
+      limits: { frameBytes: LIMITS.frameBytes, resultBytes: LIMITS.resultBytes, window },
+      hubVersion: 'conformance/1',
+      hubTime: new Date().toISOString(),
+      alternatives: [],
+      attachments: [],
+      capabilitiesRevision: 1,
+      ...this.welcome,
+    };
+  }
+}
+
+function bodyOf(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function problemOf({ status, code, hubTime }: Refusal): Record<string, unknown> {
+  return { type: `urn:fairlead:problem:${code}`, title: code, status, code, detail: code, hubTime };
+}
+
+function give(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+  response.end(JSON.stringify(body));
+}
+
+function refuse(response: ServerResponse, refusal: Refusal): void {
+  const { status, retryAfterMs } = refusal;
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    connection: 'close',
+    ...(retryAfterMs === undefined ? {} : { 'retry-after': String(retryAfterMs / 1_000) }),
+  });
+  response.end(JSON.stringify(problemOf(refusal)));
+}

@@ -1,0 +1,7 @@
+import type { Rule } from '../rule.js';
+import { CHANNEL } from './rules-channel.js';
+import { COMMANDS } from './rules-commands.js';
+import type { HubStage } from './stage.js';
+
+/** What a hub is tried by, in this order. */
+export const HUB_RULES: readonly Rule<HubStage>[] = [...CHANNEL, ...COMMANDS];

@@ -1,0 +1,43 @@
+import { TIMES } from '../protocol/limits.js';
+
+/** How long is waited for what; all in milliseconds. */
+export type Pace = {
+  /** What is to come has this long. */
+  withinMs: number;
+  /** A link has this long: a broker's waits between attempts grow. */
+  linkWithinMs: number;
+  /** What must not come is waited for this long. */
+  quietMs: number;
+  /** A hello has this long after the upgrade. */
+  helloWithinMs: number;
+  /** What a welcome says of heartbeats and of silence, where a rule is about them. */
+  heartbeatMs: number;
+  livenessMs: number;
+  /** The slot of a `going_away`. */
+  slotMs: number;
+  /** What a refusal says in Retry-After. */
+  retryAfterMs: number;
+  /** The first bound of the backoff. */
+  reconnectBaseMs: number;
+  /** Between WebSocket pings of either side. */
+  pingMs: number;
+  /** Without an ack a command comes again after this. */
+  ackWithinMs: number;
+  /** What machine and network may add to any of them. */
+  slackMs: number;
+};
+
+export const PACE: Pace = {
+  withinMs: 10_000,
+  linkWithinMs: 130_000,
+  quietMs: 1_000,
+  helloWithinMs: TIMES.helloWithinMs,
+  heartbeatMs: 500,
+  livenessMs: 2_000,
+  slotMs: 500,
+  retryAfterMs: 2_000,
+  reconnectBaseMs: TIMES.reconnectBaseMs,
+  pingMs: TIMES.pingMs,
+  ackWithinMs: 10_000,
+  slackMs: 1_500,
+};

@@ -1,0 +1,55 @@
+import { describe, expect, it } from '@jest/globals';
+import { tryBroker } from '../../src/conformance/main.js';
+import type { Verdict } from '../../src/conformance/rule.js';
+import { FAIRLEAD } from '../support/hub-process.js';
+
+const WITHIN_MS = 600_000;
+
+describe('fairlead conformance', () => {
+  const verdictsOf = async (command: string, slow?: { op: string; args: Record<string, unknown> }) => {
+    const said: string[] = [];
+    const verdicts = await tryBroker({
+      listen: { host: '127.0.0.1', port: 0 },
+      command,
+      slow,
+      isQuick: false,
+      env: { PATH: process.env.PATH, FAIRLEAD: `${process.execPath} ${FAIRLEAD}` },
+      signal: new AbortController().signal,
+      onListening: () => undefined,
+      onVerdict: () => undefined,
+      onOutput: (text) => said.push(text),
+    });
+    const of = (verdict: Verdict['verdict']) => verdicts.filter((each) => each.verdict === verdict);
+    return { broken: of('broken'), held: of('held').length, skipped: of('skipped').map(({ id }) => id) };
+  };
+
+  it(
+    'finds nothing at the broker as a user runs it',
+    async () => {
+      const { broken, held, skipped } = await verdictsOf(
+        '$FAIRLEAD broker join $HUB_URL --name conformance; exec $FAIRLEAD broker start',
+      );
+
+      expect(broken).toEqual([]);
+      expect(skipped).toEqual(['broker.cancel-running', 'broker.order', 'broker.beside', 'broker.lost-link']);
+      expect(held).toBeGreaterThan(50);
+    },
+    WITHIN_MS,
+  );
+
+  it(
+    'finds nothing at the example in plain JavaScript',
+    async () => {
+      const slow = { op: 'x.note.later', args: { text: 'later', afterMs: 900 } };
+
+      const { broken, held, skipped } = await verdictsOf(
+        `${process.execPath} docs/examples/broker.mjs $BROKER_HOME`,
+        slow,
+      );
+
+      expect([broken, skipped]).toEqual([[], []]);
+      expect(held).toBeGreaterThan(50);
+    },
+    WITHIN_MS,
+  );
+});

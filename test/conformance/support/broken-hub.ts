@@ -1,0 +1,326 @@
+import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { Pace } from '../../../src/conformance/pace.js';
+import { LIMITS } from '../../../src/protocol/limits.js';
+
+type Row = {
+  id: string;
+  attempt: number;
+  state: string;
+  key: string | null;
+  isOut: boolean;
+  isAcked: boolean;
+  result: unknown;
+  error: unknown;
+};
+type Peer = { socket: WebSocket; bootId: string; window: number; isJudged: boolean };
+
+const TOKEN = 'good';
+
+/** A hub in this process that keeps every rule but for one fault, which has a name. */
+export class BrokenHub {
+  private readonly brokerId = randomUUID();
+  private readonly hubId = `urn:${randomUUID()}`;
+  private publicKey = '';
+  private readonly spent = new Set<string>();
+  private epoch = 0;
+  private revision = 1;
+  private newest: Peer | undefined;
+  private readonly rows: Row[] = [];
+  private readonly acceptor: WebSocketServer;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly fault: string | undefined,
+    private readonly pace: Pace,
+  ) {
+    this.acceptor = new WebSocketServer({
+      noServer: true,
+      maxPayload: fault === 'takes any size' ? 0 : LIMITS.frameBytes,
+      perMessageDeflate: fault === 'compresses',
+      autoPong: fault !== 'answers no ping',
+      handleProtocols: () => 'fairlead.v1',
+    });
+  }
+
+  static async open(fault: string | undefined, pace: Pace): Promise<BrokenHub> {
+    const server = createServer();
+    const hub = new BrokenHub(server, fault, pace);
+    server.on('request', (request, response) => void hub.answer(request, response));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      hub.upgrade(request, socket, head),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return hub;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.acceptor.clients) client.terminate();
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = '';
+    for await (const chunk of request as AsyncIterable<Buffer>) text += chunk.toString();
+    const body = (text === '' ? {} : JSON.parse(text)) as Record<string, any>;
+    const give = (status: number, document: object): void => {
+      response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+      response.end(JSON.stringify(document));
+    };
+    const { fault } = this;
+    const url = String(request.url);
+    if (url.endsWith('/join')) {
+      if (body.surplus !== undefined && fault !== 'minds no fields') return give(400, {});
+      if (body.token !== 'seat' && fault !== 'lets anybody join')
+        return give(401, { code: 'join_token_invalid' });
+      this.publicKey ||= body.publicKey;
+      const name = fault === 'renames' ? 'another' : body.name;
+      return give(201, {
+        brokerId: this.brokerId,
+        hubId: this.hubId,
+        name,
+        accessToken: TOKEN,
+        expiresInS: 9,
+      });
+    }
+    if (url.endsWith('/token')) {
+      const code = this.judge(String(body.client_assertion));
+      if (code === undefined) return give(200, { access_token: TOKEN, expires_in: 900 });
+      return give(401, { code, ...(code === 'clock_skew' ? { hubTime: new Date().toISOString() } : {}) });
+    }
+    if (url.endsWith('/dispatches')) {
+      const state = 'pending';
+      const row: Row = {
+        id: randomUUID(),
+        attempt: 0,
+        state,
+        key: body.orderingKey,
+        isOut: false,
+        isAcked: false,
+        result: null,
+        error: null,
+      };
+      if (fault === 'turns the order') this.rows.unshift(row);
+      else this.rows.push(row);
+      this.pump();
+      return give(202, { dispatch: row });
+    }
+    const row = this.rows.find(({ id }) => url.includes(id));
+    if (row === undefined) return give(404, {});
+    if (url.endsWith('/cancel') && fault !== 'passes no cancel on')
+      this.say(this.newest, { t: 'cancel', cancels: [{ id: row.id, attempt: row.attempt }] });
+    give(200, { dispatch: row });
+  }
+
+  private judge(assertion: string): string | undefined {
+    const { fault } = this;
+    const [header = '', claims = '', signature = ''] = assertion.split('.');
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: this.publicKey }, format: 'jwk' });
+    const isSigned = verify(
+      null,
+      Buffer.from(`${header}.${claims}`),
+      key,
+      Buffer.from(signature, 'base64url'),
+    );
+    const { iat, jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
+      iat: number;
+      jti: string;
+    };
+    if (!isSigned && fault !== 'trusts any key') return 'credential_invalid';
+    if (Math.abs(Date.now() / 1_000 - iat) > 300)
+      return fault === 'tells no time' ? 'credential_invalid' : 'clock_skew';
+    if (this.spent.has(jti) && fault !== 'spends nothing') return 'credential_invalid';
+    this.spent.add(jti);
+    return undefined;
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { fault } = this;
+    socket.on('error', () => socket.destroy());
+    const refuse = (status: number, code: string, more: object = {}): void =>
+      void socket.end(
+        `HTTP/1.1 ${status} No\r\nconnection: close\r\n\r\n${JSON.stringify({ code, ...more })}`,
+      );
+    const { authorization, 'sec-websocket-protocol': offered } = request.headers;
+    if (request.url !== '/api/v1/control' && fault !== 'minds no path') return refuse(404, 'not_found');
+    if (authorization === undefined && fault !== 'needs no credential')
+      return refuse(401, 'credential_missing');
+    if (authorization !== undefined && authorization !== `Bearer ${TOKEN}`)
+      return fault === 'is away for strangers'
+        ? refuse(503, 'database_unavailable')
+        : refuse(401, 'credential_invalid');
+    if (offered !== 'fairlead.v1')
+      return refuse(
+        426,
+        'protocol_unsupported',
+        fault === 'tells no range' ? {} : { range: { min: 1, max: 1 } },
+      );
+    this.acceptor.handleUpgrade(request, socket, head, (accepted) => this.opened(accepted));
+  }
+
+  private opened(socket: WebSocket): void {
+    const { fault, pace } = this;
+    let peer: Peer | undefined;
+    let stage: 'fresh' | 'greeting' | 'linked' = 'fresh';
+    socket.on('error', () => undefined);
+    const end = (code: number, reason = ''): void => socket.close(code, reason);
+    const wrong = (name: string): void => {
+      if (fault !== name) end(4400);
+    };
+    const late = setTimeout(() => {
+      if (stage === 'fresh' && fault !== 'waits for ever') end(4408);
+    }, pace.helloWithinMs);
+    const pinging = setInterval(() => fault !== 'does not ping' && socket.ping(), pace.pingMs);
+    socket.on('close', () => {
+      clearTimeout(late);
+      clearInterval(pinging);
+      if (this.newest !== peer || peer === undefined) return;
+      this.newest = undefined;
+      for (const row of this.rows) if (row.isOut && !row.isAcked) row.isOut = fault === 'loses what was out';
+    });
+    socket.on('message', (data: Buffer, isBinary) => {
+      const text = data.toString();
+      if (isBinary) return wrong('takes binary');
+      if (!text.startsWith('{"')) return wrong('overlooks what is none');
+      const frame = JSON.parse(text) as Record<string, any>;
+      if (stage === 'fresh' && frame.t !== 'hello') return wrong('minds no hello');
+      if (stage === 'greeting') return wrong('minds no order');
+      if (frame.surplus === true && fault === 'minds fields of frames') return end(4400);
+      switch (frame.t) {
+        case 'hello': {
+          if (stage === 'linked') return wrong('takes two hellos');
+          if (data.length > LIMITS.helloBytes) return wrong('takes any hello');
+          if (frame.protocol.min > 1) return fault === 'speaks anything' ? undefined : end(4426);
+          stage = 'greeting';
+          const { bootId, window, lastEpoch } = frame;
+          setTimeout(() => {
+            stage = 'linked';
+            const former = this.newest;
+            peer = { socket, bootId, window, isJudged: fault === 'needs no inventory' };
+            this.newest = peer;
+            if (fault === 'reads no older link' && former?.bootId === bootId) former?.socket.close(4409);
+            if (former !== undefined && former.bootId !== bootId && fault !== 'lets copies be')
+              former.socket.close(4409, 'another instance connected with the same credential');
+            this.epoch = fault === 'keeps its epoch' ? 1 : Math.max(this.epoch, lastEpoch) + 1;
+            this.say(peer, this.welcome(window));
+            this.pump();
+          }, 5);
+          return;
+        }
+        case 'inventory':
+          if (peer?.isJudged === true && fault !== 'takes two inventories' && fault !== 'needs no inventory')
+            return end(4400);
+          if (peer !== undefined) peer.isJudged = true;
+          this.say(peer, { t: 'inventory_ok' });
+          return this.pump();
+        case 'heartbeat':
+          if (fault !== 'answers no beat')
+            this.say(peer, { t: 'heartbeat_ack', hubTime: new Date().toISOString() });
+          return;
+        case 'ack':
+          if (frame.acks.length > LIMITS.batch) return wrong('takes long lists');
+          for (const { id } of frame.acks) this.row(id, (row) => (row.isAcked = true));
+          return this.pump();
+        case 'result':
+          for (const item of frame.results) this.settle(item, { socket } as Peer);
+          return this.pump();
+        case 'capabilities': {
+          const isStale = frame.revision <= this.revision && fault !== 'takes stale ones';
+          if (!isStale) this.revision = frame.revision;
+          const error = isStale ? { code: 'revision_stale', message: 'stale' } : null;
+          return this.say(peer, {
+            t: 'capabilities_ack',
+            revision: frame.revision,
+            stored: this.revision,
+            error,
+          });
+        }
+        case 'goodbye':
+          return end(fault === 'ends without peace' ? 1001 : 1000);
+        default:
+          return wrong('overlooks types');
+      }
+    });
+  }
+
+  private welcome(window: number): object {
+    return {
+      t: 'welcome',
+      connectionId: randomUUID(),
+      brokerId: this.brokerId,
+      epoch: this.epoch,
+      protocol: 1,
+      heartbeatMs: 15_000,
+      livenessMs: 45_000,
+      limits: { frameBytes: LIMITS.frameBytes, resultBytes: LIMITS.resultBytes, window },
+      hubVersion: 'broken/1',
+      hubTime: new Date().toISOString(),
+      alternatives: [],
+      attachments: [],
+      capabilitiesRevision: this.revision,
+    };
+  }
+
+  private row(id: string, change: (row: Row) => void): void {
+    const row = this.rows.find((each) => each.id === id);
+    if (row !== undefined) change(row);
+  }
+
+  private settle(item: Record<string, any>, from: Peer): void {
+    const { fault } = this;
+    this.row(item.id, (row) => {
+      const confirm = (): void => this.say(from, { t: 'confirm', ids: [row.id] });
+      if (['succeeded', 'failed', 'cancelled'].includes(row.state))
+        return fault === 'confirms once' ? undefined : confirm();
+      if (item.attempt !== row.attempt && fault !== 'minds no attempt') return;
+      if (fault === 'hears the newest link alone' && from.socket !== this.newest?.socket) return;
+      row.isAcked = true;
+      if (item.error?.retryable === true) {
+        if (fault === 'confirms what is tried again') confirm();
+        row.isOut = row.isAcked = fault === 'tries nothing again';
+        return;
+      }
+      const isLarge = JSON.stringify(item.body ?? null).length > LIMITS.resultBytes;
+      row.state = isLarge && fault !== 'keeps what is large' ? 'failed' : item.outcome;
+      if (isLarge) row.error = { code: 'result_too_large' };
+      row.result = item.body ?? null;
+      if (fault === 'confirms before it commits') row.state = 'running';
+      if (fault !== 'confirms nothing') confirm();
+    });
+  }
+
+  /** Sends what may go out. */
+  private pump(): void {
+    const { fault, newest } = this;
+    if (newest === undefined || !newest.isJudged) return;
+    for (const row of this.rows) {
+      if (row.isOut || row.state !== 'pending') continue;
+      const unacked = this.rows.filter((each) => each.isOut && !each.isAcked && each.state === 'pending');
+      if (unacked.length >= newest.window && fault !== 'minds no window') break;
+      const holder = this.rows.find((each) => each.key === row.key && each.isOut && each.state === 'pending');
+      if (row.key !== null && holder !== undefined && fault !== 'minds no key') continue;
+      row.isOut = true;
+      if (!(fault === 'keeps the attempt' && row.attempt > 0)) row.attempt += 1;
+      const item = { id: row.id, attempt: row.attempt, op: 'broker.ping', args: {}, key: row.key };
+      const remainingMs = fault === 'leaves no time' ? 0 : 60_000;
+      const dispatch = { t: 'dispatch', dispatches: [{ ...item, remainingMs }] };
+      if (fault === 'sends on all links')
+        for (const socket of this.acceptor.clients) this.say({ socket } as unknown as Peer, dispatch);
+      else this.say(newest, dispatch);
+    }
+  }
+
+  private say(peer: Peer | undefined, frame: object): void {
+    if (peer?.socket.readyState === peer?.socket.OPEN) peer?.socket.send(JSON.stringify(frame));
+  }
+}

@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WebSocket } from 'ws';
+import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import { CONTROL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
+import { DatabaseProxy } from '../fault/support/database-proxy.js';
+import { atOnce } from '../support/at-once.js';
+import { Cluster } from '../support/cluster.js';
+import { createDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { signedAnew } from '../support/hub-signature.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
+
+const BUDGET = 40;
+
+type Answer = { status: number; retryAfter: string | undefined; problem: Record<string, unknown> };
+
+describe('a broker at the door', () => {
+  let cluster: Cluster;
+  let proxy: DatabaseProxy;
+  let url: string;
+  let broker: ScriptedBroker;
+
+  beforeAll(async () => {
+    const database = await createDatabase();
+    proxy = await DatabaseProxy.start(database.url);
+    cluster = await Cluster.start(0, database);
+    const hub = await cluster.addReplica({
+      DATABASE_URL: proxy.url,
+      FAIRLEAD_ADMISSIONS_PER_S: String(BUDGET),
+      FAIRLEAD_DRAIN_LINGER_S: '2',
+    });
+    url = hub.url;
+    broker = await join();
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster.stop();
+    await proxy.stop();
+    await expectNoLeaks(undefined, { withinMs: 8_000 });
+  }, 30_000);
+
+  const join = () => ScriptedBroker.join(cluster.api(0), url);
+  /** A token of the broker that ends in so many seconds, and was made long enough before. */
+  const tokenFor = async (endsInS: number, claims: object = {}) => {
+    const now = Math.floor(Date.now() / 1_000);
+    return signedAnew(cluster.database.url, await broker.accessToken(url), {
+      iat: now - 900,
+      exp: now + endsInS,
+      ...claims,
+    });
+  };
+  const upgrade = (token: string) =>
+    new Promise<Answer>((resolve, reject) => {
+      const asking = request(`${url}${CONTROL_PATH}`, {
+        agent: false,
+        headers: {
+          connection: 'Upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-version': '13',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+          'sec-websocket-protocol': SUBPROTOCOL,
+          authorization: `Bearer ${token}`,
+        },
+      });
+      asking.on('upgrade', (_response, socket) => {
+        socket.destroy();
+        resolve({ status: 101, retryAfter: undefined, problem: {} });
+      });
+      asking.on('response', (response) => {
+        let text = '';
+        response.on('data', (chunk) => (text += String(chunk)));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            retryAfter: response.headers['retry-after'],
+            problem: JSON.parse(text) as Record<string, unknown>,
+          }),
+        );
+      });
+      asking.on('error', reject);
+      asking.end();
+    });
+  const revoke = async ({ id }: ScriptedBroker) => {
+    const { status } = await cluster.api(0).post(`/api/v1/brokers/${id}/revoke`);
+    if (status !== 200) throw new Error(`not revoked: ${status}`);
+  };
+  const meanwhile = atOnce();
+
+  it('is let in while its token is good, and told 401 once that has ended', async () => {
+    const good = await upgrade(await tokenFor(60));
+    const ended = await upgrade(await tokenFor(0));
+
+    expect(good.status).toBe(101);
+    expect(ended).toMatchObject({ status: 401, problem: { code: 'credential_invalid' } });
+    expect(ended.retryAfter).toBeUndefined();
+  });
+
+  it('is told 401 where the hub does not know it any more', async () => {
+    const answer = await upgrade(await tokenFor(60, { sub: randomUUID() }));
+
+    expect(answer).toMatchObject({ status: 401, problem: { code: 'credential_invalid' } });
+  });
+
+  it('is told 403 once it is revoked, though its token is good', async () => {
+    const other = await join();
+    const token = await other.accessToken(url);
+    const before = await upgrade(token);
+    await revoke(other);
+
+    const after = await upgrade(token);
+
+    expect(before.status).toBe(101);
+    expect(after).toMatchObject({ status: 403, problem: { code: 'broker_revoked' } });
+  });
+
+  it('is told 503 and when to come again where the database cannot be asked, never 401', async () => {
+    const token = await broker.accessToken(url);
+    const lost = proxy.lose('question', 'find_standings_of_brokers');
+
+    const [answer] = await Promise.all([upgrade(token), lost]);
+
+    expect(answer).toMatchObject({ status: 503, problem: { code: 'database_unavailable' } });
+    expect(Number(answer.retryAfter)).toBeGreaterThan(0);
+    expect((await upgrade(token)).status).toBe(101);
+  });
+
+  it('that was let in ends with 4503 where its connection cannot be written, and is not welcomed', async () => {
+    const link = await broker.dial(url);
+    const lost = proxy.lose('question', 'connect_broker');
+
+    link.send(broker.hello());
+
+    await lost;
+    expect(await link.closed).toMatchObject({ code: CLOSE_CODES.registry_unavailable });
+    expect(link.count('welcome')).toBe(0);
+  });
+
+  it('that was let in ends with 4403 where it is revoked before its hello', async () => {
+    const other = await join();
+    const link = await other.dial(url);
+    await revoke(other);
+
+    link.send(other.hello());
+
+    expect(await link.closed).toMatchObject({ code: CLOSE_CODES.revoked });
+  });
+
+  it('is let in as often within a second as the budget has it, and is else told 429 and when to come again', async () => {
+    const token = await broker.accessToken(url);
+
+    const answers = await Promise.all(Array.from({ length: 2 * BUDGET }, () => upgrade(token)));
+    const refused = answers.filter(({ status }) => status !== 101);
+    const waitS = Math.max(...refused.map(({ retryAfter }) => Number(retryAfter)));
+
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(answers.length);
+    expect(refused[0]).toMatchObject({ status: 429, problem: { code: 'admission_budget_spent' } });
+    expect(Math.min(...refused.map(({ retryAfter }) => Number(retryAfter)))).toBeGreaterThan(0);
+    expect(waitS).toBeLessThanOrEqual(2);
+    await delay(waitS * 1_000);
+    expect((await upgrade(token)).status).toBe(101);
+  });
+
+  it('that reads nothing once it is linked ends with 4429, when more waits for it than may', async () => {
+    const other = await join();
+    const args = { text: 'x'.repeat(LIMITS.argsBytes - JSON.stringify({ text: '' }).length) };
+    const token = await other.accessToken(url);
+    const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, SUBPROTOCOL, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+    socket.on('open', () => socket.send(JSON.stringify(other.hello({ window: LIMITS.windowMax }))));
+    await once(socket, 'message');
+    socket.send('{"t":"inventory","entries":[],"last":true}');
+    await once(socket, 'message');
+    socket.pause();
+
+    // What the kernel keeps for both ends of the socket comes before what the hub keeps. A link that is being closed is
+    // given no more commands: the first that waits shows it.
+    const ask = async () => {
+      const asked = { op: 'broker.ping', args, orderingKey: null };
+      const { body } = await cluster.api(0).post(`/api/v1/brokers/${other.id}/dispatches`, asked);
+      return body.dispatch.state as string;
+    };
+    const states: string[] = [];
+    while (!states.includes('pending') && states.length < 200)
+      states.push(...(await Promise.all(Array.from({ length: 8 }, ask))));
+    socket.resume();
+
+    expect(await closed).toBe(CLOSE_CODES.slow_consumer);
+    expect(states.length).toBeGreaterThan(LIMITS.bufferedBytes / LIMITS.argsBytes);
+  });
+
+  meanwhile('that was let in ends with 4401 where its token has ended by its hello', async () => {
+    const [early, late] = [await broker.dial(url, await tokenFor(60)), await join()];
+    const ending = await signedAnew(cluster.database.url, await late.accessToken(url), {
+      exp: Math.floor(Date.now() / 1_000) + 3,
+    });
+    const link = await late.dial(url, ending);
+    early.send(broker.hello());
+    await early.next('welcome');
+    await delay(3_000);
+
+    link.send(late.hello());
+
+    expect(await link.closed).toMatchObject({ code: CLOSE_CODES.credential_expired });
+    early.cut();
+  });
+
+  it('is told 503 and when to come again once the replica drains', async () => {
+    const token = await broker.accessToken(url);
+    cluster.hub(0).signal('SIGTERM');
+
+    const refused = await eventually(async () => {
+      const answer = await upgrade(token);
+      return answer.status !== 101 && answer;
+    });
+
+    expect(refused).toMatchObject({ status: 503, problem: { code: 'draining' } });
+    expect(Number(refused.retryAfter)).toBeGreaterThan(0);
+  });
+});
