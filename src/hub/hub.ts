@@ -10,6 +10,8 @@ import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
 import { auditRoutes } from './auth/route-audit.js';
+import { Peers } from './cluster/peers/peers.js';
+import { Reach } from './cluster/peers/reach.js';
 import { Replica } from './cluster/replica.js';
 import { Wakes } from './cluster/wakes.js';
 import type { HubConfig } from './config/hub-config.js';
@@ -100,8 +102,8 @@ export class Hub {
   publicUrl = '';
 
   /**
-   * Starts in this order: database and schema, replica row, listener of wakes, loops, internal listener, public
-   * listener, readiness.
+   * Starts in this order: database and schema, replica row, listener of wakes, loops, internal listener and its proof,
+   * public listener, readiness.
    *
    * @param onDrained called when a drain that was asked for from outside is over
    */
@@ -156,6 +158,8 @@ export class Hub {
     app.get(AuthDuties).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
+    await app.get(Reach).prove();
+    app.get(Peers).start();
     await listening('FAIRLEAD_LISTEN', () => app.listen(config.listen.port, config.listen.host));
     this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
     await replica.activate(this.publicUrl);
@@ -180,6 +184,7 @@ export class Hub {
         ]),
       () => app.get(Wakes).stop(),
       () => app.get(Replica).leave(),
+      () => app.get(Peers).stop(),
       () => app.get(InternalListener).close(),
       () => app.close(),
       () => app.get(DataSource).destroy(),

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Peers } from '../cluster/peers/peers.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { DispatchLife } from '../dispatch/life.js';
@@ -20,6 +21,7 @@ export class Health {
   constructor(
     private readonly replica: Replica,
     private readonly wakes: Wakes,
+    private readonly peers: Peers,
     private readonly links: Links,
     private readonly dispatch: DispatchLife,
     private readonly loops: Loops,
@@ -43,7 +45,9 @@ export class Health {
       ({ faults, progressAgeMs }) => faults > 0 && (progressAgeMs ?? Infinity) > STUCK_AFTER_MS,
     );
     const rows = await this.dispatch.rows().catch(() => null);
-    const isWell = this.isReady && this.replica.mayAct && rows !== null && stuck.length === 0;
+    const peers = this.peers.report();
+    const isSound = rows !== null && stuck.length === 0 && peers.reachesItself !== false;
+    const isWell = this.isReady && this.replica.mayAct && isSound;
     return {
       status: isWell ? 'ok' : this.admission.isClosed ? 'draining' : 'impaired',
       replica: {
@@ -54,6 +58,7 @@ export class Health {
       },
       database: { reachable: rows !== null, embedded: this.server.isEmbedded, pooler: this.server.pooler },
       wakes: this.wakes.report(),
+      peers,
       brokers: { connected: this.links.count },
       dispatches: { rows, here: this.dispatch.here() },
       loops,
