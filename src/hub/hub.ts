@@ -4,6 +4,8 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
+import { LIMITS } from '../protocol/limits.js';
+import { POLL_PATH } from '../protocol/version.js';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Evacuation } from './agents/evacuation.js';
 import { Reports } from './agents/reports.js';
@@ -35,6 +37,7 @@ import { AttachmentNews } from './registry/attachment-news.js';
 import { RegistryDuties } from './registry/duties.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
+import { PollChannels } from './registry/poll-channels.js';
 import { Releases } from './registry/releases.js';
 import { SOFTWARE } from './software.js';
 import { RequestSpans } from './tracing/request-spans.js';
@@ -52,6 +55,10 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
+  });
+  // A poll carries frames, of which one alone may have as much as a request.
+  fastify.getInstance().addHook('onRoute', (route) => {
+    if (route.url === POLL_PATH) route.bodyLimit = LIMITS.pollBytes;
   });
   const program = {
     name: 'fairlead-hub',
@@ -146,6 +153,7 @@ export class Hub {
     await replica.enter();
     this.administratorToken = await app.get(FirstBoot).ensureAdministrator();
     app.get(Ownership).start();
+    app.get(PollChannels).start();
     app.get(Releases).start();
     app.get(DispatchLife).start();
     app.get(Heartbeats).start();
@@ -173,6 +181,7 @@ export class Hub {
       () => app.get(DispatchLife).stop(),
       () =>
         Promise.all([
+          app.get(PollChannels).stop(),
           app.get(Releases).stop(),
           app.get(Heartbeats).stop(),
           app.get(Sweep).stop(),

@@ -10,6 +10,9 @@ export const ATTACHMENTS_CAPABILITY = 'attachments';
 /** The path of the control channel on every replica. */
 export const CONTROL_PATH = '/api/v1/control';
 
+/** Where the same frames travel in batches, for networks that break WebSockets. */
+export const POLL_PATH = `${CONTROL_PATH}/poll`;
+
 /**
  * The highest version that both ranges contain.
  *

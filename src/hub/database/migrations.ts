@@ -9,6 +9,7 @@ import { AddBrokerService1790000000008 } from '../../../migrations/1790000000008
 import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/1790000000009-AddCapabilitiesRevision.js';
 import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
 import { AddPeerLinks1790000000012 } from '../../../migrations/1790000000012-AddPeerLinks.js';
+import { AdmitPolls1790000000013 } from '../../../migrations/1790000000013-AdmitPolls.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   AddCapabilitiesRevision1790000000009,
   FencePresence1790000000010,
   AddPeerLinks1790000000012,
+  AdmitPolls1790000000013,
 ];

@@ -125,6 +125,11 @@ export const PROBLEMS = {
     title: 'The command cannot be done again as it is',
     remedy: 'Only an ended command that did not succeed can; ask an agent again through its own verb.',
   },
+  connection_lost: {
+    status: 409,
+    title: 'The connection that is polled for is held by no replica any more',
+    remedy: 'Begin another: a poll with a hello, and without `connectionId`.',
+  },
   revision_stale: {
     status: 412,
     title: 'It was changed by somebody else meanwhile',

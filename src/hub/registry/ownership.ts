@@ -10,7 +10,7 @@ import { Wakes } from '../cluster/wakes.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
 import { ConnectionRepository, type Stranger } from './connection.repository.js';
-import type { ControlSocket } from './control-socket.js';
+import type { ControlChannel } from './control-channel.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
 import { BrokerRevoked, ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
@@ -57,11 +57,11 @@ export class Ownership {
    *
    * @throws BrokerRevoked, ReplicaDraining, ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
    */
-  async greet(socket: ControlSocket, hello: Hello): Promise<void> {
+  async greet(channel: ControlChannel, hello: Hello): Promise<void> {
     const protocol = negotiate(hello.protocol);
     if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
     this.replica.assertMayAct();
-    const { brokerId } = socket;
+    const { brokerId } = channel;
     const connectionId = uuidv7();
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
@@ -70,6 +70,7 @@ export class Ownership {
       brokerId,
       connectionId,
       hello,
+      channel.transport,
     );
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
@@ -86,7 +87,7 @@ export class Ownership {
       health,
       attachments,
     };
-    const link = new Link(socket, facts);
+    const link = new Link(channel, facts);
     if (former !== null && former.bootId !== bootId) {
       // The record of it until there is an audit: who took the place, who had it, and whether that goes on and on.
       const about = { brokerId, epoch, bootId, connectionId, former, flagged };
@@ -95,7 +96,7 @@ export class Ownership {
     if (former !== null && former.replicaId !== this.replica.id) {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }
-    if (!socket.isOpen) {
+    if (!channel.isOpen) {
       await this.releases.add(link, 'closed before the welcome');
       return;
     }
@@ -103,13 +104,13 @@ export class Ownership {
     if (newer !== undefined && newer.epoch > epoch) {
       // Of two hellos at once the older may be answered last; its link must not take the newer one's place.
       const isItself = newer.facts.bootId === bootId;
-      socket.close('displaced', isItself ? DISPLACED_BY.itself : DISPLACED_BY.another);
+      channel.close('displaced', isItself ? DISPLACED_BY.itself : DISPLACED_BY.another);
       return;
     }
     this.displaceHere(brokerId, epoch, bootId);
-    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
-    bindLink(socket, link);
-    socket.welcomed();
+    channel.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
+    bindLink(channel, link);
+    channel.welcomed();
     link.send({
       t: 'welcome',
       connectionId,
