@@ -98,7 +98,7 @@ export class PollChannel extends ControlChannel {
     // What is sent in one turn travels together.
     this.flush ??= setImmediate(() => {
       this.flush = undefined;
-      this.endHold?.();
+      if (this.queue.length > 0) this.endHold?.();
     });
     return true;
   }
