@@ -18,6 +18,7 @@ const OUTSIDERS = {
   'fairlead-secrets': {
     DATABASE_URL: 'postgres://fairlead:example@database.example.com:5432/fairlead',
     FAIRLEAD_SEAL_KEYS: '7d1c0e5b9f2a4836c1d7e0f3a5928b4c6e8f1a3d5b7c9e0f2a4c6d8e1b3f5a79',
+    FAIRLEAD_CLUSTER_SECRET: '3b5a79d1c7e0f3a5928b4c6e8f1a3d5b7c9e0f2a4c6d8e1b7d1c0e5b9f2a4836',
   },
 };
 

@@ -20,6 +20,7 @@ async function describeHub(databaseUrl: string): Promise<unknown> {
     readConfig({
       DATABASE_URL: databaseUrl,
       FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+      FAIRLEAD_CLUSTER_SECRET: randomBytes(32).toString('hex'),
       FAIRLEAD_LOG_LEVEL: 'silent',
     }),
   );

@@ -14,10 +14,12 @@ export class Fleet {
     const fleet = new Fleet();
     fleet.databaseUrl = await server.makeDatabase(database);
     const sealKey = randomBytes(32).toString('hex');
+    const clusterSecret = randomBytes(32).toString('hex');
     const open = (child, name) =>
       child.ask('open', {
         DATABASE_URL: fleet.databaseUrl,
         FAIRLEAD_SEAL_KEYS: sealKey,
+        FAIRLEAD_CLUSTER_SECRET: clusterSecret,
         FAIRLEAD_LISTEN: '127.0.0.1:0',
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_LOG_LEVEL: 'warn',

@@ -205,11 +205,13 @@ async function committed(server) {
 }
 
 const sealKey = randomBytes(32).toString('hex');
+const clusterSecret = randomBytes(32).toString('hex');
 
 function environment(databaseUrl, name) {
   return {
     DATABASE_URL: databaseUrl,
     FAIRLEAD_SEAL_KEYS: sealKey,
+    FAIRLEAD_CLUSTER_SECRET: clusterSecret,
     FAIRLEAD_LISTEN: '127.0.0.1:0',
     FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
     FAIRLEAD_LOG_LEVEL: 'error',

@@ -1,8 +1,9 @@
 -- src/hub/cluster/replica.repository.ts
 
 -- enter_replica
-insert into hub_replica (id, name, session_name, public_url, software, protocol_min, protocol_max, state)
-values ($1, $2, $3, $4, $5, $6, $7, $8);
+insert into hub_replica
+  (id, name, session_name, public_url, internal_url, software, protocol_min, protocol_max, state)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- beat_replica
 update hub_replica
@@ -73,6 +74,12 @@ update hub_replica
 set state = 'active', public_url = $2
 where id = $1 and state = 'starting'
 returning id;
+
+-- advertise_replica
+update hub_replica set internal_url = $2 where id = $1;
+
+-- find_internal_url_of_replica
+select internal_url as url from hub_replica where id = $1 and state <> 'gone';
 
 -- list_replicas
 select replica.id, replica.name, replica.public_url as "publicUrl", replica.software, replica.state,

@@ -25,7 +25,7 @@ described as (
 connected as (
   insert into broker_connection as held
     (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id, window_size)
-  select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6, $10
+  select described.id, $2, $3::bigint + 1, $4, $15, $5, $6, $10
   from described
   on conflict (broker_id) do update
   set replica_id = excluded.replica_id,
@@ -170,3 +170,8 @@ where connection.epoch is distinct from link.epoch or connection.replica_id is d
 select broker_id as "brokerId", replica_id as "replicaId"
 from broker_connection
 where broker_id = any ($1::uuid[]);
+
+-- find_holder_of_connection
+select replica_id as "replicaId"
+from broker_connection
+where broker_id = $1 and connection_id = $2 and replica_id is not null;

@@ -14,6 +14,7 @@ import {
   AGENTS_CAPABILITY,
   ATTACHMENTS_CAPABILITY,
   CONTROL_PATH,
+  POLL_PATH,
   PROTOCOL_RANGE,
   SUBPROTOCOL,
 } from '../../src/protocol/version.js';
@@ -134,6 +135,8 @@ export function documentOf(fromBroker: Shaped, fromHub: Shaped): Record<string, 
       },
     },
     'x-protocol': { path: CONTROL_PATH, subprotocol: SUBPROTOCOL, versions: PROTOCOL_RANGE },
+    // The same frames in batches; the body of a request and of its answer are in the description of the API.
+    'x-polling': { method: 'POST', path: POLL_PATH, described: 'docs/openapi.json' },
     'x-refusals': REFUSALS.map((code) => ({ status: PROBLEMS[code].status, code })),
     'x-close-codes': Object.entries(CLOSE_CODES).map(([reason, code]) => ({
       code,

@@ -1,3 +1,4 @@
+import { EXAMPLE_KEY } from '../../src/hub/config/seal-keys.js';
 import { CHART, render } from './helm.js';
 
 const SOUND = ['--values', `${CHART}/ci/database-values.yaml`];
@@ -9,6 +10,28 @@ const REFUSED: [claim: string, values: string[], said: string][] = [
   ['a database without keys', [...SOUND, '--set', 'sealKeys='], 'sealKeys is needed'],
   ['a key that is short', [...SOUND, '--set', 'sealKeys=abcdef'], 'sealKeys'],
   ['a key that is not hex', [...SOUND, '--set', `sealKeys=${'zz'.repeat(32)}`], 'sealKeys'],
+  ['a database without a cluster secret', [...SOUND, '--set', 'clusterSecret='], 'clusterSecret is needed'],
+  ['a cluster secret that is short', [...SOUND, '--set', 'clusterSecret=abcdef'], 'clusterSecret'],
+  [
+    'a cluster secret that is not hex',
+    [...SOUND, '--set', `clusterSecret=${'zz'.repeat(32)}`],
+    'clusterSecret',
+  ],
+  [
+    'the cluster secret of the documentation',
+    [...SOUND, '--set-string', `clusterSecret=${EXAMPLE_KEY}`],
+    'must not be the example',
+  ],
+  [
+    'a previous cluster secret alone',
+    ['--set', 'replicas=1', '--set-string', `clusterSecretPrevious=${'7d'.repeat(32)}`],
+    'needs clusterSecret',
+  ],
+  [
+    'a cluster secret beside a secret of the user',
+    [...SECRET, '--set-string', `clusterSecret=${'7d'.repeat(32)}`],
+    'give one or the others',
+  ],
   [
     'a secret of the release beside one of the user',
     [...SECRET, '--set', 'database.url=postgres://a'],

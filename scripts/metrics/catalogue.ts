@@ -100,6 +100,7 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_reconcile_duration_seconds: { type: 'histogram', unit: 'seconds' },
   fairlead_replica_may_act: gauge('0 or 1'),
   fairlead_spans_lost_total: { type: 'counter', unit: 'spans' },
+  fairlead_peer_links: gauge('links'),
   fairlead_wake_by_notify: gauge('0 or 1'),
 };
 

@@ -20,6 +20,7 @@ export async function scrapeRunningHub(databaseUrl: string, programs: Programs =
   const config = readConfig({
     DATABASE_URL: databaseUrl,
     FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+    FAIRLEAD_CLUSTER_SECRET: randomBytes(32).toString('hex'),
     FAIRLEAD_LISTEN: '127.0.0.1:0',
     FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
     FAIRLEAD_LOG_LEVEL: 'silent',

@@ -25,6 +25,12 @@ const ANSWER_WITHIN_MS = 15_000;
 /** A slip in a header must not silence a broker for a day. */
 const RETRY_AFTER_MOST_MS = 3_600_000;
 
+export type Asking = {
+  /** An access token, where the call needs one. */
+  token?: string;
+  withinMs?: number;
+};
+
 /**
  * Posts to one replica and gives the parsed answer.
  *
@@ -36,14 +42,19 @@ export async function postToHub(
   path: string,
   body: unknown,
   signal?: AbortSignal,
+  { token, withinMs = ANSWER_WITHIN_MS }: Asking = {},
 ): Promise<unknown> {
-  const patience = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const patience = AbortSignal.timeout(withinMs);
   let response: Response;
   let text: string;
   try {
     response = await fetch(`${url}${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
       body: JSON.stringify(body),
       redirect: 'error',
       signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),

@@ -1,6 +1,7 @@
 import { AgentEntity } from './agents/agent.entity.js';
 import { StrayEntity } from './agents/stray.entity.js';
 import { AUTH_ENTITIES } from './auth/entities.js';
+import { PeerNonceEntity } from './cluster/peers/nonce.entity.js';
 import { HubIdentityEntity, ReplicaEntity } from './cluster/replica.entity.js';
 import {
   DispatchEntity,
@@ -19,6 +20,7 @@ import { StayEntity } from './registry/stay.entity.js';
 export const ENTITIES = [
   HubIdentityEntity,
   ReplicaEntity,
+  PeerNonceEntity,
   BrokerEntity,
   ConnectionEntity,
   StayEntity,

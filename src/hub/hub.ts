@@ -4,6 +4,8 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
+import { LIMITS } from '../protocol/limits.js';
+import { POLL_PATH } from '../protocol/version.js';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
@@ -12,6 +14,8 @@ import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
 import { auditRoutes } from './auth/route-audit.js';
+import { Peers } from './cluster/peers/peers.js';
+import { Reach } from './cluster/peers/reach.js';
 import { Replica } from './cluster/replica.js';
 import { Wakes } from './cluster/wakes.js';
 import type { HubConfig } from './config/hub-config.js';
@@ -35,6 +39,7 @@ import { AttachmentNews } from './registry/attachment-news.js';
 import { RegistryDuties } from './registry/duties.js';
 import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
+import { PollChannels } from './registry/poll-channels.js';
 import { Releases } from './registry/releases.js';
 import { SOFTWARE } from './software.js';
 import { RequestSpans } from './tracing/request-spans.js';
@@ -52,6 +57,10 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
+  });
+  // A poll carries frames, of which one alone may have as much as a request.
+  fastify.getInstance().addHook('onRoute', (route) => {
+    if (route.url === POLL_PATH) route.bodyLimit = LIMITS.pollBytes;
   });
   const program = {
     name: 'fairlead-hub',
@@ -102,8 +111,8 @@ export class Hub {
   publicUrl = '';
 
   /**
-   * Starts in this order: database and schema, replica row, listener of wakes, loops, internal listener, public
-   * listener, readiness.
+   * Starts in this order: database and schema, replica row, listener of wakes, loops, internal listener and its proof,
+   * public listener, readiness.
    *
    * @param onDrained called when a drain that was asked for from outside is over
    */
@@ -146,6 +155,7 @@ export class Hub {
     await replica.enter();
     this.administratorToken = await app.get(FirstBoot).ensureAdministrator();
     app.get(Ownership).start();
+    app.get(PollChannels).start();
     app.get(Releases).start();
     app.get(DispatchLife).start();
     app.get(Heartbeats).start();
@@ -160,6 +170,8 @@ export class Hub {
     app.get(AuthDuties).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
+    await app.get(Reach).prove();
+    app.get(Peers).start();
     await listening('FAIRLEAD_LISTEN', () => app.listen(config.listen.port, config.listen.host));
     this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
     await replica.activate(this.publicUrl);
@@ -173,6 +185,7 @@ export class Hub {
       () => app.get(DispatchLife).stop(),
       () =>
         Promise.all([
+          app.get(PollChannels).stop(),
           app.get(Releases).stop(),
           app.get(Heartbeats).stop(),
           app.get(Sweep).stop(),
@@ -186,6 +199,7 @@ export class Hub {
         ]),
       () => app.get(Wakes).stop(),
       () => app.get(Replica).leave(),
+      () => app.get(Peers).stop(),
       () => app.get(InternalListener).close(),
       () => app.close(),
       () => app.get(DataSource).destroy(),

@@ -21,6 +21,8 @@ export const LIMITS = {
   inventoryEntries: 100_000,
   /** Agents of one list, all of its frames together. */
   agents: 20_000,
+  /** Largest body of a poll, and of its answer: one frame of the largest size at least. */
+  pollBytes: 2 * 1024 * KIB,
   /** Items of one ack, progress, result, event or dispatch frame. */
   batch: 1024,
   /** Labels of a broker, and the length of one key or value. */
@@ -47,6 +49,10 @@ export const TIMES = {
   pingMs: 15_000,
   /** Pings without an answer before the link is cut. */
   unansweredPings: 2,
+  /** A poll that has nothing to answer is held this long. */
+  pollHoldMs: 25_000,
+  /** A channel of polls that was not polled for this long is closed. */
+  pollLeaseMs: 60_000,
   /** A broker that heard nothing from the hub for this long begins nothing new. */
   livenessMs: 45_000,
   /** A link displaced by its own broker's newer one is read for this long. */

@@ -239,6 +239,24 @@ export function parseHubFrame(encoded: string): HubFrame {
   return parse<HubFrame>(encoded, HUB_FRAMES);
 }
 
+/**
+ * What a broker sent, as a frame, where the JSON that it came in was read already.
+ *
+ * @throws ProtocolError for anything that is not a frame a broker may send
+ */
+export function readBrokerFrame(value: unknown): BrokerFrame {
+  return frameOf<BrokerFrame>(value, BROKER_FRAMES);
+}
+
+/**
+ * What the hub sent, likewise.
+ *
+ * @throws ProtocolError for anything that is not a frame the hub may send
+ */
+export function readHubFrame(value: unknown): HubFrame {
+  return frameOf<HubFrame>(value, HUB_FRAMES);
+}
+
 function parse<F>(encoded: string, readers: Readonly<Record<string, read.Reader<F>>>): F {
   let value: unknown;
   try {
@@ -246,6 +264,10 @@ function parse<F>(encoded: string, readers: Readonly<Record<string, read.Reader<
   } catch {
     throw new ProtocolError('a frame must be JSON');
   }
+  return frameOf(value, readers);
+}
+
+function frameOf<F>(value: unknown, readers: Readonly<Record<string, read.Reader<F>>>): F {
   const raw = read.object(value, 'frame');
   const type = raw.t;
   const of = typeof type === 'string' && Object.hasOwn(readers, type) ? readers[type] : undefined;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { request, type RequestOptions } from 'node:http';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { atOnce } from '../support/at-once.js';
@@ -17,17 +18,19 @@ describe('a replica that drains', () => {
   let hasty: HubProcess;
   let asked: HubProcess;
   let told: HubProcess;
+  let remote: HubProcess;
   let port: number;
 
   // Replicas take their time to start, so all do at once; each but the first drains in one of the tests.
   beforeAll(async () => {
     [cluster, alone, port] = await Promise.all([Cluster.start(1), Cluster.start(1), freePort()]);
-    [lingering, full, hasty, asked, told] = await Promise.all([
+    [lingering, full, hasty, asked, told, remote] = await Promise.all([
       cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` }),
+      cluster.addReplica(),
       alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
     ]);
   }, 120_000);
@@ -161,7 +164,34 @@ describe('a replica that drains', () => {
     });
   });
 
-  it('does not start at all where its internal port is taken', async () => {
+  describe('from another machine', () => {
+    it('is asked by way of any replica, and the one that was meant ends', async () => {
+      const health = await cluster.api(0).at(remote.url).get('/health');
+      expect(health.body.peers).toMatchObject({ reachesItself: true });
+      const internal = new URL(String(health.body.peers.address));
+      // Another address of the loopback is as good as another machine: it is not the one that needs no signature.
+      const unsigned = await statusOf({ port: internal.port, localAddress: '127.0.0.2' });
+      const forged = await statusOf({ port: internal.port, headers: { 'fairlead-signature': '00' } });
+
+      const { status, body } = await cluster.api(0).post(`/api/v1/replicas/${remote.replicaId}/drain`, {});
+
+      expect([unsigned, forged]).toEqual([403, 403]);
+      expect([status, body.id]).toEqual([202, remote.replicaId]);
+      expect(await remote.ended()).toBe(0);
+      const again = await cluster.api(0).post(`/api/v1/replicas/${remote.replicaId}/drain`, {});
+      expect(again.status).toBe(404);
+    });
+
+    it('is not begun with a deadline that is none', async () => {
+      const path = `/api/v1/replicas/${cluster.hub(0).replicaId}/drain`;
+
+      for (const deadlineS of [0, 3601, 1.5, '9']) {
+        expect((await cluster.api(0).post(path, { deadlineS })).status).toBe(400);
+      }
+    });
+  });
+
+  it('ends its boot where its internal listener cannot be bound, and does not only log it (pitfall 51)', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
@@ -173,6 +203,18 @@ describe('a replica that drains', () => {
     taken.close();
   });
 });
+
+function statusOf(options: RequestOptions): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', method: 'POST', path: '/internal/v1/drain', agent: false, ...options })
+      .on('response', (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      })
+      .on('error', reject)
+      .end();
+  });
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -66,6 +66,7 @@ describe('behind a pooler in transaction mode', () => {
         PATH: process.env.PATH,
         DATABASE_URL: pooler.url,
         FAIRLEAD_SEAL_KEYS: '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff',
+        FAIRLEAD_CLUSTER_SECRET: '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff',
         FAIRLEAD_LISTEN: '127.0.0.1:0',
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       },

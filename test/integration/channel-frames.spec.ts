@@ -17,7 +17,7 @@ import { DatabaseServer } from '../../src/hub/database/server.js';
 import { makeHub } from '../../src/hub/hub.js';
 import { LifecycleModule } from '../../src/hub/lifecycle/lifecycle.module.js';
 import { ChannelGateway } from '../../src/hub/registry/channel.js';
-import type { ControlSocket } from '../../src/hub/registry/control-socket.js';
+import type { ControlChannel } from '../../src/hub/registry/control-channel.js';
 import { auditFrames, FramesUndeclared, undeclaredFrames } from '../../src/hub/registry/frame-audit.js';
 import { Link } from '../../src/hub/registry/link.js';
 import { FRAME, OnFrame, OnHello } from '../../src/hub/registry/on-frame.js';
@@ -35,13 +35,13 @@ const taken = jest.fn<(link: Link, frame: unknown) => void>();
 /** What was taken, in order. */
 const frames = () => taken.mock.calls.map(([, frame]) => frame);
 
-const welcomed = new Set<ControlSocket>();
+const welcomed = new Set<ControlChannel>();
 
 /** Takes every frame but one as it must. */
 @ChannelGateway()
 class Sound {
   @OnHello()
-  hello(socket: ControlSocket, hello: FrameOf<'hello'>): void {
+  hello(socket: ControlChannel, hello: FrameOf<'hello'>): void {
     if (hello.software === 'unwelcome') return;
     const { brokerId } = socket;
     const { health, capabilities } = hello;
@@ -192,6 +192,7 @@ function configOf(database: TestDatabase) {
   return readConfig({
     DATABASE_URL: database.url,
     FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+    FAIRLEAD_CLUSTER_SECRET: randomBytes(32).toString('hex'),
     FAIRLEAD_LISTEN: '127.0.0.1:0',
     FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
     FAIRLEAD_LOG_LEVEL: 'silent',

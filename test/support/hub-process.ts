@@ -8,6 +8,8 @@ export const FAIRLEAD = process.env.FAIRLEAD_TEST_PROGRAM ?? resolve('dist/src/c
 
 /** What replicas seal with unless they are told otherwise. */
 export const SEAL_KEY = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1ff';
+/** The same for all, as in a cluster; for tests that speak as a replica. */
+export const CLUSTER_SECRET = '5a4b3c2d1e0f9687a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0ab1c';
 /** Several that start at once share few cores. */
 const READY_WITHIN_MS = 60_000;
 
@@ -30,6 +32,7 @@ export class HubProcess {
         PATH: process.env.PATH,
         DATABASE_URL: databaseUrl,
         FAIRLEAD_SEAL_KEYS: SEAL_KEY,
+        FAIRLEAD_CLUSTER_SECRET: CLUSTER_SECRET,
         FAIRLEAD_LISTEN: '127.0.0.1:0',
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_DRAIN_LINGER_S: '0',

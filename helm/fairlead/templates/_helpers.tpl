@@ -58,8 +58,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What cannot work is refused when it is rendered, and not found out when it runs. */}}
 {{- define "fairlead.guard" -}}
 {{- $secret := include "fairlead.secret" . }}
-{{- if and .Values.existingSecret (or .Values.database.url .Values.database.directUrl .Values.sealKeys) }}
-{{- fail "existingSecret stands in the place of database.url, database.directUrl and sealKeys: give one or the others" }}
+{{- if and .Values.existingSecret (or .Values.database.url .Values.database.directUrl .Values.sealKeys .Values.clusterSecret .Values.clusterSecretPrevious) }}
+{{- fail "existingSecret stands in the place of database.url, database.directUrl, sealKeys and the cluster secrets: give one or the others" }}
 {{- end }}
 {{- if and (gt (int .Values.replicas) 1) (not $secret) }}
 {{- fail "more than one replica needs a database that they share: set database.url, or existingSecret, or replicas to 1" }}
@@ -69,6 +69,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- if and .Values.database.url (not .Values.sealKeys) }}
 {{- fail "sealKeys is needed with database.url, since every replica must have the same: openssl rand -hex 32" }}
+{{- end }}
+{{- if and .Values.database.url (not .Values.clusterSecret) }}
+{{- fail "clusterSecret is needed with database.url, since every replica must have the same: openssl rand -hex 32" }}
+{{- end }}
+{{- if and .Values.clusterSecretPrevious (not .Values.clusterSecret) }}
+{{- fail "clusterSecretPrevious needs clusterSecret beside it" }}
+{{- end }}
+{{- if has .Values.clusterSecret (list "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f") }}
+{{- fail "clusterSecret must not be the example of the documentation" }}
 {{- end }}
 {{- if and $secret (not .Values.publicUrl) }}
 {{- fail "publicUrl is needed: a draining replica sends its brokers there" }}

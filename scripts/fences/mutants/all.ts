@@ -9,6 +9,7 @@ import { INVENTORY } from './inventory.js';
 import { OPERATION } from './operation.js';
 import { OWNERSHIP } from './ownership.js';
 import { PRESENCE } from './presence.js';
+import { PEER } from './peer.js';
 import { WORDS } from './words.js';
 
 /** A fault for each fence in the hub's statements. What would show in no row, whatever is done, is none of them. */
@@ -24,4 +25,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...AGENT,
   ...ATTACHMENT,
   ...CREDENTIAL,
+  ...PEER,
 ];

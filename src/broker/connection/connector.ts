@@ -8,6 +8,9 @@
  *      |                        | welcomed: goodbye to the old link
  *      +---displaced by a copy---> over        stop ---> over
  *
+ * Where a WebSocket does not open, twice in a row, and the hub answers over plain HTTP, the link is one over polls. While
+ * it serves, a WebSocket is tried for again and again; once one is welcomed the polls are left as a replica is.
+ *
  * Never gives up, whatever the hub says; the one exception is a copy of this broker that took its place, since
  * two of them would displace each other for ever. Every wait can be interrupted by `stop`.
  */
@@ -16,9 +19,11 @@ import type { Logger } from 'pino';
 import type { GoingAway, Hello } from '../../protocol/frame.js';
 import type { Clocks } from '../clocks.js';
 import type { Credential } from '../credential.js';
+import { HubUnreachable } from '../broker.errors.js';
 import { HubRefused } from '../hub-call.js';
 import type { Addresses } from './addresses.js';
 import { DisplacementJudge } from './displacement.js';
+import { openPollLink } from './poll-link.js';
 import { LinkFailed, openLink, type Link, type LinkEnd, type LinkTimes } from './link.js';
 import { Patience, type ReconnectTimes } from './patience.js';
 import { remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy.js';
@@ -36,7 +41,13 @@ type Attendant = {
   attend(link: Link): void;
 };
 
-type Turn = { left: GoingAway } | { ended: LinkEnd };
+type Turn = { left: GoingAway } | { ended: LinkEnd } | { better: Link };
+
+/** WebSockets that did not open in a row, after which the hub is polled. */
+const UNOPENED_MOST = 2;
+const SOCKET_AGAIN_MS = 60_000;
+/** Tries for a WebSocket become as rare as this many times the first rest: a quarter of an hour. */
+const SOCKET_AGAIN_MOST = 15;
 
 export class Connector {
   /** Rejects for a fault of this program's own. */
@@ -44,9 +55,16 @@ export class Connector {
   #newest: Link | undefined;
   #newestEpoch = 0;
   readonly #open = new Set<Link>();
+  /** Those of them that run over polls. */
+  readonly #polling = new WeakSet<Link>();
+  readonly #greet = (): Hello => {
+    this.#displacement.greeting();
+    return this.attendant.hello();
+  };
   readonly #stopping = new AbortController();
   readonly #patience: Patience;
   readonly #displacement: DisplacementJudge;
+  #unopened = 0;
   #leave: ((notice: GoingAway) => void) | undefined;
   #running: Promise<ExitReason> | undefined;
   #finish: (reason: ExitReason | Promise<ExitReason>) => void = () => undefined;
@@ -57,7 +75,7 @@ export class Connector {
     private readonly attendant: Attendant,
     private readonly clocks: Clocks,
     private readonly times: ReconnectTimes & LinkTimes,
-    random: () => number,
+    private readonly random: () => number,
     private readonly log: Logger,
   ) {
     this.#patience = new Patience(times, random);
@@ -100,15 +118,22 @@ export class Connector {
   async #run(): Promise<ExitReason> {
     let leaving: Link | undefined;
     let lost: string | null = null;
+    let better: Link | undefined;
     for (;;) {
-      const link = await this.#dialUntilWelcomed(leaving, lost);
+      const link: Link | undefined = better ?? (await this.#dialUntilWelcomed(leaving, lost));
+      const isBetter = better !== undefined;
+      better = undefined;
       if (link === undefined) return 'stopped';
       this.#open.add(link);
       void link.ended.then(() => this.#open.delete(link));
       if (this.#stopping.signal.aborted) return 'stopped';
-      leaving?.goodbye('moved to another replica');
+      leaving?.goodbye(isBetter ? 'moved to a WebSocket' : 'moved to another replica');
       const turn = await this.#serve(link);
-      if ('left' in turn) {
+      if ('better' in turn) {
+        this.log.info({ url: link.url }, 'a WebSocket opens again; leaving the polls');
+        leaving = link;
+        better = turn.better;
+      } else if ('left' in turn) {
         const { reason, slotMs, deadlineMs } = turn.left;
         this.log.info({ url: link.url, reason, slotMs }, 'the replica is leaving; moving to another');
         leaving = link;
@@ -134,7 +159,11 @@ export class Connector {
     this.log.info({ url: link.url, epoch: link.epoch, hub: link.welcome.hubVersion }, 'linked to the hub');
     this.#displacement.welcomed();
     this.attendant.attend(link);
-    const turn = await Promise.race([ended, left]);
+    const turns: Promise<Turn>[] = [ended, left];
+    const seeking = new AbortController();
+    if (this.#polling.has(link)) turns.push(this.#seekSocket(link, seeking));
+    const turn = await Promise.race(turns);
+    seeking.abort();
     this.#leave = undefined;
     return turn;
   }
@@ -170,10 +199,64 @@ export class Connector {
 
   async #dial(url: string): Promise<Link> {
     const { signal } = this.#stopping;
+    let link: Link;
+    try {
+      link = await this.#openSocket(url, signal);
+    } catch (error) {
+      if (!isUnopened(error) || this.#stopping.signal.aborted) throw error;
+      this.#unopened += 1;
+      if (this.#unopened < UNOPENED_MOST) throw error;
+      link = await this.#openPolls(url, error);
+    }
+    return this.#ofGrownEpoch(link);
+  }
+
+  async #openSocket(url: string, signal: AbortSignal): Promise<Link> {
     const token = await this.credential.token(url, signal);
-    const hello = this.attendant.hello();
-    this.#displacement.greeting();
-    const link = await openLink(url, token, hello, this.clocks, this.times, signal);
+    const link = await openLink(url, token, this.#greet, this.clocks, this.times, signal);
+    this.#unopened = 0;
+    return link;
+  }
+
+  /** @throws what kept the WebSocket from opening, where polls are not answered either */
+  async #openPolls(url: string, why: unknown): Promise<Link> {
+    const { signal } = this.#stopping;
+    const way = {
+      urls: () => [url, ...this.addresses.round(null).filter((each) => each !== url)],
+      token: (at: string) => this.credential.token(at, signal),
+      forgetToken: () => this.credential.forget(),
+    };
+    try {
+      const link = await openPollLink(way, this.#greet, this.clocks, this.times, signal);
+      this.#polling.add(link);
+      this.log.warn({ url, reason: messageOf(why) }, 'no WebSocket opens: the hub is polled instead');
+      return link;
+    } catch (error) {
+      // A network that answers nothing at all says nothing about WebSockets.
+      throw error instanceof HubUnreachable ? why : error;
+    }
+  }
+
+  /** Resolves with a welcomed WebSocket, or never; what opens too late is closed again. */
+  async #seekSocket(polls: Link, seeking: AbortController): Promise<Turn> {
+    const signal = AbortSignal.any([seeking.signal, this.#stopping.signal]);
+    const firstMs = this.times.socketAgainMs ?? SOCKET_AGAIN_MS;
+    for (let tries = 0; !signal.aborted; tries += 1) {
+      const restMs = firstMs * Math.min(SOCKET_AGAIN_MOST, 2 ** Math.min(tries, 10));
+      await wait(restMs / 2 + (restMs / 2) * this.random(), undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) break;
+      try {
+        const better = this.#ofGrownEpoch(await this.#openSocket(polls.url, signal));
+        if (!signal.aborted) return { better };
+        better.goodbye('no longer needed');
+      } catch (error) {
+        this.log.debug({ reason: messageOf(error) }, 'no WebSocket opens yet');
+      }
+    }
+    return new Promise(() => undefined);
+  }
+
+  #ofGrownEpoch(link: Link): Link {
     if (link.epoch <= this.#newestEpoch) {
       link.cut('protocol_error', 'the epoch did not grow');
       throw new LinkFailed(`epoch ${link.epoch} is not newer than ${this.#newestEpoch}`, null);
@@ -205,6 +288,15 @@ export class Connector {
   async #rest(ms: number): Promise<void> {
     await wait(Math.min(ms, LONGEST_MS), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
+}
+
+/** Whether no WebSocket came about, for another reason than the word of a hub. */
+function isUnopened(error: unknown): boolean {
+  if (error instanceof LinkFailed) return !error.hasOpened;
+  if (!(error instanceof HubRefused)) return false;
+  // What stands between answers without a problem document; a credential is the hub's business all the same.
+  const { code, status } = error.refusal;
+  return code.startsWith('http_') && status !== 401;
 }
 
 function remedyOfFailure(error: unknown): Remedy {

@@ -28,13 +28,21 @@ export class LinkFailed extends Error {
   constructor(
     message: string,
     readonly closeCode: number | null,
+    /** Whether there was a channel at all, over which a hello could go. */
+    readonly hasOpened = true,
   ) {
     super(message);
     this.name = 'LinkFailed';
   }
 }
 
-export type LinkTimes = { pingMs: number; unansweredPings: number; welcomeWithinMs: number };
+export type LinkTimes = {
+  pingMs: number;
+  unansweredPings: number;
+  welcomeWithinMs: number;
+  /** From the opening of polls to the first try for a WebSocket; a minute where left out, and longer with each try. */
+  socketAgainMs?: number;
+};
 
 export const LINK_TIMES: LinkTimes = {
   pingMs: TIMES.pingMs,
@@ -42,20 +50,39 @@ export const LINK_TIMES: LinkTimes = {
   welcomeWithinMs: 10_000,
 };
 
-type FrameListener = (frame: HubFrame) => void;
+export type FrameListener = (frame: HubFrame) => void;
+
+/** A welcomed control channel, over whatever carries it. */
+export interface Link {
+  readonly url: string;
+  readonly welcome: Welcome;
+  readonly epoch: number;
+  readonly liveness: Liveness;
+  readonly ended: Promise<LinkEnd>;
+  readonly isOpen: boolean;
+  /** Hands over every frame from the first after the welcome on, in order. */
+  listen(listener: FrameListener): void;
+  /** @returns false where the link is not open, so that the frame went nowhere */
+  send(frame: BrokerFrame): boolean;
+  /** Says goodbye and closes once everything before it is written; cut if the hub does not answer. */
+  goodbye(reason: string): void;
+  /** Ends the link at once, telling the hub why if it still listens. */
+  cut(why: CloseReason, reason: string): void;
+}
 
 const REFUSAL_BYTES = 64 * 1024;
 
 /**
  * Dials, greets, and waits for the welcome.
  *
+ * @param hello asked for when it is about to be sent
  * @throws HubRefused where the upgrade was answered with plain HTTP
  * @throws LinkFailed for anything else that kept the link from being welcomed, an abort included
  */
 export function openLink(
   url: string,
   token: string,
-  hello: Hello,
+  hello: () => Hello,
   clocks: Clocks,
   times: LinkTimes,
   signal: AbortSignal,
@@ -74,8 +101,9 @@ export function openLink(
       reject(error);
     };
     let isSettled = false;
+    let hasOpened = false;
     const patience = setTimeout(
-      () => fail(new LinkFailed('no welcome in time', null)),
+      () => fail(new LinkFailed('no welcome in time', null, hasOpened)),
       times.welcomeWithinMs + times.welcomeWithinMs / 2,
     );
     const abort = (): void => fail(new LinkFailed('given up', null));
@@ -88,7 +116,7 @@ export function openLink(
     };
     // Kept for good: a socket without this listener would end the process on a late error.
     socket.on('error', (error) => {
-      if (!isSettled) fail(new LinkFailed(error.message, null));
+      if (!isSettled) fail(new LinkFailed(error.message, null, hasOpened));
     });
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) return abort();
@@ -102,7 +130,10 @@ export function openLink(
         );
       });
     });
-    socket.on('open', () => socket.send(JSON.stringify(hello)));
+    socket.on('open', () => {
+      hasOpened = true;
+      socket.send(JSON.stringify(hello()));
+    });
     socket.on('close', (code, reason) =>
       fail(new LinkFailed(reason.toString() || 'closed unwelcomed', code)),
     );
@@ -111,7 +142,7 @@ export function openLink(
         const frame = readFrame(data, isBinary);
         if (frame.t !== 'welcome') throw new ProtocolError('the first frame must be a welcome');
         settle();
-        resolve(new Link(url, socket, frame, clocks, times));
+        resolve(new SocketLink(url, socket, frame, clocks, times));
       } catch (error) {
         socket.close(CLOSE_CODES.protocol_error, messageOf(error));
         fail(new LinkFailed(messageOf(error), CLOSE_CODES.protocol_error));
@@ -120,7 +151,8 @@ export function openLink(
   });
 }
 
-export class Link {
+/** A link over a WebSocket. */
+class SocketLink implements Link {
   readonly ended: Promise<LinkEnd>;
   readonly liveness: Liveness;
   readonly epoch: number;
@@ -161,13 +193,11 @@ export class Link {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  /** Hands over every frame from the first after the welcome on, in order. */
   listen(listener: FrameListener): void {
     this.#listener = listener;
     for (const frame of this.#early.splice(0)) listener(frame);
   }
 
-  /** @returns false where the link is not open, so that the frame went nowhere */
   send(frame: BrokerFrame): boolean {
     if (!this.isOpen) return false;
     if (this.socket.bufferedAmount > LIMITS.bufferedBytes) {
@@ -178,7 +208,6 @@ export class Link {
     return true;
   }
 
-  /** Says goodbye and closes once everything before it is written; cut if the hub does not answer. */
   goodbye(reason: string): void {
     if (this.send({ t: 'goodbye', reason })) this.#ownEnd ??= { code: CLOSE_CODES.goodbye, reason };
     this.socket.close(CLOSE_CODES.goodbye, reason);
@@ -186,7 +215,6 @@ export class Link {
     void this.ended.then(() => clearTimeout(patience));
   }
 
-  /** Ends the link at once, telling the hub why if it still listens. */
   cut(why: CloseReason, reason: string): void {
     this.#ownEnd ??= { code: CLOSE_CODES[why], reason };
     this.#isCut = true;

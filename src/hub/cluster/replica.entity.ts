@@ -15,6 +15,10 @@ export class ReplicaEntity {
   @Column('text', { name: 'public_url', nullable: true })
   publicUrl: string | null;
 
+  /** Where other replicas find it; null until it listens for them. */
+  @Column('text', { name: 'internal_url', nullable: true })
+  internalUrl: string | null;
+
   @Column('text')
   software: string;
 

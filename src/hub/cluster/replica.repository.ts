@@ -7,8 +7,9 @@ import type { ReplicaRow, ReplicaState } from './replica-row.js';
 const ENTER = statement(
   'enter_replica',
   `
-  insert into hub_replica (id, name, session_name, public_url, software, protocol_min, protocol_max, state)
-  values ($1, $2, $3, $4, $5, $6, $7, $8)
+  insert into hub_replica
+    (id, name, session_name, public_url, internal_url, software, protocol_min, protocol_max, state)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
   `,
 );
 
@@ -110,6 +111,13 @@ const ACTIVATE = statement(
   `,
 );
 
+const ADVERTISE = statement('advertise_replica', `update hub_replica set internal_url = $2 where id = $1`);
+
+const FIND_INTERNAL_URL = statement(
+  'find_internal_url_of_replica',
+  `select internal_url as url from hub_replica where id = $1 and state <> 'gone'`,
+);
+
 const LIST = statement(
   'list_replicas',
   `
@@ -162,16 +170,18 @@ export class ReplicaRepository {
     name: string;
     sessionName: string;
     publicUrl: string | null;
+    internalUrl: string | null;
     software: string;
     protocol: { min: number; max: number };
     state: ReplicaState;
   }): Promise<void> {
-    const { id, name, sessionName, publicUrl, software, protocol, state } = row;
+    const { id, name, sessionName, publicUrl, internalUrl, software, protocol, state } = row;
     await this.database.run(ENTER, [
       id,
       name,
       sessionName,
       publicUrl,
+      internalUrl,
       software,
       protocol.min,
       protocol.max,
@@ -208,6 +218,16 @@ export class ReplicaRepository {
   /** @returns false where the replica is not starting any more */
   async activate(id: string, publicUrl: string): Promise<boolean> {
     return (await this.database.run(ACTIVATE, [id, publicUrl])).length > 0;
+  }
+
+  async advertise(id: string, internalUrl: string): Promise<void> {
+    await this.database.run(ADVERTISE, [id, internalUrl]);
+  }
+
+  /** Where a replica is found by the others, unless it is gone or has not said so yet. */
+  async internalUrl(id: string): Promise<string | undefined> {
+    const [row] = await this.database.run<{ url: string | null }>(FIND_INTERNAL_URL, [id]);
+    return row?.url ?? undefined;
   }
 
   async list(): Promise<ReplicaRow[]> {

@@ -38,6 +38,7 @@ export class Replica {
   private judging: Loop | undefined;
   private renewedAt = -Infinity;
   private publicUrl: string | null = null;
+  private advertisedUrl: string | null = null;
   private readonly lostListeners: (() => void)[] = [];
 
   constructor(
@@ -101,6 +102,17 @@ export class Replica {
     this.judging.start();
   }
 
+  /** Where the other replicas find this one; null until it listens for them. */
+  get internalUrl(): string | null {
+    return this.advertisedUrl;
+  }
+
+  /** Tells the others where they find this one. */
+  async advertise(internalUrl: string): Promise<void> {
+    this.advertisedUrl = internalUrl;
+    await this.repository.advertise(this.currentId, internalUrl);
+  }
+
   /** From here on brokers may be sent here. @param publicUrl where they find this replica by itself */
   async activate(publicUrl: string): Promise<void> {
     this.publicUrl = publicUrl;
@@ -144,6 +156,7 @@ export class Replica {
       name: this.config.replicaName,
       sessionName: this.session.value,
       publicUrl: this.publicUrl,
+      internalUrl: this.advertisedUrl,
       software: SOFTWARE,
       protocol: PROTOCOL_RANGE,
       state: this.currentState,

@@ -1,4 +1,5 @@
 import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
+import { readClusterSecret } from './cluster-secret.js';
 import { isLocallyReachable, parseListen } from './listen.js';
 import { readSealKeys } from './seal-keys.js';
 
@@ -54,6 +55,12 @@ const IsListen = (): PropertyDecorator =>
     (text) => parseListen(text) !== undefined,
   );
 
+const IsClusterSecret = (): PropertyDecorator =>
+  Obeys((text) => {
+    const read = readClusterSecret(text);
+    return 'rule' in read ? read.rule : undefined;
+  });
+
 const IsSeconds = (min: number, max: number): PropertyDecorator =>
   Holds(
     `must be a whole number of seconds from ${min} to ${max}`,
@@ -102,6 +109,21 @@ export class Environment {
     return listen === undefined || isLocallyReachable(listen);
   })
   FAIRLEAD_INTERNAL_LISTEN?: string;
+
+  @IsOptional()
+  @Holds(
+    'must be an http URL of scheme, host and port alone',
+    (text) => isOrigin(text) && /^http:/i.test(text),
+  )
+  FAIRLEAD_ADVERTISE_URL?: string;
+
+  @IsOptional()
+  @IsClusterSecret()
+  FAIRLEAD_CLUSTER_SECRET?: string;
+
+  @IsOptional()
+  @IsClusterSecret()
+  FAIRLEAD_CLUSTER_SECRET_PREVIOUS?: string;
 
   @IsOptional()
   @Obeys((text) => {

@@ -8,7 +8,12 @@ import { EXAMPLE_KEY } from './seal-keys.js';
 
 const NEW_KEY = '8f1d3c5a7b9e0f2143658709badcfe1032547698a0b1c2d3e4f5061728394a5b';
 const OLD_KEY = NEW_KEY.split('').reverse().join('');
-const production = { DATABASE_URL: 'postgres://u:p4ss@db.example/hub', FAIRLEAD_SEAL_KEYS: NEW_KEY };
+const SECRET = '1c5a7b9e0f2143658709badcfe1032547698a0b1c2d3e4f5061728394a5b8f1d';
+const production = {
+  DATABASE_URL: 'postgres://u:p4ss@db.example/hub',
+  FAIRLEAD_CLUSTER_SECRET: SECRET,
+  FAIRLEAD_SEAL_KEYS: NEW_KEY,
+};
 
 describe('the configuration', () => {
   it('has a default for everything: the embedded database, on loopback alone', () => {
@@ -18,6 +23,8 @@ describe('the configuration', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       publicUrl: 'http://127.0.0.1:8080',
       internalListen: { host: '127.0.0.1', port: 8091 },
+      advertiseUrl: null,
+      clusterSecrets: null,
       sealKeys: null,
       drain: { deadlineMs: 60_000, lingerMs: 10_000 },
       admissionsPerS: 1_000,
@@ -38,6 +45,8 @@ describe('the configuration', () => {
       FAIRLEAD_LISTEN: '[::]:80',
       FAIRLEAD_PUBLIC_URL: 'https://hub.example/',
       FAIRLEAD_INTERNAL_LISTEN: '[::1]:81',
+      FAIRLEAD_ADVERTISE_URL: 'http://[fd00::7]:81/',
+      FAIRLEAD_CLUSTER_SECRET_PREVIOUS: OLD_KEY,
       FAIRLEAD_SEAL_KEYS: `${NEW_KEY}, ${OLD_KEY}`,
       FAIRLEAD_DRAIN_DEADLINE_S: '30',
       FAIRLEAD_DRAIN_LINGER_S: '0',
@@ -64,6 +73,8 @@ describe('the configuration', () => {
       listen: { host: '::', port: 80 },
       publicUrl: 'https://hub.example',
       internalListen: { host: '::1', port: 81 },
+      advertiseUrl: 'http://[fd00::7]:81',
+      clusterSecrets: [Buffer.from(SECRET, 'hex'), Buffer.from(OLD_KEY, 'hex')],
       sealKeys: [Buffer.from(NEW_KEY, 'hex'), Buffer.from(OLD_KEY, 'hex')],
       drain: { deadlineMs: 30_000, lingerMs: 0 },
       admissionsPerS: 100_000,
@@ -112,6 +123,7 @@ describe('the configuration', () => {
       expect(Object.isFrozen(part)).toBe(true);
     }
     expect(Object.isFrozen(config.sealKeys)).toBe(true);
+    expect(Object.isFrozen(config.clusterSecrets)).toBe(true);
   });
 
   it('takes an empty variable for one that is not given', () => {
@@ -121,7 +133,44 @@ describe('the configuration', () => {
   it.each<[string, NodeJS.ProcessEnv, string[]]>([
     ['a database of another kind', { ...production, DATABASE_URL: 'mysql://h/d' }, ['DATABASE_URL']],
     ['a direct URL alone', { DATABASE_DIRECT_URL: 'postgres://h/d' }, ['DATABASE_DIRECT_URL']],
-    ['a shared database without seal keys', { DATABASE_URL: 'postgres://h/d' }, ['FAIRLEAD_SEAL_KEYS']],
+    [
+      'a shared database without secrets',
+      { DATABASE_URL: 'postgres://h/d' },
+      ['FAIRLEAD_SEAL_KEYS', 'FAIRLEAD_CLUSTER_SECRET'],
+    ],
+    ['a short cluster secret', { FAIRLEAD_CLUSTER_SECRET: SECRET.slice(1) }, ['FAIRLEAD_CLUSTER_SECRET']],
+    [
+      'a cluster secret that is not hex',
+      { FAIRLEAD_CLUSTER_SECRET: `z${SECRET.slice(1)}` },
+      ['FAIRLEAD_CLUSTER_SECRET'],
+    ],
+    ['a cluster secret of zeros', { FAIRLEAD_CLUSTER_SECRET: '0'.repeat(64) }, ['FAIRLEAD_CLUSTER_SECRET']],
+    ['a documented cluster secret', { FAIRLEAD_CLUSTER_SECRET: EXAMPLE_KEY }, ['FAIRLEAD_CLUSTER_SECRET']],
+    [
+      'a weak previous cluster secret',
+      { ...production, FAIRLEAD_CLUSTER_SECRET_PREVIOUS: EXAMPLE_KEY },
+      ['FAIRLEAD_CLUSTER_SECRET_PREVIOUS'],
+    ],
+    [
+      'a previous cluster secret alone',
+      { FAIRLEAD_CLUSTER_SECRET_PREVIOUS: SECRET },
+      ['FAIRLEAD_CLUSTER_SECRET_PREVIOUS'],
+    ],
+    [
+      'one cluster secret as both',
+      { ...production, FAIRLEAD_CLUSTER_SECRET_PREVIOUS: SECRET.toUpperCase() },
+      ['FAIRLEAD_CLUSTER_SECRET_PREVIOUS'],
+    ],
+    [
+      'an embedded database that peers elsewhere would be told of',
+      { FAIRLEAD_ADVERTISE_URL: 'http://10.0.0.7:8091' },
+      ['FAIRLEAD_ADVERTISE_URL'],
+    ],
+    [
+      'an address for peers that is spoken over TLS',
+      { ...production, FAIRLEAD_ADVERTISE_URL: 'https://10.0.0.7:8091' },
+      ['FAIRLEAD_ADVERTISE_URL'],
+    ],
     ['a listener without port', { FAIRLEAD_LISTEN: '127.0.0.1' }, ['FAIRLEAD_LISTEN']],
     ['a port that does not exist', { FAIRLEAD_LISTEN: '127.0.0.1:65536' }, ['FAIRLEAD_LISTEN']],
     ['a bracketed host that is no IPv6 address', { FAIRLEAD_LISTEN: '[fe]:80' }, ['FAIRLEAD_LISTEN']],
@@ -192,6 +241,7 @@ describe('the configuration', () => {
   it('tells every broken rule at once, and never a value', () => {
     const env = {
       DATABASE_URL: 'mysql://root:hunter2@h/d',
+      FAIRLEAD_CLUSTER_SECRET: 'hunter2',
       FAIRLEAD_SEAL_KEYS: 'hunter2',
       FAIRLEAD_LISTEN: 'hunter2',
       FAIRLEAD_LOG_LEVEL: 'hunter2',
@@ -203,13 +253,14 @@ describe('the configuration', () => {
 
     expect(error.broken.map(({ variable }) => variable).sort()).toEqual([
       'DATABASE_URL',
+      'FAIRLEAD_CLUSTER_SECRET',
       'FAIRLEAD_DATA_DIR_FILE',
       'FAIRLEAD_LISTEN',
       'FAIRLEAD_LOG_LEVEL',
       'FAIRLEAD_SEAL_KEYS',
       'FAIRLEAD_SEAL_KEYZ',
     ]);
-    expect(error.report()).toHaveLength(6);
+    expect(error.report()).toHaveLength(7);
     expect(error.report()).toContain('DATABASE_URL: must be a postgres:// or postgresql:// URL');
     expect(`${error.message}${error.report().join('')}${JSON.stringify(error)}`).not.toContain('hunter2');
     expect(EXIT_CONFIG).toBe(78);

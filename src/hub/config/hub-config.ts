@@ -2,9 +2,10 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
 import { readTracing, type TracingSettings } from '../../tracing/settings.js';
+import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
 import type { Environment, LogLevel, Pooler, StrayPolicy } from './environment.js';
-import { localUrl, parseListen, type Listen } from './listen.js';
+import { isLocallyReachable, localUrl, parseListen, type Listen } from './listen.js';
 import { readSealKeys } from './seal-keys.js';
 import { collect } from './sources.js';
 
@@ -24,6 +25,10 @@ export type HubConfig = {
   /** How brokers and browsers reach the hub; null: to be derived once the listener has its port. */
   readonly publicUrl: string | null;
   readonly internalListen: Listen;
+  /** How other replicas reach `internalListen`; null: derived from it once it has its port. */
+  readonly advertiseUrl: string | null;
+  /** The current one, then the previous one where there is one; null: made once, see `clusterSecretsOf`. */
+  readonly clusterSecrets: readonly Buffer[] | null;
   /** Newest first, 32 bytes each; null: made once in the data directory, see `sealKeysOf`. */
   readonly sealKeys: readonly Buffer[] | null;
   readonly drain: {
@@ -98,6 +103,11 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
     listen,
     publicUrl: originOf(environment.FAIRLEAD_PUBLIC_URL) ?? localUrl(listen),
     internalListen: listenOr(environment.FAIRLEAD_INTERNAL_LISTEN, internalDefault),
+    advertiseUrl: originOf(environment.FAIRLEAD_ADVERTISE_URL) ?? null,
+    clusterSecrets: secretsOf(
+      environment.FAIRLEAD_CLUSTER_SECRET,
+      environment.FAIRLEAD_CLUSTER_SECRET_PREVIOUS,
+    ),
     sealKeys: keysOf(environment.FAIRLEAD_SEAL_KEYS),
     drain: Object.freeze({
       deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
@@ -122,7 +132,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
 function brokenTogether(given: Environment, config: HubConfig, already: BrokenRule[]): BrokenRule[] {
   const isFaulty = (...names: string[]): boolean =>
     already.some(({ variable }) => names.includes(variable.replace(/_FILE$/, '')));
-  const { listen, internalListen, drain, database, sealKeys } = config;
+  const { listen, internalListen, advertiseUrl, drain, database, clusterSecrets, sealKeys } = config;
   const rules: [broken: boolean, variable: string, rule: string][] = [
     [
       database.directUrl !== null && database.url === null && !isFaulty('DATABASE_URL'),
@@ -140,6 +150,33 @@ function brokenTogether(given: Environment, config: HubConfig, already: BrokenRu
         !isFaulty('FAIRLEAD_SEAL_KEYS'),
       'FAIRLEAD_SEAL_KEYS',
       'is required with DATABASE_URL, since every replica must have the same',
+    ],
+    [
+      (database.url !== null || isFaulty('DATABASE_URL')) &&
+        clusterSecrets === null &&
+        !isFaulty('FAIRLEAD_CLUSTER_SECRET'),
+      'FAIRLEAD_CLUSTER_SECRET',
+      'is required with DATABASE_URL, since every replica must have the same',
+    ],
+    [
+      given.FAIRLEAD_CLUSTER_SECRET_PREVIOUS !== undefined &&
+        given.FAIRLEAD_CLUSTER_SECRET === undefined &&
+        !isFaulty('FAIRLEAD_CLUSTER_SECRET'),
+      'FAIRLEAD_CLUSTER_SECRET_PREVIOUS',
+      'needs FAIRLEAD_CLUSTER_SECRET beside it',
+    ],
+    [
+      clusterSecrets?.[1] !== undefined && clusterSecrets[0]?.equals(clusterSecrets[1]) === true,
+      'FAIRLEAD_CLUSTER_SECRET_PREVIOUS',
+      'must not be the current one',
+    ],
+    [
+      advertiseUrl !== null &&
+        database.url === null &&
+        !isFaulty('DATABASE_URL') &&
+        !isLocallyReachable({ host: hostOf(advertiseUrl), port: 0 }),
+      'FAIRLEAD_ADVERTISE_URL',
+      'must be on loopback without DATABASE_URL: the embedded database is for one machine',
     ],
     [
       drain.lingerMs >= drain.deadlineMs && !isFaulty('FAIRLEAD_DRAIN_LINGER_S', 'FAIRLEAD_DRAIN_DEADLINE_S'),
@@ -164,6 +201,16 @@ function listenOr(text: string | undefined, otherwise: Listen): Listen {
 /** Without the slash at its end, so that paths can be put behind it. */
 function originOf(text: string | undefined): string | undefined {
   return text === undefined ? undefined : new URL(text).origin;
+}
+
+function hostOf(origin: string): string {
+  return new URL(origin).hostname.replace(/^\[|\]$/g, '');
+}
+
+function secretsOf(current: string | undefined, previous: string | undefined): readonly Buffer[] | null {
+  if (current === undefined) return null;
+  const read = [current, previous].flatMap((text) => (text === undefined ? [] : [readClusterSecret(text)]));
+  return Object.freeze(read.flatMap((each) => ('secret' in each ? [each.secret] : [])));
 }
 
 function keysOf(text: string | undefined): readonly Buffer[] | null {

@@ -13,7 +13,7 @@ export function readSealKeys(text: string): { keys: readonly Buffer[] } | { rule
   if (!entries.every((entry) => KEY.test(entry))) {
     return { rule: 'must be keys of 32 bytes in hex (64 digits), separated by commas, newest first' };
   }
-  if (entries.some(isWeak)) {
+  if (entries.some(isWeakKey)) {
     return { rule: 'must not contain a weak key: one repeated byte, or the example of the documentation' };
   }
   if (new Set(entries.map((entry) => entry.toLowerCase())).size < entries.length) {
@@ -22,7 +22,8 @@ export function readSealKeys(text: string): { keys: readonly Buffer[] } | { rule
   return { keys: entries.map((entry) => Buffer.from(entry, 'hex')) };
 }
 
-function isWeak(entry: string): boolean {
+/** Whether 32 bytes of hex are known to the world: one repeated byte, or what the documentation shows. */
+export function isWeakKey(entry: string): boolean {
   const bytes = Buffer.from(entry, 'hex');
   return entry.toLowerCase() === EXAMPLE_KEY || bytes.every((byte) => byte === bytes[0]);
 }

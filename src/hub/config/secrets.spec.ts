@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConfigError } from './config.error.js';
-import { secretOnce, sealKeysOf, secretsDir } from './secrets.js';
+import { clusterSecretsOf, secretOnce, sealKeysOf, secretsDir } from './secrets.js';
 
 describe('a secret of the data directory', () => {
   let dataDir: string;
@@ -44,6 +44,24 @@ describe('a secret of the data directory', () => {
 
     expect(one).toEqual(other);
     expect(one.map(({ length }) => length)).toEqual([32]);
+  });
+
+  it('is a cluster secret that the second replica on the machine finds', () => {
+    const own = { clusterSecrets: null, dataDir };
+
+    const [one, other] = [clusterSecretsOf(own), clusterSecretsOf(own)];
+
+    expect(one).toEqual(other);
+    expect(one.map(({ length }) => length)).toEqual([32]);
+    expect(statSync(join(secretsDir(dataDir), 'cluster-secret')).mode & 0o777).toBe(0o600);
+  });
+
+  it('is no cluster secret where its file is damaged, and is not shown', () => {
+    clusterSecretsOf({ clusterSecrets: null, dataDir });
+    writeFileSync(join(secretsDir(dataDir), 'cluster-secret'), 'hunter2');
+
+    expect(() => clusterSecretsOf({ clusterSecrets: null, dataDir })).toThrow(ConfigError);
+    expect(() => clusterSecretsOf({ clusterSecrets: null, dataDir })).not.toThrow('hunter2');
   });
 
   it('is not made where seal keys are configured', () => {

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError } from './config.error.js';
 import { codeOf } from './error-code.js';
 import type { HubConfig } from './hub-config.js';
@@ -66,6 +67,29 @@ export function sealKeysOf(config: Pick<HubConfig, 'sealKeys' | 'dataDir'>): rea
     ]);
   }
   return read.keys;
+}
+
+/**
+ * What replicas sign with when they speak to each other, the current one first: as configured, or for the embedded
+ * default the one made once in the data directory, where the other replicas of the machine find it.
+ *
+ * @throws ConfigError where the file in the data directory does not hold a secret
+ */
+export function clusterSecretsOf(
+  config: Pick<HubConfig, 'clusterSecrets' | 'dataDir'>,
+): readonly [Buffer, ...Buffer[]] {
+  const [current, ...previous] = config.clusterSecrets ?? [];
+  if (current !== undefined) return [current, ...previous];
+  const text = secretOnce(secretsDir(config.dataDir), 'cluster-secret', () =>
+    randomBytes(32).toString('hex'),
+  );
+  const read = readClusterSecret(text);
+  if ('rule' in read) {
+    throw new ConfigError([
+      { variable: 'FAIRLEAD_DATA_DIR', rule: `its file secrets/cluster-secret is damaged: ${read.rule}` },
+    ]);
+  }
+  return [read.secret];
 }
 
 function readIfPresent(path: string): string | undefined {

@@ -9,6 +9,8 @@ import { AddBrokerService1790000000008 } from '../../../migrations/1790000000008
 import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/1790000000009-AddCapabilitiesRevision.js';
 import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
 import { IndexByKeyFirst1790000000011 } from '../../../migrations/1790000000011-IndexByKeyFirst.js';
+import { AddPeerLinks1790000000012 } from '../../../migrations/1790000000012-AddPeerLinks.js';
+import { AdmitPolls1790000000013 } from '../../../migrations/1790000000013-AdmitPolls.js';
 import { CreateAgentStrays1790000000014 } from '../../../migrations/1790000000014-CreateAgentStrays.js';
 import { CreateAudit1790000000015 } from '../../../migrations/1790000000015-CreateAudit.js';
 import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
@@ -27,6 +29,8 @@ export const MIGRATIONS = [
   AddCapabilitiesRevision1790000000009,
   FencePresence1790000000010,
   IndexByKeyFirst1790000000011,
+  AddPeerLinks1790000000012,
+  AdmitPolls1790000000013,
   CreateAgentStrays1790000000014,
   CreateAudit1790000000015,
   DropHistoryPartition1790000000016,

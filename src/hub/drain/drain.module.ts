@@ -6,6 +6,7 @@ import { HealthModule } from '../health/health.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { Draining } from './draining.js';
 import { InternalListener } from './internal-listener.js';
+import { RemoteDrains } from './remote-drains.js';
 import { ReplicaController } from './replica.controller.js';
 
 /**
@@ -17,11 +18,12 @@ import { ReplicaController } from './replica.controller.js';
  * full until they have moved or the deadline comes; commands for them are accepted all the while, here and
  * elsewhere. The only replica of a hub has nobody to wait for and lets go at once. What is let go of at the deadline
  * waits, unchanged, for the brokers' next links. A drain never counts as a failure of the work it cuts.
+ * An operator may ask any replica for the drain of any; from another machine the ask is signed.
  */
 @Module({
   imports: [AuthModule, ClusterModule, DispatchModule, HealthModule, RegistryModule],
   controllers: [ReplicaController],
-  providers: [Draining, InternalListener],
+  providers: [Draining, InternalListener, RemoteDrains],
   exports: [Draining, InternalListener],
 })
 export class DrainModule {}

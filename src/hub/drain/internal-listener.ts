@@ -1,95 +1,105 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { advertisedUrl } from '../cluster/peers/address.js';
+import { PeerDoor } from '../cluster/peers/door.js';
+import { DualServer, type DualRequest, type DualResponse } from '../cluster/peers/dual-server.js';
+import { SignedCalls } from '../cluster/peers/signed-calls.js';
+import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { Metrics } from '../health/metrics.js';
+import { asCoded } from '../problems/problem.filter.js';
 import { Draining } from './draining.js';
 import { DRAIN_PATH } from './local.js';
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
 /**
- * The listener that is never routed publicly: drains asked for on this machine, and metrics. A drain is taken from
- * the loopback address alone, without a secret: whoever is on the machine may end the process anyway.
+ * The listener that is never routed publicly: other replicas, drains, and metrics. A drain is taken from the loopback
+ * address without a secret, since whoever is on the machine may end the process anyway; from elsewhere it is signed.
  */
 @Injectable()
 export class InternalListener {
   private readonly log = new Logger('drain');
-  private server: Server | undefined;
+  private readonly server = new DualServer((request, response) => void this.answer(request, response));
   private onDrained: () => void = () => undefined;
 
   constructor(
     @Inject(HUB_CONFIG) private readonly config: HubConfig,
+    private readonly replica: Replica,
     private readonly draining: Draining,
+    private readonly door: PeerDoor,
+    private readonly signed: SignedCalls,
     private readonly metrics: Metrics,
   ) {}
 
   /**
-   * Resolves when it listens. A port that is taken ends the boot: a replica that cannot be drained is no replica.
+   * Resolves when it listens, and the others are told where. A port that is taken ends the boot: a replica that cannot
+   * be drained, and that its peers cannot reach, is no replica.
    *
    * @param onDrained called when a drain that was asked for here is over: the process is to end
    * @throws Error with the code of the system where the address cannot be bound
    */
   async listen(onDrained: () => void): Promise<void> {
     this.onDrained = onDrained;
-    const server = createServer((request, response) => void this.answer(request, response));
-    this.server = server;
     const { host, port } = this.config.internalListen;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, resolve);
-    });
+    await this.server.listen(port, host);
+    await this.replica.advertise(advertisedUrl(this.config, this.port ?? port));
   }
 
   get port(): number | undefined {
-    const address = this.server?.address();
-    return typeof address === 'object' ? address?.port : undefined;
+    return this.server.port;
   }
 
   async close(): Promise<void> {
-    const { server } = this;
-    if (server?.listening !== true) return;
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeIdleConnections();
-    });
+    await this.server.close();
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://hub');
+  /** Drains this replica and lets the process end, as though that had been asked for on this machine. */
+  async drain(deadlineMs: number | undefined): Promise<void> {
+    await this.draining.drain(deadlineMs);
+    this.onDrained();
+  }
+
+  private async answer(request: DualRequest, response: DualResponse): Promise<void> {
+    response.on('error', () => undefined);
     try {
-      if (request.method === 'GET' && pathname === '/metrics') await this.answerMetrics(response);
-      else if (request.method === 'POST' && pathname === DRAIN_PATH) {
-        await this.answerDrain(request, response, searchParams.get('deadline'));
-      } else response.writeHead(404).end();
+      const [pathname = '', query] = (request.url ?? '').split('?', 2);
+      if (PeerDoor.serves(pathname)) await this.door.answer(request, response);
+      else if (request.method === 'GET' && pathname === '/metrics') await this.answerMetrics(response);
+      else if (request.method === 'POST' && pathname === DRAIN_PATH && response instanceof ServerResponse) {
+        await this.answerDrain(request, response, new URLSearchParams(query).get('deadline'));
+      } else end(response, 404);
     } catch (error) {
-      this.log.error({ err: error }, 'an internal request failed');
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
+      const { code, status } = asCoded(error);
+      if (code === 'internal') this.log.error({ err: error }, 'an internal request failed');
+      if (response.headersSent) response.end();
+      else end(response, status);
     }
   }
 
-  private async answerMetrics(response: ServerResponse): Promise<void> {
+  private async answerMetrics(response: DualResponse): Promise<void> {
     const { contentType, text } = await this.metrics.scrape();
-    response.writeHead(200, { 'content-type': contentType }).end(text);
+    response.statusCode = 200;
+    response.setHeader('content-type', contentType);
+    response.end(text);
   }
 
   /** One line of JSON a step, so that the caller sees how far it is; the last one says that it is over. */
   private async answerDrain(
-    request: IncomingMessage,
+    request: DualRequest,
     response: ServerResponse,
     deadline: string | null,
   ): Promise<void> {
-    if (!LOOPBACK.has(request.socket.remoteAddress ?? '')) {
-      response.writeHead(403).end();
-      return;
-    }
+    await this.admitDrain(request);
     const deadlineS = deadline === null ? undefined : Number(deadline);
     if (deadlineS !== undefined && !(deadlineS > 0 && deadlineS <= 3600)) {
-      response.writeHead(400).end();
+      end(response, 400);
       return;
     }
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.statusCode = 200;
+    response.setHeader('content-type', 'application/x-ndjson');
+    response.flushHeaders();
     const stop = this.draining.onStep((step, brokers) =>
       response.write(`${JSON.stringify({ step, brokers })}\n`),
     );
@@ -98,4 +108,16 @@ export class InternalListener {
     response.end(`${JSON.stringify({ step: 'drained', brokers: 0 })}\n`);
     this.onDrained();
   }
+
+  /** @throws PeerRefused, PeerClockSkew, DatabaseUnavailable */
+  private async admitDrain({ method = '', url = '', headers, socket }: DualRequest): Promise<void> {
+    // Whoever signs is judged by that, wherever the call comes from.
+    if (LOOPBACK.has(socket.remoteAddress ?? '') && !SignedCalls.isSigned(headers)) return;
+    await this.signed.check('drain', { method, path: url, headers, body: Buffer.alloc(0) });
+  }
+}
+
+function end(response: DualResponse, status: number): void {
+  response.statusCode = status;
+  response.end();
 }

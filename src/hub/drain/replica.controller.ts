@@ -1,13 +1,19 @@
-import { Controller, Get } from '@nestjs/common';
-import { Person } from '../auth/access.js';
+import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Caller, Person } from '../auth/access.js';
+import { IdParams } from '../auth/dto/id.dto.js';
+import type { Principal } from '../auth/principal.js';
 import { Replica } from '../cluster/replica.js';
-import { ApiOkResponse, ApiTags } from '../http/described.js';
-import { ReplicaDto, ReplicaPageDto } from './dto/replica.dto.js';
+import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
+import { DrainReplicaDto, ReplicaDto, ReplicaPageDto } from './dto/replica.dto.js';
+import { RemoteDrains } from './remote-drains.js';
 
 @ApiTags('replicas')
 @Controller('api/v1/replicas')
 export class ReplicaController {
-  constructor(private readonly replica: Replica) {}
+  constructor(
+    private readonly replica: Replica,
+    private readonly drains: RemoteDrains,
+  ) {}
 
   /** Live replicas, and those that were gone within the last day; at most 200, so there is one page. */
   @Get()
@@ -15,5 +21,18 @@ export class ReplicaController {
   @ApiOkResponse({ type: ReplicaPageDto })
   async list(): Promise<ReplicaPageDto> {
     return { items: (await this.replica.list()).map((row) => ReplicaDto.of(row)), nextCursor: null };
+  }
+
+  /** Has any replica hand over its brokers and end; asked again, it joins the drain that is under way. */
+  @Post(':id/drain')
+  @Person('admin')
+  @HttpCode(202)
+  @ApiAcceptedResponse({ type: ReplicaDto, description: 'As it was when it was asked; the drain has begun.' })
+  async drain(
+    @Param() { id }: IdParams,
+    @Caller() { userId }: Principal,
+    @Body() { deadlineS }: DrainReplicaDto,
+  ): Promise<ReplicaDto> {
+    return ReplicaDto.of(await this.drains.begin(id, deadlineS, userId));
   }
 }

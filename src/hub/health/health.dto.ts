@@ -44,6 +44,13 @@ export class HealthDto {
     canaryDelayMs: number | null;
   };
 
+  @ApiProperty({
+    type: Object,
+    description:
+      'Where the other replicas find this one, whether it finds itself there, and to how many of them it has a link.',
+  })
+  peers: { address: string | null; reachesItself: boolean | null; links: number };
+
   @ApiProperty({ type: Object })
   brokers: { connected: number };
 

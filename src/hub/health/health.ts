@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Peers } from '../cluster/peers/peers.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { DispatchLife } from '../dispatch/life.js';
@@ -21,6 +22,7 @@ export class Health {
   constructor(
     private readonly replica: Replica,
     private readonly wakes: Wakes,
+    private readonly peers: Peers,
     private readonly links: Links,
     private readonly dispatch: DispatchLife,
     private readonly loops: Loops,
@@ -45,7 +47,9 @@ export class Health {
       ({ faults, progressAgeMs }) => faults > 0 && (progressAgeMs ?? Infinity) > STUCK_AFTER_MS,
     );
     const [rows, standby] = await Promise.all([this.dispatch.rows().catch(() => null), this.standbys.see()]);
-    const isWell = this.isReady && this.replica.mayAct && rows !== null && stuck.length === 0;
+    const peers = this.peers.report();
+    const isSound = rows !== null && stuck.length === 0 && peers.reachesItself !== false;
+    const isWell = this.isReady && this.replica.mayAct && isSound;
     return {
       status: isWell ? 'ok' : this.admission.isClosed ? 'draining' : 'impaired',
       replica: {
@@ -62,6 +66,7 @@ export class Health {
         aboutStandby: ABOUT_STANDBY[standby],
       },
       wakes: this.wakes.report(),
+      peers,
       brokers: { connected: this.links.count },
       dispatches: { rows, here: this.dispatch.here() },
       loops,

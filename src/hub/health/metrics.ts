@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Peers } from '../cluster/peers/peers.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { DispatchLife } from '../dispatch/life.js';
@@ -20,6 +21,7 @@ export class Metrics {
     replica: Replica,
     links: Links,
     wakes: Wakes,
+    peers: Peers,
     loops: Loops,
     dispatch: DispatchLife,
     dispatchMetrics: DispatchMetrics,
@@ -36,6 +38,11 @@ export class Metrics {
     );
     this.gauge('fairlead_replica_may_act', '1 while the last good beat is young enough.', () =>
       Number(replica.mayAct),
+    );
+    this.gauge(
+      'fairlead_peer_links',
+      'Links to other replicas that this one has opened.',
+      () => peers.report().links,
     );
     this.gauge('fairlead_loop_faults', 'Most turns in a row that failed, over all background loops.', () =>
       Math.max(0, ...loops.report().map(({ faults }) => faults)),

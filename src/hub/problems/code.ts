@@ -38,6 +38,11 @@ export const PROBLEMS = {
     title: 'The broker was revoked',
     remedy: 'Join again under a new name with a new join token.',
   },
+  peer_refused: {
+    status: 403,
+    title: 'The call is not one of this cluster',
+    remedy: 'Give every replica the same FAIRLEAD_CLUSTER_SECRET; sign for this replica, and once.',
+  },
   not_found: {
     status: 404,
     title: 'There is no such thing',
@@ -125,6 +130,11 @@ export const PROBLEMS = {
     title: 'The command cannot be done again as it is',
     remedy: 'Only an ended command that did not succeed can; ask an agent again through its own verb.',
   },
+  connection_lost: {
+    status: 409,
+    title: 'The connection that is polled for is held by no replica any more',
+    remedy: 'Begin another: a poll with a hello, and without `connectionId`.',
+  },
   revision_stale: {
     status: 412,
     title: 'It was changed by somebody else meanwhile',
@@ -204,6 +214,11 @@ export const PROBLEMS = {
     status: 503,
     title: 'This replica is going away',
     remedy: 'Try again; another replica will answer.',
+  },
+  peer_unreachable: {
+    status: 503,
+    title: 'Another replica, which this needs, cannot be reached',
+    remedy: 'Try again; where it goes on, see `peers` in `/health` of both, and what is between them.',
   },
   broker_silent: {
     status: 503,

@@ -61,10 +61,30 @@ export class Admission {
     if (!offered.includes(SUBPROTOCOL)) {
       throw new ProtocolUnsupported(PROTOCOL_RANGE, `Offer the subprotocol ${SUBPROTOCOL}.`);
     }
+    return this.enter(request.headers.authorization);
+  }
+
+  /**
+   * As the upgrade, for a channel of polls; which versions its broker speaks is in its hello.
+   *
+   * @throws CodedError that becomes the answer
+   */
+  async admitPoll(authorization: string | undefined): Promise<Admitted> {
+    if (this.closed) throw new ReplicaDraining();
+    this.replica.assertMayAct();
+    return this.enter(authorization);
+  }
+
+  /** Whose access token it is; for polls of a channel that is open, also where the door is closed to new ones. */
+  async brokerOf(authorization: string | undefined): Promise<string> {
+    return (await this.accessTokens.verify(bearerOf(authorization))).brokerId;
+  }
+
+  private async enter(authorization: string | undefined): Promise<Admitted> {
     this.inside += 1;
     const settled = once(() => this.settle());
     try {
-      const { brokerId, expiresAt } = await this.accessTokens.verify(bearerOf(request));
+      const { brokerId, expiresAt } = await this.accessTokens.verify(bearerOf(authorization));
       this.spend();
       const standing = await this.standings.of(brokerId);
       // A database that was put back to before the join: nothing but another join helps.
@@ -105,8 +125,8 @@ export class Admission {
   }
 }
 
-function bearerOf(request: IncomingMessage): string {
-  const match = /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(request.headers.authorization ?? '');
+function bearerOf(authorization = ''): string {
+  const match = /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization);
   if (match?.[1] === undefined)
     throw new CodedError('credential_missing', 'Send an access token as Authorization: Bearer.');
   return match[1];

@@ -24,12 +24,12 @@ export class ChannelFilter implements WsExceptionFilter {
   private readonly log = new Logger('registry');
 
   catch(thrown: unknown, host: ArgumentsHost): void {
-    const { socket } = host.switchToWs().getData<Received>();
+    const { channel } = host.switchToWs().getData<Received>();
     const [reason, text] = endFor(thrown);
     if (!(thrown instanceof CodedError) && !(thrown instanceof ProtocolError)) {
-      this.log.error({ brokerId: socket.brokerId, err: thrown }, 'a frame could not be handled');
+      this.log.error({ brokerId: channel.brokerId, err: thrown }, 'a frame could not be handled');
     }
-    socket.close(reason, text);
+    channel.close(reason, text);
   }
 }
 
@@ -60,11 +60,11 @@ export function ChannelGateway(): ClassDecorator {
 
 /** The link that a frame came in on; only a hello comes in before there is one. */
 export const FromLink = createParamDecorator((_data: unknown, context: ExecutionContext) =>
-  linkOf(receivedIn(context).socket),
+  linkOf(receivedIn(context).channel),
 );
 
-export const FromSocket = createParamDecorator(
-  (_data: unknown, context: ExecutionContext) => receivedIn(context).socket,
+export const FromChannel = createParamDecorator(
+  (_data: unknown, context: ExecutionContext) => receivedIn(context).channel,
 );
 
 export const Frame = createParamDecorator(

@@ -2,7 +2,7 @@ import { Check, Column, Entity, JoinColumn, OneToOne, PrimaryColumn, type Relati
 import { BrokerEntity } from './broker.entity.js';
 
 @Entity('broker_connection')
-@Check('broker_connection_transport_is_known', `transport in ('websocket')`)
+@Check('broker_connection_transport_is_known', `transport in ('websocket', 'poll')`)
 export class ConnectionEntity {
   @PrimaryColumn('uuid', { name: 'broker_id', primaryKeyConstraintName: 'broker_connection_is_one_a_broker' })
   brokerId: string;

@@ -5,6 +5,7 @@ import { Database, type Run } from '../database/database.js';
 import { storable } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from './below-floor.columns.js';
+import type { Transport } from './transport.js';
 import { versionOfSoftware } from './version-floor.js';
 
 export type Ownership = { brokerId: string; replicaId: string | null };
@@ -67,7 +68,7 @@ const CONNECT = statement(
   connected as (
     insert into broker_connection as held
       (broker_id, replica_id, epoch, connection_id, transport, boot_id, journal_id, window_size)
-    select described.id, $2, $3::bigint + 1, $4, 'websocket', $5, $6, $10
+    select described.id, $2, $3::bigint + 1, $4, $15, $5, $6, $10
     from described
     on conflict (broker_id) do update
     set replica_id = excluded.replica_id,
@@ -234,6 +235,15 @@ const READ = statement(
   `,
 );
 
+const FIND_HOLDER = statement(
+  'find_holder_of_connection',
+  `
+  select replica_id as "replicaId"
+  from broker_connection
+  where broker_id = $1 and connection_id = $2 and replica_id is not null
+  `,
+);
+
 /** SQL of who owns which broker's connection. */
 @Injectable()
 export class ConnectionRepository {
@@ -248,6 +258,7 @@ export class ConnectionRepository {
     brokerId: string,
     connectionId: string,
     hello: Hello,
+    transport: Transport = 'websocket',
     displaced: (run: Run, connected: Connected) => Promise<void> = () => Promise.resolve(),
   ): Promise<Connected> {
     const { lastEpoch, bootId, journalId, labels, capabilities, software, window, health } = hello;
@@ -269,6 +280,7 @@ export class ConnectionRepository {
         version?.minor ?? null,
         health,
         LIMITS.batch,
+        transport,
       ]);
       const [connected] = found;
       if (connected?.former && connected.epoch !== null && connected.former.bootId !== bootId)
@@ -345,6 +357,12 @@ export class ConnectionRepository {
       links.map(({ brokerId }) => brokerId),
       links.map(({ epoch }) => epoch),
     ]);
+  }
+
+  /** Which replica holds this very connection of a broker, if any does. */
+  async holderOf(brokerId: string, connectionId: string): Promise<string | undefined> {
+    const [row] = await this.database.run<{ replicaId: string }>(FIND_HOLDER, [brokerId, connectionId]);
+    return row?.replicaId;
   }
 
   async read(brokerIds: string[]): Promise<Ownership[]> {

@@ -30,7 +30,7 @@ type ConnectHandler = (client: FrameHandlers) => void;
  */
 export class ControlAdapter extends AbstractWsAdapter {
   private readonly admission: Admission;
-  private readonly handlers = new FrameHandlers();
+  private readonly handlers: FrameHandlers;
   private readonly sockets = new Set<ControlSocket>();
   private server: WebSocketServer | undefined;
   private ticker: NodeJS.Timeout | undefined;
@@ -38,6 +38,7 @@ export class ControlAdapter extends AbstractWsAdapter {
   constructor(app: INestApplicationContext) {
     super(app);
     this.admission = app.get(Admission);
+    this.handlers = app.get(FrameHandlers);
   }
 
   override create(): WebSocketServer {
@@ -75,7 +76,7 @@ export class ControlAdapter extends AbstractWsAdapter {
         // Faults are turned into the end of the channel by the gateways' filter; nothing is answered from here.
         void lastValueFrom(transform((callback as (received: Received) => unknown)(received)), {
           defaultValue: undefined,
-        }).catch(() => received.socket.close('registry_unavailable', 'the hub failed'));
+        }).catch(() => received.channel.close('registry_unavailable', 'the hub failed'));
       });
     }
   }

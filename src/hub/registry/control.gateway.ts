@@ -1,7 +1,7 @@
 import type { FrameOf } from '../../protocol/frame.js';
 import { Capabilities } from './capabilities.js';
 import { ChannelGateway } from './channel.js';
-import { ControlSocket } from './control-socket.js';
+import { ControlChannel } from './control-channel.js';
 import { Link } from './link.js';
 import { OnFrame, OnHello } from './on-frame.js';
 import { Ownership } from './ownership.js';
@@ -15,8 +15,8 @@ export class ControlGateway {
   ) {}
 
   @OnHello()
-  async hello(socket: ControlSocket, hello: FrameOf<'hello'>): Promise<void> {
-    await this.ownership.greet(socket, hello);
+  async hello(channel: ControlChannel, hello: FrameOf<'hello'>): Promise<void> {
+    await this.ownership.greet(channel, hello);
   }
 
   @OnFrame('capabilities')

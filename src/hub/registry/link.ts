@@ -1,6 +1,6 @@
 import type { CloseReason } from '../../protocol/close-code.js';
 import type { AttachmentNotice, HubFrame, ReportedHealth } from '../../protocol/frame.js';
-import type { ControlSocket } from './control-socket.js';
+import type { ControlChannel } from './control-channel.js';
 
 export type LinkFacts = {
   connectionId: string;
@@ -24,7 +24,7 @@ export class Link {
   private displacedBy: number | undefined;
 
   constructor(
-    private readonly socket: ControlSocket,
+    private readonly channel: ControlChannel,
     private told: Readonly<LinkFacts>,
   ) {}
 
@@ -42,24 +42,24 @@ export class Link {
 
   /** Whether new work may be sent here: the link is open, and no newer epoch of the broker is known. */
   get carriesWork(): boolean {
-    return this.displacedBy === undefined && this.socket.isOpen;
+    return this.displacedBy === undefined && this.channel.isOpen;
   }
 
   get isOpen(): boolean {
-    return this.socket.isOpen;
+    return this.channel.isOpen;
   }
 
   get silenceMs(): number {
-    return this.socket.silenceMs;
+    return this.channel.silenceMs;
   }
 
   /** @returns false where nothing was written */
   send(frame: HubFrame): boolean {
-    return this.socket.send(frame);
+    return this.channel.send(frame);
   }
 
   close(reason: CloseReason, text: string): void {
-    this.socket.close(reason, text);
+    this.channel.close(reason, text);
   }
 
   /** Notes capabilities that are on record; of two words at once the one of the greater revision stays. */

@@ -2,8 +2,8 @@ import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { SubscribeMessage } from '@nestjs/websockets';
 import type { BrokerFrameType, FrameOf } from '../../protocol/frame.js';
 import { FromBroker } from '../auth/access.js';
-import { Frame, FromLink, FromSocket } from './channel.js';
-import type { ControlSocket } from './control-socket.js';
+import { Frame, FromChannel, FromLink } from './channel.js';
+import type { ControlChannel } from './control-channel.js';
 import type { Link } from './link.js';
 
 /** The frame that a handler was declared for, in the metadata of the handler. */
@@ -27,14 +27,14 @@ export function OnFrame<T extends Exclude<BrokerFrameType, 'hello'>>(type: T) {
   };
 }
 
-/** Takes the first frame of a socket, whose upgrade was authenticated and which is no link yet. */
+/** Takes the first frame of a channel, which was authenticated and which is no link yet. */
 export function OnHello() {
-  return <H extends (socket: ControlSocket, hello: FrameOf<'hello'>) => Taken>(
+  return <H extends (channel: ControlChannel, hello: FrameOf<'hello'>) => Taken>(
     gateway: object,
     method: string,
     handler: TypedPropertyDescriptor<H>,
   ): void => {
-    FromSocket()(gateway, method, 0);
+    FromChannel()(gateway, method, 0);
     Frame()(gateway, method, 1);
     declared('hello')(gateway, method, handler);
   };

@@ -13,7 +13,7 @@ import { Wakes } from '../cluster/wakes.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
 import { ConnectionRepository, type Connected, type Stranger } from './connection.repository.js';
-import type { ControlSocket } from './control-socket.js';
+import type { ControlChannel } from './control-channel.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
 import { BrokerRevoked, ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
@@ -62,12 +62,12 @@ export class Ownership {
    * @throws CredentialInvalid where the credential of the upgrade has ended since; BrokerRevoked, ReplicaDraining,
    *   ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
    */
-  async greet(socket: ControlSocket, hello: Hello): Promise<void> {
+  async greet(channel: ControlChannel, hello: Hello): Promise<void> {
     const protocol = negotiate(hello.protocol);
     if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
-    if (!socket.isGoodAt(this.clock.now())) throw new CredentialInvalid();
+    if (!channel.isGoodAt(this.clock.now())) throw new CredentialInvalid();
     this.replica.assertMayAct();
-    const { brokerId } = socket;
+    const { brokerId } = channel;
     const connectionId = uuidv7();
     const { bootId, journalId, window, capabilities, health } = hello;
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
@@ -77,6 +77,7 @@ export class Ownership {
       brokerId,
       connectionId,
       hello,
+      channel.transport,
       this.keeping(brokerId, connectionId, bootId),
     );
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
@@ -93,7 +94,7 @@ export class Ownership {
       health,
       attachments,
     };
-    const link = new Link(socket, facts);
+    const link = new Link(channel, facts);
     if (former !== null && former.bootId !== bootId) {
       const about = { brokerId, epoch, bootId, connectionId, former, flagged };
       this.log.warn(about, 'another instance connected with the credential of a broker');
@@ -101,7 +102,7 @@ export class Ownership {
     if (former !== null && former.replicaId !== this.replica.id) {
       this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
     }
-    if (!socket.isOpen) {
+    if (!channel.isOpen) {
       await this.releases.add(link, 'closed before the welcome');
       return;
     }
@@ -109,13 +110,13 @@ export class Ownership {
     if (newer !== undefined && newer.epoch > epoch) {
       // Of two hellos at once the older may be answered last; its link must not take the newer one's place.
       const isItself = newer.facts.bootId === bootId;
-      socket.close('displaced', isItself ? DISPLACED_BY.itself : DISPLACED_BY.another);
+      channel.close('displaced', isItself ? DISPLACED_BY.itself : DISPLACED_BY.another);
       return;
     }
     this.displaceHere(brokerId, epoch, bootId);
-    this.watchEnd(socket, link);
-    bindLink(socket, link);
-    socket.welcomed();
+    this.watchEnd(channel, link);
+    bindLink(channel, link);
+    channel.welcomed();
     link.send({
       t: 'welcome',
       connectionId,
@@ -277,8 +278,8 @@ export class Ownership {
   }
 
   /** On its own: what is written in `greet` would keep all that is known there for as long as the link lasts. */
-  private watchEnd(socket: ControlSocket, link: Link): void {
-    socket.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
+  private watchEnd(channel: ControlChannel, link: Link): void {
+    channel.onClosed(({ code, reason }) => this.ended(link, `${code} ${reason}`.trim()));
   }
 
   private ended(link: Link, reason: string): void {

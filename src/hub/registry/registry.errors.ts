@@ -20,6 +20,20 @@ export class AdmissionBudgetSpent extends CodedError {
   }
 }
 
+/** Nobody holds it: its replica is gone, or it was ended, or a newer one took its place. */
+export class ConnectionLost extends CodedError {
+  constructor() {
+    super('connection_lost');
+  }
+}
+
+/** A poll whose numbers fit neither what was sent nor what was taken. */
+export class PollOutOfStep extends CodedError {
+  constructor(path: 'first' | 'received', rule: string) {
+    super('request_invalid', undefined, { fields: [{ path, rule }] });
+  }
+}
+
 export class ReplicaDraining extends CodedError {
   constructor() {
     super('draining', undefined, { retryAfterS: 1 });

@@ -14,11 +14,15 @@ import { Capabilities } from './capabilities.js';
 import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
 import { RegistryDuties } from './duties.js';
+import { FrameHandlers } from './frame-handlers.js';
 import { Links } from './links.js';
 import { OperationController } from './operation.controller.js';
 import { OperationRepository } from './operation.repository.js';
 import { Operations } from './operations.js';
 import { Ownership } from './ownership.js';
+import { PollChannels } from './poll-channels.js';
+import { PollController } from './poll.controller.js';
+import { Polls } from './polls.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
@@ -42,7 +46,8 @@ import { Releases } from './releases.js';
  *
  * Guarantees: an epoch is taken in a committed row before the broker is welcomed, and only grows. The newest
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
- * A link that carries no work any more is closed with a reason. A broker that is not shared is attached to one project
+ * A link that carries no work any more is closed with a reason. A connection over polls is owned like any; a poll that comes in
+ * elsewhere is relayed to its owner, and brings and gets each frame once. A broker that is not shared is attached to one project
  * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
  * Read-only is derived from version and floor whenever it is asked for, and a floor only rises. Who owned a broker is
  * kept for 30 days, by the very statements that change it. A broker that was kicked or revoked owns nothing from the
@@ -54,7 +59,13 @@ import { Releases } from './releases.js';
  */
 @Module({
   imports: [AuthModule, ClusterModule],
-  controllers: [AttachmentController, BrokerController, OperationController, ProjectController],
+  controllers: [
+    AttachmentController,
+    BrokerController,
+    OperationController,
+    PollController,
+    ProjectController,
+  ],
   providers: [
     Admission,
     AttachmentLease,
@@ -66,10 +77,13 @@ import { Releases } from './releases.js';
     Capabilities,
     ConnectionRepository,
     ControlGateway,
+    FrameHandlers,
     Links,
     OperationRepository,
     Operations,
     Ownership,
+    PollChannels,
+    Polls,
     ProjectRepository,
     Projects,
     RegistryDuties,
@@ -87,6 +101,7 @@ import { Releases } from './releases.js';
     Links,
     Operations,
     Ownership,
+    PollChannels,
     Projects,
     RegistryDuties,
     Releases,

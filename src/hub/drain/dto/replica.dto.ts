@@ -1,5 +1,7 @@
 import { REPLICA_STATES, type ReplicaRow, type ReplicaState } from '../../cluster/replica-row.js';
-import { ApiProperty } from '../../http/described.js';
+import { IsInt, Max, Min } from 'class-validator';
+import { Omittable } from '../../auth/dto/omittable.js';
+import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 
 export class ReplicaDto {
   @ApiProperty({ format: 'uuid', description: 'Made anew at every boot.' })
@@ -43,6 +45,20 @@ export class ReplicaDto {
       endedAt: row.endedAt?.toISOString() ?? null,
     };
   }
+}
+
+export class DrainReplicaDto {
+  @ApiPropertyOptional({
+    minimum: 1,
+    maximum: 3600,
+    description:
+      'Seconds within which it is over, whatever is left then; as the replica was configured where left out.',
+  })
+  @Omittable()
+  @IsInt({ message: 'must be a whole number of seconds' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(3600, { message: 'must be at most 3600' })
+  deadlineS?: number;
 }
 
 export class ReplicaPageDto {

@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import type { Http2Session } from 'node:http2';
+import { Injectable, Logger } from '@nestjs/common';
+import { isUuid } from '../../../protocol/read.js';
+import { isTraceparent } from '../../../protocol/traceparent.js';
+import { asCoded, problemOf } from '../../problems/problem.filter.js';
+import { NotFound } from '../../problems/coded.error.js';
+import { newId } from '../../new-id.js';
+import { Replica } from '../replica.js';
+import { bodyOf, SIGNED_BODY_BYTES } from './body.js';
+import type { DualRequest, DualResponse } from './dual-server.js';
+import { LINK_PATH, RELAY_PREFIX, SELF_PATH } from './paths.js';
+import { PeerRefused } from './peers.errors.js';
+import { Reach } from './reach.js';
+import {
+  answerMacOf,
+  callMacOf,
+  hashOf,
+  isSame,
+  linkKeyOf,
+  proofOf,
+  PURPOSES,
+  type LinkCall,
+  type Purpose,
+} from './signature.js';
+import { SignedCalls } from './signed-calls.js';
+
+export type PeerCall = {
+  /** The replica that asks, as its link was opened. */
+  readonly caller: string;
+  readonly body: unknown;
+  /** Aborted when the caller has given up, or its time is over. */
+  readonly signal: AbortSignal;
+  readonly deadlineMs: number;
+  readonly traceparent: string | undefined;
+};
+
+/** @returns what is sent as JSON; what it throws is sent as a problem */
+export type PeerHandler = (call: PeerCall) => Promise<unknown>;
+
+/** No caller waits longer. */
+const LONGEST_MS = 300_000;
+
+type IncomingLink = { caller: string; target: string; key: Buffer; counter: number };
+
+/** Where other replicas come in: it takes their links, and hands on what they ask on these. */
+@Injectable()
+export class PeerDoor {
+  private readonly log = new Logger('cluster');
+  private readonly handlers = new Map<string, PeerHandler>();
+  private readonly links = new Map<Http2Session, IncomingLink>();
+
+  constructor(
+    private readonly replica: Replica,
+    private readonly signed: SignedCalls,
+    private readonly reach: Reach,
+  ) {
+    // Its links were opened to an id that is spent.
+    replica.onLost(() => {
+      for (const session of this.links.keys()) session.destroy();
+    });
+  }
+
+  /** Answers calls to `/internal/v1/relay/<name>`. A relay is one hop: the handler looks among what is here. */
+  serve(name: string, handler: PeerHandler): void {
+    this.handlers.set(RELAY_PREFIX + name, handler);
+  }
+
+  static serves(path: string): boolean {
+    return path === LINK_PATH || path === SELF_PATH || path.startsWith(RELAY_PREFIX);
+  }
+
+  /** Answers a request to one of these paths; never rejects. */
+  async answer(request: DualRequest, response: DualResponse): Promise<void> {
+    try {
+      const path = request.url ?? '';
+      if (request.method !== 'POST') throw new NotFound('call');
+      if (path === SELF_PATH) await this.hearItself(request, response);
+      else if (path === LINK_PATH) await this.open(request, response);
+      else await this.take(request, response);
+    } catch (error) {
+      this.refuse(request, response, error);
+    }
+  }
+
+  private async hearItself(request: DualRequest, response: DualResponse): Promise<void> {
+    const { nonce } = await this.signed.check('self', await read(request));
+    this.reach.heard(nonce);
+    end(response, 200, {}, jsonOf({ replica: this.replica.id }));
+  }
+
+  private async open(request: DualRequest, response: DualResponse): Promise<void> {
+    const session = sessionOf(request);
+    const call = await read(request);
+    const { secret, nonce: callerNonce } = await this.signed.check('link', call);
+    const { replica: caller } = parsed(call.body) as { replica?: unknown };
+    const target = this.replica.id;
+    if (!isUuid(caller)) throw new PeerRefused('the caller does not say who it is');
+    if (caller === target) throw new PeerRefused('this replica would be linked to itself');
+    const targetNonce = randomUUID();
+    const key = linkKeyOf(secret, { caller, target, callerNonce, targetNonce });
+    this.links.set(session, { caller, target, key, counter: 0 });
+    session.once('close', () => this.links.delete(session));
+    end(response, 200, {}, jsonOf({ replica: target, nonce: targetNonce, proof: proofOf(key, target) }));
+  }
+
+  private async take(request: DualRequest, response: DualResponse): Promise<void> {
+    const session = sessionOf(request);
+    const link = this.links.get(session);
+    if (link === undefined) throw new PeerRefused('there is no link');
+    const call = authenticated(request, link);
+    if (call === undefined) {
+      // Whoever can say a wrong thing on a link may say more: it carries nothing from here on.
+      this.links.delete(session);
+      throw new PeerRefused('a call that does not belong to its link');
+    }
+    const ended = new AbortController();
+    const timer = setTimeout(() => ended.abort(), Math.min(call.deadlineMs, LONGEST_MS)).unref();
+    response.on('close', () => {
+      clearTimeout(timer);
+      ended.abort();
+    });
+    let status = 200;
+    let answer: Buffer;
+    try {
+      const body = await bodyOf(request);
+      if (hashOf(body) !== call.bodyHash) throw new PeerRefused('another body than was signed');
+      const handler = this.handlers.get(call.path);
+      if (handler === undefined) throw new NotFound('call');
+      const { caller } = link;
+      const { deadlineMs } = call;
+      const traceparent = isTraceparent(call.traceparent) ? call.traceparent : undefined;
+      const given = await handler({
+        caller,
+        body: parsed(body),
+        signal: ended.signal,
+        deadlineMs,
+        traceparent,
+      });
+      answer = jsonOf(given ?? null);
+    } catch (error) {
+      const coded = this.logged(error);
+      status = coded.status;
+      answer = jsonOf(problemOf(coded, newId()));
+    }
+    const mac = answerMacOf(link.key, { counter: call.counter, status, body: answer });
+    end(response, status, { 'fairlead-mac': mac }, answer);
+  }
+
+  private refuse(request: DualRequest, response: DualResponse, error: unknown): void {
+    const coded = this.logged(error);
+    if (response.headersSent) {
+      response.end();
+      return;
+    }
+    const unread = coded.status === 413 ? { connection: 'close' } : {};
+    const headers = request.httpVersionMajor === 1 ? unread : {};
+    end(response, coded.status, headers, jsonOf(problemOf(coded, newId())));
+  }
+
+  private logged(error: unknown) {
+    const coded = asCoded(error);
+    if (error instanceof PeerRefused) this.log.warn({ why: error.why }, 'a call of a peer was refused');
+    else if (coded.code === 'internal') this.log.error({ err: error }, 'a call of a peer failed');
+    return coded;
+  }
+}
+
+/** The call as its link vouches for it; undefined where it does not. */
+function authenticated(request: DualRequest, link: IncomingLink): LinkCall | undefined {
+  const header = (name: string): string => {
+    const value = request.headers[name];
+    return typeof value === 'string' ? value : '';
+  };
+  const purpose = header('fairlead-purpose');
+  const [counter, deadlineMs] = [Number(header('fairlead-counter')), Number(header('fairlead-deadline-ms'))];
+  if (!isPurpose(purpose) || !Number.isSafeInteger(counter) || !Number.isSafeInteger(deadlineMs))
+    return undefined;
+  const call: LinkCall = {
+    purpose,
+    method: request.method ?? '',
+    path: request.url ?? '',
+    counter,
+    deadlineMs,
+    traceparent: header('traceparent'),
+    bodyHash: header('fairlead-body-sha256'),
+  };
+  const isTrue = isSame(callMacOf(link.key, call), header('fairlead-mac'));
+  // Calls that were given up before they left leave gaps; none comes twice, and none after a later one.
+  if (!isTrue || purpose !== 'relay' || counter <= link.counter) return undefined;
+  link.counter = counter;
+  return call;
+}
+
+function isPurpose(text: string): text is Purpose {
+  return (PURPOSES as readonly string[]).includes(text);
+}
+
+function sessionOf(request: DualRequest): Http2Session {
+  const session = 'stream' in request ? request.stream.session : undefined;
+  if (session === undefined) throw new PeerRefused('not over HTTP/2');
+  return session;
+}
+
+async function read(request: DualRequest) {
+  const body = await bodyOf(request, SIGNED_BODY_BYTES);
+  return { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body };
+}
+
+/** What is no JSON is as good as nothing. */
+function parsed(body: Buffer): unknown {
+  try {
+    return (JSON.parse(body.toString('utf8')) as unknown) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function jsonOf(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+function end(response: DualResponse, status: number, headers: Record<string, string>, body: Buffer): void {
+  const all = { 'content-type': 'application/json', ...headers };
+  // The two kinds of responses declare it apart, and take the same.
+  (response as { writeHead(status: number, headers: Record<string, string>): unknown }).writeHead(
+    status,
+    all,
+  );
+  response.end(body);
+}

@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { TIMES } from '../../protocol/limits.js';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
+import type { Shown } from './control-channel.js';
+import { FrameHandlers } from './frame-handlers.js';
+import { PollChannel } from './poll-channel.js';
+
+const EXPIRE_EVERY_MS = 1_000;
+
+/** The channels over polls that this replica holds, and for a while those that have ended, whose brokers ask once more. */
+@Injectable()
+export class PollChannels {
+  private readonly channels = new Set<PollChannel>();
+  private readonly expiring: Loop;
+
+  constructor(
+    private readonly handlers: FrameHandlers,
+    loops: Loops,
+  ) {
+    this.expiring = loops.make({
+      name: 'polls',
+      everyMs: EXPIRE_EVERY_MS,
+      turn: () => Promise.resolve(this.expire()),
+    });
+  }
+
+  start(): void {
+    this.expiring.start();
+  }
+
+  /** Ends those that are left, so that no poll is waited for. */
+  async stop(): Promise<void> {
+    await this.expiring.stop();
+    for (const channel of this.channels) channel.close('going_away', 'the replica is stopping');
+  }
+
+  open(shown: Shown): PollChannel {
+    const channel = new PollChannel(shown, this.handlers);
+    this.channels.add(channel);
+    return channel;
+  }
+
+  /** That of this very connection of the broker, if it is here. */
+  find(brokerId: string, connectionId: string): PollChannel | undefined {
+    for (const channel of this.channels) {
+      if (channel.connectionId === connectionId && channel.brokerId === brokerId) return channel;
+    }
+    return undefined;
+  }
+
+  private expire(): void {
+    for (const channel of this.channels) {
+      channel.expire();
+      if (!channel.isOpen && channel.idleMs > TIMES.pollLeaseMs) this.channels.delete(channel);
+    }
+  }
+}

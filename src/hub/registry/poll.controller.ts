@@ -1,0 +1,43 @@
+import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { POLL_PATH } from '../../protocol/version.js';
+import { Public } from '../auth/access.js';
+import { ApiOkResponse, ApiTags } from '../http/described.js';
+import { Admission } from './admission.js';
+import { PollAnswerDto, PollDto } from './dto/poll.dto.js';
+import { Polls } from './polls.js';
+
+type Context = { authorization?: string; traceparent?: string };
+
+/** The control channel over polls. Authenticated as the upgrade is: by the access token of a broker. */
+@ApiTags('brokers')
+@Controller()
+export class PollController {
+  constructor(
+    private readonly polls: Polls,
+    private readonly admission: Admission,
+  ) {}
+
+  /**
+   * Frames of the control channel in batches, for brokers whose network breaks WebSockets. Held for up to 25 s while
+   * there is nothing to answer.
+   */
+  @Post(POLL_PATH)
+  @Public()
+  @HttpCode(200)
+  @ApiOkResponse({ type: PollAnswerDto })
+  async poll(
+    @Headers() { authorization, traceparent }: Context,
+    @Body() { connectionId, ...poll }: PollDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PollAnswerDto> {
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    if (connectionId === null) {
+      const { settled, ...shown } = await this.admission.admitPoll(authorization);
+      return this.polls.begin(shown, poll, settled, gone.signal);
+    }
+    const brokerId = await this.admission.brokerOf(authorization);
+    return this.polls.poll(brokerId, connectionId, poll, { signal: gone.signal, traceparent });
+  }
+}

@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/**
+ * What stands before a hub in some networks: passes HTTP on, to one replica after the other, and lets no WebSocket
+ * through until it is told to.
+ */
+export class UpgradeProxy {
+  letsUpgradesThrough = false;
+  /** Requests that each replica was given. */
+  readonly passed: number[];
+  upgrades = 0;
+  private turn = 0;
+  private loses: ((answer: string) => boolean) | undefined;
+  private readonly tunnels = new Set<Duplex>();
+  private readonly server: Server;
+
+  private constructor(private readonly targets: readonly string[]) {
+    this.passed = targets.map(() => 0);
+    this.server = createServer((incoming, outgoing) => this.pass(incoming, outgoing));
+    this.server.on('upgrade', (incoming: IncomingMessage, socket: Socket) => this.upgrade(incoming, socket));
+  }
+
+  static async open(targets: readonly string[]): Promise<UpgradeProxy> {
+    const proxy = new UpgradeProxy(targets);
+    proxy.server.listen(0, '127.0.0.1');
+    await once(proxy.server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    const address = this.server.address();
+    return `http://127.0.0.1:${typeof address === 'object' ? (address?.port ?? 0) : 0}`;
+  }
+
+  /** The next answer that is like this is lost on its way. @returns when it was */
+  lose(isLost: (answer: string) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.loses = (answer) => {
+        if (!isLost(answer)) return false;
+        this.loses = undefined;
+        resolve();
+        return true;
+      };
+    });
+  }
+
+  cutTunnels(): void {
+    for (const tunnel of this.tunnels) tunnel.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.cutTunnels();
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private next(): URL {
+    const at = this.turn % this.targets.length;
+    this.turn += 1;
+    this.passed[at] = (this.passed[at] ?? 0) + 1;
+    return new URL(this.targets[at] ?? '');
+  }
+
+  private pass(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { method, url = '/', headers } = incoming;
+    const onward = request(new URL(url, this.next()), { method, headers, agent: false });
+    onward.on('error', () => outgoing.destroy());
+    outgoing.on('close', () => onward.destroy());
+    onward.on('response', (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part)).on('error', () => outgoing.destroy());
+      answer.on('end', () => {
+        const body = Buffer.concat(parts);
+        if (this.loses?.(body.toString()) === true) outgoing.destroy();
+        else outgoing.writeHead(answer.statusCode ?? 502, answer.headers).end(body);
+      });
+    });
+    incoming.pipe(onward);
+  }
+
+  private upgrade(incoming: IncomingMessage, socket: Socket): void {
+    this.upgrades += 1;
+    socket.on('error', () => socket.destroy());
+    if (!this.letsUpgradesThrough) {
+      socket.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    const target = this.next();
+    const onward = connect(Number(target.port), target.hostname, () => {
+      const { method, url, rawHeaders } = incoming;
+      const lines = [`${method ?? 'GET'} ${url ?? '/'} HTTP/1.1`];
+      for (let at = 0; at < rawHeaders.length; at += 2)
+        lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
+      onward.write(`${lines.join('\r\n')}\r\n\r\n`);
+      socket.pipe(onward).pipe(socket);
+    });
+    this.tunnels.add(socket);
+    onward.on('error', () => socket.destroy());
+    onward.on('close', () => socket.destroy());
+    socket.on('close', () => {
+      this.tunnels.delete(socket);
+      onward.destroy();
+    });
+  }
+}
