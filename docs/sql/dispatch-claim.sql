@@ -47,7 +47,7 @@ locked as materialized (
   cross join lateral (
     select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
     from broker_dispatch dispatch
-    where dispatch.id = asked.id
+    where dispatch.id between asked.id and asked.id
       and dispatch.broker_id is not distinct from asked.broker_id
       and coalesce(dispatch.link_epoch = asked.epoch, true)
       and dispatch.state = any ($5::text[])
@@ -61,9 +61,8 @@ claimable as (
   from locked
   where locked.ordering_key is null or not exists (
     select from broker_dispatch other
-    where other.broker_id = locked.broker_id
-      and other.ordering_key = locked.ordering_key
-      and other.seq >= locked.floor
+    where other.ordering_key is not null
+      and (other.ordering_key, other.broker_id, other.seq) between (locked.ordering_key, locked.broker_id, locked.floor) and (locked.ordering_key, locked.broker_id, 9223372036854775807)
       and other.id <> locked.id
       and case
         when other.state <> all ($5::text[]) then not (other.state = 'running' and other.op = any ($7::text[]))
@@ -82,7 +81,7 @@ claimed as (
       claimed_at = now(),
       trail = case when cardinality(dispatch.trail) < 64 then dispatch.trail || ('{"state":"' || $6::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $1::uuid || '","epoch":' || claimable.epoch || ',"attempt":' || (dispatch.attempt + 1) || '}') else append_step(dispatch.trail, ('{"state":"' || $6::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $1::uuid || '","epoch":' || claimable.epoch || ',"attempt":' || (dispatch.attempt + 1) || '}')::jsonb) end
   from claimable
-  where dispatch.id = claimable.id
+  where dispatch.id between claimable.id and claimable.id
   returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
             greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
             date_part('epoch', now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s

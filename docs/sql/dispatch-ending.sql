@@ -1,21 +1,31 @@
 -- src/hub/dispatch/ending.repository.ts
 
 -- expire_overdue
-with locked as materialized (
+with waiting as materialized (
   select dispatch.id
   from broker_dispatch dispatch
   where dispatch.deadline_at < now()
     and dispatch.deadline_at >= now() - make_interval(secs => $1::double precision)
-    and dispatch.state = any ($2::text[])
-    and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')
+    and dispatch.state = any ($2::text[]) and dispatch.state = 'pending'
   order by dispatch.deadline_at
   limit $3
   for update of dispatch skip locked
 ),
+silent as materialized (
+  select dispatch.id
+  from broker_dispatch dispatch
+  where dispatch.deadline_at < now() - interval '30 seconds'
+    and dispatch.deadline_at >= now() - interval '30 seconds' - make_interval(secs => $1::double precision)
+    and dispatch.state = any ($2::text[]) and dispatch.state <> 'pending'
+  order by dispatch.deadline_at
+  limit $3
+  for update of dispatch skip locked
+),
+locked as (select id from waiting union all select id from silent),
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id
+  where dispatch.id between locked.id and locked.id
   returning dispatch.*
 ),
 ended as (
@@ -63,7 +73,7 @@ with locked as materialized (
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id and locked.state = 'pending'
+  where dispatch.id between locked.id and locked.id and locked.state = 'pending'
   returning dispatch.*
 ),
 ended as (
@@ -91,7 +101,7 @@ marked as (
         'state', 'cancel_requested', 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', dispatch.attempt
       ))
   from locked
-  where dispatch.id = locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
+  where dispatch.id between locked.id and locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
   returning dispatch.id
 )
 select found.*, connection.replica_id as owner
@@ -109,7 +119,7 @@ from (
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
   initiator ->> 'traceparent' as traceparent, false
-  from broker_dispatch where id in (select id from locked where state <> 'pending')
+  from broker_dispatch where id = any (array(select id from locked where state <> 'pending'))
 ) found
 left join broker_connection connection on connection.broker_id = found."brokerId";
 
@@ -117,21 +127,27 @@ left join broker_connection connection on connection.broker_id = found."brokerId
 with locked as materialized (
   select dispatch.id
   from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
-  join broker_dispatch dispatch
-    on dispatch.broker_id = asked.broker_id and dispatch.ordering_key = asked.ordering_key
-  where dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
-    and exists (
-      select from broker_dispatch later
-      where later.broker_id = dispatch.broker_id and later.ordering_key = dispatch.ordering_key
-        and later.seq > dispatch.seq and later.contract = 'latest_only' and later.state = any ($3::text[])
-    )
-  order by dispatch.seq
-  for update of dispatch skip locked
+  cross join lateral (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.ordering_key is not null
+      and (dispatch.ordering_key, dispatch.broker_id, dispatch.seq) between (asked.ordering_key, asked.broker_id, 0) and (asked.ordering_key, asked.broker_id, 9223372036854775807)
+      and dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
+      and exists (
+        select from broker_dispatch later
+        where later.ordering_key is not null
+      and (later.ordering_key, later.broker_id, later.seq) between (dispatch.ordering_key, dispatch.broker_id, dispatch.seq + 1) and (dispatch.ordering_key, dispatch.broker_id, 9223372036854775807)
+          and later.contract = 'latest_only'
+        offset 0
+      )
+    order by dispatch.seq
+    for update of dispatch skip locked
+  ) dispatch
 ),
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id
+  where dispatch.id between locked.id and locked.id
   returning dispatch.*
 ),
 ended as (
@@ -166,6 +182,7 @@ with locked as materialized (
   select dispatch.id
   from broker_dispatch dispatch
   where dispatch.broker_id = $1
+    and dispatch.seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)
     and dispatch.contract = any ($2::text[])
     and dispatch.link_epoch <= $3
     and dispatch.state = 'pending'
@@ -175,7 +192,7 @@ with locked as materialized (
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id
+  where dispatch.id between locked.id and locked.id
   returning dispatch.*
 ),
 ended as (
@@ -209,7 +226,7 @@ select
 with locked as materialized (
   select dispatch.id
   from broker_dispatch dispatch
-  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  left join broker_connection connection on connection.broker_id between dispatch.broker_id and dispatch.broker_id
   where $1::uuid[] is null
     and dispatch.contract = any ($2::text[])
     and dispatch.state = 'pending'
@@ -222,7 +239,7 @@ with locked as materialized (
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id
+  where dispatch.id between locked.id and locked.id
   returning dispatch.*
 ),
 ended as (
@@ -256,7 +273,7 @@ select
 with locked as materialized (
   select dispatch.id
   from broker_dispatch dispatch
-  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  left join broker_connection connection on connection.broker_id between dispatch.broker_id and dispatch.broker_id
   where dispatch.id = any ($1::uuid[])
     and dispatch.contract = any ($2::text[])
     and dispatch.state = 'pending'
@@ -269,7 +286,7 @@ with locked as materialized (
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id
+  where dispatch.id between locked.id and locked.id
   returning dispatch.*
 ),
 ended as (
@@ -307,4 +324,4 @@ with ready as (
 )
 update broker_dispatch
 set link_epoch = $2
-where broker_id = $1 and contract = 'on_attach' and link_epoch is null;
+where broker_id = $1 and seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0) and contract = 'on_attach' and link_epoch is null;

@@ -173,8 +173,8 @@ input as materialized (
          input.is_offered and broker.claimant is not null and (
            input.ordering_key is null or not exists (
              select from broker_dispatch other
-             where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
-               and other.seq >= broker.floor
+             where other.ordering_key is not null
+      and (other.ordering_key, other.broker_id, other.seq) between (input.ordering_key, input.broker_id, broker.floor) and (input.ordering_key, input.broker_id, 9223372036854775807)
            )
          ) as is_handed
   from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($22::boolean[]) as is_offered, generate_subscripts($1::uuid[], 1) as place) input
@@ -261,8 +261,8 @@ input as materialized (
          input.is_offered and broker.claimant is not null and (
            input.ordering_key is null or not exists (
              select from broker_dispatch other
-             where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
-               and other.seq >= broker.floor
+             where other.ordering_key is not null
+      and (other.ordering_key, other.broker_id, other.seq) between (input.ordering_key, input.broker_id, broker.floor) and (input.ordering_key, input.broker_id, 9223372036854775807)
            )
          ) as is_handed
   from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($22::boolean[]) as is_offered, generate_subscripts($1::uuid[], 1) as place) input

@@ -2,9 +2,11 @@
 
 -- reconcile_inventory
 with owned as materialized (
-  select broker_id from broker_connection
-  where broker_id = $1 and replica_id = $2 and epoch = $3
-  for share
+  select connection.broker_id, coalesce(floor.seq, 0) as floor
+  from broker_connection connection
+  left join broker_dispatch_floor floor on floor.broker_id = $1
+  where connection.broker_id = $1 and connection.replica_id = $2 and connection.epoch = $3
+  for share of connection
 ),
 judged as materialized (
   select dispatch.id,
@@ -21,12 +23,16 @@ judged as materialized (
            when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
            else 'retry'
          end as verdict
-  from broker_dispatch dispatch
-  join owned on owned.broker_id = dispatch.broker_id
+  from owned
+  cross join lateral (
+    select dispatch.*
+    from broker_dispatch dispatch
+    where dispatch.broker_id = owned.broker_id and dispatch.seq >= owned.floor
+      and dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
+    order by dispatch.seq
+    for update of dispatch
+  ) dispatch
   left join unnest($5::uuid[], $6::integer[], $7::text[]) as said (id, attempt, status) on said.id = dispatch.id
-  where dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
-  order by dispatch.seq
-  for update of dispatch
 ),
 out as materialized (
   select judged.*, verdict in ('adopt', 'resend') as is_held,
@@ -53,13 +59,13 @@ kept as (
         end
       ))
   from out
-  where dispatch.id = out.id and out.verdict in ('adopt', 'resend', 'requeue', 'retry')
+  where dispatch.id between out.id and out.id and out.verdict in ('adopt', 'resend', 'requeue', 'retry')
   returning dispatch.*, case when out.verdict = 'retry' then 'requeue' else out.verdict end as verdict
 ),
 removed as (
   delete from broker_dispatch dispatch
   using out
-  where dispatch.id = out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
+  where dispatch.id between out.id and out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
   returning dispatch.*, out.verdict, out.next_state as ended_state,
             case
               when out.verdict = 'lapse' then jsonb_build_object(
@@ -111,10 +117,10 @@ select null, null, null, null, null, null, null, null, null, null, null, null, n
 -- find_ids_not_live
 select asked.id
 from unnest($1::uuid[]) as asked (id)
-where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id);
+where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id offset 0);
 
 -- read_dispatches_out
 select asked.id, dispatch.seq, dispatch.state = any ($2::text[]) as "isOut",
        dispatch.cancel_requested_at is not null as "cancelRequested"
 from unnest($1::uuid[]) as asked (id)
-left join broker_dispatch dispatch on dispatch.id = asked.id;
+left join broker_dispatch dispatch on dispatch.id between asked.id and asked.id;

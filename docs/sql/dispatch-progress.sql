@@ -6,8 +6,8 @@ locked as materialized (
   select dispatch.id, said.fraction, said.note
   from relaxed, unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::double precision[], $6::text[])
     as said (id, broker_id, attempt, epoch, fraction, note)
-  join broker_dispatch dispatch on dispatch.id = said.id
-  where dispatch.broker_id = said.broker_id
+  join broker_dispatch dispatch on dispatch.id between said.id and said.id
+  where dispatch.broker_id is not distinct from said.broker_id
     and dispatch.attempt = said.attempt
     and dispatch.claim_epoch = said.epoch
     and dispatch.state = any ($7::text[])
@@ -22,7 +22,7 @@ set progress = case when (dispatch.progress ->> 'attempt')::integer = dispatch.a
                     'at', clock_timestamp()
                   ))
 from locked
-where dispatch.id = locked.id
+where dispatch.id between locked.id and locked.id
 returning dispatch.id, dispatch.origin_replica as "originReplica";
 
 -- find_attempts_of_agents

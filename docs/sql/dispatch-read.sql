@@ -11,18 +11,9 @@ select
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-       null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
-       (
-         select count(*) from (
-           select from broker_dispatch earlier
-           where earlier.broker_id = dispatch.broker_id and earlier.seq < dispatch.seq
-           limit 1000
-         ) earlier
-       ) as position,
-       connection.replica_id is not null as connected
+       null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
 from broker_dispatch dispatch
-left join broker on broker.id = dispatch.broker_id
-left join broker_connection connection on connection.broker_id = dispatch.broker_id
+left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[])
 union all
 select 
@@ -34,9 +25,9 @@ select
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error
 from broker_dispatch_history dispatch
-left join broker on broker.id = dispatch.broker_id
+left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3;
 
 -- list_dispatches
@@ -51,11 +42,9 @@ select listed.* from (
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
   dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
-         null::bigint as position, connection.replica_id is not null as connected
+         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
   from broker_dispatch dispatch
   left join broker on broker.id = dispatch.broker_id
-  left join broker_connection connection on connection.broker_id = dispatch.broker_id
   where ($1::uuid is null or dispatch.id < $1)
     and ($2::uuid is null or dispatch.broker_id = $2)
     and ($3::uuid is null or dispatch.agent_id = $3)
@@ -73,7 +62,7 @@ select listed.* from (
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error, null, null
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error
     from broker_dispatch_history dispatch
     left join broker on broker.id = dispatch.broker_id
     where ($1::uuid is null or dispatch.id < $1)

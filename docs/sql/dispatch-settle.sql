@@ -6,7 +6,7 @@ locked as materialized (
   select dispatch.id, dispatch.attempt
   from relaxed
   cross join (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::integer[]) as attempt) said
-  join broker_dispatch dispatch on dispatch.id = said.id
+  join broker_dispatch dispatch on dispatch.id between said.id and said.id
   where dispatch.broker_id is not distinct from said.broker_id
     and dispatch.attempt = said.attempt
     and dispatch.state = any ($4::text[])
@@ -17,7 +17,7 @@ update broker_dispatch dispatch
 set state = $5,
     trail = case when cardinality(dispatch.trail) < 64 then dispatch.trail || ('{"state":"' || $5::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $6::uuid || '","epoch":' || dispatch.claim_epoch || ',"attempt":' || dispatch.attempt || '}') else append_step(dispatch.trail, ('{"state":"' || $5::text || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $6::uuid || '","epoch":' || dispatch.claim_epoch || ',"attempt":' || dispatch.attempt || '}')::jsonb) end
 from locked
-where dispatch.id = locked.id;
+where dispatch.id between locked.id and locked.id;
 
 -- settle_dispatches
 with said as materialized (
@@ -27,7 +27,7 @@ placed as materialized (
   select said.*
   from said
   cross join lateral (
-    select dispatch.seq from broker_dispatch dispatch where dispatch.id = said.id offset 0
+    select dispatch.seq from broker_dispatch dispatch where dispatch.id between said.id and said.id offset 0
   ) dispatch
   order by dispatch.seq
 ),
@@ -47,7 +47,7 @@ locked as materialized (
     select dispatch.id, dispatch.contract, dispatch.deadline_at, dispatch.cancel_requested_at,
            dispatch.failures, dispatch.max_failures
     from broker_dispatch dispatch
-    where dispatch.id = said.id
+    where dispatch.id between said.id and said.id
       and dispatch.broker_id is not distinct from said.broker_id
       and dispatch.attempt = said.attempt
       and dispatch.state = any ($7::text[])
@@ -69,13 +69,13 @@ retried as (
         'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'
       ))
   from locked
-  where dispatch.id = locked.id and locked.happening = 'retry'
+  where dispatch.id between locked.id and locked.id and locked.happening = 'retry'
   returning dispatch.*
 ),
 removed as (
   delete from broker_dispatch dispatch
   using locked
-  where dispatch.id = locked.id and locked.happening <> 'retry'
+  where dispatch.id between locked.id and locked.id and locked.happening <> 'retry'
   returning dispatch.*, locked.happening, $10::jsonb ->> locked.happening as ended_state, locked.said_result,
             case when locked.happening = 'expire' then jsonb_build_object(
               'code', 'deadline_passed', 'message', 'The deadline passed, and the broker stopped it.',
@@ -135,4 +135,4 @@ set trail = append_step(ended.trail, jsonb_build_object(
   'state', 'late_result', 'at', clock_timestamp(), 'attempt', late.attempt, 'reason', late.outcome
 ))
 from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[]) as late (id, broker_id, attempt, outcome)
-where ended.id = late.id and ended.broker_id = late.broker_id;
+where ended.id between late.id and late.id and ended.broker_id = late.broker_id;

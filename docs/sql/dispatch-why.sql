@@ -5,11 +5,20 @@ with asked as materialized (
   select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
          deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
          null::timestamptz as ended_at, null::jsonb as error
-  from broker_dispatch where id = $1
+  from broker_dispatch where id = any ($1::uuid[])
   union all
   select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
          deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
-  from broker_dispatch_history where id = $1
+  from broker_dispatch_history where id = any ($1::uuid[]) and id between $4 and $5
+),
+held as materialized (
+  select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, unacked.count as unacked
+  from (select distinct broker_id from asked where state = any ($2::text[])) live
+  left join broker_dispatch_floor floor on floor.broker_id between live.broker_id and live.broker_id
+  cross join lateral (
+    select count(*) from broker_dispatch other
+    where other.broker_id = live.broker_id and other.seq >= coalesce(floor.seq, 0) and other.state = 'claimed'
+  ) unacked
 )
 select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.contract,
        asked.ordering_key as "orderingKey", asked.not_before as "notBefore", asked.retry_at as "retryAt",
@@ -19,7 +28,7 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
        broker.name as "brokerName", broker.revoked_at as "revokedAt", broker.capabilities,
        connection.replica_id as "holderId", connection.epoch, connection.since as "heldSince",
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
-       connection.window_size as "windowSize", floor.ready_epoch as "readyEpoch",
+       connection.window_size as "windowSize", held.ready_epoch as "readyEpoch",
        replica.name as "holderName", replica.state as "holderState", replica.last_seen_at as "holderSeenAt",
        project.name as "projectName", attachment.state as attachment,
        attachment.changed_at as "attachmentChangedAt", project.id is not null and (
@@ -28,13 +37,13 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
          >= (project.min_broker_major, project.min_broker_minor)) is not true
   ) as "isReadOnly",
        presence.state as presence, presence.last_seen_at as "brokerSeenAt",
-       earlier.count as position, unacked.count as unacked,
+       earlier.count as position, coalesce(held.unacked, 0) as unacked,
        blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
        blocker.created_at as "blockerSince"
 from asked
 left join broker on broker.id = asked.broker_id
 left join broker_connection connection on connection.broker_id = asked.broker_id
-left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+left join held on held.broker_id = asked.broker_id
 left join hub_replica replica on replica.id = connection.replica_id
 left join broker_presence presence on presence.broker_id = asked.broker_id
 left join project on project.id = asked.project_id
@@ -43,23 +52,20 @@ left join broker_attachment attachment
 cross join lateral (
   select count(*) from (
     select from broker_dispatch other
-    where other.broker_id = asked.broker_id and other.seq < asked.seq and asked.state = any ($2::text[])
+    where other.broker_id = held.broker_id and other.seq >= held.floor and other.seq < asked.seq
     limit 1000
   ) other
 ) earlier
-cross join lateral (
-  select count(*) from broker_dispatch other
-  where other.broker_id = asked.broker_id and other.state = 'claimed' and asked.state = any ($2::text[])
-) unacked
 left join lateral (
   select other.id, other.state, other.op, other.created_at
   from broker_dispatch other
-  where other.broker_id = asked.broker_id and other.ordering_key = asked.ordering_key and other.id <> asked.id
+  where other.ordering_key is not null
+      and (other.ordering_key, other.broker_id, other.seq) between (asked.ordering_key, asked.broker_id, held.floor) and (asked.ordering_key, asked.broker_id, 9223372036854775807) and other.id <> asked.id
     and case
       when other.state <> 'pending' then not (other.state = 'running' and other.op = any ($3::text[]))
       when other.seq > asked.seq then false
       else other.attempt > 0 or coalesce(other.not_before <= clock_timestamp(), true)
     end
-  order by other.state = 'pending', other.seq
+  order by other.ordering_key, other.broker_id, other.seq
   limit 1
 ) blocker on asked.state = 'pending';

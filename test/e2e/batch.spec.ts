@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
@@ -127,6 +128,29 @@ describe('a batch of commands', () => {
 
     expect([status, body.code]).toEqual([413, 'request_too_large']);
     expect(await recorded(own.id)).toBe(0);
+  });
+
+  it('tells of an error that nobody foresaw for the one command that met it, and accepts the others', async () => {
+    const own = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+    const sql = new pg.Client(cluster.database.url);
+    await sql.connect();
+    await sql.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$;
+      create trigger refuse before insert on broker_dispatch for each row
+      when (new.ordering_key = 'planted') execute function refuse()`);
+
+    const { status, body } = await send([
+      { broker: own.id, op: 'broker.ping' },
+      { broker: own.id, op: 'broker.ping', orderingKey: 'planted' },
+      { broker: own.id, op: 'broker.ping' },
+    ]);
+    await sql.query('drop trigger refuse on broker_dispatch');
+    await sql.end();
+
+    expect([status, body.accepted, body.refused]).toEqual([200, 2, 1]);
+    expect((body.items as Outcome[])[1]?.problem).toMatchObject({ code: 'internal', status: 500 });
+    expect(JSON.stringify(body)).not.toContain('exception');
+    expect(await recorded(own.id)).toBe(2);
   });
 
   it('refuses alone what only the rows, or its own size, can tell', async () => {

@@ -384,6 +384,47 @@ describe('a command for a broker that may be away', () => {
       await link.close();
     });
 
+    it('that was to be sent later does not undo the one that came after it, though nobody judged that when it was stored', async () => {
+      const first = await accepted({
+        contract: 'latest_only',
+        orderingKey: 'k',
+        notBefore: new Date(Date.now() + 60_000).toISOString(),
+      });
+      const [second] = await plantPings(sql, [
+        { brokerId: broker.id, orderingKey: 'k', contract: 'latest_only' },
+      ]);
+
+      const link = await connect();
+      const dispatch = await link.nextDispatch();
+
+      expect(dispatch.id).toBe(second);
+      expect(await ended(first)).toMatchObject(superseded);
+      link.succeed(dispatch);
+      await link.close();
+    });
+
+    it('gives way at once where it failed in a way that may pass, and a later one has come meanwhile', async () => {
+      await sql.query(`
+        create function rest_long() returns trigger language plpgsql as $$
+        begin
+          new.retry_at := now() + interval '5 minutes';
+          return new;
+        end $$;
+        create trigger rest_long before update on broker_dispatch for each row
+        when (old.retry_at is distinct from new.retry_at) execute function rest_long()`);
+      const link = await connect();
+      const first = await latest('k');
+      const dispatch = await link.nextDispatch();
+      const second = await latest('k');
+
+      link.fail(dispatch, { retryable: true });
+
+      expect(await ended(first)).toMatchObject({ state: 'cancelled', error: { code: 'superseded' } });
+      expect((await link.nextDispatch()).id).toBe(second);
+      await sql.query('drop trigger rest_long on broker_dispatch');
+      await link.close();
+    });
+
     it('is refused with 400 without an ordering key', async () => {
       const { status, body } = await ask({ contract: 'latest_only', orderingKey: null });
 

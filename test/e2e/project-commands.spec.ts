@@ -210,6 +210,29 @@ describe('commands in a project', () => {
     expect((await pinging).body.code).toBe('broker_not_attached');
   });
 
+  it('wait for a project that somebody holds, and fail no command of another meanwhile', async () => {
+    const [held, free] = [await place(), await place()];
+    await sql.query('begin');
+    await sql.query('select from project where id = $1 for update', [held.project.id]);
+    const items = [held, free, held, free].map(({ broker, project }) => ({
+      broker: broker.id,
+      op: 'broker.ping',
+      project: project.name,
+    }));
+
+    const { body } = await api.post('/api/v1/dispatches/batch', { items });
+    await sql.query('rollback');
+
+    type Item = { problem: { code: string } | null };
+    expect((body.items as Item[]).map(({ problem }) => problem?.code ?? null)).toEqual([
+      'database_unavailable',
+      null,
+      'database_unavailable',
+      null,
+    ]);
+    expect([await rows(held.project.id), await rows(free.project.id)]).toEqual([0, 2]);
+  });
+
   it('are as many as the quota, over all brokers and replicas, and make room as they end', async () => {
     const { project, broker } = await place({ maxPending: 5 });
     const link = await broker.connect(cluster.hub(1).url);

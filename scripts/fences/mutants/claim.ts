@@ -1,3 +1,4 @@
+import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
 import { mutantsOf } from '../mutant.js';
 
 export const CLAIM = mutantsOf('claim_by_ids', 'test/integration/fences-claim.spec.ts', [
@@ -62,7 +63,16 @@ export const CLAIM = mutantsOf('claim_by_ids', 'test/integration/fences-claim.sp
     `locked.contract = 'latest_only' and other.contract = 'latest_only'`,
     `locked.contract = 'latest_only'`,
   ],
-  ['takes the keys of all brokers for one', 'other.broker_id = locked.broker_id and', ''],
+  [
+    'takes the keys of all brokers for one',
+    isOfKey('other', 'locked', 'locked.floor'),
+    'other.ordering_key = locked.ordering_key',
+  ],
+  [
+    'takes all keys of a broker for one',
+    isOfKey('other', 'locked', 'locked.floor'),
+    'other.broker_id = locked.broker_id',
+  ],
   ['does not count the attempt', 'attempt = dispatch.attempt + 1,', 'attempt = dispatch.attempt,'],
   ['does not note the owner', 'claimed_by = $1,', 'claimed_by = dispatch.id,'],
   ['does not note the epoch', 'claim_epoch = claimable.epoch,', 'claim_epoch = 0,'],

@@ -1,21 +1,22 @@
+import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-ending.spec.ts';
 
 export const ENDING = [
   ...mutantsOf('expire_overdue', SPEC, [
-    ['ends before the deadline', 'dispatch.deadline_at < now() and', ''],
+    ['ends before the deadline', 'where dispatch.deadline_at < now() and', 'where'],
     [
       'does not wait for the word of the broker',
-      `and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')`,
-      '',
+      `where dispatch.deadline_at < now() - interval '30 seconds'`,
+      'where dispatch.deadline_at < now()',
     ],
+    ['lets what waits outlive its deadline', `and dispatch.state = 'pending'`, `and dispatch.state = 'none'`],
     [
-      'lets what waits outlive its deadline',
-      `(dispatch.state = 'pending' or dispatch.deadline_at <`,
-      `(dispatch.deadline_at <`,
+      'waits for a row that somebody is at',
+      'for update of dispatch skip locked ), silent',
+      'for update of dispatch ), silent',
     ],
-    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
     ['says that what was sent had no effect', `when state = 'pending' and failures = 0`, 'when failures = 0'],
   ]),
   ...mutantsOf('cancel_dispatch', SPEC, [
@@ -25,13 +26,25 @@ export const ENDING = [
     ['takes a second wish for the first', 'and dispatch.cancel_requested_at is null', ''],
   ]),
   ...mutantsOf('supersede_dispatches', SPEC, [
-    ['replaces what is out', 'and dispatch.state = any ($3::text[])', ''],
-    ['replaces what has another contract', `where dispatch.contract = 'latest_only' and`, 'where'],
+    ['replaces what is out', 'and dispatch.state = any ($3::text[])', 'and $3::text[] is not null'],
+    ['replaces what has another contract', `and dispatch.contract = 'latest_only'`, ''],
     ['replaces by what has another contract', `and later.contract = 'latest_only'`, ''],
-    ['replaces the latest', 'and later.seq > dispatch.seq', 'and later.id <> dispatch.id'],
-    ['replaces in the keys of all brokers', 'dispatch.broker_id = asked.broker_id and', ''],
-    ['replaces by the command of another broker', 'later.broker_id = dispatch.broker_id and', ''],
-    ['replaces by the command of another key', 'and later.ordering_key = dispatch.ordering_key', ''],
+    ['replaces the latest', 'dispatch.seq + 1', 'dispatch.seq - dispatch.seq'],
+    [
+      'replaces in the keys of all brokers',
+      isOfKey('dispatch', 'asked', '0'),
+      'dispatch.ordering_key = asked.ordering_key',
+    ],
+    [
+      'replaces by the command of another broker',
+      isOfKey('later', 'dispatch', 'dispatch.seq + 1'),
+      'later.ordering_key = dispatch.ordering_key and later.seq > dispatch.seq',
+    ],
+    [
+      'replaces by the command of another key',
+      isOfKey('later', 'dispatch', 'dispatch.seq + 1'),
+      'later.broker_id = dispatch.broker_id and later.seq > dispatch.seq',
+    ],
     ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
   ]),
   ...mutantsOf('lapse_link_bound', SPEC, [
@@ -51,7 +64,7 @@ export const ENDING = [
     ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
   ]),
   ...mutantsOf('bind_to_link', SPEC, [
-    ['binds the commands of other brokers', 'broker_id = $1', '$1::uuid is not null'],
+    ['binds the commands of other brokers', 'where broker_id = $1 and seq', 'where seq'],
     ['binds what waits for no link', `and contract = 'on_attach'`, ''],
     ['binds what is bound already', 'and link_epoch is null', ''],
   ]),

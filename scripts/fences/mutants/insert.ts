@@ -1,3 +1,4 @@
+import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-insert.spec.ts';
@@ -52,11 +53,7 @@ export const INSERT = [
     ],
     ['claims for another in its own name', 'owned.replica_id as claimant', '$17::uuid as claimant'],
     ['waits for who holds the connection', 'for share of connection skip locked', 'for share of connection'],
-    [
-      'overtakes an earlier one of the key',
-      'other.broker_id = input.broker_id and other.ordering_key = input.ordering_key and other.seq >= broker.floor',
-      'false',
-    ],
+    ['overtakes an earlier one of the key', isOfKey('other', 'input', 'broker.floor'), 'false'],
   ]),
   ...mutantsOf('insert_dispatches_in_projects', 'test/e2e/project-commands.spec.ts', [
     ['does not wait for a detach', 'for share of attachment', ''],

@@ -1,14 +1,14 @@
 import { mutantsOf } from '../mutant.js';
 
 export const INVENTORY = mutantsOf('reconcile_inventory', 'test/integration/fences-inventory.spec.ts', [
-  ['judges for a replica that is not the owner', 'and replica_id = $2', 'and $2::uuid is not null'],
-  ['judges for a link that is over', 'and epoch = $3', ''],
-  ['does not hold the connection', 'for share', ''],
   [
-    'judges the rows of other brokers',
-    'join owned on owned.broker_id = dispatch.broker_id',
-    'cross join owned',
+    'judges for a replica that is not the owner',
+    'and connection.replica_id = $2',
+    'and $2::uuid is not null',
   ],
+  ['judges for a link that is over', 'and connection.epoch = $3', ''],
+  ['does not hold the connection', 'for share of connection', ''],
+  ['judges the rows of other brokers', 'dispatch.broker_id = owned.broker_id and', ''],
   ['judges what this very link was sent', 'and dispatch.claim_epoch <> $3', ''],
   ['adopts another attempt', 'and said.attempt = dispatch.attempt', ''],
   [

@@ -74,7 +74,7 @@ export const WORDS = [
     ['changes the state of what has ended', 'set trail =', 'set state = late.outcome, trail ='],
   ]),
   ...mutantsOf('note_progress', SPEC, [
-    ['believes another broker', 'dispatch.broker_id = said.broker_id and', ''],
+    ['believes another broker', 'dispatch.broker_id is not distinct from said.broker_id and', ''],
     ['believes the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
     ['believes a link that is over', 'and dispatch.claim_epoch = said.epoch', ''],
   ]),

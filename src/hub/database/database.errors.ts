@@ -31,6 +31,15 @@ export function isRetryable(error: unknown): boolean {
   return code === '40P01' || code === '40001';
 }
 
+/** Whether a statement had no effect because it waited for a lock too long: what is wrong is with a row, not the server. */
+export function isLockTimeout(error: unknown): error is DatabaseUnavailable {
+  return error instanceof DatabaseUnavailable && sqlStateOf(error.cause) === '55P03';
+}
+
+function sqlStateOf(error: unknown): string | undefined {
+  return hasSqlState(error) ? error.code : undefined;
+}
+
 /**
  * Whether an error speaks of the server or of the way to it, not of the statement: connection exceptions (class
  * 08), operator intervention (57), insufficient resources (53), a read-only server (25006), a lock or transaction

@@ -8,6 +8,7 @@ import { CreateBrokerStays1790000000007 } from '../../../migrations/179000000000
 import { AddBrokerService1790000000008 } from '../../../migrations/1790000000008-AddBrokerService.js';
 import { AddCapabilitiesRevision1790000000009 } from '../../../migrations/1790000000009-AddCapabilitiesRevision.js';
 import { FencePresence1790000000010 } from '../../../migrations/1790000000010-FencePresence.js';
+import { IndexByKeyFirst1790000000011 } from '../../../migrations/1790000000011-IndexByKeyFirst.js';
 import { AddPeerLinks1790000000012 } from '../../../migrations/1790000000012-AddPeerLinks.js';
 import { AdmitPolls1790000000013 } from '../../../migrations/1790000000013-AdmitPolls.js';
 
@@ -23,6 +24,7 @@ export const MIGRATIONS = [
   AddBrokerService1790000000008,
   AddCapabilitiesRevision1790000000009,
   FencePresence1790000000010,
+  IndexByKeyFirst1790000000011,
   AddPeerLinks1790000000012,
   AdmitPolls1790000000013,
 ];

@@ -36,7 +36,7 @@ function timeOf(text: string): Date {
  * Settings of every session. A client that dies with a transaction open, or one that waits for a lock, must not
  * hold up the others; a server that loses its client's machine must notice.
  *
- * The last four hold plans still. A queue's table is empty in one moment and has thousands of rows in the next, so what
+ * The last five hold plans still. A queue's table is empty in one moment and has thousands of rows in the next, so what
  * the server knows of it is always old: a statement is planned once, for any values, and goes by an index where there is
  * one. Otherwise planning alone costs more than a single command's statements, and a plan that was made while the
  * table was empty reads all of it when it is full.
@@ -48,6 +48,7 @@ export const SESSION_SETTINGS = {
   timezone: 'UTC',
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
   enable_mergejoin: 'off',
   jit: 'off',
 } as const;

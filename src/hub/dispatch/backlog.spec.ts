@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Link } from '../registry/link.js';
-import { Backlog } from './backlog.js';
+import { Backlog, type Waiting } from './backlog.js';
 import type { ReadRow } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Read } from './reading.js';
@@ -288,7 +288,7 @@ describe('the backlog of a broker', () => {
       read(backlog, []);
       backlog.told('d1', copy(1, { epoch: 7 }), 0);
 
-      backlog.endedElsewhere('d1');
+      backlog.ended('d1');
 
       expect([backlog.takeUnsent(0), backlog.depth]).toEqual([[], { waiting: 0, unacked: 0, out: 0 }]);
     });
@@ -501,6 +501,45 @@ describe('the backlog of a broker', () => {
     expect(backlog.depth.waiting).toBe(1);
   });
 
+  it('does not adopt what it is told has ended while the inventory was judged', () => {
+    const backlog = new Backlog(link());
+    const out = {
+      id: 'd1',
+      seq: 1,
+      op: 'broker.ping',
+      lane: 'normal',
+      orderingKey: 'k',
+      attempt: 1,
+    } as const;
+
+    backlog.ended('d1');
+    backlog.adopted({ ...out, cancelRequested: false, deadlineAt: 60_000 });
+
+    expect([backlog.out.size, backlog.out.holdsKey('k')]).toEqual([0, false]);
+  });
+
+  it('reads from its floor again where a row with a key was refused: what holds the key may never have been read', () => {
+    const backlog = ready();
+    read(backlog, [row(2, { orderingKey: 'k' })]);
+    const [candidate] = backlog.candidates(1, 0) as [Waiting];
+
+    backlog.refused(candidate, 0);
+    read(backlog, [row(1, { orderingKey: 'k' }), row(2, { orderingKey: 'k' })], 100);
+
+    expect(ids(backlog)).toEqual(['d1']);
+  });
+
+  it('says whether the latest of its kind leaves an earlier one waiting', () => {
+    const backlog = ready();
+    const kind = { contract: 'latest_only', orderingKey: 'k' } as const;
+    read(backlog, [row(1, { ...kind, restMs: 60_000 }), row(2, kind), row(3, { ...kind, orderingKey: 'o' })]);
+    const [second, other] = backlog.candidates(2, 0) as [Waiting, Waiting];
+
+    expect([second.id, backlog.replaces(second)]).toEqual(['d2', true]);
+    expect([other.id, backlog.replaces(other)]).toEqual(['d3', false]);
+    expect(backlog.replaces({ ...second, contract: 'until' })).toBe(false);
+  });
+
   it('is told of an ending elsewhere, and forgets what it knows of it and nothing else', () => {
     const backlog = ready();
     read(backlog, [
@@ -509,7 +548,7 @@ describe('the backlog of a broker', () => {
       row(3, { state: 'running', attempt: 1, orderingKey: 'o' }),
     ]);
 
-    for (const id of ['d1', 'd3', 'unknown']) backlog.endedElsewhere(id);
+    for (const id of ['d1', 'd3', 'unknown']) backlog.ended(id);
 
     expect(ids(backlog)).toEqual(['d2']);
     expect([backlog.depth, backlog.out.holdsKey('o')]).toEqual([{ waiting: 1, unacked: 0, out: 0 }, false]);

@@ -270,10 +270,22 @@ export class Backlog {
     return sent;
   }
 
-  /** A candidate was not claimed, for a reason that only the rows know: they are read again. */
+  /**
+   * A candidate was not claimed, for a reason that only the rows know: they are read again. What comes before it in its key
+   * may be a row that was never read, since its wake was lost.
+   */
   refused(row: Waiting, now: number): void {
     this.waiting.delete(row.id);
-    this.reading.again(row.seq - 1, now + REFUSED_REST_MS);
+    const from = row.orderingKey === null ? row.seq : Math.min(row.seq, this.reading.floor);
+    this.reading.again(from - 1, now + REFUSED_REST_MS);
+  }
+
+  /** Whether it is the latest of its kind and an earlier one waits still, as one does that is to be sent at a later time. */
+  replaces({ seq, orderingKey, contract }: Waiting): boolean {
+    if (contract !== 'latest_only') return false;
+    return [...this.waiting.values()].some(
+      (other) => other.contract === contract && other.orderingKey === orderingKey && other.seq < seq,
+    );
   }
 
   /**
@@ -295,9 +307,16 @@ export class Backlog {
     if (row !== undefined) row.cancelRequested = true;
   }
 
-  /** A hint, mostly of other brokers' rows: one that is not known here leaves no mark. */
-  endedElsewhere(id: string): void {
-    if (this.waiting.has(id) || this.out.has(id)) this.letGo(id);
+  /**
+   * A hint, mostly of other brokers' rows: one that is not known here leaves no mark, unless what is out is just being read.
+   *
+   * @returns whether it was known
+   */
+  ended(id: string): boolean {
+    if (!this.isReady) this.letGoMeanwhile.add(id);
+    const isKnown = this.waiting.has(id) || this.out.has(id);
+    if (isKnown) this.letGo(id);
+    return isKnown;
   }
 
   /** It ended, or was put back: the key is free. */
@@ -311,6 +330,7 @@ export class Backlog {
 
   /** A row that an earlier owner had sent, and that the broker has. */
   adopted(row: OutRow): void {
+    if (this.letGoMeanwhile.has(row.id)) return;
     this.waiting.delete(row.id);
     this.out.add(row, !OPS_HELD_TO_ACK.includes(row.op));
   }

@@ -39,10 +39,10 @@ export class Backlogs {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
         if (commands.size > 0) this.told(commands);
         for (const backlog of this.byBroker.values()) {
-          for (const id of ended) backlog.endedElsewhere(id);
+          for (const id of ended) backlog.ended(id);
           for (const id of cancelled) backlog.cancelRequested(id);
         }
-        if (cancelled.size > 0) this.onWork();
+        if (ended.size > 0 || cancelled.size > 0) this.onWork();
       },
       onResumed: () => this.onLost(),
     });
@@ -111,6 +111,13 @@ export class Backlogs {
     const backlog = this.byBroker.get(brokerId);
     for (const id of ids) backlog?.out.freeKey(id);
     this.onWork();
+  }
+
+  /** They ended, whoever ended them: what waited for one that held its key, even at rest, may go on. */
+  ended(rows: readonly { id: string; brokerId: string }[]): void {
+    let isFreed = false;
+    for (const { id, brokerId } of rows) isFreed = this.byBroker.get(brokerId)?.ended(id) === true || isFreed;
+    if (isFreed) this.onWork();
   }
 
   letGo(brokerId: string, ids: readonly string[]): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Wait } from '../http/prefer.js';
+import { asCoded } from '../problems/problem.filter.js';
 import { Brokers } from '../registry/brokers.js';
 import { Projects } from '../registry/projects.js';
 import type { Asking } from './caller.js';
@@ -15,6 +16,8 @@ export type BatchOutcome = { record: DispatchRecord } | { error: unknown };
 /** Many commands in one request. Each stands for itself: that one is refused says nothing of its neighbours. */
 @Injectable()
 export class Batches {
+  private readonly log = new Logger('dispatch');
+
   constructor(
     private readonly dispatches: Dispatches,
     private readonly brokers: Brokers,
@@ -47,6 +50,8 @@ export class Batches {
           if (item.project !== undefined) Object.assign(order, { projectId: idIn(projects, item.project) });
           return { record: await this.dispatches.submit(order, wait) };
         } catch (error) {
+          if (asCoded(error).code === 'internal')
+            this.log.error({ index, err: error }, 'a command of a batch failed');
           return { error };
         }
       }),

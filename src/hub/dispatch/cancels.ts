@@ -27,7 +27,6 @@ export class Cancels {
     const { hasEnded, owner, ...row } = found;
     this.steps.tell('cancel_asked', [row]);
     if (hasEnded) this.endings.committed([row]);
-    // Of what has ended too: the owner may hold it in memory as the head of its key, at rest for a long while.
-    if (owner !== null) this.wakes.tell(owner, { [hasEnded ? 'ended' : 'cancelled']: new Set([id]) });
+    else if (owner !== null) this.wakes.tell(owner, { cancelled: new Set([id]) });
   }
 }

@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { rowsInPlace, rowsOf } from '../database/rows-of.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { isOfKey } from './key-rule.columns.js';
 import { appended, step } from './trail-step.js';
 import { stateAfter, statesBefore, type Contract, type Lane, type LiveState } from './state.js';
 
@@ -103,7 +105,7 @@ const CLAIM = statement(
     cross join lateral (
       select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
       from broker_dispatch dispatch
-      where dispatch.id = asked.id
+      where ${sought('dispatch.id', 'asked.id')}
         and dispatch.broker_id is not distinct from asked.broker_id
         and coalesce(dispatch.link_epoch = asked.epoch, true)
         and dispatch.state = any ($5::text[])
@@ -117,9 +119,7 @@ const CLAIM = statement(
     from locked
     where locked.ordering_key is null or not exists (
       select from broker_dispatch other
-      where other.broker_id = locked.broker_id
-        and other.ordering_key = locked.ordering_key
-        and other.seq >= locked.floor
+      where ${isOfKey('other', 'locked', 'locked.floor')}
         and other.id <> locked.id
         and case
           when other.state <> all ($5::text[]) then not (other.state = 'running' and other.op = any ($7::text[]))
@@ -146,7 +146,7 @@ const CLAIM = statement(
           }),
         )}
     from claimable
-    where dispatch.id = claimable.id
+    where ${sought('dispatch.id', 'claimable.id')}
     returning dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.attempt,
               greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
               date_part('epoch', now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s

@@ -45,8 +45,8 @@ export class Contracts {
   }
 
   /**
-   * Of commands that were just stored or could not be claimed, ends those that a later one has replaced, and those
-   * whose link was over before they were stored. Where that fails the next claim finds them again, or a sweep.
+   * Of commands that were just stored, claimed, or could not be claimed, ends those of their keys that a later one has
+   * replaced, and those whose link was over before they were stored. Where that fails the next claim finds them again, or a sweep.
    */
   async judge(rows: readonly Bound[]): Promise<void> {
     const keys = rows.flatMap(({ brokerId, orderingKey, contract }) =>
@@ -54,6 +54,17 @@ export class Contracts {
     );
     const bound = rows.filter(({ contract }) => LINK_BOUND.includes(contract)).map(({ id }) => id);
     if (bound.length > 0) await this.lapseStale(bound);
+    await this.replaced(keys);
+  }
+
+  /** Of commands that are pending again, ends those that a later one has replaced meanwhile. */
+  async putBack(rows: readonly { brokerId: string; orderingKey: string | null }[]): Promise<void> {
+    await this.replaced(
+      rows.flatMap(({ brokerId, orderingKey }) => (orderingKey === null ? [] : [{ brokerId, orderingKey }])),
+    );
+  }
+
+  private async replaced(keys: readonly { brokerId: string; orderingKey: string }[]): Promise<void> {
     if (keys.length === 0) return;
     try {
       this.endings.committed(await this.repository.supersede(keys, this.replica.id));

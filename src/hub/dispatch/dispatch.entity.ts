@@ -95,7 +95,7 @@ abstract class CommandColumns {
 @Entity('broker_dispatch')
 @Index('broker_dispatch_in_order', ['brokerId', 'seq'])
 @Index('broker_dispatch_of_project', ['projectId'], { where: `(project_id IS NOT NULL)` })
-@Index('broker_dispatch_of_key', ['brokerId', 'orderingKey', 'seq'], { where: 'ordering_key is not null' })
+@Index('broker_dispatch_of_key', ['orderingKey', 'brokerId', 'seq'], { where: 'ordering_key is not null' })
 @Check('broker_dispatch_state_is_live', `state in ('pending', 'claimed', 'running')`)
 @Index('broker_dispatch_by_deadline', ['deadlineAt'])
 @Check('broker_dispatch_lane_is_known', `lane in ('control', 'normal', 'bulk')`)

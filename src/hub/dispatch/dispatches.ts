@@ -11,12 +11,14 @@ import { CodedError } from '../problems/coded.error.js';
 import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Draft, Idempotency, Initiator } from './draft.js';
 import type { DispatchRecord, TrailStep } from './record.js';
-import { ReadRepository, type DispatchFilter } from './read.repository.js';
+import { ReadRepository, type DispatchFilter, type ReadRecord } from './read.repository.js';
 import { Cancels } from './cancels.js';
 import { hasEnded, type Contract, type Lane } from './state.js';
 import type { OutcomeCopy } from './row-copy.js';
 import { Submission, type Stored } from './submission.js';
 import { Waits, type Patience } from './waits.js';
+import { explain } from './why.js';
+import { WhyRepository } from './why.repository.js';
 
 export const DEADLINE_S = 15 * 60;
 export const DEADLINE_MOST_S = 7 * 24 * 3600;
@@ -52,15 +54,15 @@ const FAILURES_MOST = 5;
 @Injectable()
 export class Dispatches {
   private readonly reads = new Group<string, DispatchRecord | undefined>(async (ids) => {
-    const found = new Map(
-      (await this.repository.find([...new Set(ids)])).map((record) => [record.id, record]),
-    );
+    const records = await this.explained(await this.repository.find([...new Set(ids)]));
+    const found = new Map(records.map((record) => [record.id, record]));
     return ids.map((id) => found.get(id));
   }, READ_MOST);
 
   constructor(
     private readonly submission: Submission,
     private readonly repository: ReadRepository,
+    private readonly why: WhyRepository,
     private readonly waits: Waits,
     private readonly cancels: Cancels,
   ) {}
@@ -137,7 +139,27 @@ export class Dispatches {
   }
 
   async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
-    return this.repository.list(filter);
+    return this.explained(await this.repository.list(filter));
+  }
+
+  /** With what keeps each from going on that is alive. One that has ended since it was read is read again. */
+  private async explained(records: readonly ReadRecord[]): Promise<DispatchRecord[]> {
+    const live = records.filter(({ state }) => !hasEnded(state)).map(({ id }) => id);
+    const facts = live.length === 0 ? [] : await this.why.read(live);
+    const waiting = new Map(
+      facts.filter(({ endedAt }) => endedAt === null).map((about) => [about.id, about]),
+    );
+    const gone = live.filter((id) => !waiting.has(id));
+    const ended = gone.length === 0 ? [] : await this.repository.find(gone);
+    const latest = new Map(ended.map((record) => [record.id, record]));
+    return records.map((record) => {
+      const about = waiting.get(record.id);
+      return {
+        ...(latest.get(record.id) ?? record),
+        position: about?.position ?? null,
+        reason: about === undefined ? null : explain(about).explanation,
+      };
+    });
   }
 
   /** @throws DispatchNotFound */
@@ -184,7 +206,7 @@ export function recordOf(
     result: outcome.result,
     error: outcome.error,
     position: null,
-    connected: null,
+    reason: null,
   };
 }
 

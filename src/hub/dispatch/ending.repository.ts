@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_BY_CANCEL, KEPT_COLUMNS } from './history.columns.js';
+import { isOfKey } from './key-rule.columns.js';
 import type { Ending } from './settle.repository.js';
 import { LINK_BOUND, stateAfter, statesBefore } from './state.js';
 
@@ -10,25 +12,35 @@ export type Cancelling = Ending & { hasEnded: boolean; owner: string | null };
 
 // A row that was on the wire is given 30 s past its deadline for the broker's own word; without one, nobody knows
 // whether it had an effect, and its error says so. Nor does anybody of one that failed, or was begun and lost, before
-// it was put back. Only deadlines of late are looked at: see Sweeps.
+// it was put back. Only deadlines of late are looked at, each twice: when it passes, and 30 s later. See Sweeps.
 const EXPIRE = statement(
   'expire_overdue',
   `
-  with locked as materialized (
+  with waiting as materialized (
     select dispatch.id
     from broker_dispatch dispatch
     where dispatch.deadline_at < now()
       and dispatch.deadline_at >= now() - make_interval(secs => $1::double precision)
-      and dispatch.state = any ($2::text[])
-      and (dispatch.state = 'pending' or dispatch.deadline_at < now() - interval '30 seconds')
+      and dispatch.state = any ($2::text[]) and dispatch.state = 'pending'
     order by dispatch.deadline_at
     limit $3
     for update of dispatch skip locked
   ),
+  silent as materialized (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.deadline_at < now() - interval '30 seconds'
+      and dispatch.deadline_at >= now() - interval '30 seconds' - make_interval(secs => $1::double precision)
+      and dispatch.state = any ($2::text[]) and dispatch.state <> 'pending'
+    order by dispatch.deadline_at
+    limit $3
+    for update of dispatch skip locked
+  ),
+  locked as (select id from waiting union all select id from silent),
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
+    where ${sought('dispatch.id', 'locked.id')}
     returning dispatch.*
   ),
   ended as (
@@ -69,7 +81,7 @@ const CANCEL = statement(
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id and locked.state = 'pending'
+    where ${sought('dispatch.id', 'locked.id')} and locked.state = 'pending'
     returning dispatch.*
   ),
   ended as (
@@ -90,7 +102,7 @@ const CANCEL = statement(
           'state', 'cancel_requested', 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', dispatch.attempt
         ))
     from locked
-    where dispatch.id = locked.id and locked.state <> 'pending' and dispatch.cancel_requested_at is null
+    where ${sought('dispatch.id', 'locked.id')} and locked.state <> 'pending' and dispatch.cancel_requested_at is null
     returning dispatch.id
   )
   select found.*, connection.replica_id as owner
@@ -98,33 +110,38 @@ const CANCEL = statement(
     select ${ENDING_COLUMNS}, true as "hasEnded" from ended
     union all
     select ${ENDING_COLUMNS}, false
-    from broker_dispatch where id in (select id from locked where state <> 'pending')
+    from broker_dispatch where id = any (array(select id from locked where state <> 'pending'))
   ) found
   left join broker_connection connection on connection.broker_id = found."brokerId"
   `,
 );
 
+// The later one may be out already: one that was to be sent at a later time did not hold it up, and would undo it then.
 const SUPERSEDE = statement(
   'supersede_dispatches',
   `
   with locked as materialized (
     select dispatch.id
     from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
-    join broker_dispatch dispatch
-      on dispatch.broker_id = asked.broker_id and dispatch.ordering_key = asked.ordering_key
-    where dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
-      and exists (
-        select from broker_dispatch later
-        where later.broker_id = dispatch.broker_id and later.ordering_key = dispatch.ordering_key
-          and later.seq > dispatch.seq and later.contract = 'latest_only' and later.state = any ($3::text[])
-      )
-    order by dispatch.seq
-    for update of dispatch skip locked
+    cross join lateral (
+      select dispatch.id
+      from broker_dispatch dispatch
+      where ${isOfKey('dispatch', 'asked', '0')}
+        and dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
+        and exists (
+          select from broker_dispatch later
+          where ${isOfKey('later', 'dispatch', 'dispatch.seq + 1')}
+            and later.contract = 'latest_only'
+          offset 0
+        )
+      order by dispatch.seq
+      for update of dispatch skip locked
+    ) dispatch
   ),
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
+    where ${sought('dispatch.id', 'locked.id')}
     returning dispatch.*
   ),
   ended as (
@@ -146,11 +163,14 @@ const SUPERSEDE = statement(
 
 const LAPSE_MOST = 1_000;
 
+/** No row of the broker `$1` below it is alive: what has ended there is not walked over. */
+const FLOOR = 'coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)';
+
 /** Ends what is in `locked`; the state is `$4`, the replica `$5`. */
 const LAPSED = `removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id
+    where ${sought('dispatch.id', 'locked.id')}
     returning dispatch.*
   ),
   ended as (
@@ -175,6 +195,7 @@ const LAPSE = statement(
     select dispatch.id
     from broker_dispatch dispatch
     where dispatch.broker_id = $1
+      and dispatch.seq >= ${FLOOR}
       and dispatch.contract = any ($2::text[])
       and dispatch.link_epoch <= $3
       and dispatch.state = 'pending'
@@ -191,7 +212,7 @@ const lapseStaleText = (which: string) => `
   with locked as materialized (
     select dispatch.id
     from broker_dispatch dispatch
-    left join broker_connection connection on connection.broker_id = dispatch.broker_id
+    left join broker_connection connection on ${sought('connection.broker_id', 'dispatch.broker_id')}
     where ${which}
       and dispatch.contract = any ($2::text[])
       and dispatch.state = 'pending'
@@ -223,7 +244,7 @@ const BIND = statement(
   )
   update broker_dispatch
   set link_epoch = $2
-  where broker_id = $1 and contract = 'on_attach' and link_epoch is null
+  where broker_id = $1 and seq >= ${FLOOR} and contract = 'on_attach' and link_epoch is null
   `,
 );
 

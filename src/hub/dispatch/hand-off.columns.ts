@@ -1,4 +1,5 @@
 import { rowsOf } from '../database/rows-of.js';
+import { isOfKey } from './key-rule.columns.js';
 import { step } from './trail-step.js';
 
 /** The parts by which an insert that hands commands off differs from one that only stores them: it has none. */
@@ -62,8 +63,7 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
            input.is_offered and broker.claimant is not null and (
              input.ordering_key is null or not exists (
                select from broker_dispatch other
-               where other.broker_id = input.broker_id and other.ordering_key = input.ordering_key
-                 and other.seq >= broker.floor
+               where ${isOfKey('other', 'input', 'broker.floor')}
              )
            ) as is_handed`,
   columns: ', attempt, claimed_by, claim_epoch, claim_journal, claimed_at',

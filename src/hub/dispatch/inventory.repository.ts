@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { InventoryEntry } from '../../protocol/frame.js';
 import { OPS } from '../../protocol/op.js';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
 import type { Ending } from './settle.repository.js';
@@ -32,9 +33,11 @@ const RECONCILE = statement(
   'reconcile_inventory',
   `
   with owned as materialized (
-    select broker_id from broker_connection
-    where broker_id = $1 and replica_id = $2 and epoch = $3
-    for share
+    select connection.broker_id, coalesce(floor.seq, 0) as floor
+    from broker_connection connection
+    left join broker_dispatch_floor floor on floor.broker_id = $1
+    where connection.broker_id = $1 and connection.replica_id = $2 and connection.epoch = $3
+    for share of connection
   ),
   judged as materialized (
     select dispatch.id,
@@ -51,12 +54,16 @@ const RECONCILE = statement(
              when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
              else 'retry'
            end as verdict
-    from broker_dispatch dispatch
-    join owned on owned.broker_id = dispatch.broker_id
+    from owned
+    cross join lateral (
+      select dispatch.*
+      from broker_dispatch dispatch
+      where dispatch.broker_id = owned.broker_id and dispatch.seq >= owned.floor
+        and dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
+      order by dispatch.seq
+      for update of dispatch
+    ) dispatch
     left join unnest($5::uuid[], $6::integer[], $7::text[]) as said (id, attempt, status) on said.id = dispatch.id
-    where dispatch.state = any ($9::text[]) and dispatch.claim_epoch <> $3
-    order by dispatch.seq
-    for update of dispatch
   ),
   out as materialized (
     select judged.*, verdict in ('adopt', 'resend') as is_held,
@@ -83,13 +90,13 @@ const RECONCILE = statement(
           end
         ))
     from out
-    where dispatch.id = out.id and out.verdict in ('adopt', 'resend', 'requeue', 'retry')
+    where ${sought('dispatch.id', 'out.id')} and out.verdict in ('adopt', 'resend', 'requeue', 'retry')
     returning dispatch.*, case when out.verdict = 'retry' then 'requeue' else out.verdict end as verdict
   ),
   removed as (
     delete from broker_dispatch dispatch
     using out
-    where dispatch.id = out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
+    where ${sought('dispatch.id', 'out.id')} and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
     returning dispatch.*, out.verdict, out.next_state as ended_state,
               case
                 when out.verdict = 'lapse' then jsonb_build_object(
@@ -124,7 +131,7 @@ const NOT_LIVE = statement(
   `
   select asked.id
   from unnest($1::uuid[]) as asked (id)
-  where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id)
+  where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id offset 0)
   `,
 );
 
@@ -134,7 +141,7 @@ const READ_OUT = statement(
   select asked.id, dispatch.seq, dispatch.state = any ($2::text[]) as "isOut",
          dispatch.cancel_requested_at is not null as "cancelRequested"
   from unnest($1::uuid[]) as asked (id)
-  left join broker_dispatch dispatch on dispatch.id = asked.id
+  left join broker_dispatch dispatch on ${sought('dispatch.id', 'asked.id')}
   `,
 );
 

@@ -7,9 +7,9 @@ import { Backlogs } from './backlogs.js';
 type Row = { id: string; seq: number; brokerId: string };
 
 /**
- * Tells owners elsewhere what was done here to rows that they may hold in memory: by a sweep, by a caller, or by a
- * result over a link that its broker has left. They are looked up beside the way of results, and only for brokers
- * that are not linked here; an owner that is not told finds out when it next compares.
+ * Tells owners what was done here to rows that they may hold in memory: by a sweep, by a caller, by a later command, or by a
+ * result over a link that its broker has left. Owners elsewhere are looked up beside the way of results; one that is
+ * not told finds out when it next compares.
  */
 @Injectable()
 export class Owners {
@@ -22,6 +22,7 @@ export class Owners {
   ) {}
 
   ended(rows: readonly Row[]): void {
+    this.backlogs.ended(rows);
     this.tell(rows, (own) => ({ ended: new Set(own.map(({ id }) => id)) }));
   }
 

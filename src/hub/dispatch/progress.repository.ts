@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { statesBefore } from './state.js';
 
@@ -22,8 +23,8 @@ const NOTE = statement(
     select dispatch.id, said.fraction, said.note
     from relaxed, unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::double precision[], $6::text[])
       as said (id, broker_id, attempt, epoch, fraction, note)
-    join broker_dispatch dispatch on dispatch.id = said.id
-    where dispatch.broker_id = said.broker_id
+    join broker_dispatch dispatch on ${sought('dispatch.id', 'said.id')}
+    where dispatch.broker_id is not distinct from said.broker_id
       and dispatch.attempt = said.attempt
       and dispatch.claim_epoch = said.epoch
       and dispatch.state = any ($7::text[])
@@ -38,7 +39,7 @@ const NOTE = statement(
                       'at', clock_timestamp()
                     ))
   from locked
-  where dispatch.id = locked.id
+  where ${sought('dispatch.id', 'locked.id')}
   returning dispatch.id, dispatch.origin_replica as "originReplica"
   `,
 );

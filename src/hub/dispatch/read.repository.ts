@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import type { LiveState } from './state.js';
@@ -22,23 +23,14 @@ const FIND = statement(
   'find_dispatches',
   `
   select ${LIVE_COLUMNS},
-         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
-         (
-           select count(*) from (
-             select from broker_dispatch earlier
-             where earlier.broker_id = dispatch.broker_id and earlier.seq < dispatch.seq
-             limit 1000
-           ) earlier
-         ) as position,
-         connection.replica_id is not null as connected
+         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
   from broker_dispatch dispatch
-  left join broker on broker.id = dispatch.broker_id
-  left join broker_connection connection on connection.broker_id = dispatch.broker_id
+  left join broker on ${sought('broker.id', 'dispatch.broker_id')}
   where dispatch.id = any ($1::uuid[])
   union all
-  select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
+  select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error
   from broker_dispatch_history dispatch
-  left join broker on broker.id = dispatch.broker_id
+  left join broker on ${sought('broker.id', 'dispatch.broker_id')}
   where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3
   `,
 );
@@ -48,11 +40,9 @@ const LIST = statement(
   `
   select listed.* from (
     select ${LIVE_COLUMNS},
-           null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error,
-           null::bigint as position, connection.replica_id is not null as connected
+           null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
-    left join broker_connection connection on connection.broker_id = dispatch.broker_id
     where ($1::uuid is null or dispatch.id < $1)
       and ($2::uuid is null or dispatch.broker_id = $2)
       and ($3::uuid is null or dispatch.agent_id = $3)
@@ -61,7 +51,7 @@ const LIST = statement(
       and ($7::uuid is null or dispatch.project_id = $7)
     union all
     (
-      select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error, null, null
+      select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error
       from broker_dispatch_history dispatch
       left join broker on broker.id = dispatch.broker_id
       where ($1::uuid is null or dispatch.id < $1)
@@ -127,6 +117,9 @@ const PROJECT_DEPTHS = statement(
   `,
 );
 
+/** A dispatch as its row has it: what keeps it from going on is not in its row. */
+export type ReadRecord = Omit<DispatchRecord, 'position' | 'reason'>;
+
 /** Pending commands of one project. */
 export type ProjectDepth = {
   project: string;
@@ -161,12 +154,12 @@ export type DispatchFilter = {
 export class ReadRepository {
   constructor(private readonly database: Database) {}
 
-  async find(ids: readonly string[]): Promise<DispatchRecord[]> {
+  async find(ids: readonly string[]): Promise<ReadRecord[]> {
     return this.database.run(FIND, [ids, ...spanOf(ids)]);
   }
 
   /** Newest first. */
-  async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
+  async list(filter: DispatchFilter): Promise<ReadRecord[]> {
     const { before, brokerId, agentId, state, op, projectId = null, limit } = filter;
     return this.database.runPlanned(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
   }

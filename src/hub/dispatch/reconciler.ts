@@ -119,7 +119,7 @@ export class Reconciler {
       answers.reduce((count, { claimed }) => count + claimed.length, 0),
     );
     for (const { backlog, sent } of outgoing) await this.sender.send(backlog, sent);
-    await this.contracts.judge(outgoing.flatMap(({ refused }) => refused));
+    await this.contracts.judge(outgoing.flatMap(({ judged }) => judged));
     // Their backlogs go with their links: the broker may have a newer one here by now.
     const displaced = asked.filter((each) => !owned.includes(each)).map(({ backlog }) => backlog.brokerId);
     if (displaced.length > 0) await this.ownership.recheck(displaced);
@@ -127,7 +127,7 @@ export class Reconciler {
     return outgoing.some(({ sent }) => sent.length > 0);
   }
 
-  /** Notes what a claim gave of one broker's rows, and what it did not. */
+  /** Notes what a claim gave of one broker's rows, and what it did not; and which of both contracts may have ended. */
   private taken({ backlog, rows }: Asked, answer: ClaimAnswer | undefined) {
     const now = performance.now();
     const sent = (answer?.claimed ?? [])
@@ -135,11 +135,13 @@ export class Reconciler {
       .filter((row): row is Sent => row !== undefined);
     this.steps.tell('claimed', sent);
     const taken = new Set(sent.map(({ id }) => id));
-    const refused = rows
-      .filter(({ id }) => !taken.has(id))
-      .map((row) => ({ ...row, brokerId: backlog.brokerId }));
+    const refused = rows.filter(({ id }) => !taken.has(id));
     for (const row of refused) backlog.refused(row, now);
-    return { backlog, sent, refused };
+    const judged = [...refused, ...sent.filter((row) => backlog.replaces(row))].map((row) => ({
+      ...row,
+      brokerId: backlog.brokerId,
+    }));
+    return { backlog, sent, judged };
   }
 
   /** The next rows of each broker, beginning with another broker each time. */

@@ -61,8 +61,8 @@ export type DispatchRecord = {
   error: BrokerError | null;
   /** Live commands of the same broker before this one, counted to at most 1,000; null once it has ended. */
   position: number | null;
-  /** Whether some replica holds the broker's connection; null once it has ended. */
-  connected: boolean | null;
+  /** What keeps it from going on, in a sentence; null once it has ended. */
+  reason: string | null;
 };
 
 /** What a proof needs to know of one dispatch: what it is, how it stands, and how it came there. */

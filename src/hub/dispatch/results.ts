@@ -6,6 +6,7 @@ import { Replica } from '../cluster/replica.js';
 import { Group } from '../lifecycle/group.js';
 import { CodedError } from '../problems/coded.error.js';
 import type { Link } from '../registry/link.js';
+import { Contracts } from './contracts.js';
 import { Endings } from './endings.js';
 import { Backlogs } from './backlogs.js';
 import { Owners } from './owners.js';
@@ -53,6 +54,7 @@ export class Results {
     private readonly backlogs: Backlogs,
     private readonly endings: Endings,
     private readonly owners: Owners,
+    private readonly contracts: Contracts,
     private readonly steps: Steps,
     private readonly replica: Replica,
   ) {}
@@ -170,6 +172,7 @@ export class Results {
       this.backlogs.wake(brokerId, seq);
     }
     this.owners.putBack(rows);
+    void this.contracts.putBack(rows);
   }
 
   /** Why words did not fit their rows; read anew, since a row may have moved since the settling began. */

@@ -3,6 +3,7 @@ import type { BrokerError, JsonValue } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
 import { rowsOf } from '../database/rows-of.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
 import { spanOf } from './id-span.js';
@@ -77,7 +78,7 @@ const ACK = statement(
     select dispatch.id, dispatch.attempt
     from relaxed
     cross join (${rowsOf({ id: '$1::uuid[]', broker_id: '$2::uuid[]', attempt: '$3::integer[]' })}) said
-    join broker_dispatch dispatch on dispatch.id = said.id
+    join broker_dispatch dispatch on ${sought('dispatch.id', 'said.id')}
     where dispatch.broker_id is not distinct from said.broker_id
       and dispatch.attempt = said.attempt
       and dispatch.state = any ($4::text[])
@@ -96,7 +97,7 @@ const ACK = statement(
         }),
       )}
   from locked
-  where dispatch.id = locked.id
+  where ${sought('dispatch.id', 'locked.id')}
   `,
 );
 
@@ -125,7 +126,7 @@ const SETTLE = statement(
     select said.*
     from said
     cross join lateral (
-      select dispatch.seq from broker_dispatch dispatch where dispatch.id = said.id offset 0
+      select dispatch.seq from broker_dispatch dispatch where ${sought('dispatch.id', 'said.id')} offset 0
     ) dispatch
     order by dispatch.seq
   ),
@@ -145,7 +146,7 @@ const SETTLE = statement(
       select dispatch.id, dispatch.contract, dispatch.deadline_at, dispatch.cancel_requested_at,
              dispatch.failures, dispatch.max_failures
       from broker_dispatch dispatch
-      where dispatch.id = said.id
+      where ${sought('dispatch.id', 'said.id')}
         and dispatch.broker_id is not distinct from said.broker_id
         and dispatch.attempt = said.attempt
         and dispatch.state = any ($7::text[])
@@ -167,13 +168,13 @@ const SETTLE = statement(
           'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'
         ))
     from locked
-    where dispatch.id = locked.id and locked.happening = 'retry'
+    where ${sought('dispatch.id', 'locked.id')} and locked.happening = 'retry'
     returning dispatch.*
   ),
   removed as (
     delete from broker_dispatch dispatch
     using locked
-    where dispatch.id = locked.id and locked.happening <> 'retry'
+    where ${sought('dispatch.id', 'locked.id')} and locked.happening <> 'retry'
     returning dispatch.*, locked.happening, $10::jsonb ->> locked.happening as ended_state, locked.said_result,
               case when locked.happening = 'expire' then jsonb_build_object(
                 'code', 'deadline_passed', 'message', 'The deadline passed, and the broker stopped it.',
@@ -227,7 +228,7 @@ const NOTE_LATE = statement(
     'state', 'late_result', 'at', clock_timestamp(), 'attempt', late.attempt, 'reason', late.outcome
   ))
   from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[]) as late (id, broker_id, attempt, outcome)
-  where ended.id = late.id and ended.broker_id = late.broker_id
+  where ${sought('ended.id', 'late.id')} and ended.broker_id = late.broker_id
   `,
 );
 

@@ -3,7 +3,7 @@ import type { Hint } from '../cluster/hint.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import type { Run } from '../database/database.js';
-import { DatabaseUnavailable } from '../database/database.errors.js';
+import { DatabaseUnavailable, isLockTimeout } from '../database/database.errors.js';
 import { Group } from '../lifecycle/group.js';
 import { Contracts } from './contracts.js';
 import { Depths, PENDING_MOST } from './depths.js';
@@ -31,6 +31,8 @@ const BATCH = 512;
 /** A batch as small as this is halved, down to the other. */
 const HALVED_UP_TO = 96;
 const HALVED_DOWN_TO = 32;
+/** A wait for a lock takes 2 s: a batch is not to take much longer than some of them. */
+const LOCK_WAITS_MOST = 3;
 const LOOK_UP_FOR_MS = 5_000;
 const LOOK_UP_EVERY_MS = 250;
 
@@ -43,8 +45,8 @@ export type Accepted = { id: string; isRepeat: boolean; stored: Stored | null };
 /**
  * Stores commands. What it resolves is committed; wakes go out after that.
  *
- * Commands that arrive together share one statement. A row that the database refuses never fails its neighbours:
- * then each is stored alone, in order.
+ * Commands that arrive together share one statement. A row that the database refuses, or that waits for a lock in vain, never
+ * fails its neighbours: then each is stored alone, in order.
  */
 @Injectable()
 export class Submission {
@@ -139,8 +141,8 @@ export class Submission {
         return looked;
       }
       offer.withdraw();
-      if (error instanceof DatabaseUnavailable) return drafts.map(() => error);
-      if (drafts.length === 1) return [error as Error];
+      const isOfAll = error instanceof DatabaseUnavailable && !isLockTimeout(error);
+      if (isOfAll || drafts.length === 1) return drafts.map(() => error as Error);
       return this.insertOneByOne(drafts);
     }
   }
@@ -166,9 +168,22 @@ export class Submission {
     return inserted;
   }
 
+  /**
+   * Where one of them waited in vain for what somebody else holds, the others do not wait for the same again: not those of its
+   * project, and after some such waits none.
+   */
   private async insertOneByOne(drafts: Draft[]): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
-    for (const draft of drafts) outcomes.push(...(await this.insert([draft])));
+    const held: { projectId: string | null; error: Error }[] = [];
+    for (const draft of drafts) {
+      const { projectId } = draft;
+      const known = held.find((each) => projectId !== null && each.projectId === projectId);
+      const last = held.length < LOCK_WAITS_MOST ? known : held.at(-1);
+      const [outcome] = last === undefined ? await this.insert([draft]) : [last.error];
+      if (outcome === undefined) throw new Error('an insert gave no outcome');
+      outcomes.push(outcome);
+      if (last === undefined && isLockTimeout(outcome)) held.push({ projectId, error: outcome });
+    }
     return outcomes;
   }
 

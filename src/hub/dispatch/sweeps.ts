@@ -10,12 +10,12 @@ import { PartitionRepository } from './partition.repository.js';
 
 const EXPIRE_MOST = 500;
 /**
- * Deadlines are looked at for this long after they passed, beyond the 30 s that a sent row is given; and once in a
- * while all of them are, so that none is missed that was locked, or passed while nobody swept.
+ * Deadlines that passed since the turn before are looked at, and those of some turns before that, for rows that were
+ * locked then. Once in a while all of them are, so that none is missed that passed while nobody swept.
  */
-const EXPIRE_WITHIN_S = 120;
+const EXPIRE_AGAIN_S = 5;
 const EXPIRE_ALL_WITHIN_S = 366 * 86_400;
-const EXPIRE_ALL_EVERY_MS = 60_000;
+const EXPIRE_ALL_EVERY_MS = 300_000;
 const PARTITION_DAYS_AHEAD = 7;
 
 /**
@@ -27,6 +27,7 @@ export class Sweeps {
   private readonly log = new Logger('dispatch');
   private readonly loops: Loop[];
   private expiredAllAt = -Infinity;
+  private expiredAt = -Infinity;
 
   constructor(
     private readonly ending: EndingRepository,
@@ -66,7 +67,9 @@ export class Sweeps {
     if (!this.replica.mayAct) return;
     const startedAt = performance.now();
     const isFull = startedAt - this.expiredAllAt >= EXPIRE_ALL_EVERY_MS;
-    await this.expireWithin(isFull ? EXPIRE_ALL_WITHIN_S : EXPIRE_WITHIN_S);
+    const sinceS = (startedAt - this.expiredAt) / 1_000;
+    await this.expireWithin(isFull ? EXPIRE_ALL_WITHIN_S : sinceS + EXPIRE_AGAIN_S);
+    this.expiredAt = startedAt;
     if (isFull) this.expiredAllAt = startedAt;
   }
 

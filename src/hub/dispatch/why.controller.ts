@@ -16,7 +16,7 @@ export class WhyController {
   @Person()
   @ApiOkResponse({ type: WhyDto })
   async why(@Param('id') id: string): Promise<WhyDto> {
-    const about = await this.repository.read(dispatchId(id));
+    const [about] = await this.repository.read([dispatchId(id)]);
     if (about === undefined) throw new DispatchNotFound();
     return WhyDto.of(about);
   }

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { spanOf } from './id-span.js';
+import { isOfKey } from './key-rule.columns.js';
 import { LIVE_STATES } from './state.js';
 import type { Circumstances } from './why.js';
 
-// One statement, so that all facts are of one moment. What blocks a command is judged as the claim judges it.
+// One statement, so that all facts are of one moment. What blocks a command is judged as the claim judges it; it is looked for
+// in the order of the index of keys, so that the first one found is it. Whatever is counted of a broker is counted from its
+// floor on, and once for all commands that are asked for.
 const WHY = statement(
   'read_circumstances',
   `
@@ -14,11 +19,20 @@ const WHY = statement(
     select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
            deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
            null::timestamptz as ended_at, null::jsonb as error
-    from broker_dispatch where id = $1
+    from broker_dispatch where id = any ($1::uuid[])
     union all
     select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
            deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
-    from broker_dispatch_history where id = $1
+    from broker_dispatch_history where id = any ($1::uuid[]) and id between $4 and $5
+  ),
+  held as materialized (
+    select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, unacked.count as unacked
+    from (select distinct broker_id from asked where state = any ($2::text[])) live
+    left join broker_dispatch_floor floor on ${sought('floor.broker_id', 'live.broker_id')}
+    cross join lateral (
+      select count(*) from broker_dispatch other
+      where other.broker_id = live.broker_id and other.seq >= coalesce(floor.seq, 0) and other.state = 'claimed'
+    ) unacked
   )
   select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.contract,
          asked.ordering_key as "orderingKey", asked.not_before as "notBefore", asked.retry_at as "retryAt",
@@ -28,18 +42,18 @@ const WHY = statement(
          broker.name as "brokerName", broker.revoked_at as "revokedAt", broker.capabilities,
          connection.replica_id as "holderId", connection.epoch, connection.since as "heldSince",
          connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
-         connection.window_size as "windowSize", floor.ready_epoch as "readyEpoch",
+         connection.window_size as "windowSize", held.ready_epoch as "readyEpoch",
          replica.name as "holderName", replica.state as "holderState", replica.last_seen_at as "holderSeenAt",
          project.name as "projectName", attachment.state as attachment,
          attachment.changed_at as "attachmentChangedAt", project.id is not null and ${BELOW_FLOOR} as "isReadOnly",
          presence.state as presence, presence.last_seen_at as "brokerSeenAt",
-         earlier.count as position, unacked.count as unacked,
+         earlier.count as position, coalesce(held.unacked, 0) as unacked,
          blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
          blocker.created_at as "blockerSince"
   from asked
   left join broker on broker.id = asked.broker_id
   left join broker_connection connection on connection.broker_id = asked.broker_id
-  left join broker_dispatch_floor floor on floor.broker_id = asked.broker_id
+  left join held on held.broker_id = asked.broker_id
   left join hub_replica replica on replica.id = connection.replica_id
   left join broker_presence presence on presence.broker_id = asked.broker_id
   left join project on project.id = asked.project_id
@@ -48,24 +62,20 @@ const WHY = statement(
   cross join lateral (
     select count(*) from (
       select from broker_dispatch other
-      where other.broker_id = asked.broker_id and other.seq < asked.seq and asked.state = any ($2::text[])
+      where other.broker_id = held.broker_id and other.seq >= held.floor and other.seq < asked.seq
       limit 1000
     ) other
   ) earlier
-  cross join lateral (
-    select count(*) from broker_dispatch other
-    where other.broker_id = asked.broker_id and other.state = 'claimed' and asked.state = any ($2::text[])
-  ) unacked
   left join lateral (
     select other.id, other.state, other.op, other.created_at
     from broker_dispatch other
-    where other.broker_id = asked.broker_id and other.ordering_key = asked.ordering_key and other.id <> asked.id
+    where ${isOfKey('other', 'asked', 'held.floor')} and other.id <> asked.id
       and case
         when other.state <> 'pending' then not (other.state = 'running' and other.op = any ($3::text[]))
         when other.seq > asked.seq then false
         else other.attempt > 0 or coalesce(other.not_before <= clock_timestamp(), true)
       end
-    order by other.state = 'pending', other.seq
+    order by other.ordering_key, other.broker_id, other.seq
     limit 1
   ) blocker on asked.state = 'pending'
   `,
@@ -76,7 +86,8 @@ const WHY = statement(
 export class WhyRepository {
   constructor(private readonly database: Database) {}
 
-  async read(id: string): Promise<Circumstances | undefined> {
-    return (await this.database.run<Circumstances>(WHY, [id, LIVE_STATES, OPS_HELD_TO_ACK]))[0];
+  /** Of those that nobody knows nothing is told. */
+  async read(ids: readonly string[]): Promise<Circumstances[]> {
+    return this.database.run(WHY, [ids, LIVE_STATES, OPS_HELD_TO_ACK, ...spanOf(ids)]);
   }
 }

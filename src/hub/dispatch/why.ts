@@ -86,7 +86,8 @@ export function causeOf(about: Circumstances): Cause {
   if (about.brokerName === null) return 'broker_unknown';
   if (about.revokedAt !== null) return 'broker_revoked';
   if (about.cancelRequestedAt !== null) return 'cancelling';
-  if (state === 'running') return about.holderId === null ? 'broker_offline' : 'running';
+  if (state === 'running' && about.holderId === null) return 'broker_offline';
+  if (state === 'running') return presence === 'unreachable' ? 'broker_unreachable' : 'running';
   if (state === 'pending' && isAhead(about.retryAt)) return 'backoff';
   if (state === 'pending' && isAhead(about.notBefore)) return 'not_before';
   if (about.holderId === null) return presence === 'unreachable' ? 'broker_unreachable' : 'broker_offline';

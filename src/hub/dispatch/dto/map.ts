@@ -30,7 +30,7 @@ export function toDispatchDto(record: DispatchRecord): DispatchDto {
     endedAt: record.endedAt?.toISOString() ?? null,
     progress: progressOf(record.progress),
     position: record.position,
-    reason: reasonOf(record),
+    reason: record.reason,
     result: record.result,
     error: record.error,
   };
@@ -61,32 +61,4 @@ function cancelOutcome({ state, attempt, error }: DispatchRecord): CancelOutcome
   if (!hasEnded(state)) return 'cancelling';
   if (state === 'cancelled') return attempt === 0 ? 'never_sent' : 'stopped';
   return state === 'expired' || error?.code === 'outcome_unknown' ? 'unknown' : 'too_late';
-}
-
-/** One sentence on why a dispatch has not ended yet. */
-function reasonOf(record: DispatchRecord): string | null {
-  const { state, connected, position, retryAt, notBefore } = record;
-  const restsUntil = Math.max(retryAt?.getTime() ?? 0, notBefore?.getTime() ?? 0);
-  switch (state) {
-    case 'pending':
-      if (restsUntil > Date.now()) return `It is not sent before ${new Date(restsUntil).toISOString()}.`;
-      if (connected === false) return 'The broker is not connected; it is sent when the broker comes back.';
-      return (position ?? 0) > 0
-        ? 'Earlier commands of the broker are before it.'
-        : 'It is about to be sent.';
-    case 'claimed':
-      return connected === false
-        ? 'It was on its way when the broker went away, which had not said that it has it.'
-        : 'It is on its way; the broker has not said yet that it has it.';
-    case 'running':
-      return connected === false
-        ? 'The broker has it and is not connected; it tells the outcome when it comes back.'
-        : 'The broker has it and has not told the outcome yet.';
-    case 'succeeded':
-    case 'failed':
-    case 'cancelled':
-    case 'expired':
-    case 'dead':
-      return null;
-  }
 }

@@ -4,11 +4,10 @@ import type { BatchOutcome } from '../batches.js';
 import type { BatchOutcomeDto } from './batch.dto.js';
 import { toDispatchDto } from './map.js';
 
-/** An error that is no refusal of this one command, and nothing that a caller is told, is the whole request's. */
+/** Commands beside one that failed may have been accepted: no error of one is the whole request's. */
 export function toOutcomeDto(outcome: BatchOutcome): BatchOutcomeDto {
   if ('record' in outcome) return { dispatch: toDispatchDto(outcome.record), problem: null };
   const error = asCoded(outcome.error);
-  if (error.code === 'internal') throw outcome.error;
   const { code, message: detail, status, extra } = error;
   const { title, remedy } = PROBLEMS[code];
   const fields = extra.fields === undefined ? {} : { fields: extra.fields };
