@@ -39,6 +39,8 @@ export type HubConfig = {
   };
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
   readonly claimAhead: boolean;
+  /** Whether replicas tell each other hints over their links, where there are any. */
+  readonly peerWakes: boolean;
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
@@ -104,6 +106,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
     }),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
+    peerWakes: environment.FAIRLEAD_PEER_WAKES !== 'off',
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
     tracing,
