@@ -12,9 +12,10 @@ import { PEER_BODY_BYTES, SIGNED_BODY_BYTES } from '../../src/hub/cluster/peers/
 import { PeerDoor, type PeerCall } from '../../src/hub/cluster/peers/door.js';
 import { DualServer } from '../../src/hub/cluster/peers/dual-server.js';
 import { PeerNonceRepository } from '../../src/hub/cluster/peers/nonce.repository.js';
-import { LINK_PATH, RELAY_PREFIX, SELF_PATH } from '../../src/hub/cluster/peers/paths.js';
+import { LINK_PATH, RELAY_PREFIX, SELF_PATH, WAKE_PATH } from '../../src/hub/cluster/peers/paths.js';
 import { CallsItself, PeerUnreachable } from '../../src/hub/cluster/peers/peers.errors.js';
 import { Peers } from '../../src/hub/cluster/peers/peers.js';
+import { PeerWakes } from '../../src/hub/cluster/peers/peer-wakes.js';
 import { Reach } from '../../src/hub/cluster/peers/reach.js';
 import {
   callMacOf,
@@ -91,6 +92,14 @@ class Peer {
     return this.app.get(Peers);
   }
 
+  get door(): PeerDoor {
+    return this.app.get(PeerDoor);
+  }
+
+  get wakes(): PeerWakes {
+    return this.app.get(PeerWakes);
+  }
+
   get signed(): SignedCalls {
     return this.app.get(SignedCalls);
   }
@@ -113,6 +122,7 @@ class Peer {
   }
 
   async stop(): Promise<void> {
+    await this.wakes.stop();
     await this.peers.stop();
     await this.server.close();
     await this.app.get(Replica).leave();
@@ -435,12 +445,18 @@ describe('replicas among themselves', () => {
 
   const ECHO = `${RELAY_PREFIX}echo`;
 
-  function authentic(key: Buffer, counter: number, body: string, purpose: Purpose = 'relay') {
+  function authentic(
+    key: Buffer,
+    counter: number,
+    body: string,
+    purpose: Purpose = 'relay',
+    path: string = ECHO,
+  ) {
     const bodyHash = hashOf(Buffer.from(body));
     const call = {
       purpose,
       method: 'POST',
-      path: ECHO,
+      path,
       counter,
       deadlineMs: 1_000,
       traceparent: '',
@@ -486,6 +502,52 @@ describe('replicas among themselves', () => {
       expect(await say(session, ECHO, authentic(randomBytes(32), 1, '{}'), '{}')).toMatchObject({
         status: 403,
       });
+    });
+  });
+
+  describe('with hints for each other', () => {
+    const heard: string[] = [];
+
+    beforeAll(() => {
+      b.door.hear((text) => heard.push(text));
+    });
+
+    /** Whether it went over a link. */
+    const tell = (text: string) => a.wakes.tell(b.id, () => [text]);
+
+    it('tell the first another way, and those that follow over their link, each taken in its order', async () => {
+      a.wakes.start(() => undefined);
+      expect(tell('never sent')).toBe(false);
+
+      await eventually(() => Promise.resolve(a.wakes.count === 1));
+      const ways = ['1', '2', '3'].map(tell);
+      await eventually(() => Promise.resolve(heard.length === 3));
+
+      expect([ways, heard]).toEqual([
+        [true, true, true],
+        ['1', '2', '3'],
+      ]);
+    });
+
+    it('get back what is not taken in time, or when the link is over, and use another way from then on', async () => {
+      const back: string[] = [];
+      a.wakes.start((_, texts) => back.push(...texts));
+      await eventually(() => Promise.resolve(a.wakes.count === 1));
+      b.door.hear(() => {
+        throw new Error('planted');
+      });
+
+      tell('lost');
+      await eventually(() => Promise.resolve(back.length > 0));
+
+      expect([back, a.wakes.count, tell('later')]).toEqual([['lost'], 0, false]);
+    });
+
+    it('take none by the proof of another call', async () => {
+      const { session, key } = await openLink(a.signed, b, randomUUID());
+      const proven = authentic(key, 1, '', 'relay', WAKE_PATH);
+
+      expect(await say(session, WAKE_PATH, proven, '')).toMatchObject({ status: 403 });
     });
   });
 

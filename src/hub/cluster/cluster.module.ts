@@ -5,6 +5,7 @@ import { Listener } from './listener.js';
 import { PeerDoor } from './peers/door.js';
 import { PeerNonceRepository } from './peers/nonce.repository.js';
 import { Peers } from './peers/peers.js';
+import { PeerWakes } from './peers/peer-wakes.js';
 import { Reach } from './peers/reach.js';
 import { SignedCalls } from './peers/signed-calls.js';
 import { Notifier } from './notifier.js';
@@ -37,6 +38,7 @@ import { Wakes } from './wakes.js';
     PeerDoor,
     PeerNonceRepository,
     Peers,
+    PeerWakes,
     Reach,
     ReplicaRepository,
     Replica,

@@ -45,6 +45,12 @@ export class Notifier {
     this.flight ??= this.fly();
   }
 
+  /** Hints that were encoded already, and may not have arrived another way. */
+  tellAgain(replicaId: string, payloads: readonly string[]): void {
+    if (!this.connections.canListen) return;
+    for (const payload of payloads) this.tellRaw(channelOf(replicaId), payload);
+  }
+
   /** A payload that is no hint, such as the listener's canary. */
   tellRaw(channel: string, payload: string): void {
     if (this.closed) return;

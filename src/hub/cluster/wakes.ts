@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { decode, emptyHint, type Hint } from './hint.js';
+import { decode, emptyHint, encode, type Hint } from './hint.js';
 import { Listener } from './listener.js';
 import { Notifier } from './notifier.js';
+import { PeerDoor } from './peers/door.js';
+import { PeerWakes } from './peers/peer-wakes.js';
 import { Replica } from './replica.js';
 
 export type WakeSubscriber = {
@@ -22,17 +24,19 @@ export class Wakes {
     private readonly replica: Replica,
     private readonly notifier: Notifier,
     private readonly listener: Listener,
+    private readonly overLinks: PeerWakes,
+    private readonly door: PeerDoor,
   ) {}
 
   subscribe(subscriber: WakeSubscriber): void {
     this.subscribers.push(subscriber);
   }
 
-  /** In memory where the replica is this one, else through NOTIFY. */
+  /** In memory where the replica is this one; else over its link, where there is one, or through NOTIFY. */
   tell(replicaId: string, part: Partial<Hint>): void {
     const hint = { ...emptyHint(), ...part };
     if (replicaId === this.replica.id) this.deliver(hint);
-    else this.notifier.tell(replicaId, hint);
+    else if (!this.overLinks.tell(replicaId, () => encode(hint))) this.notifier.tell(replicaId, hint);
   }
 
   /** Which rung of the ladder carries wakes between replicas now. */
@@ -41,7 +45,7 @@ export class Wakes {
   }
 
   report() {
-    return { rung: this.rung, ...this.listener.report() };
+    return { rung: this.rung, ...this.listener.report(), links: this.overLinks.count };
   }
 
   /** Calls back with each canary's milliseconds under way. There is one observer. */
@@ -50,8 +54,11 @@ export class Wakes {
   }
 
   start(): void {
+    const onPayload = (payload: string) => this.deliver(decode(payload));
+    this.door.hear(onPayload);
+    this.overLinks.start((replicaId, texts) => this.notifier.tellAgain(replicaId, texts));
     this.listener.start({
-      onPayload: (payload) => this.deliver(decode(payload)),
+      onPayload,
       onResumed: () => {
         for (const { onResumed } of this.subscribers) onResumed();
       },
@@ -59,6 +66,7 @@ export class Wakes {
   }
 
   async stop(): Promise<void> {
+    await this.overLinks.stop();
     await this.listener.stop();
     await this.notifier.close();
   }

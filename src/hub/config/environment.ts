@@ -169,6 +169,10 @@ export class Environment {
   FAIRLEAD_RETENTION?: Switch;
 
   @IsOptional()
+  @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })
+  FAIRLEAD_PEER_WAKES?: Switch;
+
+  @IsOptional()
   @IsIn(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` })
   FAIRLEAD_LOG_LEVEL?: LogLevel;
 

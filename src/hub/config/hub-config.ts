@@ -49,6 +49,8 @@ export type HubConfig = {
     /** Whether the replicas forget what is older by themselves. */
     readonly isForgotten: boolean;
   };
+  /** Whether replicas tell each other hints over their links, where there are any. */
+  readonly peerWakes: boolean;
   readonly logLevel: LogLevel;
   /** For people and logs; the identity of a replica is made anew at every boot. */
   readonly replicaName: string;
@@ -123,6 +125,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       days: Number(environment.FAIRLEAD_HISTORY_DAYS ?? 30),
       isForgotten: environment.FAIRLEAD_RETENTION !== 'off',
     }),
+    peerWakes: environment.FAIRLEAD_PEER_WAKES !== 'off',
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
     tracing,

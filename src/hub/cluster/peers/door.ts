@@ -9,7 +9,7 @@ import { newId } from '../../new-id.js';
 import { Replica } from '../replica.js';
 import { bodyOf, SIGNED_BODY_BYTES } from './body.js';
 import type { DualRequest, DualResponse } from './dual-server.js';
-import { LINK_PATH, RELAY_PREFIX, SELF_PATH } from './paths.js';
+import { LINK_PATH, RELAY_PREFIX, SELF_PATH, WAKE_PATH } from './paths.js';
 import { PeerRefused } from './peers.errors.js';
 import { Reach } from './reach.js';
 import {
@@ -24,6 +24,7 @@ import {
   type Purpose,
 } from './signature.js';
 import { SignedCalls } from './signed-calls.js';
+import { HintReader, takenFrame, WrongWakeFrame } from './wake-frames.js';
 
 export type PeerCall = {
   /** The replica that asks, as its link was opened. */
@@ -49,6 +50,7 @@ export class PeerDoor {
   private readonly log = new Logger('cluster');
   private readonly handlers = new Map<string, PeerHandler>();
   private readonly links = new Map<Http2Session, IncomingLink>();
+  private onHint: (text: string) => void = () => undefined;
 
   constructor(
     private readonly replica: Replica,
@@ -66,8 +68,13 @@ export class PeerDoor {
     this.handlers.set(RELAY_PREFIX + name, handler);
   }
 
+  /** There is one who takes the hints of other replicas; it must only note them. */
+  hear(onHint: (text: string) => void): void {
+    this.onHint = onHint;
+  }
+
   static serves(path: string): boolean {
-    return path === LINK_PATH || path === SELF_PATH || path.startsWith(RELAY_PREFIX);
+    return [LINK_PATH, SELF_PATH, WAKE_PATH].includes(path) || path.startsWith(RELAY_PREFIX);
   }
 
   /** Answers a request to one of these paths; never rejects. */
@@ -77,6 +84,7 @@ export class PeerDoor {
       if (request.method !== 'POST') throw new NotFound('call');
       if (path === SELF_PATH) await this.hearItself(request, response);
       else if (path === LINK_PATH) await this.open(request, response);
+      else if (path === WAKE_PATH) await this.hearHints(request, response);
       else await this.take(request, response);
     } catch (error) {
       this.refuse(request, response, error);
@@ -104,16 +112,41 @@ export class PeerDoor {
     end(response, 200, {}, jsonOf({ replica: target, nonce: targetNonce, proof: proofOf(key, target) }));
   }
 
-  private async take(request: DualRequest, response: DualResponse): Promise<void> {
+  /** Hands on hints as they come, and says how many it took, for as long as the link is open. */
+  private async hearHints(request: DualRequest, response: DualResponse): Promise<void> {
+    const { link } = this.callOn(request, 'wake');
+    const reader = new HintReader(link.key);
+    response.on('error', () => undefined);
+    begin(response, takenFrame(link.key, 0));
+    try {
+      for await (const chunk of request) {
+        for (const text of reader.read(chunk as Buffer)) this.onHint(text);
+        write(response, takenFrame(link.key, reader.count));
+      }
+    } catch (error) {
+      if (!(error instanceof WrongWakeFrame)) return;
+      this.links.delete(sessionOf(request));
+      this.log.warn({ replica: link.caller }, 'hints of a peer do not belong to its link');
+    } finally {
+      response.end();
+    }
+  }
+
+  private callOn(request: DualRequest, purpose: Purpose): { link: IncomingLink; call: LinkCall } {
     const session = sessionOf(request);
     const link = this.links.get(session);
     if (link === undefined) throw new PeerRefused('there is no link');
-    const call = authenticated(request, link);
+    const call = authenticated(request, link, purpose);
     if (call === undefined) {
       // Whoever can say a wrong thing on a link may say more: it carries nothing from here on.
       this.links.delete(session);
       throw new PeerRefused('a call that does not belong to its link');
     }
+    return { link, call };
+  }
+
+  private async take(request: DualRequest, response: DualResponse): Promise<void> {
+    const { link, call } = this.callOn(request, 'relay');
     const ended = new AbortController();
     const timer = setTimeout(() => ended.abort(), Math.min(call.deadlineMs, LONGEST_MS)).unref();
     response.on('close', () => {
@@ -167,7 +200,7 @@ export class PeerDoor {
 }
 
 /** The call as its link vouches for it; undefined where it does not. */
-function authenticated(request: DualRequest, link: IncomingLink): LinkCall | undefined {
+function authenticated(request: DualRequest, link: IncomingLink, wanted: Purpose): LinkCall | undefined {
   const header = (name: string): string => {
     const value = request.headers[name];
     return typeof value === 'string' ? value : '';
@@ -187,7 +220,7 @@ function authenticated(request: DualRequest, link: IncomingLink): LinkCall | und
   };
   const isTrue = isSame(callMacOf(link.key, call), header('fairlead-mac'));
   // Calls that were given up before they left leave gaps; none comes twice, and none after a later one.
-  if (!isTrue || purpose !== 'relay' || counter <= link.counter) return undefined;
+  if (!isTrue || purpose !== wanted || counter <= link.counter) return undefined;
   link.counter = counter;
   return call;
 }
@@ -218,6 +251,20 @@ function parsed(body: Buffer): unknown {
 
 function jsonOf(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
+}
+
+/** The two kinds of responses declare these apart, and take the same. */
+function begin(response: DualResponse, first: Buffer): void {
+  const headers = { 'content-type': 'application/octet-stream' };
+  (response as { writeHead(status: number, headers: Record<string, string>): unknown }).writeHead(
+    200,
+    headers,
+  );
+  write(response, first);
+}
+
+function write(response: DualResponse, bytes: Buffer): void {
+  (response as { write(bytes: Buffer): unknown }).write(bytes);
 }
 
 function end(response: DualResponse, status: number, headers: Record<string, string>, body: Buffer): void {

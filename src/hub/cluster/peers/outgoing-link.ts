@@ -1,10 +1,11 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { CodedError } from '../../problems/coded.error.js';
 import { bodyOf } from './body.js';
-import { LINK_PATH, RELAY_PREFIX } from './paths.js';
+import { LINK_PATH, RELAY_PREFIX, WAKE_PATH } from './paths.js';
 import { codedErrorIn, PeerUnreachable } from './peers.errors.js';
 import { answerMacOf, callMacOf, hashOf, isSame, linkKeyOf, proofOf, type LinkCall } from './signature.js';
 import type { SignedCalls } from './signed-calls.js';
+import { WakeStream } from './wake-stream.js';
 
 const OPEN_WITHIN_MS = 3_000;
 
@@ -39,6 +40,8 @@ export class OutgoingLink {
    */
   static async open(signed: SignedCalls, ends: Ends): Promise<OutgoingLink> {
     const session = connect(ends.address);
+    // A hint is smaller than a packet, and is not to wait for the answer to the one before.
+    session.once('connect', (_session, socket) => socket.setNoDelay(true));
     // Whoever waits for an answer is told by its stream; the rest is in isOpen.
     session.on('error', () => session.destroy());
     try {
@@ -105,6 +108,21 @@ export class OutgoingLink {
       this.underWay -= 1;
       this.usedAt = performance.now();
     }
+  }
+
+  /** A stream of the link that carries hints. Whether the other replica takes them its first answers tell. */
+  openWakes(): WakeStream {
+    const call: LinkCall = {
+      purpose: 'wake',
+      method: 'POST',
+      path: WAKE_PATH,
+      counter: (this.counter += 1),
+      deadlineMs: 0,
+      traceparent: '',
+      bodyHash: '',
+    };
+    const stream = this.session.request(headersOf(call, this.key), { endStream: false });
+    return new WakeStream(stream, this.key, () => (this.usedAt = performance.now()));
   }
 
   /** Called regularly: closes a link whose other side has not answered since the last time. */

@@ -10,6 +10,7 @@ import { CallsItself, PeerUnreachable } from './peers.errors.js';
 import { Reach } from './reach.js';
 import { SignedCalls } from './signed-calls.js';
 import { callOnce } from './single-call.js';
+import type { WakeStream } from './wake-stream.js';
 
 const MIND_EVERY_MS = 10_000;
 const IDLE_MS = 60_000;
@@ -64,6 +65,16 @@ export class Peers {
     if (replicaId === this.replica.id) throw new CallsItself();
     const link = await this.linkTo(replicaId);
     return link.ask(ask);
+  }
+
+  /**
+   * A stream for hints to another replica.
+   *
+   * @throws PeerUnreachable, DatabaseUnavailable, CallsItself
+   */
+  async openWakes(replicaId: string): Promise<WakeStream> {
+    if (replicaId === this.replica.id) throw new CallsItself();
+    return (await this.linkTo(replicaId)).openWakes();
   }
 
   /**

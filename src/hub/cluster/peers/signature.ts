@@ -11,7 +11,7 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 
 /** What a word between replicas is for. `self`: a replica proves that it reaches itself. */
-export const PURPOSES = ['link', 'relay', 'drain', 'self'] as const;
+export const PURPOSES = ['link', 'relay', 'wake', 'drain', 'self'] as const;
 export type Purpose = (typeof PURPOSES)[number];
 
 /** A call that is signed for itself: the handshake of a link, or one that needs none. */
