@@ -100,6 +100,30 @@ from due
 where agent.id = due.id
 returning agent.id;
 
+-- end_lost_run
+with held as materialized (
+  select connection.broker_id
+  from broker_connection connection
+  where connection.broker_id = $1 and connection.replica_id = $2 and connection.epoch = $3
+  for share
+),
+lost as (
+  select agent.id,
+         agent.phase = 'running' and agent.wanted = 'running'
+           and coalesce(agent.spec -> 'restart' ->> 'policy', 'never') <> 'never'
+           and agent.updated_at < now() - make_interval(secs => $6) as again
+  from held
+  join agent on agent.broker_id = held.broker_id
+  where agent.id = $4 and agent.run_id = $5 and agent.phase = any (string_to_array($7, ','))
+    and not exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0)
+  for update of agent
+)
+update agent
+set phase = 'failed', exit_code = null, detail = $8, revision = revision + 1, updated_at = now()
+from lost
+where agent.id = lost.id
+returning lost.again as "mayStartAgain";
+
 -- find_agents_in_clear
 select agent.id, agent.spec
 from agent

@@ -45,6 +45,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     secretKeyRef:
       name: {{ . }}
       key: FAIRLEAD_SEAL_KEYS
+- name: FAIRLEAD_CLUSTER_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: FAIRLEAD_CLUSTER_SECRET
+- name: FAIRLEAD_CLUSTER_SECRET_PREVIOUS
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: FAIRLEAD_CLUSTER_SECRET_PREVIOUS
+      optional: true
 {{- end }}
 
 {{- define "fairlead.image" -}}

@@ -165,7 +165,7 @@ const LOSE = statement(
     from held
     join agent on agent.broker_id = held.broker_id
     where agent.id = $4 and agent.run_id = $5 and agent.phase = any (string_to_array($7, ','))
-      and not exists (select from broker_dispatch live where live.id = agent.dispatch_id)
+      and not exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0)
     for update of agent
   )
   update agent
