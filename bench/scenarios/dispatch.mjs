@@ -21,7 +21,7 @@ const FLOORS = {
   64: { 'graphile-worker': 6, 'pg-boss': 4, baseline: 7 },
   512: { 'graphile-worker': 12, 'pg-boss': 8, baseline: 15 },
 };
-const FLOOR_OF_ONE = 1.3;
+const FLOOR_OF_ONE = 1.5;
 
 export async function run({ server, isQuick, profileDir, progress, only }) {
   const { rounds, warmMs, measureMs, turns } = isQuick ? QUICK : FULL;

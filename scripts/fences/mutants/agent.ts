@@ -36,7 +36,7 @@ export const AGENT = [
     ],
     [
       'does not leave it to the command that is out',
-      'and not exists (select from broker_dispatch live where live.id = agent.dispatch_id)',
+      'and not exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0)',
       '',
     ],
     ['judges an agent that somebody changes', 'for update of agent', ''],

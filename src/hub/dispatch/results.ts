@@ -27,6 +27,8 @@ const BATCH = 512;
 const RETRY_MS = 500;
 /** How long an ack waits for its result before it is written. */
 const ACK_REST_MS = 25;
+/** What is confirmed within this time goes in one frame: nobody waits for it but the broker's journal. */
+const CONFIRM_REST_MS = 25;
 
 type Ack = { id: string; attempt: number };
 
@@ -46,6 +48,8 @@ export class Results {
   private readonly log = new Logger('dispatch');
   private readonly restingAcks = new Map<string, { link: Link; ack: Ack }>();
   private restTimer: NodeJS.Timeout | undefined;
+  private readonly confirmed = new Map<Link, string[]>();
+  private confirmTimer: NodeJS.Timeout | undefined;
   private readonly acks = new Group<Word, true>((words) => this.writeAcks(words), BATCH);
   private readonly settlements = new Group<Settlement, Outcome>((batch) => this.settle(batch), BATCH);
 
@@ -96,7 +100,22 @@ export class Results {
     );
     const over = settled.filter(({ outcome }) => !LIVES_ON.includes(outcome)).map(({ id }) => id);
     this.backlogs.letGo(brokerId, over);
-    for (const ids of batches(over)) link.send({ t: 'confirm', ids });
+    this.confirm(link, over);
+  }
+
+  private confirm(link: Link, ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const waiting = this.confirmed.get(link);
+    if (waiting === undefined) this.confirmed.set(link, [...ids]);
+    else waiting.push(...ids);
+    this.confirmTimer ??= setTimeout(() => this.sendConfirmed(), CONFIRM_REST_MS);
+  }
+
+  private sendConfirmed(): void {
+    clearTimeout(this.confirmTimer);
+    this.confirmTimer = undefined;
+    for (const [link, all] of this.confirmed) for (const ids of batches(all)) link.send({ t: 'confirm', ids });
+    this.confirmed.clear();
   }
 
   /** The hub's own word on a command that it claimed and knows it never sent. */
@@ -114,6 +133,7 @@ export class Results {
     clearTimeout(this.restTimer);
     this.restingAcks.clear();
     await Promise.all([this.acks.idle(), this.settlements.idle()]);
+    this.sendConfirmed();
   }
 
   private async writeAcks(words: Word[]): Promise<true[]> {

@@ -39,6 +39,8 @@ export type PeerCall = {
 /** @returns what is sent as JSON; what it throws is sent as a problem */
 export type PeerHandler = (call: PeerCall) => Promise<unknown>;
 
+/** Hints that were taken within this time are told of at once, well before anybody misses the word. */
+const TAKEN_TOLD_AFTER_MS = 100;
 /** No caller waits longer. */
 const LONGEST_MS = 300_000;
 
@@ -116,18 +118,24 @@ export class PeerDoor {
   private async hearHints(request: DualRequest, response: DualResponse): Promise<void> {
     const { link } = this.callOn(request, 'wake');
     const reader = new HintReader(link.key);
+    let telling: NodeJS.Timeout | undefined;
+    const tell = () => {
+      telling = undefined;
+      write(response, takenFrame(link.key, reader.count));
+    };
     response.on('error', () => undefined);
     begin(response, takenFrame(link.key, 0));
     try {
       for await (const chunk of request) {
         for (const text of reader.read(chunk as Buffer)) this.onHint(text);
-        write(response, takenFrame(link.key, reader.count));
+        telling ??= setTimeout(tell, TAKEN_TOLD_AFTER_MS);
       }
     } catch (error) {
       if (!(error instanceof WrongWakeFrame)) return;
       this.links.delete(sessionOf(request));
       this.log.warn({ replica: link.caller }, 'hints of a peer do not belong to its link');
     } finally {
+      clearTimeout(telling);
       response.end();
     }
   }
