@@ -114,7 +114,8 @@ export class Results {
   private sendConfirmed(): void {
     clearTimeout(this.confirmTimer);
     this.confirmTimer = undefined;
-    for (const [link, all] of this.confirmed) for (const ids of batches(all)) link.send({ t: 'confirm', ids });
+    for (const [link, all] of this.confirmed)
+      for (const ids of batches(all)) link.send({ t: 'confirm', ids });
     this.confirmed.clear();
   }
 
