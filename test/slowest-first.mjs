@@ -10,6 +10,9 @@ const SLOWEST = [
   'e2e/floor',
   'integration/embedded-postgres',
   'e2e/drain',
+  'e2e/drift',
+  'e2e/poll-broker',
+  'integration/peers',
   'e2e/messages',
   'broker/broker-process',
   'broker/journal',
@@ -27,6 +30,9 @@ const SLOWEST = [
   'e2e/why',
   'e2e/contracts',
   'e2e/broker-death',
+  'e2e/refusals',
+  'conformance/hubs',
+  'e2e/conformance',
 ].map((name) => join(import.meta.dirname, `${name}.spec.ts`));
 
 export default class SlowestFirst extends TestSequencer {

@@ -48,7 +48,7 @@ describe('what a broker runs', () => {
       name: `a-${agentId.slice(0, 13)}`,
       broker_id: broker.id,
       runtime: 'process',
-      spec: { command: 'true', restart: { policy: 'never', maxRestarts: 5 } },
+      spec: { command: 'true', environment: {}, restart: { policy: 'never', maxRestarts: 5 } },
       wanted: 'running',
       phase: 'running',
       run_id: runId,
@@ -122,7 +122,7 @@ describe('what a broker runs', () => {
 
   it('is started again where the policy of an agent that had run for a minute says so', async () => {
     const broker = await join();
-    const spec = { command: 'true', restart: { policy: 'always', maxRestarts: 5 } };
+    const spec = { command: 'true', environment: {}, restart: { policy: 'always', maxRestarts: 5 } };
     const long = await plant(broker, { spec, updated_at: new Date(Date.now() - 61_000) });
     const short = await plant(broker, { spec });
     const { link } = new Teller(await connect(broker), []);

@@ -26,6 +26,7 @@ beforeAll(async () => {
     readConfig({
       DATABASE_URL: database.url,
       FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+      FAIRLEAD_CLUSTER_SECRET: randomBytes(32).toString('hex'),
       FAIRLEAD_LISTEN: '127.0.0.1:0',
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       FAIRLEAD_LOG_LEVEL: 'silent',

@@ -169,6 +169,7 @@ describe('the retention of history', () => {
       PATH: process.env.PATH,
       DATABASE_URL: bench.url,
       FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+      FAIRLEAD_CLUSTER_SECRET: randomBytes(32).toString('hex'),
     };
 
     const { stdout } = await promisify(execFile)(process.execPath, [FAIRLEAD, 'hub', 'retention', '--json'], {

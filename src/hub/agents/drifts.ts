@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { FrameOf } from '../../protocol/frame.js';
 import { AGENTS_CAPABILITY } from '../../protocol/version.js';
 import { Replica } from '../cluster/replica.js';
+import { DatabaseUnavailable } from '../database/database.errors.js';
 import type { Initiator } from '../dispatch/draft.js';
 import { Heartbeats } from '../heartbeat/heartbeats.js';
 import type { Loop } from '../lifecycle/loop.js';
@@ -162,11 +163,21 @@ export class Drifts {
       for (const { link, watched, told } of compared) {
         const named = [...told.keys()].flatMap((id) => known.byId.get(id) ?? []);
         const agents = new Set([...(known.byBroker.get(link.brokerId) ?? []), ...named]);
-        await this.judge(link, watched, driftOf(link.brokerId, told, [...agents]));
+        await this.judgeAlone(link, watched, driftOf(link.brokerId, told, [...agents]));
       }
     } catch (error) {
       for (const { link } of compared) if (this.watched.has(link)) this.due.add(link);
       throw error;
+    }
+  }
+
+  /** What is wrong with the agents of one broker keeps nobody else's from being compared. */
+  private async judgeAlone(link: Link, watched: Watched, drift: Drift): Promise<void> {
+    try {
+      await this.judge(link, watched, drift);
+    } catch (error) {
+      if (error instanceof DatabaseUnavailable) throw error;
+      this.log.error({ brokerId: link.brokerId, err: error }, 'a drift could not be acted on');
     }
   }
 

@@ -45,7 +45,7 @@ export class Wakes {
   }
 
   report() {
-    return { rung: this.rung, ...this.listener.report(), links: this.overLinks.count };
+    return { rung: this.rung, ...this.listener.report() };
   }
 
   /** Calls back with each canary's milliseconds under way. There is one observer. */

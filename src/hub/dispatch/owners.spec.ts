@@ -11,7 +11,7 @@ it('lets the owner on this very replica forget what was ended here, so that what
   const observers: LinkObserver[] = [];
   const links = { observe: (given: LinkObserver) => observers.push(given) } as unknown as Links;
   const wakes = { subscribe: () => undefined } as unknown as Wakes;
-  const backlogs = new Backlogs(links, wakes, {} as Steps);
+  const backlogs = new Backlogs(links, wakes, { tell: () => undefined } as unknown as Steps);
   const onWork = jest.fn();
   backlogs.start(onWork, () => undefined);
   const link = { brokerId: 'b', epoch: 7, carriesWork: true, facts: { window: 64, capabilities: [] } };
