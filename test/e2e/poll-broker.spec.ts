@@ -110,7 +110,7 @@ describe('a broker behind something that lets no WebSocket through', () => {
 
     expect((await Promise.all(ended)).every(({ state }) => state === 'succeeded')).toBe(true);
     expect(isEachDoneOnce()).toBe(true);
-    expect((await ownership()).epoch).toBe(2);
+    expect((await ownership()).epoch).toBeGreaterThan(1);
     expect(lines.some(({ msg }) => msg.includes('a WebSocket opens again'))).toBe(true);
   });
 

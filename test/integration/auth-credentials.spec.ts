@@ -128,6 +128,13 @@ function exchange(assertion: string, { bearer, replica = 0 }: { bearer?: string;
   return ask('POST', '/api/v1/brokers/token', bearer, body, replica);
 }
 
+/** Asks for the control channel over polls. */
+async function poll(bearer?: string): Promise<{ status: number; code?: string }> {
+  const body = { connectionId: null, first: 1, frames: [], received: 0 };
+  const answer = await ask('POST', '/api/v1/control/poll', bearer, body);
+  return { status: answer.status, code: answer.body.code };
+}
+
 /** Asks for the control channel. 101 where it is opened; it is closed again. */
 async function upgrade(bearer?: string): Promise<{ status: number; code?: string }> {
   const socket = new WebSocket(`${url(0).replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', {
@@ -184,7 +191,7 @@ describe('one kind of credential', () => {
   const each = (given: Route[], outcome: string) =>
     given.map(({ method, path }) => `${method} ${path} ${outcome}`);
 
-  it('is needed at every route but those where the body is one, and those of the probes', async () => {
+  it('is needed at every route but those where the body is one, those of the probes, and the one of brokers', async () => {
     const all = await routes();
 
     const open = all.filter(({ isPersons }) => !isPersons).map(({ method, path }) => `${method} ${path}`);
@@ -194,6 +201,7 @@ describe('one kind of credential', () => {
       'GET /readyz',
       'POST /api/v1/brokers/join',
       'POST /api/v1/brokers/token',
+      'POST /api/v1/control/poll',
     ]);
     expect(all.length).toBeGreaterThan(20);
   });
@@ -260,15 +268,16 @@ describe('one kind of credential', () => {
   it.each(allBut('an access token'))('%s is refused at the control channel', async (kind) => {
     const credential = await make(kind);
 
-    const answer = await upgrade(credential);
+    const answers = [await upgrade(credential), await poll(credential)];
 
-    expect(answer).toEqual({ status: 401, code: 'credential_invalid' });
+    expect(answers).toEqual(Array(2).fill({ status: 401, code: 'credential_invalid' }));
   });
 
   it('an access token opens the control channel, and no credential does not', async () => {
-    const answers = [await upgrade(broker.accessToken), await upgrade()];
+    const missing = { status: 401, code: 'credential_missing' };
 
-    expect(answers).toEqual([{ status: 101 }, { status: 401, code: 'credential_missing' }]);
+    expect(await upgrade(broker.accessToken)).toEqual({ status: 101 });
+    expect([await upgrade(), await poll()]).toEqual([missing, missing]);
   });
 
   it.each(allBut('an assertion'))('%s is refused where an assertion belongs', async (kind) => {

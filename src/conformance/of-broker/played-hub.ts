@@ -1,3 +1,5 @@
+const KEEP_ALIVE_MS = 600_000;
+
 /**
  * The hub that a broker is tried against: it lets one broker join, hands out tokens, welcomes, and does beyond that what
  * the rules say. It keeps nothing and judges nothing by itself.
@@ -59,6 +61,8 @@ export class PlayedHub {
 
   static async listen(at: { host: string; port: number }, pace: Pace): Promise<PlayedHub> {
     const server = createServer();
+    // A rule may last for minutes; a connection that is closed just as it is used again would be told of as the broker's fault.
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
     const hub = new PlayedHub(server, pace);
     server.on('request', (request, response) => void hub.answer(request, response));
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>

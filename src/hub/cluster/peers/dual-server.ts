@@ -25,11 +25,16 @@ export class DualServer {
   private readonly http1: Server;
   private readonly http2: Http2Server;
   private readonly sessions = new Set<ServerHttp2Session>();
+  /** Of which it is not known yet what they speak. */
+  private readonly unsorted = new Set<Socket>();
+  private isClosing = false;
 
   constructor(answer: (request: DualRequest, response: DualResponse) => void) {
     this.http1 = createServer(answer);
     this.http2 = createServer2({ settings: { maxConcurrentStreams: STREAMS_OF_A_SESSION } }, answer);
     this.http2.on('session', (session) => {
+      // One that was begun before the end of listening would else be waited for as long as its caller likes.
+      if (this.isClosing) session.destroy();
       this.sessions.add(session);
       session.on('close', () => this.sessions.delete(session));
       session.on('error', () => session.destroy());
@@ -37,12 +42,20 @@ export class DualServer {
     // The server of HTTP/1 holds the port, so that it minds its connections as ever; it is given what is its own.
     const [serve] = this.http1.listeners('connection');
     this.http1.removeAllListeners('connection');
-    this.http1.on('connection', (socket: Socket) =>
+    this.http1.on('connection', (socket: Socket) => {
+      this.unsorted.add(socket);
+      socket.once('close', () => this.unsorted.delete(socket));
       sort(socket, {
-        first: () => void serve?.call(this.http1, socket),
-        second: () => void this.http2.emit('connection', socket),
-      }),
-    );
+        first: () => {
+          this.unsorted.delete(socket);
+          serve?.call(this.http1, socket);
+        },
+        second: () => {
+          this.unsorted.delete(socket);
+          this.http2.emit('connection', socket);
+        },
+      });
+    });
   }
 
   /** @throws Error with the code of the system where the address cannot be bound */
@@ -65,7 +78,9 @@ export class DualServer {
   async close(): Promise<void> {
     if (!this.http1.listening) return;
     const closed = new Promise<void>((resolve) => this.http1.close(() => resolve()));
+    this.isClosing = true;
     this.http1.closeIdleConnections();
+    for (const socket of this.unsorted) socket.destroy();
     for (const session of this.sessions) session.destroy();
     await closed;
   }
