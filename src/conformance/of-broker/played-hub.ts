@@ -1,5 +1,3 @@
-const KEEP_ALIVE_MS = 600_000;
-
 /**
  * The hub that a broker is tried against: it lets one broker join, hands out tokens, welcomes, and does beyond that what
  * the rules say. It keeps nothing and judges nothing by itself.
@@ -23,6 +21,7 @@ export type Asked = { body: Record<string, unknown>; atMs: number };
 
 const BODY_MOST = 64 * 1024;
 const TOKEN_LIVES_S = 900;
+const KEEP_ALIVE_MS = 600_000;
 
 export class PlayedHub {
   readonly hubId = `urn:fairlead:${randomUUID()}`;
