@@ -29,7 +29,7 @@ export type Pace = {
 
 export const PACE: Pace = {
   withinMs: 10_000,
-  linkWithinMs: 130_000,
+  linkWithinMs: 190_000,
   quietMs: 1_000,
   helloWithinMs: TIMES.helloWithinMs,
   heartbeatMs: 500,
