@@ -10,6 +10,8 @@ type End = Omit<ResultItem, 'id' | 'attempt'>;
 type Kept = { id: string; attempt: number; end: End | undefined; isConfirmed: boolean };
 
 const CANCELLED: End = { outcome: 'cancelled' };
+/** How an attempt ends that came to no word of the hub. */
+const CUT_OFF = { code: 1006, reason: '', retryAfterMs: 0, wasMove: false };
 const failed = (code: string): End =>
   ({ outcome: 'failed', error: { code, message: code, retryable: false } }) as End;
 
@@ -101,7 +103,11 @@ class Life {
     let failures = 0;
     let renewals = 0;
     while (!this.isOver) {
-      const end = await this.attempt();
+      // Whom the hub cannot be asked by is as good as cut off.
+      const end = await this.attempt().catch((error: unknown) => {
+        if (!(error instanceof TypeError)) throw error;
+        return CUT_OFF;
+      });
       if (this.isOver) return;
       const { code, retryAfterMs, wasMove } = end;
       if (wasMove) continue;
@@ -178,7 +184,7 @@ class Life {
   /** One link, to its end, or to the moment in which another is to take its place. */
   private async attempt() {
     const token = await this.credential();
-    const ended = { code: 1006, reason: '', retryAfterMs: 0, wasMove: false };
+    const ended = CUT_OFF;
     if (token === undefined || this.isOver) return ended;
     return new Promise<typeof ended>((resolve) => {
       const { fault } = this;
