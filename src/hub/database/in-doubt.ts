@@ -31,12 +31,13 @@ export async function transactionInDoubt<T>(
     if (done === undefined || !(error instanceof DatabaseUnavailable) || error.statement === 'no_effect')
       throw error;
     const { outcome } = done;
-    if (await lookUp(() => isThere(outcome))) return outcome;
+    if (await isFoundInDoubt(() => isThere(outcome))) return outcome;
     throw unknown(outcome, error);
   }
 }
 
-async function lookUp(isThere: () => Promise<boolean>): Promise<boolean> {
+/** Asks again and again, for 5 s, whether something is on record whose commit is in doubt. */
+export async function isFoundInDoubt(isThere: () => Promise<boolean>): Promise<boolean> {
   const giveUpAt = performance.now() + LOOK_UP_FOR_MS;
   while (performance.now() < giveUpAt) {
     try {

@@ -5,6 +5,7 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import type { Run } from '../database/database.js';
 import { DatabaseUnavailable, isLockTimeout } from '../database/database.errors.js';
+import { isFoundInDoubt } from '../database/in-doubt.js';
 import { Group } from '../lifecycle/group.js';
 import { Contracts } from './contracts.js';
 import { Depths, PENDING_MOST } from './depths.js';
@@ -33,8 +34,6 @@ const HALVED_UP_TO = 96;
 const HALVED_DOWN_TO = 32;
 /** A wait for a lock takes 2 s: a batch is not to take much longer than some of them. */
 const LOCK_WAITS_MOST = 3;
-const LOOK_UP_FOR_MS = 5_000;
-const LOOK_UP_EVERY_MS = 250;
 
 /** What the statement that stored a command said of its row. */
 export type Stored = { draft: Draft; seq: number; brokerName: string | null; createdAt: Date };
@@ -182,18 +181,12 @@ export class Submission {
    * a row is not there says nothing, since the server may still be at it.
    */
   private async lookUp(drafts: Draft[], cause: DatabaseUnavailable): Promise<(Inserted | Error)[]> {
-    const giveUpAt = performance.now() + LOOK_UP_FOR_MS;
     const ids = drafts.map(({ id }) => id);
     const found = new Map<string, Inserted>();
-    while (found.size < ids.length && performance.now() < giveUpAt) {
-      try {
-        for (const row of await this.repository.stored(ids)) found.set(row.id, row);
-      } catch (error) {
-        // Whatever is wrong, it is not that nothing was stored.
-        if (!(error instanceof DatabaseUnavailable)) break;
-      }
-      if (found.size < ids.length) await new Promise((resolve) => setTimeout(resolve, LOOK_UP_EVERY_MS));
-    }
+    await isFoundInDoubt(async () => {
+      for (const row of await this.repository.stored(ids)) found.set(row.id, row);
+      return found.size === ids.length;
+    });
     const outcomes = ids.map((id) => found.get(id) ?? new OutcomeUnknown(id, cause));
     this.accepted(drafts, outcomes);
     return outcomes;
