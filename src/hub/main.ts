@@ -23,6 +23,7 @@ export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
   const [{ DatabaseServer }, { migrate }] = await Promise.all([
     import('./database/server.js'),
     import('./database/migrate.js'),
+    tellOnStderr(),
   ]);
   const server = new DatabaseServer(config);
   await server.open();
@@ -39,6 +40,7 @@ export async function forgetOld(env: NodeJS.ProcessEnv): Promise<Forgotten> {
   const [{ DatabaseServer }, { forgetHistory }] = await Promise.all([
     import('./database/server.js'),
     import('./dispatch/forget.js'),
+    tellOnStderr(),
   ]);
   const server = new DatabaseServer(config);
   await server.open();
@@ -57,4 +59,11 @@ export async function drainLocal(
   const config = readConfig(env);
   const { drainLocally } = await import('./drain/local.js');
   return drainLocally(config, options);
+}
+
+/** What a job prints is its outcome, for people or as JSON; what it says meanwhile goes beside it. */
+async function tellOnStderr(): Promise<void> {
+  const { Logger } = await import('@nestjs/common');
+  const tell = (line: unknown) => void process.stderr.write(`${String(line)}\n`);
+  Logger.overrideLogger({ log: tell, warn: tell, error: tell });
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
-import { plantPings } from '../support/dispatch-rows.js';
+import { plantPings, wakeOwner } from '../support/dispatch-rows.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { leastOf } from '../support/least-of.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
@@ -34,16 +34,6 @@ describe('the order of commands', () => {
       .post('/api/v1/dispatches/batch', { items: Array.from({ length: count }, () => item) });
     expect(body.accepted).toBe(count);
     return body.items.map(({ dispatch }: { dispatch: { id: string } }) => dispatch.id) as string[];
-  };
-
-  /** Has the owner read on, as the wake of whoever stored a command does. */
-  const wakeOwner = async (brokerId: string): Promise<void> => {
-    await sql.query(
-      `select pg_notify('fairlead_' || replace(replica_id::text, '-', ''),
-                        json_build_object('b', json_build_array(json_build_array(broker_id, 1)))::text)
-       from broker_connection where broker_id = $1`,
-      [brokerId],
-    );
   };
 
   /** Beside the others. */
@@ -187,7 +177,7 @@ describe('the order of commands', () => {
     const [first] = await askMany(broker, null, 20);
     const head = await link.nextDispatch();
     const [control] = await plantPings(sql, [{ brokerId: broker.id, lane: 'control' }]);
-    await wakeOwner(broker.id);
+    await wakeOwner(sql, broker.id);
     await expect(link.nextDispatch(500)).rejects.toThrow('no dispatch came in time');
 
     link.ack(head);

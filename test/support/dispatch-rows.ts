@@ -44,3 +44,13 @@ export async function plantPings(sql: pg.Client, rows: readonly Planted[]): Prom
   );
   return ids;
 }
+
+/** Has a broker's owner read on from the beginning, as the wake of whoever stored a command does. */
+export async function wakeOwner(sql: pg.Client, brokerId: string): Promise<void> {
+  await sql.query(
+    `select pg_notify('fairlead_' || replace(replica_id::text, '-', ''),
+                      json_build_object('b', json_build_array(json_build_array(broker_id, 1)))::text)
+     from broker_connection where broker_id = $1`,
+    [brokerId],
+  );
+}

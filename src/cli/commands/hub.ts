@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-code.js';
-import { ConfigFault } from '../fault.js';
+import { ConfigFault, Fault } from '../fault.js';
 import { count } from '../input/duration.js';
 import { examples } from '../options.js';
 
@@ -91,16 +91,27 @@ export function addHub(program: Command, cli: Cli): void {
     );
 }
 
-/** Gives the hub's configuration errors their exit code; known by shape, so that the hub need not be loaded for it. */
+/** Gives the hub's configuration errors and its database's absence their exit codes; known by shape, so that the hub need not be loaded for it. */
 async function reported<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const lines = reportOf(error);
-    if (lines === undefined) throw error;
+    if (lines === undefined) throw awayOf(error) ?? error;
     const fields = lines.map(fieldOf);
     throw new ConfigFault({ fields, remedy: 'Mend the variables that are named.' }, { cause: error });
   }
+}
+
+/** Where the database is away, what it or the way to it said tells more than that it is. */
+function awayOf(error: unknown): Fault | undefined {
+  const { code, message, cause } = error as { code?: unknown; message: string; cause?: unknown };
+  if (code !== 'database_unavailable' || !(cause instanceof Error)) return undefined;
+  const remedy =
+    'Look whether the server that DATABASE_URL names runs and takes more connections, and try again.';
+  return new Fault({ title: message, code, detail: cause.message, remedy }, EXIT.unavailable, {
+    cause: error,
+  });
 }
 
 /** A line of the report is the name of a variable and the rule that it breaks. */

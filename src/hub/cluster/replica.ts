@@ -5,6 +5,7 @@ import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import type { DirectConnection } from '../database/direct.js';
 import { DirectConnections } from '../database/direct-connections.js';
+import { patiently } from '../database/patience.js';
 import { SessionName } from '../database/session-name.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
@@ -77,7 +78,11 @@ export class Replica {
     this.lostListeners.push(listener);
   }
 
-  /** Enters the replica row and begins to beat. */
+  /**
+   * Enters the replica row and begins to beat.
+   *
+   * @throws DatabaseUnavailable
+   */
   async enter(): Promise<void> {
     this.beatConnection ??= this.connections.make({
       purpose: 'beat',
@@ -85,7 +90,8 @@ export class Replica {
       answerWithinMs: BEAT_ANSWER_WITHIN_MS,
     });
     await this.repository.enter(this.row());
-    await this.beat();
+    // Nobody counts on a replica before its first beat: a database that is slow to answer costs time, and not the boot.
+    await patiently(() => this.beat());
     this.beating = this.loops.make({
       name: 'beat',
       everyMs: BEAT_MS,

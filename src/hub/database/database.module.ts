@@ -4,6 +4,7 @@ import { Database } from './database.js';
 import { makeDataSource } from './data-source.js';
 import { DirectConnections } from './direct-connections.js';
 import { migrate, migrateWith } from './migrate.js';
+import { patiently } from './patience.js';
 import { assertSettingsKept, asPoolerFault } from './pooler.js';
 import { DatabaseServer } from './server.js';
 import { SessionName } from './session-name.js';
@@ -51,7 +52,9 @@ async function openDataSource(
   await server.open();
   try {
     const { url, directUrl, pooler } = server;
-    const dataSource = await makeDataSource(url, session.value, entities, pooler).initialize();
+    const dataSource = await patiently(() =>
+      makeDataSource(url, session.value, entities, pooler).initialize(),
+    );
     try {
       if (pooler === 'none') await assertSettingsKept(dataSource);
       if (directUrl === url) await migrateWith(dataSource);

@@ -2,6 +2,7 @@ import { setTimeout as rest } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { Pooler } from '../config/environment.js';
 import { makeDataSource } from './data-source.js';
+import { patiently } from './patience.js';
 
 /** Any constant will do that no other user of the database takes: the bytes of "fair". */
 const MIGRATION_LOCK = 0x66_61_69_72;
@@ -48,7 +49,7 @@ async function tryLock(holder: QueryRunner): Promise<boolean> {
 
 /** The same for an address, with a DataSource of its own: the job of `fairlead hub migrate` and of test databases. */
 export async function migrate(url: string, pooler: Pooler = 'none'): Promise<string[]> {
-  const dataSource = await makeDataSource(url, 'fairlead-migrate', [], pooler).initialize();
+  const dataSource = await patiently(() => makeDataSource(url, 'fairlead-migrate', [], pooler).initialize());
   try {
     return await migrateWith(dataSource);
   } finally {
