@@ -12,10 +12,9 @@ describe('the first work of a boot', () => {
     ['did not answer in time', new DatabaseUnavailable(new Error('timeout'))],
   ])('is done again where the server %s', async (_, error) => {
     let tries = 0;
-    const work = async () => {
+    const work = (): Promise<string> => {
       tries += 1;
-      if (tries === 1) throw error;
-      return 'done';
+      return tries === 1 ? Promise.reject(error) : Promise.resolve('done');
     };
 
     expect(await patiently(work)).toBe('done');
@@ -35,7 +34,7 @@ describe('the first work of a boot', () => {
     ['a pooler that takes no settings', serverSays('08P01', 'unsupported startup parameter: options')],
   ])('is not done again for %s', async (_, error) => {
     let tries = 0;
-    const work = () => {
+    const work = (): Promise<string> => {
       tries += 1;
       return Promise.reject(error);
     };
