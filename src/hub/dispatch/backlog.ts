@@ -8,6 +8,7 @@ import type { Contract, Lane } from './state.js';
 import { Reading, type Read } from './reading.js';
 import { Reserved } from './reserved.js';
 import { isPlain, type CommandCopy } from './row-copy.js';
+import { SparseMap, SparseSet } from './sparse.js';
 
 /** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
 const HELD_MOST = 16_384;
@@ -52,17 +53,17 @@ export class Backlog {
   isReady = false;
   readonly out = new Outstanding();
   private readonly reading: Reading;
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly waiting = new SparseMap<string, Waiting>();
   /** The waiting rows by `seq`, as far as they are still waiting. */
   private ordered: Waiting[] = [];
   private isOrdered = true;
   /** Claimed, and not yet acked. */
-  private readonly sent = new Map<string, Sent>();
+  private readonly sent = new SparseMap<string, Sent>();
   /** Claimed under this link's epoch, and not on its wire yet as far as is known: they go out before anything is claimed. */
-  private readonly unsent = new Map<string, Sent>();
-  private readonly letGoMeanwhile = new Set<string>();
+  private readonly unsent = new SparseMap<string, Sent>();
+  private readonly letGoMeanwhile = new SparseSet<string>();
   /** Told of since the latest read began, which may not have seen them. */
-  private readonly toldMeanwhile = new Set<string>();
+  private readonly toldMeanwhile = new SparseSet<string>();
   private readonly reserved = new Reserved();
 
   constructor(readonly link: Link) {

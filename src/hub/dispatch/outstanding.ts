@@ -1,3 +1,4 @@
+import { SparseMap } from './sparse.js';
 import type { Lane } from './state.js';
 
 /** A cancel that was not answered is sent again after this long. */
@@ -19,8 +20,8 @@ type Held = OutRow & { askedAt: number };
 
 /** The rows that are out with one broker: which ordering keys they hold, and which of them are to be stopped. */
 export class Outstanding {
-  private readonly rows = new Map<string, Held>();
-  private readonly keys = new Map<string, string>();
+  private readonly rows = new SparseMap<string, Held>();
+  private readonly keys = new SparseMap<string, string>();
 
   get size(): number {
     return this.rows.size;

@@ -1,10 +1,12 @@
+import { SparseMap, SparseSet } from './sparse.js';
+
 /**
  * Commands of a broker that are being stored and may be claimed by that: until it is decided each takes room in the window
  * and holds its ordering key.
  */
 export class Reserved {
-  private readonly byId = new Map<string, string | null>();
-  private readonly keys = new Set<string>();
+  private readonly byId = new SparseMap<string, string | null>();
+  private readonly keys = new SparseSet<string>();
 
   get size(): number {
     return this.byId.size;

@@ -11,7 +11,8 @@ const EXPIRE_EVERY_MS = 1_000;
 /** The channels over polls that this replica holds, and for a while those that have ended, whose brokers ask once more. */
 @Injectable()
 export class PollChannels {
-  private readonly channels = new Set<PollChannel>();
+  /** By broker: one, and for a while those that it had before. */
+  private readonly channels = new Map<string, PollChannel[]>();
   private readonly expiring: Loop;
 
   constructor(
@@ -32,27 +33,31 @@ export class PollChannels {
   /** Ends those that are left, so that no poll is waited for. */
   async stop(): Promise<void> {
     await this.expiring.stop();
-    for (const channel of this.channels) channel.close('going_away', 'the replica is stopping');
+    for (const channel of [...this.channels.values()].flat())
+      channel.close('going_away', 'the replica is stopping');
   }
 
   open(shown: Shown): PollChannel {
     const channel = new PollChannel(shown, this.handlers);
-    this.channels.add(channel);
+    this.channels.set(shown.brokerId, [...this.of(shown.brokerId), channel]);
     return channel;
   }
 
   /** That of this very connection of the broker, if it is here. */
   find(brokerId: string, connectionId: string): PollChannel | undefined {
-    for (const channel of this.channels) {
-      if (channel.connectionId === connectionId && channel.brokerId === brokerId) return channel;
-    }
-    return undefined;
+    return this.of(brokerId).find((channel) => channel.connectionId === connectionId);
+  }
+
+  private of(brokerId: string): readonly PollChannel[] {
+    return this.channels.get(brokerId) ?? [];
   }
 
   private expire(): void {
-    for (const channel of this.channels) {
-      channel.expire();
-      if (!channel.isOpen && channel.idleMs > TIMES.pollLeaseMs) this.channels.delete(channel);
+    for (const [brokerId, channels] of this.channels) {
+      for (const channel of channels) channel.expire();
+      const kept = channels.filter(({ isOpen, idleMs }) => isOpen || idleMs <= TIMES.pollLeaseMs);
+      if (kept.length === 0) this.channels.delete(brokerId);
+      else this.channels.set(brokerId, kept);
     }
   }
 }
