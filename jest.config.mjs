@@ -1,8 +1,10 @@
 export default {
   testEnvironment: 'node',
-  // Minutes of dying processes: a task of its own, `npm run test:kills`.
+  // Tasks of their own: what the gates find (`npm run test:gates`), minutes of dying processes (`npm run test:kills`), and
+  // every rule of the wire between real ones (`npm run test:conformance`).
   testPathIgnorePatterns: [
     '/node_modules/',
+    '<rootDir>/test/gates/',
     '<rootDir>/test/fault/(random-kills|kill-matrix|outage|database-away).spec.ts',
     '<rootDir>/test/conformance/processes.spec.ts',
   ],
