@@ -136,6 +136,26 @@ export const REASONS = [
     line: /typeof type !== 'string'|reader === undefined|'unknown frame type'/,
     reason: 'for the types: what is no string is no member of the table either',
   },
+  {
+    file: 'src/hub/dispatch/sparse.ts',
+    line: /=== true && this\.\w+\.size === 0/,
+    reason: 'what is empty is let go for the sake of memory alone',
+  },
+  {
+    file: 'src/hub/dispatch/row-copy.ts',
+    line: /^if \(typeof value !== 'object'/,
+    reason: 'what is no object has no members, and is no copy for want of them',
+  },
+  {
+    file: 'src/hub/dispatch/quotas.ts',
+    line: /drafts\[place\]\?\.projectId|projectId === null \?/,
+    reason: 'a statement answers with a row for each draft, and nobody asks for the depth of no project',
+  },
+  {
+    file: 'src/hub/registry/version-floor.ts',
+    line: /\?\? \[\]|^if \(major === undefined/,
+    reason: 'the pattern finds both numbers or neither',
+  },
   { file: READ, line: /typeof value !== 'number'/, reason: 'what is no number is not finite either' },
   { file: READ, line: /key\.slice/, reason: 'a key that is too long was refused on the line before' },
   {

@@ -35,7 +35,11 @@ describe('why a project takes no commands for a broker', () => {
     ['project_archived', { archivedAt: NOW }, /archived/],
     ['attachment_revoked', { attachment: 'revoked', detachedAt: NOW }, /for ever/],
     ['not_attached', { attachment: 'offline', detachedAt: NOW }, /not attached to web/],
-    ['read_only', { isBelowFloor: true }, /fairlead\/1\.9\.0, and web asks for 1\.10/],
+    [
+      'read_only',
+      { isBelowFloor: true },
+      /fairlead\/1\.9\.0, and web asks for 1\.10: it is read-only there\. It finishes/,
+    ],
     ['backlog', { depth: PENDING_MOST }, /10000 commands wait/],
     ['quota', { queued: 5 }, /5 live commands, and may have 5/],
   ];
@@ -57,11 +61,26 @@ describe('why a project takes no commands for a broker', () => {
   });
 
   it('is nothing where nothing is in the way, also while the broker is only away', () => {
-    expect(explainAdmission(circumstances({})).cause).toBe('admitted');
+    for (const presence of ['online', 'degraded'])
+      expect(explainAdmission(circumstances({ presence }))).toEqual({
+        cause: 'admitted',
+        explanation: 'Nothing is in the way of new commands.',
+        unblocks: 'Nothing is needed.',
+      });
     expect(explainAdmission(circumstances({ attachment: 'offline', presence: 'offline' }))).toMatchObject({
       cause: 'admitted',
       explanation: expect.stringMatching(/wait until the broker connects/),
     });
     expect(ADMISSIONS).toHaveLength(inTheWay.length + 1);
+  });
+
+  it('is that it never was attached, too', () => {
+    expect(explainAdmission(circumstances({ attachment: null })).cause).toBe('not_attached');
+  });
+
+  it('names no version where the floor went away meanwhile', () => {
+    const { explanation } = explainAdmission(circumstances({ isBelowFloor: true, floor: null }));
+
+    expect(explanation).toMatch(/web asks for more: it is read-only/);
   });
 });

@@ -39,4 +39,25 @@ describe('the depths of projects that a replica knows of', () => {
 
     expect(quotas.estimates([{ projectId: WEB }]).known).toEqual([91]);
   });
+
+  it('stay as they were where a statement counted nothing, and are unknown where none has', () => {
+    const quotas = new Quotas();
+    quotas.took([{ projectId: WEB }], [{ seq: null, queued: 20, quota: 100 }]);
+
+    quotas.took([{ projectId: WEB }, { projectId: APP }], [{ seq: 1, queued: 5, quota: null }, { seq: 2 }]);
+
+    expect(quotas.estimates([{ projectId: WEB }, { projectId: APP }]).known).toEqual([21, null]);
+  });
+
+  it('are forgotten where there are more than are remembered', () => {
+    const quotas = new Quotas();
+    const drafts = Array.from({ length: 50_001 }, (_, place) => ({ projectId: `p${place}` }));
+    const counted = { seq: null, queued: 1, quota: 100 };
+
+    quotas.took(drafts.slice(1), Array<typeof counted>(50_000).fill(counted));
+    quotas.took(drafts.slice(0, 1), [counted]);
+    expect(quotas.estimates(drafts.slice(0, 2)).known).toEqual([1, 1]);
+    quotas.took(drafts.slice(0, 1), [counted]);
+    expect(quotas.estimates(drafts.slice(0, 2)).known).toEqual([1, null]);
+  });
 });

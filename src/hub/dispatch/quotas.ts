@@ -27,7 +27,7 @@ export class Quotas {
 
   /** Takes what a statement counted, and what it stored. */
   took(drafts: readonly Drafted[], rows: readonly Stored[]): void {
-    if (this.known.size >= REMEMBERED_MOST) this.known.clear();
+    if (this.known.size > REMEMBERED_MOST) this.known.clear();
     const each = rows.flatMap((row, place) => {
       const projectId = drafts[place]?.projectId ?? null;
       return projectId === null ? [] : [{ projectId, ...row }];

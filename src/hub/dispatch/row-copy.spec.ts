@@ -73,11 +73,29 @@ describe('the copy of an outcome', () => {
   });
 });
 
+describe('a copy that cannot be written', () => {
+  it('is not told where it is nested too deep: the row is read', () => {
+    let deep: OutcomeCopy['result'] = null;
+    for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+
+    expect(isTellable({ ...outcome(''), result: deep })).toBe(false);
+  });
+
+  it('for another reason is a fault of this program', () => {
+    expect(() => isTellable({ ...outcome(''), result: 1n as never })).toThrow(TypeError);
+  });
+});
+
 describe('a copy that a hint brought', () => {
   it('is taken as it was told', () => {
-    const command = commandCopy(draft(), 5, 7);
-
-    expect(readCommandCopy(JSON.parse(JSON.stringify(command)))).toEqual(command);
+    const { traceparent: _none, ...initiator } = draft().initiator;
+    const commands = [
+      commandCopy(draft({ orderingKey: 'k' }), 5, 7),
+      commandCopy(draft({ initiator }), 5, null),
+    ];
+    for (const command of commands) {
+      expect(readCommandCopy(JSON.parse(JSON.stringify(command)))).toEqual(command);
+    }
     expect(readOutcomeCopy(JSON.parse(JSON.stringify(outcome('a'))))).toEqual(outcome('a'));
   });
 
@@ -87,8 +105,23 @@ describe('a copy that a hint brought', () => {
     'x',
     [],
     {},
-    { ...commandCopy(draft(), 5, 7), seq: '5' },
-    { ...outcome(''), state: 'pending' },
+    ...[{ brokerId: 1 }, { seq: '5' }, { op: 1 }, { args: 'x' }, { args: [] }, { orderingKey: 1 }].map(
+      (bad) => ({
+        ...commandCopy(draft(), 5, 7),
+        ...bad,
+      }),
+    ),
+    ...[{ deadlineS: '60' }, { traceparent: 1 }, { epoch: '7' }].map((bad) => ({
+      ...commandCopy(draft(), 5, 7),
+      ...bad,
+    })),
+    ...[
+      { state: 'pending' },
+      { attempt: '1' },
+      { claimedBy: 1 },
+      { claimEpoch: '1' },
+      { endedAtMs: '1' },
+    ].map((bad) => ({ ...outcome(''), ...bad })),
   ])('is none where it is %j', (told) => {
     expect([readCommandCopy(told), readOutcomeCopy(told)]).toEqual([undefined, undefined]);
   });

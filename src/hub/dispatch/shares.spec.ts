@@ -15,7 +15,7 @@ function make({ claimAhead = true, rung = 'notify' } = {}) {
     { claimAhead } as HubConfig,
   );
   shares.start();
-  return { shares, told };
+  return { shares, told, wakes };
 }
 
 describe('the share of a broker’s window that another replica may fill', () => {
@@ -82,5 +82,32 @@ describe('the share of a broker’s window that another replica may fill', () =>
   it('is nothing where it is switched off, or where hints do not arrive', () => {
     expect(make({ claimAhead: false }).shares.room('b', 0)).toBe(0);
     expect(make({ rung: 'poll' }).shares.room('b', 0)).toBe(0);
+  });
+
+  it('remembers nothing of the time in which hints do not arrive', () => {
+    const { shares, wakes } = make({ rung: 'poll' });
+    shares.stored('d1', 'b', true, 2, 0);
+    wakes.rung = 'notify';
+
+    expect(shares.room('b', 0)).toBe(16);
+  });
+
+  it('keeps the window that was told last', () => {
+    const { shares } = make();
+    shares.stored('d1', 'b', true, 100, 50_000);
+    shares.stored('d2', 'b', true, null, 50_001);
+
+    expect(shares.room('b', 50_002)).toBe(48);
+    expect(shares.room('b', 80_000)).toBe(49);
+  });
+
+  it('is forgotten for all where there are more brokers than are remembered', () => {
+    const { shares } = make();
+    for (let count = 0; count < 10_000; count += 1) shares.stored(`d${count}`, `b${count}`, true, 4, 0);
+    shares.stored('again', 'b1', true, 4, 0);
+    expect([shares.room('b0', 0), shares.room('b1', 0)]).toEqual([1, 0]);
+
+    shares.stored('one more', 'other', true, 4, 0);
+    expect([shares.room('b0', 0), shares.room('b1', 0), shares.room('other', 0)]).toEqual([16, 16, 1]);
   });
 });

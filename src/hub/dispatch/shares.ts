@@ -65,7 +65,7 @@ export class Shares {
   /** @param window the broker's, where the statement told it */
   stored(id: string, brokerId: string, isOut: boolean, window: number | null, now: number): void {
     if (!this.isOpen) return;
-    if (this.byBroker.size >= REMEMBERED_MOST) this.forgetAll();
+    if (!this.byBroker.has(brokerId) && this.byBroker.size >= REMEMBERED_MOST) this.forgetAll();
     const share = this.byBroker.get(brokerId) ?? {
       most: FIRST_SHARE,
       out: new Map<string, number>(),

@@ -41,7 +41,9 @@ describe('a version floor', () => {
     '1e3.2',
     '1.1234567',
   ])('is never read from %j', (text) => {
-    expect(() => parseVersion(text)).toThrow(expect.objectContaining({ code: 'request_invalid' }));
+    const fields = [{ path: 'minBrokerVersion', rule: 'must be MAJOR.MINOR, such as 1.10' }];
+    const refusal = expect.objectContaining({ code: 'request_invalid', extra: { fields } });
+    expect(() => parseVersion(text)).toThrow(refusal);
   });
 
   it('orders versions as their numbers, and writes them as they were read', () => {
@@ -65,6 +67,7 @@ describe('the version of a software', () => {
     ['other broker/2.4', { major: 2, minor: 4 }],
     ['3.1', { major: 3, minor: 1 }],
     ['fairlead/1.2+build', { major: 1, minor: 2 }],
+    ['fairlead/12.345', { major: 12, minor: 345 }],
   ])('%j is found', (software, version) => {
     expect(versionOfSoftware(software)).toEqual(version);
   });
