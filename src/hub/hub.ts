@@ -46,6 +46,8 @@ import { RequestSpans } from './tracing/request-spans.js';
 import { Traces } from './tracing/traces.js';
 
 const BODY_BYTES = 1024 * 1024;
+/** From the end of the drain on, for requests that are in flight still. */
+const REQUESTS_WITHIN_MS = 3_000;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The application with everything that answers requests, not yet listening and with nothing started. */
@@ -201,7 +203,7 @@ export class Hub {
       () => app.get(Replica).leave(),
       () => app.get(Peers).stop(),
       () => app.get(InternalListener).close(),
-      () => app.close(),
+      () => this.closePublic(),
       () => app.get(DataSource).destroy(),
       () => app.get(DatabaseServer).close(),
       () => app.get(Traces).close(),
@@ -210,6 +212,14 @@ export class Hub {
     for (const step of steps) {
       await step().catch((error: unknown) => this.log.warn({ err: error }, 'a step of the shutdown failed'));
     }
+  }
+
+  /** Requests in flight are answered; one that is never sent to its end does not hold up the process. */
+  private async closePublic(): Promise<void> {
+    const server = this.app.getHttpServer();
+    const late = setTimeout(() => server.closeAllConnections(), REQUESTS_WITHIN_MS);
+    await this.app.close();
+    clearTimeout(late);
   }
 }
 

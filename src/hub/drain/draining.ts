@@ -56,14 +56,18 @@ export class Draining {
   private async run(deadlineMs: number): Promise<void> {
     const deadlineAt = performance.now() + deadlineMs;
     // The row is the truth that other replicas read; without the database it must not hold up the drain.
-    await this.replica.beginDrain().catch((error: unknown) => {
-      this.log.warn({ err: error }, 'the drain could not be announced');
-    });
-    await this.admission.close();
+    await by(
+      deadlineAt,
+      this.replica.beginDrain().catch((error: unknown) => {
+        this.log.warn({ err: error }, 'the drain could not be announced');
+      }),
+    );
+    await by(deadlineAt, this.admission.close());
     this.reached('announced');
 
     // Where nobody could take over, waiting helps nobody.
-    if (await this.replica.hasPeers().catch(() => true)) await this.handOver(deadlineAt);
+    const hasPeers = await by(deadlineAt, this.replica.hasPeers().catch(() => true));
+    if (hasPeers !== false) await this.handOver(deadlineAt);
 
     this.dispatch.releaseWaits();
     await this.ownership.releaseAll('the replica has drained');
@@ -80,7 +84,11 @@ export class Draining {
   }
 
   private async askBrokersToMove(remainingMs: number): Promise<void> {
-    const alternatives = await this.replica.alternatives().catch(() => []);
+    const alternatives =
+      (await by(
+        performance.now() + remainingMs,
+        this.replica.alternatives().catch(() => []),
+      )) ?? [];
     const links = this.links.all();
     const spreadMs = Math.min(MOVE_OVER_MS, remainingMs / 2);
     const ask = (link: Link, slotMs: number) =>
@@ -115,6 +123,17 @@ export class Draining {
   private reached(step: DrainStep): void {
     this.log.log({ step, brokers: this.links.count }, 'drain');
     for (const listener of this.listeners) listener(step, this.links.count);
+  }
+}
+
+/** What `work` gives, or nothing where that takes longer: whatever hangs, a drain ends in time. */
+async function by<T>(deadlineAt: number, work: Promise<T>): Promise<T | undefined> {
+  const timer = new AbortController();
+  const late = pause(deadlineAt - performance.now(), timer.signal).then(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer.abort();
   }
 }
 
