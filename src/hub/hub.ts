@@ -182,35 +182,41 @@ export class Hub {
 
   private async close(): Promise<void> {
     const { app } = this;
-    const steps = [
-      () => app.get(Ownership).releaseAll('the replica is stopping'),
-      () => app.get(DispatchLife).stop(),
-      () =>
-        Promise.all([
-          app.get(PollChannels).stop(),
-          app.get(Releases).stop(),
-          app.get(Heartbeats).stop(),
-          app.get(Sweep).stop(),
-          app.get(AttachmentLease).stop(),
-          app.get(RegistryDuties).stop(),
-          app.get(Reports).stop(),
-          app.get(Drifts).stop(),
-          app.get(Evacuation).stop(),
-          app.get(Sealing).stop(),
-          app.get(AuthDuties).stop(),
-        ]),
-      () => app.get(Wakes).stop(),
-      () => app.get(Replica).leave(),
-      () => app.get(Peers).stop(),
-      () => app.get(InternalListener).close(),
-      () => this.closePublic(),
-      () => app.get(DataSource).destroy(),
-      () => app.get(DatabaseServer).close(),
-      () => app.get(Traces).close(),
+    const steps: [name: string, step: () => Promise<unknown>][] = [
+      ['connections', () => app.get(Ownership).releaseAll('the replica is stopping')],
+      ['dispatch', () => app.get(DispatchLife).stop()],
+      [
+        'loops',
+        () =>
+          Promise.all([
+            app.get(PollChannels).stop(),
+            app.get(Releases).stop(),
+            app.get(Heartbeats).stop(),
+            app.get(Sweep).stop(),
+            app.get(AttachmentLease).stop(),
+            app.get(RegistryDuties).stop(),
+            app.get(Reports).stop(),
+            app.get(Drifts).stop(),
+            app.get(Evacuation).stop(),
+            app.get(Sealing).stop(),
+            app.get(AuthDuties).stop(),
+          ]),
+      ],
+      ['wakes', () => app.get(Wakes).stop()],
+      ['replica', () => app.get(Replica).leave()],
+      ['peers', () => app.get(Peers).stop()],
+      ['internal listener', () => app.get(InternalListener).close()],
+      ['public listener', () => this.closePublic()],
+      ['pool', () => app.get(DataSource).destroy()],
+      ['database', () => app.get(DatabaseServer).close()],
+      ['traces', () => app.get(Traces).close()],
     ];
     // A step that fails must not keep the later ones from letting go of what they hold.
-    for (const step of steps) {
-      await step().catch((error: unknown) => this.log.warn({ err: error }, 'a step of the shutdown failed'));
+    for (const [name, step] of steps) {
+      await step().catch((error: unknown) => {
+        this.log.warn({ err: error, step: name }, 'a step of the shutdown failed');
+      });
+      this.log.log({ step: name }, 'stopped');
     }
   }
 

@@ -11,6 +11,13 @@ import { FAIRLEAD, type HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
+/** Nobody new first, then those who are here, then what serves them, and last what they were served from. */
+const ORDER = [
+  ...['announced', 'lingered', 'asked_brokers', 'brokers_moved', 'released'],
+  ...['connections', 'dispatch', 'loops', 'wakes', 'replica', 'peers'],
+  ...['internal listener', 'public listener', 'pool', 'database', 'traces'],
+];
+
 describe('a replica that drains', () => {
   let cluster: Cluster;
   let alone: Cluster;
@@ -107,6 +114,8 @@ describe('a replica that drains', () => {
     await link.close();
     expect(await hub.ended()).toBe(0);
     await moved.close();
+    const steps = hub.lines.flatMap(({ msg, step }) => (msg === 'drain' || msg === 'stopped' ? [step] : []));
+    expect(steps).toEqual(ORDER);
   });
 
   it('lets go at the deadline of what has not moved, and ends with 0', async () => {

@@ -125,4 +125,16 @@ export const OWNERSHIP = [
     ['counts on the dead', `and last_seen_at > now() - interval '5 seconds'`, ''],
   ]),
   ...mutantsOf('forget_old_replicas', SPEC, [['forgets too soon', `interval '30 days'`, `interval '1 day'`]]),
+  ...mutantsOf('take_turn_to_move_brokers', 'test/integration/move-budget.spec.ts', [
+    [
+      'lets waves of two replicas go at once',
+      'set free_at = greatest(budget.free_at, clock_timestamp()) +',
+      'set free_at = clock_timestamp() +',
+    ],
+    [
+      'makes up for time in which nobody moved',
+      'set free_at = greatest(budget.free_at, clock_timestamp()) +',
+      'set free_at = budget.free_at +',
+    ],
+  ]),
 ];

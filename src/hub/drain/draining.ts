@@ -4,12 +4,10 @@ import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { Admission } from '../registry/admission.js';
-import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { Ownership } from '../registry/ownership.js';
-
-/** Time over which the brokers of one replica are asked to move, so that their new owners are not flooded. */
-const MOVE_OVER_MS = 5_000;
+import { Handover } from './handover.js';
+import { by, pause } from './until.js';
 
 export type DrainStep =
   'announced' | 'lingered' | 'asked_brokers' | 'brokers_moved' | 'deadline' | 'released';
@@ -32,6 +30,7 @@ export class Draining {
     private readonly links: Links,
     private readonly ownership: Ownership,
     private readonly dispatch: DispatchLife,
+    private readonly handover: Handover,
   ) {}
 
   get hasBegun(): boolean {
@@ -66,7 +65,10 @@ export class Draining {
     this.reached('announced');
 
     // Where nobody could take over, waiting helps nobody.
-    const hasPeers = await by(deadlineAt, this.replica.hasPeers().catch(() => true));
+    const hasPeers = await by(
+      deadlineAt,
+      this.replica.hasPeers().catch(() => true),
+    );
     if (hasPeers !== false) await this.handOver(deadlineAt);
 
     this.dispatch.releaseWaits();
@@ -78,71 +80,13 @@ export class Draining {
     // Balancers need time to forget this replica.
     await pause(Math.min(this.config.drain.lingerMs, deadlineAt - performance.now()));
     this.reached('lingered');
-    await this.askBrokersToMove(deadlineAt - performance.now());
+    await by(deadlineAt, this.handover.askAll(deadlineAt));
     this.reached('asked_brokers');
-    await this.untilEmpty(deadlineAt);
-  }
-
-  private async askBrokersToMove(remainingMs: number): Promise<void> {
-    const alternatives =
-      (await by(
-        performance.now() + remainingMs,
-        this.replica.alternatives().catch(() => []),
-      )) ?? [];
-    const links = this.links.all();
-    const spreadMs = Math.min(MOVE_OVER_MS, remainingMs / 2);
-    const ask = (link: Link, slotMs: number) =>
-      link.send({
-        t: 'going_away',
-        reason: 'the replica is being drained',
-        deadlineMs: Math.max(0, Math.round(remainingMs)),
-        slotMs: Math.round(slotMs),
-        alternatives,
-      });
-    // A hello may have been under way when the door closed.
-    this.links.observe({ opened: (link) => ask(link, 0) });
-    links.forEach((link, index) => ask(link, (index / links.length) * spreadMs));
-  }
-
-  private async untilEmpty(deadlineAt: number): Promise<void> {
-    let unobserve: () => void = () => undefined;
-    const empty = new Promise<'brokers_moved'>((resolve) => {
-      const check = () => {
-        if (this.links.count === 0) resolve('brokers_moved');
-      };
-      unobserve = this.links.observe({ closed: check });
-      check();
-    });
-    const timer = new AbortController();
-    const late = pause(deadlineAt - performance.now(), timer.signal).then(() => 'deadline' as const);
-    this.reached(await Promise.race([empty, late]));
-    timer.abort();
-    unobserve();
+    this.reached(await this.handover.moved(deadlineAt));
   }
 
   private reached(step: DrainStep): void {
     this.log.log({ step, brokers: this.links.count }, 'drain');
     for (const listener of this.listeners) listener(step, this.links.count);
   }
-}
-
-/** What `work` gives, or nothing where that takes longer: whatever hangs, a drain ends in time. */
-async function by<T>(deadlineAt: number, work: Promise<T>): Promise<T | undefined> {
-  const timer = new AbortController();
-  const late = pause(deadlineAt - performance.now(), timer.signal).then(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-  }
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, Math.max(0, ms));
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
