@@ -10,6 +10,7 @@ import {
   IdempotencyKeyEntity,
 } from './dispatch/dispatch.entity.js';
 import { MoveBudgetEntity } from './drain/move-budget.entity.js';
+import { RolloutEntity } from './drain/rollout.entity.js';
 import { PresenceEntity } from './heartbeat/presence.entity.js';
 import { AttachmentEntity } from './registry/attachment.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
@@ -36,4 +37,5 @@ export const ENTITIES = [
   AgentEntity,
   StrayEntity,
   MoveBudgetEntity,
+  RolloutEntity,
 ];

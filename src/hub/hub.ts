@@ -23,6 +23,7 @@ import { DatabaseServer } from './database/server.js';
 import { DispatchLife } from './dispatch/life.js';
 import { Draining } from './drain/draining.js';
 import { InternalListener } from './drain/internal-listener.js';
+import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
@@ -170,6 +171,7 @@ export class Hub {
     app.get(Evacuation).start();
     app.get(Sealing).start();
     app.get(AuthDuties).start();
+    app.get(Rollouts).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
     await app.get(Reach).prove();
@@ -200,6 +202,7 @@ export class Hub {
             app.get(Evacuation).stop(),
             app.get(Sealing).stop(),
             app.get(AuthDuties).stop(),
+            app.get(Rollouts).stop(),
           ]),
       ],
       ['wakes', () => app.get(Wakes).stop()],

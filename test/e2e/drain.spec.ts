@@ -66,6 +66,11 @@ describe('a replica that drains', () => {
   const step = (hub: HubProcess, name: string) =>
     hub.line((line) => line.msg === 'drain' && line.step === name);
 
+  const reportOf = async ({ replicaId }: HubProcess) => {
+    const { body } = await cluster.api(0).get('/api/v1/rollouts');
+    return body.items.find(({ replica }: { replica: { id: string } }) => replica.id === replicaId)?.report;
+  };
+
   const it = atOnce();
 
   it('turns unready, refuses new channels with 503, and tells its brokers where else to go', async () => {
@@ -116,6 +121,10 @@ describe('a replica that drains', () => {
     await moved.close();
     const steps = hub.lines.flatMap(({ msg, step }) => (msg === 'drain' || msg === 'stopped' ? [step] : []));
     expect(steps).toEqual(ORDER);
+    const report = await eventually(() => reportOf(hub), { withinMs: 20_000, everyMs: 200 });
+    expect(report).toMatchObject({ clean: true, moved: 1, letGo: 0, lost: 0, duplicated: 0 });
+    expect(report.commands).toBeGreaterThanOrEqual(1);
+    expect(report.gaps).toEqual([{ broker: { id: broker.id, name: broker.name }, ms: 0 }]);
   });
 
   it('lets go at the deadline of what has not moved, and ends with 0', async () => {

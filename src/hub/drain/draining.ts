@@ -4,13 +4,11 @@ import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { Admission } from '../registry/admission.js';
-import { Links } from '../registry/links.js';
 import { Ownership } from '../registry/ownership.js';
 import { Handover } from './handover.js';
+import type { DrainStep, RolloutOutcome } from './rollout-row.js';
+import { RolloutLog } from './rollout-log.js';
 import { by, pause } from './until.js';
-
-export type DrainStep =
-  'announced' | 'lingered' | 'asked_brokers' | 'brokers_moved' | 'deadline' | 'released';
 
 /**
  * Takes this replica out of service without losing work. The order is the point: it is first told to everybody that
@@ -27,10 +25,10 @@ export class Draining {
     @Inject(HUB_CONFIG) private readonly config: HubConfig,
     private readonly replica: Replica,
     private readonly admission: Admission,
-    private readonly links: Links,
     private readonly ownership: Ownership,
     private readonly dispatch: DispatchLife,
     private readonly handover: Handover,
+    private readonly rollout: RolloutLog,
   ) {}
 
   get hasBegun(): boolean {
@@ -69,24 +67,28 @@ export class Draining {
       deadlineAt,
       this.replica.hasPeers().catch(() => true),
     );
-    if (hasPeers !== false) await this.handOver(deadlineAt);
+    const outcome = hasPeers === false ? 'alone' : await this.handOver(deadlineAt);
 
     this.dispatch.releaseWaits();
     await this.ownership.releaseAll('the replica has drained');
     this.reached('released');
+    await this.rollout.end(outcome);
   }
 
-  private async handOver(deadlineAt: number): Promise<void> {
+  private async handOver(deadlineAt: number): Promise<RolloutOutcome> {
     // Balancers need time to forget this replica.
     await pause(Math.min(this.config.drain.lingerMs, deadlineAt - performance.now()));
     this.reached('lingered');
     await by(deadlineAt, this.handover.askAll(deadlineAt));
     this.reached('asked_brokers');
-    this.reached(await this.handover.moved(deadlineAt));
+    const how = await this.handover.moved(deadlineAt);
+    this.reached(how);
+    return how === 'brokers_moved' ? 'moved' : 'deadline';
   }
 
   private reached(step: DrainStep): void {
-    this.log.log({ step, brokers: this.links.count }, 'drain');
-    for (const listener of this.listeners) listener(step, this.links.count);
+    const brokers = this.rollout.reached(step);
+    this.log.log({ step, brokers }, 'drain');
+    for (const listener of this.listeners) listener(step, brokers);
   }
 }

@@ -105,6 +105,7 @@ import { Releases } from './releases.js';
     Projects,
     RegistryDuties,
     Releases,
+    Stays,
   ],
 })
 export class RegistryModule {}
