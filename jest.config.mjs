@@ -3,7 +3,7 @@ export default {
   // Minutes of dying processes: a task of its own, `npm run test:kills`.
   testPathIgnorePatterns: [
     '/node_modules/',
-    '<rootDir>/test/fault/(random-kills|kill-matrix|outage|database-away|roll).spec.ts',
+    '<rootDir>/test/fault/(random-kills|kill-matrix|outage|database-away|roll|standby).spec.ts',
     '<rootDir>/test/conformance/processes.spec.ts',
   ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],

@@ -121,16 +121,18 @@ const COUNT_LIVE = statement(
 const FIND_STRANDED = statement(
   'find_stranded_commands',
   `
-  select dispatch.id, dispatch.state
-  from broker_dispatch dispatch
-  join broker_connection held on held.broker_id = dispatch.broker_id
-  where dispatch.broker_id = any ($1::uuid[]) and dispatch.created_at < $2
-    and (
-      (dispatch.state in ('claimed', 'running') and dispatch.claim_epoch < held.epoch
-        and held.replica_id is not null and held.since < now() - interval '30 seconds')
-      or dispatch.deadline_at < now() - interval '1 minute'
-    )
-  order by dispatch.id
+  with live as materialized (
+    select id, state, broker_id, claim_epoch, deadline_at
+    from broker_dispatch
+    where broker_id = any ($1::uuid[]) and created_at < $2
+  )
+  select live.id, live.state
+  from live
+  join broker_connection held on held.broker_id = live.broker_id
+  where (live.state in ('claimed', 'running') and live.claim_epoch < held.epoch
+      and held.replica_id is not null and held.since < now() - interval '30 seconds')
+    or live.deadline_at < now() - interval '1 minute'
+  order by live.id
   limit 1000
   `,
 );

@@ -69,6 +69,22 @@ export class Ownership {
     const protocol = negotiate(hello.protocol);
     if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
     if (!channel.isGoodAt(this.clock.now())) throw new CredentialInvalid();
+    await this.own(channel, hello, protocol);
+  }
+
+  /**
+   * Takes the connection of a broker that was greeted as a standby, and so was authenticated then: as with any link, that
+   * stands until the broker is revoked.
+   *
+   * @throws as `greet`
+   */
+  async promote(channel: ControlChannel, hello: Hello): Promise<void> {
+    const protocol = negotiate(hello.protocol);
+    if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
+    await this.own(channel, hello, protocol);
+  }
+
+  private async own(channel: ControlChannel, hello: Hello, protocol: number): Promise<void> {
     this.replica.assertMayAct();
     const { brokerId } = channel;
     const connectionId = uuidv7();
