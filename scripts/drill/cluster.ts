@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
 import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
 import { Program } from '../demo/program.js';
 import { Balancer } from './balancer.js';
@@ -24,7 +25,7 @@ export class DrillCluster {
 
   private constructor(
     folder: string,
-    readonly server: EmbeddedServer,
+    public server: EmbeddedServer,
     private readonly env: Record<string, string>,
   ) {
     this.folder = folder;
@@ -52,7 +53,7 @@ export class DrillCluster {
   }
 
   /** Starts one more replica, and waits until it is ready. */
-  async add(): Promise<Replica> {
+  async add(env: Record<string, string> = {}): Promise<Replica> {
     this.count += 1;
     const name = `replica-${this.count}`;
     const program = Program.start(name, ['hub', 'start'], {
@@ -63,6 +64,7 @@ export class DrillCluster {
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       FAIRLEAD_REPLICA_NAME: name,
       ...this.env,
+      ...env,
     });
     const replica = { program, id: '', url: '' };
     this.replicas.push(replica);
@@ -86,6 +88,16 @@ export class DrillCluster {
   async kill(replica: Replica): Promise<void> {
     await replica.program.end('SIGKILL');
     this.forget(replica);
+  }
+
+  /** Ends the database at once, and starts it again at the same address. */
+  async crashDatabase(awayMs: number): Promise<void> {
+    const { url } = this.server;
+    await this.server.release('immediate');
+    await rest(awayMs);
+    const settings = { max_connections: CONNECTIONS };
+    this.server = await ensureServer({ dataDir: this.folder, settings, env: {} });
+    if (this.server.url !== url) throw new Error('the port of the database was taken meanwhile');
   }
 
   async stop(): Promise<void> {

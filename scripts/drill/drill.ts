@@ -1,19 +1,33 @@
 import { setTimeout as rest } from 'node:timers/promises';
-import { DrillCluster, type Replica } from './cluster.js';
-import { Evidence, figuresOf, type Figures } from './figures.js';
+import { DrillCluster } from './cluster.js';
+import { Evidence, figuresOf, spread, type Figures } from './figures.js';
 import { Fleet } from './fleet.js';
 import { Load } from './load.js';
 
 export type Options = { replicas: number; brokers: number; rate: number };
-export type Outcome = Options & Figures & { drill: string; ok: boolean; ms: number; steps: object[] };
+/** What one act came to: what it did, and the milliseconds without an owner of the brokers that it moved. */
+export type ActFigures = { ms: number; moves: number; gapMs: Figures['gapMs']; steps: object[] };
+export type Outcome = Options &
+  Figures & {
+    drill: string;
+    ok: boolean;
+    ms: number;
+    acts: Record<string, ActFigures>;
+    reports: { clean: number; judged: number; drains: number };
+  };
 
 /** What a drill does to the hub while commands go on. @returns what is told of its steps */
 export type Act = (stage: Stage) => Promise<object[]>;
-export type Stage = { cluster: DrillCluster; fleet: Fleet; say: (line: string) => void; options: Options };
+export type Stage = {
+  cluster: DrillCluster;
+  evidence: Evidence;
+  say: (line: string) => void;
+};
 
 export type Drill = {
   name: string;
-  act: Act;
+  /** One after another, on the same hub. */
+  acts: Readonly<Record<string, Act>>;
   env: Record<string, string>;
   /** Whether calls may go unanswered on the way, and be repeated. */
   mayRefuse: boolean;
@@ -44,53 +58,33 @@ export async function runDrill(
     load.start();
     say(`${options.rate} commands a second`);
     await rest(WARM_MS);
-    const steps = await drill.act({ cluster, fleet, say, options });
-    await rest(WARM_MS);
+    const acts: Outcome['acts'] = {};
+    for (const [name, act] of Object.entries(drill.acts)) {
+      const [from, fromMs] = [new Date(), performance.now()];
+      const steps = await act({ cluster, evidence, say });
+      await rest(WARM_MS);
+      const gaps = await evidence.gapsMs(from);
+      const ms = Math.round(performance.now() - fromMs);
+      acts[name] = { ms, moves: gaps.length, gapMs: spread(gaps), steps };
+    }
     await load.stop();
     say(
       `${load.answers.length} commands were accepted, ${load.refusals.length} calls refused; the rest is waited for`,
     );
     await settled(evidence);
-    await fleet.stop();
     const figures = await figuresOf(cluster.folder, cluster.server.url, evidence, load, fleet);
-    const ok = isGood(figures, drill);
-    return {
-      drill: drill.name,
-      ok,
-      ...options,
-      ms: Math.round(performance.now() - begunAt),
-      ...figures,
-      steps,
-    };
+    await fleet.stop();
+    const reports = await evidence.reports();
+    // What was broken on purpose may leave a report that says so; a roll alone is to be clean throughout.
+    const ok = isGood(figures, drill) && (drill.mayRefuse || reports.clean === reports.drains);
+    const ms = Math.round(performance.now() - begunAt);
+    return { drill: drill.name, ok, ...options, ms, ...figures, acts, reports };
   } finally {
     await load?.stop();
     await fleet?.stop();
     await evidence?.close();
     await cluster.stop();
   }
-}
-
-/** A replica that was not there before takes the place of each, one after another, as a rolling deploy does it. */
-export async function roll({ cluster, say }: Stage): Promise<object[]> {
-  const steps: object[] = [];
-  for (const replica of [...cluster.replicas]) {
-    const next = await cluster.add();
-    const ms = Math.round(await cluster.drain(replica));
-    say(`${replica.id} handed over to ${next.id} and the others in ${ms} ms`);
-    steps.push({ drained: replica.id, ms });
-  }
-  return steps;
-}
-
-/** Ends a replica as a crash does, and starts another. */
-export async function kill({ cluster, say }: Stage): Promise<object[]> {
-  const victim: Replica | undefined = cluster.replicas[0];
-  if (victim === undefined) throw new Error('there is no replica');
-  await cluster.kill(victim);
-  say(`${victim.id} was killed`);
-  await cluster.add();
-  await rest(8_000);
-  return [{ killed: victim.id }];
 }
 
 async function settled(evidence: Evidence): Promise<void> {
