@@ -33,7 +33,7 @@ const MODULES = {
     'database',
     ...LEAVES,
   ],
-  drain: ['health', 'dispatch', 'registry', 'auth', 'cluster', ...LEAVES],
+  drain: ['health', 'proof', 'dispatch', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
 };
 
 /** The project's own folders; packages are another matter. */

@@ -5,7 +5,7 @@ export default {
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/gates/',
-    '<rootDir>/test/fault/(random-kills|kill-matrix|outage|database-away).spec.ts',
+    '<rootDir>/test/fault/(random-kills|kill-matrix|outage|database-away|roll|standby).spec.ts',
     '<rootDir>/test/conformance/processes.spec.ts',
   ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],

@@ -36,3 +36,59 @@ select listed.* from (
 ) listed
 order by listed.id
 limit $4;
+
+-- list_trails_alive_within
+select listed.* from (
+  (
+    select 
+    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+    dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
+    from broker_dispatch dispatch
+    left join broker on broker.id = dispatch.broker_id
+    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4
+      and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
+    order by dispatch.id
+    limit $6
+  )
+  union all
+  (
+    select 
+    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+    dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
+           case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
+    from broker_dispatch_history dispatch
+    left join broker on broker.id = dispatch.broker_id
+    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
+      and dispatch.created_at < $4 and dispatch.ended_at >= $3
+    order by dispatch.id
+    limit $6
+  )
+) listed
+order by listed.id
+limit $6;
+
+-- count_live_commands_of_brokers
+select count(*) as count
+from broker_dispatch
+where broker_id = any ($1::uuid[]) and created_at < $2;
+
+-- find_stranded_commands
+with live as materialized (
+  select id, state, broker_id, claim_epoch, deadline_at
+  from broker_dispatch
+  where broker_id = any ($1::uuid[]) and created_at < $2
+)
+select live.id, live.state
+from live
+join broker_connection held on held.broker_id = live.broker_id
+where (live.state in ('claimed', 'running') and live.claim_epoch < held.epoch
+    and held.replica_id is not null and held.since < now() - interval '30 seconds')
+  or live.deadline_at < now() - interval '1 minute'
+order by live.id
+limit 1000;

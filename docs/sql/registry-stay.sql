@@ -30,6 +30,26 @@ where connection.broker_id = stay.broker_id and stay.ended_at is null
   and (connection.epoch > stay.epoch or connection.replica_id is null)
 returning stay.id;
 
+-- list_moves_from_replica
+select stay.broker_id as "brokerId", broker.name, stay.end_reason as "endReason",
+       following.began_at is not null as "isBack",
+       extract(epoch from greatest(interval '0', coalesce(following.began_at, now()) - stay.ended_at))::double precision
+         * 1000 as "gapMs"
+from broker_stay stay
+join broker on broker.id = stay.broker_id
+left join lateral (
+  select later.began_at
+  from broker_stay later
+  where later.broker_id = stay.broker_id and later.epoch > stay.epoch
+  order by later.epoch
+  limit 1
+) following on true
+where stay.replica_id = $1
+  and stay.ended_at >= $2::timestamptz - interval '1 second'
+  and stay.ended_at <= $3::timestamptz + interval '15 seconds'
+order by stay.broker_id, stay.epoch
+limit 100000;
+
 -- forget_old_stays
 with old as (
   select broker_id, epoch

@@ -16,6 +16,7 @@ import {
   CONTROL_PATH,
   POLL_PATH,
   PROTOCOL_RANGE,
+  STANDBY_SUBPROTOCOL,
   SUBPROTOCOL,
 } from '../../src/protocol/version.js';
 
@@ -25,6 +26,8 @@ type FrameType = BrokerFrameType | HubFrameType;
 
 const SUMMARIES: Readonly<Record<FrameType, string>> = {
   hello: 'The first frame: who the broker is in this life, and what it can do.',
+  promote: 'On a standby link: the broker is to be owned by this replica now.',
+  standby_ok: 'The answer to a hello with `standby`: the link is held ready, and owns nothing.',
   welcome: 'The answer to a hello, once the broker is owned by this replica under a new epoch.',
   inventory: 'What the journal knows of commands, in chunks; the last one says so.',
   inventory_ok: 'The inventory is judged: commands follow.',
@@ -48,7 +51,8 @@ const SUMMARIES: Readonly<Record<FrameType, string>> = {
 
 /** What is answered by what, where there is one answer. */
 const ANSWERS: Partial<Record<FrameType, readonly FrameType[]>> = {
-  hello: ['welcome'],
+  hello: ['welcome', 'standby_ok'],
+  promote: ['welcome'],
   inventory: ['inventory_ok'],
   heartbeat: ['heartbeat_ack'],
   capabilities: ['capabilities_ack'],
@@ -111,7 +115,7 @@ export function documentOf(fromBroker: Shaped, fromHub: Shaped): Record<string, 
               required: ['Authorization', 'Sec-WebSocket-Protocol'],
               properties: {
                 Authorization: { type: 'string', pattern: '^Bearer [\\x21-\\x7e]{1,4096}$' },
-                'Sec-WebSocket-Protocol': { type: 'string', const: SUBPROTOCOL },
+                'Sec-WebSocket-Protocol': { type: 'string', enum: [SUBPROTOCOL, STANDBY_SUBPROTOCOL] },
               },
             },
           },

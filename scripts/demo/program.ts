@@ -6,9 +6,10 @@ import { createInterface } from 'node:readline';
 const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const KEPT_LINES = 40;
 
-/** One `fairlead` process of the demo. */
+/** One process of the demo or of a drill. */
 export class Program {
   private readonly kept: string[] = [];
+  private readonly takers: { pattern: RegExp; take: (match: RegExpExecArray) => void }[] = [];
   private readonly waiting: { pattern: RegExp; found: (match: RegExpExecArray) => void }[] = [];
 
   private constructor(
@@ -20,9 +21,14 @@ export class Program {
     }
   }
 
+  /** `fairlead` with these arguments. */
   static start(name: string, args: string[], env: Record<string, string>): Program {
-    const child = spawn(process.execPath, ['--enable-source-maps', FAIRLEAD, ...args], {
-      // Only what is told here: a variable of the user's shell must not reach into the demo.
+    return Program.run(name, FAIRLEAD, args, env);
+  }
+
+  static run(name: string, script: string, args: string[], env: Record<string, string>): Program {
+    const child = spawn(process.execPath, ['--enable-source-maps', script, ...args], {
+      // Only what is told here: a variable of the user's shell must not reach into it.
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -49,6 +55,11 @@ export class Program {
     }).finally(() => clearTimeout(timer));
   }
 
+  /** Gives every line to come that matches. */
+  each(pattern: RegExp, take: (match: RegExpExecArray) => void): void {
+    this.takers.push({ pattern, take });
+  }
+
   /** @throws Error with the end of the output, where the program does not end with 0 */
   async succeeded(): Promise<void> {
     if (this.isRunning) await once(this.child, 'exit');
@@ -70,6 +81,10 @@ export class Program {
   private take(line: string): void {
     this.kept.push(line);
     if (this.kept.length > KEPT_LINES) this.kept.shift();
+    for (const { pattern, take } of this.takers) {
+      const match = pattern.exec(line);
+      if (match !== null) take(match);
+    }
     for (const { pattern, found } of this.waiting) {
       const match = pattern.exec(line);
       if (match !== null) found(match);

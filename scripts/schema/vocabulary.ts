@@ -10,6 +10,7 @@ import { ROLES } from '../../src/hub/auth/principal.js';
 import { REPLICA_STATES } from '../../src/hub/cluster/replica-row.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { ATTACHMENT_STATES } from '../../src/hub/registry/attachment-state.js';
+import { ROLLOUT_OUTCOMES } from '../../src/hub/drain/rollout-row.js';
 import { PRESENCE_STATES } from '../../src/hub/registry/presence-state.js';
 import { TRANSPORTS } from '../../src/hub/registry/transport.js';
 
@@ -32,6 +33,7 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['broker_presence', 'state', PRESENCE_STATES],
   ['hub_replica', 'state', REPLICA_STATES],
   ['hub_user', 'role', ROLES],
+  ['rollout', 'outcome', ROLLOUT_OUTCOMES],
 ];
 
 /** Checks and predicates as the server writes them; those that a partition has of its parent are told once. */

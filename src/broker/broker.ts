@@ -46,6 +46,8 @@ export type BrokerOptions = {
   runsAgents?: boolean;
   /** Ops of its owner's own, known before anything begins. Others may be added later. */
   ownOps?: readonly OwnOp[];
+  /** Whether a second link is held ready at another replica; left out: none is. */
+  standby?: boolean;
   /** Makes spans of what is done here; closed by whoever opened it. */
   tracer?: Tracer | undefined;
 };
@@ -75,7 +77,12 @@ export class Broker {
     clocks: Clocks,
     times: ReconnectTimes & LinkTimes,
     private readonly random: () => number,
-    { tracer, runsAgents = true, ownOps = [] }: Pick<BrokerOptions, 'tracer' | 'runsAgents' | 'ownOps'>,
+    {
+      tracer,
+      runsAgents = true,
+      ownOps = [],
+      standby = false,
+    }: Pick<BrokerOptions, 'tracer' | 'runsAgents' | 'ownOps' | 'standby'>,
   ) {
     this.runtime = new ProcessRuntime({
       ...runtime,
@@ -93,7 +100,9 @@ export class Broker {
     const wire = { links: () => this.open, linked: () => this.nextLink() };
     this.executor = new Executor(journal, handlers, wire, clocks, log, tracer);
     const attendant = { hello: () => this.hello(), attend: (link: Link) => this.attend(link) };
-    this.connector = new Connector(addresses, credential, attendant, clocks, times, random, log);
+    this.connector = new Connector(addresses, credential, attendant, clocks, times, random, log, {
+      standby,
+    });
   }
 
   /**
@@ -244,6 +253,7 @@ export class Broker {
         this.announcement.answered(link, frame);
         return;
       case 'welcome':
+      case 'standby_ok':
         link.cut('protocol_error', 'a second welcome');
         return;
       case 'heartbeat_ack':

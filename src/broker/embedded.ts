@@ -38,6 +38,8 @@ export type StartOptions = {
   ops?: readonly OwnOp[];
   /** Whether it also runs agents as processes of this machine. Left out: it does not. */
   runsAgents?: boolean;
+  /** Whether it holds a second link ready at another replica, for when the first one ends. Left out: it does not. */
+  standby?: boolean;
   /** A logger of pino. Left out: warnings and errors go to standard error. */
   log?: Logger;
 };
@@ -72,7 +74,13 @@ export class Broker {
    *
    * @throws NotJoined, HomeInUse, HomeUnreadable, OwnOpRefused
    */
-  static async start({ home: path, ops = [], runsAgents = false, log }: StartOptions): Promise<Broker> {
+  static async start({
+    home: path,
+    ops = [],
+    runsAgents = false,
+    standby = false,
+    log,
+  }: StartOptions): Promise<Broker> {
     const home = new Home(path);
     await home.membership();
     const lock = await acquireLock(path);
@@ -81,6 +89,7 @@ export class Broker {
         home,
         log: log ?? pino({ base: {}, level: 'warn' }, process.stderr),
         runsAgents,
+        standby,
         ownOps: ops,
       });
       return new Broker(running, () => lock.release());

@@ -17,6 +17,8 @@ export type RunOptions = {
   home: string;
   /** Whether agents are stopped when the broker is; by default they go on and are found again. */
   stopAgents: boolean;
+  /** Whether a second link is held ready at another replica. */
+  standby: boolean;
   signal: AbortSignal;
 };
 
@@ -25,7 +27,7 @@ export type RunOptions = {
  *
  * @throws NotJoined, HomeInUse, HomeUnreadable, TracingMisconfigured, BrokerDisplaced
  */
-export async function runBroker({ home: path, stopAgents, signal }: RunOptions): Promise<void> {
+export async function runBroker({ home: path, stopAgents, standby, signal }: RunOptions): Promise<void> {
   const { settings, broken } = readTracing(process.env);
   if (broken.length > 0) throw new TracingMisconfigured(broken);
   const home = new Home(path);
@@ -40,7 +42,7 @@ export async function runBroker({ home: path, stopAgents, signal }: RunOptions):
     const tracer = await openTracer(settings, program, (told) =>
       log.warn(told, 'spans could not be exported; commands are not held up by that'),
     );
-    const broker = await Broker.start({ home, log, tracer });
+    const broker = await Broker.start({ home, log, tracer, standby });
     const asked = new Promise<'asked'>((resolve) => {
       if (signal.aborted) resolve('asked');
       signal.addEventListener('abort', () => resolve('asked'), { once: true });

@@ -17,6 +17,7 @@ import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
+import { addRollout } from './commands/rollout.js';
 import { addTrails } from './commands/trails.js';
 import { addVerify } from './commands/verify.js';
 import { addVersion } from './commands/version.js';
@@ -94,6 +95,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addDispatches,
     addWhy,
     addReplicas,
+    addRollout,
     addAudit,
     addTrails,
     addVerify,

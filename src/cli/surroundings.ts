@@ -49,7 +49,12 @@ export type BrokerProgram = {
     onProgress: (line: string) => void;
   }) => Promise<LoadSummary>;
   /** Resolves when the broker has ended, after the signal asked it to. */
-  runBroker: (options: { home: string; stopAgents: boolean; signal: AbortSignal }) => Promise<void>;
+  runBroker: (options: {
+    home: string;
+    stopAgents: boolean;
+    standby: boolean;
+    signal: AbortSignal;
+  }) => Promise<void>;
 };
 
 /** Loaded when they are needed: most commands need none of them, and loading the hub takes a second. */

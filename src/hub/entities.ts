@@ -9,6 +9,8 @@ import {
   DispatchHistoryEntity,
   IdempotencyKeyEntity,
 } from './dispatch/dispatch.entity.js';
+import { MoveBudgetEntity } from './drain/move-budget.entity.js';
+import { RolloutEntity } from './drain/rollout.entity.js';
 import { PresenceEntity } from './heartbeat/presence.entity.js';
 import { AttachmentEntity } from './registry/attachment.entity.js';
 import { BrokerEntity } from './registry/broker.entity.js';
@@ -34,4 +36,6 @@ export const ENTITIES = [
   IdempotencyKeyEntity,
   AgentEntity,
   StrayEntity,
+  MoveBudgetEntity,
+  RolloutEntity,
 ];

@@ -23,6 +23,7 @@ import { DatabaseServer } from './database/server.js';
 import { DispatchLife } from './dispatch/life.js';
 import { Draining } from './drain/draining.js';
 import { InternalListener } from './drain/internal-listener.js';
+import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
@@ -46,6 +47,8 @@ import { RequestSpans } from './tracing/request-spans.js';
 import { Traces } from './tracing/traces.js';
 
 const BODY_BYTES = 1024 * 1024;
+/** From the end of the drain on, for requests that are in flight still. */
+const REQUESTS_WITHIN_MS = 3_000;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The application with everything that answers requests, not yet listening and with nothing started. */
@@ -168,6 +171,7 @@ export class Hub {
     app.get(Evacuation).start();
     app.get(Sealing).start();
     app.get(AuthDuties).start();
+    app.get(Rollouts).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
     await app.get(Reach).prove();
@@ -180,36 +184,51 @@ export class Hub {
 
   private async close(): Promise<void> {
     const { app } = this;
-    const steps = [
-      () => app.get(Ownership).releaseAll('the replica is stopping'),
-      () => app.get(DispatchLife).stop(),
-      () =>
-        Promise.all([
-          app.get(PollChannels).stop(),
-          app.get(Releases).stop(),
-          app.get(Heartbeats).stop(),
-          app.get(Sweep).stop(),
-          app.get(AttachmentLease).stop(),
-          app.get(RegistryDuties).stop(),
-          app.get(Reports).stop(),
-          app.get(Drifts).stop(),
-          app.get(Evacuation).stop(),
-          app.get(Sealing).stop(),
-          app.get(AuthDuties).stop(),
-        ]),
-      () => app.get(Wakes).stop(),
-      () => app.get(Replica).leave(),
-      () => app.get(Peers).stop(),
-      () => app.get(InternalListener).close(),
-      () => app.close(),
-      () => app.get(DataSource).destroy(),
-      () => app.get(DatabaseServer).close(),
-      () => app.get(Traces).close(),
+    const steps: [name: string, step: () => Promise<unknown>][] = [
+      ['connections', () => app.get(Ownership).releaseAll('the replica is stopping')],
+      ['dispatch', () => app.get(DispatchLife).stop()],
+      [
+        'loops',
+        () =>
+          Promise.all([
+            app.get(PollChannels).stop(),
+            app.get(Releases).stop(),
+            app.get(Heartbeats).stop(),
+            app.get(Sweep).stop(),
+            app.get(AttachmentLease).stop(),
+            app.get(RegistryDuties).stop(),
+            app.get(Reports).stop(),
+            app.get(Drifts).stop(),
+            app.get(Evacuation).stop(),
+            app.get(Sealing).stop(),
+            app.get(AuthDuties).stop(),
+            app.get(Rollouts).stop(),
+          ]),
+      ],
+      ['wakes', () => app.get(Wakes).stop()],
+      ['replica', () => app.get(Replica).leave()],
+      ['peers', () => app.get(Peers).stop()],
+      ['internal listener', () => app.get(InternalListener).close()],
+      ['public listener', () => this.closePublic()],
+      ['pool', () => app.get(DataSource).destroy()],
+      ['database', () => app.get(DatabaseServer).close()],
+      ['traces', () => app.get(Traces).close()],
     ];
     // A step that fails must not keep the later ones from letting go of what they hold.
-    for (const step of steps) {
-      await step().catch((error: unknown) => this.log.warn({ err: error }, 'a step of the shutdown failed'));
+    for (const [name, step] of steps) {
+      await step().catch((error: unknown) => {
+        this.log.warn({ err: error, step: name }, 'a step of the shutdown failed');
+      });
+      this.log.log({ step: name }, 'stopped');
     }
+  }
+
+  /** Requests in flight are answered; one that is never sent to its end does not hold up the process. */
+  private async closePublic(): Promise<void> {
+    const server = this.app.getHttpServer();
+    const late = setTimeout(() => server.closeAllConnections(), REQUESTS_WITHIN_MS);
+    await this.app.close();
+    clearTimeout(late);
   }
 }
 

@@ -3,6 +3,8 @@ import type { HubConfig } from './config/hub-config.js';
 import { Hub } from './hub.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** From the end of the drain to that of the process, whatever hangs; a pod's grace is 15 s more than the drain's deadline. */
+const END_WITHIN_MS = 10_000;
 
 /** Serves until a signal or a drain from outside has ended it: the first signal drains it, a second one ends it at once. */
 export async function serve(config: HubConfig): Promise<void> {
@@ -20,7 +22,12 @@ export async function serve(config: HubConfig): Promise<void> {
   new Logger('hub').log({ replicaId: hub.replicaId, url: hub.publicUrl }, 'the hub is ready');
   await asked;
   await hub.drain();
+  const late = setTimeout(() => {
+    new Logger('hub').error('the shutdown hangs: the process ends without the rest of it');
+    process.exit(1);
+  }, END_WITHIN_MS);
   await hub.stop();
+  clearTimeout(late);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 

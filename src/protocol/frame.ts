@@ -68,7 +68,12 @@ export type Hello = {
   labels: Record<string, string>;
   window: number;
   health: ReportedHealth;
+  /** Only over the subprotocol for it: the link is held ready, and owns nothing. */
+  standby?: boolean;
 };
+
+/** On a standby link: the broker is to be owned by this replica now. What is left out is as it was in the hello. */
+export type Promote = { t: 'promote'; lastEpoch: number; capabilities: string[]; health: ReportedHealth };
 
 export type Inventory = { t: 'inventory'; entries: InventoryEntry[]; last: boolean };
 export type Heartbeat = {
@@ -96,7 +101,7 @@ export type Capabilities = { t: 'capabilities'; revision: number; capabilities: 
 export type Goodbye = { t: 'goodbye'; reason: string };
 
 export type BrokerFrame =
-  Hello | Inventory | Heartbeat | Ack | Progress | Result | Event | Capabilities | Goodbye;
+  Hello | Promote | Inventory | Heartbeat | Ack | Progress | Result | Event | Capabilities | Goodbye;
 
 /** How a broker stands in one project. */
 export type AttachmentNotice = {
@@ -125,6 +130,15 @@ export type Welcome = {
   attachments: AttachmentNotice[];
   /** Under which the capabilities of the hello are on record; 0 of a hub that takes no later word on them. */
   capabilitiesRevision: number;
+};
+
+/** The answer to a hello with `standby`: this replica holds the link ready, and is no owner. */
+export type StandbyOk = {
+  t: 'standby_ok';
+  connectionId: string;
+  livenessMs: number;
+  /** Public addresses of other live replicas. */
+  alternatives: string[];
 };
 
 /** What became of a `capabilities` frame. A refusal ends nothing: the link goes on, and what was on record stands. */
@@ -183,6 +197,7 @@ export type GoingAway = {
 
 export type HubFrame =
   | Welcome
+  | StandbyOk
   | InventoryOk
   | HeartbeatAck
   | Dispatch

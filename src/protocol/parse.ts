@@ -155,7 +155,9 @@ export const BROKER_FRAMES: { readonly [T in BrokerFrameType]: read.Reader<Frame
     labels: read.labels,
     window: read.integer(1, LIMITS.windowMax),
     health,
+    standby: read.optional(read.flag),
   }),
+  promote: frame('promote', { lastEpoch: read.integer(0), capabilities, health }),
   inventory: frame('inventory', {
     entries: read.list(inventoryEntry, LIMITS.inventoryChunk),
     last: read.flag,
@@ -201,6 +203,7 @@ export const HUB_FRAMES: { readonly [T in HubFrameType]: read.Reader<FrameOf<T>>
     attachments: read.orElse(attachments, []),
     capabilitiesRevision: read.orElse(read.integer(0), 0),
   }),
+  standby_ok: frame('standby_ok', { connectionId: read.uuid, livenessMs: atLeastOne, alternatives }),
   inventory_ok: frame('inventory_ok', {}),
   heartbeat_ack: frame('heartbeat_ack', { hubTime: read.text(64) }),
   dispatch: frame('dispatch', { dispatches: read.list(dispatchItem, LIMITS.batch) }),

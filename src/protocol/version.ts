@@ -4,6 +4,12 @@ export const PROTOCOL_RANGE = { min: 1, max: 1 } as const;
 /** The WebSocket subprotocol that names major version 1 of the wire. */
 export const SUBPROTOCOL = 'fairlead.v1';
 
+/**
+ * Offered in its place for a second link that owns nothing until it is promoted. A hub that knows of none refuses the upgrade:
+ * it would take such a link for one that moves the broker.
+ */
+export const STANDBY_SUBPROTOCOL = 'fairlead.v1.standby';
+
 /** What a broker announces that takes `attachment` frames: they came after the first ones. */
 export const ATTACHMENTS_CAPABILITY = 'attachments';
 

@@ -35,6 +35,8 @@ const FAULTS: Record<string, string[]> = {
   'hub.heartbeat': ['answers no beat', 'minds fields of frames'],
   'hub.pong': ['answers no ping'],
   'hub.goodbye': ['ends without peace'],
+  'hub.standby': ['welcomes a standby', 'promotes nobody'],
+  'hub.standby-silent': ['lets a standby talk'],
   'hub.own-newer': ['reads no older link'],
   'hub.copy': ['lets copies be'],
   'hub.capabilities': ['takes stale ones'],

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request, type RequestOptions } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as rest } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
@@ -9,6 +10,13 @@ import { eventually } from '../support/eventually.js';
 import { FAIRLEAD, type HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { expectNoLeaks } from '../support/leaks.js';
+
+/** Nobody new first, then those who are here, then what serves them, and last what they were served from. */
+const ORDER = [
+  ...['announced', 'lingered', 'asked_brokers', 'brokers_moved', 'released'],
+  ...['connections', 'dispatch', 'loops', 'wakes', 'replica', 'peers'],
+  ...['internal listener', 'public listener', 'pool', 'database', 'traces'],
+];
 
 describe('a replica that drains', () => {
   let cluster: Cluster;
@@ -19,18 +27,31 @@ describe('a replica that drains', () => {
   let asked: HubProcess;
   let told: HubProcess;
   let remote: HubProcess;
+  let hung: HubProcess;
+  let hurried: HubProcess;
   let port: number;
+  let hungPort: number;
 
   // Replicas take their time to start, so all do at once; each but the first drains in one of the tests.
   beforeAll(async () => {
-    [cluster, alone, port] = await Promise.all([Cluster.start(1), Cluster.start(1), freePort()]);
-    [lingering, full, hasty, asked, told, remote] = await Promise.all([
+    [cluster, alone, port, hungPort] = await Promise.all([
+      Cluster.start(1),
+      Cluster.start(1),
+      freePort(),
+      freePort(),
+    ]);
+    [lingering, full, hasty, asked, told, remote, hung, hurried] = await Promise.all([
       cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` }),
       cluster.addReplica(),
+      cluster.addReplica({
+        FAIRLEAD_DRAIN_DEADLINE_S: '2',
+        FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${hungPort}`,
+      }),
+      cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
       alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
     ]);
   }, 120_000);
@@ -44,6 +65,11 @@ describe('a replica that drains', () => {
   const join = () => ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
   const step = (hub: HubProcess, name: string) =>
     hub.line((line) => line.msg === 'drain' && line.step === name);
+
+  const reportOf = async ({ replicaId }: HubProcess) => {
+    const { body } = await cluster.api(0).get('/api/v1/rollouts');
+    return body.items.find(({ replica }: { replica: { id: string } }) => replica.id === replicaId)?.report;
+  };
 
   const it = atOnce();
 
@@ -93,6 +119,12 @@ describe('a replica that drains', () => {
     await link.close();
     expect(await hub.ended()).toBe(0);
     await moved.close();
+    const steps = hub.lines.flatMap(({ msg, step }) => (msg === 'drain' || msg === 'stopped' ? [step] : []));
+    expect(steps).toEqual(ORDER);
+    const report = await eventually(() => reportOf(hub), { withinMs: 20_000, everyMs: 200 });
+    expect(report).toMatchObject({ clean: true, moved: 1, letGo: 0, lost: 0, duplicated: 0 });
+    expect(report.commands).toBeGreaterThanOrEqual(1);
+    expect(report.gaps).toEqual([{ broker: { id: broker.id, name: broker.name }, ms: 0 }]);
   });
 
   it('lets go at the deadline of what has not moved, and ends with 0', async () => {
@@ -106,6 +138,39 @@ describe('a replica that drains', () => {
     expect(await hub.ended()).toBe(0);
     const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
     expect(body.ownership).toMatchObject({ replica: null, releaseReason: 'the replica has drained' });
+  });
+
+  it('ends in time under load, whatever hangs: brokers that stay, and requests that are never sent to their end', async () => {
+    const hub = hung;
+    const broker = await join();
+    const link = await broker.connect(hub.url);
+    const halves = await Promise.all([Number(new URL(hub.url).port), hungPort].map(halfRequest));
+    const load = new AbortController();
+    const asking = pingUntil(load.signal, cluster, broker.id);
+    await link.nextDispatch();
+    const begunAt = performance.now();
+
+    hub.signal('SIGTERM');
+
+    expect(await link.closed).toMatchObject({ code: 1001 });
+    expect(await hub.ended()).toBe(0);
+    expect(performance.now() - begunAt).toBeLessThan(12_000);
+    load.abort();
+    expect(await asking).toEqual([202]);
+    for (const half of halves) half.destroy();
+  });
+
+  it('ends at once at a second signal, and leaves its brokers to the others', async () => {
+    const hub = hurried;
+    const broker = await join();
+    await broker.connect(hub.url);
+    hub.signal('SIGTERM');
+    await step(hub, 'announced');
+
+    hub.signal('SIGTERM');
+
+    expect(await hub.ended()).toBe(1);
+    expect(hub.lines.some(({ step }) => step === 'lingered')).toBe(false);
   });
 
   it('answers long waits with the envelope before it goes', async () => {
@@ -203,6 +268,25 @@ describe('a replica that drains', () => {
     taken.close();
   });
 });
+
+/** A request whose body never comes to its end. */
+async function halfRequest(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write('POST /api/v1/brokers/join HTTP/1.1\r\nhost: hub\r\ncontent-length: 99\r\n\r\n{');
+  return socket;
+}
+
+/** Commands one after another, by way of a replica that stays. @returns the statuses of the answers, each once */
+async function pingUntil(signal: AbortSignal, cluster: Cluster, brokerId: string): Promise<number[]> {
+  const statuses = new Set<number>();
+  while (!signal.aborted) {
+    statuses.add((await cluster.api(0).ping(brokerId, { orderingKey: null })).status);
+    await rest(10);
+  }
+  return [...statuses];
+}
 
 function statusOf(options: RequestOptions): Promise<number | undefined> {
   return new Promise((resolve, reject) => {

@@ -20,7 +20,7 @@ import { ChannelGateway } from '../../src/hub/registry/channel.js';
 import type { ControlChannel } from '../../src/hub/registry/control-channel.js';
 import { auditFrames, FramesUndeclared, undeclaredFrames } from '../../src/hub/registry/frame-audit.js';
 import { Link } from '../../src/hub/registry/link.js';
-import { FRAME, OnFrame, OnHello } from '../../src/hub/registry/on-frame.js';
+import { FRAME, OnFrame, OnHello, OnPromote } from '../../src/hub/registry/on-frame.js';
 import { bindLink } from '../../src/hub/registry/socket-links.js';
 import type { FrameOf } from '../../src/protocol/frame.js';
 import { LIMITS } from '../../src/protocol/limits.js';
@@ -43,6 +43,11 @@ class Sound {
   @OnHello()
   hello(socket: ControlChannel, hello: FrameOf<'hello'>): void {
     if (hello.software === 'unwelcome') return;
+    if (hello.standby === true) {
+      socket.heldReady();
+      welcomed.add(socket);
+      return;
+    }
     const { brokerId } = socket;
     const { health, capabilities } = hello;
     const about = { connectionId: 'c', epoch: 1, window: 1, capabilities, health, brokerId, attachments: [] };
@@ -50,6 +55,11 @@ class Sound {
     bindLink(socket, new Link(socket, { ...facts, bootId: hello.bootId, journalId: hello.journalId }));
     socket.welcomed();
     welcomed.add(socket);
+  }
+
+  @OnPromote()
+  promote(socket: ControlChannel, frame: FrameOf<'promote'>): void {
+    taken(socket as unknown as Link, frame);
   }
 
   @OnFrame('goodbye')
@@ -259,7 +269,9 @@ describe('the frames of the control channel', () => {
   });
 
   it('are all shown here', () => {
-    expect(['hello', ...FRAMES.map(([type]) => type)].sort()).toEqual([...BROKER_FRAME_TYPES].sort());
+    expect(['hello', 'promote', ...FRAMES.map(([type]) => type)].sort()).toEqual(
+      [...BROKER_FRAME_TYPES].sort(),
+    );
   });
 
   it.each<[string, Type[], string]>([
@@ -290,6 +302,22 @@ describe('the frames of the control channel', () => {
 
     beforeAll(async () => {
       ({ adapter } = await withGateways(Sound, Acks));
+    });
+
+    it('reach the handler of promote on a channel that is held ready, and on no other', async () => {
+      const promote = { t: 'promote', lastEpoch: 3, capabilities: ['a'], health: 'online' };
+      const held = adapter.dial('b');
+      held.say(JSON.stringify({ ...HELLO, standby: true }));
+      await eventually(() => welcomed.has(held.socket));
+      const linked = await welcomedAt(adapter);
+
+      linked.say(JSON.stringify(promote));
+      held.say(JSON.stringify(promote));
+      await eventually(() => taken.mock.calls.length === 1);
+
+      expect(frames()).toEqual([promote]);
+      expect(linked.closedWith).toBeDefined();
+      expect(held.closedWith).toBeUndefined();
     });
 
     it.each(FRAMES)(

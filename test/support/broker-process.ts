@@ -37,9 +37,9 @@ export class BrokerProcess {
   }
 
   /** Runs it, and waits until the hub counts it as connected. */
-  async start(api: Api, env: Record<string, string> = {}): Promise<void> {
+  async start(api: Api, env: Record<string, string> = {}, options: string[] = []): Promise<void> {
     const before = await this.epoch(api);
-    this.child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', this.home], {
+    this.child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', this.home, ...options], {
       env: { PATH: process.env.PATH, ...env },
       stdio: 'ignore',
     });

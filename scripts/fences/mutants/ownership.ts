@@ -125,4 +125,37 @@ export const OWNERSHIP = [
     ['counts on the dead', `and last_seen_at > now() - interval '5 seconds'`, ''],
   ]),
   ...mutantsOf('forget_old_replicas', SPEC, [['forgets too soon', `interval '30 days'`, `interval '1 day'`]]),
+  ...mutantsOf('take_turn_to_move_brokers', 'test/integration/move-budget.spec.ts', [
+    [
+      'lets waves of two replicas go at once',
+      'set free_at = greatest(budget.free_at, clock_timestamp()) +',
+      'set free_at = clock_timestamp() +',
+    ],
+    [
+      'makes up for time in which nobody moved',
+      'set free_at = greatest(budget.free_at, clock_timestamp()) +',
+      'set free_at = budget.free_at +',
+    ],
+  ]),
+  ...mutantsOf('take_rollout_to_judge', 'test/integration/rollouts.spec.ts', [
+    ['judges what was judged', 'rollout.judged_at is null', 'rollout.id is not null'],
+    [
+      'judges a drain that is under way',
+      `and (rollout.ended_at is not null or replica.id is null or replica.state = 'gone')`,
+      '',
+    ],
+    ['leaves what a dead replica began', `or replica.state = 'gone'`, ''],
+    [
+      'takes what another judges',
+      'and (rollout.judging_until is null or rollout.judging_until < clock_timestamp())',
+      '',
+    ],
+    ['leaves what its judge died over', 'or rollout.judging_until < clock_timestamp()', ''],
+  ]),
+  ...mutantsOf('end_rollout', 'test/integration/rollouts.spec.ts', [
+    ['ends what has ended', 'and ended_at is null', ''],
+  ]),
+  ...mutantsOf('judge_rollout', 'test/integration/rollouts.spec.ts', [
+    ['judges again', 'and judged_at is null', ''],
+  ]),
 ];

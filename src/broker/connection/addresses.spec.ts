@@ -97,6 +97,15 @@ describe('Addresses', () => {
     expect(addresses.round(null)).toEqual(['http://a', 'http://b']);
   });
 
+  it('adds what another replica says to what it knows, newest first', async () => {
+    const addresses = new Addresses(['http://a'], path);
+    await addresses.learn(['http://b', 'http://c']);
+
+    await addresses.learnMore(['http://d', 'http://b']);
+
+    expect(addresses.round(null)).toEqual(['http://a', 'http://d', 'http://b', 'http://c']);
+  });
+
   it('leaves a replica for anywhere else first', async () => {
     const addresses = new Addresses(['http://a', 'http://b'], path);
     await addresses.learn(['http://c']);

@@ -95,6 +95,11 @@ export class Addresses {
     await writing;
   }
 
+  /** Takes over what a replica says that is not the broker's own, beside what is known: its word leaves that one out. */
+  async learnMore(offered: readonly string[]): Promise<void> {
+    await this.learn([...offered, ...this.#learned]);
+  }
+
   /** Resolves when what was learned is kept, or could not be. */
   async settled(): Promise<void> {
     await this.#writing;

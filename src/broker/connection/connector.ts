@@ -11,6 +11,9 @@
  * Where a WebSocket does not open, twice in a row, and the hub answers over plain HTTP, the link is one over polls. While
  * it serves, a WebSocket is tried for again and again; once one is welcomed the polls are left as a replica is.
  *
+ * With a standby, a second link is held ready at another replica. Where the first one ends or leaves, it is promoted in place
+ * of the next dialling.
+ *
  * Never gives up, whatever the hub says; the one exception is a copy of this broker that took its place, since
  * two of them would displace each other for ever. Every wait can be interrupted by `stop`.
  */
@@ -24,8 +27,9 @@ import { HubRefused } from '../hub-call.js';
 import type { Addresses } from './addresses.js';
 import { DisplacementJudge } from './displacement.js';
 import { openPollLink } from './poll-link.js';
-import { LinkFailed, openLink, type Link, type LinkEnd, type LinkTimes } from './link.js';
+import { LinkFailed, openLink, openStandbyLink, type Link, type LinkEnd, type LinkTimes } from './link.js';
 import { Patience, type ReconnectTimes } from './patience.js';
+import { StandbyKeeper } from './standby.js';
 import { remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy.js';
 
 /** Why a broker is over: it was asked to stop, or a copy of it took its place. */
@@ -59,8 +63,11 @@ export class Connector {
   readonly #polling = new WeakSet<Link>();
   readonly #greet = (): Hello => {
     this.#displacement.greeting();
-    return this.attendant.hello();
+    this.#lastHello = this.attendant.hello();
+    return this.#lastHello;
   };
+  #lastHello: Hello | undefined;
+  readonly #standby: StandbyKeeper | undefined;
   readonly #stopping = new AbortController();
   readonly #patience: Patience;
   readonly #displacement: DisplacementJudge;
@@ -77,7 +84,9 @@ export class Connector {
     private readonly times: ReconnectTimes & LinkTimes,
     private readonly random: () => number,
     private readonly log: Logger,
+    { standby = false }: { standby?: boolean } = {},
   ) {
+    if (standby) this.#standby = new StandbyKeeper(this.#standbyWay(), times, random, log);
     this.#patience = new Patience(times, random);
     this.#displacement = new DisplacementJudge(times.goodLinkMs);
     this.done = new Promise((resolve) => (this.#finish = resolve));
@@ -100,6 +109,7 @@ export class Connector {
   async stop(reason: string): Promise<void> {
     this.#stopping.abort();
     for (const link of this.#open) link.goodbye(reason);
+    await this.#standby?.stop();
     await this.#running?.catch(() => undefined);
     // A link that was welcomed in this very moment is among them only now.
     for (const link of this.#open) link.goodbye(reason);
@@ -120,7 +130,8 @@ export class Connector {
     let lost: string | null = null;
     let better: Link | undefined;
     for (;;) {
-      const link: Link | undefined = better ?? (await this.#dialUntilWelcomed(leaving, lost));
+      const link: Link | undefined =
+        better ?? (await this.#promoted()) ?? (await this.#dialUntilWelcomed(leaving, lost));
       const isBetter = better !== undefined;
       better = undefined;
       if (link === undefined) return 'stopped';
@@ -145,6 +156,9 @@ export class Connector {
         const next = this.#judgeEnd(link, turn.ended);
         if (next === 'displaced') return 'displaced';
         this.#patience.linkEnded(turn.ended.lastedMs);
+        // Whatever the hub said of the link, a credential that is to be renewed is no good on another either.
+        better = next === 'again' ? await this.#promoted() : undefined;
+        if (better !== undefined) continue;
         await this.#rest(this.#patience.waitMs(next, this.addresses.round(lost).length, null));
       }
     }
@@ -159,6 +173,7 @@ export class Connector {
     this.log.info({ url: link.url, epoch: link.epoch, hub: link.welcome.hubVersion }, 'linked to the hub');
     this.#displacement.welcomed();
     this.attendant.attend(link);
+    this.#standby?.beside(link);
     const turns: Promise<Turn>[] = [ended, left];
     const seeking = new AbortController();
     if (this.#polling.has(link)) turns.push(this.#seekSocket(link, seeking));
@@ -166,6 +181,34 @@ export class Connector {
     seeking.abort();
     this.#leave = undefined;
     return turn;
+  }
+
+  #standbyWay() {
+    return {
+      besides: (url: string) => this.addresses.roundAway(url).filter((each) => each !== url),
+      open: async (url: string, signal: AbortSignal) => {
+        const token = await this.credential.token(url, signal);
+        // The last one, since a new one would be told as though this link were the newest.
+        const hello = () => this.#lastHello ?? this.attendant.hello();
+        const held = await openStandbyLink(url, token, hello, this.clocks, this.times, signal);
+        void this.addresses.learnMore(held.alternatives).catch((error: unknown) => {
+          this.log.warn({ err: error }, 'learned addresses could not be kept');
+        });
+        return held;
+      },
+    };
+  }
+
+  /** The link that was held ready, as the broker's own; undefined where there is none, or its replica does not take it. */
+  async #promoted(): Promise<Link | undefined> {
+    const held = this.#stopping.signal.aborted ? undefined : this.#standby?.take();
+    if (held === undefined) return undefined;
+    try {
+      return this.#ofGrownEpoch(await held.promote(this.#greet()));
+    } catch (error) {
+      this.log.warn({ url: held.url, reason: messageOf(error) }, 'the standby link could not be promoted');
+      return undefined;
+    }
   }
 
   /** @returns undefined when the broker stops */

@@ -10,11 +10,11 @@
 import type { IncomingMessage } from 'node:http';
 import WebSocket from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../protocol/close-code.js';
-import type { BrokerFrame, Hello, HubFrame, Welcome } from '../../protocol/frame.js';
+import type { BrokerFrame, Hello, HubFrame, StandbyOk, Welcome } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { parseHubFrame } from '../../protocol/parse.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
-import { SUBPROTOCOL } from '../../protocol/version.js';
+import { STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import type { Clocks } from '../clocks.js';
 import { HubRefused, readRefusal } from '../hub-call.js';
 import { controlUrl } from './addresses.js';
@@ -71,6 +71,8 @@ export interface Link {
 }
 
 const REFUSAL_BYTES = 64 * 1024;
+/** The link is there already: what does not answer sooner is no better than dialling anew. */
+const PROMOTED_WITHIN_MS = 3_000;
 
 /**
  * Dials, greets, and waits for the welcome.
@@ -87,8 +89,59 @@ export function openLink(
   times: LinkTimes,
   signal: AbortSignal,
 ): Promise<Link> {
+  const make = (socket: WebSocket, welcome: Welcome) => new SocketLink(url, socket, welcome, clocks, times);
+  return greet(url, token, SUBPROTOCOL, hello, 'welcome', make, times, signal);
+}
+
+/** A second link, which owns nothing until it is promoted. */
+export interface StandbyLink {
+  readonly url: string;
+  /** Where else the hub is, as the replica that holds the link says. */
+  readonly alternatives: readonly string[];
+  readonly ended: Promise<LinkEnd>;
+  readonly isOpen: boolean;
+  /**
+   * Has the hub take the broker's connection over this link.
+   *
+   * @throws LinkFailed where it does not: then the link has ended
+   */
+  promote(hello: Hello): Promise<Link>;
+  goodbye(reason: string): void;
+}
+
+/**
+ * As `openLink`, for a link that is held ready.
+ *
+ * @throws HubRefused also where the hub knows of no such links
+ */
+export function openStandbyLink(
+  url: string,
+  token: string,
+  hello: () => Hello,
+  clocks: Clocks,
+  times: LinkTimes,
+  signal: AbortSignal,
+): Promise<StandbyLink> {
+  const greeting = () => ({ ...hello(), standby: true });
+  const make = (socket: WebSocket, ok: StandbyOk) => new HeldLink(url, socket, ok, clocks, times);
+  return greet(url, token, STANDBY_SUBPROTOCOL, greeting, 'standby_ok', make, times, signal);
+}
+
+type Answer = { welcome: Welcome; standby_ok: StandbyOk };
+
+/** @param make called before anything that comes behind the answer is looked at */
+function greet<T extends keyof Answer, L>(
+  url: string,
+  token: string,
+  subprotocol: string,
+  hello: () => Hello,
+  expected: T,
+  make: (socket: WebSocket, answer: Answer[T]) => L,
+  times: LinkTimes,
+  signal: AbortSignal,
+): Promise<L> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(controlUrl(url), SUBPROTOCOL, {
+    const socket = new WebSocket(controlUrl(url), subprotocol, {
       headers: { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
       maxPayload: LIMITS.frameBytes,
@@ -140,15 +193,95 @@ export function openLink(
     socket.on('message', (data: Buffer, isBinary) => {
       try {
         const frame = readFrame(data, isBinary);
-        if (frame.t !== 'welcome') throw new ProtocolError('the first frame must be a welcome');
+        if (frame.t !== expected) throw new ProtocolError(`the first frame must be a ${expected}`);
         settle();
-        resolve(new SocketLink(url, socket, frame, clocks, times));
+        resolve(make(socket, frame as Answer[T]));
       } catch (error) {
         socket.close(CLOSE_CODES.protocol_error, messageOf(error));
         fail(new LinkFailed(messageOf(error), CLOSE_CODES.protocol_error));
       }
     });
   });
+}
+
+/** A standby link over a WebSocket: watched like any, until it becomes one that carries work. */
+class HeldLink implements StandbyLink {
+  readonly ended: Promise<LinkEnd>;
+  readonly alternatives: readonly string[];
+  readonly #pinging: NodeJS.Timeout;
+  #unanswered = 0;
+
+  constructor(
+    readonly url: string,
+    private readonly socket: WebSocket,
+    { livenessMs, alternatives }: StandbyOk,
+    private readonly clocks: Clocks,
+    private readonly times: LinkTimes,
+  ) {
+    this.alternatives = alternatives;
+    const liveness = new Liveness(clocks, livenessMs);
+    const openedMs = clocks.monotonicMs();
+    this.#pinging = setInterval(() => {
+      if (this.#unanswered >= times.unansweredPings || !liveness.isFresh()) socket.terminate();
+      this.#unanswered += 1;
+      if (this.isOpen) socket.ping();
+    }, times.pingMs);
+    this.ended = new Promise((resolve) => {
+      socket.once('close', (code, reason) => {
+        clearInterval(this.#pinging);
+        resolve({ code, reason: reason.toString(), lastedMs: clocks.monotonicMs() - openedMs });
+      });
+    });
+    const heard = (): void => {
+      this.#unanswered = 0;
+      liveness.heard();
+    };
+    socket.on('pong', heard);
+    socket.on('ping', heard);
+    // Nothing is said to a link that is held ready but how it ends.
+    socket.on('message', () => this.goodbye('a frame on a standby link'));
+  }
+
+  get isOpen(): boolean {
+    return this.socket.readyState === WebSocket.OPEN;
+  }
+
+  promote({ lastEpoch, capabilities, health }: Hello): Promise<Link> {
+    const { socket, url, clocks, times } = this;
+    for (const event of ['message', 'pong', 'ping']) socket.removeAllListeners(event);
+    clearInterval(this.#pinging);
+    return new Promise((resolve, reject) => {
+      const fail = (error: LinkFailed): void => {
+        clearTimeout(patience);
+        socket.terminate();
+        reject(error);
+      };
+      const patience = setTimeout(
+        () => fail(new LinkFailed('no welcome in time', null)),
+        Math.min(PROMOTED_WITHIN_MS, times.welcomeWithinMs),
+      );
+      void this.ended.then(({ code, reason }) => fail(new LinkFailed(reason || 'closed unwelcomed', code)));
+      socket.once('message', (data: Buffer, isBinary) => {
+        clearTimeout(patience);
+        try {
+          const frame = readFrame(data, isBinary);
+          if (frame.t !== 'welcome') throw new ProtocolError('a promote is answered by a welcome');
+          resolve(new SocketLink(url, socket, frame, clocks, times));
+        } catch (error) {
+          socket.close(CLOSE_CODES.protocol_error, messageOf(error));
+          fail(new LinkFailed(messageOf(error), CLOSE_CODES.protocol_error));
+        }
+      });
+      socket.send(JSON.stringify({ t: 'promote', lastEpoch, capabilities, health }));
+    });
+  }
+
+  goodbye(reason: string): void {
+    if (this.isOpen) this.socket.send(JSON.stringify({ t: 'goodbye', reason }));
+    this.socket.close(CLOSE_CODES.goodbye, reason);
+    const patience = setTimeout(() => this.socket.terminate(), 2_000);
+    void this.ended.then(() => clearTimeout(patience));
+  }
 }
 
 /** A link over a WebSocket. */

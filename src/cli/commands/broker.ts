@@ -21,7 +21,7 @@ type JoinOptions = {
   home?: string;
   url?: string[];
 };
-type StartOptions = { home?: string; stopAgents?: boolean };
+type StartOptions = { home?: string; stopAgents?: boolean; standby?: boolean };
 
 const HOME = 'the folder of the broker (FAIRLEAD_BROKER_HOME; default: ~/.fairlead/broker)';
 
@@ -79,16 +79,28 @@ export function addBroker(program: Command, cli: Cli): void {
     )
     .option('--home <folder>', HOME)
     .option('--stop-agents', 'stop its agents when it is asked to end')
+    .option('--standby', 'hold a second link ready at another replica, for when the first one ends')
     .addHelpText(
       'after',
-      examples('broker start', 'broker start --home /var/lib/fairlead-broker --stop-agents'),
+      examples(
+        'broker start',
+        'broker start --home /var/lib/fairlead-broker --stop-agents',
+        'broker start --standby',
+      ),
     )
     .action(
       cli.action<StartOptions>(async ({ surroundings, options }) => {
         const { runBroker } = await surroundings.programs.broker();
         const home = homeOf(options.home, surroundings.env);
         await untilSignal(['SIGTERM', 'SIGINT'], (signal) =>
-          translated(() => runBroker({ home, signal, stopAgents: options.stopAgents === true })),
+          translated(() =>
+            runBroker({
+              home,
+              signal,
+              stopAgents: options.stopAgents === true,
+              standby: options.standby === true,
+            }),
+          ),
         );
       }),
     );

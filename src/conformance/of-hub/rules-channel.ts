@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { hold, type Rule } from '../rule.js';
 import { HubLink, type Ended } from './hub-link.js';
 import type { HubStage, Refused } from './stage.js';
@@ -234,6 +234,34 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
       const link = await stage.connect();
       link.send({ t: 'goodbye', reason: 'the rule is tried' });
       endsWith(await link.endsWithin(), CLOSE_CODES.goodbye);
+    },
+  },
+  {
+    id: 'hub.standby',
+    says: 'It holds a standby link ready, and welcomes it under a greater epoch once it is promoted.',
+    where: 'promote',
+    check: async (stage) => {
+      const link = await stage.dial(STANDBY_SUBPROTOCOL);
+      link.send(stage.hello({ standby: true }));
+      await link.next('standby_ok');
+      link.send({ t: 'promote', lastEpoch: stage.lastEpoch, capabilities: [], health: 'online' });
+      const { epoch } = await link.next('welcome');
+      const before = stage.lastEpoch;
+      stage.lastEpoch = epoch;
+      await stage.leave(link);
+      hold(epoch > before, `an epoch above ${before}`, epoch);
+    },
+  },
+  {
+    id: 'hub.standby-silent',
+    says: 'It ends a standby link with 4400 for any frame but promote and goodbye.',
+    where: 'standby_ok',
+    check: async (stage) => {
+      const link = await stage.dial(STANDBY_SUBPROTOCOL);
+      link.send(stage.hello({ standby: true }));
+      await link.next('standby_ok');
+      link.beat();
+      endsWith(await link.endsWithin(), CLOSE_CODES.protocol_error);
     },
   },
   {

@@ -102,8 +102,9 @@ export class HubStage {
   }
 
   /** An open channel, without a word. */
-  async dial(): Promise<HubLink> {
-    const link = await this.upgrade({ authorization: `Bearer ${await this.accessToken()}` });
+  async dial(offered?: string): Promise<HubLink> {
+    const authorization = `Bearer ${await this.accessToken()}`;
+    const link = await this.upgrade(offered === undefined ? { authorization } : { authorization, offered });
     if (link instanceof HubLink) return link;
     throw new Broken('the channel to be opened', JSON.stringify(link));
   }

@@ -67,7 +67,7 @@ const IsSeconds = (min: number, max: number): PropertyDecorator =>
     (text) => /^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
   );
 
-const IsAdmissions = (): PropertyDecorator =>
+const IsBrokersPerS = (): PropertyDecorator =>
   Holds(
     `must be a whole number of brokers from 1 to ${ADMISSIONS_MOST}`,
     (text) => /^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= ADMISSIONS_MOST,
@@ -141,8 +141,12 @@ export class Environment {
   FAIRLEAD_DRAIN_LINGER_S?: string;
 
   @IsOptional()
-  @IsAdmissions()
+  @IsBrokersPerS()
   FAIRLEAD_ADMISSIONS_PER_S?: string;
+
+  @IsOptional()
+  @IsBrokersPerS()
+  FAIRLEAD_MOVE_BUDGET?: string;
 
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })

@@ -36,6 +36,8 @@ export type HubConfig = {
     readonly deadlineMs: number;
     /** Milliseconds that the listener stays open after readiness turned false. */
     readonly lingerMs: number;
+    /** Brokers of the whole hub that are asked to move within one second, at most. */
+    readonly movesPerS: number;
   };
   /** Brokers that are let in within one second, at most. */
   readonly admissionsPerS: number;
@@ -114,6 +116,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
     drain: Object.freeze({
       deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
+      movesPerS: Number(environment.FAIRLEAD_MOVE_BUDGET ?? 200),
     }),
     admissionsPerS: Number(environment.FAIRLEAD_ADMISSIONS_PER_S ?? 1_000),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',

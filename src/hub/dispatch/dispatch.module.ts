@@ -145,6 +145,6 @@ import { Waits } from './waits.js';
     Trails,
     Waits,
   ],
-  exports: [Dispatches, DispatchLife, Endings, Progress, Steps, Submission],
+  exports: [Dispatches, DispatchLife, Endings, Progress, Steps, Submission, Trails],
 })
 export class DispatchModule {}

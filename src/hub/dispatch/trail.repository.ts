@@ -76,6 +76,79 @@ const LIST = statement(
   `,
 );
 
+// Of the history only what was accepted after a given id is looked at, since it is kept by ids.
+const LIST_ALIVE = statement(
+  'list_trails_alive_within',
+  `
+  select listed.* from (
+    (
+      select ${TRAIL_COLUMNS}, null::timestamptz as "endedAt", null::jsonb as error, 1 as records
+      from broker_dispatch dispatch
+      left join broker on broker.id = dispatch.broker_id
+      where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4
+        and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
+      order by dispatch.id
+      limit $6
+    )
+    union all
+    (
+      select ${TRAIL_COLUMNS}, dispatch.ended_at, dispatch.error,
+             case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
+      from broker_dispatch_history dispatch
+      left join broker on broker.id = dispatch.broker_id
+      where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
+        and dispatch.created_at < $4 and dispatch.ended_at >= $3
+      order by dispatch.id
+      limit $6
+    )
+  ) listed
+  order by listed.id
+  limit $6
+  `,
+);
+
+const COUNT_LIVE = statement(
+  'count_live_commands_of_brokers',
+  `
+  select count(*) as count
+  from broker_dispatch
+  where broker_id = any ($1::uuid[]) and created_at < $2
+  `,
+);
+
+// An inventory adopts what is out, or puts it back, within a moment: what is out under an older link than its broker has
+// had for long is with nobody. So is what nothing ends at its deadline.
+const FIND_STRANDED = statement(
+  'find_stranded_commands',
+  `
+  with live as materialized (
+    select id, state, broker_id, claim_epoch, deadline_at
+    from broker_dispatch
+    where broker_id = any ($1::uuid[]) and created_at < $2
+  )
+  select live.id, live.state
+  from live
+  join broker_connection held on held.broker_id = live.broker_id
+  where (live.state in ('claimed', 'running') and live.claim_epoch < held.epoch
+      and held.replica_id is not null and held.since < now() - interval '30 seconds')
+    or live.deadline_at < now() - interval '1 minute'
+  order by live.id
+  limit 1000
+  `,
+);
+
+/** What was alive at some time of a span, of some brokers. */
+export type AliveRange = {
+  brokerIds: readonly string[];
+  /** Only ids after this one. */
+  after: string;
+  from: Date;
+  until: Date;
+  /** Of what has ended only ids after this one. */
+  earliest: string;
+  limit: number;
+};
+
 /** SQL that reads many trails, for whoever checks them. */
 @Injectable()
 export class TrailRepository {
@@ -84,5 +157,20 @@ export class TrailRepository {
   /** Oldest first, by id; each once, live or ended. */
   async list({ after, before, brokerId, limit }: TrailRange): Promise<TrailRow[]> {
     return this.database.runPlanned(LIST, [after, before, brokerId, limit]);
+  }
+
+  /** Oldest first, by id; each once. */
+  async listAlive({ brokerIds, after, from, until, earliest, limit }: AliveRange): Promise<TrailRow[]> {
+    return this.database.runPlanned(LIST_ALIVE, [brokerIds, after, from, until, earliest, limit]);
+  }
+
+  /** How many that were accepted before a time have not ended. */
+  async countLive(brokerIds: readonly string[], before: Date): Promise<number> {
+    return (await this.database.run<{ count: number }>(COUNT_LIVE, [brokerIds, before]))[0]?.count ?? 0;
+  }
+
+  /** Commands that are out and that nobody minds; at most 1,000. */
+  async stranded(brokerIds: readonly string[], before: Date): Promise<{ id: string; state: string }[]> {
+    return this.database.run(FIND_STRANDED, [brokerIds, before]);
   }
 }

@@ -6,6 +6,7 @@ import type { TrailFacts } from './record.js';
 import { TrailRepository, type TrailRow } from './trail.repository.js';
 
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+const HOUR_MS = 3_600_000;
 const AFTER_ALL = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 export type TrailFilter = {
@@ -14,6 +15,9 @@ export type TrailFilter = {
   untilMs: number | null;
   brokerId: string | null;
 };
+
+/** Some brokers, and a time. */
+export type Span = { brokerIds: readonly string[]; from: Date; until: Date };
 
 /** The trails of many dispatches, oldest first. */
 @Injectable()
@@ -33,6 +37,28 @@ export class Trails {
       limit,
     });
     return rows.map(factsOf);
+  }
+
+  /**
+   * Of some brokers what was alive at some time of a span; of what has ended no more than what was accepted within the hour
+   * before it.
+   *
+   * @param after the id that the part before ended with; null to begin
+   */
+  async alive({ brokerIds, from, until }: Span, after: string | null, limit: number): Promise<TrailFacts[]> {
+    const earliest = firstIdAt(from.getTime() - HOUR_MS);
+    const range = { brokerIds, after: after ?? BEFORE_ALL, from, until, earliest, limit };
+    return (await this.repository.listAlive(range)).map(factsOf);
+  }
+
+  /** How many that were accepted before the end of a span have not ended. */
+  async countLive({ brokerIds, until }: Span): Promise<number> {
+    return this.repository.countLive(brokerIds, until);
+  }
+
+  /** Of those the ones that are out, or past their deadline, and that nobody minds; at most 1,000. */
+  async stranded({ brokerIds, until }: Span): Promise<{ id: string; state: string }[]> {
+    return this.repository.stranded(brokerIds, until);
   }
 }
 

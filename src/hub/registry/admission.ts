@@ -6,7 +6,7 @@ import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { CodedError } from '../problems/coded.error.js';
-import { PROTOCOL_RANGE, SUBPROTOCOL } from '../../protocol/version.js';
+import { PROTOCOL_RANGE, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { AdmissionBudget } from './admission-budget.js';
 import {
   AdmissionBudgetSpent,
@@ -36,6 +36,7 @@ export class Admission {
   private closed = false;
   private inside = 0;
   private onSettled: (() => void)[] = [];
+  private readonly closedListeners: (() => void)[] = [];
   private readonly log = new Logger('registry');
   private readonly budget: AdmissionBudget;
   private turnedAway = 0;
@@ -53,12 +54,17 @@ export class Admission {
     return this.closed;
   }
 
+  /** Calls back when the door is closed. */
+  onClosed(listener: () => void): void {
+    this.closedListeners.push(listener);
+  }
+
   /** @throws CodedError that becomes the HTTP answer of the upgrade */
   async admit(request: IncomingMessage): Promise<Admitted> {
     if (this.closed) throw new ReplicaDraining();
     this.replica.assertMayAct();
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-    if (!offered.includes(SUBPROTOCOL)) {
+    if (!offered.includes(SUBPROTOCOL) && !offered.includes(STANDBY_SUBPROTOCOL)) {
       throw new ProtocolUnsupported(PROTOCOL_RANGE, `Offer the subprotocol ${SUBPROTOCOL}.`);
     }
     return this.enter(request.headers.authorization);
@@ -102,6 +108,7 @@ export class Admission {
   /** Refuses everybody from now on, and resolves when nobody stands in the door. */
   async close(): Promise<void> {
     this.closed = true;
+    for (const listener of this.closedListeners) listener();
     if (this.inside > 0) await new Promise<void>((resolve) => this.onSettled.push(resolve));
   }
 

@@ -7,7 +7,7 @@ import { lastValueFrom, type Observable } from 'rxjs';
 import { v7 as uuidv7 } from 'uuid';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
-import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { asCoded, problemOf } from '../problems/problem.filter.js';
 import type { CodedError } from '../problems/coded.error.js';
 import { NotFound } from '../problems/coded.error.js';
@@ -15,6 +15,8 @@ import { Admission, type Admitted } from './admission.js';
 import { ControlSocket } from './control-socket.js';
 import { FrameHandlers, type Received } from './frame-handlers.js';
 
+/** The first of them that a broker offers. */
+const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
 const TICK_MS = 1_000;
 const TICKS_A_PING = TIMES.pingMs / TICK_MS;
 
@@ -47,7 +49,7 @@ export class ControlAdapter extends AbstractWsAdapter {
       noServer: true,
       maxPayload: LIMITS.frameBytes,
       perMessageDeflate: false,
-      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+      handleProtocols: (offered) => SERVED.find((name) => offered.has(name)) ?? false,
     });
     const http = this.httpServer as Server;
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -14,13 +14,16 @@ export type Shown = { readonly brokerId: string; readonly expiresAt: Date };
  * One authenticated control channel, over whatever carries it: frames in, frames out, and an end with a reason.
  *
  *     awaiting_hello --hello--> greeting --welcome--> linked --close--> closed
+ *                              |    ^ promote
+ *                              v    |
+ *                              standby --goodbye, close--> closed
  *
  * Only a hello is taken first, and nothing between it and the welcome. Nothing is dropped in silence: a frame that
  * cannot be read, or a peer that does not read, ends the channel with the code that says so.
  */
 export abstract class ControlChannel {
   abstract readonly transport: Transport;
-  protected stage: 'awaiting_hello' | 'greeting' | 'linked' | 'closed' = 'awaiting_hello';
+  protected stage: 'awaiting_hello' | 'greeting' | 'standby' | 'linked' | 'closed' = 'awaiting_hello';
   protected readonly openedAt = performance.now();
   protected ownEnd: ChannelEnd | undefined;
   private heardAt = this.openedAt;
@@ -55,6 +58,11 @@ export abstract class ControlChannel {
   /** The hello was answered: from here on the broker may send everything else. */
   welcomed(): void {
     if (this.stage === 'greeting') this.stage = 'linked';
+  }
+
+  /** The hello was answered: the channel is held ready, and a promote is all that it may bring. */
+  heldReady(): void {
+    if (this.stage === 'greeting') this.stage = 'standby';
   }
 
   /** @returns false where the channel is closing or the peer does not read: then nothing was written */
@@ -94,9 +102,16 @@ export abstract class ControlChannel {
       throw new ProtocolError(isHello ? 'a second hello' : 'the first frame must be a hello');
     }
     if (this.stage === 'greeting') throw new ProtocolError('a frame before the welcome');
+    if (this.stage === 'standby' && frame.t === 'goodbye') {
+      this.close('goodbye', frame.reason);
+      return;
+    }
+    if ((frame.t === 'promote') !== (this.stage === 'standby')) {
+      throw new ProtocolError(frame.t === 'promote' ? 'no standby link' : 'a frame before the welcome');
+    }
     const handler = this.handlers.get(frame.t);
     if (handler === undefined) throw new ProtocolError('unknown frame type');
-    if (isHello) this.stage = 'greeting';
+    if (isHello || frame.t === 'promote') this.stage = 'greeting';
     handler({ channel: this, frame });
   }
 }

@@ -3,8 +3,9 @@ import { Capabilities } from './capabilities.js';
 import { ChannelGateway } from './channel.js';
 import { ControlChannel } from './control-channel.js';
 import { Link } from './link.js';
-import { OnFrame, OnHello } from './on-frame.js';
+import { OnFrame, OnHello, OnPromote } from './on-frame.js';
 import { Ownership } from './ownership.js';
+import { StandbyLinks } from './standby-links.js';
 
 /** The frames with which a connection begins and ends, and what a broker says of itself in between. */
 @ChannelGateway()
@@ -12,11 +13,18 @@ export class ControlGateway {
   constructor(
     private readonly ownership: Ownership,
     private readonly capabilities: Capabilities,
+    private readonly standbys: StandbyLinks,
   ) {}
 
   @OnHello()
   async hello(channel: ControlChannel, hello: FrameOf<'hello'>): Promise<void> {
-    await this.ownership.greet(channel, hello);
+    if (hello.standby === true) await this.standbys.hold(channel, hello);
+    else await this.ownership.greet(channel, hello);
+  }
+
+  @OnPromote()
+  async promote(channel: ControlChannel, promote: FrameOf<'promote'>): Promise<void> {
+    await this.standbys.promote(channel, promote);
   }
 
   @OnFrame('capabilities')

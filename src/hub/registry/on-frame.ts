@@ -15,7 +15,7 @@ type Taken = void | Promise<void>;
  * Takes every frame of one type, of brokers that were welcomed: the handler is given the link and the frame, and the
  * compiler holds it to that very frame. Frames that came in before a welcome never reach it.
  */
-export function OnFrame<T extends Exclude<BrokerFrameType, 'hello'>>(type: T) {
+export function OnFrame<T extends Exclude<BrokerFrameType, 'hello' | 'promote'>>(type: T) {
   return <H extends (link: Link, frame: FrameOf<T>) => Taken>(
     gateway: object,
     method: string,
@@ -29,14 +29,23 @@ export function OnFrame<T extends Exclude<BrokerFrameType, 'hello'>>(type: T) {
 
 /** Takes the first frame of a channel, which was authenticated and which is no link yet. */
 export function OnHello() {
-  return <H extends (channel: ControlChannel, hello: FrameOf<'hello'>) => Taken>(
+  return onChannel('hello');
+}
+
+/** Takes the one frame that a channel may bring that is held ready, and is no link yet. */
+export function OnPromote() {
+  return onChannel('promote');
+}
+
+function onChannel<T extends 'hello' | 'promote'>(type: T) {
+  return <H extends (channel: ControlChannel, frame: FrameOf<T>) => Taken>(
     gateway: object,
     method: string,
     handler: TypedPropertyDescriptor<H>,
   ): void => {
     FromChannel()(gateway, method, 0);
     Frame()(gateway, method, 1);
-    declared('hello')(gateway, method, handler);
+    declared(type)(gateway, method, handler);
   };
 }
 

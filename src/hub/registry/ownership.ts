@@ -23,6 +23,9 @@ import { bindLink } from './socket-links.js';
 /** The end of a stay that an operator wanted; the operator's words follow. */
 export const KICKED = 'kicked';
 
+/** What is not written by then is released by whoever buries this replica. */
+const RELEASED_WITHIN_MS = 2_000;
+
 /** Takes, loses and lets go of brokers' connections on behalf of this replica. */
 @Injectable()
 export class Ownership {
@@ -66,6 +69,22 @@ export class Ownership {
     const protocol = negotiate(hello.protocol);
     if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
     if (!channel.isGoodAt(this.clock.now())) throw new CredentialInvalid();
+    await this.own(channel, hello, protocol);
+  }
+
+  /**
+   * Takes the connection of a broker that was greeted as a standby, and so was authenticated then: as with any link, that
+   * stands until the broker is revoked.
+   *
+   * @throws as `greet`
+   */
+  async promote(channel: ControlChannel, hello: Hello): Promise<void> {
+    const protocol = negotiate(hello.protocol);
+    if (protocol === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
+    await this.own(channel, hello, protocol);
+  }
+
+  private async own(channel: ControlChannel, hello: Hello, protocol: number): Promise<void> {
     this.replica.assertMayAct();
     const { brokerId } = channel;
     const connectionId = uuidv7();
@@ -242,11 +261,14 @@ export class Ownership {
     }
   }
 
-  /** Lets go of everything still held here. */
+  /** Lets go of everything still held here. A database that hangs keeps no broker from being told. */
   async releaseAll(reason: string): Promise<void> {
     const held = this.links.all();
     for (const link of held) this.links.close(link, reason);
-    await Promise.all(held.map((link) => this.releases.add(link, reason)));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, RELEASED_WITHIN_MS)));
+    await Promise.race([Promise.all(held.map((link) => this.releases.add(link, reason))), late]);
+    clearTimeout(timer);
     for (const link of held) link.close('going_away', reason);
   }
 

@@ -26,6 +26,7 @@ import { Polls } from './polls.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { StandbyLinks } from './standby-links.js';
 import { Standings } from './standings.js';
 import { StayRepository } from './stay.repository.js';
 import { Stays } from './stays.js';
@@ -46,6 +47,8 @@ import { Releases } from './releases.js';
  *
  * Guarantees: an epoch is taken in a committed row before the broker is welcomed, and only grows. The newest
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
+ * A broker may hold a second link ready at another replica: it owns nothing, and takes the connection by one write when it is
+ * promoted. A replica that drains holds none.
  * A link that carries no work any more is closed with a reason. A connection over polls is owned like any; a poll that comes in
  * elsewhere is relayed to its owner, and brings and gets each frame once. A broker that is not shared is attached to one project
  * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
@@ -87,6 +90,7 @@ import { Releases } from './releases.js';
     ProjectRepository,
     Projects,
     RegistryDuties,
+    StandbyLinks,
     Standings,
     StayRepository,
     Stays,
@@ -105,6 +109,7 @@ import { Releases } from './releases.js';
     Projects,
     RegistryDuties,
     Releases,
+    Stays,
   ],
 })
 export class RegistryModule {}

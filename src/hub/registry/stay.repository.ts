@@ -54,6 +54,31 @@ const END_LEFT = statement(
   `,
 );
 
+// The last of each broker within the time, and what came after it.
+const MOVES = statement(
+  'list_moves_from_replica',
+  `
+  select stay.broker_id as "brokerId", broker.name, stay.end_reason as "endReason",
+         following.began_at is not null as "isBack",
+         extract(epoch from greatest(interval '0', coalesce(following.began_at, now()) - stay.ended_at))::double precision
+           * 1000 as "gapMs"
+  from broker_stay stay
+  join broker on broker.id = stay.broker_id
+  left join lateral (
+    select later.began_at
+    from broker_stay later
+    where later.broker_id = stay.broker_id and later.epoch > stay.epoch
+    order by later.epoch
+    limit 1
+  ) following on true
+  where stay.replica_id = $1
+    and stay.ended_at >= $2::timestamptz - interval '1 second'
+    and stay.ended_at <= $3::timestamptz + interval '15 seconds'
+  order by stay.broker_id, stay.epoch
+  limit 100000
+  `,
+);
+
 const FORGET = statement(
   'forget_old_stays',
   `
@@ -71,6 +96,15 @@ const FORGET = statement(
   `,
 );
 
+/** A stay that ended at one replica, and the time until the broker was owned again; until now where it is not. */
+export type MoveRow = {
+  brokerId: string;
+  name: string;
+  endReason: string | null;
+  isBack: boolean;
+  gapMs: number;
+};
+
 /** SQL of who owned which broker, and when. */
 @Injectable()
 export class StayRepository {
@@ -84,6 +118,11 @@ export class StayRepository {
   /** The one that a moment lies in, if there is one. */
   async at(brokerId: string, moment: Date): Promise<StayRow[]> {
     return this.database.run(AT, [brokerId, moment]);
+  }
+
+  /** The stays at a replica that ended within a time. */
+  async movesFrom(replicaId: string, from: Date, until: Date): Promise<MoveRow[]> {
+    return this.database.run(MOVES, [replicaId, from, until]);
   }
 
   /** Ends stays that are over by the ownership, and that nobody ended. @returns how many */

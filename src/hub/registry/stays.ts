@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { StayRepository, type StayRow } from './stay.repository.js';
+import { StayRepository, type MoveRow, type StayRow } from './stay.repository.js';
 
 const FORGET_MOST = 1_000;
 
@@ -13,6 +13,11 @@ export class Stays {
   /** Newest first, those before the given one; of a moment the one that it lies in. */
   async list(brokerId: string, before: string | null, at: Date | null, limit: number): Promise<StayRow[]> {
     return at === null ? this.repository.list(brokerId, before, limit) : this.repository.at(brokerId, at);
+  }
+
+  /** What ended at a replica within a time, and how long each broker was without an owner then. */
+  async movesFrom(replicaId: string, from: Date, until: Date): Promise<MoveRow[]> {
+    return this.repository.movesFrom(replicaId, from, until);
   }
 
   /** Ends what was left open, and forgets what is old: a batch at a time, so that no transaction is long. */

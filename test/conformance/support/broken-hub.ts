@@ -43,7 +43,7 @@ export class BrokenHub {
       maxPayload: fault === 'takes any size' ? 0 : LIMITS.frameBytes,
       perMessageDeflate: fault === 'compresses',
       autoPong: fault !== 'answers no ping',
-      handleProtocols: () => 'fairlead.v1',
+      handleProtocols: ([offered]) => offered ?? false,
     });
   }
 
@@ -159,7 +159,7 @@ export class BrokenHub {
       return fault === 'is away for strangers'
         ? refuse(503, 'database_unavailable')
         : refuse(401, 'credential_invalid');
-    if (offered !== 'fairlead.v1')
+    if (offered !== 'fairlead.v1' && offered !== 'fairlead.v1.standby')
       return refuse(
         426,
         'protocol_unsupported',
@@ -171,7 +171,8 @@ export class BrokenHub {
   private opened(socket: WebSocket): void {
     const { fault, pace } = this;
     let peer: Peer | undefined;
-    let stage: 'fresh' | 'greeting' | 'linked' = 'fresh';
+    let stage: 'fresh' | 'greeting' | 'standby' | 'linked' = 'fresh';
+    let hello: Record<string, any> = {};
     socket.on('error', () => undefined);
     const end = (code: number, reason = ''): void => socket.close(code, reason);
     const wrong = (name: string): void => {
@@ -188,6 +189,21 @@ export class BrokenHub {
       this.newest = undefined;
       for (const row of this.rows) if (row.isOut && !row.isAcked) row.isOut = fault === 'loses what was out';
     });
+    const greet = ({ bootId, window, lastEpoch }: Record<string, any>): void => {
+      stage = 'greeting';
+      setTimeout(() => {
+        stage = 'linked';
+        const former = this.newest;
+        peer = { socket, bootId, window, isJudged: fault === 'needs no inventory' };
+        this.newest = peer;
+        if (fault === 'reads no older link' && former?.bootId === bootId) former?.socket.close(4409);
+        if (former !== undefined && former.bootId !== bootId && fault !== 'lets copies be')
+          former.socket.close(4409, 'another instance connected with the same credential');
+        this.epoch = fault === 'keeps its epoch' ? 1 : Math.max(this.epoch, lastEpoch) + 1;
+        this.say(peer, this.welcome(window));
+        this.pump();
+      }, 5);
+    };
     socket.on('message', (data: Buffer, isBinary) => {
       const text = data.toString();
       if (isBinary) return wrong('takes binary');
@@ -195,28 +211,31 @@ export class BrokenHub {
       const frame = JSON.parse(text) as Record<string, any>;
       if (stage === 'fresh' && frame.t !== 'hello') return wrong('minds no hello');
       if (stage === 'greeting') return wrong('minds no order');
+      if (stage === 'standby' && frame.t !== 'promote') return wrong('lets a standby talk');
       if (frame.surplus === true && fault === 'minds fields of frames') return end(4400);
       switch (frame.t) {
         case 'hello': {
           if (stage === 'linked') return wrong('takes two hellos');
           if (data.length > LIMITS.helloBytes) return wrong('takes any hello');
           if (frame.protocol.min > 1) return fault === 'speaks anything' ? undefined : end(4426);
-          stage = 'greeting';
-          const { bootId, window, lastEpoch } = frame;
-          setTimeout(() => {
-            stage = 'linked';
-            const former = this.newest;
-            peer = { socket, bootId, window, isJudged: fault === 'needs no inventory' };
-            this.newest = peer;
-            if (fault === 'reads no older link' && former?.bootId === bootId) former?.socket.close(4409);
-            if (former !== undefined && former.bootId !== bootId && fault !== 'lets copies be')
-              former.socket.close(4409, 'another instance connected with the same credential');
-            this.epoch = fault === 'keeps its epoch' ? 1 : Math.max(this.epoch, lastEpoch) + 1;
-            this.say(peer, this.welcome(window));
-            this.pump();
-          }, 5);
-          return;
+          if (frame.standby === true && fault !== 'welcomes a standby') {
+            hello = frame;
+            stage = 'standby';
+            const alternatives: string[] = [];
+            socket.send(
+              JSON.stringify({
+                t: 'standby_ok',
+                connectionId: randomUUID(),
+                livenessMs: 45_000,
+                alternatives,
+              }),
+            );
+            return;
+          }
+          return greet(frame);
         }
+        case 'promote':
+          return fault === 'promotes nobody' ? undefined : greet({ ...hello, ...frame });
         case 'inventory':
           if (peer?.isJudged === true && fault !== 'takes two inventories' && fault !== 'needs no inventory')
             return end(4400);

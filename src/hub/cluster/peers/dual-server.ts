@@ -14,6 +14,7 @@ export type DualResponse = ServerResponse | Http2ServerResponse;
 /** The first bytes of every connection of HTTP/2 (RFC 9113, section 3.4), and of none of HTTP/1. */
 const PREFACE = 'PRI';
 const FIRST_BYTES_WITHIN_MS = 10_000;
+const ANSWERED_WITHIN_MS = 2_000;
 /** Calls of one link that are under way at once; more wait at the caller. */
 const STREAMS_OF_A_SESSION = 4_096;
 
@@ -74,7 +75,7 @@ export class DualServer {
     return typeof address === 'object' ? address?.port : undefined;
   }
 
-  /** Ends the links, and waits for what HTTP/1 is still being answered. */
+  /** Ends the links, and waits for what HTTP/1 is still being answered; a request that is never sent to its end is cut. */
   async close(): Promise<void> {
     if (!this.http1.listening) return;
     const closed = new Promise<void>((resolve) => this.http1.close(() => resolve()));
@@ -82,7 +83,9 @@ export class DualServer {
     this.http1.closeIdleConnections();
     for (const socket of this.unsorted) socket.destroy();
     for (const session of this.sessions) session.destroy();
+    const late = setTimeout(() => this.http1.closeAllConnections(), ANSWERED_WITHIN_MS);
     await closed;
+    clearTimeout(late);
   }
 }
 

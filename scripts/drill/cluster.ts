@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
+import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
+import { Program } from '../demo/program.js';
+import { Balancer } from './balancer.js';
+
+export type Replica = { program: Program; id: string; url: string };
+
+const READY = /"replicaId":"([0-9a-f-]{36})","url":"([^"]+)","msg":"the hub is ready"/;
+const TOKEN = /^\s+(flp_\S+)$/;
+const CONNECTIONS = 200;
+
+/** A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer's view of them. */
+export class DrillCluster {
+  readonly balancer = new Balancer();
+  readonly folder: string;
+  readonly replicas: Replica[] = [];
+  token = '';
+  private readonly clusterSecret = randomBytes(32).toString('hex');
+  private readonly sealKey = randomBytes(32).toString('hex');
+  private count = 0;
+
+  private constructor(
+    folder: string,
+    public server: EmbeddedServer,
+    private readonly env: Record<string, string>,
+  ) {
+    this.folder = folder;
+  }
+
+  /** @param env what replicas are told beside what they need */
+  static async start(replicas: number, env: Record<string, string>): Promise<DrillCluster> {
+    const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-drill-'));
+    // The unprivileged user that runs PostgreSQL for root goes through it.
+    chmodSync(folder, 0o711);
+    const settings = { max_connections: CONNECTIONS };
+    const server = await ensureServer({ dataDir: folder, settings, env: {} }).catch((error: unknown) => {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    });
+    const cluster = new DrillCluster(folder, server, env);
+    try {
+      await cluster.add();
+      await Promise.all(Array.from({ length: replicas - 1 }, () => cluster.add()));
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** Starts one more replica, and waits until it is ready. */
+  async add(env: Record<string, string> = {}): Promise<Replica> {
+    this.count += 1;
+    const name = `replica-${this.count}`;
+    const program = Program.start(name, ['hub', 'start'], {
+      DATABASE_URL: this.server.url,
+      FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
+      FAIRLEAD_SEAL_KEYS: this.sealKey,
+      FAIRLEAD_LISTEN: '127.0.0.1:0',
+      FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+      FAIRLEAD_REPLICA_NAME: name,
+      ...this.env,
+      ...env,
+    });
+    const replica = { program, id: '', url: '' };
+    this.replicas.push(replica);
+    const [, id = '', url = ''] = await program.line(READY);
+    Object.assign(replica, { id, url });
+    if (this.token === '') this.token = (await program.line(TOKEN))[1] ?? '';
+    this.balancer.add(url);
+    return replica;
+  }
+
+  /** Takes one out as a rollout does: it gets SIGTERM, and is waited for. @returns the milliseconds that took */
+  async drain(replica: Replica): Promise<number> {
+    const begunAt = performance.now();
+    await replica.program.end('SIGTERM');
+    await replica.program.succeeded();
+    this.forget(replica);
+    return performance.now() - begunAt;
+  }
+
+  /** As a crash would end it. */
+  async kill(replica: Replica): Promise<void> {
+    await replica.program.end('SIGKILL');
+    this.forget(replica);
+  }
+
+  /** Ends the database at once, and starts it again at the same address. */
+  async crashDatabase(awayMs: number): Promise<void> {
+    const { url } = this.server;
+    await this.server.release('immediate');
+    await rest(awayMs);
+    const settings = { max_connections: CONNECTIONS };
+    this.server = await ensureServer({ dataDir: this.folder, settings, env: {} });
+    if (this.server.url !== url) throw new Error('the port of the database was taken meanwhile');
+  }
+
+  async stop(): Promise<void> {
+    await this.balancer.stop();
+    await Promise.all(this.replicas.map(({ program }) => program.end('SIGKILL')));
+    await this.server.release('immediate');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private forget(replica: Replica): void {
+    this.balancer.remove(replica.url);
+    this.replicas.splice(this.replicas.indexOf(replica), 1);
+  }
+}

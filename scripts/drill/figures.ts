@@ -1,0 +1,175 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
+import { makeDataSource } from '../../src/hub/database/data-source.js';
+import { faultsOf } from '../../src/hub/proof/fault.js';
+import { trailsOfDatabase, verify } from '../../src/hub/verify/main.js';
+import type { Load } from './load.js';
+import type { Fleet } from './fleet.js';
+
+/** What a drill came to. */
+export type Figures = {
+  commands: number;
+  effects: number;
+  /** Answers that were no acceptance, and calls without an answer; each was repeated until it was accepted. */
+  refused: number;
+  givenUp: number;
+  lost: number;
+  duplicated: number;
+  reordered: number;
+  irregular: number;
+  unknown: number;
+  /** Times that a broker changed its owner. */
+  moves: number;
+  /** Milliseconds without an owner at each move, by the ranges in the database; 0 where one ended as the next began. */
+  gapMs: { p50: number; p99: number; max: number };
+  acceptMs: { p50: number; p99: number; max: number };
+  /** Commands that had not ended when it was judged: their state, and who had their broker. */
+  left: object[];
+  /** What was refused, each kind once, and which rules were broken. */
+  refusals: Record<string, number>;
+  byRule: Record<string, number>;
+};
+
+// A stay that begins before the one before it ended was a handover as well.
+const GAPS = `
+  select greatest(0, extract(epoch from began_at - before) * 1000)::float8 as ms
+  from (
+    select began_at, lag(ended_at) over (partition by broker_id order by epoch) as before,
+           lag(epoch) over (partition by broker_id order by epoch) as epoch_before
+    from broker_stay
+  ) stay
+  where epoch_before is not null and began_at >= $1
+  order by 1`;
+
+const DEAFEN = `
+  select count(pg_terminate_backend(pid))::int as count
+  from pg_stat_activity
+  where datname = current_database() and application_name like '%/listen'`;
+
+const REPORTS = `
+  select count(*)::int as drains, count(judged_at)::int as judged,
+         count(*) filter (where (report ->> 'clean')::boolean)::int as clean
+  from rollout`;
+
+const JUDGED_WITHIN_MS = 60_000;
+const LOOK_MS = 500;
+
+/** Of what has not ended, where it is, and who has its broker. */
+const LEFT = `
+  select dispatch.state, coalesce(replica.state, 'nobody') as owner,
+         coalesce(dispatch.claim_epoch = held.epoch, false) as "isOfThisLink", count(*)::int as count
+  from broker_dispatch dispatch
+  left join broker_connection held on held.broker_id = dispatch.broker_id
+  left join hub_replica replica on replica.id = held.replica_id
+  group by 1, 2, 3
+  order by 1, 2, 3`;
+
+const LIVE = `select count(*)::int as count from broker_dispatch`;
+
+/** A look into the drill's own database, past the product. */
+export class Evidence {
+  private constructor(private readonly dataSource: Awaited<ReturnType<typeof connect>>) {}
+
+  static async open(url: string): Promise<Evidence> {
+    return new Evidence(await connect(url));
+  }
+
+  /** Commands that have not ended. */
+  async live(): Promise<number> {
+    const [row] = await this.dataSource.query<{ count: number }[]>(LIVE);
+    return row?.count ?? 0;
+  }
+
+  /** Of the moves since a time. */
+  async gapsMs(since = new Date(0)): Promise<number[]> {
+    const rows = await this.dataSource.query<{ ms: number | null }[]>(GAPS, [since]);
+    // A stay that has begun while the one before it has no end has left no gap.
+    return rows.map(({ ms }) => ms ?? 0);
+  }
+
+  /** Commands that have not ended, by what is known of them. */
+  async left(): Promise<object[]> {
+    return this.dataSource.query<object[]>(LEFT);
+  }
+
+  /** Ends the sessions that listen. @returns how many there were */
+  async deafen(): Promise<number> {
+    const [row] = await this.dataSource.query<{ count: number }[]>(DEAFEN);
+    return row?.count ?? 0;
+  }
+
+  /** The reports of all drains, once each is judged, or a minute later. */
+  async reports(): Promise<{ clean: number; judged: number; drains: number }> {
+    const until = performance.now() + JUDGED_WITHIN_MS;
+    for (;;) {
+      const [row] = await this.dataSource.query<{ clean: number; judged: number; drains: number }[]>(REPORTS);
+      const found = row ?? { clean: 0, judged: 0, drains: 0 };
+      if (found.judged === found.drains || performance.now() > until) return found;
+      await rest(LOOK_MS);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+}
+
+function connect(url: string) {
+  return makeDataSource(url, 'fairlead-drill').initialize();
+}
+
+/** Holds everything that there is evidence of against what the hub has on record. */
+export async function figuresOf(
+  folder: string,
+  databaseUrl: string,
+  evidence: Evidence,
+  load: Load,
+  fleet: Fleet,
+): Promise<Figures> {
+  const idOfNote = new Map(
+    load.answers.map(({ idempotencyKey, dispatchId }) => [idempotencyKey, dispatchId]),
+  );
+  const verdict = await verify(trailsOfDatabase(databaseUrl, {}), {
+    isSettled: true,
+    witnesses: [file(folder, 'effects', fleet.effects(idOfNote))],
+    answers: file(folder, 'answers', load.answers),
+  });
+  const gaps = await evidence.gapsMs();
+  const left = await evidence.left();
+  return {
+    commands: verdict.dispatches,
+    effects: verdict.effects ?? 0,
+    refused: load.refusals.length,
+    givenUp: load.givenUp,
+    ...faultsOf(verdict),
+    unknown: verdict.unknown,
+    moves: gaps.length,
+    gapMs: spread(gaps),
+    acceptMs: spread(load.latenciesMs),
+    left,
+    refusals: countOf(load.refusals),
+    byRule: verdict.byRule,
+  };
+}
+
+export function spread(values: readonly number[]): { p50: number; p99: number; max: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (part: number) => Math.round(sorted[Math.ceil(sorted.length * part) - 1] ?? 0);
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+function countOf(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const word of words) {
+    const kind = word.replace(/"(instance|requestId)":"[^"]*"/g, '').slice(0, 120);
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function file(folder: string, name: string, lines: readonly object[]): string {
+  const path = join(folder, `${name}.ndjson`);
+  writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return path;
+}

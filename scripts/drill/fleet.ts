@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Program } from '../demo/program.js';
+import { NOTE_OP } from './note-op.js';
+import type { DrillCluster } from './cluster.js';
+
+const CANARIES = fileURLToPath(new URL('./canaries.js', import.meta.url));
+const PER_PROCESS = 25;
+const LEAST_PROCESSES = 2;
+
+/** The canary brokers of a drill, some in each of a few processes. */
+export class Fleet {
+  readonly brokerIds: string[] = [];
+  private readonly programs: Program[] = [];
+
+  private constructor(private readonly folder: string) {}
+
+  static async start(cluster: DrillCluster, count: number): Promise<Fleet> {
+    const fleet = new Fleet(cluster.folder);
+    const processes = Math.min(count, Math.max(LEAST_PROCESSES, Math.ceil(count / PER_PROCESS)));
+    const token = await joinToken(cluster, count);
+    const urls = cluster.replicas.map(({ url }) => url);
+    try {
+      await Promise.all(
+        Array.from({ length: processes }, async (_, place) => {
+          const seats = Math.floor(count / processes) + (place < count % processes ? 1 : 0);
+          // Each begins at another replica.
+          const turned = [...urls.slice(place % urls.length), ...urls.slice(0, place % urls.length)];
+          await fleet.launch(`canary-${place + 1}`, seats, turned, token);
+        }),
+      );
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
+    return fleet;
+  }
+
+  /** What was done, by the canaries' own account. */
+  effects(idOfNote: ReadonlyMap<string, string>): object[] {
+    const files = readdirSync(this.folder).filter((name) => name.endsWith('.effects'));
+    const lines = files.flatMap((name) => readFileSync(join(this.folder, name), 'utf8').split('\n'));
+    return lines
+      .filter((line) => line !== '')
+      .map((line) => {
+        const { note, brokerId, at } = JSON.parse(line) as { note: string; brokerId: string; at: string };
+        return { dispatchId: idOfNote.get(note) ?? note, brokerId, op: NOTE_OP, at };
+      });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.programs.map((program) => program.end('SIGTERM')));
+  }
+
+  private async launch(name: string, count: number, urls: string[], token: string): Promise<void> {
+    const env = { HUB_URLS: urls.join(','), JOIN_TOKEN: token };
+    const program = Program.run(name, CANARIES, [this.folder, String(count), name], env);
+    this.programs.push(program);
+    program.each(/^joined (\S+)$/, ([, id = '']) => this.brokerIds.push(id));
+    await program.line(/^all joined$/);
+  }
+}
+
+async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
+  const answer = await fetch(`${balancer.next()}/api/v1/join-tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ seats }),
+  });
+  if (answer.status !== 201) throw new Error(`no join token: ${await answer.text()}`);
+  return ((await answer.json()) as { token: string }).token;
+}

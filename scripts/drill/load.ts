@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { setTimeout as rest } from 'node:timers/promises';
+import type { Balancer } from './balancer.js';
+import { NOTE_OP } from './note-op.js';
+
+/** What a client was told of one command, as `fairlead verify --answers` takes it. */
+export type Answer = {
+  dispatchId: string;
+  idempotencyKey: string;
+  state: string;
+  submittedAt: string;
+  answeredAt: string;
+};
+
+/** Ordering keys of each broker. */
+const KEYS = 2;
+const ASK_AGAIN_MS = 100;
+/** A command that no replica takes for this long is given up, and counted. */
+const GIVE_UP_MS = 30_000;
+const ANSWER_WITHIN_MS = 10_000;
+
+/**
+ * Commands at an even rate, whatever becomes of those before: each to one broker under one of its keys, and repeated
+ * under its Idempotency-Key where it was not taken. Of a key only one is asked for at a time, so that its order is promised.
+ */
+export class Load {
+  readonly answers: Answer[] = [];
+  /** Each answer that was no acceptance, and each call without an answer. */
+  readonly refusals: string[] = [];
+  readonly latenciesMs: number[] = [];
+  givenUp = 0;
+  /** Those that were due while all keys were being asked for. */
+  skipped = 0;
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  private readonly free: { brokerId: string; key: string }[];
+  private readonly over = new AbortController();
+  private readonly asking = new Set<Promise<void>>();
+  private running: Promise<void> | undefined;
+
+  constructor(
+    private readonly balancer: Balancer,
+    private readonly token: string,
+    brokerIds: readonly string[],
+    private readonly ratePerS: number,
+  ) {
+    const keys = Array.from({ length: KEYS }, (_, place) => `key-${place}`);
+    this.free = keys.flatMap((key) => brokerIds.map((brokerId) => ({ brokerId, key })));
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Resolves when all that was asked for was answered or given up. */
+  async stop(): Promise<void> {
+    this.over.abort();
+    await this.running;
+    await Promise.all(this.asking);
+    this.agent.destroy();
+  }
+
+  private async run(): Promise<void> {
+    const begunAt = performance.now();
+    for (let due = 0; !this.over.signal.aborted;) {
+      const late = ((performance.now() - begunAt) / 1_000) * this.ratePerS;
+      for (; due < late; due += 1) this.begin();
+      await rest(10);
+    }
+  }
+
+  private begin(): void {
+    const aim = this.free.shift();
+    if (aim === undefined) {
+      this.skipped += 1;
+      return;
+    }
+    const asking = this.ask(aim).finally(() => {
+      this.asking.delete(asking);
+      this.free.push(aim);
+    });
+    this.asking.add(asking);
+  }
+
+  private async ask({ brokerId, key }: { brokerId: string; key: string }): Promise<void> {
+    const idempotencyKey = randomUUID();
+    const submittedAt = new Date().toISOString();
+    const begunAt = performance.now();
+    const body = JSON.stringify({ op: NOTE_OP, args: { note: idempotencyKey }, orderingKey: key });
+    while (performance.now() - begunAt < GIVE_UP_MS) {
+      try {
+        const { status, text } = await this.post(brokerId, idempotencyKey, body);
+        if (status === 200 || status === 202) {
+          const { id: dispatchId, state } = (JSON.parse(text) as { dispatch: { id: string; state: string } })
+            .dispatch;
+          this.latenciesMs.push(performance.now() - begunAt);
+          const answeredAt = new Date().toISOString();
+          this.answers.push({ dispatchId, idempotencyKey, state, submittedAt, answeredAt });
+          return;
+        }
+        this.refusals.push(`${status} ${text.slice(0, 200)}`);
+      } catch (error) {
+        this.refusals.push(error instanceof Error ? error.message : String(error));
+      }
+      await rest(ASK_AGAIN_MS);
+    }
+    this.givenUp += 1;
+  }
+
+  private post(
+    brokerId: string,
+    idempotencyKey: string,
+    body: string,
+  ): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const call = request(
+        `${this.balancer.next()}/api/v1/brokers/${brokerId}/dispatches`,
+        {
+          method: 'POST',
+          agent: this.agent,
+          timeout: ANSWER_WITHIN_MS,
+          headers: {
+            authorization: `Bearer ${this.token}`,
+            'content-type': 'application/json',
+            'content-length': Buffer.byteLength(body),
+            'idempotency-key': idempotencyKey,
+          },
+        },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8');
+          response.on('data', (part: string) => (text += part));
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+          response.on('error', reject);
+        },
+      );
+      call.on('timeout', () => call.destroy(new Error('no answer in time')));
+      call.on('error', reject);
+      call.end(body);
+    });
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `npm run drill -- <what>`: a hub and canary brokers of its own, commands at an even rate, a fault, and the proof.
+ *
+ *   roll      every replica is replaced, one after another
+ *   kill      a replica is killed
+ *   cut       a replica is cut off from the database, and comes back
+ *   listen    the sessions by which replicas are woken are ended
+ *   database  the database crashes, and is started again
+ *   all       each of them, one after another, on one hub
+ *
+ *   --quick   with fewer brokers and commands, in less than four minutes
+ *   --replicas <n> --brokers <n> --rate <commands a second>
+ *   --json    prints the figures as one JSON object on the last line of standard output
+ *
+ * The exit code is 0 only where nothing was lost, duplicated or reordered, and, where nothing was broken, nothing refused.
+ */
+import { parseArgs } from 'node:util';
+import { Screen } from '../demo/screen.js';
+import { ACTS } from './acts.js';
+import { runDrill, type Drill } from './drill.js';
+
+const SOON = { FAIRLEAD_DRAIN_LINGER_S: '2', FAIRLEAD_DRAIN_DEADLINE_S: '30' };
+/** What a machine that is killed, or cut off, costs its brokers: a death is noticed within 6 s, and they dial anew. */
+const BROKEN_GAP_MS = 15_000;
+const HANDED_GAP_MS = 250;
+const DRILLS: readonly Drill[] = [
+  ...Object.entries(ACTS).map(([name, act]): Drill => {
+    const isRoll = name === 'roll';
+    const gapMs = isRoll ? HANDED_GAP_MS : BROKEN_GAP_MS;
+    return { name, acts: { [name]: act }, env: SOON, mayRefuse: !isRoll, gapMs };
+  }),
+  { name: 'all', acts: ACTS, env: SOON, mayRefuse: true, gapMs: BROKEN_GAP_MS },
+];
+const USAGE = `usage: npm run drill -- ${DRILLS.map(({ name }) => name).join('|')} [--quick] [--replicas 3] [--brokers 50] [--rate 500] [--json]`;
+
+const { values, positionals } = read();
+const drill = DRILLS.find(({ name }) => name === positionals[0]);
+const options = {
+  replicas: numberOf(values.replicas, 2, 9),
+  brokers: numberOf(values.brokers ?? (values.quick ? '12' : '50'), 1, 500),
+  rate: numberOf(values.rate ?? (values.quick ? '60' : '500'), 1, 5_000),
+};
+if (drill === undefined || positionals.length !== 1) refuse('what is to be drilled?');
+
+const screen = new Screen(values.json ? process.stderr : process.stdout);
+screen.title(`The drill ${drill.name}`);
+const outcome = await runDrill(drill, options, (line) => screen.note(line));
+screen.title(outcome.ok ? 'Proven.' : 'Not proven.');
+screen.note(JSON.stringify(outcome, null, 2));
+if (values.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
+process.exitCode = outcome.ok ? 0 : 1;
+
+function read() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        replicas: { type: 'string', default: '3' },
+        brokers: { type: 'string' },
+        rate: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function numberOf(text: string, least: number, most: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= least && number <= most) return number;
+  return refuse(`${text} must be a whole number from ${least} to ${most}`);
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n${USAGE}\n`);
+  process.exit(2);
+}

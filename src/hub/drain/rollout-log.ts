@@ -1,0 +1,64 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Replica } from '../cluster/replica.js';
+import { HUB_CONFIG } from '../config/config.module.js';
+import type { HubConfig } from '../config/hub-config.js';
+import { DispatchLife } from '../dispatch/life.js';
+import { newId } from '../new-id.js';
+import { Links } from '../registry/links.js';
+import { SOFTWARE } from '../software.js';
+import type { DrainStep, RolloutOutcome, RolloutStep } from './rollout-row.js';
+import { RolloutRepository } from './rollout.repository.js';
+import { by } from './until.js';
+
+const WRITTEN_WITHIN_MS = 2_000;
+
+/** Keeps what the drain of this replica did, for the report. A row that cannot be written never holds up the drain. */
+@Injectable()
+export class RolloutLog {
+  private readonly log = new Logger('drain');
+  private readonly id = newId();
+  private readonly steps: RolloutStep[] = [];
+  private readonly begunAt: { ms: number | undefined } = { ms: undefined };
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(
+    @Inject(HUB_CONFIG) private readonly config: HubConfig,
+    private readonly replica: Replica,
+    private readonly links: Links,
+    private readonly dispatch: DispatchLife,
+    private readonly repository: RolloutRepository,
+  ) {}
+
+  /** @returns the brokers that are here */
+  reached(step: DrainStep): number {
+    this.begunAt.ms ??= performance.now();
+    const ms = Math.round(performance.now() - this.begunAt.ms);
+    const brokers = this.links.count;
+    this.steps.push({ step, ms, brokers, inFlight: this.dispatch.here().out });
+    const { id } = this;
+    const steps = [...this.steps];
+    const row = {
+      id,
+      replicaId: this.replica.id,
+      replicaName: this.config.replicaName,
+      software: SOFTWARE,
+    };
+    this.write(() =>
+      steps.length === 1 ? this.repository.begin(row, steps) : this.repository.note(id, steps),
+    );
+    return brokers;
+  }
+
+  /** Resolves when it is written, or two seconds later. */
+  async end(outcome: RolloutOutcome): Promise<void> {
+    this.write(() => this.repository.end(this.id, this.steps, outcome));
+    await by(performance.now() + WRITTEN_WITHIN_MS, this.writing);
+  }
+
+  /** One after another, so that the newest is what stays. */
+  private write(statement: () => Promise<void>): void {
+    this.writing = this.writing.then(statement).catch((error: unknown) => {
+      this.log.warn({ err: error }, 'the drain could not be recorded');
+    });
+  }
+}

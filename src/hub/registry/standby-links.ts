@@ -1,0 +1,91 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { DISPLACED_BY } from '../../protocol/close-code.js';
+import type { FrameOf, Hello } from '../../protocol/frame.js';
+import { TIMES } from '../../protocol/limits.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
+import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
+import { CredentialInvalid } from '../auth/auth.errors.js';
+import { Clock } from '../cluster/clock.js';
+import { Replica } from '../cluster/replica.js';
+import { Admission } from './admission.js';
+import type { ControlChannel } from './control-channel.js';
+import { Links } from './links.js';
+import { Ownership } from './ownership.js';
+import { ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
+
+type Held = { channel: ControlChannel; hello: Hello };
+
+/**
+ * Second links of brokers that another replica owns. They are authenticated and pinged like any, and nothing is written for
+ * them until one is promoted: then the broker's connection is taken as by a hello.
+ */
+@Injectable()
+export class StandbyLinks {
+  private readonly log = new Logger('registry');
+  /** One of each broker: a newer one takes the place of the one before. */
+  private readonly held = new Map<string, Held>();
+
+  constructor(
+    private readonly ownership: Ownership,
+    private readonly links: Links,
+    private readonly admission: Admission,
+    private readonly replica: Replica,
+    private readonly clock: Clock,
+  ) {
+    // They own nothing that would have to be handed over: their brokers find another place for them.
+    admission.onClosed(() => {
+      for (const { channel } of [...this.held.values()])
+        channel.close('going_away', 'the replica is being drained');
+    });
+  }
+
+  get count(): number {
+    return this.held.size;
+  }
+
+  /**
+   * Holds a channel ready for its broker. Where this replica is the broker's owner there would be no use in it, and it is
+   * closed with a word to look elsewhere.
+   *
+   * @throws ProtocolError over polls; ProtocolUnsupported, CredentialInvalid, ReplicaDraining, DatabaseUnavailable
+   */
+  async hold(channel: ControlChannel, hello: Hello): Promise<void> {
+    if (channel.transport !== 'websocket') throw new ProtocolError('a standby link is a WebSocket');
+    if (negotiate(hello.protocol) === undefined) throw new ProtocolUnsupported(PROTOCOL_RANGE);
+    if (!channel.isGoodAt(this.clock.now())) throw new CredentialInvalid();
+    const { brokerId } = channel;
+    const alternatives = await this.replica.alternatives();
+    if (this.admission.isClosed) throw new ReplicaDraining();
+    if (this.links.get(brokerId)?.carriesWork === true) {
+      channel.close('going_away', 'this replica owns the broker: stand by at another');
+      return;
+    }
+    if (!channel.isOpen) return;
+    const former = this.held.get(brokerId);
+    this.held.set(brokerId, { channel, hello });
+    former?.channel.close('displaced', DISPLACED_BY.itself);
+    channel.onClosed(() => this.forget(channel));
+    channel.heldReady();
+    const connectionId = uuidv7();
+    channel.send({ t: 'standby_ok', connectionId, livenessMs: TIMES.livenessMs, alternatives });
+    this.log.log({ brokerId, connectionId }, 'a broker stands by');
+  }
+
+  /**
+   * Takes the broker's connection over this link.
+   *
+   * @throws ReplicaDraining, and as `Ownership.greet`: then the broker is owned by whoever owned it
+   */
+  async promote(channel: ControlChannel, { lastEpoch, capabilities, health }: FrameOf<'promote'>) {
+    const held = this.held.get(channel.brokerId);
+    if (held?.channel !== channel) throw new ProtocolError('no standby link');
+    this.held.delete(channel.brokerId);
+    if (this.admission.isClosed) throw new ReplicaDraining();
+    await this.ownership.promote(channel, { ...held.hello, lastEpoch, capabilities, health });
+  }
+
+  private forget(channel: ControlChannel): void {
+    if (this.held.get(channel.brokerId)?.channel === channel) this.held.delete(channel.brokerId);
+  }
+}
