@@ -84,6 +84,8 @@ export function addLogin(program: Command, cli: Cli): void {
               ['role', me.role],
               ['user', me.userId],
               ['token', me.credentialId],
+              ['access', me.access],
+              ['projects', me.projects?.map(({ project, role }) => `${project} (${role})`).join(', ')],
               ['hub', hub.target.urls.join(', ')],
             ],
             run.printer.paint,

@@ -1,6 +1,7 @@
 import { AuditEntity } from './audit.entity.js';
 import { BrokerKeyEntity } from './broker-key.entity.js';
 import { JoinTokenEntity } from './join-token.entity.js';
+import { MemberEntity } from './member.entity.js';
 import { PersonalTokenEntity } from './personal-token.entity.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import { SpentAssertionEntity } from './spent-assertion.entity.js';
@@ -15,4 +16,5 @@ export const AUTH_ENTITIES = [
   SigningKeyEntity,
   SpentAssertionEntity,
   AuditEntity,
+  MemberEntity,
 ];

@@ -73,6 +73,21 @@ export const PROBLEMS = {
     title: 'The broker is being drained, and starts nothing',
     remedy: 'Use another broker, or put this one back into service: `fairlead brokers uncordon`.',
   },
+  last_administrator: {
+    status: 409,
+    title: 'It is the last active administrator of the hub',
+    remedy: 'Make somebody else an administrator first: `fairlead users update --role admin`.',
+  },
+  user_name_taken: {
+    status: 409,
+    title: 'Another user has this name',
+    remedy: 'Choose another name; that of a disabled user is not given again.',
+  },
+  email_taken: {
+    status: 409,
+    title: 'Another user has this e-mail address',
+    remedy: 'Use another address, or the user that has it; upper and lower case make no difference.',
+  },
   project_name_taken: {
     status: 409,
     title: 'Another project has this name',
@@ -154,6 +169,21 @@ export const PROBLEMS = {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
     remedy: 'Use a new key for a new request.',
+  },
+  too_many_tokens: {
+    status: 422,
+    title: 'The user has as many tokens as one may',
+    remedy: 'Revoke those that nobody uses: `fairlead tokens list` shows when each was used last.',
+  },
+  too_many_projects: {
+    status: 422,
+    title: 'The user is a member of as many projects as one may be',
+    remedy: 'Take the user out of others, or make an administrator of the hub.',
+  },
+  too_many_members: {
+    status: 422,
+    title: 'The project has as many members as one may',
+    remedy: 'Take others out: `fairlead members remove`.',
   },
   op_unknown: {
     status: 422,
