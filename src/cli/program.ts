@@ -18,6 +18,7 @@ import { addLogin } from './commands/login.js';
 import { addMembers } from './commands/members.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
+import { addSessions } from './commands/sessions.js';
 import { addTokens } from './commands/tokens.js';
 import { addTrails } from './commands/trails.js';
 import { addUsers } from './commands/users.js';
@@ -91,6 +92,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addBroker,
     addLogin,
     addTokens,
+    addSessions,
     addUsers,
     addJoinTokens,
     addBrokers,

@@ -5,7 +5,7 @@ import { DatabaseUnavailable } from '../database/database.errors.js';
 import { AccessGuard } from './access.guard.js';
 import { FromBroker, InProject, Person, Public } from './access.js';
 import { CredentialInvalid, CredentialMissing, Forbidden } from './auth.errors.js';
-import type { PersonalTokens } from './personal-tokens.js';
+import type { Credentials } from './credentials.js';
 import type { Principal, Role } from './principal.js';
 import type { Scope } from './scope.js';
 
@@ -63,7 +63,7 @@ function makeContext(controller: new () => object, method: string, authorization
 }
 
 function makeGuard(authenticate: (token: string) => Promise<Principal>) {
-  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as PersonalTokens);
+  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as Credentials);
   const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   return { guard, logged };
 }

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { ACCESS, scopeFor, type Access } from './access.js';
 import { CredentialMissing, Forbidden } from './auth.errors.js';
-import { PersonalTokens } from './personal-tokens.js';
+import { Credentials } from './credentials.js';
 
 const BEARER = /^Bearer +([^\s]+) *$/i;
 /** What changes nothing. */
@@ -19,7 +19,7 @@ export class AccessGuard implements CanActivate {
 
   constructor(
     private readonly reflector: Reflector,
-    private readonly tokens: PersonalTokens,
+    private readonly credentials: Credentials,
   ) {}
 
   /** @throws CredentialMissing, CredentialInvalid, Forbidden, DatabaseUnavailable */
@@ -37,7 +37,7 @@ export class AccessGuard implements CanActivate {
     // The adapter has authenticated the upgrade; a frame carries no credential of its own.
     if (access.kind !== 'person') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const principal = await this.tokens.authenticate(bearerOf(request));
+    const principal = await this.credentials.authenticate(bearerOf(request));
     if (access.roles.length > 0 && !access.roles.includes(principal.role)) throw new Forbidden();
     if (principal.access === 'read' && !READING.has(request.method)) throw new Forbidden();
     request.principal = principal;

@@ -109,3 +109,23 @@ export class TooManyMembers extends CodedError {
     super('too_many_members', `A project may have at most ${most} members.`);
   }
 }
+
+/** Unknown, not let in, without a password, or with another: which of these would help only somebody who is guessing. */
+export class SignInRefused extends CodedError {
+  constructor() {
+    super('sign_in_refused');
+  }
+}
+
+/** More passwords are to be compared than there is memory for at a time. */
+export class SignInsBusy extends CodedError {
+  constructor() {
+    super('sign_ins_busy', undefined, { retryAfterS: 2 });
+  }
+}
+
+export class InviteInvalid extends CodedError {
+  constructor() {
+    super('invite_invalid');
+  }
+}

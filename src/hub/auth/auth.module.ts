@@ -13,6 +13,7 @@ import { Audit } from './audit.js';
 import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
+import { Credentials } from './credentials.js';
 import { AuthDuties } from './duties.js';
 import { FirstBoot } from './first-boot.js';
 import { JoinTokenController } from './join-token.controller.js';
@@ -21,6 +22,7 @@ import { JoinTokens } from './join-tokens.js';
 import { MeController } from './me.controller.js';
 import { MemberRepository } from './member.repository.js';
 import { Members } from './members.js';
+import { Passwords } from './passwords.js';
 import { PeopleNews } from './people-news.js';
 import { PersonalTokenController } from './personal-token.controller.js';
 import { PersonalTokenRepository } from './personal-token.repository.js';
@@ -28,6 +30,12 @@ import { PersonalTokens } from './personal-tokens.js';
 import { RequestKeyRepository } from './request-key.repository.js';
 import { RequestKeys } from './request-keys.js';
 import { Sealer } from './sealer.js';
+import { SessionController } from './session.controller.js';
+import { SessionRepository } from './session.repository.js';
+import { SessionTokens } from './session-tokens.js';
+import { Sessions } from './sessions.js';
+import { SignInRepository } from './sign-in.repository.js';
+import { SignIns } from './sign-ins.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 import { SigningKeys } from './signing-keys.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
@@ -41,6 +49,10 @@ import { Users } from './users.js';
  * | caller | shows | good for | of use at |
  * | --- | --- | --- | --- |
  * | person or program | personal token `flp_...` | until it expires or is revoked | routes that ask for a person |
+ * | person | name or address, and password | until it is changed | the sign-in |
+ * | person | invite `fli_...` | once, within its time | setting the first password |
+ * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
+ * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
  * | broker | access token, a JWT | 15 minutes | the control channel |
@@ -78,6 +90,7 @@ import { Users } from './users.js';
     BrokerTokenController,
     AuditController,
     UserController,
+    SessionController,
   ],
   providers: [
     AccessGuard,
@@ -89,11 +102,13 @@ import { Users } from './users.js';
     AuthDuties,
     BrokerKeyRepository,
     BrokerKeys,
+    Credentials,
     FirstBoot,
     JoinTokenRepository,
     JoinTokens,
     MemberRepository,
     Members,
+    Passwords,
     PeopleNews,
     PersonalTokenRepository,
     PersonalTokens,
@@ -104,6 +119,11 @@ import { Users } from './users.js';
       inject: [HUB_CONFIG],
       useFactory: (config: HubConfig) => new Sealer(sealKeysOf(config)),
     },
+    SessionRepository,
+    SessionTokens,
+    Sessions,
+    SignInRepository,
+    SignIns,
     SigningKeyRepository,
     SigningKeys,
     SpentAssertionRepository,

@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
+import {
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiTags,
+} from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Person } from './access.js';
 import { Acting, type Actor } from './actor.js';
@@ -9,8 +15,11 @@ import {
   PersonalTokenDto,
 } from './dto/personal-token.dto.js';
 import { CreateUserDto, ListUsersQuery, UpdateUserDto, UserDto, UserPageDto } from './dto/user.dto.js';
+import { CreateInviteDto, InviteDto } from './dto/session.dto.js';
 import { PersonalTokens } from './personal-tokens.js';
 import { RequestKey, type Idempotency } from './request-key.js';
+import { Sessions } from './sessions.js';
+import { SignIns } from './sign-ins.js';
 import { Users } from './users.js';
 
 @ApiTags('users')
@@ -20,6 +29,8 @@ export class UserController {
   constructor(
     private readonly users: Users,
     private readonly tokens: PersonalTokens,
+    private readonly signIns: SignIns,
+    private readonly sessions: Sessions,
   ) {}
 
   @Post()
@@ -73,6 +84,27 @@ export class UserController {
   @ApiOkResponse({ type: UserDto, description: 'It is let in again.' })
   async enable(@Param('user') user: string, @Acting() actor: Actor): Promise<UserDto> {
     return UserDto.of(await this.users.enable(user, actor));
+  }
+
+  /** With it the user sets a password, once; those that were made before are good no more. */
+  @Post(':user/invites')
+  @Header('cache-control', 'no-store')
+  @ApiCreatedResponse({ type: InviteDto })
+  async invite(
+    @Param('user') user: string,
+    @Body() { expiresInS }: CreateInviteDto,
+    @Acting() actor: Actor,
+  ): Promise<InviteDto> {
+    const invite = await this.signIns.invite(await this.users.idOf(user), expiresInS, actor);
+    return { ...invite, expiresAt: invite.expiresAt.toISOString() };
+  }
+
+  @Delete(':user/sessions')
+  @HttpCode(204)
+  @ApiNoContentResponse({ description: 'All sessions of the user have ended, everywhere within a second.' })
+  async endSessions(@Param('user') user: string, @Acting() actor: Actor): Promise<void> {
+    const { id } = await this.users.get(user);
+    await this.sessions.endAll(id, actor);
   }
 
   /** For a program that works under a name of its own. */

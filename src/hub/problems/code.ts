@@ -28,6 +28,16 @@ export const PROBLEMS = {
     title: 'The join token is unknown, expired, revoked or used up',
     remedy: 'Ask for a new one: `fairlead join-tokens create`.',
   },
+  sign_in_refused: {
+    status: 401,
+    title: 'The user or the password is wrong',
+    remedy: 'Try again, or ask an administrator for an invite: `fairlead users invite`.',
+  },
+  invite_invalid: {
+    status: 401,
+    title: 'The invite is unknown, expired, or used',
+    remedy: 'Ask an administrator for a new one: `fairlead users invite`.',
+  },
   forbidden: {
     status: 403,
     title: 'The credential does not allow this',
@@ -224,6 +234,11 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many brokers connect to this replica at once',
     remedy: 'Come again as `Retry-After` says, or ask another replica.',
+  },
+  sign_ins_busy: {
+    status: 429,
+    title: 'Too many people sign in at once',
+    remedy: 'Try again as `Retry-After` says; who has signed in already is not held up.',
   },
   internal: {
     status: 500,
