@@ -27,6 +27,14 @@ where agent.id = $1 for update of agent;
 -- find_agent_by_name
 select id from agent where name = $1 and phase <> 'deleted';
 
+-- see_agent
+select id, project_id as "projectId" from agent where id = $1 and ($2::uuid[] is null or project_id = any ($2));
+
+-- see_agent_by_name
+select id, project_id as "projectId"
+from agent
+where name = $1 and phase <> 'deleted' and ($2::uuid[] is null or project_id = any ($2));
+
 -- list_agents
 select agent.id, agent.name, agent.project_id as "projectId", project.name as "projectName", agent.broker_id as "brokerId", broker.name as "brokerName", agent.runtime, agent.spec,
        agent.wanted, agent.phase, agent.run_id as "runId", agent.dispatch_id as "dispatchId",
@@ -38,6 +46,7 @@ left join project on project.id = agent.project_id
 where ($1::uuid is null or agent.id < $1)
   and ($2::uuid is null or agent.broker_id = $2)
   and ($4::uuid is null or agent.project_id = $4)
+  and ($5::uuid[] is null or agent.project_id = any ($5))
   and agent.phase <> 'deleted'
 order by agent.id desc
 limit $3;

@@ -54,5 +54,6 @@ where ($1::uuid is null or stray.id < $1)
   and ($2::uuid is null or stray.broker_id = $2)
   and ($3::uuid is null or stray.agent_id = $3)
   and ($4::text is null or stray.kind = $4)
+  and ($6::uuid[] is null or agent.project_id = any ($6))
 order by stray.id desc
 limit $5;

@@ -51,6 +51,7 @@ select listed.* from (
     and ($4::text is null or dispatch.state = $4)
     and ($6::text is null or dispatch.op = $6)
     and ($7::uuid is null or dispatch.project_id = $7)
+    and ($8::uuid[] is null or dispatch.project_id = any ($8))
   union all
   (
     select 
@@ -71,6 +72,7 @@ select listed.* from (
       and ($4::text is null or dispatch.state = $4)
       and ($6::text is null or dispatch.op = $6)
       and ($7::uuid is null or dispatch.project_id = $7)
+      and ($8::uuid[] is null or dispatch.project_id = any ($8))
     order by dispatch.id desc
     limit $5
   )
@@ -96,6 +98,7 @@ where dispatch.state = $1
   and ($2::uuid is null or dispatch.id < $2)
   and ($3::uuid is null or dispatch.broker_id = $3)
   and ($4::text is null or dispatch.op = $4)
+  and ($6::uuid[] is null or dispatch.project_id = any ($6))
   and not exists (
     select from broker_dispatch again where again.redrive_of between dispatch.id and dispatch.id offset 0
   )
@@ -104,6 +107,11 @@ where dispatch.state = $1
   )
 order by dispatch.id desc
 limit $5;
+
+-- see_dispatch
+select project_id as "projectId" from broker_dispatch where id = $1 and ($2::uuid[] is null or project_id = any ($2))
+union all
+select project_id from broker_dispatch_history where id = $1 and ($2::uuid[] is null or project_id = any ($2));
 
 -- read_trail
 select to_jsonb(trail::jsonb[]) as trail from broker_dispatch where id = $1

@@ -13,6 +13,7 @@ select listed.* from (
     left join broker on broker.id = dispatch.broker_id
     where dispatch.id > $1::uuid and dispatch.id < $2::uuid
       and ($3::uuid is null or dispatch.broker_id = $3)
+      and ($5::uuid[] is null or dispatch.project_id = any ($5))
       and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
     order by dispatch.id
     limit $4
@@ -30,6 +31,7 @@ select listed.* from (
     left join broker on broker.id = dispatch.broker_id
     where dispatch.id > $1::uuid and dispatch.id < $2::uuid
       and ($3::uuid is null or dispatch.broker_id = $3)
+      and ($5::uuid[] is null or dispatch.project_id = any ($5))
     order by dispatch.id
     limit $4
   )

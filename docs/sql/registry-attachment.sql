@@ -98,6 +98,7 @@ select
     and ($2::uuid is null or attachment.project_id = $2)
     and ($3::uuid is null or attachment.broker_id = $3)
     and ($4::text is null or attachment.state = $4)
+    and ($6::uuid[] is null or attachment.project_id = any ($6))
   order by attachment.id desc
   limit $5;
 

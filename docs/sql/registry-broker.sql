@@ -46,6 +46,10 @@ where
          when broker.cordoned_at is not null then 'cordoned'
          else 'open'
        end)
+  and ($9::uuid[] is null or exists (
+    select from broker_attachment attachment
+    where attachment.broker_id = broker.id and attachment.project_id = any ($9)
+  ))
 order by broker.id desc
 limit $2;
 
@@ -76,6 +80,18 @@ where broker.id = $1;
 
 -- find_broker_by_name
 select id from broker where name = $1;
+
+-- see_broker
+select id from broker where id = $1 and ($2::uuid[] is null or exists (
+      select from broker_attachment attachment
+      where attachment.broker_id = broker.id and attachment.project_id = any ($2)
+    ));
+
+-- see_broker_by_name
+select id from broker where name = $1 and ($2::uuid[] is null or exists (
+      select from broker_attachment attachment
+      where attachment.broker_id = broker.id and attachment.project_id = any ($2)
+    ));
 
 -- find_standings_of_brokers
 select id, case when revoked_at is null then 'welcome' else 'revoked' end as standing

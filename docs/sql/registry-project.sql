@@ -18,7 +18,7 @@ select
        max_pending as "maxPending", revision, created_by as "createdBy", created_at as "createdAt",
        updated_at as "updatedAt", archived_at as "archivedAt"
 from project
-where ($1::uuid is null or id < $1) and ($3::boolean or archived_at is null)
+where ($1::uuid is null or id < $1) and ($3::boolean or archived_at is null) and ($4::uuid[] is null or id = any ($4))
 order by id desc
 limit $2;
 
@@ -35,6 +35,12 @@ select archived_at as "archivedAt" from project where id = $1 for share;
 
 -- find_project_by_name
 select id from project where name = $1;
+
+-- see_project
+select id from project where id = $1 and ($2::uuid[] is null or id = any ($2));
+
+-- see_project_by_name
+select id from project where name = $1 and ($2::uuid[] is null or id = any ($2));
 
 -- update_project
 update project

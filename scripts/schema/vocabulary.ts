@@ -6,7 +6,7 @@ import { PHASES, WISHES } from '../../src/hub/agents/phase.js';
 import { RUNTIMES } from '../../src/hub/agents/runtime.js';
 import { ACTOR_KINDS } from '../../src/hub/auth/actor.js';
 import { AUDIT_OUTCOMES } from '../../src/hub/auth/audit-entry.js';
-import { ROLES } from '../../src/hub/auth/principal.js';
+import { PROJECT_ROLES, ROLES, TOKEN_ACCESSES } from '../../src/hub/auth/principal.js';
 import { REPLICA_STATES } from '../../src/hub/cluster/replica-row.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { ATTACHMENT_STATES } from '../../src/hub/registry/attachment-state.js';
@@ -34,6 +34,8 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['hub_replica', 'state', REPLICA_STATES],
   ['hub_user', 'role', ROLES],
   ['rollout', 'outcome', ROLLOUT_OUTCOMES],
+  ['personal_token', 'access', TOKEN_ACCESSES],
+  ['project_member', 'role', PROJECT_ROLES],
 ];
 
 /** Checks and predicates as the server writes them; those that a partition has of its parent are told once. */

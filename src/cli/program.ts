@@ -15,10 +15,14 @@ import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
+import { addMembers } from './commands/members.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
 import { addRollout } from './commands/rollout.js';
+import { addSessions } from './commands/sessions.js';
+import { addTokens } from './commands/tokens.js';
 import { addTrails } from './commands/trails.js';
+import { addUsers } from './commands/users.js';
 import { addVerify } from './commands/verify.js';
 import { addVersion } from './commands/version.js';
 import { addWhy } from './commands/why.js';
@@ -88,9 +92,13 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addHub,
     addBroker,
     addLogin,
+    addTokens,
+    addSessions,
+    addUsers,
     addJoinTokens,
     addBrokers,
     addProjects,
+    addMembers,
     addAgents,
     addDispatches,
     addWhy,

@@ -96,6 +96,79 @@ describe('login', () => {
   });
 });
 
+describe('login by a password', () => {
+  const SIGNED = { sessionId: 'session-1', accessToken: 'a.b.c', expiresInS: 900, refreshToken: 'flr_x' };
+  const MADE = { id: 'token-9', token: 'flp_made' };
+
+  const comeIn = async (...argv: string[]) => {
+    hub = await open({ body: SIGNED }, { body: MADE }, { status: 204 }, { body: ME }, { status: 204 });
+    return runCli(['login', hub.url, ...argv], { env: env(), stdin: 'correct horse battery\n' });
+  };
+
+  it('stores a token of its own for its owner alone, and ends the session by which it was made', async () => {
+    const ran = await comeIn('--user', 'ada@example.com');
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /api/v1/sessions',
+      'POST /api/v1/tokens',
+      'DELETE /api/v1/sessions/session-1',
+      'GET /api/v1/me',
+    ]);
+    expect(hub.asked[0]?.body).toEqual({ user: 'ada@example.com', password: 'correct horse battery' });
+    expect(hub.asked[1]?.headers.authorization).toBe('Bearer a.b.c');
+    expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual({
+      url: hub.url,
+      token: 'flp_made',
+      tokenId: 'token-9',
+    });
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+    expect(ran.out + ran.err).not.toMatch(/correct horse|flp_made|flr_x/);
+  });
+
+  it('is by an invite, with a password that is set by that', async () => {
+    writeFileSync(join(user.path, 'password'), 'with a space at its end \n');
+
+    const ran = await comeIn('--invite', 'fli_x', '--password-file', join(user.path, 'password'));
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked[0]).toMatchObject({
+      path: '/api/v1/invites/redeem',
+      body: { token: 'fli_x', password: 'with a space at its end ' },
+    });
+  });
+
+  it('has its token revoked by the logout', async () => {
+    await comeIn('--user', 'ada');
+
+    const ran = await runCli(['logout'], { env: env() });
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked.at(-1)).toMatchObject({ method: 'DELETE', path: '/api/v1/tokens/token-9' });
+    expect(existsSync(file())).toBe(false);
+  });
+
+  it('is forgotten by the logout where the hub is away, and that is said', async () => {
+    await comeIn('--user', 'ada');
+    await hub.close();
+
+    const ran = await runCli(['logout'], { env: env() });
+
+    expect(ran.err).toContain('token-9');
+    expect(existsSync(file())).toBe(false);
+  });
+
+  it.each([
+    [['--user', 'ada', '--invite', 'fli_x']],
+    [['--user', 'ada', '--token', TOKEN]],
+    [['--password-file', 'p']],
+  ])('is one way at a time: %j', async (argv) => {
+    const ran = await runCli(['login', 'http://127.0.0.1:1', ...argv], { env: env() });
+
+    expect(ran.code).toBe(2);
+  });
+});
+
 describe('the stored token', () => {
   it('is not sent to an address that it was not stored for', async () => {
     await logIn({ body: ME });

@@ -288,6 +288,8 @@ describe('the gate on the schema, of each', () => {
     ['broker_presence', 'broker_presence_state_is_known', 'state', 'unreachable'],
     ['hub_replica', 'hub_replica_state_is_known', 'state', 'draining'],
     ['hub_user', 'hub_user_role_is_known', 'role', 'member'],
+    ['personal_token', 'personal_token_access_is_known', 'access', 'read'],
+    ['project_member', 'project_member_role_is_known', 'role', 'operator'],
   ];
 
   describe('list of words', () => {

@@ -8,6 +8,7 @@ import { BrokerKeyRetired, ClockSkew, CredentialInvalid } from '../../src/hub/au
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
 import { BrokerKeys } from '../../src/hub/auth/broker-keys.js';
 import { AuthDuties } from '../../src/hub/auth/duties.js';
+import { SessionRepository } from '../../src/hub/auth/session.repository.js';
 import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
 import { Clock } from '../../src/hub/cluster/clock.js';
 import { Hub } from '../../src/hub/cluster/hub.js';
@@ -40,7 +41,7 @@ async function makeReplica() {
     keys,
     brokerKeys: new BrokerKeys(keys),
     assertions: new Assertions(keys, spent, hub, clock),
-    duties: new AuthDuties(new Loops(), spent),
+    duties: new AuthDuties(new Loops(), spent, new SessionRepository(own)),
   };
 }
 

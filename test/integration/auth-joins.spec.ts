@@ -12,8 +12,6 @@ import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { JoinTokenRepository } from '../../src/hub/auth/join-token.repository.js';
 import { JoinTokens } from '../../src/hub/auth/join-tokens.js';
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
-import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
-import { PersonalTokens } from '../../src/hub/auth/personal-tokens.js';
 import { Sealer } from '../../src/hub/auth/sealer.js';
 import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
 import { SigningKeys } from '../../src/hub/auth/signing-keys.js';
@@ -27,6 +25,7 @@ import { Brokers, type Joining } from '../../src/hub/registry/brokers.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { personalTokensOf } from './support/personal-tokens.js';
 
 const POOL = 10;
 const SEAL_KEY = randomBytes(32);
@@ -267,7 +266,7 @@ describe('the first boot', () => {
     const tokens = told.filter((token) => token !== undefined);
     expect(tokens).toHaveLength(1);
     expect([await count('hub_user'), await count('personal_token')]).toEqual([1, 1]);
-    const personalTokens = new PersonalTokens(new PersonalTokenRepository(new Database(sources[1]!)));
+    const personalTokens = personalTokensOf(new Database(sources[1]!));
     await expect(personalTokens.authenticate(String(tokens[0]))).resolves.toMatchObject({
       name: 'admin',
       role: 'admin',

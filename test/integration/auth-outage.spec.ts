@@ -9,8 +9,6 @@ import { Assertions } from '../../src/hub/auth/assertions.js';
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
-import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
-import { PersonalTokens } from '../../src/hub/auth/personal-tokens.js';
 import { Sealer } from '../../src/hub/auth/sealer.js';
 import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
 import { SigningKeys } from '../../src/hub/auth/signing-keys.js';
@@ -26,6 +24,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { HubProcess } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { personalTokensOf, SOMEBODY } from './support/personal-tokens.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 
 /** A way to the database that can be cut: what is open ends, and what is opened ends at once. */
@@ -205,13 +204,13 @@ describe('without the database', () => {
   });
 
   /** What one replica remembers of tokens; it begins with nothing. */
-  const makeTokens = () => new PersonalTokens(new PersonalTokenRepository(new Database(source)));
+  const makeTokens = () => personalTokensOf(new Database(source));
 
   async function makeToken(): Promise<string> {
     const id = randomUUID();
     const user = [id, `user-${id}`, 'member'];
     await source.query('insert into hub_user (id, name, role) values ($1, $2, $3)', user);
-    return (await makeTokens().create(id, { name: 'of a test', expiresInS: 3_600 })).token;
+    return (await makeTokens().create(id, { name: 'of a test', expiresInS: 3_600 }, SOMEBODY)).token;
   }
 
   it('a token that is remembered is good for what is left of 30 s, and then neither good nor bad', async () => {

@@ -5,13 +5,14 @@ import type { DataSource } from 'typeorm';
 import { CredentialInvalid } from '../../src/hub/auth/auth.errors.js';
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
 import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
-import { PersonalTokens } from '../../src/hub/auth/personal-tokens.js';
+import type { PersonalTokens } from '../../src/hub/auth/personal-tokens.js';
 import type { Role } from '../../src/hub/auth/principal.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Database } from '../../src/hub/database/database.js';
 import { NotFound } from '../../src/hub/problems/coded.error.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { personalTokensOf, SOMEBODY } from './support/personal-tokens.js';
 
 const REMEMBERED_FOR_MS = 30_000;
 
@@ -47,7 +48,7 @@ afterAll(async () => {
 
 /** What one replica remembers of tokens; it begins with nothing. */
 function makeReplica(): PersonalTokens {
-  return new PersonalTokens(new PersonalTokenRepository(new Database(source)));
+  return personalTokensOf(new Database(source));
 }
 
 async function makeUser(role: Role = 'member'): Promise<string> {
@@ -57,7 +58,7 @@ async function makeUser(role: Role = 'member'): Promise<string> {
 }
 
 function makeToken({ expiresInS = 3_600 }: { expiresInS?: number } = {}) {
-  return one.create(userId, { name: 'of a test', expiresInS });
+  return one.create(userId, { name: 'of a test', expiresInS }, SOMEBODY);
 }
 
 /** Moves the clock by which answers are remembered. The time of the database goes on as it does. */
@@ -73,7 +74,7 @@ async function expireNow(id: string): Promise<void> {
 describe('a personal token', () => {
   it('tells at every replica whose it is, by the row of the user and nothing else', async () => {
     const admin = await makeUser('admin');
-    const { id, token } = await one.create(admin, { name: 'admin of nothing', expiresInS: 60 });
+    const { id, token } = await one.create(admin, { name: 'admin of nothing', expiresInS: 60 }, SOMEBODY);
 
     const principals = await Promise.all([one, other].map((replica) => replica.authenticate(token)));
 
@@ -82,6 +83,9 @@ describe('a personal token', () => {
       userId: admin,
       name: `user-${admin}`,
       role: 'admin',
+      projects: null,
+      access: 'write',
+      isLimited: false,
       credentialId: id,
     };
     expect(principals).toEqual([expected, expected]);
@@ -91,7 +95,7 @@ describe('a personal token', () => {
     const { id, token } = await makeToken();
     await one.authenticate(token);
 
-    await one.revoke(id, userId);
+    await one.revoke(id, userId, SOMEBODY);
 
     await expect(one.authenticate(token)).rejects.toThrow(CredentialInvalid);
   });
@@ -99,7 +103,7 @@ describe('a personal token', () => {
   it('that is revoked is refused within 30 s at a replica that remembers it', async () => {
     const { id, token } = await makeToken();
     await other.authenticate(token);
-    await one.revoke(id, userId);
+    await one.revoke(id, userId, SOMEBODY);
 
     later(REMEMBERED_FOR_MS);
     const authenticating = other.authenticate(token);
@@ -109,7 +113,7 @@ describe('a personal token', () => {
 
   it('that is revoked is refused at once at a replica that has not seen it', async () => {
     const { id, token } = await makeToken();
-    await one.revoke(id, userId);
+    await one.revoke(id, userId, SOMEBODY);
 
     const authenticating = other.authenticate(token);
 
@@ -119,12 +123,13 @@ describe('a personal token', () => {
   it('that is revoked while it is looked up is not remembered', async () => {
     const { id, token } = await makeToken();
 
-    const repository = new PersonalTokenRepository(new Database(source));
-    const replica = new PersonalTokens(repository);
+    const database = new Database(source);
+    const repository = new PersonalTokenRepository(database);
+    const replica = personalTokensOf(database, repository);
     const findHolder = repository.findHolder.bind(repository);
     jest.spyOn(repository, 'findHolder').mockImplementationOnce(async (hash) => {
       const row = await findHolder(hash);
-      await replica.revoke(id, userId);
+      await replica.revoke(id, userId, SOMEBODY);
       return row;
     });
 
@@ -189,7 +194,7 @@ describe('a personal token', () => {
     const { id, token } = await makeToken();
     const stranger = await makeUser('admin');
 
-    const revoking = other.revoke(id, stranger);
+    const revoking = other.revoke(id, stranger, SOMEBODY);
 
     await expect(revoking).rejects.toThrow(NotFound);
     await expect(makeReplica().authenticate(token)).resolves.toMatchObject({ userId });
@@ -199,10 +204,10 @@ describe('a personal token', () => {
 
   it('that is revoked twice keeps the time of the first', async () => {
     const { id } = await makeToken();
-    await one.revoke(id, userId);
+    await one.revoke(id, userId, SOMEBODY);
     const [before] = await one.list(userId, null, 1);
 
-    await other.revoke(id, userId);
+    await other.revoke(id, userId, SOMEBODY);
 
     expect(before?.revokedAt).toBeInstanceOf(Date);
     expect(await one.list(userId, null, 1)).toEqual([before]);

@@ -5,7 +5,8 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { IsString } from 'class-validator';
 import { DataSource } from 'typeorm';
-import { Person, Public } from '../../src/hub/auth/access.js';
+import { InProject, Person, Public, Scoped } from '../../src/hub/auth/access.js';
+import type { Scope } from '../../src/hub/auth/scope.js';
 import { AuthModule } from '../../src/hub/auth/auth.module.js';
 import type { CreatePersonalTokenDto } from '../../src/hub/auth/dto/personal-token.dto.js';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
@@ -55,6 +56,18 @@ class Forgotten {
   person(): string {
     return 'person';
   }
+
+  @InProject('viewer')
+  @Get('everything')
+  everything(): void {}
+
+  @Person()
+  @Get('scoped')
+  scoped(@Scoped() _scope: Scope): void {}
+
+  @InProject('viewer')
+  @Get('members')
+  members(@Scoped() _scope: Scope): void {}
 
   /** Not a route, so nobody has to declare it. */
   helper(_shape: Shape): void {}
@@ -188,6 +201,8 @@ describe('a route', () => {
     expect(faults).toEqual([
       'Forgotten.read does not declare who may call it',
       'Forgotten.change does not declare who may call it',
+      'Forgotten.everything is for members of projects, and does not take its scope',
+      'Forgotten.scoped takes a scope, and is of no project',
     ]);
   });
 

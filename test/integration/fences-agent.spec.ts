@@ -152,7 +152,7 @@ describe('an agent', () => {
     const { id } = await plant({ phase: 'deleted' });
 
     expect(await repository.idOfName(`a-${id}`)).toBeUndefined();
-    const listed = await repository.list(null, { brokerId: broker.id, projectId: null }, 100);
+    const listed = await repository.list(null, { brokerId: broker.id, projectId: null }, 100, null);
     expect(listed.map((row) => row.id)).not.toContain(id);
   });
 
@@ -278,7 +278,7 @@ describe('the strays of a broker', () => {
     strays.keep({ brokerId: found.id, replicaId: found.replicaId, epoch: found.epoch, ...over }, kept);
   const onRecord = async () => {
     const filter = { brokerId: found.id, agentId: null, kind: null };
-    return (await strays.list(null, filter, 100)).reverse();
+    return (await strays.list(null, filter, 100, null)).reverse();
   };
 
   it('take the place of those before: what is still there stays as it was found, what is gone goes', async () => {

@@ -186,7 +186,12 @@ describe('a broker', () => {
     let drained: PlantedBroker;
 
     const listed = async (filter: Partial<BrokerFilter>) => {
-      const found = await new BrokerRepository(bench.database).list(null, { ...ANY_BROKER, ...filter }, 500);
+      const found = await new BrokerRepository(bench.database).list(
+        null,
+        { ...ANY_BROKER, ...filter },
+        500,
+        null,
+      );
       return found.flatMap(({ id }) => (id === broker.id ? ['one'] : id === drained.id ? ['drained'] : []));
     };
 

@@ -8,6 +8,7 @@ import { INSERT } from './insert.js';
 import { INVENTORY } from './inventory.js';
 import { OPERATION } from './operation.js';
 import { OWNERSHIP } from './ownership.js';
+import { PEOPLE } from './people.js';
 import { PRESENCE } from './presence.js';
 import { PEER } from './peer.js';
 import { WORDS } from './words.js';
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ENDING,
   ...OWNERSHIP,
   ...OPERATION,
+  ...PEOPLE,
   ...PRESENCE,
   ...AGENT,
   ...ATTACHMENT,

@@ -9,7 +9,7 @@ import { NoAnswer, readNoAnswer, readRefusal } from './problem.js';
 import { BRIEF, mayRepeat, PATIENT, pauseMs, type Patience, type Repeat } from './retry.js';
 
 export type Ask = {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
   /** What is undefined is left out; of a list each is given. */
   query?: Record<string, string | number | readonly string[] | undefined>;

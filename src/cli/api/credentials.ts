@@ -77,8 +77,9 @@ export async function forgetCredentials(path: string): Promise<boolean> {
 
 function parse(text: string): Credentials | undefined {
   try {
-    const { url, token } = JSON.parse(text) as Record<string, unknown>;
-    return typeof url === 'string' && typeof token === 'string' ? { url, token } : undefined;
+    const { url, token, tokenId } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof url !== 'string' || typeof token !== 'string') return undefined;
+    return { url, token, ...(typeof tokenId === 'string' ? { tokenId } : {}) };
   } catch {
     return undefined;
   }

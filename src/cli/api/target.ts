@@ -16,6 +16,8 @@ export type Credentials = {
   /** One address, or several with commas between. */
   url: string;
   token: string;
+  /** Of a token that the login itself has made, and a logout revokes. */
+  tokenId?: string | undefined;
 };
 
 export type Given = { url?: string | undefined; token?: string | undefined };

@@ -10,14 +10,14 @@ type ListOptions = PageOptions & Partial<Record<'act' | 'actor' | 'subject' | 'o
 export function addAudit(program: Command, cli: Cli): void {
   const group = program
     .command('audit')
-    .description('who did what to brokers and join tokens, from where, and what came of it')
+    .description('who did what to people, tokens, brokers and projects, from where, and what came of it')
     .addHelpText('after', examples('audit list', 'audit list --act broker.revoke --json'));
 
   lists(group.command('list'))
     .description('list what was done, newest first')
     .option('--act <act>', 'only one kind of act, such as broker.cordon or join_token.create')
     .option('--actor <id>', 'only what one user or broker did')
-    .option('--subject <id>', 'only what was done to one broker or join token')
+    .option('--subject <id>', 'only what was done to one broker, project, user or token')
     .addOption(
       new Option('--outcome <outcome>', 'only what came to this').choices(['done', 'unchanged', 'refused']),
     )

@@ -1,45 +1,60 @@
 /** Who is asking: storing a token for this user, forgetting it, and asking the hub whom it takes one for. */
 import type { Command } from 'commander';
 import type { MeDto } from '../../hub/auth/dto/me.dto.js';
+import { tokenBy } from '../api/sign-in.js';
+import { BRIEF } from '../api/retry.js';
 import { credentialsPath, forgetCredentials, loadCredentials, storeCredentials } from '../api/credentials.js';
 import { isReadableOnTheWay, readUrls } from '../api/target.js';
 import type { Cli } from '../cli.js';
-import { ConfigFault } from '../fault.js';
-import { askedSecret } from '../input/secret.js';
+import { ConfigFault, UsageFault } from '../fault.js';
+import { askedPassword, askedSecret } from '../input/secret.js';
+import type { Invocation } from '../invocation.js';
 import { asksHub, examples } from '../options.js';
 import { facts } from '../output/table.js';
 
-type LoginOptions = { token?: string; tokenFile?: string };
+type LoginOptions = {
+  token?: string;
+  tokenFile?: string;
+  user?: string;
+  invite?: string;
+  passwordFile?: string;
+};
 
 export function addLogin(program: Command, cli: Cli): void {
   program
     .command('login')
-    .description('check a personal token and store it for this user')
+    .description('check a personal token, or make one by a password, and store it for this user')
     .argument('<url>', 'the hub, or several replicas with commas between')
     .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else a hidden prompt or stdin')
     .option('--token-file <file>', 'a file that holds it; - for stdin')
+    .option('--user <user>', 'a name or an e-mail address, to come in by its password')
+    .option('--invite <invite>', 'to come in by an invite, with a password that is set by that')
+    .option(
+      '--password-file <file>',
+      'a file that holds the password; - for stdin; else a hidden prompt or stdin',
+    )
     .option('--json', 'print one JSON document: the answer of the hub')
     .addHelpText(
       'after',
       examples(
         'login http://127.0.0.1:8080',
         'login https://a.example.com,https://b.example.com --token-file token',
+        'login https://a.example.com --user ada@example.com',
+        'login https://a.example.com --invite fli_...',
       ),
     )
     .action(
       cli.action<LoginOptions, [string]>(async (run, list) => {
-        const { surroundings, printer, options } = run;
+        const { surroundings, printer } = run;
         const urls = readUrls(list);
-        const { tokenFile } = options;
-        const sources = { token: options.token, tokenFile, variable: 'FAIRLEAD_TOKEN' };
-        const token = await askedSecret(sources, 'Token: ', surroundings);
         for (const url of urls.filter(isReadableOnTheWay)) {
           printer.warn(`${url} is not encrypted; others on the way can read the token`);
         }
+        const { token, tokenId } = await credentialFor(run, urls);
         const hub = run.client({ urls, token });
         const me = await run.spin('asking the hub', () => hub.ask<MeDto>({ method: 'GET', path: '/me' }));
         const path = credentialsPath(surroundings.env);
-        await storeCredentials(path, { url: urls.join(','), token }).catch((error: unknown) => {
+        await storeCredentials(path, { url: urls.join(','), token, tokenId }).catch((error: unknown) => {
           const detail = `${path} cannot be written.`;
           const remedy = 'Make its folder writable, or name another one in FAIRLEAD_HOME.';
           throw new ConfigFault({ detail, remedy }, { cause: error });
@@ -53,14 +68,17 @@ export function addLogin(program: Command, cli: Cli): void {
 
   program
     .command('logout')
-    .description('forget the stored token; the token itself stays valid')
+    .description('forget the stored token; one that the login has made is revoked, another stays valid')
     .option('--json', 'print one JSON document')
     .addHelpText('after', examples('logout'))
     .action(
-      cli.action(async ({ surroundings: { env }, printer }) => {
+      cli.action(async (run) => {
+        const { surroundings, printer } = run;
+        const { env } = surroundings;
         const path = credentialsPath(env);
         // A damaged file is forgotten all the same.
         const stored = await loadCredentials(path).catch(() => undefined);
+        if (stored?.tokenId !== undefined) await revoke(run, stored.url, stored.token, stored.tokenId);
         const forgotten = await forgetCredentials(path);
         printer.data({ forgotten }, () => [
           forgotten
@@ -84,6 +102,8 @@ export function addLogin(program: Command, cli: Cli): void {
               ['role', me.role],
               ['user', me.userId],
               ['token', me.credentialId],
+              ['access', me.access],
+              ['projects', me.projects?.map(({ project, role }) => `${project} (${role})`).join(', ')],
               ['hub', hub.target.urls.join(', ')],
             ],
             run.printer.paint,
@@ -91,4 +111,41 @@ export function addLogin(program: Command, cli: Cli): void {
         );
       }),
     );
+}
+
+/** The token that is to be stored, and its id where it was made for that. */
+async function credentialFor(
+  run: Invocation<LoginOptions>,
+  urls: string[],
+): Promise<{ token: string; tokenId?: string }> {
+  const { options, surroundings } = run;
+  const { token, tokenFile, user, invite, passwordFile } = options;
+  if ([token ?? tokenFile, user, invite].filter((way) => way !== undefined).length > 1) {
+    throw new UsageFault('Come in by a token, by --user or by --invite, and by one of these alone.');
+  }
+  if (user === undefined && invite === undefined) {
+    if (passwordFile !== undefined) throw new UsageFault('--password-file goes with --user or --invite.');
+    const sources = { token, tokenFile, variable: 'FAIRLEAD_TOKEN' };
+    return { token: await askedSecret(sources, 'Token: ', surroundings) };
+  }
+  run.hide(invite);
+  const password = await askedPassword(passwordFile, 'Password: ', surroundings);
+  run.hide(password);
+  const entry = invite === undefined ? { user: user ?? '', password } : { invite, password };
+  const made = await run.spin('signing in', () =>
+    tokenBy(entry, (shown) => run.client({ urls, token: shown })),
+  );
+  return { token: made.token, tokenId: made.id };
+}
+
+/** Whoever logs out does so in any case; that the token is still good is said. */
+async function revoke(run: Invocation<object>, url: string, token: string, id: string): Promise<void> {
+  const hub = run.client({ urls: readUrls(url), token });
+  try {
+    await run.spin('asking the hub', () =>
+      hub.ask({ method: 'DELETE', path: `/tokens/${encodeURIComponent(id)}`, patience: BRIEF }),
+    );
+  } catch {
+    run.printer.warn(`the token could not be revoked, and stays good until it ends: its id is ${id}`);
+  }
 }

@@ -43,13 +43,39 @@ export async function askedSecret(
   const given = await givenSecret(sources, surroundings);
   if (given !== undefined) return given;
   const { stdin, stderr } = surroundings;
-  const typed = stdin.isTTY === true ? await readHidden(prompt, stdin, stderr) : await readAll(stdin);
+  const typed =
+    stdin.isTTY === true ? (await readHidden(prompt, stdin, stderr)).trim() : await readAll(stdin);
   if (typed === '') {
     throw new UsageFault(
       `No token was given: use --token, --token-file or ${sources.variable}, or pipe it in.`,
     );
   }
   return checkedToken(typed);
+}
+
+/**
+ * A password, from a file, a hidden prompt on a terminal, or what is piped in; never from the command line. All of it
+ * counts but the end of the line.
+ *
+ * @throws UsageFault where there is none
+ */
+export async function askedPassword(
+  file: string | undefined,
+  prompt: string,
+  { stdin, stderr }: Pick<Surroundings, 'stdin' | 'stderr'>,
+): Promise<string> {
+  const given =
+    file !== undefined && file !== '-'
+      ? await readFile(file, 'utf8').catch((error: unknown) => {
+          const remedy = 'See whether --password-file names a file that this user can read.';
+          throw new ConfigFault({ detail: `${file} cannot be read.`, remedy }, { cause: error });
+        })
+      : file === undefined && stdin.isTTY === true
+        ? await readHidden(prompt, stdin, stderr)
+        : await readPiped(stdin);
+  const password = given.replace(/\r?\n$/, '');
+  if (password === '') throw new UsageFault('No password was given: use --password-file, or pipe it in.');
+  return password;
 }
 
 async function readSecretFile(path: string): Promise<string> {
@@ -68,7 +94,7 @@ async function readHidden(prompt: string, stdin: Surroundings['stdin'], stderr: 
   stderr.write(prompt);
   try {
     return await new Promise<string>((resolve) => {
-      lines.once('line', (line) => resolve(line.trim()));
+      lines.once('line', (line) => resolve(line));
       lines.once('SIGINT', () => resolve(''));
       lines.once('close', () => resolve(''));
     });
@@ -79,10 +105,14 @@ async function readHidden(prompt: string, stdin: Surroundings['stdin'], stderr: 
 }
 
 async function readAll(stdin: Surroundings['stdin']): Promise<string> {
+  return (await readPiped(stdin)).trim();
+}
+
+async function readPiped(stdin: Surroundings['stdin']): Promise<string> {
   let text = '';
   for await (const chunk of stdin) {
     text += String(chunk);
     if (text.length > LONGEST) throw new UsageFault('What was piped in is too long for a token.');
   }
-  return text.trim();
+  return text;
 }

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { Asks, type Asking } from '../dispatch/caller.js';
 import { answer } from '../dispatch/dto/answer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
@@ -22,7 +23,7 @@ import { InspectionDto } from './dto/inspection.dto.js';
 import type { Verb } from './phase.js';
 
 @ApiTags('agents')
-@Person()
+@InProject('operator')
 @Controller('api/v1/agents')
 export class AgentController {
   constructor(private readonly agents: Agents) {}
@@ -30,24 +31,31 @@ export class AgentController {
   @Post()
   @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiCreatedResponse({ type: AgentDto })
-  async create(@Body() body: CreateAgentDto, @Asks() asking: Asking): Promise<AgentDto> {
-    return AgentDto.of(await this.agents.create({ ...body, spec: SpecDto.toSpec(body.spec) }, asking));
+  async create(
+    @Body() body: CreateAgentDto,
+    @Asks() asking: Asking,
+    @Scoped() scope: Scope,
+  ): Promise<AgentDto> {
+    const agent = { ...body, spec: SpecDto.toSpec(body.spec) };
+    return AgentDto.of(await this.agents.create(agent, asking, scope));
   }
 
   @Get()
+  @InProject('viewer')
   @ApiOkResponse({ type: AgentPageDto })
-  async list(@Query() query: ListAgentsQuery): Promise<AgentPageDto> {
+  async list(@Query() query: ListAgentsQuery, @Scoped() scope: Scope): Promise<AgentPageDto> {
     const listName = `agents ${query.broker ?? ''} ${query.project ?? ''}`;
     const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
-      this.agents.list(before, query, limit),
+      this.agents.list(before, query, limit, scope),
     );
     return { items: rows.map((row) => AgentDto.of(row)), nextCursor };
   }
 
   @Get(':agent')
+  @InProject('viewer')
   @ApiOkResponse({ type: AgentDto })
-  async get(@Param('agent') agent: string): Promise<AgentDto> {
-    return AgentDto.of(await this.agents.get(agent));
+  async get(@Param('agent') agent: string, @Scoped() scope: Scope): Promise<AgentDto> {
+    return AgentDto.of(await this.agents.get(await this.agents.within(scope, agent)));
   }
 
   @Post(':agent/start')
@@ -56,9 +64,10 @@ export class AgentController {
     @Param('agent') agent: string,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('start', agent, asking, wait, reply);
+    return this.act('start', await this.agents.within(scope, agent), asking, wait, reply);
   }
 
   @Post(':agent/stop')
@@ -67,9 +76,10 @@ export class AgentController {
     @Param('agent') agent: string,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('stop', agent, asking, wait, reply);
+    return this.act('stop', await this.agents.within(scope, agent), asking, wait, reply);
   }
 
   @Post(':agent/restart')
@@ -78,9 +88,10 @@ export class AgentController {
     @Param('agent') agent: string,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('restart', agent, asking, wait, reply);
+    return this.act('restart', await this.agents.within(scope, agent), asking, wait, reply);
   }
 
   @Delete(':agent')
@@ -89,25 +100,33 @@ export class AgentController {
     @Param('agent') agent: string,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('delete', agent, asking, wait, reply);
+    return this.act('delete', await this.agents.within(scope, agent), asking, wait, reply);
   }
 
   @Get(':agent/logs')
+  @InProject('viewer')
   @ApiOkResponse({ type: LogsDto })
   async logs(
     @Param('agent') agent: string,
     @Query() { lines }: LogsQuery,
     @Asks() asking: Asking,
+    @Scoped() scope: Scope,
   ): Promise<LogsDto> {
-    return this.agents.logs(agent, lines, asking);
+    return this.agents.logs(await this.agents.within(scope, agent), lines, asking);
   }
 
   @Get(':agent/inspect')
+  @InProject('viewer')
   @ApiOkResponse({ type: InspectionDto })
-  async inspect(@Param('agent') agent: string, @Asks() asking: Asking): Promise<InspectionDto> {
-    return this.agents.inspect(agent, asking);
+  async inspect(
+    @Param('agent') agent: string,
+    @Asks() asking: Asking,
+    @Scoped() scope: Scope,
+  ): Promise<InspectionDto> {
+    return this.agents.inspect(await this.agents.within(scope, agent), asking);
   }
 
   private async act(verb: Verb, agent: string, asking: Asking, wait: Wait, reply: FastifyReply) {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentReport, ReportedPhase } from '../../protocol/frame.js';
 import type { ProcessSpec } from '../../protocol/op.js';
+import { isSeen, type Scope } from '../auth/scope.js';
 import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
@@ -62,11 +63,26 @@ const ID_OF_NAME = statement(
   `select id from agent where name = $1 and phase <> 'deleted'`,
 );
 
+const SEE = statement(
+  'see_agent',
+  `select id, project_id as "projectId" from agent where id = $1 and ${isSeen('project_id', '$2')}`,
+);
+
+const SEE_NAMED = statement(
+  'see_agent_by_name',
+  `
+  select id, project_id as "projectId"
+  from agent
+  where name = $1 and phase <> 'deleted' and ${isSeen('project_id', '$2')}
+  `,
+);
+
 const LIST = statement(
   'list_agents',
   `${COLUMNS}  where ($1::uuid is null or agent.id < $1)
     and ($2::uuid is null or agent.broker_id = $2)
     and ($4::uuid is null or agent.project_id = $4)
+    and ${isSeen('agent.project_id', '$5')}
     and agent.phase <> 'deleted'
   order by agent.id desc
   limit $3`,
@@ -244,6 +260,15 @@ export class AgentRepository {
     return (await run<AgentRow>(LOCK, [id]))[0];
   }
 
+  /** An agent, if its project is among those that are seen. */
+  async see(
+    idOrName: { id: string } | { name: string },
+    sees: Scope['sees'],
+  ): Promise<{ id: string; projectId: string | null } | undefined> {
+    const [by, value] = 'id' in idOrName ? [SEE, idOrName.id] : [SEE_NAMED, idOrName.name];
+    return (await this.database.run<{ id: string; projectId: string | null }>(by, [value, sees]))[0];
+  }
+
   async idOfName(name: string): Promise<string | undefined> {
     return (await this.database.run<{ id: string }>(ID_OF_NAME, [name]))[0]?.id;
   }
@@ -253,8 +278,9 @@ export class AgentRepository {
     before: string | null,
     { brokerId, projectId }: AgentFilter,
     limit: number,
+    sees: Scope['sees'],
   ): Promise<AgentRow[]> {
-    return this.database.runPlanned(LIST, [before, brokerId, limit, projectId]);
+    return this.database.runPlanned(LIST, [before, brokerId, limit, projectId, sees]);
   }
 
   /** Of each broker that drains: how many agents live there, and which of them are to be told to stop now. */

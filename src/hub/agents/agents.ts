@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Inspection, Op, OpArgs, OpBody, ProcessSpec } from '../../protocol/op.js';
 import { isUuid } from '../../protocol/read.js';
 import { RequestKeys } from '../auth/request-keys.js';
+import { requireScope, type Scope } from '../auth/scope.js';
 import { Database, type Run } from '../database/database.js';
 import { transactionInDoubt } from '../database/in-doubt.js';
 import type { Asking } from '../dispatch/caller.js';
@@ -60,9 +61,12 @@ export class Agents {
   async create(
     agent: { name: string; project?: string | undefined; broker: string; spec: ProcessSpec },
     { idempotency }: Asking,
+    scope: Scope,
   ): Promise<AgentRow> {
     const id = uuidv7();
-    const { id: brokerId } = await this.brokers.get(agent.broker);
+    const { id: brokerId } = await this.brokers.get(await this.brokers.within(scope, agent.broker));
+    if (agent.project === undefined) requireScope(scope, null);
+    else await this.projects.within(scope, agent.project);
     const spec = this.specs.seal(id, agent.spec);
     const put = async (run: Run): Promise<string> => {
       const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
@@ -176,15 +180,31 @@ export class Agents {
     return row;
   }
 
+  /**
+   * The id of an agent with which a request may do what it asks for. An agent never changes its project.
+   *
+   * @throws AgentNotFound for one that it does not see; Forbidden for one of a project where it may not
+   */
+  async within(scope: Scope, idOrName: string): Promise<string> {
+    // Who sees all is told by the statement that comes next whether it is there.
+    if (scope.sees === null) return this.idOf(idOrName);
+    const named = isUuid(idOrName) ? { id: idOrName } : NAME.test(idOrName) ? { name: idOrName } : undefined;
+    const seen = named && (await this.repository.see(named, scope.sees));
+    if (seen === undefined) throw new AgentNotFound();
+    requireScope(scope, seen.projectId);
+    return seen.id;
+  }
+
   /** Newest first. */
   async list(
     before: string | null,
     { broker, project }: { broker?: string | undefined; project?: string | undefined },
     limit: number,
+    scope: Scope,
   ): Promise<AgentRow[]> {
-    const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const projectId = project === undefined ? null : await this.projects.idOf(project);
-    return this.repository.list(before, { brokerId, projectId }, limit);
+    const brokerId = broker === undefined ? null : await this.brokers.within(scope, broker);
+    const projectId = project === undefined ? null : await this.projects.within(scope, project);
+    return this.repository.list(before, { brokerId, projectId }, limit, scope.sees);
   }
 
   /** Stores the command for a verb and what it makes of the agent. @returns what to call after the commit */

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { Asks, type Asking } from '../dispatch/caller.js';
 import { answer } from '../dispatch/dto/answer.js';
 import { DispatchEnvelopeDto } from '../dispatch/dto/dispatch.dto.js';
@@ -21,7 +22,7 @@ import {
 import { Messages } from './messages.js';
 
 @ApiTags('agents')
-@Person()
+@InProject('operator')
 @Controller('api/v1')
 export class MessagesController {
   constructor(
@@ -36,17 +37,23 @@ export class MessagesController {
     @Body() { text, deadlineS }: SendMessageDto,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.messages.send(agent, { text, deadlineS }, asking, wait));
+    return answer(reply, await this.messages.send(agent, { text, deadlineS }, asking, wait, scope));
   }
 
   @Get('agents/:agent/messages')
+  @InProject('viewer')
   @ApiOkResponse({ type: MessagePageDto })
-  async list(@Param('agent') idOrName: string, @Query() query: PageQuery): Promise<MessagePageDto> {
-    const agent = await this.agents.get(idOrName);
+  async list(
+    @Param('agent') idOrName: string,
+    @Query() query: PageQuery,
+    @Scoped() scope: Scope,
+  ): Promise<MessagePageDto> {
+    const agent = await this.agents.get(await this.agents.within(scope, idOrName));
     const { rows, nextCursor } = await readPage(`messages ${agent.id}`, query, (before, limit) =>
-      this.messages.list(agent, before, limit),
+      this.messages.list(agent, before, limit, scope),
     );
     return { items: rows.map((record) => MessageDto.of(record)), nextCursor };
   }
@@ -64,8 +71,9 @@ export class MessagesController {
     @Body() { agents, text, deadlineS }: SendMessagesDto,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
   ): Promise<MessagesSentDto> {
-    const outcomes = await this.messages.sendToAll(agents, { text, deadlineS }, asking, wait);
+    const outcomes = await this.messages.sendToAll(agents, { text, deadlineS }, asking, wait, scope);
     return MessagesSentDto.of(outcomes.map((outcome, place) => ({ agent: agents[place] ?? '', outcome })));
   }
 
@@ -83,18 +91,23 @@ export class MessagesController {
     @Body() { text, deadlineS }: SendMessageDto,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
   ): Promise<MessagesSentDto> {
-    return MessagesSentDto.of(await this.messages.sendToProject(project, { text, deadlineS }, asking, wait));
+    return MessagesSentDto.of(
+      await this.messages.sendToProject(project, { text, deadlineS }, asking, wait, scope),
+    );
   }
 
   @Get('projects/:project/messages')
+  @InProject('viewer')
   @ApiOkResponse({ type: ProjectMessagePageDto })
   async listOfProject(
     @Param('project') project: string,
     @Query() query: PageQuery,
+    @Scoped() scope: Scope,
   ): Promise<ProjectMessagePageDto> {
     const { rows, nextCursor } = await readPage(`messages of ${project}`, query, (before, limit) =>
-      this.messages.listOfProject(project, before, limit),
+      this.messages.listOfProject(project, before, limit, scope),
     );
     return { items: rows.map((record) => ProjectMessageDto.ofProject(record)), nextCursor };
   }

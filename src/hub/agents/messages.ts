@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
 import type { Message } from '../../protocol/op.js';
+import type { Scope } from '../auth/scope.js';
 import type { BatchOutcome } from '../dispatch/batches.js';
 import type { Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
@@ -32,8 +33,15 @@ export class Messages {
   ) {}
 
   /** @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit */
-  async send(idOrName: string, letter: Letter, asking: Asking, wait: Wait): Promise<DispatchRecord> {
-    return this.sendTo(await this.agents.get(idOrName), letter, asking, wait);
+  async send(
+    idOrName: string,
+    letter: Letter,
+    asking: Asking,
+    wait: Wait,
+    scope: Scope,
+  ): Promise<DispatchRecord> {
+    const agent = await this.agents.get(await this.agents.within(scope, idOrName));
+    return this.sendTo(agent, letter, asking, wait);
   }
 
   /**
@@ -45,9 +53,11 @@ export class Messages {
     letter: Letter,
     asking: Asking,
     wait: Wait,
+    scope: Scope,
   ): Promise<BatchOutcome[]> {
+    const find = async (idOrName: string) => this.agents.get(await this.agents.within(scope, idOrName));
     const found = await Promise.all(
-      idsOrNames.map((idOrName) => this.agents.get(idOrName).catch((error: unknown) => ({ error }))),
+      idsOrNames.map((idOrName) => find(idOrName).catch((error: unknown) => ({ error }))),
     );
     const sent = new Map<string, Promise<BatchOutcome>>();
     return Promise.all(
@@ -71,9 +81,10 @@ export class Messages {
     letter: Letter,
     asking: Asking,
     wait: Wait,
+    scope: Scope,
   ): Promise<{ agent: string; outcome: BatchOutcome }[]> {
-    const { id } = await this.projects.get(project);
-    const found = await this.agents.list(null, { project: id }, PROJECT_MOST + 1);
+    const { id } = await this.projects.get(await this.projects.within(scope, project));
+    const found = await this.agents.list(null, { project: id }, PROJECT_MOST + 1, scope);
     if (found.length > PROJECT_MOST) throw new TooManyRecipients(PROJECT_MOST);
     const agents = found.filter(({ phase }) => phase !== 'deleting').reverse();
     return Promise.all(
@@ -85,15 +96,26 @@ export class Messages {
   }
 
   /** Newest first. @throws AgentNotFound */
-  async list({ id, brokerId }: AgentRow, before: string | null, limit: number): Promise<DispatchRecord[]> {
-    return this.dispatches.list({ before, brokerId, agentId: id, state: null, op: 'agent.message', limit });
+  async list(
+    { id, brokerId }: AgentRow,
+    before: string | null,
+    limit: number,
+    { sees }: Scope,
+  ): Promise<DispatchRecord[]> {
+    const of = { brokerId, agentId: id, state: null, op: 'agent.message' };
+    return this.dispatches.list({ ...of, before, limit, sees });
   }
 
   /** The messages to all agents of a project, newest first. @throws NotFound */
-  async listOfProject(project: string, before: string | null, limit: number): Promise<DispatchRecord[]> {
-    const projectId = await this.projects.idOf(project);
+  async listOfProject(
+    project: string,
+    before: string | null,
+    limit: number,
+    scope: Scope,
+  ): Promise<DispatchRecord[]> {
+    const projectId = await this.projects.within(scope, project);
     const all = { brokerId: null, agentId: null, state: null };
-    return this.dispatches.list({ ...all, before, projectId, op: 'agent.message', limit });
+    return this.dispatches.list({ ...all, before, projectId, op: 'agent.message', limit, sees: scope.sees });
   }
 
   private async sendAsOneOf(

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isSeen, type Scope } from '../auth/scope.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import type { KnownAgent, Stray, StrayKind, StrayReason } from './drift.js';
@@ -98,6 +99,7 @@ const LIST = statement(
     and ($2::uuid is null or stray.broker_id = $2)
     and ($3::uuid is null or stray.agent_id = $3)
     and ($4::text is null or stray.kind = $4)
+    and ${isSeen('agent.project_id', '$6')}
   order by stray.id desc
   limit $5
   `,
@@ -135,8 +137,13 @@ export class StrayRepository {
   }
 
   /** Newest first, those found before the given one. */
-  async list(before: string | null, filter: StrayFilter, limit: number): Promise<StrayRow[]> {
+  async list(
+    before: string | null,
+    filter: StrayFilter,
+    limit: number,
+    sees: Scope['sees'],
+  ): Promise<StrayRow[]> {
     const { brokerId, agentId, kind } = filter;
-    return this.database.runPlanned(LIST, [before, brokerId, agentId, kind, limit]);
+    return this.database.runPlanned(LIST, [before, brokerId, agentId, kind, limit, sees]);
   }
 }

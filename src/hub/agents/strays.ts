@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import type { Scope } from '../auth/scope.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { Dispatches } from '../dispatch/dispatches.js';
@@ -70,10 +71,15 @@ export class Strays {
   }
 
   /** Newest first, those found before the given one. @throws NotFound for the broker, AgentNotFound */
-  async list(before: string | null, { broker, agent, kind }: Wanted, limit: number): Promise<StrayRow[]> {
-    const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const agentId = agent === undefined ? null : await this.agents.idOf(agent);
-    return this.repository.list(before, { brokerId, agentId, kind: kind ?? null }, limit);
+  async list(
+    before: string | null,
+    { broker, agent, kind }: Wanted,
+    limit: number,
+    scope: Scope,
+  ): Promise<StrayRow[]> {
+    const brokerId = broker === undefined ? null : await this.brokers.within(scope, broker);
+    const agentId = agent === undefined ? null : await this.agents.within(scope, agent);
+    return this.repository.list(before, { brokerId, agentId, kind: kind ?? null }, limit, scope.sees);
   }
 
   private async handle({ brokerId }: Owner, onRecord: StraysOfLink, stray: Stray): Promise<Handled> {

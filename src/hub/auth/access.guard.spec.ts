@@ -3,10 +3,11 @@ import { Logger, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { AccessGuard } from './access.guard.js';
-import { FromBroker, Person, Public } from './access.js';
+import { FromBroker, InProject, Person, Public } from './access.js';
 import { CredentialInvalid, CredentialMissing, Forbidden } from './auth.errors.js';
-import type { PersonalTokens } from './personal-tokens.js';
+import type { Credentials } from './credentials.js';
 import type { Principal, Role } from './principal.js';
+import type { Scope } from './scope.js';
 
 class Undeclared {
   handle(): void {}
@@ -22,6 +23,9 @@ class Declared {
   @Person('admin')
   admins(): void {}
 
+  @InProject('operator')
+  operators(): void {}
+
   @FromBroker()
   frame(): void {}
 }
@@ -31,12 +35,24 @@ class Closed {
   handle(): void {}
 }
 
-function makePrincipal(role: Role): Principal {
-  return { kind: 'person', userId: 'u', name: 'n', role, credentialId: 'c' };
+function makePrincipal(role: Role, access: Principal['access'] = 'write'): Principal {
+  const projects = role === 'admin' ? null : ({ p: 'operator', q: 'viewer' } as const);
+  return {
+    kind: 'person',
+    userId: 'u',
+    name: 'n',
+    role,
+    projects,
+    access,
+    isLimited: false,
+    credentialId: 'c',
+  };
 }
 
+type Asked = { headers: object; method: string; principal?: Principal; scope?: Scope };
+
 function makeContext(controller: new () => object, method: string, authorization?: string, type = 'http') {
-  const request: { headers: object; principal?: Principal } = { headers: { authorization } };
+  const request: Asked = { headers: { authorization }, method: 'POST' };
   const context = {
     getType: () => type,
     getClass: () => controller,
@@ -47,7 +63,7 @@ function makeContext(controller: new () => object, method: string, authorization
 }
 
 function makeGuard(authenticate: (token: string) => Promise<Principal>) {
-  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as PersonalTokens);
+  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as Credentials);
   const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   return { guard, logged };
 }
@@ -102,6 +118,34 @@ describe('the guard', () => {
     expect(denied.request.principal).toBeUndefined();
     const { guard: forAdmin } = makeGuard(asRole('admin'));
     await expect(forAdmin.canActivate(makeContext(Closed, 'handle', 'Bearer x').context)).resolves.toBe(true);
+  });
+
+  it('gives a route of projects the scope of its caller, and no other', async () => {
+    const { guard } = makeGuard(asRole('member'));
+    const { guard: forAdmin } = makeGuard(asRole('admin'));
+    const asked = [
+      makeContext(Declared, 'operators', 'Bearer x'),
+      makeContext(Declared, 'anybody', 'Bearer x'),
+    ];
+    const byAdmin = makeContext(Declared, 'operators', 'Bearer x');
+
+    for (const { context } of asked) await guard.canActivate(context);
+    await forAdmin.canActivate(byAdmin.context);
+
+    expect(asked.map(({ request }) => request.scope)).toEqual([{ sees: ['p', 'q'], may: ['p'] }, undefined]);
+    expect(byAdmin.request.scope).toEqual({ sees: null, may: null });
+  });
+
+  it('lets a token that is for reading change nothing', async () => {
+    const { guard } = makeGuard(() => Promise.resolve(makePrincipal('admin', 'read')));
+    const { context, request } = makeContext(Declared, 'anybody', 'Bearer x');
+
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      request.method = method;
+      await expect(guard.canActivate(context)).rejects.toThrow(Forbidden);
+    }
+    request.method = 'GET';
+    await expect(guard.canActivate(context)).resolves.toBe(true);
   });
 
   it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic eDp5', 'Bearer a b', 'x'])(

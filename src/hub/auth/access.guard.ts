@@ -1,11 +1,13 @@
 import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { ACCESS, type Access } from './access.js';
+import { ACCESS, scopeFor, type Access } from './access.js';
 import { CredentialMissing, Forbidden } from './auth.errors.js';
-import { PersonalTokens } from './personal-tokens.js';
+import { Credentials } from './credentials.js';
 
 const BEARER = /^Bearer +([^\s]+) *$/i;
+/** What changes nothing. */
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /**
  * Stands before every route and every handler of frames. What does not declare who may call it is denied, so that
@@ -17,7 +19,7 @@ export class AccessGuard implements CanActivate {
 
   constructor(
     private readonly reflector: Reflector,
-    private readonly tokens: PersonalTokens,
+    private readonly credentials: Credentials,
   ) {}
 
   /** @throws CredentialMissing, CredentialInvalid, Forbidden, DatabaseUnavailable */
@@ -35,9 +37,12 @@ export class AccessGuard implements CanActivate {
     // The adapter has authenticated the upgrade; a frame carries no credential of its own.
     if (access.kind !== 'person') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const principal = await this.tokens.authenticate(bearerOf(request));
+    const principal = await this.credentials.authenticate(bearerOf(request));
     if (access.roles.length > 0 && !access.roles.includes(principal.role)) throw new Forbidden();
+    if (principal.access === 'read' && !READING.has(request.method)) throw new Forbidden();
     request.principal = principal;
+    const scope = scopeFor(access, principal);
+    if (scope !== undefined) request.scope = scope;
     return true;
   }
 }

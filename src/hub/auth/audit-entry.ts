@@ -12,6 +12,21 @@ export const ACTS = [
   'broker.displace',
   'join_token.create',
   'join_token.revoke',
+  'personal_token.create',
+  'personal_token.revoke',
+  'user.create',
+  'user.update',
+  'user.disable',
+  'user.enable',
+  'user.password',
+  'session.begin',
+  'session.end',
+  'session.end_all',
+  'session.reuse',
+  'invite.create',
+  'invite.redeem',
+  'member.set',
+  'member.remove',
 ] as const;
 export type Act = (typeof ACTS)[number];
 
@@ -19,7 +34,14 @@ export type Act = (typeof ACTS)[number];
 export const AUDIT_OUTCOMES = ['done', 'unchanged', 'refused'] as const;
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
-export const SUBJECT_KINDS = ['broker', 'join_token'] as const;
+export const SUBJECT_KINDS = [
+  'broker',
+  'join_token',
+  'personal_token',
+  'user',
+  'project',
+  'session',
+] as const;
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
 /** Who did what to what. Holds no secret: it is read by every administrator, and for good. */

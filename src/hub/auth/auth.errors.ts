@@ -71,3 +71,61 @@ export class IdempotencyKeyReused extends CodedError {
     super('idempotency_key_reused');
   }
 }
+
+/** More tokens than anybody can tell apart are a program that has gone astray. */
+export class TooManyTokens extends CodedError {
+  constructor(most: number) {
+    super('too_many_tokens', `At most ${most} tokens may be good at a time.`);
+  }
+}
+
+/** Without one nobody could ever let anybody in again. */
+export class LastAdministrator extends CodedError {
+  constructor() {
+    super('last_administrator');
+  }
+}
+
+export class UserNameTaken extends CodedError {
+  constructor() {
+    super('user_name_taken');
+  }
+}
+
+export class EmailTaken extends CodedError {
+  constructor() {
+    super('email_taken');
+  }
+}
+
+export class TooManyProjects extends CodedError {
+  constructor(most: number) {
+    super('too_many_projects', `Nobody may be a member of more than ${most} projects.`);
+  }
+}
+
+export class TooManyMembers extends CodedError {
+  constructor(most: number) {
+    super('too_many_members', `A project may have at most ${most} members.`);
+  }
+}
+
+/** Unknown, not let in, without a password, or with another: which of these would help only somebody who is guessing. */
+export class SignInRefused extends CodedError {
+  constructor() {
+    super('sign_in_refused');
+  }
+}
+
+/** More passwords are to be compared than there is memory for at a time. */
+export class SignInsBusy extends CodedError {
+  constructor() {
+    super('sign_ins_busy', undefined, { retryAfterS: 2 });
+  }
+}
+
+export class InviteInvalid extends CodedError {
+  constructor() {
+    super('invite_invalid');
+  }
+}

@@ -13,21 +13,35 @@ import { Audit } from './audit.js';
 import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
+import { Credentials } from './credentials.js';
 import { AuthDuties } from './duties.js';
 import { FirstBoot } from './first-boot.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenRepository } from './join-token.repository.js';
 import { JoinTokens } from './join-tokens.js';
 import { MeController } from './me.controller.js';
+import { MemberRepository } from './member.repository.js';
+import { Members } from './members.js';
+import { Passwords } from './passwords.js';
+import { PeopleNews } from './people-news.js';
 import { PersonalTokenController } from './personal-token.controller.js';
 import { PersonalTokenRepository } from './personal-token.repository.js';
 import { PersonalTokens } from './personal-tokens.js';
 import { RequestKeyRepository } from './request-key.repository.js';
 import { RequestKeys } from './request-keys.js';
 import { Sealer } from './sealer.js';
+import { SessionController } from './session.controller.js';
+import { SessionRepository } from './session.repository.js';
+import { SessionTokens } from './session-tokens.js';
+import { Sessions } from './sessions.js';
+import { SignInRepository } from './sign-in.repository.js';
+import { SignIns } from './sign-ins.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 import { SigningKeys } from './signing-keys.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
+import { UserController } from './user.controller.js';
+import { UserRepository } from './user.repository.js';
+import { Users } from './users.js';
 
 /**
  * Who is calling, and may they?
@@ -35,10 +49,15 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
  * | caller | shows | good for | of use at |
  * | --- | --- | --- | --- |
  * | person or program | personal token `flp_...` | until it expires or is revoked | routes that ask for a person |
+ * | person | name or address, and password | until it is changed | the sign-in |
+ * | person | invite `fli_...` | once, within its time | setting the first password |
+ * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
+ * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
  * | broker | access token, a JWT | 15 minutes | the control channel |
  *
+ *     user:        let in <--enable/disable--> disabled, which makes all its tokens good for nothing
  *     join token:  open --seats taken--> used up       broker key:   live --> retired
  *                    \--> expired, revoked             signing key:  live --> retired --1 h--> not taken
  *     assertion:   unseen --redeemed--> spent --ended--> forgotten
@@ -50,12 +69,17 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
  * opaque tokens only hashes are kept; private signing keys are sealed at rest. Whatever the number of unknown
  * credentials, the memory they take is bounded, and so are the queries for keys that nobody made.
  *
- * What operators do with brokers and join tokens, each join, and each copy that takes a broker's place is kept in the audit,
+ * A person is an administrator of the hub, who may do everything, or a member of it; and in each project a viewer, an
+ * operator or an administrator, or nothing. What is of a project that somebody is nothing in is not there for them: the
+ * answer is that of a thing that does not exist. A route says the least that its caller must be; the scope of the caller is
+ * in the statement that looks the thing up. There is always an administrator of the hub who is let in.
+ *
+ * What is done to people, tokens and memberships, what operators do with brokers and join tokens, each join, and each copy that takes a broker's place is kept in the audit,
  * in the transaction that does it. Nothing changes or removes what stands there.
  *
  * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
- * dies between making and showing it. Revocation of a personal token reaches the other replicas within 30 s, that
- * of a broker's key ends the renewal at once and what was minted before within 15 minutes.
+ * dies between making and showing it. That somebody is disabled, a token revoked, or a role changed, reaches
+ * the other replicas within a second, and within 30 s where the hint is lost; that of a broker's key ends the renewal at once and what was minted before within 15 minutes.
  */
 @Module({
   imports: [ClusterModule, DiscoveryModule],
@@ -65,6 +89,8 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     JoinTokenController,
     BrokerTokenController,
     AuditController,
+    UserController,
+    SessionController,
   ],
   providers: [
     AccessGuard,
@@ -76,9 +102,14 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     AuthDuties,
     BrokerKeyRepository,
     BrokerKeys,
+    Credentials,
     FirstBoot,
     JoinTokenRepository,
     JoinTokens,
+    MemberRepository,
+    Members,
+    Passwords,
+    PeopleNews,
     PersonalTokenRepository,
     PersonalTokens,
     RequestKeyRepository,
@@ -88,9 +119,16 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
       inject: [HUB_CONFIG],
       useFactory: (config: HubConfig) => new Sealer(sealKeysOf(config)),
     },
+    SessionRepository,
+    SessionTokens,
+    Sessions,
+    SignInRepository,
+    SignIns,
     SigningKeyRepository,
     SigningKeys,
     SpentAssertionRepository,
+    UserRepository,
+    Users,
   ],
   exports: [
     AccessTokens,
@@ -99,6 +137,7 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     BrokerKeys,
     FirstBoot,
     JoinTokens,
+    Members,
     PersonalTokens,
     RequestKeys,
     Sealer,

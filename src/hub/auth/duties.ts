@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
+import { SessionRepository } from './session.repository.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
 
 const SWEEP_EVERY_MS = 60_000;
 const BATCH = 1_000;
+/** Each with its refresh tokens, thousands at the most. */
+const SESSIONS_BATCH = 20;
 
 /** What this module does by itself. Every replica does it; what one has locked the others skip. */
 @Injectable()
@@ -14,6 +17,7 @@ export class AuthDuties {
   constructor(
     loops: Loops,
     private readonly spent: SpentAssertionRepository,
+    private readonly sessions: SessionRepository,
   ) {
     this.sweeping = loops.make({
       name: 'assertion-sweep',
@@ -31,10 +35,9 @@ export class AuthDuties {
     await this.sweeping.stop();
   }
 
-  /** Forgets assertions that have ended, a batch at a time, so that no transaction is long. */
+  /** Forgets assertions and sessions that have ended, a batch at a time, so that no transaction is long. */
   async sweep(signal?: AbortSignal): Promise<void> {
-    while (signal?.aborted !== true) {
-      if ((await this.spent.sweep(BATCH)) < BATCH) return;
-    }
+    while (signal?.aborted !== true && (await this.spent.sweep(BATCH)) === BATCH);
+    while (signal?.aborted !== true && (await this.sessions.sweep(SESSIONS_BATCH)) === SESSIONS_BATCH);
   }
 }

@@ -106,6 +106,22 @@ describe('look-ups', () => {
     expect(await lookUps.find('a')).toBe('value of a');
   });
 
+  it('forget by what was found, and with it what was missed and what is under way', async () => {
+    const { load, lookUps } = makeLookUps((key) => (key === 'none' ? never(key) : always(key)));
+    const search = deferred<Found<string>>();
+    await Promise.all(['a', 'b', 'none'].map((key) => lookUps.find(key)));
+    load.mockReturnValueOnce(search.promise);
+    const finding = lookUps.find('c');
+
+    lookUps.forgetWhere((value) => value === 'value of a');
+    search.resolve({ value: 'old', forMs: Infinity });
+    await finding;
+    load.mockClear();
+    await Promise.all(['a', 'b', 'c', 'none'].map((key) => lookUps.find(key)));
+
+    expect(load.mock.calls).toEqual([['a'], ['c'], ['none']]);
+  });
+
   it('do not keep an answer that was under way when its key was forgotten', async () => {
     const { load, lookUps } = makeLookUps(always);
     const search = deferred<Found<string>>();

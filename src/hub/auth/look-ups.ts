@@ -42,6 +42,13 @@ export class LookUps<V> {
     this.pending.delete(key);
   }
 
+  /** The same for all keys with such a value. What is under way might have one, and what was missed may be there now. */
+  forgetWhere(holds: (value: V) => boolean): void {
+    this.found.deleteWhere(holds);
+    this.missed.deleteWhere(() => true);
+    this.pending.clear();
+  }
+
   private begin(key: string): Promise<V | undefined> {
     const search = this.load(key).then(
       (found) => {

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { Caller, Person } from './access.js';
+import { Acting, type Actor } from './actor.js';
 import { IdParams } from './dto/id.dto.js';
 import {
   CreatedPersonalTokenDto,
@@ -23,10 +24,12 @@ export class PersonalTokenController {
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: CreatedPersonalTokenDto })
   async create(
-    @Caller() { userId }: Principal,
+    @Caller() caller: Principal,
     @Body() body: CreatePersonalTokenDto,
+    @Acting() actor: Actor,
   ): Promise<CreatedPersonalTokenDto> {
-    const { token, ...row } = await this.tokens.create(userId, body);
+    const options = CreatePersonalTokenDto.toOptions(body);
+    const { token, ...row } = await this.tokens.createOwn(caller, options, actor);
     return { ...PersonalTokenDto.of(row), token };
   }
 
@@ -42,7 +45,11 @@ export class PersonalTokenController {
   @Delete(':id')
   @HttpCode(204)
   @ApiNoContentResponse()
-  async revoke(@Caller() { userId }: Principal, @Param() { id }: IdParams): Promise<void> {
-    await this.tokens.revoke(id, userId);
+  async revoke(
+    @Caller() caller: Principal,
+    @Param() { id }: IdParams,
+    @Acting() actor: Actor,
+  ): Promise<void> {
+    await this.tokens.revokeOwn(id, caller, actor);
   }
 }

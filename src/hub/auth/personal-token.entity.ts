@@ -1,8 +1,11 @@
-import { Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
+import type { TokenAccess } from './principal.js';
 import { UserEntity } from './user.entity.js';
 
 @Entity('personal_token')
 @Unique('personal_token_hash_is_unique', ['hash'])
+@Check('personal_token_access_is_known', `access in ('read', 'write')`)
+@Index('personal_token_by_user', ['userId', 'id'])
 export class PersonalTokenEntity {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'personal_token_is_known_by_id' })
   id: string;
@@ -28,4 +31,15 @@ export class PersonalTokenEntity {
 
   @Column('timestamptz', { name: 'revoked_at', nullable: true })
   revokedAt: Date | null;
+
+  @Column('text', { default: 'write' })
+  access: TokenAccess;
+
+  /** The projects that it is good for; null for all of its user. */
+  @Column('uuid', { name: 'project_ids', array: true, nullable: true })
+  projectIds: string[] | null;
+
+  /** To some minutes. */
+  @Column('timestamptz', { name: 'last_used_at', nullable: true })
+  lastUsedAt: Date | null;
 }

@@ -33,4 +33,9 @@ export class Remembered<V> {
   delete(key: string): void {
     this.entries.delete(key);
   }
+
+  /** Forgets all values for which this holds. */
+  deleteWhere(holds: (value: V) => boolean): void {
+    for (const [key, { value }] of this.entries) if (holds(value)) this.entries.delete(key);
+  }
 }

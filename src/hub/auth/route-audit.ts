@@ -3,7 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { PARAMTYPES_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { ACCESS } from './access.js';
+import { ACCESS, readScope, type Access } from './access.js';
 
 /** Routes that would be denied or not validated: a mistake in the source, so the hub does not start. */
 export class RoutesUndeclared extends Error {
@@ -22,7 +22,7 @@ export function auditRoutes(app: INestApplicationContext): void {
 /**
  * One line for each route that does not declare who may call it, and for each whole body, query or parameter
  * object whose type is no class: an interface or an `import type` leaves nothing to validate against, and the
- * pipe would let everything pass.
+ * pipe would let everything pass. And one for each route of projects that does not take the scope of its caller.
  */
 export function undeclaredRoutes(app: INestApplicationContext): string[] {
   const scanner = new MetadataScanner();
@@ -36,7 +36,7 @@ export function undeclaredRoutes(app: INestApplicationContext): string[] {
 
 type Controller = { readonly name: string; readonly prototype: Record<string, object> };
 
-type RouteArgument = { index: number; data?: unknown };
+type RouteArgument = { index: number; data?: unknown; factory?: unknown };
 
 function faultsOf(controller: Controller, scanner: MetadataScanner): string[] {
   return scanner
@@ -51,7 +51,24 @@ function faultsOf(controller: Controller, scanner: MetadataScanner): string[] {
 
 function accessFault(controller: Controller, method: string): string | undefined {
   const access = metadata(ACCESS, handlerOf(controller, method)) ?? metadata(ACCESS, controller);
-  return access === undefined ? 'does not declare who may call it' : undefined;
+  if (access === undefined) return 'does not declare who may call it';
+  const { kind, ...declared } = access as Access & { project?: string };
+  const isOfProjects = kind === 'person' && declared.project !== undefined;
+  if (isOfProjects === takesScope(controller, method)) return undefined;
+  return isOfProjects
+    ? 'is for members of projects, and does not take its scope'
+    : 'takes a scope, and is of no project';
+}
+
+/** A route that never asks for its scope would answer with what is of all projects. */
+function takesScope(controller: Controller, method: string): boolean {
+  return Object.values(argumentsOf(controller, method)).some(({ factory }) => factory === readScope);
+}
+
+function argumentsOf(controller: Controller, method: string): Record<string, RouteArgument> {
+  const given = metadata(ROUTE_ARGS_METADATA, controller, method) as
+    Record<string, RouteArgument> | undefined;
+  return given ?? {};
 }
 
 const VALIDATED = new Map<number, string>([
@@ -64,10 +81,8 @@ const VALIDATED = new Map<number, string>([
 const NO_SHAPE: readonly unknown[] = [undefined, Object, Function, Array, String, Number, Boolean, Promise];
 
 function argumentFaults(controller: Controller, method: string): string[] {
-  const given = metadata(ROUTE_ARGS_METADATA, controller, method) as
-    Record<string, RouteArgument> | undefined;
   const types = metadata(PARAMTYPES_METADATA, controller.prototype, method) as unknown[] | undefined;
-  return Object.entries(given ?? {}).flatMap(([key, { index, data }]) => {
+  return Object.entries(argumentsOf(controller, method)).flatMap(([key, { index, data }]) => {
     const what = VALIDATED.get(Number(key.split(':')[0]));
     const isWhole = data === undefined || data === null;
     return what !== undefined && isWhole && NO_SHAPE.includes(types?.[index])

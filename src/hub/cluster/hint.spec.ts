@@ -12,16 +12,18 @@ const hints = fc
     progressed: fc.array(fc.uuid(), { maxLength: 400 }),
     moved: fc.array(fc.tuple(fc.uuid(), fc.nat()), { maxLength: 20 }),
     attached: fc.array(fc.uuid(), { maxLength: 400 }),
+    people: fc.array(fc.uuid(), { maxLength: 400 }),
     commands: fc.array(fc.tuple(fc.uuid(), copies), { maxLength: 100 }),
     outcomes: fc.array(fc.tuple(fc.uuid(), copies), { maxLength: 100 }),
   })
-  .map(({ brokers, ended, cancelled, progressed, moved, attached, commands, outcomes }): Hint => ({
+  .map(({ brokers, ended, cancelled, progressed, moved, attached, people, commands, outcomes }): Hint => ({
     brokers: new Map(brokers),
     ended: new Set(ended),
     cancelled: new Set(cancelled),
     progressed: new Set(progressed),
     moved: new Map(moved),
     attached: new Set(attached),
+    people: new Set(people),
     commands: new Map(commands),
     outcomes: new Map(outcomes),
   }));

@@ -16,6 +16,8 @@ export type Hint = {
   moved: Map<string, number>;
   /** Brokers whose attachments to projects have changed, and who are to be told. */
   attached: Set<string>;
+  /** People of whom something has changed that decides whether they are let in, and what they may do. */
+  people: Set<string>;
   /** New commands for the taker's brokers, each as its row was committed; what a copy holds is the business of `dispatch`. */
   commands: Map<string, unknown>;
   /** How dispatches have ended, as their rows were committed. */
@@ -29,6 +31,7 @@ type Encoded = {
   p?: string[];
   m?: [string, number][];
   a?: string[];
+  u?: string[];
   n?: [string, unknown][];
   o?: [string, unknown][];
 };
@@ -41,6 +44,7 @@ export function emptyHint(): Hint {
     progressed: new Set(),
     moved: new Map(),
     attached: new Set(),
+    people: new Set(),
     commands: new Map(),
     outcomes: new Map(),
   };
@@ -58,6 +62,7 @@ export function merge(into: Hint, from: Hint): void {
     into.moved.set(broker, Math.max(epoch, into.moved.get(broker) ?? 0));
   }
   for (const broker of from.attached) into.attached.add(broker);
+  for (const user of from.people) into.people.add(user);
   for (const [id, command] of from.commands) into.commands.set(id, command);
   for (const [id, outcome] of from.outcomes) into.outcomes.set(id, outcome);
 }
@@ -99,6 +104,7 @@ export function encode(hint: Hint): string[] {
   add('c', hint.cancelled);
   add('p', hint.progressed);
   add('a', hint.attached);
+  add('u', hint.people);
   flush();
   return payloads;
 }
@@ -119,6 +125,7 @@ export function decode(payload: string): Hint {
     progressed: new Set(part.p ?? []),
     moved: new Map(part.m ?? []),
     attached: new Set(part.a ?? []),
+    people: new Set(part.u ?? []),
     commands: new Map(part.n ?? []),
     outcomes: new Map(part.o ?? []),
   });

@@ -15,6 +15,8 @@ import { CreateAgentStrays1790000000014 } from '../../../migrations/179000000001
 import { CreateAudit1790000000015 } from '../../../migrations/1790000000015-CreateAudit.js';
 import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
 import { IndexRedrives1790000000017 } from '../../../migrations/1790000000017-IndexRedrives.js';
+import { AddPeople1790000000018 } from '../../../migrations/1790000000018-AddPeople.js';
+import { AddSignIn1790000000019 } from '../../../migrations/1790000000019-AddSignIn.js';
 import { CreateMoveBudget1790000000022 } from '../../../migrations/1790000000022-CreateMoveBudget.js';
 import { CreateRollouts1790000000023 } from '../../../migrations/1790000000023-CreateRollouts.js';
 
@@ -37,6 +39,8 @@ export const MIGRATIONS = [
   CreateAudit1790000000015,
   DropHistoryPartition1790000000016,
   IndexRedrives1790000000017,
+  AddPeople1790000000018,
+  AddSignIn1790000000019,
   CreateMoveBudget1790000000022,
   CreateRollouts1790000000023,
 ];

@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { Waiting, type Wait } from '../http/prefer.js';
 import { Batches } from './batches.js';
@@ -13,7 +14,7 @@ export class BatchController {
   constructor(private readonly batches: Batches) {}
 
   @Post()
-  @Person()
+  @InProject('operator')
   @HttpCode(200)
   @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiHeader({
@@ -26,8 +27,9 @@ export class BatchController {
     @Body() { items }: CreateBatchDto,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
   ): Promise<BatchDto> {
-    const outcomes = (await this.batches.submit(items, asking, wait)).map(toOutcomeDto);
+    const outcomes = (await this.batches.submit(items, asking, wait, scope)).map(toOutcomeDto);
     const accepted = outcomes.filter(({ dispatch }) => dispatch !== null).length;
     return { items: outcomes, accepted, refused: outcomes.length - accepted };
   }

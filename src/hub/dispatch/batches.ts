@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
+import { requireScope, type Scope } from '../auth/scope.js';
 import type { Wait } from '../http/prefer.js';
 import { asCoded } from '../problems/problem.filter.js';
 import { Brokers } from '../registry/brokers.js';
@@ -28,16 +29,21 @@ export class Batches {
    * Stores commands in the order of the request, and waits for their ends, at most for as long as `wait` says. A
    * request that is repeated with its idempotency key gives each command its first answer.
    */
-  async submit(items: readonly BatchItemDto[], asking: Asking, wait: Wait): Promise<BatchOutcome[]> {
+  async submit(
+    items: readonly BatchItemDto[],
+    asking: Asking,
+    wait: Wait,
+    scope: Scope,
+  ): Promise<BatchOutcome[]> {
     const brokers = await idsOf(
       items,
       ({ broker }) => broker,
-      (broker) => this.brokers.idOf(broker),
+      (broker) => this.brokers.within(scope, broker),
     );
     const projects = await idsOf(
       items,
       ({ project }) => project,
-      (project) => this.projects.idOf(project),
+      (project) => this.projects.within(scope, project),
     );
     return Promise.all(
       items.map(async (item, index): Promise<BatchOutcome> => {
@@ -47,7 +53,8 @@ export class Batches {
             brokerId: idIn(brokers, item.broker),
             ...askingFor(asking, index, item),
           };
-          if (item.project !== undefined) Object.assign(order, { projectId: idIn(projects, item.project) });
+          if (item.project === undefined) requireScope(scope, null);
+          else Object.assign(order, { projectId: idIn(projects, item.project) });
           return { record: await this.dispatches.submit(order, wait) };
         } catch (error) {
           if (asCoded(error).code === 'internal')

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import { requireScope, type Scope } from '../auth/scope.js';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
@@ -29,7 +30,7 @@ export class DispatchController {
   ) {}
 
   @Post('brokers/:broker/dispatches')
-  @Person()
+  @InProject('operator')
   @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended.' })
@@ -39,16 +40,17 @@ export class DispatchController {
     @Body() body: CreateDispatchDto,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    const order = { ...orderOf(body), brokerId: await this.brokers.idOf(broker), ...asking };
-    if (body.project !== undefined)
-      Object.assign(order, { projectId: await this.projects.idOf(body.project) });
+    const order = { ...orderOf(body), brokerId: await this.brokers.within(scope, broker), ...asking };
+    if (body.project === undefined) requireScope(scope, null);
+    else Object.assign(order, { projectId: await this.projects.within(scope, body.project) });
     return answer(reply, await this.dispatches.submit(order, wait));
   }
 
   @Post('dispatches/:id/cancel')
-  @Person()
+  @InProject('operator')
   @HttpCode(200)
   @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'It has ended; `cancel.outcome` says how.' })
@@ -56,38 +58,46 @@ export class DispatchController {
   async cancel(
     @Param('id') id: string,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.dispatches.cancel(dispatchId(id), wait));
+    await this.dispatches.within(scope, dispatchId(id));
+    return answer(reply, await this.dispatches.cancel(id, wait));
   }
 
   @Get('dispatches')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: DispatchListDto })
-  async list(@Query() query: ListDispatchesDto): Promise<DispatchListDto> {
+  async list(@Query() query: ListDispatchesDto, @Scoped() scope: Scope): Promise<DispatchListDto> {
     const { broker, project, agent, state, op } = query;
-    const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const projectId = project === undefined ? null : await this.projects.idOf(project);
+    const brokerId = broker === undefined ? null : await this.brokers.within(scope, broker);
+    const projectId = project === undefined ? null : await this.projects.within(scope, project);
     const filter = { brokerId, projectId, agentId: agent ?? null, state: state ?? null, op: op ?? null };
     const listName = `dispatches ${JSON.stringify(filter)}`;
     const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
-      this.dispatches.list({ ...filter, before, limit }),
+      this.dispatches.list({ ...filter, before, limit, sees: scope.sees }),
     );
     return { items: rows.map(toDispatchDto), nextCursor };
   }
 
   @Get('dispatches/:id')
-  @Person()
+  @InProject('viewer')
   @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto })
-  async get(@Param('id') id: string, @Waiting() wait: Wait): Promise<DispatchEnvelopeDto> {
-    return toEnvelope(await this.dispatches.wait(dispatchId(id), wait));
+  async get(
+    @Param('id') id: string,
+    @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
+  ): Promise<DispatchEnvelopeDto> {
+    await this.dispatches.within(scope, dispatchId(id));
+    return toEnvelope(await this.dispatches.wait(id, wait));
   }
 
   @Get('dispatches/:id/trail')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: TrailDto })
-  async trail(@Param('id') id: string): Promise<TrailDto> {
-    return { id, trail: (await this.dispatches.trail(dispatchId(id))).map(toTrailStep) };
+  async trail(@Param('id') id: string, @Scoped() scope: Scope): Promise<TrailDto> {
+    await this.dispatches.within(scope, dispatchId(id));
+    return { id, trail: (await this.dispatches.trail(id)).map(toTrailStep) };
   }
 }

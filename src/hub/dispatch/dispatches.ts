@@ -11,6 +11,7 @@ import { newId } from '../new-id.js';
 import { CodedError } from '../problems/coded.error.js';
 import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Idempotency } from '../auth/request-key.js';
+import { requireScope, type Scope } from '../auth/scope.js';
 import type { Draft, Initiator } from './draft.js';
 import type { DispatchRecord, TrailStep } from './record.js';
 import { ReadRepository, type DispatchFilter, type EndedFilter, type ReadRecord } from './read.repository.js';
@@ -112,6 +113,19 @@ export class Dispatches {
    */
   async submitWithin(run: Run, order: Order): Promise<() => void> {
     return this.submission.submitWithin(run, draftOf(order));
+  }
+
+  /**
+   * Passes where a request may do with a command what it asks for. A command never changes its project.
+   *
+   * @throws DispatchNotFound for one that it does not see; Forbidden for one of a project where it may not
+   */
+  async within(scope: Scope, id: string): Promise<void> {
+    // Who sees all is told by the statement that comes next whether it is there.
+    if (scope.sees === null) return;
+    const seen = await this.repository.see(id, scope.sees);
+    if (seen === undefined) throw new DispatchNotFound();
+    requireScope(scope, seen.projectId);
   }
 
   /** @throws DispatchNotFound */

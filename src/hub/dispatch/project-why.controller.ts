@@ -1,5 +1,6 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { NotFound } from '../problems/coded.error.js';
 import { Brokers } from '../registry/brokers.js';
@@ -18,11 +19,15 @@ export class ProjectWhyController {
   ) {}
 
   @Get(':project/brokers/:broker/why')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: ProjectWhyDto })
-  async why(@Param('project') project: string, @Param('broker') broker: string): Promise<ProjectWhyDto> {
-    const projectId = await this.projects.idOf(project);
-    const about = await this.repository.read(projectId, await this.brokers.idOf(broker));
+  async why(
+    @Param('project') project: string,
+    @Param('broker') broker: string,
+    @Scoped() scope: Scope,
+  ): Promise<ProjectWhyDto> {
+    const projectId = await this.projects.within(scope, project);
+    const about = await this.repository.read(projectId, await this.brokers.within(scope, broker));
     if (about === undefined) throw new NotFound('project or broker');
     return ProjectWhyDto.of(about);
   }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isSeen, type Scope } from '../auth/scope.js';
 import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
@@ -49,6 +50,7 @@ const LIST = statement(
       and ($4::text is null or dispatch.state = $4)
       and ($6::text is null or dispatch.op = $6)
       and ($7::uuid is null or dispatch.project_id = $7)
+      and ${isSeen('dispatch.project_id', '$8')}
     union all
     (
       select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error
@@ -60,6 +62,7 @@ const LIST = statement(
         and ($4::text is null or dispatch.state = $4)
         and ($6::text is null or dispatch.op = $6)
         and ($7::uuid is null or dispatch.project_id = $7)
+        and ${isSeen('dispatch.project_id', '$8')}
       order by dispatch.id desc
       limit $5
     )
@@ -82,6 +85,7 @@ const LIST_NOT_REDRIVEN = statement(
     and ($2::uuid is null or dispatch.id < $2)
     and ($3::uuid is null or dispatch.broker_id = $3)
     and ($4::text is null or dispatch.op = $4)
+    and ${isSeen('dispatch.project_id', '$6')}
     and not exists (
       select from broker_dispatch again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
     )
@@ -90,6 +94,15 @@ const LIST_NOT_REDRIVEN = statement(
     )
   order by dispatch.id desc
   limit $5
+  `,
+);
+
+const SEE = statement(
+  'see_dispatch',
+  `
+  select project_id as "projectId" from broker_dispatch where id = $1 and ${isSeen('project_id', '$2')}
+  union all
+  select project_id from broker_dispatch_history where id = $1 and ${isSeen('project_id', '$2')}
   `,
 );
 
@@ -171,9 +184,13 @@ export type DispatchFilter = {
   op: string | null;
   projectId?: string | null;
   limit: number;
+  /** Of these projects alone; null for all, and those of none. */
+  sees: Scope['sees'];
 };
 
-export type EndedFilter = Pick<DispatchFilter, 'before' | 'brokerId' | 'op' | 'limit'> & { state: string };
+export type EndedFilter = Pick<DispatchFilter, 'before' | 'brokerId' | 'op' | 'limit' | 'sees'> & {
+  state: string;
+};
 
 /** SQL that looks dispatches up, wherever they stand. */
 @Injectable()
@@ -186,13 +203,20 @@ export class ReadRepository {
 
   /** Newest first. */
   async list(filter: DispatchFilter): Promise<ReadRecord[]> {
-    const { before, brokerId, agentId, state, op, projectId = null, limit } = filter;
-    return this.database.runPlanned(LIST, [before, brokerId, agentId, state, limit, op, projectId]);
+    const { before, brokerId, agentId, state, op, projectId = null, limit, sees } = filter;
+    const values = [before, brokerId, agentId, state, limit, op, projectId, sees];
+    return this.database.runPlanned(LIST, values);
   }
 
   /** Ended commands that no other one does again, newest first. */
-  async listNotRedriven({ state, before, brokerId, op, limit }: EndedFilter): Promise<DispatchRecord[]> {
-    return this.database.runPlanned(LIST_NOT_REDRIVEN, [state, before, brokerId, op, limit]);
+  async listNotRedriven(filter: EndedFilter): Promise<DispatchRecord[]> {
+    const { state, before, brokerId, op, limit, sees } = filter;
+    return this.database.runPlanned(LIST_NOT_REDRIVEN, [state, before, brokerId, op, limit, sees]);
+  }
+
+  /** The project of a command, if it is among those that are seen. */
+  async see(id: string, sees: Scope['sees']): Promise<{ projectId: string | null } | undefined> {
+    return (await this.database.run<{ projectId: string | null }>(SEE, [id, sees]))[0];
   }
 
   async trail(id: string): Promise<TrailStep[] | undefined> {

@@ -1,6 +1,7 @@
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
 import { Asks, type Asking } from './caller.js';
@@ -16,15 +17,19 @@ export class RedriveController {
   constructor(private readonly redrives: Redrives) {}
 
   @Post('redrive')
-  @Person()
+  @InProject('operator')
   @HttpCode(200)
   @ApiOkResponse({ type: RedrivenDto })
-  async matching(@Body() filter: RedriveDto, @Asks() { initiator }: Asking): Promise<RedrivenDto> {
-    return this.redrives.matching(filter, initiator);
+  async matching(
+    @Body() filter: RedriveDto,
+    @Asks() { initiator }: Asking,
+    @Scoped() scope: Scope,
+  ): Promise<RedrivenDto> {
+    return this.redrives.matching(filter, initiator, scope);
   }
 
   @Post(':id/redrive')
-  @Person()
+  @InProject('operator')
   @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'The new command has ended.' })
   @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'The new command is on record.' })
@@ -32,8 +37,9 @@ export class RedriveController {
     @Param('id') id: string,
     @Asks() { initiator }: Asking,
     @Waiting() wait: Wait,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.redrives.one(dispatchId(id), initiator, wait));
+    return answer(reply, await this.redrives.one(dispatchId(id), initiator, wait, scope));
   }
 }

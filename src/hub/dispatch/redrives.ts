@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Scope } from '../auth/scope.js';
 import { CodedError } from '../problems/coded.error.js';
 import { NO_WAIT, type Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
@@ -38,8 +39,9 @@ export class Redrives {
     private readonly brokers: Brokers,
   ) {}
 
-  /** @throws DispatchNotFound, NotRedrivable, and as Submission.submit */
-  async one(id: string, initiator: Initiator, wait: Wait): Promise<DispatchRecord> {
+  /** @throws DispatchNotFound, Forbidden, NotRedrivable, and as Submission.submit */
+  async one(id: string, initiator: Initiator, wait: Wait, scope: Scope): Promise<DispatchRecord> {
+    await this.dispatches.within(scope, id);
     return this.again(await this.dispatches.get(id), initiator, wait);
   }
 
@@ -49,10 +51,11 @@ export class Redrives {
    *
    * @throws NotFound for the broker, DatabaseUnavailable
    */
-  async matching(filter: RedriveFilter, initiator: Initiator): Promise<Redriven> {
+  async matching(filter: RedriveFilter, initiator: Initiator, scope: Scope): Promise<Redriven> {
     const { state, broker, op = null, before = null, limit } = filter;
-    const brokerId = broker === undefined ? null : await this.brokers.idOf(broker);
-    const rows = await this.dispatches.listNotRedriven({ state, before, brokerId, op, limit: limit + 1 });
+    const brokerId = broker === undefined ? null : await this.brokers.within(scope, broker);
+    const wanted = { state, before, brokerId, op, limit: limit + 1, sees: scope.may };
+    const rows = await this.dispatches.listNotRedriven(wanted);
     const outcome: Redriven = { redriven: [], refused: [], next: null };
     for (const record of rows.slice(0, limit).sort((a, b) => a.seq - b.seq)) {
       try {

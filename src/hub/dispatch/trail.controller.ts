@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { CodedError } from '../problems/coded.error.js';
@@ -17,17 +18,17 @@ export class TrailController {
   ) {}
 
   @Get()
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: TrailListDto, description: 'Oldest first, by id.' })
-  async list(@Query() query: ListTrailsDto): Promise<TrailListDto> {
+  async list(@Query() query: ListTrailsDto, @Scoped() scope: Scope): Promise<TrailListDto> {
     const { since, until, broker } = query;
     const filter: TrailFilter = {
       sinceMs: msOf('since', since),
       untilMs: msOf('until', until),
-      brokerId: broker === undefined ? null : await this.brokers.idOf(broker),
+      brokerId: broker === undefined ? null : await this.brokers.within(scope, broker),
     };
     const { rows, nextCursor } = await readPage(`trails ${JSON.stringify(filter)}`, query, (after, limit) =>
-      this.trails.list(filter, after, limit),
+      this.trails.list(filter, after, limit, scope),
     );
     return { items: rows, nextCursor };
   }

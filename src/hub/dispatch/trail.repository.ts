@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { BrokerError } from '../../protocol/frame.js';
+import { isSeen, type Scope } from '../auth/scope.js';
 import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { readable } from './trail-step.js';
@@ -34,6 +35,8 @@ export type TrailRange = {
   before: string;
   brokerId: string | null;
   limit: number;
+  /** Of these projects alone; null for all, and those of none. */
+  sees: Scope['sees'];
 };
 
 const TRAIL_COLUMNS = `
@@ -55,6 +58,7 @@ const LIST = statement(
       left join broker on broker.id = dispatch.broker_id
       where dispatch.id > $1::uuid and dispatch.id < $2::uuid
         and ($3::uuid is null or dispatch.broker_id = $3)
+        and ${isSeen('dispatch.project_id', '$5')}
         and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
       order by dispatch.id
       limit $4
@@ -67,6 +71,7 @@ const LIST = statement(
       left join broker on broker.id = dispatch.broker_id
       where dispatch.id > $1::uuid and dispatch.id < $2::uuid
         and ($3::uuid is null or dispatch.broker_id = $3)
+        and ${isSeen('dispatch.project_id', '$5')}
       order by dispatch.id
       limit $4
     )
@@ -155,8 +160,8 @@ export class TrailRepository {
   constructor(private readonly database: Database) {}
 
   /** Oldest first, by id; each once, live or ended. */
-  async list({ after, before, brokerId, limit }: TrailRange): Promise<TrailRow[]> {
-    return this.database.runPlanned(LIST, [after, before, brokerId, limit]);
+  async list({ after, before, brokerId, limit, sees }: TrailRange): Promise<TrailRow[]> {
+    return this.database.runPlanned(LIST, [after, before, brokerId, limit, sees]);
   }
 
   /** Oldest first, by id; each once. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Scope } from '../auth/scope.js';
 import type { Database } from '../database/database.js';
 import { toTrailStep } from './dto/map.js';
 import { firstIdAt } from './id-time.js';
@@ -29,12 +30,14 @@ export class Trails {
     { sinceMs, untilMs, brokerId }: TrailFilter,
     after: string | null,
     limit: number,
+    { sees }: Scope,
   ): Promise<TrailFacts[]> {
     const rows = await this.repository.list({
       after: after ?? (sinceMs === null ? BEFORE_ALL : firstIdAt(sinceMs)),
       before: untilMs === null ? AFTER_ALL : firstIdAt(untilMs),
       brokerId,
       limit,
+      sees,
     });
     return rows.map(factsOf);
   }

@@ -1,7 +1,9 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { Person } from '../auth/access.js';
+import { InProject, Scoped } from '../auth/access.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { DispatchNotFound } from './dispatch.errors.js';
+import { Dispatches } from './dispatches.js';
 import { dispatchId } from './dto/order.js';
 import { WhyDto } from './dto/why.dto.js';
 import { WhyRepository } from './why.repository.js';
@@ -10,13 +12,17 @@ import { WhyRepository } from './why.repository.js';
 @ApiTags('dispatches')
 @Controller('api/v1/dispatches')
 export class WhyController {
-  constructor(private readonly repository: WhyRepository) {}
+  constructor(
+    private readonly repository: WhyRepository,
+    private readonly dispatches: Dispatches,
+  ) {}
 
   @Get(':id/why')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: WhyDto })
-  async why(@Param('id') id: string): Promise<WhyDto> {
-    const [about] = await this.repository.read([dispatchId(id)]);
+  async why(@Param('id') id: string, @Scoped() scope: Scope): Promise<WhyDto> {
+    await this.dispatches.within(scope, dispatchId(id));
+    const [about] = await this.repository.read([id]);
     if (about === undefined) throw new DispatchNotFound();
     return WhyDto.of(about);
   }

@@ -44,7 +44,7 @@ export class HealthController {
   }
 
   @Get('metrics')
-  @Person()
+  @Person('admin')
   @ApiProduces('text/plain')
   async scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const { contentType, text } = await this.metrics.scrape();

@@ -28,6 +28,16 @@ export const PROBLEMS = {
     title: 'The join token is unknown, expired, revoked or used up',
     remedy: 'Ask for a new one: `fairlead join-tokens create`.',
   },
+  sign_in_refused: {
+    status: 401,
+    title: 'The user or the password is wrong',
+    remedy: 'Try again, or ask an administrator for an invite: `fairlead users invite`.',
+  },
+  invite_invalid: {
+    status: 401,
+    title: 'The invite is unknown, expired, or used',
+    remedy: 'Ask an administrator for a new one: `fairlead users invite`.',
+  },
   forbidden: {
     status: 403,
     title: 'The credential does not allow this',
@@ -72,6 +82,21 @@ export const PROBLEMS = {
     status: 409,
     title: 'The broker is being drained, and starts nothing',
     remedy: 'Use another broker, or put this one back into service: `fairlead brokers uncordon`.',
+  },
+  last_administrator: {
+    status: 409,
+    title: 'It is the last active administrator of the hub',
+    remedy: 'Make somebody else an administrator first: `fairlead users update --role admin`.',
+  },
+  user_name_taken: {
+    status: 409,
+    title: 'Another user has this name',
+    remedy: 'Choose another name; that of a disabled user is not given again.',
+  },
+  email_taken: {
+    status: 409,
+    title: 'Another user has this e-mail address',
+    remedy: 'Use another address, or the user that has it; upper and lower case make no difference.',
   },
   project_name_taken: {
     status: 409,
@@ -155,6 +180,21 @@ export const PROBLEMS = {
     title: 'The Idempotency-Key was used for another request',
     remedy: 'Use a new key for a new request.',
   },
+  too_many_tokens: {
+    status: 422,
+    title: 'The user has as many tokens as one may',
+    remedy: 'Revoke those that nobody uses: `fairlead tokens list` shows when each was used last.',
+  },
+  too_many_projects: {
+    status: 422,
+    title: 'The user is a member of as many projects as one may be',
+    remedy: 'Take the user out of others, or make an administrator of the hub.',
+  },
+  too_many_members: {
+    status: 422,
+    title: 'The project has as many members as one may',
+    remedy: 'Take others out: `fairlead members remove`.',
+  },
   op_unknown: {
     status: 422,
     title: 'There is no such op',
@@ -194,6 +234,11 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many brokers connect to this replica at once',
     remedy: 'Come again as `Retry-After` says, or ask another replica.',
+  },
+  sign_ins_busy: {
+    status: 429,
+    title: 'Too many people sign in at once',
+    remedy: 'Try again as `Retry-After` says; who has signed in already is not held up.',
   },
   internal: {
     status: 500,

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { Caller, Person } from '../auth/access.js';
+import { Caller, InProject, Person, Scoped } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiNoContentResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Attachments } from './attachments.js';
@@ -32,32 +33,38 @@ export class AttachmentController {
   }
 
   @Get('projects/:project/attachments')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: AttachmentPageDto })
   async list(
     @Param('project') project: string,
     @Query() query: ListAttachmentsQuery,
+    @Scoped() scope: Scope,
   ): Promise<AttachmentPageDto> {
-    const { id } = await this.projects.get(project);
-    return this.page(query, { projectId: id, brokerId: null });
+    const { id } = await this.projects.get(await this.projects.within(scope, project));
+    return this.page(query, { projectId: id, brokerId: null }, scope);
   }
 
   @Get('brokers/:broker/attachments')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: AttachmentPageDto })
   async listOfBroker(
     @Param('broker') broker: string,
     @Query() query: ListAttachmentsQuery,
+    @Scoped() scope: Scope,
   ): Promise<AttachmentPageDto> {
-    const { id } = await this.brokers.get(broker);
-    return this.page(query, { projectId: null, brokerId: id });
+    const { id } = await this.brokers.get(await this.brokers.within(scope, broker));
+    return this.page(query, { projectId: null, brokerId: id }, scope);
   }
 
   @Get('projects/:project/brokers')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: RosterPageDto, description: 'Brokers that are attached, or were, newest first.' })
-  async roster(@Param('project') project: string, @Query() query: RosterQuery): Promise<RosterPageDto> {
-    const { id } = await this.projects.get(project);
+  async roster(
+    @Param('project') project: string,
+    @Query() query: RosterQuery,
+    @Scoped() scope: Scope,
+  ): Promise<RosterPageDto> {
+    const { id } = await this.projects.get(await this.projects.within(scope, project));
     const filter = { ...filterOf(query), state: query.state ?? null };
     const { rows, nextCursor } = await readPage(listNameOf(`roster ${id}`, filter), query, (before, limit) =>
       this.attachments.roster(id, before, filter, limit),
@@ -66,10 +73,14 @@ export class AttachmentController {
   }
 
   @Get('projects/:project/attachments/:broker')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: AttachmentDto })
-  async get(@Param('project') project: string, @Param('broker') broker: string): Promise<AttachmentDto> {
-    return AttachmentDto.of(await this.attachments.get(project, broker));
+  async get(
+    @Param('project') project: string,
+    @Param('broker') broker: string,
+    @Scoped() scope: Scope,
+  ): Promise<AttachmentDto> {
+    return AttachmentDto.of(await this.attachments.get(await this.projects.within(scope, project), broker));
   }
 
   @Delete('projects/:project/attachments/:broker')
@@ -91,11 +102,12 @@ export class AttachmentController {
   private async page(
     query: ListAttachmentsQuery,
     of: { projectId: string | null; brokerId: string | null },
+    { sees }: Scope,
   ): Promise<AttachmentPageDto> {
     const { state = null } = query;
     const listName = `attachments ${JSON.stringify({ ...of, state })}`;
     const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>
-      this.attachments.list({ ...of, state, before, limit }),
+      this.attachments.list({ ...of, state, before, limit, sees }),
     );
     return { items: rows.map((row) => AttachmentDto.of(row)), nextCursor };
   }

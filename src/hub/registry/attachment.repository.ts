@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isSeen, type Scope } from '../auth/scope.js';
 import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
@@ -153,6 +154,7 @@ const LIST = statement(
     and ($2::uuid is null or attachment.project_id = $2)
     and ($3::uuid is null or attachment.broker_id = $3)
     and ($4::text is null or attachment.state = $4)
+    and ${isSeen('attachment.project_id', '$6')}
   order by attachment.id desc
   limit $5`,
 );
@@ -285,9 +287,10 @@ export class AttachmentRepository {
     brokerId: string | null;
     state: AttachmentState | null;
     limit: number;
+    sees: Scope['sees'];
   }): Promise<AttachmentRow[]> {
-    const { before, projectId, brokerId, state, limit } = filter;
-    return this.database.runPlanned(LIST, [before, projectId, brokerId, state, limit]);
+    const { before, projectId, brokerId, state, limit, sees } = filter;
+    return this.database.runPlanned(LIST, [before, projectId, brokerId, state, limit, sees]);
   }
 
   /** Brokers that joined before the given one, newest first. */

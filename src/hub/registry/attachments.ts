@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import type { Scope } from '../auth/scope.js';
 import { NotFound } from '../problems/coded.error.js';
 import { AttachmentNews } from './attachment-news.js';
 import { AttachmentConflict, AttachmentRevoked } from './attachment.errors.js';
@@ -74,6 +75,7 @@ export class Attachments {
     brokerId: string | null;
     state: AttachmentState | null;
     limit: number;
+    sees: Scope['sees'];
   }): Promise<AttachmentRow[]> {
     return this.repository.list(filter);
   }

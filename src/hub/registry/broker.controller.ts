@@ -1,7 +1,8 @@
 import { Body, Controller, Get, Header, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Person, Public } from '../auth/access.js';
+import { InProject, Public, Scoped } from '../auth/access.js';
 import { From, type Origin } from '../auth/actor.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
@@ -29,31 +30,36 @@ export class BrokerController {
   }
 
   @Get()
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: BrokerPageDto, description: 'Newest first; those that are away stay listed.' })
-  async list(@Query() query: ListBrokersQuery): Promise<BrokerPageDto> {
+  async list(@Query() query: ListBrokersQuery, @Scoped() scope: Scope): Promise<BrokerPageDto> {
     const filter = filterOf(query);
     const { rows, nextCursor } = await readPage(listNameOf('brokers', filter), query, (before, limit) =>
-      this.brokers.list(before, filter, limit),
+      this.brokers.list(before, filter, limit, scope),
     );
     return { items: rows.map((row) => BrokerDto.of(row)), nextCursor };
   }
 
   @Get(':broker')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: BrokerDto })
   async get(
     @Param('broker') broker: string,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.brokers.get(broker));
+    return tagged(reply, await this.brokers.get(await this.brokers.within(scope, broker)));
   }
 
   @Get(':broker/history')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: StayPageDto, description: 'Who owned it, of the last 30 days, newest first.' })
-  async history(@Param('broker') broker: string, @Query() query: HistoryQuery): Promise<StayPageDto> {
-    const { id } = await this.brokers.get(broker);
+  async history(
+    @Param('broker') broker: string,
+    @Query() query: HistoryQuery,
+    @Scoped() scope: Scope,
+  ): Promise<StayPageDto> {
+    const { id } = await this.brokers.get(await this.brokers.within(scope, broker));
     const at = query.at === undefined ? null : new Date(query.at);
     const listName = `stays ${id} ${at?.getTime() ?? ''}`;
     const { rows, nextCursor } = await readPage(listName, query, (before, limit) =>

@@ -3,6 +3,7 @@ import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import type { PresenceState } from './presence-state.js';
+import type { Scope } from '../auth/scope.js';
 import { BrokerNameTaken } from './registry.errors.js';
 import type { ServiceState } from './service-state.js';
 import type { Version } from './version-floor.js';
@@ -122,9 +123,16 @@ const SELECT = `
   left join broker_presence presence on presence.broker_id = broker.id
 `;
 
+/** A broker is seen by members of the projects that it is attached to, or was. @param value the parameter with `sees` of a scope */
+const isBrokerSeen = (value: string): string => `(${value}::uuid[] is null or exists (
+      select from broker_attachment attachment
+      where attachment.broker_id = broker.id and attachment.project_id = any (${value})
+    ))`;
+
 const LIST = statement(
   'list_brokers',
   `${SELECT}  where ${BROKER_FILTER}
+    and ${isBrokerSeen('$9')}
   order by broker.id desc
   limit $2`,
 );
@@ -132,6 +140,13 @@ const LIST = statement(
 const GET = statement('get_broker', `${SELECT}  where broker.id = $1`);
 
 const ID_OF_NAME = statement('find_broker_by_name', `select id from broker where name = $1`);
+
+const SEE = statement('see_broker', `select id from broker where id = $1 and ${isBrokerSeen('$2')}`);
+
+const SEE_NAMED = statement(
+  'see_broker_by_name',
+  `select id from broker where name = $1 and ${isBrokerSeen('$2')}`,
+);
 
 const STANDINGS = statement(
   'find_standings_of_brokers',
@@ -181,8 +196,13 @@ export class BrokerRepository {
   }
 
   /** Newest first, those that joined before the given one. */
-  async list(before: string | null, filter: BrokerFilter, limit: number): Promise<BrokerRow[]> {
-    return this.database.runPlanned(LIST, brokerValues(before, filter, limit));
+  async list(
+    before: string | null,
+    filter: BrokerFilter,
+    limit: number,
+    sees: Scope['sees'],
+  ): Promise<BrokerRow[]> {
+    return this.database.runPlanned(LIST, [...brokerValues(before, filter, limit), sees]);
   }
 
   async get(id: string): Promise<BrokerRow | undefined> {
@@ -193,6 +213,12 @@ export class BrokerRepository {
   async standings(ids: readonly string[]): Promise<Map<string, 'welcome' | 'revoked'>> {
     const rows = await this.database.run<{ id: string; standing: 'welcome' | 'revoked' }>(STANDINGS, [ids]);
     return new Map(rows.map(({ id, standing }) => [id, standing]));
+  }
+
+  /** The id of a broker, if it is seen from one of these projects. */
+  async see(idOrName: { id: string } | { name: string }, sees: Scope['sees']): Promise<string | undefined> {
+    const [by, value] = 'id' in idOrName ? [SEE, idOrName.id] : [SEE_NAMED, idOrName.name];
+    return (await this.database.run<{ id: string }>(by, [value, sees]))[0]?.id;
   }
 
   async idOfName(name: string): Promise<string | undefined> {

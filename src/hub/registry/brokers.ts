@@ -7,6 +7,7 @@ import type { Origin } from '../auth/actor.js';
 import { Audit } from '../auth/audit.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
 import { JoinTokens } from '../auth/join-tokens.js';
+import type { Scope } from '../auth/scope.js';
 import { Hub } from '../cluster/hub.js';
 import { Database } from '../database/database.js';
 import { NAME } from '../http/name.js';
@@ -81,8 +82,23 @@ export class Brokers {
   }
 
   /** Newest first, those that joined before the given one. */
-  async list(before: string | null, filter: BrokerFilter, limit: number): Promise<BrokerRow[]> {
-    return this.repository.list(before, filter, limit);
+  async list(
+    before: string | null,
+    filter: BrokerFilter,
+    limit: number,
+    { sees }: Scope,
+  ): Promise<BrokerRow[]> {
+    return this.repository.list(before, filter, limit, sees);
+  }
+
+  /** The id of a broker that a request sees. @throws NotFound for one that it does not */
+  async within({ sees }: Scope, idOrName: string): Promise<string> {
+    // Who sees all is told by the statement that comes next whether it is there.
+    if (sees === null) return this.idOf(idOrName);
+    const named = isUuid(idOrName) ? { id: idOrName } : NAME.test(idOrName) ? { name: idOrName } : undefined;
+    const id = named && (await this.repository.see(named, sees));
+    if (id === undefined) throw new NotFound('broker');
+    return id;
   }
 
   /** @throws NotFound */

@@ -1,8 +1,9 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Caller, Person } from '../auth/access.js';
+import { Caller, InProject, Person, Scoped } from '../auth/access.js';
 import { RequestKey, type Idempotency } from '../auth/request-key.js';
 import type { Principal } from '../auth/principal.js';
+import type { Scope } from '../auth/scope.js';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { etagOf, IfMatch } from '../http/if-match.js';
 import { readPage } from '../http/page.js';
@@ -37,24 +38,25 @@ export class ProjectController {
   }
 
   @Get()
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: ProjectPageDto })
-  async list(@Query() query: ListProjectsQuery): Promise<ProjectPageDto> {
+  async list(@Query() query: ListProjectsQuery, @Scoped() scope: Scope): Promise<ProjectPageDto> {
     const { archived } = query;
     const { rows, nextCursor } = await readPage(`projects ${archived}`, query, (before, limit) =>
-      this.projects.list(before, limit, archived),
+      this.projects.list(before, limit, archived, scope),
     );
     return { items: rows.map((row) => ProjectDto.of(row)), nextCursor };
   }
 
   @Get(':project')
-  @Person()
+  @InProject('viewer')
   @ApiOkResponse({ type: ProjectDto })
   async get(
     @Param('project') project: string,
+    @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProjectDto> {
-    return tagged(reply, await this.projects.get(project));
+    return tagged(reply, await this.projects.get(await this.projects.within(scope, project)));
   }
 
   @Patch(':project')

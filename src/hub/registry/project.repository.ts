@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
+import { isSeen, type Scope } from '../auth/scope.js';
 import type { Affected } from './attachment.repository.js';
 import { ProjectNameTaken } from './project.errors.js';
 import type { Version } from './version-floor.js';
@@ -42,7 +43,7 @@ const LIST = statement(
   `
   select ${COLUMNS}
   from project
-  where ($1::uuid is null or id < $1) and ($3::boolean or archived_at is null)
+  where ($1::uuid is null or id < $1) and ($3::boolean or archived_at is null) and ${isSeen('id', '$4')}
   order by id desc
   limit $2
   `,
@@ -56,6 +57,13 @@ const HOLD = statement(
 );
 
 const ID_OF_NAME = statement('find_project_by_name', `select id from project where name = $1`);
+
+const SEE = statement('see_project', `select id from project where id = $1 and ${isSeen('id', '$2')}`);
+
+const SEE_NAMED = statement(
+  'see_project_by_name',
+  `select id from project where name = $1 and ${isSeen('id', '$2')}`,
+);
 
 // Judged on the row as it is under its lock: of two changes that race, the second sees what the first has left. No
 // floor compares as lower than any; taking a floor away compares as unknown, and is refused.
@@ -129,8 +137,13 @@ export class ProjectRepository {
   }
 
   /** Newest first, those made before the given one. */
-  async list(before: string | null, limit: number, withArchived: boolean): Promise<ProjectRow[]> {
-    return this.database.runPlanned(LIST, [before, limit, withArchived]);
+  async list(
+    before: string | null,
+    limit: number,
+    withArchived: boolean,
+    sees: Scope['sees'],
+  ): Promise<ProjectRow[]> {
+    return this.database.runPlanned(LIST, [before, limit, withArchived, sees]);
   }
 
   async get(id: string): Promise<ProjectRow | undefined> {
@@ -140,6 +153,12 @@ export class ProjectRepository {
   /** Until the end of the transaction it is not changed. */
   async hold(run: Run, id: string): Promise<Pick<ProjectRow, 'archivedAt'> | undefined> {
     return (await run<Pick<ProjectRow, 'archivedAt'>>(HOLD, [id]))[0];
+  }
+
+  /** The id of a project, if it is among those that are seen. */
+  async see(idOrName: { id: string } | { name: string }, sees: Scope['sees']): Promise<string | undefined> {
+    const [by, value] = 'id' in idOrName ? [SEE, idOrName.id] : [SEE_NAMED, idOrName.name];
+    return (await this.database.run<{ id: string }>(by, [value, sees]))[0]?.id;
   }
 
   async idOfName(name: string): Promise<string | undefined> {

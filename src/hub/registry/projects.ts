@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
 import type { Idempotency } from '../auth/request-key.js';
+import { requireScope, type Scope } from '../auth/scope.js';
 import { RequestKeys } from '../auth/request-keys.js';
 import { Database, type Run } from '../database/database.js';
 import { NAME } from '../http/name.js';
@@ -41,8 +42,32 @@ export class Projects {
   }
 
   /** Newest first, those made before the given one. */
-  async list(before: string | null, limit: number, withArchived: boolean): Promise<ProjectRow[]> {
-    return this.repository.list(before, limit, withArchived);
+  async list(
+    before: string | null,
+    limit: number,
+    withArchived: boolean,
+    { sees }: Scope,
+  ): Promise<ProjectRow[]> {
+    return this.repository.list(before, limit, withArchived, sees);
+  }
+
+  /**
+   * The id of a project in which a request may do what it asks for.
+   *
+   * @throws NotFound for one that it does not see; Forbidden for one where it may not
+   */
+  async within(scope: Scope, idOrName: string): Promise<string> {
+    // Who sees all is told by the statement that comes next whether it is there.
+    const id = scope.sees === null ? await this.idOf(idOrName) : await this.see(idOrName, scope);
+    requireScope(scope, id);
+    return id;
+  }
+
+  private async see(idOrName: string, { sees }: Scope): Promise<string> {
+    const named = isUuid(idOrName) ? { id: idOrName } : NAME.test(idOrName) ? { name: idOrName } : undefined;
+    const id = named && (await this.repository.see(named, sees));
+    if (id === undefined) throw new NotFound('project');
+    return id;
   }
 
   /** @throws NotFound */

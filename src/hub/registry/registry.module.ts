@@ -16,6 +16,7 @@ import { ControlGateway } from './control.gateway.js';
 import { RegistryDuties } from './duties.js';
 import { FrameHandlers } from './frame-handlers.js';
 import { Links } from './links.js';
+import { MemberController } from './member.controller.js';
 import { OperationController } from './operation.controller.js';
 import { OperationRepository } from './operation.repository.js';
 import { Operations } from './operations.js';
@@ -65,6 +66,7 @@ import { Releases } from './releases.js';
   controllers: [
     AttachmentController,
     BrokerController,
+    MemberController,
     OperationController,
     PollController,
     ProjectController,

@@ -9,6 +9,8 @@ import type { ScopeOptions } from '../proof/scope.js';
 import { Unreachable } from './unreachable.js';
 
 const PAGE = 2_000;
+/** Whoever reads the database itself sees what is of all projects. */
+const ALL = { sees: null, may: null };
 
 /**
  * Every trail of a hub's database, oldest first. It only reads, and needs no hub that runs.
@@ -25,7 +27,7 @@ export async function* readTrails(url: string, scope: ScopeOptions): AsyncGenera
   try {
     const trails = trailsOf(new Database(dataSource));
     for (let after: string | null = null; ;) {
-      const page: TrailFacts[] = await reached(trails.list(filter, after, PAGE));
+      const page: TrailFacts[] = await reached(trails.list(filter, after, PAGE, ALL));
       yield* page;
       after = page.at(-1)?.id ?? null;
       if (page.length < PAGE) return;

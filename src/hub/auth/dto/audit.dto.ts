@@ -19,7 +19,7 @@ export class ListAuditQuery extends PageQuery {
 
   @ApiPropertyOptional({
     format: 'uuid',
-    description: 'What it was done to: the id of a broker or a join token.',
+    description: 'What it was done to: the id of a broker, a project, a user or a token.',
   })
   @Omittable()
   @IsUUID()

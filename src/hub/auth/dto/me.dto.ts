@@ -1,5 +1,21 @@
 import { ApiProperty } from '../../http/described.js';
-import { ROLES, type Principal, type Role } from '../principal.js';
+import {
+  PROJECT_ROLES,
+  ROLES,
+  TOKEN_ACCESSES,
+  type Principal,
+  type ProjectRole,
+  type Role,
+  type TokenAccess,
+} from '../principal.js';
+
+class MembershipDto {
+  @ApiProperty({ format: 'uuid' })
+  project: string;
+
+  @ApiProperty({ enum: PROJECT_ROLES, enumName: 'ProjectRole' })
+  role: ProjectRole;
+}
 
 /** Who the hub takes the caller for. */
 export class MeDto {
@@ -12,13 +28,28 @@ export class MeDto {
   @ApiProperty()
   name: string;
 
-  @ApiProperty({ enum: ROLES, enumName: 'Role' })
+  @ApiProperty({
+    enum: ROLES,
+    enumName: 'Role',
+    description: 'In the hub; `member` for a token that is limited to projects.',
+  })
   role: Role;
 
   @ApiProperty({ format: 'uuid', description: 'The token that was shown.' })
   credentialId: string;
 
-  static of({ kind, userId, name, role, credentialId }: Principal): MeDto {
-    return { kind, userId, name, role, credentialId };
+  @ApiProperty({ enum: TOKEN_ACCESSES, enumName: 'TokenAccess', description: '`read`: it changes nothing.' })
+  access: TokenAccess;
+
+  @ApiProperty({
+    type: [MembershipDto],
+    nullable: true,
+    description: 'What the token gives in which projects; null: everything in all.',
+  })
+  projects: MembershipDto[] | null;
+
+  static of({ kind, userId, name, role, credentialId, access, projects }: Principal): MeDto {
+    const given = projects && Object.entries(projects).map(([project, held]) => ({ project, role: held }));
+    return { kind, userId, name, role, credentialId, access, projects: given };
   }
 }

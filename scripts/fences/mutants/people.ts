@@ -1,0 +1,68 @@
+import { mutantsOf } from '../mutant.js';
+
+const SPEC = 'test/integration/fences-people.spec.ts';
+
+export const PEOPLE = [
+  ...mutantsOf('hold_active_administrators', SPEC, [
+    ['does not take turns', 'for update', ''],
+    ['counts those that are disabled', 'and disabled_at is null', ''],
+    ['counts members', `role = 'admin' and`, ''],
+  ]),
+  ...mutantsOf('hold_holder_of_personal_tokens', SPEC, [
+    ['does not take turns', 'for no key update', ''],
+    ['makes tokens for whom nobody lets in', 'and disabled_at is null', ''],
+  ]),
+  ...mutantsOf('hold_person_of_membership', SPEC, [
+    ['does not take turns', 'for no key update', ''],
+    ['gives projects to whom nobody lets in', 'and disabled_at is null', ''],
+  ]),
+  ...mutantsOf('hold_project_of_membership', SPEC, [['does not take turns', 'for no key update', '']]),
+  ...mutantsOf('set_project_member', SPEC, [
+    ['changes nothing of a member', 'set role = excluded.role,', 'set'],
+    ['tells of a change where there is none', 'where held.role <> excluded.role', ''],
+  ]),
+  ...mutantsOf('find_holder_of_live_personal_token', SPEC, [
+    ['believes a token of whom nobody lets in', 'and holder.disabled_at is null', ''],
+    ['gives the projects of others', 'where member.user_id = holder.id', ''],
+  ]),
+  ...mutantsOf('show_refresh_token', SPEC, [
+    ['does not take turns', 'for update of session', ''],
+    ['takes any token of a session', 'token.hash = $1', '$1::bytea is not null'],
+    ['takes one of a session that has ended', 'and session.ended_at is null', ''],
+    ['takes one of a session whose time is over', 'and session.expires_at > now()', ''],
+    ['takes one of whom nobody lets in', 'and person.disabled_at is null', ''],
+    ['takes one again after its successor', 'token.hash is not distinct from session.used_hash', 'true'],
+    [
+      'takes what was given for one that is spent',
+      'or token.parent_hash is not distinct from session.used_hash',
+      'or token.parent_hash is not null or session.used_hash is null',
+    ],
+  ]),
+  ...mutantsOf('find_holder_of_live_session', SPEC, [
+    ['believes what has ended', 'and session.ended_at is null', ''],
+    ['believes what is over', 'and session.expires_at > now()', ''],
+    ['believes whom nobody lets in', 'and holder.disabled_at is null', ''],
+  ]),
+  ...mutantsOf('end_oldest_sessions_of_user', SPEC, [
+    [
+      'ends the sessions of others',
+      'where user_id = $1 and ended_at is null and id',
+      'where ended_at is null and id',
+    ],
+    ['counts what is over', 'and kept.expires_at > now()', ''],
+  ]),
+  ...mutantsOf('sweep_ended_sessions', SPEC, [
+    ['forgets what goes on', `expires_at < now() - interval '1 day'`, 'true'],
+  ]),
+  ...mutantsOf('set_password_of_user', SPEC, [
+    ['keeps the old one', 'set hash = excluded.hash, changed_at', 'set changed_at'],
+  ]),
+  ...mutantsOf('redeem_invite', SPEC, [
+    ['redeems twice', 'and invite.redeemed_at is null', ''],
+    ['redeems after the end', 'and invite.expires_at > now()', ''],
+    ['redeems for whom nobody lets in', 'and person.disabled_at is null', ''],
+  ]),
+  ...mutantsOf('void_invites_of_user', SPEC, [
+    ['ends the invites of others', 'user_id = $1', '$1::uuid is not null'],
+  ]),
+];

@@ -1,0 +1,93 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Run } from '../database/database.js';
+import { statement } from '../database/statement.js';
+
+export type Known = { userId: string; name: string; hash: string | null };
+
+const KNOW = statement(
+  'know_user_who_signs_in',
+  `
+  select person.id as "userId", person.name, password.hash
+  from hub_user person
+  left join user_password password on password.user_id = person.id
+  where (person.name = $1 or person.email = lower($1)) and person.disabled_at is null
+  order by person.name = $1 desc
+  limit 1
+  `,
+);
+
+const PASSWORD = statement('find_password_of_user', `select hash from user_password where user_id = $1`);
+
+const SET_PASSWORD = statement(
+  'set_password_of_user',
+  `
+  insert into user_password (user_id, hash)
+  values ($1, $2)
+  on conflict on constraint user_password_is_one_a_user do update
+  set hash = excluded.hash, changed_at = now()
+  `,
+);
+
+const INVITE = statement(
+  'create_invite',
+  `
+  insert into invite (id, user_id, hash, created_by, expires_at)
+  select $1, person.id, $3, $4, now() + make_interval(secs => $5)
+  from hub_user person
+  where person.id = $2 and person.disabled_at is null
+  returning expires_at as "expiresAt"
+  `,
+);
+
+// The newest alone is good: whoever makes another has lost the one before, or told it to somebody else.
+const VOID = statement(
+  'void_invites_of_user',
+  `update invite set expires_at = now() where user_id = $1 and redeemed_at is null and expires_at > now()`,
+);
+
+const REDEEM = statement(
+  'redeem_invite',
+  `
+  update invite
+  set redeemed_at = now()
+  from hub_user person
+  where invite.hash = $1 and invite.redeemed_at is null and invite.expires_at > now()
+    and person.id = invite.user_id and person.disabled_at is null
+  returning invite.id, person.id as "userId", person.name
+  `,
+);
+
+/** SQL of passwords, and of the invites by which the first one is set. */
+@Injectable()
+export class SignInRepository {
+  constructor(private readonly database: Database) {}
+
+  /** By name or address, if it is let in. @returns its password too, null where it has none */
+  async know(nameOrEmail: string): Promise<Known | undefined> {
+    return (await this.database.run<Known>(KNOW, [nameOrEmail]))[0];
+  }
+
+  async password(userId: string): Promise<string | undefined> {
+    return (await this.database.run<{ hash: string }>(PASSWORD, [userId]))[0]?.hash;
+  }
+
+  async setPassword(run: Run, userId: string, hash: string): Promise<void> {
+    await run(SET_PASSWORD, [userId, hash]);
+  }
+
+  /** @returns when it ends; undefined for a user that is not let in */
+  async invite(
+    run: Run,
+    invite: { id: string; userId: string; hash: Buffer; createdBy: string; expiresInS: number },
+  ): Promise<Date | undefined> {
+    const { id, userId, hash, createdBy, expiresInS } = invite;
+    await run(VOID, [userId]);
+    const [row] = await run<{ expiresAt: Date }>(INVITE, [id, userId, hash, createdBy, expiresInS]);
+    return row?.expiresAt;
+  }
+
+  /** Once, within its time. @returns undefined where it cannot be */
+  async redeem(run: Run, hash: Buffer): Promise<{ id: string; userId: string; name: string } | undefined> {
+    return (await run<{ id: string; userId: string; name: string }>(REDEEM, [hash]))[0];
+  }
+}

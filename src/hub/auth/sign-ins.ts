@@ -1,0 +1,122 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { Database } from '../database/database.js';
+import { NotFound } from '../problems/coded.error.js';
+import type { Actor, Origin } from './actor.js';
+import { Audit } from './audit.js';
+import { Forbidden, InviteInvalid, SignInRefused } from './auth.errors.js';
+import { hashOpaque, makeOpaque } from './opaque-token.js';
+import { Passwords } from './passwords.js';
+import { PeopleNews } from './people-news.js';
+import type { Principal } from './principal.js';
+import { Sessions, type Signed } from './sessions.js';
+import { SignInRepository } from './sign-in.repository.js';
+
+/** How people come to a session: by a password, and to their first password by an invite. */
+@Injectable()
+export class SignIns {
+  constructor(
+    private readonly repository: SignInRepository,
+    private readonly passwords: Passwords,
+    private readonly sessions: Sessions,
+    private readonly database: Database,
+    private readonly audit: Audit,
+    private readonly news: PeopleNews,
+  ) {}
+
+  /**
+   * Begins a session. What is refused leaves no row in the audit, which anybody could fill otherwise.
+   *
+   * @param user a name or an address
+   * @throws SignInRefused for an unknown user, one that is not let in or has no password, and a wrong password, alike;
+   *   SignInsBusy
+   */
+  async byPassword(user: string, password: string, origin: Origin): Promise<Signed> {
+    const known = await this.repository.know(user);
+    const isRight = await this.passwords.isRight(password, known?.hash ?? undefined);
+    if (known === undefined || !isRight) throw new SignInRefused();
+    const { userId, name } = known;
+    const begun = await this.database.transaction(async (run) => {
+      const session = await this.sessions.begin(run, userId);
+      const actor: Actor = { kind: 'person', id: userId, name, credentialId: session.id, origin };
+      const subject = { kind: 'session', id: session.id, name: null } as const;
+      await this.audit.done(run, { act: 'session.begin', actor, subject });
+      return session;
+    });
+    return begun.signed();
+  }
+
+  /**
+   * Lets a user set a password once. Those that were made before are good no more.
+   *
+   * @returns the secret that is never to be had again, and when it ends
+   * @throws NotFound for a user that is not let in
+   */
+  async invite(
+    userId: string,
+    expiresInS: number,
+    actor: Actor,
+  ): Promise<{ id: string; token: string; expiresAt: Date }> {
+    const { plain, hash } = makeOpaque('invite');
+    const id = uuidv7();
+    const expiresAt = await this.database.transaction(async (run) => {
+      const end = await this.repository.invite(run, { id, userId, hash, createdBy: actor.id, expiresInS });
+      if (end === undefined) throw new NotFound('user');
+      const subject = { kind: 'user', id: userId, name: null } as const;
+      await this.audit.done(run, {
+        act: 'invite.create',
+        actor,
+        subject,
+        detail: { invite: id, expiresInS },
+      });
+      return end;
+    });
+    return { id, token: plain, expiresAt };
+  }
+
+  /** Sets the password, ends all sessions, and begins one. @throws InviteInvalid, SignInsBusy */
+  async redeem(token: string, password: string, origin: Origin): Promise<Signed> {
+    const hash = hashOpaque('invite', token);
+    if (hash === undefined) throw new InviteInvalid();
+    const made = await this.passwords.hash(password);
+    const { userId, session } = await this.database.transaction(async (run) => {
+      const invite = await this.repository.redeem(run, hash);
+      if (invite === undefined) throw new InviteInvalid();
+      await this.repository.setPassword(run, invite.userId, made);
+      await this.sessions.endWithin(run, invite.userId, null);
+      const begun = await this.sessions.begin(run, invite.userId);
+      const { userId: id, name } = invite;
+      const actor: Actor = { kind: 'person', id, name, credentialId: begun.id, origin };
+      const subject = { kind: 'user', id, name } as const;
+      await this.audit.done(run, { act: 'invite.redeem', actor, subject, detail: { invite: invite.id } });
+      return { userId: id, session: begun };
+    });
+    await this.news.tell(userId);
+    return session.signed();
+  }
+
+  /**
+   * Changes the caller's own password, and ends its other sessions.
+   *
+   * @param current undefined is right for who has none
+   * @throws SignInRefused where the current one is another; Forbidden for a token that is limited; SignInsBusy
+   */
+  async changePassword(
+    { userId, isLimited, credentialId }: Principal,
+    current: string | undefined,
+    password: string,
+    actor: Actor,
+  ): Promise<void> {
+    if (isLimited) throw new Forbidden();
+    const kept = await this.repository.password(userId);
+    if (kept !== undefined && !(await this.passwords.isRight(current ?? '', kept))) throw new SignInRefused();
+    const made = await this.passwords.hash(password);
+    await this.database.transaction(async (run) => {
+      await this.repository.setPassword(run, userId, made);
+      await this.sessions.endWithin(run, userId, credentialId);
+      const subject = { kind: 'user', id: userId, name: null } as const;
+      await this.audit.done(run, { act: 'user.password', actor, subject });
+    });
+    await this.news.tell(userId);
+  }
+}

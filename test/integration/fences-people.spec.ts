@@ -1,0 +1,388 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MemberRepository } from '../../src/hub/auth/member.repository.js';
+import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
+import { SessionRepository } from '../../src/hub/auth/session.repository.js';
+import { SignInRepository } from '../../src/hub/auth/sign-in.repository.js';
+import { UserRepository } from '../../src/hub/auth/user.repository.js';
+import type { Run } from '../../src/hub/database/database.js';
+import { eventually } from '../support/eventually.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { openBench, type Bench } from './support/repositories.js';
+
+let bench: Bench;
+let users: UserRepository;
+let members: MemberRepository;
+let tokens: PersonalTokenRepository;
+let sessions: SessionRepository;
+let signIns: SignInRepository;
+
+beforeAll(async () => {
+  bench = await openBench();
+  users = new UserRepository(bench.database);
+  members = new MemberRepository(bench.database);
+  tokens = new PersonalTokenRepository(bench.database);
+  sessions = new SessionRepository(bench.database);
+  signIns = new SignInRepository(bench.database);
+});
+
+afterAll(async () => {
+  await bench.close();
+  await expectNoLeaks();
+});
+
+const inPast = () => new Date(Date.now() - 60_000);
+
+async function makeUser(over: object = {}): Promise<string> {
+  const id = randomUUID();
+  await bench.rows.insert('hub_user', { id, name: `u-${id}`, role: 'member', ...over });
+  return id;
+}
+
+async function makeProject(): Promise<string> {
+  const id = randomUUID();
+  await bench.rows.insert('project', { id, name: `p-${id}`, created_by: id });
+  return id;
+}
+
+async function makeToken(userId: string): Promise<Buffer> {
+  const hash = randomBytes(32);
+  await bench.rows.insert('personal_token', {
+    id: randomUUID(),
+    user_id: userId,
+    name: 't',
+    prefix: 'p',
+    hash,
+  });
+  return hash;
+}
+
+/** What the second finds that begins while the first is not committed: it waits for that, or it does not. */
+async function inTurn<T>(
+  first: (run: Run) => Promise<unknown>,
+  second: (run: Run) => Promise<T>,
+): Promise<T> {
+  let isOver = false;
+  let found: Promise<T> | undefined;
+  await bench.database.transaction(async (run) => {
+    await first(run);
+    found = bench.database.transaction(second).finally(() => {
+      isOver = true;
+    });
+    await eventually(async () => isOver || (await isAnyWaiting()));
+  });
+  if (found === undefined) throw new Error('the second has not begun');
+  return found;
+}
+
+async function isAnyWaiting(): Promise<boolean> {
+  const { waiting } = await bench.rows.one(
+    `select count(*)::integer as waiting from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return waiting > 0;
+}
+
+describe('the administrators of a hub', () => {
+  it('are those who are let in, and nobody else', async () => {
+    const admin = await makeUser({ role: 'admin' });
+    await makeUser();
+    await makeUser({ role: 'admin', disabled_at: inPast() });
+
+    expect(await bench.database.transaction((run) => users.holdAdministrators(run))).toEqual([admin]);
+    await bench.rows.sql.query(`update hub_user set role = 'member'`);
+  });
+
+  it('are made less one after the other: of two, the second finds one left', async () => {
+    const [one, two] = [await makeUser({ role: 'admin' }), await makeUser({ role: 'admin' })];
+
+    const left = await inTurn(
+      async (run) => {
+        await users.holdAdministrators(run);
+        await users.update(run, one, { role: 'member' });
+      },
+      (run) => users.holdAdministrators(run),
+    );
+
+    expect(left).toEqual([two]);
+  });
+});
+
+describe('the tokens of a person', () => {
+  it('are made one after the other: the second counts the first', async () => {
+    const userId = await makeUser();
+    const made = {
+      userId,
+      name: 't',
+      prefix: 'p',
+      expiresInS: 60,
+      access: 'write',
+      projectIds: null,
+    } as const;
+
+    const counted = await inTurn(
+      async (run) => {
+        await tokens.holdHolder(run, userId);
+        await tokens.create({ ...made, id: randomUUID(), hash: randomBytes(32) }, run);
+      },
+      async (run) => {
+        await tokens.holdHolder(run, userId);
+        return tokens.countLive(run, userId);
+      },
+    );
+
+    expect(counted).toBe(1);
+  });
+
+  it('are not made for one who is disabled, and are good for nothing', async () => {
+    const userId = await makeUser({ disabled_at: inPast() });
+    const hash = await makeToken(userId);
+
+    expect(await bench.database.transaction((run) => tokens.holdHolder(run, userId))).toBe(false);
+    expect(await tokens.findHolder(hash)).toBeUndefined();
+  });
+
+  it('give what that person is in projects, and nobody else', async () => {
+    const [userId, other] = [await makeUser(), await makeUser()];
+    const [projectId, foreign] = [await makeProject(), await makeProject()];
+    const by = { addedBy: userId };
+    await members.set(bench.database.run, { projectId, userId, role: 'viewer', ...by });
+    await members.set(bench.database.run, { projectId: foreign, userId: other, role: 'admin', ...by });
+
+    const holder = await tokens.findHolder(await makeToken(userId));
+
+    expect(holder?.memberships).toEqual({ [projectId]: 'viewer' });
+  });
+});
+
+describe('a membership', () => {
+  const set = (run: Run, projectId: string, userId: string, role: 'viewer' | 'operator' = 'viewer') =>
+    members.set(run, { projectId, userId, role, addedBy: userId });
+
+  it('is changed where the role is another, and says whether it was', async () => {
+    const [projectId, userId] = [await makeProject(), await makeUser()];
+    const { run } = bench.database;
+
+    const changes = [
+      await set(run, projectId, userId),
+      await set(run, projectId, userId),
+      await set(run, projectId, userId, 'operator'),
+    ];
+
+    expect(changes).toEqual([true, false, true]);
+    expect(await members.get(projectId, userId)).toMatchObject({ role: 'operator' });
+  });
+
+  it('is not given to one who is disabled', async () => {
+    const userId = await makeUser({ disabled_at: inPast() });
+
+    expect(await bench.database.transaction((run) => members.holdPerson(run, userId))).toBe(false);
+  });
+
+  it('is given to a person one after the other: the second counts the first', async () => {
+    const userId = await makeUser();
+    const [one, two] = [await makeProject(), await makeProject()];
+
+    const { projects } = await inTurn(
+      async (run) => {
+        await members.holdPerson(run, userId);
+        await set(run, one, userId);
+      },
+      async (run) => {
+        await members.holdPerson(run, userId);
+        return members.count(run, two, userId);
+      },
+    );
+
+    expect(projects).toBe(1);
+  });
+
+  it('is given in a project one after the other: the second counts the first', async () => {
+    const projectId = await makeProject();
+    const [one, two] = [await makeUser(), await makeUser()];
+
+    const found = await inTurn(
+      async (run) => {
+        await members.holdProject(run, projectId);
+        await set(run, projectId, one);
+      },
+      async (run) => {
+        await members.holdProject(run, projectId);
+        return members.count(run, projectId, two);
+      },
+    );
+
+    expect(found.members).toBe(1);
+  });
+});
+
+describe('a session', () => {
+  type Session = { id: string; userId: string; first: Buffer };
+
+  /** With its first refresh token, which is not used yet. */
+  async function makeSession(over: object = {}, user: object = {}): Promise<Session> {
+    const [id, first, userId] = [randomUUID(), randomBytes(32), await makeUser(user)];
+    const expires_at = new Date(Date.now() + 60_000);
+    await bench.rows.insert('user_session', { id, user_id: userId, expires_at, ...over });
+    await sessions.give(bench.database.run, first, id, null);
+    return { id, userId, first };
+  }
+
+  const show = (hash: Buffer) => bench.database.transaction((run) => sessions.show(run, hash));
+
+  /** Shows a token, and is given the next. */
+  async function step({ id }: Session, hash: Buffer, run: Run = bench.database.run): Promise<Buffer> {
+    const next = randomBytes(32);
+    await sessions.use(run, id, hash);
+    await sessions.give(run, next, id, hash);
+    return next;
+  }
+
+  it('is found by its token, and by no other', async () => {
+    const session = await makeSession();
+
+    expect(await show(session.first)).toMatchObject({
+      sessionId: session.id,
+      userId: session.userId,
+      isGood: true,
+    });
+    expect(await show(randomBytes(32))).toBeUndefined();
+    expect(await sessions.findHolder(session.id)).toMatchObject({ userId: session.userId });
+  });
+
+  it.each<[string, object, object]>([
+    ['has ended', { ended_at: inPast() }, {}],
+    ['is over', { expires_at: inPast() }, {}],
+    ['is of one who is disabled', {}, { disabled_at: inPast() }],
+  ])('that %s is found by nothing', async (_what, over, user) => {
+    const { id, first } = await makeSession(over, user);
+
+    expect(await show(first)).toBeUndefined();
+    expect(await sessions.findHolder(id)).toBeUndefined();
+  });
+
+  it('takes the token that was shown last and what was given for it, and none that came before', async () => {
+    const session = await makeSession();
+    const [second, beside] = [await step(session, session.first), await step(session, session.first)];
+    const good = async () =>
+      Promise.all([session.first, second, beside].map(async (hash) => (await show(hash))?.isGood));
+    expect(await good()).toEqual([true, true, true]);
+
+    await step(session, second);
+
+    expect(await good()).toEqual([false, true, false]);
+  });
+
+  it('does not take a second token that never was shown, beside the first that was', async () => {
+    const session = await makeSession();
+    const other = randomBytes(32);
+    await sessions.give(bench.database.run, other, session.id, null);
+
+    await step(session, session.first);
+
+    expect(await show(other)).toMatchObject({ isGood: false });
+  });
+
+  it('is judged by one after the other: the second token by what the first has made of it', async () => {
+    const session = await makeSession();
+    const second = await step(session, session.first);
+
+    const found = await inTurn(
+      async (run) => {
+        await sessions.show(run, second);
+        await step(session, second, run);
+      },
+      (run) => sessions.show(run, session.first),
+    );
+
+    expect(found).toMatchObject({ sessionId: session.id, isGood: false });
+  });
+
+  it('is ended by newer ones of its user, where it is one too many', async () => {
+    const [own, other] = [await makeSession(), await makeSession()];
+    const newer = await makeSession();
+    await bench.rows.sql.query(
+      `update user_session set user_id = $1, id = 'ffffffff-0000-7000-8000-000000000000', expires_at = now() where id = $2`,
+      [own.userId, (await makeUnused()).id],
+    );
+
+    await sessions.endOldest(bench.database.run, own.userId, 1);
+    const kept = [await sessions.findHolder(own.id), await sessions.findHolder(other.id)];
+    await bench.rows.sql.query(`update user_session set user_id = $1 where id = $2`, [own.userId, newer.id]);
+    await sessions.endOldest(bench.database.run, own.userId, 1);
+    const left = [await sessions.findHolder(own.id), await sessions.findHolder(newer.id)];
+
+    expect(kept.map((holder) => holder !== undefined)).toEqual([true, true]);
+    expect(left.filter((holder) => holder !== undefined)).toHaveLength(1);
+  });
+
+  /** Without a token, so that it can be given another id. */
+  async function makeUnused(): Promise<{ id: string }> {
+    const [id, userId] = [randomUUID(), await makeUser()];
+    await bench.rows.insert('user_session', { id, user_id: userId, expires_at: inPast() });
+    return { id };
+  }
+
+  it('is forgotten a day after it is over, with its tokens, and not before', async () => {
+    const over = await makeSession({ expires_at: new Date(Date.now() - 25 * 3_600_000) });
+    const lately = await makeSession({ expires_at: inPast() });
+
+    expect(await sessions.sweep(100)).toBe(1);
+
+    const { rows } = await bench.rows.sql.query('select session_id as id from refresh_token');
+    expect(rows).toContainEqual({ id: lately.id });
+    expect(rows).not.toContainEqual({ id: over.id });
+  });
+});
+
+describe('an invite', () => {
+  async function makeInvite(over: object = {}, user: object = {}): Promise<{ userId: string; hash: Buffer }> {
+    const [userId, hash] = [await makeUser(user), randomBytes(32)];
+    const expires_at = new Date(Date.now() + 60_000);
+    await bench.rows.insert('invite', {
+      id: randomUUID(),
+      user_id: userId,
+      hash,
+      created_by: userId,
+      expires_at,
+      ...over,
+    });
+    return { userId, hash };
+  }
+
+  it('is redeemed once', async () => {
+    const { userId, hash } = await makeInvite();
+    const { run } = bench.database;
+
+    expect(await signIns.redeem(run, hash)).toMatchObject({ userId });
+    expect(await signIns.redeem(run, hash)).toBeUndefined();
+  });
+
+  it.each<[string, object, object]>([
+    ['is over', { expires_at: inPast() }, {}],
+    ['is of one who is disabled', {}, { disabled_at: inPast() }],
+  ])('that %s is not redeemed', async (_what, over, user) => {
+    const { hash } = await makeInvite(over, user);
+
+    expect(await signIns.redeem(bench.database.run, hash)).toBeUndefined();
+  });
+
+  it('is good no more when another is made for its user, and those of others are', async () => {
+    const [mine, other] = [await makeInvite(), await makeInvite()];
+    const { run } = bench.database;
+    const made = { id: randomUUID(), userId: mine.userId, hash: randomBytes(32), createdBy: mine.userId };
+
+    await signIns.invite(run, { ...made, expiresInS: 60 });
+
+    expect(await signIns.redeem(run, mine.hash)).toBeUndefined();
+    expect(await signIns.redeem(run, other.hash)).toMatchObject({ userId: other.userId });
+    expect(await signIns.redeem(run, made.hash)).toMatchObject({ userId: mine.userId });
+  });
+});
+
+it('a password that is set takes the place of the one before', async () => {
+  const userId = await makeUser();
+  for (const hash of ['one', 'two']) await signIns.setPassword(bench.database.run, userId, hash);
+
+  expect(await signIns.password(userId)).toBe('two');
+});
