@@ -14,6 +14,7 @@ import { Reports } from './agents/reports.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
 import { auditRoutes } from './auth/route-audit.js';
+import { RouteTable, type Route } from './auth/route-table.js';
 import { Peers } from './cluster/peers/peers.js';
 import { Reach } from './cluster/peers/reach.js';
 import { Replica } from './cluster/replica.js';
@@ -46,6 +47,7 @@ import { RequestSpans } from './tracing/request-spans.js';
 import { Traces } from './tracing/traces.js';
 
 const BODY_BYTES = 1024 * 1024;
+const ROUTES = 'routeTable';
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The application with everything that answers requests, not yet listening and with nothing started. */
@@ -58,6 +60,9 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
   });
+  const table = new RouteTable();
+  table.watch(fastify.getInstance());
+  fastify.getInstance().decorate(ROUTES, table);
   // A poll carries frames, of which one alone may have as much as a request.
   fastify.getInstance().addHook('onRoute', (route) => {
     if (route.url === POLL_PATH) route.bodyLimit = LIMITS.pollBytes;
@@ -88,13 +93,18 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   });
   fastify.getInstance().addHook('onResponse', async (request, reply) => logRequest(request, reply));
   serveOpenApi(app);
-  auditRoutes(app);
+  auditRoutes(app, table);
   auditFrames(app);
   return app;
 }
 
 const tellLost: TellLost = (told) =>
   new Logger('tracing').warn(told, 'spans could not be exported; commands are not held up by that');
+
+/** What an application serves on its public listener, as far as it is made. */
+export function routesOf(app: NestFastifyApplication): readonly Route[] {
+  return app.getHttpAdapter().getInstance().getDecorator<RouteTable>(ROUTES).routes;
+}
 
 /** A replica from its first row to its last. */
 export class Hub {
@@ -132,6 +142,11 @@ export class Hub {
     const address = this.app.getHttpServer().address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     return { public: port, internal: this.app.get(InternalListener).port };
+  }
+
+  /** All that the public listener answers, but the upgrade to the control channel. */
+  get routes(): readonly Route[] {
+    return routesOf(this.app);
   }
 
   get replicaId(): string {
