@@ -11,6 +11,7 @@ import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
 import { Sealing } from './agents/sealing.js';
 import { Reports } from './agents/reports.js';
+import { AuditChaining } from './auth/audit-chaining.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
 import { auditRoutes } from './auth/route-audit.js';
@@ -183,6 +184,7 @@ export class Hub {
     app.get(Evacuation).start();
     app.get(Sealing).start();
     app.get(AuthDuties).start();
+    app.get(AuditChaining).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
     await app.get(Reach).prove();
@@ -211,6 +213,7 @@ export class Hub {
           app.get(Evacuation).stop(),
           app.get(Sealing).stop(),
           app.get(AuthDuties).stop(),
+          app.get(AuditChaining).stop(),
         ]),
       () => app.get(Wakes).stop(),
       () => app.get(Replica).leave(),

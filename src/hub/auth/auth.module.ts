@@ -7,6 +7,8 @@ import { sealKeysOf } from '../config/secrets.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokens } from './access-tokens.js';
 import { Assertions } from './assertions.js';
+import { AuditChainRepository } from './audit-chain.repository.js';
+import { AuditChaining } from './audit-chaining.js';
 import { AuditController } from './audit.controller.js';
 import { AuditRepository } from './audit.repository.js';
 import { Audit } from './audit.js';
@@ -51,7 +53,8 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
  * credentials, the memory they take is bounded, and so are the queries for keys that nobody made.
  *
  * What operators do with brokers and join tokens, each join, and each copy that takes a broker's place is kept in the audit,
- * in the transaction that does it. Nothing changes or removes what stands there.
+ * in the transaction that does it. Nothing changes or removes what stands there, and a duty chains it,
+ * so that whoever gets past the table's own refusal is found out.
  *
  * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
  * dies between making and showing it. Revocation of a personal token reaches the other replicas within 30 s, that
@@ -72,6 +75,8 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     AccessTokens,
     Assertions,
     Audit,
+    AuditChainRepository,
+    AuditChaining,
     AuditRepository,
     AuthDuties,
     BrokerKeyRepository,
@@ -95,6 +100,7 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
   exports: [
     AccessTokens,
     Audit,
+    AuditChaining,
     AuthDuties,
     BrokerKeys,
     FirstBoot,

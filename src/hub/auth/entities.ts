@@ -1,4 +1,5 @@
 import { AuditEntity } from './audit.entity.js';
+import { AuditLinkEntity, AuditUnlinkedEntity } from './audit-link.entity.js';
 import { BrokerKeyEntity } from './broker-key.entity.js';
 import { JoinTokenEntity } from './join-token.entity.js';
 import { PersonalTokenEntity } from './personal-token.entity.js';
@@ -15,4 +16,6 @@ export const AUTH_ENTITIES = [
   SigningKeyEntity,
   SpentAssertionEntity,
   AuditEntity,
+  AuditLinkEntity,
+  AuditUnlinkedEntity,
 ];

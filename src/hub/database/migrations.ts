@@ -15,6 +15,7 @@ import { CreateAgentStrays1790000000014 } from '../../../migrations/179000000001
 import { CreateAudit1790000000015 } from '../../../migrations/1790000000015-CreateAudit.js';
 import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
 import { IndexRedrives1790000000017 } from '../../../migrations/1790000000017-IndexRedrives.js';
+import { ChainAudit1790000000020 } from '../../../migrations/1790000000020-ChainAudit.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -35,4 +36,5 @@ export const MIGRATIONS = [
   CreateAudit1790000000015,
   DropHistoryPartition1790000000016,
   IndexRedrives1790000000017,
+  ChainAudit1790000000020,
 ];
