@@ -14,6 +14,7 @@ import { Reports } from './agents/reports.js';
 import { AuditChaining } from './auth/audit-chaining.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
+import { RateLimiter } from './auth/limits/rate-limiter.js';
 import { auditRoutes } from './auth/route-audit.js';
 import { RouteTable, type Route } from './auth/route-table.js';
 import { Peers } from './cluster/peers/peers.js';
@@ -185,6 +186,7 @@ export class Hub {
     app.get(Sealing).start();
     app.get(AuthDuties).start();
     app.get(AuditChaining).start();
+    app.get(RateLimiter).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
     await app.get(Reach).prove();
@@ -214,6 +216,7 @@ export class Hub {
           app.get(Sealing).stop(),
           app.get(AuthDuties).stop(),
           app.get(AuditChaining).stop(),
+          app.get(RateLimiter).stop(),
         ]),
       () => app.get(Wakes).stop(),
       () => app.get(Replica).leave(),

@@ -10,6 +10,7 @@ import { OPERATION } from './operation.js';
 import { OWNERSHIP } from './ownership.js';
 import { PRESENCE } from './presence.js';
 import { PEER } from './peer.js';
+import { RATE_BUCKET } from './rate-bucket.js';
 import { WORDS } from './words.js';
 
 /** A fault for each fence in the hub's statements. What would show in no row, whatever is done, is none of them. */
@@ -26,4 +27,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...ATTACHMENT,
   ...CREDENTIAL,
   ...PEER,
+  ...RATE_BUCKET,
 ];

@@ -20,6 +20,9 @@ import { FirstBoot } from './first-boot.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenRepository } from './join-token.repository.js';
 import { JoinTokens } from './join-tokens.js';
+import { LimitGuard } from './limits/limited.js';
+import { RateBucketRepository } from './limits/rate-bucket.repository.js';
+import { RateLimiter } from './limits/rate-limiter.js';
 import { MeController } from './me.controller.js';
 import { PersonalTokenController } from './personal-token.controller.js';
 import { PersonalTokenRepository } from './personal-token.repository.js';
@@ -56,6 +59,9 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
  * in the transaction that does it. Nothing changes or removes what stands there, and a duty chains it,
  * so that whoever gets past the table's own refusal is found out.
  *
+ * What one caller may ask is limited over all replicas together, by blocks that these take from one bucket in the database; what fails
+ * where a credential is the body, by address.
+ *
  * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
  * dies between making and showing it. Revocation of a personal token reaches the other replicas within 30 s, that
  * of a broker's key ends the renewal at once and what was minted before within 15 minutes.
@@ -72,6 +78,10 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
   providers: [
     AccessGuard,
     { provide: APP_GUARD, useExisting: AccessGuard },
+    LimitGuard,
+    { provide: APP_GUARD, useExisting: LimitGuard },
+    RateBucketRepository,
+    RateLimiter,
     AccessTokens,
     Assertions,
     Audit,
@@ -106,6 +116,7 @@ import { SpentAssertionRepository } from './spent-assertion.repository.js';
     FirstBoot,
     JoinTokens,
     PersonalTokens,
+    RateLimiter,
     RequestKeys,
     Sealer,
     SigningKeys,

@@ -1,5 +1,6 @@
 import { AuditEntity } from './audit.entity.js';
 import { AuditLinkEntity, AuditUnlinkedEntity } from './audit-link.entity.js';
+import { RateBucketEntity } from './limits/rate-bucket.entity.js';
 import { BrokerKeyEntity } from './broker-key.entity.js';
 import { JoinTokenEntity } from './join-token.entity.js';
 import { PersonalTokenEntity } from './personal-token.entity.js';
@@ -18,4 +19,5 @@ export const AUTH_ENTITIES = [
   AuditEntity,
   AuditLinkEntity,
   AuditUnlinkedEntity,
+  RateBucketEntity,
 ];

@@ -1,6 +1,7 @@
 import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
 import { readClusterSecret } from './cluster-secret.js';
 import { isLocallyReachable, parseListen } from './listen.js';
+import { readRateLimits } from './rate-limits.js';
 import { readSealKeys } from './seal-keys.js';
 
 /** What the log may be told to show, from least to most. */
@@ -143,6 +144,13 @@ export class Environment {
   @IsOptional()
   @IsAdmissions()
   FAIRLEAD_ADMISSIONS_PER_S?: string;
+
+  @IsOptional()
+  @Obeys((text) => {
+    const read = readRateLimits(text);
+    return 'rule' in read ? read.rule : undefined;
+  })
+  FAIRLEAD_RATE_LIMITS?: string;
 
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })

@@ -3,6 +3,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConfigError, EXIT_CONFIG, type BrokenRule } from './config.error.js';
+import { RATE_LIMITS } from './rate-limits.js';
 import { readConfig } from './hub-config.js';
 import { EXAMPLE_KEY } from './seal-keys.js';
 
@@ -28,6 +29,7 @@ describe('the configuration', () => {
       sealKeys: null,
       drain: { deadlineMs: 60_000, lingerMs: 10_000 },
       admissionsPerS: 1_000,
+      rateLimits: RATE_LIMITS,
       claimAhead: true,
       strays: { orphans: 'stop', strangers: 'report' },
       history: { days: 30, isForgotten: true },
@@ -52,6 +54,7 @@ describe('the configuration', () => {
       FAIRLEAD_DRAIN_DEADLINE_S: '30',
       FAIRLEAD_DRAIN_LINGER_S: '0',
       FAIRLEAD_ADMISSIONS_PER_S: '100000',
+      FAIRLEAD_RATE_LIMITS: 'read=off,write=100:600',
       FAIRLEAD_CLAIM_AHEAD: 'off',
       FAIRLEAD_ORPHAN_RUNS: 'report',
       FAIRLEAD_STRANGER_RUNS: 'stop',
@@ -80,6 +83,7 @@ describe('the configuration', () => {
       sealKeys: [Buffer.from(NEW_KEY, 'hex'), Buffer.from(OLD_KEY, 'hex')],
       drain: { deadlineMs: 30_000, lingerMs: 0 },
       admissionsPerS: 100_000,
+      rateLimits: { ...RATE_LIMITS, read: null, write: { perS: 100, burst: 600 } },
       claimAhead: false,
       strays: { orphans: 'report', strangers: 'stop' },
       history: { days: 8, isForgotten: false },

@@ -16,6 +16,7 @@ import { CreateAudit1790000000015 } from '../../../migrations/1790000000015-Crea
 import { DropHistoryPartition1790000000016 } from '../../../migrations/1790000000016-DropHistoryPartition.js';
 import { IndexRedrives1790000000017 } from '../../../migrations/1790000000017-IndexRedrives.js';
 import { ChainAudit1790000000020 } from '../../../migrations/1790000000020-ChainAudit.js';
+import { CreateRateBuckets1790000000021 } from '../../../migrations/1790000000021-CreateRateBuckets.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -37,4 +38,5 @@ export const MIGRATIONS = [
   DropHistoryPartition1790000000016,
   IndexRedrives1790000000017,
   ChainAudit1790000000020,
+  CreateRateBuckets1790000000021,
 ];

@@ -195,6 +195,12 @@ export const PROBLEMS = {
     title: 'Too many brokers connect to this replica at once',
     remedy: 'Come again as `Retry-After` says, or ask another replica.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'The caller asks too much',
+    remedy:
+      'Wait as `Retry-After` says; `RateLimit-Policy` tells the limit, which `FAIRLEAD_RATE_LIMITS` sets.',
+  },
   internal: {
     status: 500,
     title: 'The hub failed',
@@ -203,6 +209,11 @@ export const PROBLEMS = {
   database_unavailable: {
     status: 503,
     title: 'The hub cannot reach its database',
+    remedy: 'Try again as `Retry-After` says.',
+  },
+  rate_undecided: {
+    status: 503,
+    title: 'The hub cannot tell now whether the caller asks too much',
     remedy: 'Try again as `Retry-After` says.',
   },
   replica_fenced: {

@@ -2,6 +2,7 @@ import { Body, Controller, Get, Header, Param, Post, Query, Res } from '@nestjs/
 import type { FastifyReply } from 'fastify';
 import { Person, Public } from '../auth/access.js';
 import { From, type Origin } from '../auth/actor.js';
+import { LimitedByFailures } from '../auth/limits/limited.js';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
@@ -21,6 +22,7 @@ export class BrokerController {
 
   /** Public as a route: the join token in the body is the credential. */
   @Post('join')
+  @LimitedByFailures('join')
   @Public()
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: JoinedBrokerDto })
