@@ -18,7 +18,7 @@ export class Stage {
   private hub: Hub | undefined;
   private sql: DataSource | undefined;
 
-  static async set(databaseUrl: string): Promise<Stage> {
+  static async set(databaseUrl: string, env: Record<string, string> = {}): Promise<Stage> {
     const stage = new Stage();
     stage.hub = await Hub.start(
       readConfig({
@@ -28,6 +28,7 @@ export class Stage {
         FAIRLEAD_LISTEN: '127.0.0.1:0',
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_LOG_LEVEL: 'silent',
+        ...env,
       }),
       () => undefined,
     );

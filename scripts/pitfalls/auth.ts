@@ -59,9 +59,17 @@ export const AUTH: Chapter = {
       [ASSERTIONS, 'an assertion is redeemed once, of twenty that try at two replicas at the same moment'],
       ['src/hub/auth/sealer.spec.ts', 'the sealer does not open for %s'],
     ),
-    pitfall(37, 'Who calls is taken from what the request says, and not from its credential.', [
-      CREDENTIALS,
-      'one kind of credential that carries an own claim to be somebody is not believed: the credential tells who calls',
-    ]),
+    pitfall(
+      37,
+      'Who calls is taken from what the request says, and not from its credential.',
+      [
+        CREDENTIALS,
+        'one kind of credential that carries an own claim to be somebody is not believed: the credential tells who calls',
+      ],
+      [
+        'test/integration/edge.spec.ts',
+        'what a request says of where it comes from is believed from nobody where no proxy was named',
+      ],
+    ),
   ],
 };

@@ -29,6 +29,7 @@ import { InternalListener } from './drain/internal-listener.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
+import { securityHeadersOf } from './http/headers.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
 import { newId } from './new-id.js';
@@ -49,6 +50,9 @@ import { RequestSpans } from './tracing/request-spans.js';
 import { Traces } from './tracing/traces.js';
 
 const BODY_BYTES = 1024 * 1024;
+/** For pages of other origins: what they may send, and see of an answer. */
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'];
+const EXPOSED = ['ETag', 'Location', 'Retry-After', 'X-Request-Id'];
 const ROUTES = 'routeTable';
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
@@ -57,6 +61,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   const fastify = new FastifyAdapter({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: 'idle',
+    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
@@ -83,6 +88,14 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   app.flushLogs();
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter());
+  if (config.corsOrigins.length > 0) {
+    app.enableCors({
+      origin: [...config.corsOrigins],
+      methods: METHODS,
+      exposedHeaders: EXPOSED,
+      maxAge: 600,
+    });
+  }
   app.useWebSocketAdapter(new ControlAdapter(app));
   if (tracer !== undefined) {
     const spans = app.get(RequestSpans);
@@ -90,6 +103,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   }
   fastify.getInstance().addHook('onSend', async (request, reply) => {
     void reply.header('x-request-id', request.id);
+    void reply.headers(securityHeadersOf(request.url));
     // A draining replica serves what it is asked and asks not to be asked again.
     if (app.get(Draining).hasBegun) void reply.header('connection', 'close');
   });

@@ -6,6 +6,7 @@ import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
 import type { Environment, LogLevel, Pooler, StrayPolicy } from './environment.js';
 import { isLocallyReachable, localUrl, parseListen, type Listen } from './listen.js';
+import { readNetworks } from './networks.js';
 import { RATE_LIMITS, readRateLimits, type RateLimits } from './rate-limits.js';
 import { readSealKeys } from './seal-keys.js';
 import { collect } from './sources.js';
@@ -40,6 +41,10 @@ export type HubConfig = {
   };
   /** Brokers that are let in within one second, at most. */
   readonly admissionsPerS: number;
+  /** Addresses and networks whose word on where a request comes from is taken; of nobody else's. */
+  readonly trustedProxies: readonly string[];
+  /** Pages of which origins may call the API from a browser. */
+  readonly corsOrigins: readonly string[];
   /** What one caller may ask, over all replicas together. */
   readonly rateLimits: RateLimits;
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
@@ -119,6 +124,12 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
     }),
     admissionsPerS: Number(environment.FAIRLEAD_ADMISSIONS_PER_S ?? 1_000),
+    trustedProxies: Object.freeze(readNetworks(environment.FAIRLEAD_TRUSTED_PROXIES ?? '') ?? []),
+    corsOrigins: Object.freeze(
+      (environment.FAIRLEAD_CORS_ORIGINS ?? '')
+        .split(',')
+        .flatMap((text) => originOf(text.trim() || undefined) ?? []),
+    ),
     rateLimits: limitsOf(environment.FAIRLEAD_RATE_LIMITS),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
     strays: Object.freeze({

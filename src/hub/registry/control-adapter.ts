@@ -91,7 +91,8 @@ export class ControlAdapter extends AbstractWsAdapter {
     const { server } = this;
     if (server === undefined) return;
     try {
-      if (new URL(request.url ?? '/', 'http://hub').pathname !== CONTROL_PATH) throw new NotFound('channel');
+      // Not parsed as an address: a stranger's may be none.
+      if ((request.url ?? '').split('?', 1)[0] !== CONTROL_PATH) throw new NotFound('channel');
       const admitted = await this.admission.admit(request);
       try {
         if (socket.destroyed) return;
