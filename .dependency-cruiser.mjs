@@ -20,7 +20,7 @@ const MODULES = {
   dispatch: ['registry', 'auth', 'cluster', 'database', ...LEAVES],
   agents: ['dispatch', 'heartbeat', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
   proof: ['dispatch'],
-  verify: ['proof', 'dispatch', 'database'],
+  verify: ['proof', 'dispatch', 'auth', 'database'],
   tracing: ['dispatch', 'cluster', ...LEAVES],
   health: [
     'tracing',

@@ -1,4 +1,5 @@
 import { STRAY_KINDS } from '../../src/hub/agents/drift.js';
+import { LIMIT_CLASSES } from '../../src/hub/config/rate-limits.js';
 import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { BATCHES } from '../../src/hub/dispatch/steps.js';
 import { OPS } from '../../src/protocol/op.js';
@@ -97,6 +98,8 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_loop_faults: gauge('turns'),
   fairlead_project_dispatches_pending: byProject('dispatches'),
   fairlead_project_oldest_pending_seconds: byProject('seconds'),
+  fairlead_rate_leases_total: { type: 'counter', unit: 'leases' },
+  fairlead_rate_limited_total: { type: 'counter', unit: 'requests', labels: { class: LIMIT_CLASSES } },
   fairlead_reconcile_duration_seconds: { type: 'histogram', unit: 'seconds' },
   fairlead_replica_may_act: gauge('0 or 1'),
   fairlead_spans_lost_total: { type: 'counter', unit: 'spans' },

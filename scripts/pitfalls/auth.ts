@@ -15,6 +15,10 @@ export const AUTH: Chapter = {
         'a route that declares nothing is denied to an administrator too, and never run: %s %s',
       ],
       [
+        'test/integration/auth-routes.spec.ts',
+        'a route that is made past the controllers is found by the audit of the boot, unless it says that it is open',
+      ],
+      [
         OUTAGE,
         'a hub that cannot reach its database answers a person with %s with 503, and never with 401 or a yes',
       ],
@@ -31,6 +35,10 @@ export const AUTH: Chapter = {
     pitfall(
       34,
       'A credential of one kind is taken where another belongs.',
+      [
+        'test/gates/access.spec.ts',
+        'every route asked with every kind of credential of a person lets in a personal token alone, and answers 401 to whatever else',
+      ],
       [CREDENTIALS, 'one kind of credential %s is refused at every route of a person'],
       [CREDENTIALS, 'one kind of credential %s is refused at the control channel'],
       [CREDENTIALS, 'one kind of credential %s is refused where a join token belongs'],
@@ -51,9 +59,17 @@ export const AUTH: Chapter = {
       [ASSERTIONS, 'an assertion is redeemed once, of twenty that try at two replicas at the same moment'],
       ['src/hub/auth/sealer.spec.ts', 'the sealer does not open for %s'],
     ),
-    pitfall(37, 'Who calls is taken from what the request says, and not from its credential.', [
-      CREDENTIALS,
-      'one kind of credential that carries an own claim to be somebody is not believed: the credential tells who calls',
-    ]),
+    pitfall(
+      37,
+      'Who calls is taken from what the request says, and not from its credential.',
+      [
+        CREDENTIALS,
+        'one kind of credential that carries an own claim to be somebody is not believed: the credential tells who calls',
+      ],
+      [
+        'test/integration/edge.spec.ts',
+        'what a request says of where it comes from is believed from nobody where no proxy was named',
+      ],
+    ),
   ],
 };

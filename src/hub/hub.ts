@@ -11,9 +11,12 @@ import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
 import { Sealing } from './agents/sealing.js';
 import { Reports } from './agents/reports.js';
+import { AuditChaining } from './auth/audit-chaining.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
+import { RateLimiter } from './auth/limits/rate-limiter.js';
 import { auditRoutes } from './auth/route-audit.js';
+import { RouteTable, type Route } from './auth/route-table.js';
 import { Peers } from './cluster/peers/peers.js';
 import { Reach } from './cluster/peers/reach.js';
 import { Replica } from './cluster/replica.js';
@@ -27,6 +30,7 @@ import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
+import { securityHeadersOf } from './http/headers.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
 import { newId } from './new-id.js';
@@ -49,6 +53,10 @@ import { Traces } from './tracing/traces.js';
 const BODY_BYTES = 1024 * 1024;
 /** From the end of the drain on, for requests that are in flight still. */
 const REQUESTS_WITHIN_MS = 3_000;
+/** For pages of other origins: what they may send, and see of an answer. */
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'];
+const EXPOSED = ['ETag', 'Location', 'Retry-After', 'X-Request-Id'];
+const ROUTES = 'routeTable';
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /** The application with everything that answers requests, not yet listening and with nothing started. */
@@ -56,11 +64,15 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   const fastify = new FastifyAdapter({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: 'idle',
+    trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : newId();
     },
   });
+  const table = new RouteTable();
+  table.watch(fastify.getInstance());
+  fastify.getInstance().decorate(ROUTES, table);
   // A poll carries frames, of which one alone may have as much as a request.
   fastify.getInstance().addHook('onRoute', (route) => {
     if (route.url === POLL_PATH) route.bodyLimit = LIMITS.pollBytes;
@@ -79,6 +91,14 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   app.flushLogs();
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter());
+  if (config.corsOrigins.length > 0) {
+    app.enableCors({
+      origin: [...config.corsOrigins],
+      methods: METHODS,
+      exposedHeaders: EXPOSED,
+      maxAge: 600,
+    });
+  }
   app.useWebSocketAdapter(new ControlAdapter(app));
   if (tracer !== undefined) {
     const spans = app.get(RequestSpans);
@@ -86,18 +106,24 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   }
   fastify.getInstance().addHook('onSend', async (request, reply) => {
     void reply.header('x-request-id', request.id);
+    void reply.headers(securityHeadersOf(request.url));
     // A draining replica serves what it is asked and asks not to be asked again.
     if (app.get(Draining).hasBegun) void reply.header('connection', 'close');
   });
   fastify.getInstance().addHook('onResponse', async (request, reply) => logRequest(request, reply));
   serveOpenApi(app);
-  auditRoutes(app);
+  auditRoutes(app, table);
   auditFrames(app);
   return app;
 }
 
 const tellLost: TellLost = (told) =>
   new Logger('tracing').warn(told, 'spans could not be exported; commands are not held up by that');
+
+/** What an application serves on its public listener, as far as it is made. */
+export function routesOf(app: NestFastifyApplication): readonly Route[] {
+  return app.getHttpAdapter().getInstance().getDecorator<RouteTable>(ROUTES).routes;
+}
 
 /** A replica from its first row to its last. */
 export class Hub {
@@ -137,6 +163,11 @@ export class Hub {
     return { public: port, internal: this.app.get(InternalListener).port };
   }
 
+  /** All that the public listener answers, but the upgrade to the control channel. */
+  get routes(): readonly Route[] {
+    return routesOf(this.app);
+  }
+
   get replicaId(): string {
     return this.app.get(Replica).id;
   }
@@ -172,6 +203,8 @@ export class Hub {
     app.get(Sealing).start();
     app.get(AuthDuties).start();
     app.get(Rollouts).start();
+    app.get(AuditChaining).start();
+    app.get(RateLimiter).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
     await app.get(Reach).prove();
@@ -202,6 +235,8 @@ export class Hub {
             app.get(Evacuation).stop(),
             app.get(Sealing).stop(),
             app.get(AuthDuties).stop(),
+            app.get(AuditChaining).stop(),
+            app.get(RateLimiter).stop(),
             app.get(Rollouts).stop(),
           ]),
       ],

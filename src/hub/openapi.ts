@@ -6,6 +6,8 @@ import { SOFTWARE } from './software.js';
 
 /** Below `/docs`; the page asks for its description there. */
 const PAGES = ['/docs', '/docs/*', '/docs-yaml', '/api/v1/openapi.json'];
+/** Whoever may reach a hub may read what it can be asked. */
+const OPEN = { config: { access: 'public' } } as const;
 /** Of one hop: those of the answer itself are made where it is sent. */
 const HOP = new Set(['connection', 'date', 'keep-alive', 'transfer-encoding']);
 
@@ -36,7 +38,7 @@ export function serveOpenApi(app: NestFastifyApplication): void {
     const passed = Object.entries(page.headers).filter(([name]) => !HOP.has(name));
     return reply.code(page.statusCode).headers(Object.fromEntries(passed)).send(page.rawPayload);
   };
-  for (const path of PAGES) app.getHttpAdapter().getInstance().get(path, answer);
+  for (const path of PAGES) app.getHttpAdapter().getInstance().get(path, OPEN, answer);
 }
 
 /** A server of its own that never listens: routes cannot be added any more to one that does. */

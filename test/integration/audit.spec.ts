@@ -1,14 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { AuditChaining } from '../../src/hub/auth/audit-chaining.js';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { hashOpaque, makeOpaque } from '../../src/hub/auth/opaque-token.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
 import { DatabaseServer } from '../../src/hub/database/server.js';
 import { makeHub } from '../../src/hub/hub.js';
+import { verifyAudit, type AuditItem } from '../../src/hub/verify/audit.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
@@ -158,6 +161,28 @@ describe('the audit', () => {
       await expect(sql.query(change)).rejects.toThrow('only ever added to');
 
     expect(await audit(`subject=${broker}`)).toHaveLength(1);
+  });
+
+  it('is exported with its chain, by which every row is as it was', async () => {
+    await call('POST', `/brokers/${broker}/cordon`);
+    await app.get(AuditChaining).link();
+
+    const items: AuditItem[] = [];
+    for (let after: number | null = 0; after !== null;) {
+      const { body } = await call('GET', `/audit/export?limit=2&after=${after}`);
+      items.push(...body.items);
+      after = body.nextAfter;
+    }
+
+    const [verdict, last] = [await verifyAudit(Readable.from(items)), items.at(-1)];
+    expect(verdict).toMatchObject({ clean: true, linked: items.length, waiting: 0 });
+    expect(last).toMatchObject({ entry: { act: 'broker.cordon', subject: { id: broker } } });
+    const wrong = await Promise.all(
+      ['limit=0', 'limit=501', 'after=-1', 'after=x', 'act=broker.kick'].map((query) =>
+        call('GET', `/audit/export?${query}`),
+      ),
+    );
+    expect(wrong.map(({ status }) => status)).toEqual([400, 400, 400, 400, 400]);
   });
 
   it('is read page by page, by administrators alone', async () => {

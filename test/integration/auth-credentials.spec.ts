@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
 import { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
+import { CLUSTER_SECRET } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -22,7 +23,7 @@ let cluster: Cluster;
 let sql: pg.Client;
 let broker: Member;
 /** Everything secret that this file has sent or been given. */
-const secrets: string[] = [SEAL_KEY];
+const secrets: string[] = [SEAL_KEY, CLUSTER_SECRET];
 
 beforeAll(async () => {
   cluster = await Cluster.start(0);
@@ -434,6 +435,35 @@ describe('a secret', () => {
     // A field that is not known is named, which a sender must expect; no value is.
     const values = answers.filter((_answer, index) => index !== 2);
     expect(values.filter(({ body }) => body.includes(secret))).toEqual([]);
+  });
+
+  it('that was sent, given out or configured stands in nothing that a hub tells of itself, and in no row', async () => {
+    const told = await Promise.all(
+      [
+        '/metrics',
+        '/health',
+        '/api/v1/audit?limit=500',
+        '/api/v1/audit/export',
+        '/api/v1/brokers',
+        '/api/v1/strays',
+      ]
+        .concat('/api/v1/trails', '/api/v1/replicas', '/api/v1/projects', '/api/v1/agents')
+        .map((path) => cluster.api(0).get(path)),
+    );
+    const { rows: tables } = await sql.query(
+      `select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`,
+    );
+    const rows: pg.QueryResult[] = [];
+    for (const { relname } of tables)
+      rows.push(await sql.query(`select each::text as row from ${relname} each`));
+
+    const all = [
+      ...told.map(({ body }) => JSON.stringify(body)),
+      ...rows.map((found) => JSON.stringify(found.rows)),
+    ];
+    expect(told.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(tables.length).toBeGreaterThan(15);
+    expect(secrets.filter((secret) => all.some((text) => text.includes(secret)))).toEqual([]);
   });
 
   it('that was sent, given out or configured stands in no line of any log', async () => {

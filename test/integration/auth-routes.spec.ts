@@ -4,6 +4,7 @@ import { Body, Controller, Get, Logger, Module, Param, Post, Query, type Type } 
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { IsString } from 'class-validator';
+import { fastify } from 'fastify';
 import { DataSource } from 'typeorm';
 import { InProject, Person, Public, Scoped } from '../../src/hub/auth/access.js';
 import type { Scope } from '../../src/hub/auth/scope.js';
@@ -11,6 +12,7 @@ import { AuthModule } from '../../src/hub/auth/auth.module.js';
 import type { CreatePersonalTokenDto } from '../../src/hub/auth/dto/personal-token.dto.js';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { auditRoutes, RoutesUndeclared, undeclaredRoutes } from '../../src/hub/auth/route-audit.js';
+import { RouteTable } from '../../src/hub/auth/route-table.js';
 import { ConfigModule } from '../../src/hub/config/config.module.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
 import { DatabaseModule } from '../../src/hub/database/database.module.js';
@@ -216,6 +218,17 @@ describe('a route', () => {
       'Shapeless.byQuery takes a query without a class to validate it',
       'Shapeless.byParameters takes a parameters without a class to validate it',
     ]);
+  });
+
+  it('that is made past the controllers is found by the audit of the boot, unless it says that it is open', () => {
+    const table = new RouteTable();
+    const bare = fastify();
+    table.watch(bare);
+    bare.get('/bare', () => 'whoever asks');
+    bare.get('/open', { config: { access: 'public' } }, () => 'whoever asks');
+
+    expect(() => auditRoutes(app, table)).toThrow(/GET \/bare is made past the controllers/);
+    expect(table.undeclared().join()).not.toContain('/open');
   });
 
   it('with a fault keeps the hub from starting, which names every one', () => {

@@ -11,6 +11,7 @@ import { OWNERSHIP } from './ownership.js';
 import { PEOPLE } from './people.js';
 import { PRESENCE } from './presence.js';
 import { PEER } from './peer.js';
+import { RATE_BUCKET } from './rate-bucket.js';
 import { WORDS } from './words.js';
 
 /** A fault for each fence in the hub's statements. What would show in no row, whatever is done, is none of them. */
@@ -28,4 +29,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...ATTACHMENT,
   ...CREDENTIAL,
   ...PEER,
+  ...RATE_BUCKET,
 ];

@@ -86,12 +86,12 @@ async function* given(items: AsyncIterable<{ id: string }>): AsyncGenerator<Veri
 }
 
 /** Evidence that cannot be read is a matter of the command line: it named the file. */
-async function reported<T>(program: typeof VerifyProgram, work: () => Promise<T>): Promise<T> {
+export async function reported<T>(program: typeof VerifyProgram, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof program.Malformed) {
-      const remedy = 'docs/verify.md says what stands in a line; trails are kept in the order of their ids.';
+      const remedy = 'docs/verify.md says what stands in a line; what was exported is kept in its order.';
       const title = 'The evidence cannot be read';
       throw new Fault({ title, code: 'malformed', detail: error.message, remedy }, EXIT.usage, {
         cause: error,

@@ -2,14 +2,19 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Person } from './access.js';
+import { AuditChaining } from './audit-chaining.js';
 import { Audit } from './audit.js';
+import { AuditExportDto, AuditLinkDto, ExportAuditQuery } from './dto/audit-export.dto.js';
 import { AuditDto, AuditPageDto, ListAuditQuery } from './dto/audit.dto.js';
 
 @ApiTags('audit')
 @Person('admin')
 @Controller('api/v1/audit')
 export class AuditController {
-  constructor(private readonly audit: Audit) {}
+  constructor(
+    private readonly audit: Audit,
+    private readonly chaining: AuditChaining,
+  ) {}
 
   @Get()
   @ApiOkResponse({ type: AuditPageDto, description: 'Newest first.' })
@@ -21,5 +26,17 @@ export class AuditController {
       this.audit.list(before, filter, limit),
     );
     return { items: rows.map((row) => AuditDto.of(row)), nextCursor };
+  }
+
+  /** Every row with its place in the chain, oldest first: what `fairlead audit verify` checks. */
+  @Get('export')
+  @ApiOkResponse({ type: AuditExportDto })
+  async export(@Query() { after, limit }: ExportAuditQuery): Promise<AuditExportDto> {
+    const { links, unlinked, hasMore } = await this.chaining.export(after, limit);
+    const items = [
+      ...links.map((link) => AuditLinkDto.of(link)),
+      ...unlinked.map((row) => AuditLinkDto.ofUnlinked(row)),
+    ];
+    return { items, nextAfter: hasMore ? (links.at(-1)?.position ?? null) : null };
   }
 }

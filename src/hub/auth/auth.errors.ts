@@ -1,3 +1,4 @@
+import type { Limit, LimitClass } from '../config/rate-limits.js';
 import { CodedError } from '../problems/coded.error.js';
 
 /** The request shows no credential at all. */
@@ -127,5 +128,28 @@ export class SignInsBusy extends CodedError {
 export class InviteInvalid extends CodedError {
   constructor() {
     super('invite_invalid');
+  }
+}
+
+/** The caller has asked for as much as it may; the fields are those of the IETF's draft on rate limits. */
+export class RateLimited extends CodedError {
+  /** @param afterMs milliseconds after which there is something again */
+  constructor(name: LimitClass, { perS, burst }: Limit, afterMs: number) {
+    const retryAfterS = Math.max(1, Math.ceil(afterMs / 1_000));
+    super('rate_limited', undefined, {
+      retryAfterS,
+      members: { limit: name },
+      headers: {
+        'ratelimit-policy': `"${name}";q=${burst};w=${Math.ceil(burst / perS)}`,
+        ratelimit: `"${name}";r=0;t=${retryAfterS}`,
+      },
+    });
+  }
+}
+
+/** Whether the limit is spent cannot be told now: neither yes nor no. */
+export class RateUndecided extends CodedError {
+  constructor(cause?: unknown) {
+    super('rate_undecided', undefined, { cause });
   }
 }

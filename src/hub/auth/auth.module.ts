@@ -7,6 +7,8 @@ import { sealKeysOf } from '../config/secrets.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokens } from './access-tokens.js';
 import { Assertions } from './assertions.js';
+import { AuditChainRepository } from './audit-chain.repository.js';
+import { AuditChaining } from './audit-chaining.js';
 import { AuditController } from './audit.controller.js';
 import { AuditRepository } from './audit.repository.js';
 import { Audit } from './audit.js';
@@ -19,6 +21,9 @@ import { FirstBoot } from './first-boot.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenRepository } from './join-token.repository.js';
 import { JoinTokens } from './join-tokens.js';
+import { LimitGuard } from './limits/limited.js';
+import { RateBucketRepository } from './limits/rate-bucket.repository.js';
+import { RateLimiter } from './limits/rate-limiter.js';
 import { MeController } from './me.controller.js';
 import { MemberRepository } from './member.repository.js';
 import { Members } from './members.js';
@@ -74,8 +79,13 @@ import { Users } from './users.js';
  * answer is that of a thing that does not exist. A route says the least that its caller must be; the scope of the caller is
  * in the statement that looks the thing up. There is always an administrator of the hub who is let in.
  *
- * What is done to people, tokens and memberships, what operators do with brokers and join tokens, each join, and each copy that takes a broker's place is kept in the audit,
- * in the transaction that does it. Nothing changes or removes what stands there.
+ * What is done to people, tokens and memberships, what operators do with brokers and join tokens, each join, and each copy that
+ * takes a broker's place is kept in the audit,
+ * in the transaction that does it. Nothing changes or removes what stands there, and a duty chains it,
+ * so that whoever gets past the table's own refusal is found out.
+ *
+ * What one caller may ask is limited over all replicas together, by blocks that these take from one bucket in the database; what fails
+ * where a credential is the body, by address.
  *
  * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
  * dies between making and showing it. That somebody is disabled, a token revoked, or a role changed, reaches
@@ -95,9 +105,15 @@ import { Users } from './users.js';
   providers: [
     AccessGuard,
     { provide: APP_GUARD, useExisting: AccessGuard },
+    LimitGuard,
+    { provide: APP_GUARD, useExisting: LimitGuard },
+    RateBucketRepository,
+    RateLimiter,
     AccessTokens,
     Assertions,
     Audit,
+    AuditChainRepository,
+    AuditChaining,
     AuditRepository,
     AuthDuties,
     BrokerKeyRepository,
@@ -133,12 +149,14 @@ import { Users } from './users.js';
   exports: [
     AccessTokens,
     Audit,
+    AuditChaining,
     AuthDuties,
     BrokerKeys,
     FirstBoot,
     JoinTokens,
     Members,
     PersonalTokens,
+    RateLimiter,
     RequestKeys,
     Sealer,
     SigningKeys,

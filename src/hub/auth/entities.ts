@@ -1,4 +1,6 @@
 import { AuditEntity } from './audit.entity.js';
+import { AuditLinkEntity, AuditUnlinkedEntity } from './audit-link.entity.js';
+import { RateBucketEntity } from './limits/rate-bucket.entity.js';
 import { BrokerKeyEntity } from './broker-key.entity.js';
 import { InviteEntity } from './invite.entity.js';
 import { JoinTokenEntity } from './join-token.entity.js';
@@ -25,4 +27,7 @@ export const AUTH_ENTITIES = [
   InviteEntity,
   UserSessionEntity,
   RefreshTokenEntity,
+  AuditLinkEntity,
+  AuditUnlinkedEntity,
+  RateBucketEntity,
 ];

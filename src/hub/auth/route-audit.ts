@@ -4,6 +4,7 @@ import { PARAMTYPES_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { ACCESS, readScope, type Access } from './access.js';
+import type { RouteTable } from './route-table.js';
 
 /** Routes that would be denied or not validated: a mistake in the source, so the hub does not start. */
 export class RoutesUndeclared extends Error {
@@ -13,9 +14,13 @@ export class RoutesUndeclared extends Error {
   }
 }
 
-/** @throws RoutesUndeclared with every fault of every route */
-export function auditRoutes(app: INestApplicationContext): void {
-  const faults = undeclaredRoutes(app);
+/**
+ * To be called before the application is initialised, when the routes that were made past the controllers are all there are.
+ *
+ * @throws RoutesUndeclared with every fault of every route
+ */
+export function auditRoutes(app: INestApplicationContext, table?: RouteTable): void {
+  const faults = [...undeclaredRoutes(app), ...(table?.undeclared() ?? [])];
   if (faults.length > 0) throw new RoutesUndeclared(faults);
 }
 

@@ -16,6 +16,7 @@ import {
 } from './dto/session.dto.js';
 import type { Principal } from './principal.js';
 import { Sessions } from './sessions.js';
+import { LimitedByFailures } from './limits/limited.js';
 import { SignIns } from './sign-ins.js';
 
 @ApiTags('auth')
@@ -29,6 +30,7 @@ export class SessionController {
   /** Public as a route: the password in the body is the credential. */
   @Post('sessions')
   @Public()
+  @LimitedByFailures('login')
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: SignedInDto })
   async signIn(@Body() { user, password }: SignInDto, @From() origin: Origin): Promise<SignedInDto> {
@@ -38,6 +40,7 @@ export class SessionController {
   /** Public as a route: the refresh token in the body is the credential. */
   @Post('sessions/refresh')
   @Public()
+  @LimitedByFailures('login')
   @HttpCode(200)
   @Header('cache-control', 'no-store')
   @ApiOkResponse({ type: SignedInDto })
@@ -48,6 +51,7 @@ export class SessionController {
   /** Public as a route: the invite in the body is the credential. */
   @Post('invites/redeem')
   @Public()
+  @LimitedByFailures('login')
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: SignedInDto })
   async redeem(@Body() { token, password }: RedeemInviteDto, @From() origin: Origin): Promise<SignedInDto> {

@@ -1,6 +1,8 @@
 import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
 import { readClusterSecret } from './cluster-secret.js';
 import { isLocallyReachable, parseListen } from './listen.js';
+import { readNetworks } from './networks.js';
+import { readRateLimits } from './rate-limits.js';
 import { readSealKeys } from './seal-keys.js';
 
 /** What the log may be told to show, from least to most. */
@@ -147,6 +149,24 @@ export class Environment {
   @IsOptional()
   @IsBrokersPerS()
   FAIRLEAD_MOVE_BUDGET?: string;
+  @Holds(
+    'must be addresses, or networks such as 10.0.0.0/8, with commas between',
+    (text) => readNetworks(text) !== undefined,
+  )
+  FAIRLEAD_TRUSTED_PROXIES?: string;
+
+  @IsOptional()
+  @Holds('must be http or https URLs of scheme, host and port alone, with commas between', (text) =>
+    text.split(',').every((part) => isOrigin(part.trim())),
+  )
+  FAIRLEAD_CORS_ORIGINS?: string;
+
+  @IsOptional()
+  @Obeys((text) => {
+    const read = readRateLimits(text);
+    return 'rule' in read ? read.rule : undefined;
+  })
+  FAIRLEAD_RATE_LIMITS?: string;
 
   @IsOptional()
   @IsIn(SWITCH, { message: `must be one of ${SWITCH.join(', ')}` })

@@ -3,6 +3,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConfigError, EXIT_CONFIG, type BrokenRule } from './config.error.js';
+import { RATE_LIMITS } from './rate-limits.js';
 import { readConfig } from './hub-config.js';
 import { EXAMPLE_KEY } from './seal-keys.js';
 
@@ -28,6 +29,9 @@ describe('the configuration', () => {
       sealKeys: null,
       drain: { deadlineMs: 60_000, lingerMs: 10_000, movesPerS: 200 },
       admissionsPerS: 1_000,
+      trustedProxies: [],
+      corsOrigins: [],
+      rateLimits: RATE_LIMITS,
       claimAhead: true,
       strays: { orphans: 'stop', strangers: 'report' },
       history: { days: 30, isForgotten: true },
@@ -53,6 +57,9 @@ describe('the configuration', () => {
       FAIRLEAD_DRAIN_LINGER_S: '0',
       FAIRLEAD_ADMISSIONS_PER_S: '100000',
       FAIRLEAD_MOVE_BUDGET: '50',
+      FAIRLEAD_TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::/32,192.0.2.7',
+      FAIRLEAD_CORS_ORIGINS: 'https://a.example/, http://b.example:8080',
+      FAIRLEAD_RATE_LIMITS: 'read=off,write=100:600',
       FAIRLEAD_CLAIM_AHEAD: 'off',
       FAIRLEAD_ORPHAN_RUNS: 'report',
       FAIRLEAD_STRANGER_RUNS: 'stop',
@@ -81,6 +88,9 @@ describe('the configuration', () => {
       sealKeys: [Buffer.from(NEW_KEY, 'hex'), Buffer.from(OLD_KEY, 'hex')],
       drain: { deadlineMs: 30_000, lingerMs: 0, movesPerS: 50 },
       admissionsPerS: 100_000,
+      trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7'],
+      corsOrigins: ['https://a.example', 'http://b.example:8080'],
+      rateLimits: { ...RATE_LIMITS, read: null, write: { perS: 100, burst: 600 } },
       claimAhead: false,
       strays: { orphans: 'report', strangers: 'stop' },
       history: { days: 8, isForgotten: false },

@@ -6,6 +6,8 @@ import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
 import type { Environment, LogLevel, Pooler, StrayPolicy } from './environment.js';
 import { isLocallyReachable, localUrl, parseListen, type Listen } from './listen.js';
+import { readNetworks } from './networks.js';
+import { RATE_LIMITS, readRateLimits, type RateLimits } from './rate-limits.js';
 import { readSealKeys } from './seal-keys.js';
 import { collect } from './sources.js';
 
@@ -41,6 +43,12 @@ export type HubConfig = {
   };
   /** Brokers that are let in within one second, at most. */
   readonly admissionsPerS: number;
+  /** Addresses and networks whose word on where a request comes from is taken; of nobody else's. */
+  readonly trustedProxies: readonly string[];
+  /** Pages of which origins may call the API from a browser. */
+  readonly corsOrigins: readonly string[];
+  /** What one caller may ask, over all replicas together. */
+  readonly rateLimits: RateLimits;
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
   readonly claimAhead: boolean;
   /** What becomes of runs that nobody wants where they are: of agents that the hub knows, and of those that it does not. */
@@ -119,6 +127,13 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       movesPerS: Number(environment.FAIRLEAD_MOVE_BUDGET ?? 200),
     }),
     admissionsPerS: Number(environment.FAIRLEAD_ADMISSIONS_PER_S ?? 1_000),
+    trustedProxies: Object.freeze(readNetworks(environment.FAIRLEAD_TRUSTED_PROXIES ?? '') ?? []),
+    corsOrigins: Object.freeze(
+      (environment.FAIRLEAD_CORS_ORIGINS ?? '')
+        .split(',')
+        .flatMap((text) => originOf(text.trim() || undefined) ?? []),
+    ),
+    rateLimits: limitsOf(environment.FAIRLEAD_RATE_LIMITS),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
     strays: Object.freeze({
       orphans: environment.FAIRLEAD_ORPHAN_RUNS ?? 'stop',
@@ -217,6 +232,11 @@ function secretsOf(current: string | undefined, previous: string | undefined): r
   if (current === undefined) return null;
   const read = [current, previous].flatMap((text) => (text === undefined ? [] : [readClusterSecret(text)]));
   return Object.freeze(read.flatMap((each) => ('secret' in each ? [each.secret] : [])));
+}
+
+function limitsOf(text: string | undefined): RateLimits {
+  const read = text === undefined ? undefined : readRateLimits(text);
+  return Object.freeze(read !== undefined && 'limits' in read ? read.limits : RATE_LIMITS);
 }
 
 function keysOf(text: string | undefined): readonly Buffer[] | null {

@@ -17,6 +17,8 @@ import { DropHistoryPartition1790000000016 } from '../../../migrations/179000000
 import { IndexRedrives1790000000017 } from '../../../migrations/1790000000017-IndexRedrives.js';
 import { AddPeople1790000000018 } from '../../../migrations/1790000000018-AddPeople.js';
 import { AddSignIn1790000000019 } from '../../../migrations/1790000000019-AddSignIn.js';
+import { ChainAudit1790000000020 } from '../../../migrations/1790000000020-ChainAudit.js';
+import { CreateRateBuckets1790000000021 } from '../../../migrations/1790000000021-CreateRateBuckets.js';
 import { CreateMoveBudget1790000000022 } from '../../../migrations/1790000000022-CreateMoveBudget.js';
 import { CreateRollouts1790000000023 } from '../../../migrations/1790000000023-CreateRollouts.js';
 
@@ -41,6 +43,8 @@ export const MIGRATIONS = [
   IndexRedrives1790000000017,
   AddPeople1790000000018,
   AddSignIn1790000000019,
+  ChainAudit1790000000020,
+  CreateRateBuckets1790000000021,
   CreateMoveBudget1790000000022,
   CreateRollouts1790000000023,
 ];

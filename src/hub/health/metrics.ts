@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { RateLimiter } from '../auth/limits/rate-limiter.js';
 import { Peers } from '../cluster/peers/peers.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
@@ -28,6 +29,7 @@ export class Metrics {
     projectMetrics: ProjectMetrics,
     traces: Traces,
     agentMetrics: AgentMetrics,
+    limiter: RateLimiter,
   ) {
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
     this.readRows = [dispatchMetrics.register(this.registry), projectMetrics.register(this.registry)];
@@ -53,6 +55,7 @@ export class Metrics {
       () => dispatch.here().unacked,
     );
     agentMetrics.register(this.registry);
+    this.registerLimits(limiter);
     this.registerWakes(wakes);
     this.registerTraces(traces);
   }
@@ -86,6 +89,29 @@ export class Metrics {
       registers,
     });
     wakes.observeCanary((delayMs) => delays.observe(delayMs / 1_000));
+  }
+
+  private registerLimits(limiter: RateLimiter): void {
+    const registers = [this.registry];
+    new Counter({
+      name: 'fairlead_rate_limited_total',
+      help: 'Requests refused here since their caller had asked too much, by class.',
+      labelNames: ['class'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [name, count] of limiter.refused) this.inc({ class: name }, count);
+      },
+    });
+    new Counter({
+      name: 'fairlead_rate_leases_total',
+      help: 'Blocks that this replica asked of the common buckets of callers.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(limiter.leases);
+      },
+    });
   }
 
   private registerTraces(traces: Traces): void {

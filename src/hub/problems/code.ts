@@ -240,6 +240,12 @@ export const PROBLEMS = {
     title: 'Too many people sign in at once',
     remedy: 'Try again as `Retry-After` says; who has signed in already is not held up.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'The caller asks too much',
+    remedy:
+      'Wait as `Retry-After` says; `RateLimit-Policy` tells the limit, which `FAIRLEAD_RATE_LIMITS` sets.',
+  },
   internal: {
     status: 500,
     title: 'The hub failed',
@@ -248,6 +254,11 @@ export const PROBLEMS = {
   database_unavailable: {
     status: 503,
     title: 'The hub cannot reach its database',
+    remedy: 'Try again as `Retry-After` says.',
+  },
+  rate_undecided: {
+    status: 503,
+    title: 'The hub cannot tell now whether the caller asks too much',
     remedy: 'Try again as `Retry-After` says.',
   },
   replica_fenced: {

@@ -13,6 +13,8 @@ export class CodedError extends Error {
       retryAfterS?: number;
       /** Further members of the problem document. */
       members?: Record<string, unknown>;
+      /** Further fields of the answer. */
+      headers?: Readonly<Record<string, string>>;
       cause?: unknown;
     } = {},
   ) {

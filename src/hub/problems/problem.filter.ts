@@ -19,6 +19,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (error.status === 503 || error.extra.retryAfterS !== undefined) {
       void reply.header('retry-after', String(error.extra.retryAfterS ?? RETRY_AFTER_S));
     }
+    void reply.headers(error.extra.headers ?? {});
     if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
     void reply.status(error.status).type('application/problem+json').send(problemOf(error, request.id));
   }

@@ -1,10 +1,11 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { ValidationPipe, type ArgumentMetadata, type ValidationError } from '@nestjs/common';
 import type { ProblemField } from './code.js';
 import { CodedError } from './coded.error.js';
+import { DEEPEST, isDeeperThan } from './depth.js';
 
 /** Bodies, queries and parameters against their DTO: unknown fields are refused, and no value is echoed. */
 export function validationPipe(): ValidationPipe {
-  return new ValidationPipe({
+  return new BoundedPipe({
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,
@@ -15,6 +16,16 @@ export function validationPipe(): ValidationPipe {
         fields: errors.flatMap((error) => fieldsOf(error, '')),
       }),
   });
+}
+
+class BoundedPipe extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type === 'body' && isDeeperThan(value, DEEPEST)) {
+      const rule = `must not be nested more than ${DEEPEST} levels deep`;
+      throw new CodedError('request_invalid', undefined, { fields: [{ path: '', rule }] });
+    }
+    return super.transform(value, metadata) as Promise<unknown>;
+  }
 }
 
 function fieldsOf(error: ValidationError, parent: string): ProblemField[] {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import type { AccessTokens } from '../auth/access-tokens.js';
+import type { RateLimiter } from '../auth/limits/rate-limiter.js';
 import type { Replica } from '../cluster/replica.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { Admission } from './admission.js';
@@ -33,10 +34,12 @@ function door({
       if (!mayAct) throw new Error('may not act');
     },
   };
+  const limiter = { take: () => Promise.resolve() };
   const admission = new Admission(
     accessTokens as unknown as AccessTokens,
     replica as unknown as Replica,
     { of: standing } as unknown as Standings,
+    limiter as unknown as RateLimiter,
     { admissionsPerS } as HubConfig,
   );
   return { admission, asked };

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AccessTokens } from '../auth/access-tokens.js';
 import { CredentialInvalid } from '../auth/auth.errors.js';
+import { RateLimiter } from '../auth/limits/rate-limiter.js';
 import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
@@ -45,6 +46,7 @@ export class Admission {
     private readonly accessTokens: AccessTokens,
     private readonly replica: Replica,
     private readonly standings: Standings,
+    private readonly limiter: RateLimiter,
     @Inject(HUB_CONFIG) { admissionsPerS }: HubConfig,
   ) {
     this.budget = new AdmissionBudget(admissionsPerS);
@@ -83,7 +85,9 @@ export class Admission {
 
   /** Whose access token it is; for polls of a channel that is open, also where the door is closed to new ones. */
   async brokerOf(authorization: string | undefined): Promise<string> {
-    return (await this.accessTokens.verify(bearerOf(authorization))).brokerId;
+    const { brokerId } = await this.accessTokens.verify(bearerOf(authorization));
+    await this.limiter.take('poll', brokerId);
+    return brokerId;
   }
 
   private async enter(authorization: string | undefined): Promise<Admitted> {
@@ -91,6 +95,7 @@ export class Admission {
     const settled = once(() => this.settle());
     try {
       const { brokerId, expiresAt } = await this.accessTokens.verify(bearerOf(authorization));
+      await this.limiter.take('upgrade', brokerId);
       this.spend();
       const standing = await this.standings.of(brokerId);
       // A database that was put back to before the join: nothing but another join helps.

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { InProject, Public, Scoped } from '../auth/access.js';
 import { From, type Origin } from '../auth/actor.js';
 import type { Scope } from '../auth/scope.js';
+import { LimitedByFailures } from '../auth/limits/limited.js';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
@@ -22,6 +23,7 @@ export class BrokerController {
 
   /** Public as a route: the join token in the body is the credential. */
   @Post('join')
+  @LimitedByFailures('join')
   @Public()
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: JoinedBrokerDto })

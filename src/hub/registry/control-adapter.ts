@@ -93,7 +93,8 @@ export class ControlAdapter extends AbstractWsAdapter {
     const { server } = this;
     if (server === undefined) return;
     try {
-      if (new URL(request.url ?? '/', 'http://hub').pathname !== CONTROL_PATH) throw new NotFound('channel');
+      // Not parsed as an address: a stranger's may be none.
+      if ((request.url ?? '').split('?', 1)[0] !== CONTROL_PATH) throw new NotFound('channel');
       const admitted = await this.admission.admit(request);
       try {
         if (socket.destroyed) return;
@@ -135,6 +136,7 @@ function refuse(socket: Duplex, error: CodedError): void {
     'Connection: close',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(error.extra.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
     ...(error.status === 401 ? ['WWW-Authenticate: Bearer'] : []),
     ...(error.status === 503 || error.extra.retryAfterS !== undefined
       ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`]

@@ -10,11 +10,12 @@ import { RULES } from '../proof/rule.js';
 import type { ScopeOptions } from '../proof/scope.js';
 import type { Verdict } from '../proof/verdict.js';
 import { readWitness } from '../proof/witness.js';
+import { readItem, verifyAudit, type AuditFault, type AuditItem, type AuditVerdict } from './audit.js';
 import { readLines } from './lines.js';
 import { Unreachable } from './unreachable.js';
 
-export type { Verdict, ScopeOptions };
-export { Malformed, RULES, Unreachable };
+export type { AuditFault, AuditItem, AuditVerdict, Verdict, ScopeOptions };
+export { Malformed, RULES, Unreachable, verifyAudit };
 
 export type Evidence = ScopeOptions & {
   isSettled?: boolean | undefined;
@@ -64,4 +65,14 @@ export function trailsOfFile(path: string): AsyncIterable<Given> {
 export async function* trailsOfDatabase(url: string, scope: ScopeOptions): AsyncGenerator<Given> {
   const { readTrails } = await import('./database.js');
   for await (const value of readTrails(url, scope)) yield { value, where: `the dispatch ${value.id}` };
+}
+
+/** The audit as a file has it that `fairlead audit export` made. @throws Malformed */
+export async function* auditOfFile(path: string): AsyncGenerator<AuditItem> {
+  for await (const { value, where } of readLines(path)) yield readItem(value, where);
+}
+
+/** The audit as the API gave it. @throws Malformed */
+export async function* auditOfHub(items: AsyncIterable<{ id: string }>): AsyncGenerator<AuditItem> {
+  for await (const value of items) yield readItem(value, `the row ${value.id}`);
 }

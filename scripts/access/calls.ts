@@ -1,0 +1,188 @@
+/** How each route is asked: what stands for its parameters, and what its body is. */
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:http2';
+import { request as httpRequest } from 'node:http';
+import { SELF_PATH, LINK_PATH, RELAY_PREFIX, WAKE_PATH } from '../../src/hub/cluster/peers/paths.js';
+import { signatureOf, type Purpose } from '../../src/hub/cluster/peers/signature.js';
+import { DRAIN_PATH } from '../../src/hub/drain/local.js';
+import { CONTROL_PATH, POLL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
+import { exchangeOf, type Shown } from './credentials.js';
+import type { Stage } from './stage.js';
+
+export type Line = {
+  readonly listener: 'public' | 'internal';
+  readonly method: string;
+  readonly path: string;
+  /** @returns the status that is answered */
+  readonly ask: (shown: Shown) => Promise<number>;
+};
+
+const JOIN_PATH = '/api/v1/brokers/join';
+const TOKEN_PATH = '/api/v1/brokers/token';
+
+/** Every way into a hub. */
+export function linesOf(stage: Stage): Line[] {
+  const routes = [...stage.running.routes].map(({ method, path }) => publicLine(stage, method, path));
+  const upgrade: Line = {
+    listener: 'public',
+    method: 'UPGRADE',
+    path: CONTROL_PATH,
+    ask: (shown) => upgradeStatus(stage, shown),
+  };
+  const all = [...routes, upgrade].sort((one, other) =>
+    `${one.path} ${one.method}` < `${other.path} ${other.method}` ? -1 : 1,
+  );
+  return [...all, ...internalLines(stage)];
+}
+
+function publicLine(stage: Stage, method: string, path: string): Line {
+  const bodyOf = (shown: Shown): object | undefined => {
+    if (method === 'GET' || method === 'DELETE') return undefined;
+    if (path === JOIN_PATH) return stage.joining(shown.token);
+    if (path === TOKEN_PATH) return exchangeOf(shown.token);
+    // A hello that is none: whoever is let in is told so, and sent off.
+    if (path === POLL_PATH) return { connectionId: null, first: 1, frames: [{ type: 'none' }], received: 0 };
+    return {};
+  };
+  return {
+    listener: 'public',
+    method,
+    path,
+    ask: async (shown) => {
+      const target = path.replace(/:\w+/g, randomUUID()).replace('*', 'index.html');
+      const body = bodyOf(shown);
+      const response = await fetch(`${stage.running.publicUrl}${target}`, {
+        method,
+        headers: {
+          ...headersOf(stage, shown, {
+            method,
+            path: target,
+            purpose: 'drain',
+            body: JSON.stringify(body) ?? '',
+          }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      await response.arrayBuffer();
+      return response.status;
+    },
+  };
+}
+
+async function upgradeStatus(stage: Stage, shown: Shown): Promise<number> {
+  const call = { method: 'GET', path: CONTROL_PATH, purpose: 'link', body: '' } as const;
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+    'sec-websocket-protocol': SUBPROTOCOL,
+    ...headersOf(stage, shown, call),
+  };
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(`${stage.running.publicUrl}${CONTROL_PATH}`, { headers });
+    request.once('response', (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      resolve(101);
+    });
+    request.once('error', reject);
+    request.end();
+  });
+}
+
+function internalLines(stage: Stage): Line[] {
+  const line = (method: string, path: string, purpose: Purpose, body = '', shownAs = path): Line => ({
+    listener: 'internal',
+    method,
+    path: shownAs,
+    ask: (shown) => internalStatus(stage, { method, path, purpose, body }, shown),
+  });
+  const caller = JSON.stringify({ replica: randomUUID() });
+  return [
+    line('GET', '/metrics', 'drain'),
+    line('POST', LINK_PATH, 'link', caller),
+    line('POST', SELF_PATH, 'self'),
+    line('POST', WAKE_PATH, 'wake'),
+    line('POST', `${RELAY_PREFIX}poll`, 'relay', '{}', `${RELAY_PREFIX}*`),
+    // Whoever is let in is told that this is no deadline: nothing is drained.
+    line('POST', `${DRAIN_PATH}?deadline=0`, 'drain', '', DRAIN_PATH),
+  ];
+}
+
+type Call = { method: string; path: string; purpose: Purpose; body: string };
+
+/** Over HTTP/2, as replicas talk to each other; a drain is the one call that is made over HTTP/1. */
+async function internalStatus(stage: Stage, call: Call, shown: Shown): Promise<number> {
+  const headers = headersOf(stage, shown, call);
+  const once = call.path.startsWith(DRAIN_PATH)
+    ? () => fetchStatus(stage, call, headers)
+    : () => http2Status(stage, call, headers);
+  const status = await once();
+  return shown.signature === 'replayed' ? once() : status;
+}
+
+async function fetchStatus(
+  stage: Stage,
+  { method, path }: Call,
+  headers: Record<string, string>,
+): Promise<number> {
+  const response = await fetch(`${stage.internalUrl}${path}`, { method, headers });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function http2Status(stage: Stage, call: Call, headers: Record<string, string>): Promise<number> {
+  const session = connect(stage.internalUrl);
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      session.once('error', reject);
+      const head = { ':method': call.method, ':path': call.path, ...headers };
+      const stream = session.request(head, { endStream: false });
+      stream.once('response', ({ ':status': status }) => resolve(Number(status)));
+      stream.once('error', reject);
+      stream.end(call.body);
+    });
+  } finally {
+    session.destroy();
+  }
+}
+
+function headersOf(stage: Stage, shown: Shown, call: Call): Record<string, string> {
+  if (shown.signature !== undefined) return signedHeaders(stage, shown.signature, call);
+  const authorization = shown.header ?? (shown.token === undefined ? undefined : `Bearer ${shown.token}`);
+  return authorization === undefined ? {} : { authorization };
+}
+
+const OTHER_PURPOSE: Record<Purpose, Purpose> = {
+  link: 'drain',
+  relay: 'link',
+  wake: 'link',
+  drain: 'link',
+  self: 'link',
+};
+const STALE_MS = 120_000;
+
+function signedHeaders(
+  stage: Stage,
+  kind: NonNullable<Shown['signature']>,
+  { method, path, purpose, body }: Call,
+): Record<string, string> {
+  const secret = kind === 'of another secret' ? Buffer.alloc(32, 7) : stage.clusterSecret;
+  const target = kind === 'for another replica' ? randomUUID() : stage.running.replicaId;
+  const signed = kind === 'of another purpose' ? OTHER_PURPOSE[purpose] : purpose;
+  const timestampMs = Date.now() - (kind === 'stale' ? STALE_MS : 0);
+  const nonce = randomUUID();
+  const call = { purpose: signed, target, method, path, timestampMs, nonce, body: Buffer.from(body) };
+  return {
+    'fairlead-purpose': signed,
+    'fairlead-target': target,
+    'fairlead-timestamp': String(timestampMs),
+    'fairlead-nonce': nonce,
+    'fairlead-signature': signatureOf(secret, call),
+  };
+}

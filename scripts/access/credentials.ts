@@ -1,0 +1,229 @@
+/**
+ * Every kind of credential, good and bad, as a caller may show one: a column of the table each. Another kind is one more
+ * entry here, and `npm run access:write`.
+ */
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import type { Member, Stage } from './stage.js';
+
+/** How a call is made that shows it. */
+export type Shown = {
+  /** In `Authorization: Bearer`, and in the body of those calls whose body is the credential. */
+  readonly token?: string;
+  /** The whole of `Authorization`, where it is no bearer. */
+  readonly header?: string;
+  /** Signed with the cluster secret for each call; another purpose, another replica and another secret are none. */
+  readonly signature?:
+    'good' | 'stale' | 'replayed' | 'of another purpose' | 'for another replica' | 'of another secret';
+};
+
+export type Credential = {
+  /** The head of its column. */
+  readonly column: string;
+  readonly meaning: string;
+  /** Made once where it may be shown many times; anew for each call where it is good for one. */
+  readonly make: (stage: Stage, broker: Member) => Promise<Shown> | Shown;
+  readonly isSpent?: boolean;
+};
+
+const AGO_S = 3_600;
+const nowS = () => Math.floor(Date.now() / 1000);
+
+async function personal(stage: Stage, change: string): Promise<Shown> {
+  const { id, token } = await stage.post('tokens', { name: 'shown' });
+  await stage.query(`update personal_token set ${change} where id = $1`, [id]);
+  return { token: String(token) };
+}
+
+async function joinToken(stage: Stage, change: string): Promise<Shown> {
+  const { id, token } = await stage.joinToken({ seats: 5 });
+  await stage.query(`update join_token set ${change} where id = $1`, [id]);
+  return { token };
+}
+
+async function revoked(stage: Stage): Promise<Member> {
+  const broker = await stage.broker();
+  await stage.post(`brokers/${broker.id}/revoke`, {});
+  return broker;
+}
+
+export const CREDENTIALS: readonly Credential[] = [
+  { column: 'none', meaning: 'No credential at all.', make: () => ({}) },
+  {
+    column: 'basic',
+    meaning: 'A good personal token, but under another scheme than `Bearer`.',
+    make: (stage) => ({ header: `Basic ${stage.administrator}` }),
+  },
+  { column: 'junk', meaning: 'A bearer that no credential reads like.', make: () => ({ token: 'x.y.z' }) },
+  {
+    column: 'p-none',
+    meaning: 'A personal token that nobody was given.',
+    make: (stage) => ({ token: stage.opaque('personal') }),
+  },
+  {
+    column: 'p-old',
+    meaning: 'A personal token that has expired.',
+    make: (stage) => personal(stage, `expires_at = now() - interval '1 minute'`),
+  },
+  {
+    column: 'p-rev',
+    meaning: 'A personal token that was revoked.',
+    make: (stage) => personal(stage, 'revoked_at = now()'),
+  },
+  {
+    column: '**p-mem**',
+    meaning: 'The personal token of a member.',
+    make: async (stage) => {
+      const userId = randomUUID();
+      await stage.query(`insert into hub_user (id, name, role) values ($1, 'a member', 'member')`, [userId]);
+      const { id, token } = await stage.post('tokens', { name: 'shown' });
+      await stage.query('update personal_token set user_id = $2 where id = $1', [id, userId]);
+      return { token: String(token) };
+    },
+  },
+  {
+    column: '**p-adm**',
+    meaning: 'The personal token of an administrator.',
+    make: (stage) => ({ token: stage.administrator }),
+  },
+  {
+    column: 'j-none',
+    meaning: 'A join token that nobody was given.',
+    make: (stage) => ({ token: stage.opaque('join') }),
+  },
+  {
+    column: 'j-old',
+    meaning: 'A join token that has expired.',
+    make: (stage) => joinToken(stage, `expires_at = now() - interval '1 minute'`),
+  },
+  {
+    column: 'j-full',
+    meaning: 'A join token whose seats are taken.',
+    make: (stage) => joinToken(stage, 'taken = seats'),
+  },
+  {
+    column: 'j-rev',
+    meaning: 'A join token that was revoked.',
+    make: (stage) => joinToken(stage, 'revoked_at = now()'),
+  },
+  {
+    column: '**j-ok**',
+    meaning: 'A join token with a seat left.',
+    make: async (stage) => ({ token: (await stage.joinToken({ seats: 5 })).token }),
+  },
+  {
+    column: 'a-used',
+    meaning: 'The assertion of a broker, shown for the second time.',
+    make: async (stage, broker) => {
+      const token = await stage.assertion(broker);
+      await stage.post('brokers/token', exchangeOf(token));
+      return { token };
+    },
+  },
+  {
+    column: 'a-old',
+    meaning: 'An assertion that has ended.',
+    make: async (stage, broker) => {
+      const iat = nowS() - AGO_S;
+      return { token: await stage.assertion(broker, { iat, exp: iat + 30 }) };
+    },
+  },
+  {
+    column: 'a-aud',
+    meaning: 'An assertion that is made out to another hub.',
+    make: async (stage, broker) => ({
+      token: await stage.assertion(broker, { aud: `urn:fairlead:hub:${randomUUID()}` }),
+    }),
+  },
+  {
+    column: 'a-key',
+    meaning: 'An assertion that is signed with a key that is not the broker’s.',
+    make: async (stage, broker) => ({
+      token: await stage.assertion(broker, {}, generateKeyPairSync('ed25519').privateKey),
+    }),
+  },
+  {
+    column: 'a-rev',
+    meaning: 'The assertion of a broker that was revoked.',
+    make: async (stage) => ({ token: await stage.assertion(await revoked(stage)) }),
+  },
+  {
+    column: '**a-ok**',
+    meaning: 'An assertion of a broker, shown for the first time.',
+    isSpent: true,
+    make: async (stage, broker) => ({ token: await stage.assertion(broker) }),
+  },
+  {
+    column: 'b-old',
+    meaning: 'An access token that has expired.',
+    make: async (stage, broker) => ({ token: await stage.accessToken(broker, { exp: nowS() - AGO_S }) }),
+  },
+  {
+    column: 'b-aud',
+    meaning: 'An access token for another audience, signed by this hub.',
+    make: async (stage, broker) => ({
+      token: await stage.accessToken(broker, { aud: `${stage.urn}/other` }),
+    }),
+  },
+  {
+    column: 'b-hub',
+    meaning: 'An access token of another hub.',
+    make: async (stage, broker) => {
+      const iss = `urn:fairlead:hub:${randomUUID()}`;
+      return { token: await stage.accessToken(broker, { iss, aud: `${iss}/control` }) };
+    },
+  },
+  {
+    column: 'b-key',
+    meaning: 'An access token that the broker has signed itself.',
+    make: async (stage, broker) => ({ token: await stage.accessToken(broker, {}, broker.key) }),
+  },
+  {
+    column: 'b-rev',
+    meaning: 'The access token of a broker that was revoked after it was minted.',
+    make: async (stage) => ({ token: (await revoked(stage)).accessToken }),
+  },
+  {
+    column: '**b-ok**',
+    meaning: 'The access token of a broker.',
+    make: (_stage, broker) => ({ token: broker.accessToken }),
+  },
+  {
+    column: 's-key',
+    meaning: 'A call signed with another cluster secret.',
+    make: () => ({ signature: 'of another secret' }),
+  },
+  {
+    column: 's-to',
+    meaning: 'A signed call that is made out to another replica.',
+    make: () => ({ signature: 'for another replica' }),
+  },
+  {
+    column: 's-use',
+    meaning: 'A signed call for another purpose.',
+    make: () => ({ signature: 'of another purpose' }),
+  },
+  {
+    column: 's-old',
+    meaning: 'A signed call that was made two minutes ago.',
+    make: () => ({ signature: 'stale' }),
+  },
+  {
+    column: 's-used',
+    meaning: 'A signed call, taken before.',
+    make: () => ({ signature: 'replayed' }),
+  },
+  {
+    column: '**s-ok**',
+    meaning: 'A call signed for this replica and this purpose.',
+    make: () => ({ signature: 'good' }),
+  },
+];
+
+/** The body in which an assertion is shown. */
+export function exchangeOf(assertion: string | undefined): object {
+  return {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    ...(assertion === undefined ? {} : { client_assertion: assertion }),
+  };
+}

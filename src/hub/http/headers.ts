@@ -1,0 +1,23 @@
+/** What every answer tells a browser: to take it for what it says it is, and to show it inside of nobody's page. */
+const EVERYWHERE = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** Of the API nothing is ever run or loaded. */
+const API = { ...EVERYWHERE, 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" };
+
+/** The page that renders the description brings its own scripts, and styles within it. */
+const PAGE = {
+  ...EVERYWHERE,
+  'content-security-policy':
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+    "frame-ancestors 'none'",
+};
+
+/** @param path of the request */
+export function securityHeadersOf(path: string): Readonly<Record<string, string>> {
+  return path.startsWith('/docs') ? PAGE : API;
+}

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CREDENTIALS } from '../../scripts/access/credentials.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { built } from './support/built.js';
+import { run } from './support/program.js';
+import { Tree } from './support/tree.js';
+
+const FILE = 'docs/access.md';
+const PAGE = readFileSync(FILE, 'utf8');
+
+/** Routes without a credential, by what their body or their being there is for. */
+const OPEN = [
+  'GET /api/v1/openapi.json',
+  'GET /docs',
+  'GET /docs-yaml',
+  'GET /docs/*',
+  'GET /livez',
+  'GET /readyz',
+];
+const BY_BODY = ['POST /api/v1/brokers/join', 'POST /api/v1/brokers/token'];
+const BY_BROKER = ['UPGRADE /api/v1/control', 'POST /api/v1/control/poll'];
+const OF_REPLICAS = ['POST /internal/v1/link', 'POST /internal/v1/self'];
+
+type Row = { name: string; statuses: Map<string, number> };
+
+function rowsIn(page: string): Row[] {
+  const lines = [...page.matchAll(/^\| `([A-Z]+ \/.*?)` \| (.*) \|$/gm)];
+  return lines.map(([, name, cells]) => {
+    const statuses = cells!.split(' | ').map(Number);
+    return { name: name!, statuses: new Map(CREDENTIALS.map(({ column }, at) => [column, statuses[at]!])) };
+  });
+}
+
+describe('the gate on who may ask what', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await createDatabase({ migrated: false });
+  });
+
+  afterAll(() => database.drop());
+
+  it('asks every route of a running hub with every credential, and fires where the page says otherwise', async () => {
+    // In its last row: whatever else differed would be told of before.
+    const lied = PAGE.replace(/403 \| 400 \|\n$/, '200 | 400 |\n');
+    const tree = new Tree({ [FILE]: lied });
+
+    const { code, err } = await run(built('scripts/access.js'), ['--check'], {
+      cwd: tree.path,
+      env: { DATABASE_URL: database.url },
+    });
+
+    tree.remove();
+    expect(lied).not.toBe(PAGE);
+    expect(code).toBe(1);
+    expect(err).toContain(`${FILE}:${PAGE.split('\n').length - 1}: differs`);
+    expect(err).toContain('npm run access:write');
+  });
+});
+
+describe('every route asked with every kind of credential', () => {
+  const rows = rowsIn(PAGE);
+  const internal = rows.findIndex(({ name }) => name.includes('/internal/')) - 1;
+  const ofPersons = rows
+    .slice(0, internal)
+    .filter(({ name }) => ![...OPEN, ...BY_BODY, ...BY_BROKER].includes(name));
+  /** The columns under which a row answers other than with a refusal. */
+  const letIn = (name: string) =>
+    [...rows.find((row) => row.name === name)!.statuses]
+      .filter(([, status]) => ![400, 401, 403].includes(status))
+      .map(([column]) => column);
+
+  it('of a person lets in a personal token alone, and answers 401 to whatever else', () => {
+    const strange = ofPersons.filter(({ statuses }) =>
+      [...statuses].some(([column, status]) => !/p-(mem|adm)/.test(column) && status !== 401),
+    );
+
+    expect(strange).toEqual([]);
+    expect(ofPersons.length).toBeGreaterThan(50);
+  });
+
+  it('of a person is never refused to an administrator', () => {
+    const refused = ofPersons.filter(({ statuses }) => [401, 403].includes(statuses.get('**p-adm**')!));
+
+    expect(refused).toEqual([]);
+  });
+
+  it('whose credential is its body takes the one kind that belongs there', () => {
+    expect(BY_BODY.map(letIn)).toEqual([['**j-ok**'], ['**a-ok**']]);
+  });
+
+  it('of brokers takes an access token of this hub that has not ended', () => {
+    expect(BY_BROKER.map(letIn)).toEqual([['**b-ok**'], ['**b-ok**']]);
+  });
+
+  it('of replicas takes what is signed for this very call, once', () => {
+    expect(OF_REPLICAS.map(letIn)).toEqual([['**s-ok**'], ['**s-ok**']]);
+  });
+
+  it('never fails, whatever it is shown', () => {
+    const failed = rows.filter(({ statuses }) => [...statuses.values()].some((status) => status >= 500));
+
+    expect(failed).toEqual([]);
+  });
+});

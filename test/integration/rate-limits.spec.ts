@@ -1,0 +1,230 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { FirstBoot } from '../../src/hub/auth/first-boot.js';
+import { RateBucketRepository } from '../../src/hub/auth/limits/rate-bucket.repository.js';
+import { RateLimiter } from '../../src/hub/auth/limits/rate-limiter.js';
+import { readConfig } from '../../src/hub/config/hub-config.js';
+import { Database } from '../../src/hub/database/database.js';
+import { DatabaseServer } from '../../src/hub/database/server.js';
+import { makeHub } from '../../src/hub/hub.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { expectNoLeaks } from '../support/leaks.js';
+
+const LIMITS = 'read=40:40,write=20:20,join=10:10,token=10:10';
+
+let database: TestDatabase;
+let sql: pg.Client;
+let replicas: NestFastifyApplication[];
+let token: string;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  sql = new pg.Client(database.url);
+  await sql.connect();
+  const env = {
+    DATABASE_URL: database.url,
+    FAIRLEAD_SEAL_KEYS: randomBytes(32).toString('hex'),
+    FAIRLEAD_CLUSTER_SECRET: randomBytes(32).toString('hex'),
+    FAIRLEAD_RATE_LIMITS: LIMITS,
+    FAIRLEAD_LOG_LEVEL: 'silent',
+  };
+  replicas = [await makeHub(readConfig(env)), await makeHub(readConfig(env))];
+  for (const app of replicas) {
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+  }
+  token = String(await replicas[0]!.get(FirstBoot).ensureAdministrator());
+});
+
+afterAll(async () => {
+  for (const app of replicas) {
+    await app.close();
+    await app.get(DataSource).destroy();
+    await app.get(DatabaseServer).close();
+  }
+  await sql.end();
+  await database.drop();
+  await expectNoLeaks();
+});
+
+type Ask = { replica?: number; from?: string; payload?: object; bearer?: string };
+
+function ask(method: 'GET' | 'POST', path: string, { replica = 0, from, payload, bearer }: Ask = {}) {
+  return replicas[replica]!.inject({
+    method,
+    url: `/api/v1${path}`,
+    headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` },
+    ...(from === undefined ? {} : { remoteAddress: from }),
+    ...(payload === undefined ? {} : { payload }),
+  });
+}
+
+const badJoin = (from: string, replica = 0) =>
+  ask('POST', '/brokers/join', {
+    replica,
+    from,
+    payload: {
+      token: `flj_${randomBytes(32).toString('base64url')}`,
+      publicKey: randomBytes(32).toString('base64url'),
+      name: `b-${randomUUID()}`,
+      fingerprint: 'a'.repeat(64),
+      software: 'it/1',
+    },
+  });
+
+const buckets = async (like: string) =>
+  (await sql.query('select * from rate_bucket where bucket like $1', [like])).rows;
+
+describe('the limits of callers, over two replicas', () => {
+  it('let a person write as much as one may at whichever replica, and say when there is more', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 80 }, (_, at) =>
+        ask('POST', '/projects', { replica: at % 2, bearer: token, payload: { name: `p-${at}` } }),
+      ),
+    );
+
+    const taken = answers.filter(({ statusCode }) => statusCode === 201);
+    const refused = answers.filter(({ statusCode }) => statusCode === 429);
+    expect(taken.length + refused.length).toBe(80);
+    // A burst of 20, and a tenth of that for each replica; a busy machine may give what a second brings.
+    expect(taken.length).toBeGreaterThanOrEqual(20);
+    expect(taken.length).toBeLessThan(60);
+    const { headers, body } = refused[0]!;
+    expect(headers['retry-after']).toMatch(/^[1-9]\d*$/);
+    expect(headers['ratelimit-policy']).toBe('"write";q=20;w=1');
+    expect(headers.ratelimit).toMatch(/^"write";r=0;t=[1-9]\d*$/);
+    expect(JSON.parse(body)).toMatchObject({ code: 'rate_limited', limit: 'write', status: 429 });
+    // Reading is another matter.
+    expect((await ask('GET', '/me', { bearer: token })).statusCode).toBe(200);
+  });
+
+  it('write no row a request: one a caller, in its place', async () => {
+    const { rows: before } = await sql.query(
+      `select n_tup_ins + n_tup_upd as written from pg_stat_user_tables where relname = 'rate_bucket'`,
+    );
+    expect(before).toHaveLength(1);
+    const leased = () => replicas.reduce((sum, app) => sum + app.get(RateLimiter).leases, 0);
+    const first = leased();
+
+    await Promise.all(
+      Array.from({ length: 200 }, (_, at) => ask('GET', '/me', { replica: at % 2, bearer: token })),
+    );
+
+    expect(leased() - first).toBeLessThan(20);
+    expect(await buckets('read %')).toHaveLength(1);
+  });
+
+  it('refuse an address that has guessed too often, and no other, and count nothing that was good', async () => {
+    const guesses = [];
+    for (let count = 0; count < 60; count += 1)
+      guesses.push((await badJoin('192.0.2.66', count % 2)).statusCode);
+
+    expect(guesses.slice(0, 10)).toEqual(Array(10).fill(401));
+    expect(guesses).toContain(429);
+    expect((await badJoin('192.0.2.67')).statusCode).toBe(401);
+    // One address of a customer's network stands for all that he has.
+    const sixes = [];
+    for (let count = 0; count < 40; count += 1)
+      sixes.push((await badJoin(`2001:db8:1:2::${count}`)).statusCode);
+    expect(sixes).toContain(429);
+    expect(await buckets('join %')).toHaveLength(2);
+  });
+
+  it('refuse an address that sends bad assertions', async () => {
+    const payload = {
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: 'x.y.z',
+    };
+    const statuses = [];
+    for (let count = 0; count < 60; count += 1)
+      statuses.push((await ask('POST', '/brokers/token', { payload, from: '192.0.2.70' })).statusCode);
+
+    expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
+    expect(statuses).toContain(429);
+  });
+
+  it('answer 503 where it cannot be told for what changes something, and go on with what reads', async () => {
+    await sql.query('alter table rate_bucket rename to rate_bucket_away');
+    try {
+      const write = async () => (await ask('POST', '/projects', { bearer: token, payload: {} })).json().code;
+      const codes = [];
+      for (let count = 0; count < 30; count += 1) codes.push(await write());
+
+      expect(codes).toContain('rate_undecided');
+      const reads = await Promise.all(
+        Array.from({ length: 100 }, () => ask('GET', '/me', { bearer: token })),
+      );
+      expect(reads.filter(({ statusCode }) => statusCode >= 500)).toEqual([]);
+    } finally {
+      await sql.query('alter table rate_bucket_away rename to rate_bucket');
+    }
+  });
+
+  it('never bring a live probe or the description of the API to refuse', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => replicas[0]!.inject({ method: 'GET', url: '/livez' })),
+    );
+
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([200]));
+  });
+});
+
+describe('a common bucket', () => {
+  const limit = { perS: 10, burst: 100 };
+  const repository = () => new RateBucketRepository(replicas[0]!.get(Database));
+
+  it('gives its burst once, to whoever asks at the same moment', async () => {
+    const bucket = `write ${randomUUID()}`;
+
+    const leases = await Promise.all(Array.from({ length: 30 }, () => repository().lease(bucket, 10, limit)));
+
+    const given = leases.reduce((sum, { lease }) => sum + lease, 0);
+    expect(given).toBeGreaterThanOrEqual(100);
+    expect(given).toBeLessThanOrEqual(120);
+    expect(leases.every(({ tokens }) => tokens >= 0)).toBe(true);
+  });
+
+  it('fills up with time by the database’s clock, to its burst and not beyond', async () => {
+    const bucket = `write ${randomUUID()}`;
+    await repository().lease(bucket, 100, limit);
+    const since = async (seconds: number) => {
+      await sql.query(
+        `update rate_bucket set tokens = 0, filled_at = now() - make_interval(secs => $2) where bucket = $1`,
+        [bucket, seconds],
+      );
+      return (await repository().lease(bucket, 1_000, limit)).lease;
+    };
+
+    expect(await since(3)).toBe(30);
+    expect(await since(86_400)).toBe(100);
+    // Set back by somebody: nothing is taken away.
+    expect(await since(-60)).toBe(0);
+  });
+
+  it('is forgotten once it is full, and not before', async () => {
+    const [full, used] = [`write ${randomUUID()}`, `write ${randomUUID()}`];
+    await repository().lease(full, 1, limit);
+    await repository().lease(used, 1, limit);
+    await sql.query(`update rate_bucket set filled_at = now() - interval '601 s' where bucket = $1`, [full]);
+
+    await replicas[0]!.get(RateLimiter).sweep();
+
+    expect([await buckets(full), await buckets(used)]).toEqual([[], [expect.any(Object)]]);
+  });
+
+  it('is written where it stands: no index has to be', async () => {
+    const bucket = `write ${randomUUID()}`;
+    for (let count = 0; count < 50; count += 1) await repository().lease(bucket, 1, limit);
+    await sql.query('select pg_stat_force_next_flush()').catch(() => undefined);
+
+    const { rows } = await sql.query(
+      `select indexrelname from pg_stat_user_indexes where relname = 'rate_bucket'`,
+    );
+
+    expect(rows).toEqual([{ indexrelname: 'rate_bucket_is_one_a_caller' }]);
+  });
+});
