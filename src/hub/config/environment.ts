@@ -149,6 +149,8 @@ export class Environment {
   @IsOptional()
   @IsBrokersPerS()
   FAIRLEAD_MOVE_BUDGET?: string;
+
+  @IsOptional()
   @Holds(
     'must be addresses, or networks such as 10.0.0.0/8, with commas between',
     (text) => readNetworks(text) !== undefined,
