@@ -16,9 +16,9 @@ function commandsIn(text: string): string[] {
     .filter((command) => command !== '');
 }
 
-/** `step <name> limited <command>`, `attempt <name> in_readme '<command>'`, and what may stand around them. */
+/** `step <name> limited <command>`, `tests <name> in_readme '<command>'`, and what may stand around them. */
 function stepsOf(script: string): string[] {
   const form =
-    /^\s*(?:if )?(?:step|attempt) \S+ (?:limited ([^;|]+?)|in_readme '([^']+)')(?=\s*(?:;|\|\||$))/gm;
+    /^\s*(?:if )?(?:step|tests|attempt) \S+ (?:limited ([^;|]+?)|in_readme '([^']+)')(?=\s*(?:;|\|\||$))/gm;
   return [...script.matchAll(form)].map(([, limited, quoted]) => limited ?? quoted ?? '');
 }

@@ -1,0 +1,206 @@
+/** The hub's part: what its replicas do with the rows, each step one statement that is committed or is not. */
+import { statesBefore } from '../../src/hub/dispatch/state.js';
+import type { Fence } from './fences.js';
+import { FAILURES_MOST, force, happen, isLive, isOut, nameOf, waitsForItsKey } from './rows.js';
+import { put, type Frame, type Link, type Row, type Scope, type World } from './world.js';
+
+/** Which fences are in place. */
+export type Has = (fence: Fence) => boolean;
+
+const ownsBroker = ({ owner }: World, { replica, epoch }: Link): boolean =>
+  owner.replica === replica && owner.epoch === epoch;
+
+export function claim(
+  world: World,
+  { keys }: Scope,
+  has: Has,
+  place: number,
+  command: number,
+): string | undefined {
+  const [link, row] = [world.links[place], world.rows[command]];
+  if (link === undefined || !isLive(row) || !link.isReady || row.isOverdue) return undefined;
+  if (has('claim under the epoch on record') && !ownsBroker(world, link)) return undefined;
+  const isPending = statesBefore('claim').includes(row.state as never);
+  if (!isPending && (has('claim of what is pending') || row.attempt > 1)) return undefined;
+  if (has('key rule') && waitsForItsKey(world, keys, command)) return undefined;
+  force(row, 'claim');
+  row.attempt += 1;
+  row.claim = { replica: link.replica, epoch: link.epoch, journal: link.journal };
+  return `replica ${link.replica} claims ${nameOf(command)} under epoch ${link.epoch}, attempt ${row.attempt}`;
+}
+
+/** Once a claim is committed its frame goes out, and again while no ack comes. */
+export function send(world: World, place: number, command: number): string | undefined {
+  const [link, row] = [world.links[place], world.rows[command]];
+  if (link === undefined || row?.state !== 'claimed' || row.claim?.epoch !== link.epoch) return undefined;
+  return put(link.down, { t: 'dispatch', command, attempt: row.attempt })
+    ? `replica ${link.replica} sends ${nameOf(command)}, attempt ${row.attempt}`
+    : undefined;
+}
+
+/** What its caller gave up, or what is past its deadline, the broker is asked to stop, again and again. */
+export function askToStop(world: World, place: number, command: number): string | undefined {
+  const [link, row] = [world.links[place], world.rows[command]];
+  if (link === undefined || !isOut(row) || row.claim?.epoch !== link.epoch) return undefined;
+  if (!row.isGivenUp && !row.isOverdue) return undefined;
+  return put(link.down, { t: 'cancel', command, attempt: row.attempt })
+    ? `replica ${link.replica} asks the broker to stop ${nameOf(command)}`
+    : undefined;
+}
+
+/** The replica of a link takes the broker's next frame. */
+export function take(world: World, scope: Scope, has: Has, place: number): string | undefined {
+  const link = world.links[place];
+  const frame = link?.up.shift();
+  if (link === undefined || frame === undefined) return undefined;
+  const who = `replica ${link.replica}`;
+  if (frame.t === 'inventory') return `${who} ${judge(world, scope, has, link, frame.entries)}`;
+  if (frame.t === 'ack') return `${who} takes the ack of ${nameOf(frame.command)}${acked(world, has, frame)}`;
+  if (frame.t !== 'result') return undefined;
+  const what = settled(world, has, frame);
+  if (what.isConfirmed || !has('confirm after the ending'))
+    put(link.down, { t: 'confirm', command: frame.command });
+  return `${who} takes the result of ${nameOf(frame.command)}, ${frame.outcome}: ${what.told}`;
+}
+
+function acked(world: World, has: Has, { command, attempt }: Frame & { t: 'ack' }): string {
+  const row = world.rows[command];
+  if (row === undefined || (has('ack of its attempt') && row.attempt !== attempt))
+    return ', which is of no use';
+  if (has('ack of its attempt')) return happen(row, 'ack') ? '' : ', which is of no use';
+  if (isLive(row)) force(row, 'ack');
+  return '';
+}
+
+function settled(
+  world: World,
+  has: Has,
+  { command, attempt, outcome }: Frame & { t: 'result' },
+): { told: string; isConfirmed: boolean } {
+  const row = world.rows[command];
+  if (row === undefined) return { told: 'nobody knows it', isConfirmed: true };
+  const isOfAttempt = row.attempt === attempt || !has('result of its attempt');
+  const isFenced = has('result of what is out');
+  if (isFenced && !isLive(row)) return { told: 'it has ended', isConfirmed: true };
+  // Without the fence it ends what has ended, once: that is enough to be found.
+  if (!isOfAttempt || (isFenced && !isOut(row)) || row.endings > 1)
+    return { told: 'it is of another attempt', isConfirmed: false };
+  ended(row, outcome);
+  // What is tried again has no ending yet that could be on record.
+  return { told: `it is ${row.ending ?? row.state} now`, isConfirmed: !isLive(row) };
+}
+
+function ended(row: Row, outcome: (Frame & { t: 'result' })['outcome']): void {
+  if (outcome === 'succeeded') force(row, 'succeed', 'succeeded');
+  else if (outcome === 'failed') force(row, 'fail', 'failed');
+  else if (outcome === 'lost') force(row, 'fail', 'unknown');
+  else if (outcome === 'cancelled') {
+    if (row.isOverdue && !row.isGivenUp) force(row, 'expire', 'expired');
+    else force(row, 'cancel', 'cancelled');
+  } else if (row.isGivenUp || row.isOverdue) force(row, 'fail', 'failed');
+  else if (row.failures + 1 >= FAILURES_MOST) force(row, 'exhaust', 'dead');
+  else {
+    row.failures += 1;
+    force(row, 'retry');
+  }
+}
+
+/** Compares what the broker's journal knows with what is out with it, before anything is claimed on the link. */
+function judge(
+  world: World,
+  scope: Scope,
+  has: Has,
+  link: Link,
+  entries: (Frame & { t: 'inventory' })['entries'],
+): string {
+  if (has('inventory under the epoch on record') && !ownsBroker(world, link))
+    return 'takes an inventory, and holds the broker no more';
+  const verdicts: string[] = [];
+  for (const [command, row] of world.rows.entries()) {
+    if (!isOut(row) || row.claim?.epoch === link.epoch) continue;
+    verdicts.push(`${nameOf(command)} is ${verdictOf(row, entries[command] ?? null, scope, has, link)}`);
+  }
+  link.isReady = true;
+  for (const [command, said] of entries.entries())
+    if (said?.status === 'ended' && !isLive(world.rows[command])) put(link.down, { t: 'confirm', command });
+  return `takes the inventory: ${verdicts.length === 0 ? 'nothing was out' : verdicts.join(', ')}`;
+}
+
+function verdictOf(
+  row: Row,
+  said: { attempt: number; status: string } | null,
+  { isRepeatable }: Scope,
+  has: Has,
+  { replica, epoch, journal }: Link,
+): string {
+  const isKnown = said !== null && (said.status !== 'lost' || !has('lost is not running'));
+  if (isKnown && said.attempt === row.attempt) {
+    force(row, 'adopt');
+    row.claim = { replica, epoch, journal };
+    return 'adopted';
+  }
+  if (isKnown && row.state === 'claimed') {
+    row.claim = { replica, epoch, journal };
+    return 'known by another attempt, and sent again';
+  }
+  if (said === null && (row.claim?.journal === journal || !has('inventory of the same journal'))) {
+    if (row.isGivenUp) force(row, 'cancel', 'cancelled');
+    else force(row, 'requeue');
+    return 'never begun';
+  }
+  if (!isRepeatable || row.isGivenUp) force(row, 'fail', 'unknown');
+  else if (row.failures + 1 >= FAILURES_MOST) force(row, 'exhaust', 'unknown');
+  else {
+    row.failures += 1;
+    force(row, 'requeue');
+  }
+  return 'begun and lost';
+}
+
+export function cancel(world: World, has: Has, command: number): string | undefined {
+  const row = world.rows[command];
+  if (world.left.cancels === 0 || !isLive(row) || row.isGivenUp) return undefined;
+  world.left.cancels -= 1;
+  const isAtOnce = row.state === 'pending' || !has('cancel waits for the broker');
+  if (isAtOnce) force(row, 'cancel', 'cancelled');
+  else row.isGivenUp = true;
+  return `the caller cancels ${nameOf(command)}${isAtOnce ? ', which ends at once' : ''}`;
+}
+
+export function pass(world: World, command: number): string | undefined {
+  const row = world.rows[command];
+  if (world.left.deadlines === 0 || !isLive(row) || row.isOverdue) return undefined;
+  world.left.deadlines -= 1;
+  row.isOverdue = true;
+  return `the deadline of ${nameOf(command)} passes`;
+}
+
+/** At once where it is out with nobody, else once the broker has kept silent for too long. */
+export function expire(world: World, has: Has, command: number): string | undefined {
+  const row = world.rows[command];
+  if (!isLive(row) || !row.isOverdue) return undefined;
+  const isKnown = row.state === 'pending' || !has('unknown after the deadline');
+  force(row, 'expire', isKnown ? 'expired' : 'unknown');
+  return `${nameOf(command)} expires, ${isKnown ? 'never begun' : 'and nobody knows what became of it'}`;
+}
+
+/** A link's end is written down: nobody holds the broker any more, if it was this link that did. */
+export function release(world: World, has: Has): string | undefined {
+  const ended = world.releases.shift();
+  if (ended === undefined) return undefined;
+  const { owner } = world;
+  const isOwner = owner.replica === ended.replica && owner.epoch === ended.epoch;
+  if (isOwner || !has('release under its epoch')) owner.replica = null;
+  return `replica ${ended.replica} writes down that the link of epoch ${ended.epoch} has ended`;
+}
+
+/** A replica dies, and boots anew. */
+export function die(world: World, has: Has, replica: number): string | undefined {
+  if (world.left.replicaDeaths === 0) return undefined;
+  world.left.replicaDeaths -= 1;
+  world.links = world.links.filter((link) => link.replica !== replica);
+  world.releases = world.releases.filter((release) => release.replica !== replica);
+  if (!has('owners hold through deaths'))
+    for (const row of world.rows) if (isOut(row) && row.claim?.replica === replica) force(row, 'requeue');
+  return `replica ${replica} dies`;
+}
