@@ -9,7 +9,6 @@ import TestSequencer from '@jest/test-sequencer';
 const SLOWEST = [
   'integration/embedded-postgres',
   'broker/broker',
-  'fault/lost-answers',
   'e2e/tracing',
   'e2e/messages',
   'broker/broker-process',

@@ -32,7 +32,7 @@ with due as materialized (
   where rollout.judged_at is null
     and (rollout.ended_at is not null or replica.id is null or replica.state = 'gone')
     and (rollout.judging_until is null or rollout.judging_until < clock_timestamp())
-  order by rollout.id
+  order by rollout.judging_until nulls first, rollout.id
   limit 1
   for update of rollout skip locked
 )

@@ -19,6 +19,8 @@ const OPEN = [
   'GET /readyz',
 ];
 const BY_BODY = ['POST /api/v1/brokers/join', 'POST /api/v1/brokers/token'];
+/** Whose body is a secret that is no credential of a header: what is shown beside it counts for nothing. */
+const BY_SECRET = ['POST /api/v1/invites/redeem', 'POST /api/v1/sessions', 'POST /api/v1/sessions/refresh'];
 const BY_BROKER = ['UPGRADE /api/v1/control', 'POST /api/v1/control/poll'];
 const OF_REPLICAS = ['POST /internal/v1/link', 'POST /internal/v1/self'];
 
@@ -64,7 +66,7 @@ describe('every route asked with every kind of credential', () => {
   const internal = rows.findIndex(({ name }) => name.includes('/internal/')) - 1;
   const ofPersons = rows
     .slice(0, internal)
-    .filter(({ name }) => ![...OPEN, ...BY_BODY, ...BY_BROKER].includes(name));
+    .filter(({ name }) => ![...OPEN, ...BY_BODY, ...BY_SECRET, ...BY_BROKER].includes(name));
   /** The columns under which a row answers other than with a refusal. */
   const letIn = (name: string) =>
     [...rows.find((row) => row.name === name)!.statuses]
@@ -88,6 +90,12 @@ describe('every route asked with every kind of credential', () => {
 
   it('whose credential is its body takes the one kind that belongs there', () => {
     expect(BY_BODY.map(letIn)).toEqual([['**j-ok**'], ['**a-ok**']]);
+  });
+
+  it('whose body is a secret takes no credential in its place', () => {
+    const statuses = BY_SECRET.map((name) => rows.find((row) => row.name === name)!.statuses);
+
+    expect(statuses.map((each) => [...new Set(each.values())])).toEqual([[400], [400], [400]]);
   });
 
   it('of brokers takes an access token of this hub that has not ended', () => {

@@ -90,7 +90,7 @@ const NOT_DRAWN: (readonly [from: string, to: string])[] = [
   ['health', 'verify'],
   ['drain', 'agents'],
   ['drain', 'heartbeat'],
-  ['drain', 'database'],
+  ['drain', 'verify'],
   ['drain', 'tracing'],
 ];
 

@@ -203,6 +203,9 @@ describe('one kind of credential', () => {
       'POST /api/v1/brokers/join',
       'POST /api/v1/brokers/token',
       'POST /api/v1/control/poll',
+      'POST /api/v1/invites/redeem',
+      'POST /api/v1/sessions',
+      'POST /api/v1/sessions/refresh',
     ]);
     expect(all.length).toBeGreaterThan(20);
   });

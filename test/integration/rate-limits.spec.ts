@@ -13,7 +13,7 @@ import { makeHub } from '../../src/hub/hub.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
-const LIMITS = 'read=40:40,write=20:20,join=10:10,token=10:10';
+const LIMITS = 'read=40:40,write=20:20,join=10:10,token=10:10,login=1:5';
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -145,6 +145,16 @@ describe('the limits of callers, over two replicas', () => {
 
     expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
     expect(statuses).toContain(429);
+  });
+
+  it('refuse an address that guesses passwords', async () => {
+    const payload = { user: 'nobody', password: 'a guess of many' };
+    const statuses = [];
+    for (let count = 0; count < 20; count += 1)
+      statuses.push((await ask('POST', '/sessions', { payload, from: '192.0.2.71' })).statusCode);
+
+    expect(statuses.slice(0, 5)).toEqual(Array(5).fill(401));
+    expect(statuses.at(-1)).toBe(429);
   });
 
   it('answer 503 where it cannot be told for what changes something, and go on with what reads', async () => {

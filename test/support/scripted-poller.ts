@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { BrokerFrame, DispatchItem, HubFrame, InventoryEntry } from '../../src/protocol/frame.js';
 import { readHubFrame } from '../../src/protocol/parse.js';
 import type { ScriptedBroker } from './scripted-broker.js';
@@ -52,6 +55,23 @@ export class ScriptedPoller {
       ...(signal === undefined ? {} : { signal }),
     });
     return { status: response.status, body: await response.json() };
+  }
+
+  /** Says how long its body is, and sends nothing of it. */
+  async begin(url: string, bytes: number): Promise<{ status: number; body: any }> {
+    const call = request(`${url}/api/v1/control/poll`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${this.token}`,
+        'content-length': bytes,
+      },
+    });
+    call.flushHeaders();
+    const [response] = (await once(call, 'response')) as [IncomingMessage];
+    const body = await text(response);
+    call.destroy();
+    return { status: response.statusCode ?? 0, body: JSON.parse(body) };
   }
 
   /** Polls once, and takes the answer as a broker does. */

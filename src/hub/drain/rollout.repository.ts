@@ -36,6 +36,7 @@ const FIND = statement('find_rollout', `${COLUMNS}  where id = $1`);
 
 // One whose replica died on the way has no end of its own: it is over with its replica. Whoever judges has the time of a
 // lease for it; of one that dies over it the next takes it up.
+// One that was looked at before waits for those that were not: it may wait for a broker that is away.
 const TAKE = statement(
   'take_rollout_to_judge',
   `
@@ -46,7 +47,7 @@ const TAKE = statement(
     where rollout.judged_at is null
       and (rollout.ended_at is not null or replica.id is null or replica.state = 'gone')
       and (rollout.judging_until is null or rollout.judging_until < clock_timestamp())
-    order by rollout.id
+    order by rollout.judging_until nulls first, rollout.id
     limit 1
     for update of rollout skip locked
   )

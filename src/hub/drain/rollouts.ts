@@ -4,7 +4,7 @@ import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { NotFound } from '../problems/coded.error.js';
 import { Judgement } from './judgement.js';
-import type { RolloutRow } from './rollout-row.js';
+import type { RolloutReport, RolloutRow } from './rollout-row.js';
 import { RolloutRepository } from './rollout.repository.js';
 
 const LOOK_MS = 2_000;
@@ -48,19 +48,22 @@ export class Rollouts {
     return row;
   }
 
+  /** All that can be judged now. */
   private async judge(): Promise<void> {
     // One that leaves has other things to do.
-    if (!this.replica.mayAct || this.replica.state === 'draining') return;
-    const due = await this.repository.takeDue();
-    if (due === undefined) return;
-    const report = await this.judgement.of(due);
-    if (report === undefined) {
-      await this.repository.putOff(due.id);
-      return;
+    while (this.replica.mayAct && this.replica.state !== 'draining') {
+      const due = await this.repository.takeDue();
+      if (due === undefined) return;
+      const report = await this.judgement.of(due);
+      if (report === undefined) await this.repository.putOff(due.id);
+      else await this.judged(due.id, report);
     }
-    await this.repository.judge(due.id, report);
+  }
+
+  private async judged(rollout: string, report: RolloutReport): Promise<void> {
+    await this.repository.judge(rollout, report);
     const { clean, moved, gapMs, commands, lost, duplicated, reordered } = report;
-    const about = { rollout: due.id, moved, gapMs, commands, lost, duplicated, reordered };
+    const about = { rollout, moved, gapMs, commands, lost, duplicated, reordered };
     if (clean) this.log.log(about, 'a drain was judged');
     else this.log.error(about, 'a drain was judged, and is not clean');
   }
