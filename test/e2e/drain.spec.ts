@@ -30,6 +30,8 @@ describe('a replica that drains', () => {
   let hung: HubProcess;
   let hurried: HubProcess;
   let port: number;
+  /** Of a replica to which no broker has linked. */
+  let early: number;
   let hungPort: number;
 
   // Replicas take their time to start, so all do at once; each but the first drains in one of the tests.
@@ -54,6 +56,7 @@ describe('a replica that drains', () => {
       cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
       alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
     ]);
+    early = (await fetch(`${cluster.hub(0).url}/readyz`)).status;
   }, 120_000);
 
   afterAll(async () => {
@@ -72,6 +75,9 @@ describe('a replica that drains', () => {
   };
 
   const it = atOnce();
+
+  it('is, before that, ready while no broker has linked, for none waits for the other', () =>
+    Promise.resolve(expect(early).toBe(200)));
 
   it('turns unready, refuses new channels with 503, and tells its brokers where else to go', async () => {
     const hub = lingering;
