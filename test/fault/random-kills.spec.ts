@@ -14,7 +14,9 @@ import { WorkingBroker } from './support/working-broker.js';
 
 const REPLICAS = 3;
 const BROKERS = 10;
+/** Under load for so long, and longer where replicas take their time to boot, until so many were killed. */
 const FOR_MS = 60_000;
+const KILLS = 5;
 /** What a caller rests between two commands: enough load to hit every step, and little enough for two cores. */
 const CALLER_RESTS_MS = 20;
 
@@ -112,7 +114,7 @@ describe('three replicas and ten brokers, for a minute in which replicas are kil
     const random = seeded(seed);
     const until = performance.now() + FOR_MS;
     let kills = 0;
-    while (performance.now() < until) {
+    while (performance.now() < until || kills < KILLS) {
       await rest(1_000 + 4_000 * random());
       const victim = live[Math.floor(random() * live.length)];
       if (victim === undefined) throw new Error('no replica is left');
@@ -136,7 +138,6 @@ describe('three replicas and ten brokers, for a minute in which replicas are kil
       violations: [],
     });
     expect(found.effects).toBe(found.dispatches);
-    expect(kills).toBeGreaterThan(4);
     expect(found.dispatches).toBeGreaterThan(1_000);
-  }, 150_000);
+  }, 240_000);
 });
