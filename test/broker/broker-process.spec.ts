@@ -105,7 +105,8 @@ describe('the broker as a user runs it', () => {
       const first = await hub.link(0);
       const started = web.start();
       await first.result(first.dispatch('agent.start', started).id);
-      const item = first.dispatch('agent.stop', { ...started, graceMs: 3_000 });
+      // Longer than a broker takes to come back, on a busy machine too.
+      const item = first.dispatch('agent.stop', { ...started, graceMs: 8_000 });
       await first.find(
         (frame) => frame.t === 'event' && frame.agents.some(({ phase }) => phase === 'stopping'),
         'an agent that stops',
