@@ -5,6 +5,7 @@ import { LIVE_STATES } from '../dispatch/state.js';
 import { Steps } from '../dispatch/steps.js';
 import type { Distribution } from './distribution.js';
 import { COUNTED, Tallies, TIMED, type Tally } from './tallies.js';
+import { within } from '../lifecycle/within.js';
 
 /** A scrape waits no longer for the rows: without them it tells what it has. */
 export const ROWS_WITHIN_MS = 2_000;
@@ -176,11 +177,4 @@ function samplesOf(name: string, labels: { op: string; lane: string }, distribut
     { metricName: `${name}_sum`, labels, value: distribution.sum },
     { metricName: `${name}_count`, labels, value: distribution.count },
   ];
-}
-
-/** undefined where the time is up first. */
-export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

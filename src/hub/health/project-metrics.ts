@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Gauge, type Registry } from 'prom-client';
 import { DispatchLife } from '../dispatch/life.js';
-import { ROWS_WITHIN_MS, within } from './dispatch-metrics.js';
+import { ROWS_WITHIN_MS } from './dispatch-metrics.js';
+import { within } from '../lifecycle/within.js';
 
 /** How many commands wait in each project. Only projects in which some do have a value, and of them only the fullest. */
 @Injectable()

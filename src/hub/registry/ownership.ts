@@ -10,6 +10,7 @@ import { CredentialInvalid } from '../auth/auth.errors.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
+import { within } from '../lifecycle/within.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
 import { ConnectionRepository, type Connected, type Stranger } from './connection.repository.js';
@@ -265,10 +266,8 @@ export class Ownership {
   async releaseAll(reason: string): Promise<void> {
     const held = this.links.all();
     for (const link of held) this.links.close(link, reason);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, RELEASED_WITHIN_MS)));
-    await Promise.race([Promise.all(held.map((link) => this.releases.add(link, reason))), late]);
-    clearTimeout(timer);
+    const releases = held.map((link) => this.releases.add(link, reason));
+    await within(RELEASED_WITHIN_MS, Promise.all(releases));
     for (const link of held) link.close('going_away', reason);
   }
 
