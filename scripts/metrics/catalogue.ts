@@ -59,6 +59,7 @@ const byState = (unit: string): Described => ({ ...gauge(unit), labels: { state:
 
 /** What this project measures. */
 const OWN: Readonly<Record<string, Described>> = {
+  fairlead_admissions_per_second: gauge('brokers a second'),
   fairlead_agent_lists_wanted_total: { type: 'counter', unit: 'lists' },
   fairlead_agent_runs_lost_total: {
     type: 'counter',

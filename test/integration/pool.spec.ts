@@ -8,6 +8,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 
 const SESSION = statement('test_session', 'select pg_backend_pid() as pid, txid_current() as transaction');
 const LOCK = statement('test_lock', 'select id from hub_identity for update');
+const REST = statement('test_rest', 'select pg_sleep(0.05)');
 const TOUCH = statement('test_touch', 'update hub_identity set created_at = now() returning id');
 
 describe('a connection of the pool', () => {
@@ -48,5 +49,14 @@ describe('a connection of the pool', () => {
     });
 
     expect(sessions[1]).toEqual(sessions[0]);
+  });
+
+  it('tells how long its slowest statement took, once', async () => {
+    const database = new Database(dataSource);
+
+    await Promise.all([database.run(SESSION), database.run(REST)]);
+
+    expect(database.takeSlowestMs()).toBeGreaterThanOrEqual(50);
+    expect(database.takeSlowestMs()).toBe(0);
   });
 });

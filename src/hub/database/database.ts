@@ -18,6 +18,8 @@ const DEADLOCK_TRIES = 5;
  */
 @Injectable()
 export class Database {
+  private slowestMs = 0;
+
   constructor(private readonly dataSource: DataSource) {}
 
   /** One statement, in a transaction of its own; done again when the server broke a deadlock with it. */
@@ -52,12 +54,21 @@ export class Database {
     }
   }
 
+  /** Milliseconds of the slowest statement or transaction that ended since this was last asked, with its wait for a connection. */
+  takeSlowestMs(): number {
+    const slowest = this.slowestMs;
+    this.slowestMs = 0;
+    return slowest;
+  }
+
   private async lend<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+    const askedAt = performance.now();
     const [client, release] = await borrow(this.dataSource);
     try {
       return await use(client);
     } finally {
       release();
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - askedAt);
     }
   }
 }

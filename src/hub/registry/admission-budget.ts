@@ -6,7 +6,7 @@ const FARTHEST_S = 60;
  *
  * A bucket that holds the admissions of one second, and is filled as time passes. Whoever finds it empty is given a
  * turn: the turns lie as far apart as admissions do, behind one another, so that a fleet that comes at once comes back in
- * a row, and the answer is true. Turns that nobody comes for pass with time, as the bucket fills.
+ * a row, and the answer is true while the pace holds. Turns that nobody comes for pass with time, as the bucket fills.
  */
 export class AdmissionBudget {
   private available: number;
@@ -15,11 +15,11 @@ export class AdmissionBudget {
   private filledAtMs: number;
 
   constructor(
-    private readonly perSecond: number,
+    private readonly pace: { readonly perSecond: number },
     private readonly nowMs: () => number = () => performance.now(),
     private readonly random: () => number = Math.random,
   ) {
-    this.available = perSecond;
+    this.available = pace.perSecond;
     this.filledAtMs = nowMs();
   }
 
@@ -30,16 +30,18 @@ export class AdmissionBudget {
       this.available -= 1;
       return undefined;
     }
-    this.promised = Math.min(this.promised + 1, this.perSecond * FARTHEST_S);
+    const { perSecond } = this.pace;
+    this.promised = Math.min(this.promised + 1, perSecond * FARTHEST_S);
     // Those of one second are spread over it and the next, since the header tells whole seconds.
-    return Math.ceil(this.promised / this.perSecond) + (this.random() < 0.5 ? 0 : 1);
+    return Math.ceil(this.promised / perSecond) + (this.random() < 0.5 ? 0 : 1);
   }
 
   private fill(): void {
     const now = this.nowMs();
-    const gained = ((now - this.filledAtMs) / 1_000) * this.perSecond;
+    const { perSecond } = this.pace;
+    const gained = ((now - this.filledAtMs) / 1_000) * perSecond;
     this.filledAtMs = now;
-    this.available = Math.min(this.perSecond, this.available + gained);
+    this.available = Math.min(perSecond, this.available + gained);
     this.promised = Math.max(0, this.promised - gained);
   }
 }

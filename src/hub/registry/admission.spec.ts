@@ -5,6 +5,8 @@ import type { RateLimiter } from '../auth/limits/rate-limiter.js';
 import type { Replica } from '../cluster/replica.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { Admission } from './admission.js';
+import type { Headroom } from './headroom.js';
+import { Pace } from './pace.js';
 import type { Standing, Standings } from './standings.js';
 
 const TOKEN = 'Bearer t.o.k';
@@ -40,6 +42,7 @@ function door({
     replica as unknown as Replica,
     { of: standing } as unknown as Standings,
     limiter as unknown as RateLimiter,
+    { pacing: (most: number) => new Pace(most) } as unknown as Headroom,
     { admissionsPerS } as HubConfig,
   );
   return { admission, asked };

@@ -9,6 +9,8 @@ import type { HubConfig } from '../config/hub-config.js';
 import { CodedError } from '../problems/coded.error.js';
 import { PROTOCOL_RANGE, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { AdmissionBudget } from './admission-budget.js';
+import { Headroom } from './headroom.js';
+import type { Pace } from './pace.js';
 import {
   AdmissionBudgetSpent,
   BrokerRevoked,
@@ -29,7 +31,7 @@ export type Admitted = {
  * The door for brokers. Open until a drain closes it; whoever is inside by then is counted, so a drain that has
  * waited for the door to settle knows every broker there will be.
  *
- * Only so many are let in within a second. A credential that is no good spends nothing of that, so that a stranger keeps
+ * Only so many are let in within a second, and fewer while there is no room for more. A credential that is no good spends nothing of that, so that a stranger keeps
  * nobody out; one that is good spends it before anything is asked of the database.
  */
 @Injectable()
@@ -39,6 +41,7 @@ export class Admission {
   private onSettled: (() => void)[] = [];
   private readonly closedListeners: (() => void)[] = [];
   private readonly log = new Logger('registry');
+  private readonly pace: Pace;
   private readonly budget: AdmissionBudget;
   private turnedAway = 0;
 
@@ -47,9 +50,16 @@ export class Admission {
     private readonly replica: Replica,
     private readonly standings: Standings,
     private readonly limiter: RateLimiter,
+    headroom: Headroom,
     @Inject(HUB_CONFIG) { admissionsPerS }: HubConfig,
   ) {
-    this.budget = new AdmissionBudget(admissionsPerS);
+    this.pace = headroom.pacing(admissionsPerS);
+    this.budget = new AdmissionBudget(this.pace);
+  }
+
+  /** Brokers that are let in within a second as things stand. */
+  get perSecond(): number {
+    return this.pace.perSecond;
   }
 
   get isClosed(): boolean {

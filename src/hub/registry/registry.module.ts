@@ -15,6 +15,7 @@ import { ConnectionRepository } from './connection.repository.js';
 import { ControlGateway } from './control.gateway.js';
 import { RegistryDuties } from './duties.js';
 import { FrameHandlers } from './frame-handlers.js';
+import { Headroom } from './headroom.js';
 import { Links } from './links.js';
 import { MemberController } from './member.controller.js';
 import { OperationController } from './operation.controller.js';
@@ -83,6 +84,7 @@ import { Releases } from './releases.js';
     ConnectionRepository,
     ControlGateway,
     FrameHandlers,
+    Headroom,
     Links,
     OperationRepository,
     Operations,
