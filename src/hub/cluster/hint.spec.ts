@@ -51,7 +51,10 @@ describe('a hint', () => {
     expect([hint.brokers.get('b'), hint.moved.get('b')]).toEqual([3, 9]);
   });
 
-  it('is empty where the payload cannot be read', () => {
-    expect(decode('not a hint')).toEqual(emptyHint());
-  });
+  it.each(['not a hint', 'null', '5', '{"b":5}', '{"b":[7]}', '{"n":[["id"]],"e":{}}'])(
+    'is empty where the payload cannot be read: %s',
+    (payload) => {
+      expect(decode(payload)).toEqual(emptyHint());
+    },
+  );
 });

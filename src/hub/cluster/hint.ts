@@ -111,23 +111,20 @@ export function encode(hint: Hint): string[] {
 
 /** The hint in a payload; what cannot be read is no hint. */
 export function decode(payload: string): Hint {
-  const hint = emptyHint();
-  let part: Encoded;
   try {
-    part = (JSON.parse(payload) ?? {}) as Encoded;
+    const part = (JSON.parse(payload) ?? {}) as Encoded;
+    return {
+      brokers: new Map(part.b ?? []),
+      ended: new Set(part.e ?? []),
+      cancelled: new Set(part.c ?? []),
+      progressed: new Set(part.p ?? []),
+      moved: new Map(part.m ?? []),
+      attached: new Set(part.a ?? []),
+      people: new Set(part.u ?? []),
+      commands: new Map(part.n ?? []),
+      outcomes: new Map(part.o ?? []),
+    };
   } catch {
-    return hint;
+    return emptyHint();
   }
-  merge(hint, {
-    brokers: new Map(part.b ?? []),
-    ended: new Set(part.e ?? []),
-    cancelled: new Set(part.c ?? []),
-    progressed: new Set(part.p ?? []),
-    moved: new Map(part.m ?? []),
-    attached: new Set(part.a ?? []),
-    people: new Set(part.u ?? []),
-    commands: new Map(part.n ?? []),
-    outcomes: new Map(part.o ?? []),
-  });
-  return hint;
 }

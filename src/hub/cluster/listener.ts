@@ -124,12 +124,7 @@ export class Listener {
 
   private heard(payload: string): void {
     if (!payload.startsWith(CANARY)) {
-      // Whoever may NOTIFY may say anything; it must not end the process that hears it.
-      try {
-        this.onPayload(payload);
-      } catch (error) {
-        this.log.warn({ err: error }, 'a hint could not be taken');
-      }
+      this.onPayload(payload);
       return;
     }
     if (this.awaited?.token !== payload.slice(CANARY.length)) return;

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { decode, emptyHint, encode, type Hint } from './hint.js';
 import { Listener } from './listener.js';
 import { Notifier } from './notifier.js';
@@ -18,6 +18,7 @@ export type WakeSubscriber = {
  */
 @Injectable()
 export class Wakes {
+  private readonly log = new Logger('cluster');
   private readonly subscribers: WakeSubscriber[] = [];
 
   constructor(
@@ -71,7 +72,17 @@ export class Wakes {
     await this.notifier.close();
   }
 
+  /**
+   * Whoever may NOTIFY may say anything, and a replica of another release what is not known here yet: a hint that somebody
+   * cannot take is kept from nobody else, and ends neither the way that it came nor the process.
+   */
   private deliver(hint: Hint): void {
-    for (const { onHint } of this.subscribers) onHint(hint);
+    for (const { onHint } of this.subscribers) {
+      try {
+        onHint(hint);
+      } catch (error) {
+        this.log.warn({ err: error }, 'a hint could not be taken');
+      }
+    }
   }
 }

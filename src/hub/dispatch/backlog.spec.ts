@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Link } from '../registry/link.js';
-import { Backlog, type Waiting } from './backlog.js';
+import { Backlog } from './backlog.js';
+import type { Waiting } from './waiting.js';
 import type { ReadRow } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Read } from './reading.js';

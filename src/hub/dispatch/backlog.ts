@@ -1,14 +1,15 @@
-import type { JsonObject } from '../../protocol/frame.js';
 import { contractOf, OPS_HELD_TO_ACK, isOp } from '../../protocol/op.js';
 import type { Link } from '../registry/link.js';
 import type { Claimed, ReadRow } from './claim.repository.js';
 import { Outstanding, type OutRow } from './outstanding.js';
 import type { Draft } from './draft.js';
-import type { Contract, Lane } from './state.js';
+import type { Lane } from './state.js';
 import { Reading, type Read } from './reading.js';
 import { Reserved } from './reserved.js';
 import { isPlain, type CommandCopy } from './row-copy.js';
+import { sentOf, type Sent } from './sent.js';
 import { SparseMap, SparseSet } from './sparse.js';
+import { WaitingRows, type Waiting } from './waiting.js';
 
 /** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
 const HELD_MOST = 16_384;
@@ -17,32 +18,6 @@ const ARGS_HELD_MOST = 512;
 /** A row that could not be claimed is looked at again after this long. */
 const REFUSED_REST_MS = 100;
 const ACK_WITHIN_MS = 10_000;
-
-export type Waiting = {
-  id: string;
-  seq: number;
-  op: string;
-  lane: Lane;
-  orderingKey: string | null;
-  contract: Contract;
-  args: JsonObject | null;
-  /** By this process's clock: not to be sent sooner. */
-  dueAt: number;
-  /** Whether it keeps its ordering key until then. */
-  restsWithKey: boolean;
-  cancelRequested: boolean;
-  traceparent: string | null;
-};
-export type Sent = Waiting & {
-  attempt: number;
-  deadlineAt: number;
-  /** When its frame went out last; all three by this process's clock. */
-  sentAt: number;
-  /** null where another process claimed it, or the claim's answer was lost. */
-  claimedAt: number | null;
-  /** Its age at the claim, in seconds; null as above. */
-  ageS: number | null;
-};
 
 /**
  * What the owner keeps in memory of one broker's live rows, to know what to claim next without asking. It is a
@@ -53,10 +28,7 @@ export class Backlog {
   isReady = false;
   readonly out = new Outstanding();
   private readonly reading: Reading;
-  private readonly waiting = new SparseMap<string, Waiting>();
-  /** The waiting rows by `seq`, as far as they are still waiting. */
-  private ordered: Waiting[] = [];
-  private isOrdered = true;
+  private readonly waiting = new WaitingRows();
   /** Claimed, and not yet acked. */
   private readonly sent = new SparseMap<string, Sent>();
   /** Claimed under this link's epoch, and not on its wire yet as far as is known: they go out before anything is claimed. */
@@ -148,7 +120,7 @@ export class Backlog {
       cancelRequested: false,
       traceparent,
     };
-    if (epoch === null) this.wait(row);
+    if (epoch === null) this.waiting.add(row);
     else this.claimedElsewhere(row, 1, now + deadlineS * 1000, now);
   }
 
@@ -184,7 +156,7 @@ export class Backlog {
     if (!this.isReady || room <= 0 || this.waiting.size === 0 || !this.link.carriesWork) return [];
     const keys = new Set<string>();
     const found: Record<Lane, Waiting[]> = { control: [], normal: [], bulk: [] };
-    for (const row of this.inOrder()) {
+    for (const row of this.waiting.inOrder()) {
       const { orderingKey } = row;
       if (row.dueAt > now && !row.restsWithKey) continue;
       const isFree = orderingKey === null || !(keys.has(orderingKey) || this.holdsKey(orderingKey));
@@ -223,8 +195,7 @@ export class Backlog {
   ): Sent | undefined {
     this.reading.passed(seq);
     if (this.letGoMeanwhile.has(id)) return undefined;
-    const traceparent = initiator.traceparent ?? null;
-    const row = {
+    const row: Waiting = {
       id,
       seq,
       op,
@@ -234,13 +205,11 @@ export class Backlog {
       args,
       dueAt: 0,
       restsWithKey: false,
-      traceparent,
+      cancelRequested: false,
+      traceparent: initiator.traceparent ?? null,
     };
-    const times = { deadlineAt: now + deadlineS * 1000, sentAt: now, claimedAt: now, ageS: 0 };
-    const sent = { ...row, cancelRequested: false, attempt: 1, ...times };
-    this.sent.set(id, sent);
-    this.out.add(sent, true);
-    return sent;
+    const deadlineAt = now + deadlineS * 1000;
+    return this.toBeSent(sentOf(row, { attempt: 1, deadlineAt, sentAt: now, claimedAt: now, ageS: 0 }));
   }
 
   /** A candidate was claimed: it is about to be sent. */
@@ -248,27 +217,8 @@ export class Backlog {
     const row = this.waiting.get(id);
     if (row === undefined) return undefined;
     this.waiting.delete(id);
-    const sent = {
-      id,
-      seq: row.seq,
-      op: row.op,
-      lane: row.lane,
-      orderingKey: row.orderingKey,
-      contract: row.contract,
-      args: row.args,
-      dueAt: row.dueAt,
-      restsWithKey: row.restsWithKey,
-      cancelRequested: row.cancelRequested,
-      traceparent: row.traceparent,
-      attempt,
-      deadlineAt: now + remainingMs,
-      sentAt: now,
-      claimedAt: now,
-      ageS,
-    };
-    this.sent.set(id, sent);
-    this.out.add(sent, true);
-    return sent;
+    const deadlineAt = now + remainingMs;
+    return this.toBeSent(sentOf(row, { attempt, deadlineAt, sentAt: now, claimedAt: now, ageS }));
   }
 
   /**
@@ -345,9 +295,7 @@ export class Backlog {
 
   /** Below this `seq` no row of the broker is alive, as far as this owner can know. */
   get floor(): number {
-    let floor = this.reading.floor;
-    for (const { seq } of this.waiting.values()) floor = Math.min(floor, seq);
-    return Math.min(floor, this.out.lowestSeq);
+    return Math.min(this.reading.floor, this.waiting.lowestSeq, this.out.lowestSeq);
   }
 
   get depth(): { waiting: number; unacked: number; out: number } {
@@ -366,16 +314,6 @@ export class Backlog {
   private isCapableOf(op: string): boolean {
     const capability = isOp(op) ? contractOf(op).capability : null;
     return capability === null || this.link.facts.capabilities.includes(capability);
-  }
-
-  private inOrder(): Waiting[] {
-    if (!this.isOrdered) {
-      this.ordered = [...this.waiting.values()].sort((a, b) => a.seq - b.seq);
-      this.isOrdered = true;
-    } else if (this.ordered.length !== this.waiting.size) {
-      this.ordered = this.ordered.filter((row) => this.waiting.get(row.id) === row);
-    }
-    return this.ordered;
   }
 
   private note(row: ReadRow, now: number): void {
@@ -400,7 +338,7 @@ export class Backlog {
     if (state === 'pending') {
       // One that we sent and that is pending again was put back by somebody.
       if (this.out.has(id)) this.letGo(id);
-      this.wait(kept);
+      this.waiting.add(kept);
       return;
     }
     this.waiting.delete(id);
@@ -419,10 +357,10 @@ export class Backlog {
     else this.out.add({ ...kept, attempt, deadlineAt }, !OPS_HELD_TO_ACK.includes(op));
   }
 
-  private wait(row: Waiting): void {
-    this.waiting.set(row.id, row);
-    this.isOrdered &&= (this.ordered.at(-1)?.seq ?? 0) < row.seq;
-    if (this.isOrdered) this.ordered.push(row);
+  private toBeSent(sent: Sent): Sent {
+    this.sent.set(sent.id, sent);
+    this.out.add(sent, true);
+    return sent;
   }
 
   /** @param claimedAt by this process's clock; null where it is not known */
@@ -432,24 +370,8 @@ export class Backlog {
     deadlineAt: number,
     claimedAt: number | null,
   ): void {
-    const sent: Sent = {
-      id: row.id,
-      seq: row.seq,
-      op: row.op,
-      lane: row.lane,
-      orderingKey: row.orderingKey,
-      contract: row.contract,
-      args: row.args,
-      dueAt: row.dueAt,
-      restsWithKey: row.restsWithKey,
-      cancelRequested: row.cancelRequested,
-      traceparent: row.traceparent,
-      attempt,
-      deadlineAt,
-      sentAt: -Infinity,
-      claimedAt,
-      ageS: claimedAt === null ? null : 0,
-    };
+    const ageS = claimedAt === null ? null : 0;
+    const sent = sentOf(row, { attempt, deadlineAt, sentAt: -Infinity, claimedAt, ageS });
     this.sent.delete(row.id);
     this.unsent.set(row.id, sent);
     this.out.add(sent, true);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
-import type { Backlog, Sent } from './backlog.js';
+import type { Backlog } from './backlog.js';
+import type { Sent } from './sent.js';
 import { Backlogs } from './backlogs.js';
 import { SMALL_ARGS_BYTES } from './claim.repository.js';
 import type { Draft } from './draft.js';

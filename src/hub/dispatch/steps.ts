@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { DispatchItem, ResultItem } from '../../protocol/frame.js';
-import type { Sent } from './backlog.js';
+import type { Sent } from './sent.js';
 import type { Draft } from './draft.js';
 import type { Adopted } from './inventory.repository.js';
 import type { OutRow } from './outstanding.js';
