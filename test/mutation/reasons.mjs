@@ -18,7 +18,7 @@ export const REASONS = [
     reason: 'it is asked with what the caller has just been given; otherwise it fails loudly',
   },
   {
-    file: BACKLOG,
+    file: 'src/hub/dispatch/waiting.ts',
     line: /isOrdered|this\.ordered|private ordered/,
     reason:
       'a read that goes back meets all rows up to the cursor in order; sorting again is for one that is cut short, and the claim keeps the order of a key in any case',
