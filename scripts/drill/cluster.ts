@@ -9,13 +9,15 @@ import { Balancer } from './balancer.js';
 
 export type Replica = { program: Program; id: string; url: string };
 
-const READY = /"replicaId":"([0-9a-f-]{36})","url":"([^"]+)","msg":"the hub is ready"/;
+const READY = /"port":(\d+),"replicaId":"([0-9a-f-]{36})","url":"[^"]+","msg":"the hub is ready"/;
 const TOKEN = /^\s+(flp_\S+)$/;
 const CONNECTIONS = 200;
 
-/** A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer's view of them. */
+/**
+ * A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer before them, whose address is the only
+ * one that brokers and callers are told.
+ */
 export class DrillCluster {
-  readonly balancer = new Balancer();
   readonly folder: string;
   readonly replicas: Replica[] = [];
   token = '';
@@ -25,6 +27,7 @@ export class DrillCluster {
 
   private constructor(
     folder: string,
+    readonly balancer: Balancer,
     public server: EmbeddedServer,
     private readonly env: Record<string, string>,
   ) {
@@ -41,7 +44,7 @@ export class DrillCluster {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     });
-    const cluster = new DrillCluster(folder, server, env);
+    const cluster = new DrillCluster(folder, await Balancer.start(), server, env);
     try {
       await cluster.add();
       await Promise.all(Array.from({ length: replicas - 1 }, () => cluster.add()));
@@ -62,13 +65,15 @@ export class DrillCluster {
       FAIRLEAD_SEAL_KEYS: this.sealKey,
       FAIRLEAD_LISTEN: '127.0.0.1:0',
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+      FAIRLEAD_PUBLIC_URL: this.balancer.url,
       FAIRLEAD_REPLICA_NAME: name,
       ...this.env,
       ...env,
     });
     const replica = { program, id: '', url: '' };
     this.replicas.push(replica);
-    const [, id = '', url = ''] = await program.line(READY);
+    const [, port = '', id = ''] = await program.line(READY);
+    const url = `http://127.0.0.1:${port}`;
     Object.assign(replica, { id, url });
     if (this.token === '') this.token = (await program.line(TOKEN))[1] ?? '';
     this.balancer.add(url);

@@ -20,14 +20,11 @@ export class Fleet {
     const fleet = new Fleet(cluster.folder);
     const processes = Math.min(count, Math.max(LEAST_PROCESSES, Math.ceil(count / PER_PROCESS)));
     const token = await joinToken(cluster, count);
-    const urls = cluster.replicas.map(({ url }) => url);
     try {
       await Promise.all(
         Array.from({ length: processes }, async (_, place) => {
           const seats = Math.floor(count / processes) + (place < count % processes ? 1 : 0);
-          // Each begins at another replica.
-          const turned = [...urls.slice(place % urls.length), ...urls.slice(0, place % urls.length)];
-          await fleet.launch(`canary-${place + 1}`, seats, turned, token);
+          await fleet.launch(`canary-${place + 1}`, seats, cluster.balancer.url, token);
         }),
       );
     } catch (error) {
@@ -53,8 +50,8 @@ export class Fleet {
     await Promise.all(this.programs.map((program) => program.end('SIGTERM')));
   }
 
-  private async launch(name: string, count: number, urls: string[], token: string): Promise<void> {
-    const env = { HUB_URLS: urls.join(','), JOIN_TOKEN: token };
+  private async launch(name: string, count: number, url: string, token: string): Promise<void> {
+    const env = { HUB_URL: url, JOIN_TOKEN: token };
     const program = Program.run(name, CANARIES, [this.folder, String(count), name], env);
     this.programs.push(program);
     program.each(/^joined (\S+)$/, ([, id = '']) => this.brokerIds.push(id));
@@ -63,7 +60,7 @@ export class Fleet {
 }
 
 async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
-  const answer = await fetch(`${balancer.next()}/api/v1/join-tokens`, {
+  const answer = await fetch(`${balancer.url}/api/v1/join-tokens`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ seats }),

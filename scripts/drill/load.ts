@@ -114,7 +114,7 @@ export class Load {
   ): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const call = request(
-        `${this.balancer.next()}/api/v1/brokers/${brokerId}/dispatches`,
+        `${this.balancer.url}/api/v1/brokers/${brokerId}/dispatches`,
         {
           method: 'POST',
           agent: this.agent,
