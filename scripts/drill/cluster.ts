@@ -12,6 +12,8 @@ export type Replica = { program: Program; id: string; url: string };
 const READY = /"port":(\d+),"replicaId":"([0-9a-f-]{36})","url":"[^"]+","msg":"the hub is ready"/;
 const TOKEN = /^\s+(flp_\S+)$/;
 const CONNECTIONS = 200;
+/** A machine with other work makes a process wait. */
+const READY_WITHIN_MS = 180_000;
 
 /**
  * A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer before them, whose address is the only
@@ -21,6 +23,8 @@ export class DrillCluster {
   readonly folder: string;
   readonly replicas: Replica[] = [];
   token = '';
+  /** Of all replicas that there ever were. */
+  private readonly programs: Program[] = [];
   private readonly clusterSecret = randomBytes(32).toString('hex');
   private readonly sealKey = randomBytes(32).toString('hex');
   private count = 0;
@@ -70,11 +74,11 @@ export class DrillCluster {
       ...this.env,
       ...env,
     });
-    const replica = { program, id: '', url: '' };
-    this.replicas.push(replica);
-    const [, port = '', id = ''] = await program.line(READY);
+    this.programs.push(program);
+    const [, port = '', id = ''] = await program.line(READY, READY_WITHIN_MS);
     const url = `http://127.0.0.1:${port}`;
-    Object.assign(replica, { id, url });
+    const replica = { program, id, url };
+    this.replicas.push(replica);
     if (this.token === '') this.token = (await program.line(TOKEN))[1] ?? '';
     this.balancer.add(url);
     return replica;
@@ -95,19 +99,20 @@ export class DrillCluster {
     this.forget(replica);
   }
 
-  /** Ends the database at once, and starts it again at the same address. */
-  async crashDatabase(awayMs: number): Promise<void> {
+  /** Ends the database at once, and starts it again at the same address. @returns when it was up again, on the monotonic clock */
+  async crashDatabase(awayMs: number): Promise<number> {
     const { url } = this.server;
     await this.server.release('immediate');
     await rest(awayMs);
     const settings = { max_connections: CONNECTIONS };
     this.server = await ensureServer({ dataDir: this.folder, settings, env: {} });
     if (this.server.url !== url) throw new Error('the port of the database was taken meanwhile');
+    return performance.now();
   }
 
   async stop(): Promise<void> {
     await this.balancer.stop();
-    await Promise.all(this.replicas.map(({ program }) => program.end('SIGKILL')));
+    await Promise.all(this.programs.map((program) => program.end('SIGKILL')));
     await this.server.release('immediate');
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -12,6 +12,8 @@ const LEAST_PROCESSES = 2;
 /** The canary brokers of a drill, some in each of a few processes. */
 export class Fleet {
   readonly brokerIds: string[] = [];
+  /** Those of them that hold a second link ready. */
+  readonly standbyIds = new Set<string>();
   private readonly programs: Program[] = [];
 
   private constructor(private readonly folder: string) {}
@@ -24,7 +26,8 @@ export class Fleet {
       await Promise.all(
         Array.from({ length: processes }, async (_, place) => {
           const seats = Math.floor(count / processes) + (place < count % processes ? 1 : 0);
-          await fleet.launch(`canary-${place + 1}`, seats, cluster.balancer.url, token);
+          // Every second process stands by.
+          await fleet.launch(`canary-${place + 1}`, seats, place % 2 === 1, cluster.balancer.url, token);
         }),
       );
     } catch (error) {
@@ -50,16 +53,27 @@ export class Fleet {
     await Promise.all(this.programs.map((program) => program.end('SIGTERM')));
   }
 
-  private async launch(name: string, count: number, url: string, token: string): Promise<void> {
+  private async launch(
+    name: string,
+    count: number,
+    standsBy: boolean,
+    url: string,
+    token: string,
+  ): Promise<void> {
     const env = { HUB_URL: url, JOIN_TOKEN: token };
-    const program = Program.run(name, CANARIES, [this.folder, String(count), name], env);
+    const args = [this.folder, String(count), name, ...(standsBy ? ['standby'] : [])];
+    const program = Program.run(name, CANARIES, args, env);
     this.programs.push(program);
-    program.each(/^joined (\S+)$/, ([, id = '']) => this.brokerIds.push(id));
+    program.each(/^joined (\S+)$/, ([, id = '']) => {
+      this.brokerIds.push(id);
+      if (standsBy) this.standbyIds.add(id);
+    });
     await program.line(/^all joined$/);
   }
 }
 
-async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
+/** A token with which so many brokers may join. */
+export async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
   const answer = await fetch(`${balancer.url}/api/v1/join-tokens`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
