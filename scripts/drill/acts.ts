@@ -1,16 +1,36 @@
 import { setTimeout as rest } from 'node:timers/promises';
-import type { Act, Stage } from './drill.js';
+import type { Replica } from './cluster.js';
+import type { Stage } from './drill.js';
+import { race } from './guests.js';
 import { Wire } from './wire.js';
 
+/** What a drill does to the hub while commands go on. */
+export type Act = {
+  /** Whether calls may go unanswered on the way, and be repeated. */
+  mayRefuse: boolean;
+  /** The longest time without an owner that is still good, for 99 of 100 moves. */
+  gapMs: number;
+  /** @returns what is told of its steps @throws Error where it did not come about, or something was found broken */
+  run: (stage: Stage) => Promise<object[]>;
+};
+
+const HANDED_GAP_MS = 250;
+/** A death is noticed within 6 s, and brokers dial anew; twice that, for a machine that others use. */
+const BROKEN_GAP_MS = 15_000;
 /** Long enough for a death to be noticed, and for what was broken to be as it was. */
 const NOTICED_MS = 9_000;
 const CUT_MS = 8_000;
 const DEAFENED_TIMES = 3;
 const BETWEEN_MS = 1_500;
-const AWAY_MS = 2_000;
+/** Longer than a replica may act without the database, so that it has to ask the others whether it is the only one. */
+const AWAY_MS = 5_000;
+const BACK_WITHIN_MS = 30_000;
+const OWNED_WITHIN_MS = 30_000;
+/** What may be lost in an outage that all replicas have together: none of the channels. */
+const DROPPED_MOST = 0;
 
 /** A replica that was not there before takes the place of each, one after another, as a rolling deploy does it. */
-const roll: Act = async ({ cluster, say }) => {
+const roll = async ({ cluster, say }: Stage) => {
   const steps: object[] = [];
   for (const replica of [...cluster.replicas]) {
     const next = await cluster.add();
@@ -22,17 +42,25 @@ const roll: Act = async ({ cluster, say }) => {
 };
 
 /** Ends a replica as a crash does, and starts another. */
-const kill: Act = async ({ cluster, say }) => {
-  const victim = first(cluster.replicas);
+const kill = async ({ cluster, fleet, evidence, say }: Stage) => {
+  const victim = await busiest(cluster.replicas, evidence.ownedBy);
+  const orphans = await evidence.ownedBy(victim.id);
+  const killedAt = await evidence.now();
   await cluster.kill(victim);
-  say(`${victim.id} was killed`);
+  say(`${victim.id} was killed, which owned ${orphans.length} brokers`);
+  const back = await evidence.ownedAgain(orphans, killedAt, OWNED_WITHIN_MS);
+  const of = (isOf: (id: string) => boolean) => spreadOf(back, isOf);
+  const ownedAgainMs = {
+    withoutStandby: of((id) => !fleet.standbyIds.has(id)),
+    withStandby: of((id) => fleet.standbyIds.has(id)),
+  };
+  say(`they were owned again: ${JSON.stringify(ownedAgainMs)}`);
   await cluster.add();
-  await rest(NOTICED_MS);
-  return [{ killed: victim.id }];
+  return [{ killed: victim.id, orphans: orphans.length, ownedAgainMs }];
 };
 
 /** Cuts one replica off from the database for longer than the others hold it for living, and lets it come back. */
-const cut: Act = async ({ cluster, say }) => {
+const cut = async ({ cluster, say }: Stage) => {
   const leaving = first(cluster.replicas);
   const wire = await Wire.to(cluster.server.url);
   try {
@@ -53,8 +81,17 @@ const cut: Act = async ({ cluster, say }) => {
   }
 };
 
+/** Cuts the way of every broker to the hub, all at once. */
+const links = async ({ cluster, evidence, fleet, say }: Stage) => {
+  const since = await evidence.now();
+  const channels = cluster.balancer.cutChannels();
+  say(`${channels} channels of brokers were cut`);
+  const back = await evidence.ownedAgain(fleet.brokerIds, since, OWNED_WITHIN_MS);
+  return [{ channelsCut: channels, ownedAgainMs: spreadOf(back, () => true) }];
+};
+
 /** Ends the sessions by which replicas are woken. */
-const listen: Act = async ({ evidence, say }) => {
+const listen = async ({ evidence, say }: Stage) => {
   let ended = 0;
   for (let times = 0; times < DEAFENED_TIMES; times += 1) {
     ended += await evidence.deafen();
@@ -65,17 +102,76 @@ const listen: Act = async ({ evidence, say }) => {
 };
 
 /** Ends the database as a crash does, and starts it again. */
-const database: Act = async ({ cluster, say }) => {
-  await cluster.crashDatabase(AWAY_MS);
+const database = async ({ cluster, load, say }: Stage) => {
+  const endedBefore = cluster.balancer.channelsEnded;
+  const rateBefore = load.acceptedPerS(BETWEEN_MS);
+  const upAt = await cluster.crashDatabase(AWAY_MS);
   say(`the database was away for ${AWAY_MS} ms`);
+  const rateBackMs = await load.isBackAt(rateBefore, upAt, BACK_WITHIN_MS);
   await rest(NOTICED_MS);
-  return [{ databaseAwayMs: AWAY_MS }];
+  const channelsDropped = cluster.balancer.channelsEnded - endedBefore;
+  say(`${channelsDropped} channels were dropped; the rate was back within ${rateBackMs} ms`);
+  if (channelsDropped > DROPPED_MOST) throw new Error(`the outage cost ${channelsDropped} channels`);
+  return [{ databaseAwayMs: AWAY_MS, channelsDropped, rateBackMs }];
 };
+
+/** Stops a replica's process for longer than the others hold it for living, and lets it go on. */
+const pause = async ({ cluster, evidence, pauseMs, say }: Stage) => {
+  const victim = await busiest(cluster.replicas, evidence.ownedBy);
+  victim.program.signal('SIGSTOP');
+  say(`${victim.id} stands still`);
+  await rest(pauseMs);
+  const isBuried = await evidence.isGone(victim.id);
+  victim.program.signal('SIGCONT');
+  await rest(NOTICED_MS);
+  return [{ stoodStill: victim.id, ms: pauseMs, isBuried }];
+};
+
+/** Has strangers come in at the door of a replica while it is closed for a drain. */
+const admissions = async ({ cluster, evidence, guests, atEnd, say }: Stage) => {
+  const next = await cluster.add();
+  const leaving = first(cluster.replicas);
+  const { drained, held, ...tally } = await race(cluster, leaving, guests);
+  atEnd(held);
+  await drained;
+  const { admittedAfter, stillOwned } = await evidence.afterDrain(leaving.id);
+  say(`${JSON.stringify({ ...tally, admittedAfter, stillOwned })} of ${leaving.id}`);
+  if (admittedAfter + stillOwned + tally.untold > 0)
+    throw new Error(`a drain let in ${admittedAfter}, forgot ${tally.untold}, kept ${stillOwned}`);
+  return [{ drained: leaving.id, inPlace: next.id, ...tally, admittedAfter, stillOwned }];
+};
+
+async function busiest(
+  replicas: readonly Replica[],
+  ownedBy: (id: string) => Promise<string[]>,
+): Promise<Replica> {
+  const counts = await Promise.all(replicas.map(async ({ id }) => (await ownedBy(id)).length));
+  return first(replicas.filter((_, place) => counts[place] === Math.max(...counts)));
+}
+
+function spreadOf(back: ReadonlyMap<string, number>, isOf: (id: string) => boolean) {
+  const values = [...back].flatMap(([id, ms]) => (isOf(id) ? [ms] : [])).sort((a, b) => a - b);
+  if (values.length === 0) return null;
+  const at = (part: number) => Math.round(values[Math.ceil(values.length * part) - 1] ?? 0);
+  return { brokers: values.length, p50: at(0.5), max: at(1) };
+}
 
 function first<T>([one]: readonly T[]): T {
   if (one === undefined) throw new Error('there is no replica');
   return one;
 }
 
-export const ACTS: Readonly<Record<string, Act>> = { roll, kill, cut, listen, database };
-export type { Stage };
+const handed = { mayRefuse: false, gapMs: HANDED_GAP_MS };
+const broken = { mayRefuse: true, gapMs: BROKEN_GAP_MS };
+
+export const ACTS: Readonly<Record<string, Act>> = {
+  roll: { ...handed, run: roll },
+  kill: { ...broken, run: kill },
+  cut: { ...broken, run: cut },
+  links: { ...broken, run: links },
+  listen: { ...handed, run: listen },
+  database: { ...broken, run: database },
+  // Its brokers have a channel that does not speak, and no owner, until it goes on.
+  pause: { ...broken, gapMs: 2 * BROKEN_GAP_MS, run: pause },
+  admissions: { ...handed, run: admissions },
+};

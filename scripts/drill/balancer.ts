@@ -1,18 +1,40 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as rest } from 'node:timers/promises';
 
 const LOOK_MS = 200;
 const ANSWER_WITHIN_MS = 1_000;
+const CONTROL = /^GET \/api\/v1\/control[ ?]/;
 
-/** Knows which replicas are ready, as a balancer does, and gives them in turn. */
+/**
+ * The one address of a hub, as a Service of Kubernetes has it: it knows which replicas are ready, by asking, and gives each
+ * connection to one of them in turn. What it carries it knows nothing of; a connection stays where it is when its replica is
+ * not ready any more.
+ */
 export class Balancer {
+  /** Ways of brokers, as against callers', that have ended. */
+  channelsEnded = 0;
   private readonly urls = new Set<string>();
   private ready: string[] = [];
   private turn = 0;
+  private readonly channels = new Set<Socket>();
+  private readonly sockets = new Set<Socket>();
   private readonly over = new AbortController();
   private readonly looking: Promise<void>;
 
-  constructor() {
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {
+    server.on('connection', (socket: Socket) => this.take(socket));
     this.looking = this.look();
+  }
+
+  static async start(): Promise<Balancer> {
+    const server = createServer({ allowHalfOpen: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Balancer(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   }
 
   /** A replica that has said that it is ready. */
@@ -31,6 +53,11 @@ export class Balancer {
     return this.ready.length;
   }
 
+  /** The channels of brokers that go through it. */
+  get channelCount(): number {
+    return this.channels.size;
+  }
+
   /** @throws Error where none is ready */
   next(): string {
     const url = this.ready[(this.turn += 1) % Math.max(1, this.ready.length)];
@@ -38,9 +65,50 @@ export class Balancer {
     return url;
   }
 
+  /** Cuts the way of every broker. @returns how many there were */
+  cutChannels(): number {
+    const cut = [...this.channels];
+    for (const socket of cut) socket.resetAndDestroy();
+    return cut.length;
+  }
+
   async stop(): Promise<void> {
     this.over.abort();
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
     await this.looking;
+  }
+
+  private take(socket: Socket): void {
+    const url = this.ready.length === 0 ? undefined : new URL(this.next());
+    if (url === undefined) {
+      socket.on('error', () => undefined);
+      socket.resetAndDestroy();
+      return;
+    }
+    const upstream = connect({ host: url.hostname, port: Number(url.port), allowHalfOpen: true });
+    socket.once('data', (head: Buffer) => {
+      if (!CONTROL.test(head.subarray(0, 64).toString('latin1'))) return;
+      this.channels.add(socket);
+      socket.once('close', () => {
+        this.channels.delete(socket);
+        this.channelsEnded += 1;
+      });
+    });
+    for (const [one, other] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      this.sockets.add(one);
+      one.setNoDelay(true);
+      // A reset is told as one: a caller is to see that its answer will not come.
+      one.on('error', () => other.resetAndDestroy());
+      one.on('close', () => {
+        this.sockets.delete(one);
+        if (!other.destroyed && !one.readableEnded) other.destroy();
+      });
+      one.pipe(other);
+    }
   }
 
   private async look(): Promise<void> {

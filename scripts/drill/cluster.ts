@@ -9,22 +9,29 @@ import { Balancer } from './balancer.js';
 
 export type Replica = { program: Program; id: string; url: string };
 
-const READY = /"replicaId":"([0-9a-f-]{36})","url":"([^"]+)","msg":"the hub is ready"/;
+const READY = /"port":(\d+),"replicaId":"([0-9a-f-]{36})","url":"[^"]+","msg":"the hub is ready"/;
 const TOKEN = /^\s+(flp_\S+)$/;
 const CONNECTIONS = 200;
+/** A machine with other work makes a process wait. */
+const READY_WITHIN_MS = 180_000;
 
-/** A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer's view of them. */
+/**
+ * A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer before them, whose address is the only
+ * one that brokers and callers are told.
+ */
 export class DrillCluster {
-  readonly balancer = new Balancer();
   readonly folder: string;
   readonly replicas: Replica[] = [];
   token = '';
+  /** Of all replicas that there ever were. */
+  private readonly programs: Program[] = [];
   private readonly clusterSecret = randomBytes(32).toString('hex');
   private readonly sealKey = randomBytes(32).toString('hex');
   private count = 0;
 
   private constructor(
     folder: string,
+    readonly balancer: Balancer,
     public server: EmbeddedServer,
     private readonly env: Record<string, string>,
   ) {
@@ -41,7 +48,7 @@ export class DrillCluster {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     });
-    const cluster = new DrillCluster(folder, server, env);
+    const cluster = new DrillCluster(folder, await Balancer.start(), server, env);
     try {
       await cluster.add();
       await Promise.all(Array.from({ length: replicas - 1 }, () => cluster.add()));
@@ -62,14 +69,16 @@ export class DrillCluster {
       FAIRLEAD_SEAL_KEYS: this.sealKey,
       FAIRLEAD_LISTEN: '127.0.0.1:0',
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+      FAIRLEAD_PUBLIC_URL: this.balancer.url,
       FAIRLEAD_REPLICA_NAME: name,
       ...this.env,
       ...env,
     });
-    const replica = { program, id: '', url: '' };
+    this.programs.push(program);
+    const [, port = '', id = ''] = await program.line(READY, READY_WITHIN_MS);
+    const url = `http://127.0.0.1:${port}`;
+    const replica = { program, id, url };
     this.replicas.push(replica);
-    const [, id = '', url = ''] = await program.line(READY);
-    Object.assign(replica, { id, url });
     if (this.token === '') this.token = (await program.line(TOKEN))[1] ?? '';
     this.balancer.add(url);
     return replica;
@@ -90,19 +99,20 @@ export class DrillCluster {
     this.forget(replica);
   }
 
-  /** Ends the database at once, and starts it again at the same address. */
-  async crashDatabase(awayMs: number): Promise<void> {
+  /** Ends the database at once, and starts it again at the same address. @returns when it was up again, on the monotonic clock */
+  async crashDatabase(awayMs: number): Promise<number> {
     const { url } = this.server;
     await this.server.release('immediate');
     await rest(awayMs);
     const settings = { max_connections: CONNECTIONS };
     this.server = await ensureServer({ dataDir: this.folder, settings, env: {} });
     if (this.server.url !== url) throw new Error('the port of the database was taken meanwhile');
+    return performance.now();
   }
 
   async stop(): Promise<void> {
     await this.balancer.stop();
-    await Promise.all(this.replicas.map(({ program }) => program.end('SIGKILL')));
+    await Promise.all(this.programs.map((program) => program.end('SIGKILL')));
     await this.server.release('immediate');
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,26 +1,49 @@
 import { setTimeout as rest } from 'node:timers/promises';
+import type { Act } from './acts.js';
 import { DrillCluster } from './cluster.js';
-import { Evidence, figuresOf, spread, type Figures } from './figures.js';
+import { Evidence, figuresOf, spread, type Figures, type Spread } from './figures.js';
 import { Fleet } from './fleet.js';
 import { Load } from './load.js';
 
-export type Options = { replicas: number; brokers: number; rate: number };
+export type Options = {
+  replicas: number;
+  brokers: number;
+  rate: number;
+  /** How long a replica is stopped that is to go on. */
+  pauseMs: number;
+  /** Admissions that race a drain. */
+  guests: number;
+};
 /** What one act came to: what it did, and the milliseconds without an owner of the brokers that it moved. */
-export type ActFigures = { ms: number; moves: number; gapMs: Figures['gapMs']; steps: object[] };
+export type ActFigures = {
+  ms: number;
+  moves: number;
+  gapMs: Spread;
+  /** From asking to acceptance, while it went on. */
+  acceptMs: Spread;
+  refused: number;
+  steps: object[];
+  /** Why it is not what was promised. */
+  fault?: string;
+};
 export type Outcome = Options &
   Figures & {
     drill: string;
     ok: boolean;
     ms: number;
+    /** From asking to acceptance before anything was broken. */
+    acceptBeforeMs: Spread;
     acts: Record<string, ActFigures>;
     reports: { clean: number; judged: number; drains: number };
   };
 
-/** What a drill does to the hub while commands go on. @returns what is told of its steps */
-export type Act = (stage: Stage) => Promise<object[]>;
-export type Stage = {
+export type Stage = Pick<Options, 'pauseMs' | 'guests'> & {
   cluster: DrillCluster;
+  fleet: Fleet;
+  load: Load;
   evidence: Evidence;
+  /** Done when the drill is judged. */
+  atEnd: (act: () => void) => void;
   say: (line: string) => void;
 };
 
@@ -29,10 +52,6 @@ export type Drill = {
   /** One after another, on the same hub. */
   acts: Readonly<Record<string, Act>>;
   env: Record<string, string>;
-  /** Whether calls may go unanswered on the way, and be repeated. */
-  mayRefuse: boolean;
-  /** The longest time without an owner that is still good, for 99 of 100 moves. */
-  gapMs: number;
 };
 
 const WARM_MS = 2_000;
@@ -51,6 +70,7 @@ export async function runDrill(
   let fleet: Fleet | undefined;
   let load: Load | undefined;
   let evidence: Evidence | undefined;
+  const endings: (() => void)[] = [];
   try {
     evidence = await Evidence.open(cluster.server.url);
     fleet = await Fleet.start(cluster, options.brokers);
@@ -58,28 +78,31 @@ export async function runDrill(
     load.start();
     say(`${options.rate} commands a second`);
     await rest(WARM_MS);
+    const acceptBeforeMs = spread(load.latenciesMs());
+    const { pauseMs, guests } = options;
+    const atEnd = (act: () => void) => void endings.push(act);
+    const stage: Stage = { cluster, fleet, load, evidence, pauseMs, guests, atEnd, say };
     const acts: Outcome['acts'] = {};
-    for (const [name, act] of Object.entries(drill.acts)) {
-      const [from, fromMs] = [new Date(), performance.now()];
-      const steps = await act({ cluster, evidence, say });
-      await rest(WARM_MS);
-      const gaps = await evidence.gapsMs(from);
-      const ms = Math.round(performance.now() - fromMs);
-      acts[name] = { ms, moves: gaps.length, gapMs: spread(gaps), steps };
-    }
+    for (const [name, act] of Object.entries(drill.acts)) acts[name] = await play(name, act, stage);
     await load.stop();
     say(
       `${load.answers.length} commands were accepted, ${load.refusals.length} calls refused; the rest is waited for`,
     );
     await settled(evidence);
     const figures = await figuresOf(cluster.folder, cluster.server.url, evidence, load, fleet);
-    await fleet.stop();
+    // While their brokers are there: a report waits for these to be back.
     const reports = await evidence.reports();
-    // What was broken on purpose may leave a report that says so; a roll alone is to be clean throughout.
-    const ok = isGood(figures, drill) && (drill.mayRefuse || reports.clean === reports.drains);
+    await fleet.stop();
+    // What was broken on purpose may leave a report that says so; where nothing was, it is to be clean throughout.
+    const isHanded = Object.values(drill.acts).every(({ mayRefuse }) => !mayRefuse);
+    const ok =
+      isProven(figures) &&
+      Object.values(acts).every(({ fault }) => fault === undefined) &&
+      (!isHanded || (reports.clean === reports.drains && figures.unknown === 0));
     const ms = Math.round(performance.now() - begunAt);
-    return { drill: drill.name, ok, ...options, ms, ...figures, acts, reports };
+    return { drill: drill.name, ok, ...options, ms, ...figures, acceptBeforeMs, acts, reports };
   } finally {
+    for (const end of endings) end();
     await load?.stop();
     await fleet?.stop();
     await evidence?.close();
@@ -87,13 +110,38 @@ export async function runDrill(
   }
 }
 
+/** One act; one that did not come about leaves its fault, and the hub to the acts behind it. */
+async function play(name: string, act: Act, stage: Stage): Promise<ActFigures> {
+  const { evidence, fleet, load, say } = stage;
+  const [from, fromMs, refusedBefore] = [await evidence.now(), performance.now(), load.refusals.length];
+  const faults: string[] = [];
+  const steps = await act.run(stage).catch((error: unknown): object[] => {
+    faults.push(error instanceof Error ? error.message : String(error));
+    return [];
+  });
+  await rest(WARM_MS);
+  const gaps = await evidence.gapsMs(fleet.brokerIds, from);
+  const gapMs = spread(gaps);
+  const refused = load.refusals.length - refusedBefore;
+  if (gapMs.p99 > act.gapMs) faults.push(`brokers were without an owner for ${gapMs.p99} ms`);
+  if (refused > 0 && !act.mayRefuse) faults.push(`${refused} calls were refused`);
+  for (const fault of faults) say(`${name}: ${fault}`);
+  return {
+    ms: Math.round(performance.now() - fromMs),
+    moves: gaps.length,
+    gapMs,
+    acceptMs: spread(load.latenciesMs(fromMs)),
+    refused,
+    steps,
+    ...(faults.length === 0 ? {} : { fault: faults.join('; ') }),
+  };
+}
+
 async function settled(evidence: Evidence): Promise<void> {
   const until = performance.now() + SETTLED_WITHIN_MS;
   while (performance.now() < until && (await evidence.live()) > 0) await rest(LOOK_MS);
 }
 
-function isGood(figures: Figures, { mayRefuse, gapMs }: Drill): boolean {
-  const { refused, givenUp, lost, duplicated, reordered, irregular, unknown } = figures;
-  const isProven = lost + duplicated + reordered + irregular + givenUp === 0;
-  return isProven && figures.gapMs.p99 <= gapMs && (mayRefuse || refused + unknown === 0);
+function isProven({ givenUp, lost, duplicated, reordered, irregular, left }: Figures): boolean {
+  return lost + duplicated + reordered + irregular + givenUp === 0 && left.length === 0;
 }

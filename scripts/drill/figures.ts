@@ -7,6 +7,8 @@ import { trailsOfDatabase, verify } from '../../src/hub/verify/main.js';
 import type { Load } from './load.js';
 import type { Fleet } from './fleet.js';
 
+export type Spread = { p50: number; p99: number; max: number };
+
 /** What a drill came to. */
 export type Figures = {
   commands: number;
@@ -22,8 +24,8 @@ export type Figures = {
   /** Times that a broker changed its owner. */
   moves: number;
   /** Milliseconds without an owner at each move, by the ranges in the database; 0 where one ended as the next began. */
-  gapMs: { p50: number; p99: number; max: number };
-  acceptMs: { p50: number; p99: number; max: number };
+  gapMs: Spread;
+  acceptMs: Spread;
   /** Commands that had not ended when it was judged: their state, and who had their broker. */
   left: object[];
   /** What was refused, each kind once, and which rules were broken. */
@@ -38,9 +40,32 @@ const GAPS = `
     select began_at, lag(ended_at) over (partition by broker_id order by epoch) as before,
            lag(epoch) over (partition by broker_id order by epoch) as epoch_before
     from broker_stay
+    where broker_id = any ($2::uuid[])
   ) stay
   where epoch_before is not null and began_at >= $1
   order by 1`;
+
+/** Of some brokers the milliseconds from a moment to the first stay that began since, by the database's clock. */
+const AGAIN = `
+  select broker_id as id, extract(epoch from min(began_at) - $2) * 1000 as ms
+  from broker_stay
+  where broker_id = any ($1::uuid[]) and began_at > $2
+  group by broker_id`;
+
+const OWNED_BY = `select broker_id as id from broker_connection where replica_id = $1`;
+
+const IS_GONE = `select state = 'gone' as gone from hub_replica where id = $1`;
+
+// What came in while the door was open is in the row before the drain is: it is begun when the door is closed.
+const AFTER_DRAIN = `
+  select (
+    select count(*)::int
+    from broker_stay stay
+    join rollout on rollout.replica_id = stay.replica_id
+    where stay.replica_id = $1 and stay.began_at > rollout.begun_at
+  ) as "admittedAfter", (
+    select count(*)::int from broker_connection where replica_id = $1
+  ) as "stillOwned"`;
 
 const DEAFEN = `
   select count(pg_terminate_backend(pid))::int as count
@@ -81,9 +106,50 @@ export class Evidence {
     return row?.count ?? 0;
   }
 
-  /** Of the moves since a time. */
-  async gapsMs(since = new Date(0)): Promise<number[]> {
-    const rows = await this.dataSource.query<{ ms: number | null }[]>(GAPS, [since]);
+  /** The database's time. */
+  async now(): Promise<Date> {
+    const [row] = await this.dataSource.query<{ now: Date }[]>('select clock_timestamp() as now');
+    if (row === undefined) throw new Error('the database does not tell the time');
+    return row.now;
+  }
+
+  /** The brokers whose connection a replica holds. */
+  readonly ownedBy = async (replicaId: string): Promise<string[]> => {
+    const rows = await this.dataSource.query<{ id: string }[]>(OWNED_BY, [replicaId]);
+    return rows.map(({ id }) => id);
+  };
+
+  /**
+   * When each of some brokers had an owner again, in milliseconds from a moment.
+   *
+   * @throws Error where one has none in time
+   */
+  async ownedAgain(ids: readonly string[], since: Date, withinMs: number): Promise<Map<string, number>> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      const rows = await this.dataSource.query<{ id: string; ms: string }[]>(AGAIN, [ids, since]);
+      if (rows.length === ids.length) return new Map(rows.map(({ id, ms }) => [id, Number(ms)]));
+      if (performance.now() > until)
+        throw new Error(`${ids.length - rows.length} brokers are without an owner for ${withinMs} ms`);
+      await rest(LOOK_MS);
+    }
+  }
+
+  /** Whether the others hold a replica for dead. */
+  async isGone(replicaId: string): Promise<boolean> {
+    return (await this.dataSource.query<{ gone: boolean }[]>(IS_GONE, [replicaId]))[0]?.gone === true;
+  }
+
+  /** Brokers that a replica let in after its drain had begun, and those that it owns still. */
+  async afterDrain(replicaId: string): Promise<{ admittedAfter: number; stillOwned: number }> {
+    type Row = { admittedAfter: number; stillOwned: number };
+    const [row] = await this.dataSource.query<Row[]>(AFTER_DRAIN, [replicaId]);
+    return row ?? { admittedAfter: 0, stillOwned: 0 };
+  }
+
+  /** Of the moves of some brokers since a time. */
+  async gapsMs(ids: readonly string[], since = new Date(0)): Promise<number[]> {
+    const rows = await this.dataSource.query<{ ms: number | null }[]>(GAPS, [since, ids]);
     // A stay that has begun while the one before it has no end has left no gap.
     return rows.map(({ ms }) => ms ?? 0);
   }
@@ -135,7 +201,7 @@ export async function figuresOf(
     witnesses: [file(folder, 'effects', fleet.effects(idOfNote))],
     answers: file(folder, 'answers', load.answers),
   });
-  const gaps = await evidence.gapsMs();
+  const gaps = await evidence.gapsMs(fleet.brokerIds);
   const left = await evidence.left();
   return {
     commands: verdict.dispatches,
@@ -146,14 +212,14 @@ export async function figuresOf(
     unknown: verdict.unknown,
     moves: gaps.length,
     gapMs: spread(gaps),
-    acceptMs: spread(load.latenciesMs),
+    acceptMs: spread(load.latenciesMs()),
     left,
     refusals: countOf(load.refusals),
     byRule: verdict.byRule,
   };
 }
 
-export function spread(values: readonly number[]): { p50: number; p99: number; max: number } {
+export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (part: number) => Math.round(sorted[Math.ceil(sorted.length * part) - 1] ?? 0);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
@@ -162,7 +228,7 @@ export function spread(values: readonly number[]): { p50: number; p99: number; m
 function countOf(words: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const word of words) {
-    const kind = word.replace(/"(instance|requestId)":"[^"]*"/g, '').slice(0, 120);
+    const kind = word.replace(/"(instance|requestId|dispatchId)":"[^"]*"/g, '').slice(0, 120);
     counts[kind] = (counts[kind] ?? 0) + 1;
   }
   return counts;

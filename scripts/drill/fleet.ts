@@ -12,6 +12,8 @@ const LEAST_PROCESSES = 2;
 /** The canary brokers of a drill, some in each of a few processes. */
 export class Fleet {
   readonly brokerIds: string[] = [];
+  /** Those of them that hold a second link ready. */
+  readonly standbyIds = new Set<string>();
   private readonly programs: Program[] = [];
 
   private constructor(private readonly folder: string) {}
@@ -20,14 +22,12 @@ export class Fleet {
     const fleet = new Fleet(cluster.folder);
     const processes = Math.min(count, Math.max(LEAST_PROCESSES, Math.ceil(count / PER_PROCESS)));
     const token = await joinToken(cluster, count);
-    const urls = cluster.replicas.map(({ url }) => url);
     try {
       await Promise.all(
         Array.from({ length: processes }, async (_, place) => {
           const seats = Math.floor(count / processes) + (place < count % processes ? 1 : 0);
-          // Each begins at another replica.
-          const turned = [...urls.slice(place % urls.length), ...urls.slice(0, place % urls.length)];
-          await fleet.launch(`canary-${place + 1}`, seats, turned, token);
+          // Every second process stands by.
+          await fleet.launch(`canary-${place + 1}`, seats, place % 2 === 1, cluster.balancer.url, token);
         }),
       );
     } catch (error) {
@@ -53,17 +53,28 @@ export class Fleet {
     await Promise.all(this.programs.map((program) => program.end('SIGTERM')));
   }
 
-  private async launch(name: string, count: number, urls: string[], token: string): Promise<void> {
-    const env = { HUB_URLS: urls.join(','), JOIN_TOKEN: token };
-    const program = Program.run(name, CANARIES, [this.folder, String(count), name], env);
+  private async launch(
+    name: string,
+    count: number,
+    standsBy: boolean,
+    url: string,
+    token: string,
+  ): Promise<void> {
+    const env = { HUB_URL: url, JOIN_TOKEN: token };
+    const args = [this.folder, String(count), name, ...(standsBy ? ['standby'] : [])];
+    const program = Program.run(name, CANARIES, args, env);
     this.programs.push(program);
-    program.each(/^joined (\S+)$/, ([, id = '']) => this.brokerIds.push(id));
+    program.each(/^joined (\S+)$/, ([, id = '']) => {
+      this.brokerIds.push(id);
+      if (standsBy) this.standbyIds.add(id);
+    });
     await program.line(/^all joined$/);
   }
 }
 
-async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
-  const answer = await fetch(`${balancer.next()}/api/v1/join-tokens`, {
+/** A token with which so many brokers may join. */
+export async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
+  const answer = await fetch(`${balancer.url}/api/v1/join-tokens`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ seats }),

@@ -19,6 +19,7 @@ const ASK_AGAIN_MS = 100;
 /** A command that no replica takes for this long is given up, and counted. */
 const GIVE_UP_MS = 30_000;
 const ANSWER_WITHIN_MS = 10_000;
+const BACK_LOOK_MS = 500;
 
 /**
  * Commands at an even rate, whatever becomes of those before: each to one broker under one of its keys, and repeated
@@ -28,7 +29,8 @@ export class Load {
   readonly answers: Answer[] = [];
   /** Each answer that was no acceptance, and each call without an answer. */
   readonly refusals: string[] = [];
-  readonly latenciesMs: number[] = [];
+  /** When each command was accepted, on the monotonic clock, and how long that had taken. */
+  readonly accepted: { atMs: number; tookMs: number }[] = [];
   givenUp = 0;
   /** Those that were due while all keys were being asked for. */
   skipped = 0;
@@ -58,6 +60,28 @@ export class Load {
     await this.running;
     await Promise.all(this.asking);
     this.agent.destroy();
+  }
+
+  /** Milliseconds from the asking to the acceptance, repeats and rests between included, of what was accepted since a time. */
+  latenciesMs(sinceMs = -Infinity): number[] {
+    return this.accepted.flatMap(({ atMs, tookMs }) => (atMs >= sinceMs ? [tookMs] : []));
+  }
+
+  /** Commands that were accepted within the time before this moment, a second. */
+  acceptedPerS(withinMs: number): number {
+    return this.latenciesMs(performance.now() - withinMs).length / (withinMs / 1_000);
+  }
+
+  /**
+   * The milliseconds from a moment until commands are accepted at nine tenths of a rate again; null where they are not within
+   * so long of that moment.
+   */
+  async isBackAt(ratePerS: number, fromMs: number, withinMs: number): Promise<number | null> {
+    while (performance.now() - fromMs < withinMs) {
+      await rest(BACK_LOOK_MS);
+      if (this.acceptedPerS(BACK_LOOK_MS) >= ratePerS * 0.9) return Math.round(performance.now() - fromMs);
+    }
+    return null;
   }
 
   private async run(): Promise<void> {
@@ -93,7 +117,8 @@ export class Load {
         if (status === 200 || status === 202) {
           const { id: dispatchId, state } = (JSON.parse(text) as { dispatch: { id: string; state: string } })
             .dispatch;
-          this.latenciesMs.push(performance.now() - begunAt);
+          const atMs = performance.now();
+          this.accepted.push({ atMs, tookMs: atMs - begunAt });
           const answeredAt = new Date().toISOString();
           this.answers.push({ dispatchId, idempotencyKey, state, submittedAt, answeredAt });
           return;
@@ -114,7 +139,7 @@ export class Load {
   ): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const call = request(
-        `${this.balancer.next()}/api/v1/brokers/${brokerId}/dispatches`,
+        `${this.balancer.url}/api/v1/brokers/${brokerId}/dispatches`,
         {
           method: 'POST',
           agent: this.agent,

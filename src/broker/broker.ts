@@ -198,9 +198,7 @@ export class Broker {
     this.open = [link, ...this.open];
     void link.ended.then(() => (this.open = this.open.filter((each) => each !== link)));
     link.listen((frame) => this.take(link, frame));
-    this.addresses.learn(link.welcome.alternatives).catch((error: unknown) => {
-      this.log.warn({ err: error }, 'learned addresses could not be kept');
-    });
+    this.learn(link.welcome.alternatives);
     this.attachedTo(link.welcome.attachments);
     this.announcement.welcomed(link);
     this.greet(link).catch((error: unknown) => {
@@ -257,8 +255,15 @@ export class Broker {
         link.cut('protocol_error', 'a second welcome');
         return;
       case 'heartbeat_ack':
+        if (frame.alternatives !== undefined) this.learn(frame.alternatives);
         return;
     }
+  }
+
+  private learn(alternatives: readonly string[]): void {
+    this.addresses.learn(alternatives).catch((error: unknown) => {
+      this.log.warn({ err: error }, 'learned addresses could not be kept');
+    });
   }
 
   /** For whoever reads the log of this machine: it is the hub that judges what may be asked of the broker. */

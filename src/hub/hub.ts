@@ -30,6 +30,7 @@ import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
+import { Whereabouts } from './heartbeat/whereabouts.js';
 import { securityHeadersOf } from './http/headers.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
@@ -194,6 +195,7 @@ export class Hub {
     app.get(DispatchLife).start();
     app.get(Heartbeats).start();
     app.get(Sweep).start();
+    app.get(Whereabouts).start();
     app.get(AttachmentNews).start();
     app.get(AttachmentLease).start();
     app.get(RegistryDuties).start();
@@ -228,6 +230,7 @@ export class Hub {
             app.get(Releases).stop(),
             app.get(Heartbeats).stop(),
             app.get(Sweep).stop(),
+            app.get(Whereabouts).stop(),
             app.get(AttachmentLease).stop(),
             app.get(RegistryDuties).stop(),
             app.get(Reports).stop(),

@@ -19,7 +19,8 @@ export async function serve(config: HubConfig): Promise<void> {
   for (const signal of SIGNALS) process.on(signal, onSignal);
   const hub = await Hub.start(config, end);
   greet(hub);
-  new Logger('hub').log({ replicaId: hub.replicaId, url: hub.publicUrl }, 'the hub is ready');
+  const { ports, replicaId, publicUrl } = hub;
+  new Logger('hub').log({ port: ports.public, replicaId, url: publicUrl }, 'the hub is ready');
   await asked;
   await hub.drain();
   const late = setTimeout(() => {

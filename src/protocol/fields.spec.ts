@@ -68,7 +68,7 @@ const FRAMES = {
   },
   inventory_ok: { t: 'inventory_ok' },
   agents_wanted: { t: 'agents_wanted' },
-  heartbeat_ack: { t: 'heartbeat_ack', hubTime: 'now' },
+  heartbeat_ack: { t: 'heartbeat_ack', hubTime: 'now', alternatives: ['https://a'] },
   dispatch: {
     t: 'dispatch',
     dispatches: [{ id: ID, attempt: 1, op: 'o', args: { a: 1 }, key: 'k', remainingMs: 0 }],
@@ -215,6 +215,8 @@ const FIELDS: [Sample, string, Rule][] = [
   ['progress', 'progress[0].fraction', ['must be a number from 0 to 1', [0, 1, null], [-0.1, 1.1, '1']]],
   ['progress', 'progress[0].note', ['must be a string of at most 512', ['', x(512), null], [x(513), 1]]],
   ['heartbeat_ack', 'hubTime', TEXT(64)],
+  ['heartbeat_ack', 'alternatives', LIST(64, 'https://a')],
+  ['heartbeat_ack', 'alternatives[0]', TEXT(LIMITS.textLength)],
   ['dispatch', 'dispatches', LIST(LIMITS.batch, FRAMES.dispatch.dispatches[0])],
   ['dispatch', 'dispatches[0]', ['must be an object', [], ['x', [], null]]],
   ['dispatch', 'dispatches[0].id', UUID],

@@ -160,7 +160,12 @@ export type AttachmentChanged = { t: 'attachment'; attachments: AttachmentNotice
 
 /** The hub has compared the inventory with its rows: from here on it sends dispatches. */
 export type InventoryOk = { t: 'inventory_ok' };
-export type HeartbeatAck = { t: 'heartbeat_ack'; hubTime: string };
+export type HeartbeatAck = {
+  t: 'heartbeat_ack';
+  hubTime: string;
+  /** As in the welcome, where that has changed since this link was told; left out also by hubs that are older. */
+  alternatives?: string[];
+};
 
 export type DispatchItem = {
   id: string;

@@ -205,7 +205,10 @@ export const HUB_FRAMES: { readonly [T in HubFrameType]: read.Reader<FrameOf<T>>
   }),
   standby_ok: frame('standby_ok', { connectionId: read.uuid, livenessMs: atLeastOne, alternatives }),
   inventory_ok: frame('inventory_ok', {}),
-  heartbeat_ack: frame('heartbeat_ack', { hubTime: read.text(64) }),
+  heartbeat_ack: frame('heartbeat_ack', {
+    hubTime: read.text(64),
+    alternatives: read.optional(alternatives),
+  }),
   dispatch: frame('dispatch', { dispatches: read.list(dispatchItem, LIMITS.batch) }),
   cancel: frame('cancel', { cancels: attempts }),
   confirm: frame('confirm', { ids: read.list(read.uuid, LIMITS.batch) }),

@@ -356,6 +356,21 @@ describe('a broker and its hub', () => {
       expect((await other.link(0)).hello.lastEpoch).toBe(1);
     });
 
+    it('connects to one that it was told of with the answer to a heartbeat, in place of those before', async () => {
+      const [gone, other] = [await anotherHub(), await anotherHub()];
+      hub.welcome = { alternatives: [gone.url] };
+      await start();
+      const link = await hub.link(0);
+      link.send({ t: 'heartbeat_ack', hubTime: new Date().toISOString(), alternatives: [other.url] });
+      link.send({ t: 'inventory_ok' });
+      await link.result(link.dispatch('broker.ping', {}).id);
+
+      await hub.close();
+
+      expect((await other.link(0)).hello.lastEpoch).toBe(1);
+      expect(gone.links).toHaveLength(0);
+    });
+
     it('knows what it learned also after a restart', async () => {
       const other = await anotherHub();
       hub.welcome = { alternatives: [other.url] };

@@ -102,6 +102,17 @@ describe('a standby link', () => {
     for (const link of [first, young]) await link.close();
   });
 
+  it('is ended by its replica where that becomes the owner by another link', async () => {
+    const broker = await join();
+    const standby = await dial(broker, 1);
+    await standby.next('standby_ok');
+
+    const link = await broker.connect(cluster.hub(1).url);
+
+    expect(await standby.closed).toMatchObject({ code: 1001 });
+    await link.close();
+  });
+
   it('of a broker that was revoked is not promoted', async () => {
     const broker = await join();
     const standby = await dial(broker, 1);
@@ -113,9 +124,20 @@ describe('a standby link', () => {
     expect((await standby.closed).code).toBe(4403);
   });
 
-  it('is not held, and not promoted, by a replica that drains', async () => {
+  it('is not held, and not promoted, by a replica that drains; who stays linked elsewhere is told of it with a beat', async () => {
+    const linked = await join();
+    const link = await linked.connect(cluster.hub(0).url);
     const hub = await cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '2' });
     const place = cluster.hubs.indexOf(hub);
+    await eventually(
+      async () => {
+        link.send({ t: 'heartbeat', health: 'online', load: null, running: 0 });
+        const { alternatives } = await link.next('heartbeat_ack');
+        return alternatives?.includes(hub.url);
+      },
+      { withinMs: 20_000 },
+    );
+    await link.close();
     const [broker, late] = [await join(), await join()];
     const standby = await dial(broker, place);
     await standby.next('standby_ok');

@@ -113,6 +113,16 @@ describe('Addresses', () => {
     expect(addresses.roundAway('http://a')).toEqual(['http://c', 'http://b', 'http://a']);
   });
 
+  it('stands by anywhere else, and at the same address where that is the only one', async () => {
+    const addresses = new Addresses(['http://a'], path);
+    const alone = addresses.besides('http://a');
+
+    await addresses.learn(['http://b']);
+
+    expect(alone).toEqual(['http://a']);
+    expect(addresses.besides('http://a')).toEqual(['http://b']);
+  });
+
   it.each(['{', '{"a":1}', '[1,null]'])(
     'goes without what it learned where the file holds %s',
     async (content) => {

@@ -114,4 +114,11 @@ export class Addresses {
     const all = [...this.#learned, ...this.told];
     return [...all.filter((url) => url !== from), ...all.filter((url) => url === from)];
   }
+
+  /** Where a second link may stand by: anywhere else, and at the same address where it is a balancer's and the only one. */
+  besides(url: string): string[] {
+    const all = this.roundAway(url);
+    const others = all.filter((each) => each !== url);
+    return others.length > 0 ? others : all;
+  }
 }

@@ -185,7 +185,7 @@ export class Connector {
 
   #standbyWay() {
     return {
-      besides: (url: string) => this.addresses.roundAway(url).filter((each) => each !== url),
+      besides: (url: string) => this.addresses.besides(url),
       open: async (url: string, signal: AbortSignal) => {
         const token = await this.credential.token(url, signal);
         // The last one, since a new one would be told as though this link were the newest.

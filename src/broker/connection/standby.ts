@@ -7,14 +7,18 @@
  *
  * It owns nothing, so that losing it costs nothing: it is looked for again, with backoff and jitter. Where the replica that
  * has it becomes the owner, another is looked for.
+ *
+ * Behind a balancer all replicas have one address, and only the hub knows whether the second link came to another than the
+ * first: it ends one that did not, and the next try may come elsewhere.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { slowJitterMs, fullJitterMs } from './backoff.js';
 import type { Link, StandbyLink } from './link.js';
 
-/** What the keeper needs to know: where else than at one address the hub may be, and how a link is opened there. */
+/** What the keeper needs to know: where a link may stand by beside one at an address, and how it is opened there. */
 type Way = {
+  /** The address itself is among them only where it is all that is known. */
   besides: (url: string) => readonly string[];
   open: (url: string, signal: AbortSignal) => Promise<StandbyLink>;
 };
@@ -42,7 +46,9 @@ export class StandbyKeeper {
   /** From now on this is the broker's link, and the other one is to be elsewhere. */
   beside({ url }: Pick<Link, 'url'>): void {
     this.#owner = url;
-    if (this.#held?.url === url) this.#held.goodbye('the replica owns the broker now');
+    if (this.#held !== undefined && !this.way.besides(url).includes(this.#held.url)) {
+      this.#held.goodbye('the replica owns the broker now');
+    }
     this.#running ??= this.#run();
     this.#wake();
   }
@@ -79,7 +85,7 @@ export class StandbyKeeper {
     try {
       const link = await this.way.open(url, signal);
       // Another link may have been welcomed at this very replica in the meantime.
-      if (signal.aborted || url === this.#owner) {
+      if (signal.aborted || !this.way.besides(this.#owner ?? '').includes(url)) {
         link.goodbye('no longer needed');
         await link.ended;
         return false;

@@ -118,6 +118,7 @@ export class SimulatedBroker {
 
   private take(link: Link, frame: HubFrame): void {
     if (frame.t === 'going_away') this.connector.goingAway(link, frame);
+    else if (frame.t === 'heartbeat_ack') void this.addresses.learn(frame.alternatives ?? []);
     else if (frame.t === 'dispatch') this.answer(link, frame.dispatches);
     else if (frame.t === 'welcome') link.cut('protocol_error', 'a second welcome');
   }

@@ -3,13 +3,17 @@ import { ChannelGateway } from '../registry/channel.js';
 import { Link } from '../registry/link.js';
 import { OnFrame } from '../registry/on-frame.js';
 import { Heartbeats } from './heartbeats.js';
+import { Whereabouts } from './whereabouts.js';
 
 @ChannelGateway()
 export class HeartbeatGateway {
-  constructor(private readonly heartbeats: Heartbeats) {}
+  constructor(
+    private readonly heartbeats: Heartbeats,
+    private readonly whereabouts: Whereabouts,
+  ) {}
 
   @OnFrame('heartbeat')
   heartbeat(link: Link, heartbeat: FrameOf<'heartbeat'>): void {
-    this.heartbeats.beat(link, heartbeat);
+    this.heartbeats.beat(link, heartbeat, this.whereabouts.newsFor(link));
   }
 }

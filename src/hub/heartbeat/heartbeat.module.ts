@@ -5,6 +5,7 @@ import { HeartbeatGateway } from './heartbeat.gateway.js';
 import { Heartbeats } from './heartbeats.js';
 import { PresenceRepository } from './presence.repository.js';
 import { Sweep } from './sweep.js';
+import { Whereabouts } from './whereabouts.js';
 
 /**
  * Which brokers are alive and well.
@@ -18,14 +19,15 @@ import { Sweep } from './sweep.js';
  * `online` or `degraded` of itself. What an old connection knows changes nothing once there is a newer epoch, and what
  * comes in after a goodbye changes nothing either. No broker is demoted for an outage of the hub or its database, or for
  * a pause of the replica: each gets a full window after it. A sweep lifts nobody. Whatever is found out here is told to
- * people and shown; no command is ever made or ended by it.
+ * people and shown; no command is ever made or ended by it. A broker that stays linked is told of the replicas that came and
+ * went with the answers to its beats.
  *
  * It may lose the exact time of a quiet beat while the link goes on, which is written at most once a minute, and what
  * a crash of the database takes back, until the next beat.
  */
 @Module({
   imports: [ClusterModule, RegistryModule],
-  providers: [HeartbeatGateway, Heartbeats, PresenceRepository, Sweep],
-  exports: [Heartbeats, Sweep],
+  providers: [HeartbeatGateway, Heartbeats, PresenceRepository, Sweep, Whereabouts],
+  exports: [Heartbeats, Sweep, Whereabouts],
 })
 export class HeartbeatModule {}

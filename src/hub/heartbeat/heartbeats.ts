@@ -69,8 +69,10 @@ export class Heartbeats {
     this.observers.push(observer);
   }
 
-  beat(link: Link, heartbeat: FrameOf<'heartbeat'>): void {
-    link.send({ t: 'heartbeat_ack', hubTime: this.clock.now().toISOString() });
+  /** @param alternatives what the broker is to be told of other replicas, if that has changed */
+  beat(link: Link, heartbeat: FrameOf<'heartbeat'>, alternatives?: string[]): void {
+    const hubTime = this.clock.now().toISOString();
+    link.send({ t: 'heartbeat_ack', hubTime, ...(alternatives === undefined ? {} : { alternatives }) });
     const pulse = this.pulses.get(link);
     // What comes in after the goodbye, or on a link that was displaced, says nothing of the broker any more.
     if (pulse === undefined) return;

@@ -14,6 +14,8 @@ import { Links } from './links.js';
 import { Ownership } from './ownership.js';
 import { ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
 
+const OWNED_HERE = 'this replica owns the broker: stand by at another';
+
 type Held = { channel: ControlChannel; hello: Hello };
 
 /**
@@ -38,6 +40,10 @@ export class StandbyLinks {
       for (const { channel } of [...this.held.values()])
         channel.close('going_away', 'the replica is being drained');
     });
+    // A broker behind a balancer cannot know that both of its links came here.
+    links.observe({
+      opened: ({ brokerId }) => this.held.get(brokerId)?.channel.close('going_away', OWNED_HERE),
+    });
   }
 
   get count(): number {
@@ -58,7 +64,7 @@ export class StandbyLinks {
     const alternatives = await this.replica.alternatives();
     if (this.admission.isClosed) throw new ReplicaDraining();
     if (this.links.get(brokerId)?.carriesWork === true) {
-      channel.close('going_away', 'this replica owns the broker: stand by at another');
+      channel.close('going_away', OWNED_HERE);
       return;
     }
     if (!channel.isOpen) return;

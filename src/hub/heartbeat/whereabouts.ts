@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { Replica } from '../cluster/replica.js';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
+import type { Link } from '../registry/link.js';
+
+const EVERY_MS = 5_000;
+
+/**
+ * Where else the hub is, for brokers that stay linked while the other replicas come and go: the word of the welcome grows old,
+ * and the one who gave it may die without another. What is read here is a list of a few addresses, whatever the number of
+ * brokers; each is told with the answer to a heartbeat, where it has changed since that broker was told last.
+ */
+@Injectable()
+export class Whereabouts {
+  private urls: readonly string[] = [];
+  private readonly told = new WeakMap<Link, string>();
+  private readonly loop: Loop;
+
+  constructor(replica: Replica, loops: Loops) {
+    this.loop = loops.make({
+      name: 'whereabouts',
+      everyMs: EVERY_MS,
+      turn: async () => void (this.urls = await replica.alternatives()),
+    });
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+  }
+
+  /** What is to be said on this link; undefined where nothing is new, or where there is nobody else. */
+  newsFor(link: Link): string[] | undefined {
+    const word = this.urls.join(' ');
+    if (word === '' || this.told.get(link) === word) return undefined;
+    this.told.set(link, word);
+    return [...this.urls];
+  }
+}
