@@ -1,11 +1,13 @@
 export default {
   testEnvironment: 'node',
-  // Tasks of their own: what the gates find (`npm run test:gates`), what faults do (`npm run test:kills`), and
+  // Tasks of their own: what the gates find (`npm run test:gates`), what faults do (`npm run test:kills`), what
+  // is deployed (`npm run test:deploy`), and
   // every rule of the wire between real ones (`npm run test:conformance`).
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/gates/',
     '<rootDir>/test/fault/',
+    '<rootDir>/test/deploy/',
     '<rootDir>/test/conformance/processes.spec.ts',
   ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],

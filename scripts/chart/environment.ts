@@ -10,44 +10,68 @@ type Variable = {
   valueFrom?: { secretKeyRef?: KeyRef; fieldRef?: { fieldPath: string } };
 };
 export type Container = {
+  name: string;
   image: string;
   command: string[];
-  env: Variable[];
-  envFrom: { configMapRef: { name: string } }[];
-  lifecycle: { preStop: { exec: { command: string[] } } };
+  env?: Variable[];
+  envFrom?: { configMapRef: { name: string } }[];
+  lifecycle?: { preStop: { exec: { command: string[] } } };
+  securityContext: Record<string, unknown>;
+  [member: string]: unknown;
 };
-export type Pod = { terminationGracePeriodSeconds: number; containers: [Container] };
+export type Pod = {
+  containers: [Container, ...Container[]];
+  initContainers?: Container[];
+  terminationGracePeriodSeconds?: number;
+  serviceAccountName?: string;
+  automountServiceAccountToken: boolean;
+  securityContext: Record<string, unknown>;
+  [member: string]: unknown;
+};
+type Template = { metadata: { labels: Texts; annotations?: Texts }; spec: Pod };
 
-export function podOf(manifests: readonly Manifest[]): Pod {
-  const deployment = manifests.find(({ kind }) => kind === 'Deployment');
-  if (deployment === undefined) throw new Error('the chart renders no Deployment');
-  return (deployment.spec as { template: { spec: Pod } }).template.spec;
+/** Every pod that the chart would lead to, whatever makes it. */
+export function podsOf(manifests: readonly Manifest[]): { name: string; labels: Texts; pod: Pod }[] {
+  return manifests.flatMap((manifest) => {
+    const template = templateOf(manifest);
+    if (template === undefined) return [];
+    const { metadata, spec } = template;
+    return [{ name: `${manifest.kind} ${manifest.metadata.name}`, labels: metadata.labels, pod: spec }];
+  });
 }
 
-export function jobOf(manifests: readonly Manifest[]): Pod | undefined {
-  const job = manifests.find(({ kind }) => kind === 'CronJob');
-  return (job?.spec as { jobTemplate: { spec: { template: { spec: Pod } } } } | undefined)?.jobTemplate.spec
-    .template.spec;
+export function templateOf(manifest: Manifest): Template | undefined {
+  switch (manifest.kind) {
+    case 'Pod':
+      return manifest as unknown as Template;
+    case 'Deployment':
+    case 'Job':
+      return (manifest.spec as { template: Template }).template;
+    case 'CronJob':
+      return (manifest.spec as { jobTemplate: { spec: { template: Template } } }).jobTemplate.spec.template;
+    default:
+      return undefined;
+  }
 }
 
 /** The environment that a container of the hub would find, put together as the kubelet does. */
 export function environmentOf(
   manifests: readonly Manifest[],
   outsiders: Record<string, Texts>,
-  pod: Pod = podOf(manifests),
+  container: Container,
 ): Texts {
-  const [container] = pod.containers;
   const environment: Texts = {};
-  for (const { configMapRef } of container.envFrom) {
+  for (const { configMapRef } of container.envFrom ?? []) {
     Object.assign(environment, held(manifests, 'ConfigMap', configMapRef.name));
   }
-  for (const { name, valueFrom } of container.env) {
+  for (const { name, value, valueFrom } of container.env ?? []) {
     const { secretKeyRef, fieldRef } = valueFrom ?? {};
+    if (value !== undefined) environment[name] = value;
     if (fieldRef !== undefined) environment[name] = 'release-fairlead-7c9f';
     if (secretKeyRef === undefined) continue;
     const secret = outsiders[secretKeyRef.name] ?? held(manifests, 'Secret', secretKeyRef.name);
-    const value = secret[secretKeyRef.key];
-    if (value !== undefined) environment[name] = value;
+    const found = secret[secretKeyRef.key];
+    if (found !== undefined) environment[name] = found;
     else if (secretKeyRef.optional !== true) throw new Error(`no secret holds ${name}`);
   }
   return environment;

@@ -1,7 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 
 export const CHART = 'helm/fairlead';
 
@@ -20,29 +18,15 @@ export function render(...values: string[]): HelmRun {
 }
 
 /**
- * The objects of a rendering. Helm itself reads them, as the files of a chart made for this that shows them as JSON:
- * so they are read by the rules by which they would be applied.
+ * The objects of a rendering, read by the rules of YAML 1.1, as Kubernetes does.
  *
- * @throws Error where Helm cannot read what it has rendered
+ * @throws Error where it is no YAML, or says something twice
  */
 export function read(rendered: string): Manifest[] {
-  const chart = mkdtempSync(join(tmpdir(), 'fairlead-chart-'));
-  try {
-    writeFileSync(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: reader\nversion: 0.0.1\n');
-    for (const folder of ['templates', 'documents']) mkdirSync(join(chart, folder));
-    rendered
-      .split(/^---$/m)
-      .filter((text) => text.trim() !== '')
-      .forEach((text, index) => writeFileSync(join(chart, 'documents', `${index}.yaml`), text));
-    writeFileSync(
-      join(chart, 'templates', 'all.yaml'),
-      'all: [{{ range $path, $_ := .Files.Glob "documents/*" }}{{ $.Files.Get $path | fromYaml | toJson | toJson }},{{ end }}]\n',
-    );
-    const { succeeded, out, err } = helm('template', 'reader', chart);
-    if (!succeeded) throw new Error(err);
-    const [, list = ''] = /^all: \[(.*),\]$/m.exec(out) ?? [];
-    return (JSON.parse(`[${list}]`) as string[]).map((text) => JSON.parse(text) as Manifest);
-  } finally {
-    rmSync(chart, { recursive: true, force: true });
-  }
+  return parseAllDocuments(rendered, { version: '1.1' }).flatMap((document) => {
+    const [error] = document.errors;
+    if (error !== undefined) throw error;
+    const object = document.toJS() as Manifest | null;
+    return object === null ? [] : [object];
+  });
 }

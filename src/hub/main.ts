@@ -17,6 +17,11 @@ export async function runHub(env: NodeJS.ProcessEnv): Promise<void> {
   await serve(config);
 }
 
+/** Reads what the environment says as a start would, and starts nothing. */
+export function checkHub(env: NodeJS.ProcessEnv): void {
+  readConfig(env);
+}
+
 /** Brings the schema up to date, as the job before a deploy. @returns the names of what was run */
 export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
   const config = readConfig(env);

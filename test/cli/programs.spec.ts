@@ -6,6 +6,7 @@ type HubProgram = Awaited<ReturnType<Programs['hub']>>;
 
 const HUB: HubProgram = {
   runHub: () => Promise.resolve(),
+  checkHub: () => undefined,
   migrateHub: () => Promise.resolve([]),
   forgetOld: () => Promise.resolve({ days: [], commands: 0, isLeft: false }),
   drainLocal: () => Promise.resolve('drained' as const),
@@ -35,14 +36,22 @@ describe('fairlead hub', () => {
     expect(told.FAIRLEAD_LISTEN).toBe('127.0.0.1:0');
   });
 
-  it.each([['start'], ['migrate'], ['retention'], ['drain', '--local']])(
+  it.each([['start'], ['check'], ['migrate'], ['retention'], ['drain', '--local']])(
     'ends `hub %s` with 78 and every broken rule',
     async (...words) => {
       const broken = () => Promise.reject(new BrokenConfig('broken'));
 
       const ran = await runCli(
         ['hub', ...words],
-        hubThat({ runHub: broken, migrateHub: broken, forgetOld: broken, drainLocal: broken }),
+        hubThat({
+          runHub: broken,
+          checkHub: () => {
+            throw new BrokenConfig('broken');
+          },
+          migrateHub: broken,
+          forgetOld: broken,
+          drainLocal: broken,
+        }),
       );
 
       expect(ran.code).toBe(78);
@@ -50,6 +59,20 @@ describe('fairlead hub', () => {
       expect(ran.err).toContain('DATABASE_URL: must be a postgres:// URL');
     },
   );
+
+  it('says of an environment that it would be taken, having read it and started nothing', async () => {
+    let told: NodeJS.ProcessEnv = {};
+    const checkHub = (env: NodeJS.ProcessEnv) => void (told = env);
+
+    const ran = await runCli(['hub', 'check', '--json'], {
+      env: { FAIRLEAD_LISTEN: '127.0.0.1:0' },
+      ...hubThat({ checkHub }),
+    });
+
+    expect(ran.code).toBe(0);
+    expect(JSON.parse(ran.out)).toEqual({ accepted: true });
+    expect(told.FAIRLEAD_LISTEN).toBe('127.0.0.1:0');
+  });
 
   it('names the migrations that were run', async () => {
     const ran = await runCli(

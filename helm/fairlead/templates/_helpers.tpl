@@ -1,6 +1,6 @@
 {{- define "fairlead.name" -}}
-{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 53 | trimSuffix "-" }}
-{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 53 | trimSuffix "-" }}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
@@ -11,95 +11,153 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "fairlead.labels" -}}
 {{ include "fairlead.selector" . }}
+{{ include "fairlead.commonLabels" . }}
+{{- end }}
+
+{{- define "fairlead.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels of a pod that is no replica: with those of the replicas the services would send requests to it. */}}
+{{- define "fairlead.jobSelector" -}}
+app.kubernetes.io/name: {{ printf "%s-%s" .root.Chart.Name .part }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{- define "fairlead.jobLabels" -}}
+{{ include "fairlead.jobSelector" . }}
+{{ include "fairlead.commonLabels" .root }}
 {{- end }}
 
 {{- define "fairlead.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default (include "fairlead.name" .) }}
 {{- end }}
 
-{{/* The secret that the pods read; empty where they run a database of their own and need none. */}}
+{{/* The secret with the keys that the pods read; empty where they run a database of their own and need none. */}}
 {{- define "fairlead.secret" -}}
 {{- if .Values.existingSecret }}{{ .Values.existingSecret }}
-{{- else if .Values.database.url }}{{ include "fairlead.name" . }}
+{{- else if or .Values.database.url .Values.database.existingSecret }}{{ include "fairlead.name" . }}
 {{- end }}
 {{- end }}
 
-{{/* Where a container finds the database and the keys, in the secret that it is given. */}}
+{{/* Whether the chart makes that secret. */}}
+{{- define "fairlead.ownsSecret" -}}
+{{- if and (include "fairlead.secret" .) (not .Values.existingSecret) }}yes{{ end }}
+{{- end }}
+
+{{/* What the secret of the release holds, and its copy for the job that runs before there is one. */}}
+{{- define "fairlead.secretData" -}}
+{{- with .Values.database.url }}
+DATABASE_URL: {{ . | quote }}
+{{- end }}
+{{- with .Values.database.directUrl }}
+DATABASE_DIRECT_URL: {{ . | quote }}
+{{- end }}
+FAIRLEAD_SEAL_KEYS: {{ .Values.sealKeys | quote }}
+FAIRLEAD_CLUSTER_SECRET: {{ .Values.clusterSecret | quote }}
+{{- with .Values.clusterSecretPrevious }}
+FAIRLEAD_CLUSTER_SECRET_PREVIOUS: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Where a container finds the database and the keys: in the secret that it is given, or the address in one of an operator's. */}}
 {{- define "fairlead.secretEnvironment" -}}
+{{- $database := .root.Values.database }}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ . }}
-      key: DATABASE_URL
-- name: DATABASE_DIRECT_URL
+      name: {{ $database.existingSecret | default .secret }}
+      key: {{ ternary $database.existingSecretKey "DATABASE_URL" (ne $database.existingSecret "") }}
+{{- range list "DATABASE_DIRECT_URL" "FAIRLEAD_SEAL_KEYS" "FAIRLEAD_CLUSTER_SECRET" "FAIRLEAD_CLUSTER_SECRET_PREVIOUS" }}
+- name: {{ . }}
   valueFrom:
     secretKeyRef:
-      name: {{ . }}
-      key: DATABASE_DIRECT_URL
+      name: {{ $.secret }}
+      key: {{ . }}
+      {{- if or (hasSuffix "_DIRECT_URL" .) (hasSuffix "_PREVIOUS" .) }}
       optional: true
-- name: FAIRLEAD_SEAL_KEYS
-  valueFrom:
-    secretKeyRef:
-      name: {{ . }}
-      key: FAIRLEAD_SEAL_KEYS
-- name: FAIRLEAD_CLUSTER_SECRET
-  valueFrom:
-    secretKeyRef:
-      name: {{ . }}
-      key: FAIRLEAD_CLUSTER_SECRET
-- name: FAIRLEAD_CLUSTER_SECRET_PREVIOUS
-  valueFrom:
-    secretKeyRef:
-      name: {{ . }}
-      key: FAIRLEAD_CLUSTER_SECRET_PREVIOUS
-      optional: true
+      {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "fairlead.image" -}}
-{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- if .Values.image.digest }}{{ printf "%s@%s" .Values.image.repository .Values.image.digest | quote }}
+{{- else }}
+{{- $version := ternary .Chart.AppVersion (printf "%s-trial" .Chart.AppVersion) (ne (include "fairlead.secret" .) "") }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default $version) | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "fairlead.pullSecrets" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where a pod may run, whatever it is. */}}
+{{- define "fairlead.placement" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "fairlead.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "fairlead.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: ['ALL']
 {{- end }}
 
 {{- define "fairlead.graceSeconds" -}}
 {{- .Values.terminationGracePeriodSeconds | default (add .Values.drain.deadlineSeconds 15) }}
 {{- end }}
 
-{{/* What cannot work is refused when it is rendered, and not found out when it runs. */}}
-{{- define "fairlead.guard" -}}
-{{- $secret := include "fairlead.secret" . }}
-{{- if and .Values.existingSecret (or .Values.database.url .Values.database.directUrl .Values.sealKeys .Values.clusterSecret .Values.clusterSecretPrevious) }}
-{{- fail "existingSecret stands in the place of database.url, database.directUrl, sealKeys and the cluster secrets: give one or the others" }}
+{{/* The host that Ingress and HTTPRoute serve. */}}
+{{- define "fairlead.host" -}}
+{{- get (urlParse .Values.publicUrl) "hostname" }}
 {{- end }}
-{{- if and (gt (int .Values.replicas) 1) (not $secret) }}
-{{- fail "more than one replica needs a database that they share: set database.url, or existingSecret, or replicas to 1" }}
+
+{{/* What every pod of the release may reach: names, and the database. */}}
+{{- define "fairlead.egress" -}}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+- ports:
+    {{- range .Values.networkPolicy.databasePorts }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicy.databaseTo }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
-{{- if and .Values.database.directUrl (not .Values.database.url) }}
-{{- fail "database.directUrl needs database.url beside it" }}
-{{- end }}
-{{- if and .Values.database.url (not .Values.sealKeys) }}
-{{- fail "sealKeys is needed with database.url, since every replica must have the same: openssl rand -hex 32" }}
-{{- end }}
-{{- if and .Values.database.url (not .Values.clusterSecret) }}
-{{- fail "clusterSecret is needed with database.url, since every replica must have the same: openssl rand -hex 32" }}
-{{- end }}
-{{- if and .Values.clusterSecretPrevious (not .Values.clusterSecret) }}
-{{- fail "clusterSecretPrevious needs clusterSecret beside it" }}
-{{- end }}
-{{- if has .Values.clusterSecret (list "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f") }}
-{{- fail "clusterSecret must not be the example of the documentation" }}
-{{- end }}
-{{- if and $secret (not .Values.publicUrl) }}
-{{- fail "publicUrl is needed: a draining replica sends its brokers there" }}
-{{- end }}
-{{- if and (eq .Values.history.retention "job") (not $secret) }}
-{{- fail "history.retention job needs a database outside of the pods: with one inside, leave it to the duty" }}
-{{- end }}
-{{- if ge (int .Values.drain.lingerSeconds) (int .Values.drain.deadlineSeconds) }}
-{{- fail "drain.lingerSeconds must be less than drain.deadlineSeconds" }}
-{{- end }}
-{{- if lt (int (include "fairlead.graceSeconds" .)) (add .Values.drain.deadlineSeconds 15 | int) }}
-{{- fail "terminationGracePeriodSeconds must be at least drain.deadlineSeconds and 15 more, or the drain is cut off" }}
-{{- end }}
+
+{{/* The most replicas that there may be. */}}
+{{- define "fairlead.mostReplicas" -}}
+{{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled }}
 {{- end }}

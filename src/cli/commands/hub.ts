@@ -30,6 +30,19 @@ export function addHub(program: Command, cli: Cli): void {
     );
 
   hub
+    .command('check')
+    .description('say whether a replica would take this environment, and start nothing')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('hub check'))
+    .action(
+      cli.action(async ({ surroundings: { env, programs }, printer }) => {
+        const { checkHub } = await programs.hub();
+        await reported(() => Promise.resolve().then(() => checkHub(env)));
+        printer.data({ accepted: true }, () => ['A replica would take this environment.']);
+      }),
+    );
+
+  hub
     .command('migrate')
     .description('bring the schema of the database up to date')
     .option('--json', 'print one JSON document')
