@@ -19,7 +19,7 @@ export async function runHub(env: NodeJS.ProcessEnv): Promise<void> {
 
 /** Brings the schema up to date, as the job before a deploy. @returns the names of what was run */
 export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
-  const config = readConfig(env);
+  const config = readConfig(env, 'job');
   const [{ DatabaseServer }, { migrate }] = await Promise.all([
     import('./database/server.js'),
     import('./database/migrate.js'),
@@ -36,7 +36,7 @@ export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
 
 /** Forgets history that is older than it is kept, as a job of an installation whose replicas do not. */
 export async function forgetOld(env: NodeJS.ProcessEnv): Promise<Forgotten> {
-  const config = readConfig(env);
+  const config = readConfig(env, 'job');
   const [{ DatabaseServer }, { forgetHistory }] = await Promise.all([
     import('./database/server.js'),
     import('./dispatch/forget.js'),
