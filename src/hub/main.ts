@@ -4,6 +4,7 @@
  */
 import { readConfig } from './config/hub-config.js';
 import type { Forgotten } from './dispatch/history.js';
+import type { Diagnosis } from './doctor/finding.js';
 import type { LocalDrain } from './drain/local.js';
 
 /**
@@ -59,6 +60,16 @@ export async function drainLocal(
   const config = readConfig(env);
   const { drainLocally } = await import('./drain/local.js');
   return drainLocally(config, options);
+}
+
+/** Looks for what is wrong with the installation that this environment describes. It never mends. */
+export async function examineHub(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
+  const [{ examine }, { ENTITIES }] = await Promise.all([
+    import('./doctor/doctor.js'),
+    import('./entities.js'),
+    tellOnStderr(),
+  ]);
+  return examine(env, ENTITIES);
 }
 
 /** What a job prints is its outcome, for people or as JSON; what it says meanwhile goes beside it. */
