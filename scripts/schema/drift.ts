@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { driftOf } from '../../src/hub/database/drift.js';
 
 /**
  * What TypeORM would have to run for the database to match the entities: nothing, where migrations and entities say
@@ -7,6 +8,5 @@ import type { DataSource } from 'typeorm';
  * @param dataSource open, with the entities
  */
 export async function driftFrom(dataSource: DataSource): Promise<string[]> {
-  const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-  return upQueries.map(({ query }) => `the entities differ from the migrations: ${query}`);
+  return (await driftOf(dataSource)).map((query) => `the entities differ from the migrations: ${query}`);
 }

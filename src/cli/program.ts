@@ -11,6 +11,7 @@ import { addBrokers } from './commands/brokers.js';
 import { addCompletion } from './commands/completion.js';
 import { addConformance } from './commands/conformance.js';
 import { addDispatches } from './commands/dispatches.js';
+import { addDoctor } from './commands/doctor.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addLoad } from './commands/load.js';
@@ -90,6 +91,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     );
   for (const add of [
     addHub,
+    addDoctor,
     addBroker,
     addLogin,
     addTokens,

@@ -59,7 +59,9 @@ export type BrokerProgram = {
 
 /** Loaded when they are needed: most commands need none of them, and loading the hub takes a second. */
 export type Programs = {
-  hub(): Promise<Pick<typeof HubProgram, 'runHub' | 'checkHub' | 'migrateHub' | 'forgetOld' | 'drainLocal'>>;
+  hub(): Promise<
+    Pick<typeof HubProgram, 'runHub' | 'checkHub' | 'migrateHub' | 'forgetOld' | 'drainLocal' | 'examineHub'>
+  >;
   broker(): Promise<BrokerProgram>;
   verify(): Promise<typeof VerifyProgram>;
   conformance(): Promise<typeof ConformanceProgram>;

@@ -4,6 +4,7 @@
  */
 import { readConfig } from './config/hub-config.js';
 import type { Forgotten } from './dispatch/history.js';
+import type { Diagnosis } from './doctor/finding.js';
 import type { LocalDrain } from './drain/local.js';
 
 /**
@@ -24,7 +25,7 @@ export function checkHub(env: NodeJS.ProcessEnv): void {
 
 /** Brings the schema up to date, as the job before a deploy. @returns the names of what was run */
 export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
-  const config = readConfig(env);
+  const config = readConfig(env, 'job');
   const [{ DatabaseServer }, { migrate }] = await Promise.all([
     import('./database/server.js'),
     import('./database/migrate.js'),
@@ -41,7 +42,7 @@ export async function migrateHub(env: NodeJS.ProcessEnv): Promise<string[]> {
 
 /** Forgets history that is older than it is kept, as a job of an installation whose replicas do not. */
 export async function forgetOld(env: NodeJS.ProcessEnv): Promise<Forgotten> {
-  const config = readConfig(env);
+  const config = readConfig(env, 'job');
   const [{ DatabaseServer }, { forgetHistory }] = await Promise.all([
     import('./database/server.js'),
     import('./dispatch/forget.js'),
@@ -64,6 +65,16 @@ export async function drainLocal(
   const config = readConfig(env);
   const { drainLocally } = await import('./drain/local.js');
   return drainLocally(config, options);
+}
+
+/** Looks for what is wrong with the installation that this environment describes. It never mends. */
+export async function examineHub(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
+  const [{ examine }, { ENTITIES }] = await Promise.all([
+    import('./doctor/doctor.js'),
+    import('./entities.js'),
+    tellOnStderr(),
+  ]);
+  return examine(env, ENTITIES);
 }
 
 /** What a job prints is its outcome, for people or as JSON; what it says meanwhile goes beside it. */

@@ -10,6 +10,7 @@ const HUB: HubProgram = {
   migrateHub: () => Promise.resolve([]),
   forgetOld: () => Promise.resolve({ days: [], commands: 0, isLeft: false }),
   drainLocal: () => Promise.resolve('drained' as const),
+  examineHub: () => Promise.resolve({ checks: [], findings: [] }),
 };
 
 const hubThat = (does: Partial<HubProgram>) => ({

@@ -50,6 +50,12 @@ export class Sealer {
       throw new SealUnopened(purpose, rowId, error);
     }
   }
+
+  /** Which key of the ring sealed this, from 0, the newest; undefined where none did. Its first bytes are enough. */
+  placeOf(sealed: Buffer): number | undefined {
+    const place = this.keys.findIndex(({ id }) => id.equals(sealed.subarray(1, HEAD_BYTES)));
+    return place < 0 || sealed[0] !== VERSION ? undefined : place;
+  }
 }
 
 type SealKey = { readonly id: Buffer; readonly key: Buffer };

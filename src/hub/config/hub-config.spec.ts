@@ -140,6 +140,14 @@ describe('the configuration', () => {
     expect(Object.isFrozen(config.clusterSecrets)).toBe(true);
   });
 
+  it('asks a job for nothing but the way to the database, and for no secret of the replicas', () => {
+    const { database, sealKeys } = readConfig({ DATABASE_URL: 'postgres://h/d' }, 'job');
+
+    expect(database.url).toBe('postgres://h/d');
+    expect(sealKeys).toBeNull();
+    expect(() => readConfig({ DATABASE_DIRECT_URL: 'postgres://h/d' }, 'job')).toThrow(ConfigError);
+  });
+
   it('takes an empty variable for one that is not given', () => {
     expect(readConfig({ DATABASE_URL: '', FAIRLEAD_LOG_LEVEL: ' ' })).toEqual(readConfig({}));
   });

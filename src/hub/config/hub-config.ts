@@ -68,12 +68,25 @@ export type HubConfig = {
   readonly tracing: TracingSettings;
 };
 
+/** Who asks: a replica, or a job that needs no more than the way to the database. */
+export type ReaderOfConfig = 'replica' | 'job';
+
 /**
  * Reads the configuration from an environment.
  *
  * @throws ConfigError with every rule that is broken
  */
-export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
+export function readConfig(env: NodeJS.ProcessEnv, reader: ReaderOfConfig = 'replica'): HubConfig {
+  const { config, broken } = examineConfig(env, reader);
+  if (broken.length > 0) throw new ConfigError(broken);
+  return config;
+}
+
+/** Every rule that is broken, and the configuration as it is without the variables that break one. */
+export function examineConfig(
+  env: NodeJS.ProcessEnv,
+  reader: ReaderOfConfig = 'replica',
+): { config: HubConfig; broken: readonly BrokenRule[] } {
   const { environment, broken } = collect(env);
   broken.push(...brokenAlone(environment));
   // A variable that is broken in itself would only add confusion to the rules between variables.
@@ -84,9 +97,8 @@ export function readConfig(env: NodeJS.ProcessEnv): HubConfig {
   const tracing = readTracing(env);
   broken.push(...tracing.broken);
   const config = assemble(sound, tracing.settings);
-  broken.push(...brokenTogether(sound, config, broken));
-  if (broken.length > 0) throw new ConfigError(broken);
-  return config;
+  broken.push(...brokenTogether(sound, config, broken, reader));
+  return { config, broken };
 }
 
 function brokenAlone(environment: Environment): BrokenRule[] {
@@ -150,7 +162,12 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
   });
 }
 
-function brokenTogether(given: Environment, config: HubConfig, already: BrokenRule[]): BrokenRule[] {
+function brokenTogether(
+  given: Environment,
+  config: HubConfig,
+  already: BrokenRule[],
+  reader: ReaderOfConfig,
+): BrokenRule[] {
   const isFaulty = (...names: string[]): boolean =>
     already.some(({ variable }) => names.includes(variable.replace(/_FILE$/, '')));
   const { listen, internalListen, advertiseUrl, drain, database, clusterSecrets, sealKeys } = config;
@@ -166,14 +183,16 @@ function brokenTogether(given: Environment, config: HubConfig, already: BrokenRu
       'needs DATABASE_URL beside it',
     ],
     [
-      (database.url !== null || isFaulty('DATABASE_URL')) &&
+      reader === 'replica' &&
+        (database.url !== null || isFaulty('DATABASE_URL')) &&
         sealKeys === null &&
         !isFaulty('FAIRLEAD_SEAL_KEYS'),
       'FAIRLEAD_SEAL_KEYS',
       'is required with DATABASE_URL, since every replica must have the same',
     ],
     [
-      (database.url !== null || isFaulty('DATABASE_URL')) &&
+      reader === 'replica' &&
+        (database.url !== null || isFaulty('DATABASE_URL')) &&
         clusterSecrets === null &&
         !isFaulty('FAIRLEAD_CLUSTER_SECRET'),
       'FAIRLEAD_CLUSTER_SECRET',

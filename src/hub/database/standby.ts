@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from './database.js';
+import { Database, type Run } from './database.js';
 import { DatabaseServer } from './server.js';
 import { statement } from './statement.js';
 
@@ -29,6 +29,11 @@ const STANDBY = statement(
 
 export type SeenStandby = { isAskedFor: boolean; isVisible: boolean; connected: number };
 
+/** What the server tells of its standbys. */
+export async function seenStandby(run: Run): Promise<SeenStandby | undefined> {
+  return (await run<SeenStandby>(STANDBY))[0];
+}
+
 /** Whether a failover of the database keeps what was accepted. */
 @Injectable()
 export class Standbys {
@@ -40,7 +45,7 @@ export class Standbys {
   /** Asked of the server anew each time; never fails. */
   async see(): Promise<Standby> {
     if (this.server.isEmbedded) return 'embedded';
-    const [seen] = await this.database.run<SeenStandby>(STANDBY).catch(() => []);
+    const seen = await seenStandby(this.database.run).catch(() => undefined);
     return seen === undefined ? 'not_known' : standbyOf(seen);
   }
 }

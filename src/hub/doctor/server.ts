@@ -1,0 +1,78 @@
+import { isIP } from 'node:net';
+import { messageOf } from '../config/error-code.js';
+import { hasSqlState } from '../database/database.errors.js';
+import { found, type Finding, type FindingCode } from './finding.js';
+import type { SeenReplica, SeenServer } from './doctor.repository.js';
+
+const MAJORS = { least: 15, most: 18 };
+/** The pool, the beat, the notifier, the listener, and one for a migration or a drain. */
+export const CONNECTIONS_OF_A_REPLICA = 14;
+const CLOCKS_MOST_MS = 5_000;
+const PINNED_MOST_S = 900;
+
+/** What the server, or the way to it, said when it was dialled. */
+export function unreachable(error: unknown, whose = 'DATABASE_URL'): Finding {
+  const code = hasSqlState(error) ? error.code : '';
+  return found(codeOf(code), `${whose}: ${messageOf(error) || 'no answer'}`);
+}
+
+function codeOf(state: string): FindingCode {
+  if (state === '') return 'database_unreachable';
+  if (/^28/.test(state)) return 'database_refuses';
+  if (state === '3D000') return 'database_missing';
+  return state === '53300' ? 'database_full' : 'database_failed';
+}
+
+/** What the server's own words about itself mean for a hub. */
+export function serverFindings(
+  seen: SeenServer,
+  at: { host: string; isEmbedded: boolean; clockAheadMs: number },
+): Finding[] {
+  const major = Math.floor(seen.version / 10_000);
+  const { clockAheadMs } = at;
+  const isRemote = !at.isEmbedded && !isLocal(at.host);
+  const findings: [isFound: boolean, FindingCode, what: string][] = [
+    [major < MAJORS.least, 'database_too_old', `the server is PostgreSQL ${major}`],
+    [major > MAJORS.most, 'database_untried', `the server is PostgreSQL ${major}`],
+    [seen.encoding !== 'UTF8', 'database_encoding', `the database is in ${seen.encoding}`],
+    [seen.isReadOnly, 'database_read_only', 'the server takes no writes: it is a standby, or read-only'],
+    [seen.fsync === 'off', 'database_not_durable', 'fsync is off'],
+    [seen.fullPageWrites === 'off', 'database_not_durable', 'full_page_writes is off'],
+    [seen.synchronousCommit === 'off', 'database_not_durable', 'synchronous_commit is off'],
+    [isRemote && !seen.isEncrypted, 'database_unencrypted', `the session with ${at.host} is not encrypted`],
+    [!seen.mayCreate, 'database_rights', 'the role of the hub may not create tables, as migrations do'],
+    [
+      Math.abs(clockAheadMs) > CLOCKS_MOST_MS,
+      'clocks_differ',
+      `the clock of this machine is ${Math.round(Math.abs(clockAheadMs) / 1000)} s ${clockAheadMs > 0 ? 'ahead of' : 'behind'} the database’s`,
+    ],
+    [
+      !/^(UTC|Etc\/UTC|GMT|Etc\/GMT|Etc\/UCT|UCT)$/i.test(seen.logTimezone),
+      'timezones_differ',
+      `the log of the server is in the time of ${seen.logTimezone}; the hub’s is in UTC`,
+    ],
+  ];
+  return findings.flatMap(([isFound, code, what]) => (isFound ? [found(code, what)] : []));
+}
+
+/** Whether all replicas that live, and one more, find their connections. */
+export function connectionFindings(seen: SeenServer, replicas: readonly SeenReplica[]): Finding[] {
+  const limits = [seen.connections, seen.roleLimit, seen.databaseLimit].filter((limit) => limit >= 0);
+  const most = Math.min(...limits);
+  const count = Math.max(1, replicas.length);
+  const said = (needed: number) =>
+    `${needed} replicas take up to ${needed * CONNECTIONS_OF_A_REPLICA} connections, and the server has ${most} for them`;
+  if (most < count * CONNECTIONS_OF_A_REPLICA) return [found('connections_short', said(count))];
+  if (most < (count + 1) * CONNECTIONS_OF_A_REPLICA) return [found('connections_tight', said(count + 1))];
+  return [];
+}
+
+export function pinnedFindings(seconds: number): Finding[] {
+  if (seconds <= PINNED_MOST_S) return [];
+  return [found('transaction_pinned', `a transaction has been open for ${Math.round(seconds / 60)} min`)];
+}
+
+function isLocal(host: string): boolean {
+  if (host === '' || host.startsWith('/') || host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
+}
