@@ -28,6 +28,7 @@ export class Stage {
         FAIRLEAD_LISTEN: '127.0.0.1:0',
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_LOG_LEVEL: 'silent',
+        FAIRLEAD_FIRST_BOOT: 'token',
         ...env,
       }),
       () => undefined,

@@ -63,6 +63,7 @@ export class DrillCluster {
       FAIRLEAD_LISTEN: '127.0.0.1:0',
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       FAIRLEAD_REPLICA_NAME: name,
+      FAIRLEAD_FIRST_BOOT: 'token',
       ...this.env,
       ...env,
     });

@@ -138,6 +138,19 @@ describe('login by a password', () => {
     });
   });
 
+  it('is by the link itself, in which the invite stands', async () => {
+    hub = await open({ body: SIGNED }, { body: MADE }, { status: 204 }, { body: ME });
+
+    const ran = await runCli(['login', `${hub.url}/invite#fli_x`], {
+      env: env(),
+      stdin: 'correct horse battery\n',
+    });
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked[0]).toMatchObject({ path: '/api/v1/invites/redeem', body: { token: 'fli_x' } });
+    expect(JSON.parse(readFileSync(file(), 'utf8'))).toMatchObject({ url: hub.url });
+  });
+
   it('has its token revoked by the logout', async () => {
     await comeIn('--user', 'ada');
 

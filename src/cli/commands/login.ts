@@ -4,7 +4,7 @@ import type { MeDto } from '../../hub/auth/dto/me.dto.js';
 import { tokenBy } from '../api/sign-in.js';
 import { BRIEF } from '../api/retry.js';
 import { credentialsPath, forgetCredentials, loadCredentials, storeCredentials } from '../api/credentials.js';
-import { isReadableOnTheWay, readUrls } from '../api/target.js';
+import { isReadableOnTheWay, readInviteLink, readUrls } from '../api/target.js';
 import type { Cli } from '../cli.js';
 import { ConfigFault, UsageFault } from '../fault.js';
 import { askedPassword, askedSecret } from '../input/secret.js';
@@ -24,7 +24,7 @@ export function addLogin(program: Command, cli: Cli): void {
   program
     .command('login')
     .description('check a personal token, or make one by a password, and store it for this user')
-    .argument('<url>', 'the hub, or several replicas with commas between')
+    .argument('<url>', 'the hub, or several replicas with commas between; or a link with an invite')
     .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else a hidden prompt or stdin')
     .option('--token-file <file>', 'a file that holds it; - for stdin')
     .option('--user <user>', 'a name or an e-mail address, to come in by its password')
@@ -41,16 +41,19 @@ export function addLogin(program: Command, cli: Cli): void {
         'login https://a.example.com,https://b.example.com --token-file token',
         'login https://a.example.com --user ada@example.com',
         'login https://a.example.com --invite fli_...',
+        'login https://a.example.com/invite#fli_...',
       ),
     )
     .action(
-      cli.action<LoginOptions, [string]>(async (run, list) => {
+      cli.action<LoginOptions, [string]>(async (run, address) => {
         const { surroundings, printer } = run;
-        const urls = readUrls(list);
+        const link = readInviteLink(address);
+        run.hide(link?.invite);
+        const urls = readUrls(link?.url ?? address);
         for (const url of urls.filter(isReadableOnTheWay)) {
           printer.warn(`${url} is not encrypted; others on the way can read the token`);
         }
-        const { token, tokenId } = await credentialFor(run, urls);
+        const { token, tokenId } = await credentialFor(run, urls, link?.invite);
         const hub = run.client({ urls, token });
         const me = await run.spin('asking the hub', () => hub.ask<MeDto>({ method: 'GET', path: '/me' }));
         const path = credentialsPath(surroundings.env);
@@ -117,9 +120,13 @@ export function addLogin(program: Command, cli: Cli): void {
 async function credentialFor(
   run: Invocation<LoginOptions>,
   urls: string[],
+  linked: string | undefined,
 ): Promise<{ token: string; tokenId?: string }> {
   const { options, surroundings } = run;
-  const { token, tokenFile, user, invite, passwordFile } = options;
+  const { token, tokenFile, user, passwordFile } = options;
+  if (linked !== undefined && options.invite !== undefined)
+    throw new UsageFault('The link has an invite in it already.');
+  const invite = linked ?? options.invite;
   if ([token ?? tokenFile, user, invite].filter((way) => way !== undefined).length > 1) {
     throw new UsageFault('Come in by a token, by --user or by --invite, and by one of these alone.');
   }

@@ -13,6 +13,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const POOLERS = ['none', 'transaction'] as const;
 export type Pooler = (typeof POOLERS)[number];
 
+/** What the first start of a hub shows: a link by which a person sets a password, or a token for a program. */
+export const FIRST_BOOTS = ['link', 'token'] as const;
+export type FirstBootShows = (typeof FIRST_BOOTS)[number];
+
 export const SWITCH = ['on', 'off'] as const;
 export type Switch = (typeof SWITCH)[number];
 
@@ -162,6 +166,10 @@ export class Environment {
     text.split(',').every((part) => isOrigin(part.trim())),
   )
   FAIRLEAD_CORS_ORIGINS?: string;
+
+  @IsOptional()
+  @IsIn(FIRST_BOOTS, { message: `must be one of ${FIRST_BOOTS.join(', ')}` })
+  FAIRLEAD_FIRST_BOOT?: FirstBootShows;
 
   @IsOptional()
   @Obeys((text) => {

@@ -4,7 +4,7 @@ import { validateSync } from 'class-validator';
 import { readTracing, type TracingSettings } from '../../tracing/settings.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
-import type { Environment, LogLevel, Pooler, StrayPolicy } from './environment.js';
+import type { Environment, FirstBootShows, LogLevel, Pooler, StrayPolicy } from './environment.js';
 import { isLocallyReachable, localUrl, parseListen, type Listen } from './listen.js';
 import { readNetworks } from './networks.js';
 import { RATE_LIMITS, readRateLimits, type RateLimits } from './rate-limits.js';
@@ -47,6 +47,8 @@ export type HubConfig = {
   readonly trustedProxies: readonly string[];
   /** Pages of which origins may call the API from a browser. */
   readonly corsOrigins: readonly string[];
+  /** What the first start of a hub shows for its first administrator. */
+  readonly firstBoot: FirstBootShows;
   /** What one caller may ask, over all replicas together. */
   readonly rateLimits: RateLimits;
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
@@ -133,6 +135,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
         .split(',')
         .flatMap((text) => originOf(text.trim() || undefined) ?? []),
     ),
+    firstBoot: environment.FAIRLEAD_FIRST_BOOT ?? 'link',
     rateLimits: limitsOf(environment.FAIRLEAD_RATE_LIMITS),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
     strays: Object.freeze({
