@@ -10,6 +10,7 @@ import { addBroker } from './commands/broker.js';
 import { addBrokers } from './commands/brokers.js';
 import { addCompletion } from './commands/completion.js';
 import { addConformance } from './commands/conformance.js';
+import { addDevice } from './commands/device.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
@@ -92,6 +93,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addHub,
     addBroker,
     addLogin,
+    addDevice,
     addTokens,
     addSessions,
     addUsers,

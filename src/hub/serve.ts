@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { FIRST_INVITE_LIVES_S } from './auth/first-boot.js';
-import { INVITE_PAGE } from './auth/pages/pages.js';
+import { INVITE_PAGE } from './auth/pages/paths.js';
 import type { HubConfig } from './config/hub-config.js';
 import { Hub } from './hub.js';
 

@@ -1,15 +1,17 @@
 /** Who is asking: storing a token for this user, forgetting it, and asking the hub whom it takes one for. */
 import type { Command } from 'commander';
 import type { MeDto } from '../../hub/auth/dto/me.dto.js';
+import { tokenByDevice } from '../api/device-login.js';
 import { tokenBy } from '../api/sign-in.js';
 import { BRIEF } from '../api/retry.js';
 import { credentialsPath, forgetCredentials, loadCredentials, storeCredentials } from '../api/credentials.js';
-import { isReadableOnTheWay, readInviteLink, readUrls } from '../api/target.js';
+import { isReadableOnTheWay, nonEmpty, readInviteLink, readUrls } from '../api/target.js';
 import type { Cli } from '../cli.js';
 import { ConfigFault, UsageFault } from '../fault.js';
 import { askedPassword, askedSecret } from '../input/secret.js';
 import type { Invocation } from '../invocation.js';
 import { asksHub, examples } from '../options.js';
+import { printable } from '../output/printable.js';
 import { facts } from '../output/table.js';
 
 type LoginOptions = {
@@ -18,14 +20,17 @@ type LoginOptions = {
   user?: string;
   invite?: string;
   passwordFile?: string;
+  device?: boolean;
 };
 
 export function addLogin(program: Command, cli: Cli): void {
   program
     .command('login')
-    .description('check a personal token, or make one by a password, and store it for this user')
+    .description(
+      'come in by a code that is approved elsewhere, a token or a password, and store a token for this user',
+    )
     .argument('<url>', 'the hub, or several replicas with commas between; or a link with an invite')
-    .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else a hidden prompt or stdin')
+    .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else what is piped in, else by a code')
     .option('--token-file <file>', 'a file that holds it; - for stdin')
     .option('--user <user>', 'a name or an e-mail address, to come in by its password')
     .option('--invite <invite>', 'to come in by an invite, with a password that is set by that')
@@ -33,6 +38,7 @@ export function addLogin(program: Command, cli: Cli): void {
       '--password-file <file>',
       'a file that holds the password; - for stdin; else a hidden prompt or stdin',
     )
+    .option('--device', 'to come in by a code, whatever else there is')
     .option('--json', 'print one JSON document: the answer of the hub')
     .addHelpText(
       'after',
@@ -123,16 +129,21 @@ async function credentialFor(
   linked: string | undefined,
 ): Promise<{ token: string; tokenId?: string }> {
   const { options, surroundings } = run;
-  const { token, tokenFile, user, passwordFile } = options;
+  const { token, tokenFile, user, passwordFile, device } = options;
   if (linked !== undefined && options.invite !== undefined)
     throw new UsageFault('The link has an invite in it already.');
   const invite = linked ?? options.invite;
-  if ([token ?? tokenFile, user, invite].filter((way) => way !== undefined).length > 1) {
-    throw new UsageFault('Come in by a token, by --user or by --invite, and by one of these alone.');
+  if ([token ?? tokenFile, user, invite, device].filter((way) => way !== undefined).length > 1) {
+    throw new UsageFault(
+      'Come in by a token, by --user, by --invite or by --device, and by one of these alone.',
+    );
   }
   if (user === undefined && invite === undefined) {
     if (passwordFile !== undefined) throw new UsageFault('--password-file goes with --user or --invite.');
     const sources = { token, tokenFile, variable: 'FAIRLEAD_TOKEN' };
+    const given = token ?? tokenFile ?? nonEmpty(surroundings.env.FAIRLEAD_TOKEN);
+    if (device === true || (given === undefined && surroundings.stdin.isTTY === true))
+      return byDevice(run, urls);
     return { token: await askedSecret(sources, 'Token: ', surroundings) };
   }
   run.hide(invite);
@@ -142,6 +153,31 @@ async function credentialFor(
   const made = await run.spin('signing in', () =>
     tokenBy(entry, (shown) => run.client({ urls, token: shown })),
   );
+  return { token: made.token, tokenId: made.id };
+}
+
+/** Words for people go to stderr, with `--json` too: without them nobody would know what to do. */
+async function byDevice(
+  run: Invocation<LoginOptions>,
+  urls: string[],
+): Promise<{ token: string; tokenId: string }> {
+  const { clock, stderr } = run.surroundings;
+  const made = await tokenByDevice(run.client({ urls, token: '' }), clock, (begun) => {
+    run.hide(begun.deviceCode);
+    stderr.write(
+      [
+        'To let this machine in, open',
+        '',
+        `  ${printable(begun.verificationUriComplete)}`,
+        '',
+        'and compare the code, or run this where you are logged in:',
+        '',
+        `  fairlead device approve ${printable(begun.userCode)}`,
+        '',
+        '',
+      ].join('\n'),
+    );
+  });
   return { token: made.token, tokenId: made.id };
 }
 

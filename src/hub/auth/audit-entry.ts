@@ -25,6 +25,8 @@ export const ACTS = [
   'session.reuse',
   'invite.create',
   'invite.redeem',
+  'device.approve',
+  'device.deny',
   'member.set',
   'member.remove',
 ] as const;

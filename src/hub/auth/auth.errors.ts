@@ -131,6 +131,40 @@ export class InviteInvalid extends CodedError {
   }
 }
 
+/** Nobody has answered yet (RFC 8628, 3.5). */
+export class AuthorizationPending extends CodedError {
+  constructor(intervalS: number) {
+    super('authorization_pending', undefined, { members: { intervalS } });
+  }
+}
+
+/** Asked sooner than it was told to: from now on later still (RFC 8628, 3.5). */
+export class SlowDown extends CodedError {
+  constructor(intervalS: number) {
+    super('slow_down', undefined, { members: { intervalS } });
+  }
+}
+
+export class AccessDenied extends CodedError {
+  constructor() {
+    super('access_denied');
+  }
+}
+
+/** Or unknown, or used: a program begins anew in any case. */
+export class DeviceCodeExpired extends CodedError {
+  constructor() {
+    super('device_code_expired');
+  }
+}
+
+/** More than people approve within minutes are somebody who fills the table. */
+export class TooManyDeviceGrants extends CodedError {
+  constructor() {
+    super('too_many_device_grants', undefined, { retryAfterS: 60 });
+  }
+}
+
 /** The caller has asked for as much as it may; the fields are those of the IETF's draft on rate limits. */
 export class RateLimited extends CodedError {
   /** @param afterMs milliseconds after which there is something again */

@@ -16,6 +16,9 @@ import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
 import { Credentials } from './credentials.js';
+import { DeviceGrantController } from './device-grant.controller.js';
+import { DeviceGrantRepository } from './device-grant.repository.js';
+import { DeviceGrants } from './device-grants.js';
 import { AuthDuties } from './duties.js';
 import { FirstBoot } from './first-boot.js';
 import { JoinTokenController } from './join-token.controller.js';
@@ -58,6 +61,7 @@ import { Users } from './users.js';
  * | person | invite `fli_...` | once, within its time | setting the first password |
  * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
  * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
+ * | program | device code `fld_...` | 10 minutes, once, after a person has approved it | the exchange for a personal token |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
  * | broker | access token, a JWT | 15 minutes | the control channel |
@@ -101,6 +105,7 @@ import { Users } from './users.js';
     AuditController,
     UserController,
     SessionController,
+    DeviceGrantController,
   ],
   providers: [
     AccessGuard,
@@ -119,6 +124,8 @@ import { Users } from './users.js';
     BrokerKeyRepository,
     BrokerKeys,
     Credentials,
+    DeviceGrantRepository,
+    DeviceGrants,
     FirstBoot,
     JoinTokenRepository,
     JoinTokens,

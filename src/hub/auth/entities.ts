@@ -2,6 +2,7 @@ import { AuditEntity } from './audit.entity.js';
 import { AuditLinkEntity, AuditUnlinkedEntity } from './audit-link.entity.js';
 import { RateBucketEntity } from './limits/rate-bucket.entity.js';
 import { BrokerKeyEntity } from './broker-key.entity.js';
+import { DeviceGrantEntity } from './device-grant.entity.js';
 import { InviteEntity } from './invite.entity.js';
 import { JoinTokenEntity } from './join-token.entity.js';
 import { MemberEntity } from './member.entity.js';
@@ -27,6 +28,7 @@ export const AUTH_ENTITIES = [
   InviteEntity,
   UserSessionEntity,
   RefreshTokenEntity,
+  DeviceGrantEntity,
   AuditLinkEntity,
   AuditUnlinkedEntity,
   RateBucketEntity,

@@ -8,6 +8,26 @@ export const PROBLEMS = {
     title: 'The request is malformed',
     remedy: 'Mend the fields that are named and send it again.',
   },
+  authorization_pending: {
+    status: 400,
+    title: 'Nobody has approved the code yet',
+    remedy: 'Ask again after `intervalS` seconds.',
+  },
+  slow_down: {
+    status: 400,
+    title: 'The program asks sooner than it was told to',
+    remedy: 'Ask again after `intervalS` seconds, which are more than before.',
+  },
+  access_denied: {
+    status: 400,
+    title: 'The program was turned away',
+    remedy: 'Begin again, and let somebody approve it who is let in.',
+  },
+  device_code_expired: {
+    status: 400,
+    title: 'The device code is unknown, expired, or used',
+    remedy: 'Begin again: `fairlead login`.',
+  },
   credential_missing: {
     status: 401,
     title: 'A credential is needed',
@@ -239,6 +259,11 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many people sign in at once',
     remedy: 'Try again as `Retry-After` says; who has signed in already is not held up.',
+  },
+  too_many_device_grants: {
+    status: 429,
+    title: 'Too many programs wait to be approved',
+    remedy: 'Try again in some minutes, or log in with a token or a password.',
   },
   rate_limited: {
     status: 429,

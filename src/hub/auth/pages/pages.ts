@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
+import { DEVICE_HTML, DEVICE_SCRIPT } from './device.js';
 import { INVITE_HTML, INVITE_SCRIPT } from './invite.js';
+import { DEVICE_PAGE, INVITE_PAGE } from './paths.js';
 import { STYLE } from './style.js';
-
-/** Where a link with an invite leads. The invite stands behind `#`, so that no server and no log on the way sees it. */
-export const INVITE_PAGE = '/invite';
 
 /** Whoever may reach a hub may see its pages: what they send is proven by the routes that take it. */
 const OPEN = { config: { access: 'public' } } as const;
@@ -11,6 +10,8 @@ const OPEN = { config: { access: 'public' } } as const;
 const FILES: readonly [path: string, type: string, content: string][] = [
   [INVITE_PAGE, 'text/html; charset=utf-8', INVITE_HTML],
   ['/pages/invite.js', 'text/javascript; charset=utf-8', INVITE_SCRIPT],
+  [DEVICE_PAGE, 'text/html; charset=utf-8', DEVICE_HTML],
+  ['/pages/device.js', 'text/javascript; charset=utf-8', DEVICE_SCRIPT],
   ['/pages/page.css', 'text/css; charset=utf-8', STYLE],
 ];
 

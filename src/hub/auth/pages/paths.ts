@@ -1,0 +1,5 @@
+/** Where a link with an invite leads. The invite stands behind `#`, so that no server and no log on the way sees it. */
+export const INVITE_PAGE = '/invite';
+
+/** Where a person approves a program that shows a code, which may stand behind `#`. */
+export const DEVICE_PAGE = '/device';
