@@ -31,6 +31,7 @@ const BY_SECRET = [
   'POST /api/v1/invites/redeem',
   'POST /api/v1/sessions',
   'POST /api/v1/sessions/refresh',
+  'POST /api/v1/web-sessions',
 ];
 const BY_BROKER = ['UPGRADE /api/v1/control', 'POST /api/v1/control/poll'];
 const OF_REPLICAS = ['POST /internal/v1/link', 'POST /internal/v1/self'];
@@ -84,17 +85,28 @@ describe('every route asked with every kind of credential', () => {
       .filter(([, status]) => ![400, 401, 403].includes(status))
       .map(([column]) => column);
 
-  it('of a person lets in a personal token alone, and answers 401 to whatever else', () => {
+  it('of a person lets in a personal token and a session alone, and answers 401 to whatever else', () => {
     const strange = ofPersons.filter(({ statuses }) =>
-      [...statuses].some(([column, status]) => !/p-(mem|adm)/.test(column) && status !== 401),
+      [...statuses].some(([column, status]) => !/p-(mem|adm)|w-(bare|ok)/.test(column) && status !== 401),
     );
 
     expect(strange).toEqual([]);
     expect(ofPersons.length).toBeGreaterThan(50);
   });
 
+  it('of a person changes nothing for a cookie without the proof that a page of the hub has asked', () => {
+    const bare = ofPersons.map(({ name, statuses }) => [name, statuses.get('w-bare')]);
+
+    const changing = bare.filter(([name]) => !String(name).startsWith('GET '));
+    expect(changing.filter(([, status]) => status !== 403)).toEqual([]);
+    expect(changing.length).toBeGreaterThan(30);
+    expect(bare.filter(([, status]) => status === 401)).toEqual([]);
+  });
+
   it('of a person is never refused to an administrator', () => {
-    const refused = ofPersons.filter(({ statuses }) => [401, 403].includes(statuses.get('**p-adm**')!));
+    const refused = ofPersons.filter(({ statuses }) =>
+      ['**p-adm**', '**w-ok**'].some((column) => [401, 403].includes(statuses.get(column)!)),
+    );
 
     expect(refused).toEqual([]);
   });

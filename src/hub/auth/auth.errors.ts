@@ -18,6 +18,13 @@ export class CredentialInvalid extends CodedError {
   }
 }
 
+/** What a browser sends by itself is no proof that a page of this hub has asked for it. */
+export class CsrfRefused extends CodedError {
+  constructor() {
+    super('csrf_refused');
+  }
+}
+
 export class Forbidden extends CodedError {
   constructor() {
     super('forbidden');

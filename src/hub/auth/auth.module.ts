@@ -15,6 +15,9 @@ import { Audit } from './audit.js';
 import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
+import { SealedCookies } from './cookies/sealed-cookies.js';
+import { WebSessionController } from './cookies/web-session.controller.js';
+import { WebSessions } from './cookies/web-sessions.js';
 import { Credentials } from './credentials.js';
 import { DeviceGrantController } from './device-grant.controller.js';
 import { DeviceGrantRepository } from './device-grant.repository.js';
@@ -62,6 +65,7 @@ import { Users } from './users.js';
  * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
  * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
  * | program | device code `fld_...` | 10 minutes, once, after a person has approved it | the exchange for a personal token |
+ * | person in a browser | sealed cookie, and for changes its origin and a token | 30 days, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
  * | broker | access token, a JWT | 15 minutes | the control channel |
@@ -106,6 +110,7 @@ import { Users } from './users.js';
     UserController,
     SessionController,
     DeviceGrantController,
+    WebSessionController,
   ],
   providers: [
     AccessGuard,
@@ -142,6 +147,8 @@ import { Users } from './users.js';
       inject: [HUB_CONFIG],
       useFactory: (config: HubConfig) => new Sealer(sealKeysOf(config)),
     },
+    SealedCookies,
+    WebSessions,
     SessionRepository,
     SessionTokens,
     Sessions,

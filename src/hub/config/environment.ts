@@ -139,6 +139,13 @@ export class Environment {
   FAIRLEAD_SEAL_KEYS?: string;
 
   @IsOptional()
+  @Obeys((text) => {
+    const read = readSealKeys(text);
+    return 'rule' in read ? read.rule : undefined;
+  })
+  FAIRLEAD_SESSION_SECRETS?: string;
+
+  @IsOptional()
   @IsSeconds(1, 3600)
   FAIRLEAD_DRAIN_DEADLINE_S?: string;
 

@@ -33,6 +33,8 @@ export type HubConfig = {
   readonly clusterSecrets: readonly Buffer[] | null;
   /** Newest first, 32 bytes each; null: made once in the data directory, see `sealKeysOf`. */
   readonly sealKeys: readonly Buffer[] | null;
+  /** Newest first, 32 bytes each; null: derived from the seal keys, see `sessionSecretsOf`. */
+  readonly sessionSecrets: readonly Buffer[] | null;
   readonly drain: {
     /** Milliseconds within which a drain is over, whatever is left. */
     readonly deadlineMs: number;
@@ -123,6 +125,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       environment.FAIRLEAD_CLUSTER_SECRET_PREVIOUS,
     ),
     sealKeys: keysOf(environment.FAIRLEAD_SEAL_KEYS),
+    sessionSecrets: keysOf(environment.FAIRLEAD_SESSION_SECRETS),
     drain: Object.freeze({
       deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,

@@ -63,6 +63,11 @@ export const PROBLEMS = {
     title: 'The credential does not allow this',
     remedy: 'Ask an administrator for the role.',
   },
+  csrf_refused: {
+    status: 403,
+    title: 'The request does not prove that it comes from a page of this hub',
+    remedy: 'Send `X-CSRF-Token` from a page at FAIRLEAD_PUBLIC_URL, or a token as `Authorization: Bearer`.',
+  },
   broker_revoked: {
     status: 403,
     title: 'The broker was revoked',
