@@ -20,6 +20,11 @@ const OPEN = [
   'GET /pages/device.js',
   'GET /pages/invite.js',
   'GET /pages/page.css',
+  'GET /pages/signed-in.js',
+  'GET /signed-in',
+  'GET /api/v1/oidc',
+  'GET /api/v1/oidc/begin',
+  'GET /api/v1/oidc/callback',
   'GET /livez',
   'GET /readyz',
 ];

@@ -32,6 +32,7 @@ export class Page {
       location: page.url,
       history: { replaceState: () => undefined },
       fetch: (path: string, init?: RequestInit) => page.fetch(path, init),
+      sessionStorage: { getItem: () => null, setItem: () => undefined },
       URLSearchParams,
       URL,
     });

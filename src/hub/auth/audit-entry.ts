@@ -19,6 +19,7 @@ export const ACTS = [
   'user.disable',
   'user.enable',
   'user.password',
+  'user.link',
   'session.begin',
   'session.end',
   'session.end_all',

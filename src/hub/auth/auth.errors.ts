@@ -132,6 +132,39 @@ export class SignInsBusy extends CodedError {
   }
 }
 
+/** The provider has said no, or what it has sent is not what was asked for. Which, is in the log of the provider. */
+export class ProviderRefused extends CodedError {
+  constructor(cause?: unknown) {
+    super('provider_refused', undefined, { cause });
+  }
+}
+
+/** Whether somebody may come in cannot be told now: neither yes nor no. */
+export class ProviderUnavailable extends CodedError {
+  constructor(cause?: unknown) {
+    super('provider_unavailable', undefined, { retryAfterS: 5, cause });
+  }
+}
+
+export class EmailUnverified extends CodedError {
+  constructor() {
+    super('email_unverified');
+  }
+}
+
+export class NotListed extends CodedError {
+  constructor() {
+    super('not_listed');
+  }
+}
+
+/** The address is that of a user whom the provider knows by another subject: it may have been given to somebody else. */
+export class IdentityTaken extends CodedError {
+  constructor() {
+    super('identity_taken');
+  }
+}
+
 export class InviteInvalid extends CodedError {
   constructor() {
     super('invite_invalid');

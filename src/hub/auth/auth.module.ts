@@ -34,6 +34,10 @@ import { MeController } from './me.controller.js';
 import { MemberRepository } from './member.repository.js';
 import { Members } from './members.js';
 import { Passwords } from './passwords.js';
+import { IdentityRepository } from './oidc/identity.repository.js';
+import { OidcController } from './oidc/oidc.controller.js';
+import { OidcSignIns } from './oidc/oidc-sign-ins.js';
+import { Provider } from './oidc/provider.js';
 import { PeopleNews } from './people-news.js';
 import { PersonalTokenController } from './personal-token.controller.js';
 import { PersonalTokenRepository } from './personal-token.repository.js';
@@ -65,6 +69,7 @@ import { Users } from './users.js';
  * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
  * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
  * | program | device code `fld_...` | 10 minutes, once, after a person has approved it | the exchange for a personal token |
+ * | person in a browser | what the OpenID provider has sent back, with a cookie of this browser | 10 minutes, once | the sign-in |
  * | person in a browser | sealed cookie, and for changes its origin and a token | 30 days, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
@@ -111,6 +116,7 @@ import { Users } from './users.js';
     SessionController,
     DeviceGrantController,
     WebSessionController,
+    OidcController,
   ],
   providers: [
     AccessGuard,
@@ -136,6 +142,9 @@ import { Users } from './users.js';
     JoinTokens,
     MemberRepository,
     Members,
+    IdentityRepository,
+    OidcSignIns,
+    Provider,
     Passwords,
     PeopleNews,
     PersonalTokenRepository,

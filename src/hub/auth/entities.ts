@@ -11,6 +11,7 @@ import { RefreshTokenEntity } from './refresh-token.entity.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import { SpentAssertionEntity } from './spent-assertion.entity.js';
 import { UserEntity } from './user.entity.js';
+import { UserIdentityEntity } from './user-identity.entity.js';
 import { UserPasswordEntity } from './user-password.entity.js';
 import { UserSessionEntity } from './user-session.entity.js';
 
@@ -29,6 +30,7 @@ export const AUTH_ENTITIES = [
   UserSessionEntity,
   RefreshTokenEntity,
   DeviceGrantEntity,
+  UserIdentityEntity,
   AuditLinkEntity,
   AuditUnlinkedEntity,
   RateBucketEntity,

@@ -58,10 +58,25 @@ export const PROBLEMS = {
     title: 'The invite is unknown, expired, or used',
     remedy: 'Ask an administrator for a new one: `fairlead users invite`.',
   },
+  provider_refused: {
+    status: 401,
+    title: 'The sign-in by the OpenID provider failed',
+    remedy: 'Begin the sign-in again in this browser, within ten minutes.',
+  },
   forbidden: {
     status: 403,
     title: 'The credential does not allow this',
     remedy: 'Ask an administrator for the role.',
+  },
+  email_unverified: {
+    status: 403,
+    title: 'The OpenID provider has not verified the e-mail address',
+    remedy: 'Let the provider verify the address, and sign in again.',
+  },
+  not_listed: {
+    status: 403,
+    title: 'The e-mail address is not one that may sign in here',
+    remedy: 'Ask an administrator: `fairlead users create --email`, or FAIRLEAD_OIDC_ALLOW.',
   },
   csrf_refused: {
     status: 403,
@@ -82,6 +97,11 @@ export const PROBLEMS = {
     status: 404,
     title: 'There is no such thing',
     remedy: 'Check the address, the id or the name.',
+  },
+  identity_taken: {
+    status: 409,
+    title: 'The user with this e-mail address is known to the OpenID provider as somebody else',
+    remedy: 'Ask an administrator whose address it is.',
   },
   agent_name_taken: {
     status: 409,
@@ -280,6 +300,11 @@ export const PROBLEMS = {
     status: 500,
     title: 'The hub failed',
     remedy: 'Report the request id; the hub logged the cause.',
+  },
+  provider_unavailable: {
+    status: 503,
+    title: 'The OpenID provider does not answer',
+    remedy: 'Try again, or sign in with a password.',
   },
   database_unavailable: {
     status: 503,

@@ -12,6 +12,7 @@ export const DEVICE_HTML = pageOf(
 <label for="password">Your password</label>
 <input id="password" type="password" autocomplete="current-password">
 </div>
+<p id="elsewhere" hidden><a id="provider" href="/api/v1/oidc/begin?to=device">Sign in by your organisation</a></p>
 <button>See who asks</button>
 </form>
 <div id="decision" hidden>
@@ -20,16 +21,18 @@ export const DEVICE_HTML = pageOf(
 </div>`,
 );
 
-/** Whoever signs in here does so for this one answer: the session ends with it. */
+/** Who is signed in in this browser is not asked again; whoever signs in here does so for this one answer: the session ends with it. */
 export const DEVICE_SCRIPT = `'use strict';
 const element = (id) => document.getElementById(id);
 const said = element('said');
 let signed;
+let session;
 const call = async (method, path, body) => {
   const response = await fetch('/api/v1' + path, {
     method,
     headers: {
       ...(signed === undefined ? {} : { authorization: 'Bearer ' + signed.accessToken }),
+      ...(session === undefined ? {} : { 'x-csrf-token': session.csrfToken }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -46,14 +49,22 @@ const leave = async () => {
   await call('DELETE', '/sessions/' + signed.sessionId);
   signed = undefined;
 };
-element('code').value = location.hash.slice(1);
+element('code').value = location.hash.slice(1) || sessionStorage.getItem('code') || '';
+element('provider').addEventListener('click', () => sessionStorage.setItem('code', element('code').value));
+const ready = (async () => {
+  session = await call('GET', '/web-sessions/current').catch(() => undefined);
+  element('who').hidden = session !== undefined;
+  const oidc = session === undefined ? await call('GET', '/oidc').catch(() => undefined) : undefined;
+  element('elsewhere').hidden = oidc?.isServed !== true;
+})();
 element('form').addEventListener('submit', async (event) => {
   event.preventDefault();
   try {
-    signed ??= await call('POST', '/sessions', { user: element('user').value, password: element('password').value });
+    await ready;
+    if (session === undefined) signed ??= await call('POST', '/sessions', { user: element('user').value, password: element('password').value });
     element('password').value = '';
     const grant = await call('POST', '/device-grants/find', { userCode: element('code').value });
-    element('who').hidden = true;
+    element('who').hidden = element('elsewhere').hidden = true;
     element('decision').hidden = false;
     said.textContent = 'It says that it is “' + grant.name + '”, and asks from ' + grant.address +
       '. Let it in only if you have just started it yourself: it may then do all that you may.';

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { DEVICE_HTML, DEVICE_SCRIPT } from './device.js';
 import { INVITE_HTML, INVITE_SCRIPT } from './invite.js';
-import { DEVICE_PAGE, INVITE_PAGE } from './paths.js';
+import { DEVICE_PAGE, INVITE_PAGE, SIGNED_IN_PAGE } from './paths.js';
+import { SIGNED_IN_HTML, SIGNED_IN_SCRIPT } from './signed-in.js';
 import { STYLE } from './style.js';
 
 /** Whoever may reach a hub may see its pages: what they send is proven by the routes that take it. */
@@ -12,6 +13,8 @@ const FILES: readonly [path: string, type: string, content: string][] = [
   ['/pages/invite.js', 'text/javascript; charset=utf-8', INVITE_SCRIPT],
   [DEVICE_PAGE, 'text/html; charset=utf-8', DEVICE_HTML],
   ['/pages/device.js', 'text/javascript; charset=utf-8', DEVICE_SCRIPT],
+  [SIGNED_IN_PAGE, 'text/html; charset=utf-8', SIGNED_IN_HTML],
+  ['/pages/signed-in.js', 'text/javascript; charset=utf-8', SIGNED_IN_SCRIPT],
   ['/pages/page.css', 'text/css; charset=utf-8', STYLE],
 ];
 
