@@ -4,7 +4,8 @@ import type { MeDto } from '../../hub/auth/dto/me.dto.js';
 import { tokenByDevice } from '../api/device-login.js';
 import { tokenBy } from '../api/sign-in.js';
 import { BRIEF } from '../api/retry.js';
-import { credentialsPath, forgetCredentials, loadCredentials, storeCredentials } from '../api/credentials.js';
+import { currentPath } from '../api/contexts.js';
+import { forgetCredentials, loadCredentials, storeCredentials } from '../api/credentials.js';
 import { isReadableOnTheWay, nonEmpty, readInviteLink, readUrls } from '../api/target.js';
 import type { Cli } from '../cli.js';
 import { ConfigFault, UsageFault } from '../fault.js';
@@ -14,7 +15,7 @@ import { asksHub, examples } from '../options.js';
 import { printable } from '../output/printable.js';
 import { facts } from '../output/table.js';
 
-type LoginOptions = {
+export type LoginOptions = {
   token?: string;
   tokenFile?: string;
   user?: string;
@@ -24,54 +25,12 @@ type LoginOptions = {
 };
 
 export function addLogin(program: Command, cli: Cli): void {
-  program
-    .command('login')
-    .description(
-      'come in by a code that is approved elsewhere, a token or a password, and store a token for this user',
-    )
+  loginOptions(program.command('login'), 'login')
+    .description('come in by a code that is approved elsewhere, a token or a password, and store a token for this user')
     .argument('<url>', 'the hub, or several replicas with commas between; or a link with an invite')
-    .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else what is piped in, else by a code')
-    .option('--token-file <file>', 'a file that holds it; - for stdin')
-    .option('--user <user>', 'a name or an e-mail address, to come in by its password')
-    .option('--invite <invite>', 'to come in by an invite, with a password that is set by that')
-    .option(
-      '--password-file <file>',
-      'a file that holds the password; - for stdin; else a hidden prompt or stdin',
-    )
-    .option('--device', 'to come in by a code, whatever else there is')
-    .option('--json', 'print one JSON document: the answer of the hub')
-    .addHelpText(
-      'after',
-      examples(
-        'login http://127.0.0.1:8080',
-        'login https://a.example.com,https://b.example.com --token-file token',
-        'login https://a.example.com --user ada@example.com',
-        'login https://a.example.com --invite fli_...',
-        'login https://a.example.com/invite#fli_...',
-      ),
-    )
     .action(
       cli.action<LoginOptions, [string]>(async (run, address) => {
-        const { surroundings, printer } = run;
-        const link = readInviteLink(address);
-        run.hide(link?.invite);
-        const urls = readUrls(link?.url ?? address);
-        for (const url of urls.filter(isReadableOnTheWay)) {
-          printer.warn(`${url} is not encrypted; others on the way can read the token`);
-        }
-        const { token, tokenId } = await credentialFor(run, urls, link?.invite);
-        const hub = run.client({ urls, token });
-        const me = await run.spin('asking the hub', () => hub.ask<MeDto>({ method: 'GET', path: '/me' }));
-        const path = credentialsPath(surroundings.env);
-        await storeCredentials(path, { url: urls.join(','), token, tokenId }).catch((error: unknown) => {
-          const detail = `${path} cannot be written.`;
-          const remedy = 'Make its folder writable, or name another one in FAIRLEAD_HOME.';
-          throw new ConfigFault({ detail, remedy }, { cause: error });
-        });
-        printer.data(me, () => [`Logged in to ${urls.join(', ')} as ${me.name} (${me.role}).`]);
-        if (surroundings.env.FAIRLEAD_TOKEN !== undefined || surroundings.env.FAIRLEAD_URL !== undefined) {
-          printer.note('FAIRLEAD_TOKEN and FAIRLEAD_URL go before what was stored, while they are set.');
-        }
+        await logIn(run, address, await currentPath(run.surroundings.env));
       }),
     );
 
@@ -82,17 +41,9 @@ export function addLogin(program: Command, cli: Cli): void {
     .addHelpText('after', examples('logout'))
     .action(
       cli.action(async (run) => {
-        const { surroundings, printer } = run;
-        const { env } = surroundings;
-        const path = credentialsPath(env);
-        // A damaged file is forgotten all the same.
-        const stored = await loadCredentials(path).catch(() => undefined);
-        if (stored?.tokenId !== undefined) await revoke(run, stored.url, stored.token, stored.tokenId);
-        const forgotten = await forgetCredentials(path);
-        printer.data({ forgotten }, () => [
-          forgotten
-            ? `Logged out${stored === undefined ? '' : ` of ${stored.url}`}.`
-            : 'Nobody was logged in.',
+        const { url, forgotten } = await logOut(run, await currentPath(run.surroundings.env));
+        run.printer.data({ forgotten }, () => [
+          forgotten ? `Logged out${url === undefined ? '' : ` of ${url}`}.` : 'Nobody was logged in.',
         ]);
       }),
     );
@@ -120,6 +71,65 @@ export function addLogin(program: Command, cli: Cli): void {
         );
       }),
     );
+}
+
+/** For a command that comes in. @param start of its line in the examples, before the address */
+export function loginOptions(command: Command, start: string): Command {
+  return command
+    .option('--token <token>', 'the token; else FAIRLEAD_TOKEN, else what is piped in, else by a code')
+    .option('--token-file <file>', 'a file that holds it; - for stdin')
+    .option('--user <user>', 'a name or an e-mail address, to come in by its password')
+    .option('--invite <invite>', 'to come in by an invite, with a password that is set by that')
+    .option(
+      '--password-file <file>',
+      'a file that holds the password; - for stdin; else a hidden prompt or stdin',
+    )
+    .option('--device', 'to come in by a code, whatever else there is')
+    .option('--json', 'print one JSON document: the answer of the hub')
+    .addHelpText(
+      'after',
+      examples(
+        `${start} http://127.0.0.1:8080`,
+        `${start} https://a.example.com,https://b.example.com --token-file token`,
+        `${start} https://a.example.com --user ada@example.com`,
+        `${start} https://a.example.com --invite fli_...`,
+        `${start} https://a.example.com/invite#fli_...`,
+      ),
+    );
+}
+
+/** Comes in, and keeps what was given in the file. */
+export async function logIn(run: Invocation<LoginOptions>, address: string, path: string): Promise<void> {
+  const { surroundings, printer } = run;
+  const link = readInviteLink(address);
+  run.hide(link?.invite);
+  const urls = readUrls(link?.url ?? address);
+  for (const url of urls.filter(isReadableOnTheWay)) {
+    printer.warn(`${url} is not encrypted; others on the way can read the token`);
+  }
+  const { token, tokenId } = await credentialFor(run, urls, link?.invite);
+  const hub = run.client({ urls, token });
+  const me = await run.spin('asking the hub', () => hub.ask<MeDto>({ method: 'GET', path: '/me' }));
+  await storeCredentials(path, { url: urls.join(','), token, tokenId }).catch((error: unknown) => {
+    const detail = `${path} cannot be written.`;
+    const remedy = 'Make its folder writable, or name another one in FAIRLEAD_HOME.';
+    throw new ConfigFault({ detail, remedy }, { cause: error });
+  });
+  printer.data(me, () => [`Logged in to ${urls.join(', ')} as ${me.name} (${me.role}).`]);
+  if (surroundings.env.FAIRLEAD_TOKEN !== undefined || surroundings.env.FAIRLEAD_URL !== undefined) {
+    printer.note('FAIRLEAD_TOKEN and FAIRLEAD_URL go before what was stored, while they are set.');
+  }
+}
+
+/** Forgets what is kept in the file. @returns of which hub it was, where that could be read */
+export async function logOut(
+  run: Invocation<object>,
+  path: string,
+): Promise<{ url: string | undefined; forgotten: boolean }> {
+  // A damaged file is forgotten all the same.
+  const stored = await loadCredentials(path).catch(() => undefined);
+  if (stored?.tokenId !== undefined) await revoke(run, stored.url, stored.token, stored.tokenId);
+  return { url: stored?.url, forgotten: await forgetCredentials(path) };
 }
 
 /** The token that is to be stored, and its id where it was made for that. */
