@@ -24,6 +24,7 @@ export class Fleet {
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_LOG_LEVEL: 'warn',
         FAIRLEAD_REPLICA_NAME: name,
+        FAIRLEAD_FIRST_BOOT: 'token',
       });
     fleet.origin = new Child('fairlead/replica.mjs', { profileDir });
     const { url, administratorToken } = await open(fleet.origin, 'origin');

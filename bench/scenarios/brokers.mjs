@@ -216,6 +216,7 @@ function environment(databaseUrl, name) {
     FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
     FAIRLEAD_LOG_LEVEL: 'error',
     FAIRLEAD_REPLICA_NAME: name,
+    FAIRLEAD_FIRST_BOOT: 'token',
     FAIRLEAD_DRAIN_LINGER_S: '0',
     FAIRLEAD_DRAIN_DEADLINE_S: '1',
   };

@@ -153,6 +153,7 @@ async function http2Status(stage: Stage, call: Call, headers: Record<string, str
 }
 
 function headersOf(stage: Stage, shown: Shown, call: Call): Record<string, string> {
+  if (shown.browser !== undefined) return { cookie: shown.browser.cookie, ...shown.browser.headers };
   if (shown.signature !== undefined) return signedHeaders(stage, shown.signature, call);
   const authorization = shown.header ?? (shown.token === undefined ? undefined : `Bearer ${shown.token}`);
   return authorization === undefined ? {} : { authorization };

@@ -11,6 +11,8 @@ export type Shown = {
   readonly token?: string;
   /** The whole of `Authorization`, where it is no bearer. */
   readonly header?: string;
+  /** What a browser sends of itself, and a page of the hub beside it. */
+  readonly browser?: { readonly cookie: string; readonly headers?: Readonly<Record<string, string>> };
   /** Signed with the cluster secret for each call; another purpose, another replica and another secret are none. */
   readonly signature?:
     'good' | 'stale' | 'replayed' | 'of another purpose' | 'for another replica' | 'of another secret';
@@ -84,6 +86,28 @@ export const CREDENTIALS: readonly Credential[] = [
     column: '**p-adm**',
     meaning: 'The personal token of an administrator.',
     make: (stage) => ({ token: stage.administrator }),
+  },
+  {
+    column: 'w-none',
+    meaning: 'The cookie of a session, sealed by nobody.',
+    make: async (stage) => ({ browser: { ...(await stage.browser()), cookie: stage.cookieOf('AAAA') } }),
+  },
+  {
+    column: 'w-end',
+    meaning: 'The cookie of a session that has ended.',
+    make: async (stage) => ({ browser: await stage.browser(`ended_at = now()`) }),
+  },
+  {
+    column: 'w-bare',
+    meaning: 'The cookie of an administrator’s session, as the page of another site would make a browser send it.',
+    isSpent: true,
+    make: async (stage) => ({ browser: { cookie: (await stage.browser()).cookie } }),
+  },
+  {
+    column: '**w-ok**',
+    meaning: 'The same with what a page of the hub shows beside it.',
+    isSpent: true,
+    make: async (stage) => ({ browser: await stage.browser() }),
   },
   {
     column: 'j-none',

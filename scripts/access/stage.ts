@@ -4,6 +4,7 @@ import type { DataSource } from 'typeorm';
 import { makeOpaque, type OpaqueKind } from '../../src/hub/auth/opaque-token.js';
 import { Sealer } from '../../src/hub/auth/sealer.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
+import { sessionSecretsOf } from '../../src/hub/config/secrets.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Hub } from '../../src/hub/hub.js';
 
@@ -28,6 +29,7 @@ export class Stage {
         FAIRLEAD_LISTEN: '127.0.0.1:0',
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_LOG_LEVEL: 'silent',
+        FAIRLEAD_FIRST_BOOT: 'token',
         ...env,
       }),
       () => undefined,
@@ -99,6 +101,28 @@ export class Stage {
     const { brokerId, accessToken, hubId } = await this.post('brokers/join', this.joining(token, publicKey));
     this.urn = String(hubId);
     return { id: String(brokerId), key: privateKey, accessToken: String(accessToken) };
+  }
+
+  cookieOf(value: string): string {
+    return `fairlead-session=${value}`;
+  }
+
+  /** The browser of an administrator of its own, who has signed in. @param change of the row of its session */
+  async browser(change = 'ended_at = null'): Promise<{ cookie: string; headers: Record<string, string> }> {
+    const [userId, sessionId, csrfToken] = [randomUUID(), randomUUID(), randomUUID()];
+    await this.query(`insert into hub_user (id, name, role) values ($1::uuid, 'u-' || $1, 'admin')`, [userId]);
+    await this.query(
+      `insert into user_session (id, user_id, expires_at) values ($1, $2, now() + interval '1 hour')`,
+      [sessionId, userId],
+    );
+    await this.query(`update user_session set ${change} where id = $1`, [sessionId]);
+    const secrets = sessionSecretsOf({ sessionSecrets: null, sealKeys: [this.sealKey], dataDir: '' });
+    const content = JSON.stringify({ sessionId, csrfToken, endsAt: Date.now() + 3_600_000 });
+    const sealed = new Sealer(secrets).seal('cookie', 'web session', Buffer.from(content));
+    return {
+      cookie: this.cookieOf(sealed.toString('base64url')),
+      headers: { origin: this.running.publicUrl, 'x-csrf-token': csrfToken },
+    };
   }
 
   /** What a broker exchanges for an access token, with whatever claims it should better not have. */

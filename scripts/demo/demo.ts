@@ -119,6 +119,7 @@ export class Demo {
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       FAIRLEAD_REPLICA_NAME: name,
       FAIRLEAD_DRAIN_LINGER_S: '0',
+      FAIRLEAD_FIRST_BOOT: 'token',
     });
     this.programs.push(program);
     const [, line = ''] = await program.line(/^(\{.*"the hub is ready".*\})$/);

@@ -71,6 +71,7 @@ export class DrillCluster {
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       FAIRLEAD_PUBLIC_URL: this.balancer.url,
       FAIRLEAD_REPLICA_NAME: name,
+      FAIRLEAD_FIRST_BOOT: 'token',
       ...this.env,
       ...env,
     });

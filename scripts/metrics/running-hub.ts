@@ -24,6 +24,7 @@ export async function scrapeRunningHub(databaseUrl: string, programs: Programs =
     FAIRLEAD_LISTEN: '127.0.0.1:0',
     FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
     FAIRLEAD_LOG_LEVEL: 'silent',
+    FAIRLEAD_FIRST_BOOT: 'token',
   });
   const hub = await Hub.start(config, () => undefined);
   const home = await mkdtemp(join(tmpdir(), 'fairlead-measured-'));

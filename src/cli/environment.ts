@@ -6,6 +6,7 @@ export const ENVIRONMENT = {
   FAIRLEAD_URL: 'the hub, or several replicas with commas between; --url goes before it',
   FAIRLEAD_TOKEN: 'the personal token; --token goes before it',
   FAIRLEAD_JOIN_TOKEN: 'the join token of `fairlead broker join`',
+  FAIRLEAD_CONTEXT: 'which of the hubs that this user has logged in to; see `fairlead context`',
   FAIRLEAD_HOME: 'the folder of this user, where `fairlead login` stores the token (default: ~/.fairlead)',
   FAIRLEAD_BROKER_HOME: 'the folder of the broker (default: the folder broker in FAIRLEAD_HOME)',
   HOME: 'where ~ is',

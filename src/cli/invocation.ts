@@ -1,6 +1,7 @@
 /** One run of one command: what it was told, and the means that every command shares. */
 import { Client } from './api/client.js';
-import { credentialsPath, isOpenToOthers, loadCredentials } from './api/credentials.js';
+import { currentPath } from './api/contexts.js';
+import { isOpenToOthers, loadCredentials } from './api/credentials.js';
 import { targetOf } from './api/target.js';
 import { Printer } from './output/printer.js';
 import { spin, type Say } from './output/spinner.js';
@@ -28,7 +29,7 @@ export class Invocation<O extends object> {
   /** The hub that this command talks to. @throws NotLoggedIn, UsageFault, ConfigFault */
   async hub(): Promise<Client> {
     const { env } = this.surroundings;
-    const path = credentialsPath(env);
+    const path = await currentPath(env);
     const stored = await loadCredentials(path);
     this.hide(stored?.token);
     if (stored !== undefined && (await isOpenToOthers(path))) {

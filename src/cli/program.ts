@@ -10,6 +10,8 @@ import { addBroker } from './commands/broker.js';
 import { addBrokers } from './commands/brokers.js';
 import { addCompletion } from './commands/completion.js';
 import { addConformance } from './commands/conformance.js';
+import { addContext } from './commands/context.js';
+import { addDevice } from './commands/device.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addDoctor } from './commands/doctor.js';
 import { addHub } from './commands/hub.js';
@@ -17,6 +19,7 @@ import { addJoinTokens } from './commands/join-tokens.js';
 import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addMembers } from './commands/members.js';
+import { addPassword } from './commands/password.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
 import { addRollout } from './commands/rollout.js';
@@ -94,6 +97,9 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addDoctor,
     addBroker,
     addLogin,
+    addContext,
+    addPassword,
+    addDevice,
     addTokens,
     addSessions,
     addUsers,

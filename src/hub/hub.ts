@@ -15,6 +15,7 @@ import { AuditChaining } from './auth/audit-chaining.js';
 import { AuthDuties } from './auth/duties.js';
 import { FirstBoot } from './auth/first-boot.js';
 import { RateLimiter } from './auth/limits/rate-limiter.js';
+import { servePages } from './auth/pages/pages.js';
 import { auditRoutes } from './auth/route-audit.js';
 import { RouteTable, type Route } from './auth/route-table.js';
 import { Peers } from './cluster/peers/peers.js';
@@ -113,6 +114,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   });
   fastify.getInstance().addHook('onResponse', async (request, reply) => logRequest(request, reply));
   serveOpenApi(app);
+  servePages(fastify.getInstance());
   auditRoutes(app, table);
   auditFrames(app);
   return app;
@@ -136,7 +138,8 @@ export class Hub {
     private readonly config: HubConfig,
   ) {}
 
-  /** The first administrator's token, on the very first start of a hub; to be shown once. */
+  /** What the first administrator comes in by, where this start has made it; to be shown once. */
+  administratorInvite: string | undefined;
   administratorToken: string | undefined;
   publicUrl = '';
 
@@ -188,7 +191,9 @@ export class Hub {
     const { app, config } = this;
     const replica = app.get(Replica);
     await replica.enter();
-    this.administratorToken = await app.get(FirstBoot).ensureAdministrator();
+    const firstBoot = app.get(FirstBoot);
+    if (config.firstBoot === 'token') this.administratorToken = await firstBoot.ensureAdministrator();
+    else this.administratorInvite = await firstBoot.inviteAdministrator();
     app.get(Ownership).start();
     app.get(PollChannels).start();
     app.get(Releases).start();

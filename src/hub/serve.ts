@@ -1,4 +1,6 @@
 import { Logger } from '@nestjs/common';
+import { FIRST_INVITE_LIVES_S } from './auth/first-boot.js';
+import { INVITE_PAGE } from './auth/pages/paths.js';
 import type { HubConfig } from './config/hub-config.js';
 import { Hub } from './hub.js';
 
@@ -32,23 +34,44 @@ export async function serve(config: HubConfig): Promise<void> {
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 
-/** What a person sees who starts the hub by hand. Not through the log: it may hold the first administrator's token. */
-function greet({ publicUrl, administratorToken }: Hub): void {
-  if (administratorToken === undefined) return;
-  process.stdout.write(
-    [
+/** What a person sees who starts the hub by hand. Not through the log: it holds what the first administrator comes in by. */
+function greet(hub: Hub): void {
+  const told = firstOf(hub);
+  if (told === undefined) return;
+  const lines = [
+    '',
+    `  Fairlead listens at ${hub.publicUrl}.`,
+    '',
+    ...told.map((line) => (line === '' ? '' : `  ${line}`)),
+  ];
+  process.stdout.write([...lines, '', ''].join('\n'));
+}
+
+function firstOf({
+  publicUrl,
+  administratorInvite: invite,
+  administratorToken: token,
+}: Hub): string[] | undefined {
+  if (token !== undefined) {
+    return [
+      "This hub is new. Its first administrator's token, shown this once:",
       '',
-      `  Fairlead listens at ${publicUrl}.`,
+      `  ${token}`,
       '',
-      "  This hub is new. Its first administrator's token, shown this once:",
+      'Log in with it from another shell:',
       '',
-      `    ${administratorToken}`,
-      '',
-      '  Log in with it from another shell:',
-      '',
-      `    npx fairlead login ${publicUrl} --token ${administratorToken}`,
-      '',
-      '',
-    ].join('\n'),
-  );
+      `  npx fairlead login ${publicUrl} --token ${token}`,
+    ];
+  }
+  if (invite === undefined) return undefined;
+  return [
+    'This hub has no administrator yet. Whoever opens this link sets the password of its first one, `admin`. It is',
+    `shown this once, good once, and for ${FIRST_INVITE_LIVES_S / 3_600} hours:`,
+    '',
+    `  ${publicUrl}${INVITE_PAGE}#${invite}`,
+    '',
+    'Or do it from another shell:',
+    '',
+    `  npx fairlead login ${publicUrl} --invite ${invite}`,
+  ];
 }

@@ -138,6 +138,19 @@ describe('login by a password', () => {
     });
   });
 
+  it('is by the link itself, in which the invite stands', async () => {
+    hub = await open({ body: SIGNED }, { body: MADE }, { status: 204 }, { body: ME });
+
+    const ran = await runCli(['login', `${hub.url}/invite#fli_x`], {
+      env: env(),
+      stdin: 'correct horse battery\n',
+    });
+
+    expect(ran.code).toBe(0);
+    expect(hub.asked[0]).toMatchObject({ path: '/api/v1/invites/redeem', body: { token: 'fli_x' } });
+    expect(JSON.parse(readFileSync(file(), 'utf8'))).toMatchObject({ url: hub.url });
+  });
+
   it('has its token revoked by the logout', async () => {
     await comeIn('--user', 'ada');
 
@@ -167,6 +180,91 @@ describe('login by a password', () => {
 
     expect(ran.code).toBe(2);
   });
+});
+
+describe('login by a code that is approved elsewhere', () => {
+  const BEGUN = {
+    deviceCode: 'fld_secret',
+    userCode: 'WDJB-MJHT',
+    verificationUri: 'http://hub/device',
+    verificationUriComplete: 'http://hub/device#WDJB-MJHT',
+    expiresInS: 600,
+    intervalS: 5,
+  };
+  const MADE = { id: 'token-9', token: 'flp_made' };
+  const comeIn = async (...answers: Answer[]) => {
+    hub = await open({ body: BEGUN }, ...answers);
+    return runCli(['login', hub.url, '--device'], { env: env() });
+  };
+
+  it('shows where to go, asks again as it is told to, and stores the token for its owner alone', async () => {
+    const pending = problem('authorization_pending', { intervalS: 5 });
+    const slow = problem('slow_down', { intervalS: 10 });
+
+    const ran = await comeIn(
+      pending,
+      slow,
+      pending,
+      problem('database_unavailable'),
+      { body: MADE },
+      { body: ME },
+    );
+
+    expect(ran.code).toBe(0);
+    expect(ran.err).toContain('http://hub/device#WDJB-MJHT');
+    expect(ran.err).toContain('fairlead device approve WDJB-MJHT');
+    expect(ran.pauses).toEqual([5_000, 5_000, 10_000, 10_000, 15_000]);
+    expect(hub.asked[1]?.body).toEqual({ deviceCode: 'fld_secret' });
+    expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual({
+      url: hub.url,
+      token: 'flp_made',
+      tokenId: 'token-9',
+    });
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+    expect(ran.out + ran.err).not.toMatch(/flp_made|fld_secret/);
+  });
+
+  it.each(['access_denied', 'device_code_expired'] as const)(
+    'ends where it is %s, and stores nothing',
+    async (code) => {
+      const ran = await comeIn(problem('authorization_pending'), problem(code));
+
+      expect(ran.code).not.toBe(0);
+      expect(ran.pauses).toEqual([5_000, 5_000]);
+      expect(existsSync(file())).toBe(false);
+    },
+  );
+
+  it('gives up where the hub is away until the code has expired', async () => {
+    const ran = await comeIn(problem('database_unavailable'));
+
+    expect(ran.code).not.toBe(0);
+    expect(ran.pauses.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(660_000);
+  });
+
+  it.each(['show', 'approve', 'deny'])(
+    'is one that `device %s` asks of the hub by its code',
+    async (verb) => {
+      const grant = {
+        id: 'g',
+        name: 'a\u001b[2Jb',
+        address: '::1',
+        createdAt: '2026-01-01T00:00:00Z',
+        expiresAt: '2026-01-01T00:10:00Z',
+      };
+      await logIn({ body: ME }, { body: grant });
+
+      const ran = await runCli(['device', verb, 'WDJB-MJHT'], { env: env() });
+
+      expect(ran.code).toBe(0);
+      expect(hub.asked.at(-1)).toMatchObject({
+        method: 'POST',
+        path: `/api/v1/device-grants/${verb === 'show' ? 'find' : verb}`,
+        body: { userCode: 'WDJB-MJHT' },
+      });
+      expect(ran.out).not.toContain('\u001b');
+    },
+  );
 });
 
 describe('the stored token', () => {

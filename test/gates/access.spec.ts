@@ -15,12 +15,29 @@ const OPEN = [
   'GET /docs',
   'GET /docs-yaml',
   'GET /docs/*',
+  'GET /device',
+  'GET /invite',
+  'GET /pages/device.js',
+  'GET /pages/invite.js',
+  'GET /pages/page.css',
+  'GET /pages/signed-in.js',
+  'GET /signed-in',
+  'GET /api/v1/oidc',
+  'GET /api/v1/oidc/begin',
+  'GET /api/v1/oidc/callback',
   'GET /livez',
   'GET /readyz',
 ];
 const BY_BODY = ['POST /api/v1/brokers/join', 'POST /api/v1/brokers/token'];
 /** Whose body is a secret that is no credential of a header: what is shown beside it counts for nothing. */
-const BY_SECRET = ['POST /api/v1/invites/redeem', 'POST /api/v1/sessions', 'POST /api/v1/sessions/refresh'];
+const BY_SECRET = [
+  'POST /api/v1/device-grants',
+  'POST /api/v1/device-grants/redeem',
+  'POST /api/v1/invites/redeem',
+  'POST /api/v1/sessions',
+  'POST /api/v1/sessions/refresh',
+  'POST /api/v1/web-sessions',
+];
 const BY_BROKER = ['UPGRADE /api/v1/control', 'POST /api/v1/control/poll'];
 const OF_REPLICAS = ['POST /internal/v1/link', 'POST /internal/v1/self'];
 
@@ -73,17 +90,28 @@ describe('every route asked with every kind of credential', () => {
       .filter(([, status]) => ![400, 401, 403].includes(status))
       .map(([column]) => column);
 
-  it('of a person lets in a personal token alone, and answers 401 to whatever else', () => {
+  it('of a person lets in a personal token and a session alone, and answers 401 to whatever else', () => {
     const strange = ofPersons.filter(({ statuses }) =>
-      [...statuses].some(([column, status]) => !/p-(mem|adm)/.test(column) && status !== 401),
+      [...statuses].some(([column, status]) => !/p-(mem|adm)|w-(bare|ok)/.test(column) && status !== 401),
     );
 
     expect(strange).toEqual([]);
     expect(ofPersons.length).toBeGreaterThan(50);
   });
 
+  it('of a person changes nothing for a cookie without the proof that a page of the hub has asked', () => {
+    const bare = ofPersons.map(({ name, statuses }) => [name, statuses.get('w-bare')]);
+
+    const changing = bare.filter(([name]) => !String(name).startsWith('GET '));
+    expect(changing.filter(([, status]) => status !== 403)).toEqual([]);
+    expect(changing.length).toBeGreaterThan(30);
+    expect(bare.filter(([, status]) => status === 401)).toEqual([]);
+  });
+
   it('of a person is never refused to an administrator', () => {
-    const refused = ofPersons.filter(({ statuses }) => [401, 403].includes(statuses.get('**p-adm**')!));
+    const refused = ofPersons.filter(({ statuses }) =>
+      ['**p-adm**', '**w-ok**'].some((column) => [401, 403].includes(statuses.get(column)!)),
+    );
 
     expect(refused).toEqual([]);
   });
@@ -95,7 +123,7 @@ describe('every route asked with every kind of credential', () => {
   it('whose body is a secret takes no credential in its place', () => {
     const statuses = BY_SECRET.map((name) => rows.find((row) => row.name === name)!.statuses);
 
-    expect(statuses.map((each) => [...new Set(each.values())])).toEqual([[400], [400], [400]]);
+    expect(statuses.map((each) => [...new Set(each.values())])).toEqual(BY_SECRET.map(() => [400]));
   });
 
   it('of brokers takes an access token of this hub that has not ended', () => {

@@ -46,6 +46,19 @@ describe('the first administrator', () => {
     expect(await meet('admin')).toBeUndefined();
   });
 
+  it('is invited by the replica that was faster', async () => {
+    const invite = () => new FirstBoot(bench.database).inviteAdministrator();
+    await rows.sql.query('delete from hub_user');
+
+    const met = await rows.meanwhile(
+      `insert into hub_user (id, name, role) values (gen_random_uuid(), $1, 'admin')`,
+      ['admin'],
+      invite,
+    );
+
+    expect(met).toBeUndefined();
+  });
+
   it('is made in a hub that knows nobody, whatever the names of those that it knows', async () => {
     await rows.sql.query(`update hub_user set name = 'renamed'`);
 

@@ -22,6 +22,8 @@ export class HubProcess {
   url = '';
   replicaId = '';
   administratorToken: string | undefined;
+  /** Where it was told to show that: what stands behind the link. */
+  administratorInvite: string | undefined;
 
   private constructor(private readonly child: ChildProcess) {}
 
@@ -37,6 +39,7 @@ export class HubProcess {
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_DRAIN_LINGER_S: '0',
         FAIRLEAD_DRAIN_DEADLINE_S: '10',
+        FAIRLEAD_FIRST_BOOT: 'token',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -112,6 +115,8 @@ export class HubProcess {
   private take(text: string): void {
     const token = /^\s+(flp_\S+)$/.exec(text)?.[1];
     if (token !== undefined) this.administratorToken = token;
+    const invite = /^\s+http\S+#(fli_\S+)$/.exec(text)?.[1];
+    if (invite !== undefined) this.administratorInvite = invite;
     if (!text.startsWith('{')) return;
     const line = JSON.parse(text) as Line;
     this.lines.push(line);

@@ -7,6 +7,17 @@ export const CREDENTIAL = [
     ['makes an administrator beside others', 'where not exists (select from hub_user)', ''],
     ['fails where two boot at once', 'on conflict on constraint hub_user_name_is_unique do nothing', ''],
   ]),
+  ...mutantsOf('invite_first_administrator', SPEC, [
+    ['fails where two boot at once', 'on conflict on constraint hub_user_name_is_unique do nothing', ''],
+  ]),
+  ...mutantsOf('invite_first_administrator_again', 'test/e2e/first-boot.spec.ts', [
+    ['invites while the invite is good', 'and invite.expires_at <= now()', ''],
+    [
+      'invites who has a password already',
+      'and not exists (select from user_password where user_id = administrator.id)',
+      '',
+    ],
+  ]),
   ...mutantsOf('take_seat_of_join_token', SPEC, [
     ['takes a seat of any token', 'hash = $1 and', '$1::bytea is not null and'],
     ['takes a seat that is not there', 'and taken < seats', ''],

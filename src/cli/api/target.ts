@@ -52,6 +52,12 @@ export function readUrls(list: string): string[] {
   return [...new Set(urls)];
 }
 
+/** Where the first start of a hub, or an administrator, has given a link: its address, and the invite that stands in it. */
+export function readInviteLink(text: string): { url: string; invite: string } | undefined {
+  const [, url, invite] = /^(https?:\/\/[^/?#]+)\/invite#(fli_[\w-]+)$/i.exec(text.trim()) ?? [];
+  return url === undefined || invite === undefined ? undefined : { url, invite };
+}
+
 function readUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (

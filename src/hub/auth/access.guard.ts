@@ -3,6 +3,8 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { ACCESS, scopeFor, type Access } from './access.js';
 import { CredentialMissing, Forbidden } from './auth.errors.js';
+import { WebSessions } from './cookies/web-sessions.js';
+import type { Principal } from './principal.js';
 import { Credentials } from './credentials.js';
 
 const BEARER = /^Bearer +([^\s]+) *$/i;
@@ -20,9 +22,10 @@ export class AccessGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly credentials: Credentials,
+    private readonly webSessions: WebSessions,
   ) {}
 
-  /** @throws CredentialMissing, CredentialInvalid, Forbidden, DatabaseUnavailable */
+  /** @throws CredentialMissing, CredentialInvalid, Forbidden, CsrfRefused, DatabaseUnavailable */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
       context.getHandler(),
@@ -37,13 +40,29 @@ export class AccessGuard implements CanActivate {
     // The adapter has authenticated the upgrade; a frame carries no credential of its own.
     if (access.kind !== 'person') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const principal = await this.credentials.authenticate(bearerOf(request));
+    const principal = await this.callerOf(request);
     if (access.roles.length > 0 && !access.roles.includes(principal.role)) throw new Forbidden();
     if (principal.access === 'read' && !READING.has(request.method)) throw new Forbidden();
     request.principal = principal;
     const scope = scopeFor(access, principal);
     if (scope !== undefined) request.scope = scope;
     return true;
+  }
+
+  /** A browser adds its cookies to whatever it sends, so that they count only where nothing was chosen to be shown. */
+  private async callerOf(request: FastifyRequest): Promise<Principal> {
+    if (request.headers.authorization !== undefined || !this.webSessions.isShown(request))
+      return this.credentials.authenticate(bearerOf(request));
+    const principal = await this.webSessions.authenticate(request);
+    request.isByCookie = true;
+    return principal;
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the guard where the caller was known by a cookie. */
+    isByCookie?: true;
   }
 }
 

@@ -18,6 +18,13 @@ export class CredentialInvalid extends CodedError {
   }
 }
 
+/** What a browser sends by itself is no proof that a page of this hub has asked for it. */
+export class CsrfRefused extends CodedError {
+  constructor() {
+    super('csrf_refused');
+  }
+}
+
 export class Forbidden extends CodedError {
   constructor() {
     super('forbidden');
@@ -125,9 +132,76 @@ export class SignInsBusy extends CodedError {
   }
 }
 
+/** The provider has said no, or what it has sent is not what was asked for. Which, is in the log of the provider. */
+export class ProviderRefused extends CodedError {
+  constructor(cause?: unknown) {
+    super('provider_refused', undefined, { cause });
+  }
+}
+
+/** Whether somebody may come in cannot be told now: neither yes nor no. */
+export class ProviderUnavailable extends CodedError {
+  constructor(cause?: unknown) {
+    super('provider_unavailable', undefined, { retryAfterS: 5, cause });
+  }
+}
+
+export class EmailUnverified extends CodedError {
+  constructor() {
+    super('email_unverified');
+  }
+}
+
+export class NotListed extends CodedError {
+  constructor() {
+    super('not_listed');
+  }
+}
+
+/** The address is that of a user whom the provider knows by another subject: it may have been given to somebody else. */
+export class IdentityTaken extends CodedError {
+  constructor() {
+    super('identity_taken');
+  }
+}
+
 export class InviteInvalid extends CodedError {
   constructor() {
     super('invite_invalid');
+  }
+}
+
+/** Nobody has answered yet (RFC 8628, 3.5). */
+export class AuthorizationPending extends CodedError {
+  constructor(intervalS: number) {
+    super('authorization_pending', undefined, { members: { intervalS } });
+  }
+}
+
+/** Asked sooner than it was told to: from now on later still (RFC 8628, 3.5). */
+export class SlowDown extends CodedError {
+  constructor(intervalS: number) {
+    super('slow_down', undefined, { members: { intervalS } });
+  }
+}
+
+export class AccessDenied extends CodedError {
+  constructor() {
+    super('access_denied');
+  }
+}
+
+/** Or unknown, or used: a program begins anew in any case. */
+export class DeviceCodeExpired extends CodedError {
+  constructor() {
+    super('device_code_expired');
+  }
+}
+
+/** More than people approve within minutes are somebody who fills the table. */
+export class TooManyDeviceGrants extends CodedError {
+  constructor() {
+    super('too_many_device_grants', undefined, { retryAfterS: 60 });
   }
 }
 

@@ -15,7 +15,13 @@ import { Audit } from './audit.js';
 import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
+import { SealedCookies } from './cookies/sealed-cookies.js';
+import { WebSessionController } from './cookies/web-session.controller.js';
+import { WebSessions } from './cookies/web-sessions.js';
 import { Credentials } from './credentials.js';
+import { DeviceGrantController } from './device-grant.controller.js';
+import { DeviceGrantRepository } from './device-grant.repository.js';
+import { DeviceGrants } from './device-grants.js';
 import { AuthDuties } from './duties.js';
 import { FirstBoot } from './first-boot.js';
 import { JoinTokenController } from './join-token.controller.js';
@@ -28,6 +34,10 @@ import { MeController } from './me.controller.js';
 import { MemberRepository } from './member.repository.js';
 import { Members } from './members.js';
 import { Passwords } from './passwords.js';
+import { IdentityRepository } from './oidc/identity.repository.js';
+import { OidcController } from './oidc/oidc.controller.js';
+import { OidcSignIns } from './oidc/oidc-sign-ins.js';
+import { Provider } from './oidc/provider.js';
 import { PeopleNews } from './people-news.js';
 import { PersonalTokenController } from './personal-token.controller.js';
 import { PersonalTokenRepository } from './personal-token.repository.js';
@@ -58,6 +68,9 @@ import { Users } from './users.js';
  * | person | invite `fli_...` | once, within its time | setting the first password |
  * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
  * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
+ * | program | device code `fld_...` | 10 minutes, once, after a person has approved it | the exchange for a personal token |
+ * | person in a browser | what the OpenID provider has sent back, with a cookie of this browser | 10 minutes, once | the sign-in |
+ * | person in a browser | sealed cookie, and for changes its origin and a token | 30 days, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
  * | broker | access token, a JWT | 15 minutes | the control channel |
@@ -101,6 +114,9 @@ import { Users } from './users.js';
     AuditController,
     UserController,
     SessionController,
+    DeviceGrantController,
+    WebSessionController,
+    OidcController,
   ],
   providers: [
     AccessGuard,
@@ -119,11 +135,16 @@ import { Users } from './users.js';
     BrokerKeyRepository,
     BrokerKeys,
     Credentials,
+    DeviceGrantRepository,
+    DeviceGrants,
     FirstBoot,
     JoinTokenRepository,
     JoinTokens,
     MemberRepository,
     Members,
+    IdentityRepository,
+    OidcSignIns,
+    Provider,
     Passwords,
     PeopleNews,
     PersonalTokenRepository,
@@ -135,6 +156,8 @@ import { Users } from './users.js';
       inject: [HUB_CONFIG],
       useFactory: (config: HubConfig) => new Sealer(sealKeysOf(config)),
     },
+    SealedCookies,
+    WebSessions,
     SessionRepository,
     SessionTokens,
     Sessions,

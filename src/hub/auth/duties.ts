@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
+import { DeviceGrantRepository } from './device-grant.repository.js';
 import { SessionRepository } from './session.repository.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
 
@@ -18,6 +19,7 @@ export class AuthDuties {
     loops: Loops,
     private readonly spent: SpentAssertionRepository,
     private readonly sessions: SessionRepository,
+    private readonly grants: DeviceGrantRepository,
   ) {
     this.sweeping = loops.make({
       name: 'assertion-sweep',
@@ -35,9 +37,10 @@ export class AuthDuties {
     await this.sweeping.stop();
   }
 
-  /** Forgets assertions and sessions that have ended, a batch at a time, so that no transaction is long. */
+  /** Forgets assertions, sessions and device grants that have ended, a batch at a time, so that no transaction is long. */
   async sweep(signal?: AbortSignal): Promise<void> {
     while (signal?.aborted !== true && (await this.spent.sweep(BATCH)) === BATCH);
     while (signal?.aborted !== true && (await this.sessions.sweep(SESSIONS_BATCH)) === SESSIONS_BATCH);
+    while (signal?.aborted !== true && (await this.grants.sweep(BATCH)) === BATCH);
   }
 }

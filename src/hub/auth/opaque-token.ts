@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 
-const PREFIXES = { personal: 'flp_', join: 'flj_', refresh: 'flr_', invite: 'fli_' } as const;
+const PREFIXES = { personal: 'flp_', join: 'flj_', refresh: 'flr_', invite: 'fli_', device: 'fld_' } as const;
 
 export type OpaqueKind = keyof typeof PREFIXES;
 

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { NotFound } from '../problems/coded.error.js';
 import type { Actor } from './actor.js';
 import { Audit } from './audit.js';
@@ -82,17 +82,32 @@ export class PersonalTokens {
   ): Promise<PersonalTokenRow & { token: string }> {
     if (projectIds !== null && (await this.repository.unknownProjects(projectIds)).length > 0)
       throw new NotFound('project');
+    const made = await this.database.transaction((run) =>
+      this.createWithin(run, userId, { ...options, access, projectIds }, actor),
+    );
+    if (made === undefined) throw new NotFound('user');
+    return made;
+  }
+
+  /**
+   * In the caller's transaction, for projects that there are.
+   *
+   * @returns undefined for a user that is not let in @throws TooManyTokens
+   */
+  async createWithin(
+    run: Run,
+    userId: string,
+    { name, expiresInS, access = 'write', projectIds = null }: TokenOptions,
+    actor: Actor,
+  ): Promise<(PersonalTokenRow & { token: string }) | undefined> {
     const { plain, prefix, hash } = makeOpaque('personal');
-    const made = { id: uuidv7(), userId, prefix, hash, access, projectIds, ...options };
-    const row = await this.database.transaction(async (run) => {
-      if (!(await this.repository.holdHolder(run, userId))) throw new NotFound('user');
-      if ((await this.repository.countLive(run, userId)) >= TOKENS_MOST) throw new TooManyTokens(TOKENS_MOST);
-      const subject = { kind: 'personal_token', id: made.id, name: prefix } as const;
-      const detail = { user: userId, name: options.name, access, projectIds, expiresInS: options.expiresInS };
-      await this.audit.done(run, { act: 'personal_token.create', actor, subject, detail });
-      return this.repository.create(made, run);
-    });
-    return { ...row, token: plain };
+    const made = { id: uuidv7(), userId, prefix, hash, name, expiresInS, access, projectIds };
+    if (!(await this.repository.holdHolder(run, userId))) return undefined;
+    if ((await this.repository.countLive(run, userId)) >= TOKENS_MOST) throw new TooManyTokens(TOKENS_MOST);
+    const subject = { kind: 'personal_token', id: made.id, name: prefix } as const;
+    const detail = { user: userId, name, access, projectIds, expiresInS };
+    await this.audit.done(run, { act: 'personal_token.create', actor, subject, detail });
+    return { ...(await this.repository.create(made, run)), token: plain };
   }
 
   async list(userId: string, before: string | null, limit: number): Promise<PersonalTokenRow[]> {

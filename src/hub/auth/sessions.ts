@@ -13,7 +13,7 @@ import { SessionRepository, type SessionRow } from './session.repository.js';
 import { ACCESS_LIVES_S, SessionTokens } from './session-tokens.js';
 
 /** However often it is refreshed. */
-const SESSION_LIVES_S = 30 * 24 * 3_600;
+export const SESSION_LIVES_S = 30 * 24 * 3_600;
 /** Of one person, that go on at a time. */
 export const SESSIONS_MOST = 50;
 
@@ -47,7 +47,12 @@ export class Sessions {
 
   /** Who shows this access token. @throws CredentialInvalid, DatabaseUnavailable */
   async authenticate(token: string): Promise<Principal> {
-    const principal = await this.holders.find(await this.tokens.verify(token));
+    return this.find(await this.tokens.verify(token));
+  }
+
+  /** Whose session it is, while that goes on. @throws CredentialInvalid, DatabaseUnavailable */
+  async find(sessionId: string): Promise<Principal> {
+    const principal = await this.holders.find(sessionId);
     if (principal === undefined) throw new CredentialInvalid();
     return principal;
   }
@@ -58,12 +63,18 @@ export class Sessions {
    * @returns its id, and what gives the tokens once that is committed
    */
   async begin(run: Run, userId: string): Promise<{ id: string; signed: () => Promise<Signed> }> {
-    const id = uuidv7();
+    const id = await this.beginInBrowser(run, userId);
     const { plain, hash } = makeOpaque('refresh');
-    await this.repository.begin(run, id, userId, SESSION_LIVES_S);
     await this.repository.give(run, hash, id, null);
-    await this.repository.endOldest(run, userId, SESSIONS_MOST);
     return { id, signed: () => this.signed(userId, id, plain) };
+  }
+
+  /** The same, without tokens: a cookie is what it goes on with. @returns its id */
+  async beginInBrowser(run: Run, userId: string): Promise<string> {
+    const id = uuidv7();
+    await this.repository.begin(run, id, userId, SESSION_LIVES_S);
+    await this.repository.endOldest(run, userId, SESSIONS_MOST);
+    return id;
   }
 
   /** @throws CredentialInvalid; where the token was spent its session ends with that */

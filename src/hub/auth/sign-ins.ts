@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { NotFound } from '../problems/coded.error.js';
 import type { Actor, Origin } from './actor.js';
 import { Audit } from './audit.js';
@@ -32,18 +32,41 @@ export class SignIns {
    *   SignInsBusy
    */
   async byPassword(user: string, password: string, origin: Origin): Promise<Signed> {
-    const known = await this.repository.know(user);
-    const isRight = await this.passwords.isRight(password, known?.hash ?? undefined);
-    if (known === undefined || !isRight) throw new SignInRefused();
-    const { userId, name } = known;
+    const { userId, name } = await this.whoseIs(user, password);
     const begun = await this.database.transaction(async (run) => {
       const session = await this.sessions.begin(run, userId);
-      const actor: Actor = { kind: 'person', id: userId, name, credentialId: session.id, origin };
-      const subject = { kind: 'session', id: session.id, name: null } as const;
-      await this.audit.done(run, { act: 'session.begin', actor, subject });
+      await this.note(run, session.id, { userId, name }, origin);
       return session;
     });
     return begun.signed();
+  }
+
+  /** As `byPassword`, for a session that goes on by a cookie. @returns its id */
+  async byPasswordInBrowser(user: string, password: string, origin: Origin): Promise<string> {
+    const { userId, name } = await this.whoseIs(user, password);
+    return this.database.transaction(async (run) => {
+      const id = await this.sessions.beginInBrowser(run, userId);
+      await this.note(run, id, { userId, name }, origin);
+      return id;
+    });
+  }
+
+  private async whoseIs(user: string, password: string): Promise<{ userId: string; name: string }> {
+    const known = await this.repository.know(user);
+    const isRight = await this.passwords.isRight(password, known?.hash ?? undefined);
+    if (known === undefined || !isRight) throw new SignInRefused();
+    return known;
+  }
+
+  private async note(
+    run: Run,
+    sessionId: string,
+    { userId: id, name }: { userId: string; name: string },
+    origin: Origin,
+  ): Promise<void> {
+    const actor: Actor = { kind: 'person', id, name, credentialId: sessionId, origin };
+    const subject = { kind: 'session', id: sessionId, name: null } as const;
+    await this.audit.done(run, { act: 'session.begin', actor, subject });
   }
 
   /**

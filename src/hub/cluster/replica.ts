@@ -108,6 +108,11 @@ export class Replica {
     this.judging.start();
   }
 
+  /** Where people and brokers find this one; null until it serves them. */
+  get address(): string | null {
+    return this.publicUrl;
+  }
+
   /** Where the other replicas find this one; null until it listens for them. */
   get internalUrl(): string | null {
     return this.advertisedUrl;

@@ -1,4 +1,5 @@
 import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
+import { readAllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { isLocallyReachable, parseListen } from './listen.js';
 import { readNetworks } from './networks.js';
@@ -12,6 +13,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** What may stand between the hub and its database; `transaction`: a session is lent for one transaction at a time. */
 export const POOLERS = ['none', 'transaction'] as const;
 export type Pooler = (typeof POOLERS)[number];
+
+/** What the first start of a hub shows: a link by which a person sets a password, or a token for a program. */
+export const FIRST_BOOTS = ['link', 'token'] as const;
+export type FirstBootShows = (typeof FIRST_BOOTS)[number];
 
 export const SWITCH = ['on', 'off'] as const;
 export type Switch = (typeof SWITCH)[number];
@@ -135,6 +140,32 @@ export class Environment {
   FAIRLEAD_SEAL_KEYS?: string;
 
   @IsOptional()
+  @Obeys((text) => {
+    const read = readSealKeys(text);
+    return 'rule' in read ? read.rule : undefined;
+  })
+  FAIRLEAD_SESSION_SECRETS?: string;
+
+  @IsOptional()
+  @Holds('must be an https URL without a query, or an http one on loopback', isIssuer)
+  FAIRLEAD_OIDC_ISSUER?: string;
+
+  @IsOptional()
+  @Length(1, 512, { message: 'must be 1 to 512 characters' })
+  FAIRLEAD_OIDC_CLIENT_ID?: string;
+
+  @IsOptional()
+  @Length(1, 4096, { message: 'must be 1 to 4096 characters' })
+  FAIRLEAD_OIDC_CLIENT_SECRET?: string;
+
+  @IsOptional()
+  @Obeys((text) => {
+    const read = readAllowList(text);
+    return 'rule' in read ? read.rule : undefined;
+  })
+  FAIRLEAD_OIDC_ALLOW?: string;
+
+  @IsOptional()
   @IsSeconds(1, 3600)
   FAIRLEAD_DRAIN_DEADLINE_S?: string;
 
@@ -162,6 +193,10 @@ export class Environment {
     text.split(',').every((part) => isOrigin(part.trim())),
   )
   FAIRLEAD_CORS_ORIGINS?: string;
+
+  @IsOptional()
+  @IsIn(FIRST_BOOTS, { message: `must be one of ${FIRST_BOOTS.join(', ')}` })
+  FAIRLEAD_FIRST_BOOT?: FirstBootShows;
 
   @IsOptional()
   @Obeys((text) => {
@@ -219,6 +254,15 @@ export const VARIABLES: readonly VariableName[] = [
       .map(({ propertyName }) => propertyName as VariableName),
   ),
 ];
+
+/** What is sent there is secret: only on this machine it may be readable on the way. */
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  const isBare = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  const isLocal = isLocallyReachable({ host: url.hostname.replace(/^\[|\]$/g, ''), port: 0 });
+  return isBare && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal));
+}
 
 function isOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;

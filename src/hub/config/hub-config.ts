@@ -2,14 +2,24 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
 import { readTracing, type TracingSettings } from '../../tracing/settings.js';
+import { readAllowList, type AllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
-import type { Environment, LogLevel, Pooler, StrayPolicy } from './environment.js';
+import type { Environment, FirstBootShows, LogLevel, Pooler, StrayPolicy } from './environment.js';
 import { isLocallyReachable, localUrl, parseListen, type Listen } from './listen.js';
 import { readNetworks } from './networks.js';
 import { RATE_LIMITS, readRateLimits, type RateLimits } from './rate-limits.js';
 import { readSealKeys } from './seal-keys.js';
 import { collect } from './sources.js';
+
+/** The OpenID provider by which people may sign in. */
+export type OidcConfig = {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Who may come in whom nobody has made yet. */
+  readonly allow: AllowList;
+};
 
 /** What a hub process was told, complete and consistent. Holds secrets: not for logs. */
 export type HubConfig = {
@@ -33,6 +43,10 @@ export type HubConfig = {
   readonly clusterSecrets: readonly Buffer[] | null;
   /** Newest first, 32 bytes each; null: made once in the data directory, see `sealKeysOf`. */
   readonly sealKeys: readonly Buffer[] | null;
+  /** Newest first, 32 bytes each; null: derived from the seal keys, see `sessionSecretsOf`. */
+  readonly sessionSecrets: readonly Buffer[] | null;
+  /** null: nobody signs in by OpenID Connect. */
+  readonly oidc: OidcConfig | null;
   readonly drain: {
     /** Milliseconds within which a drain is over, whatever is left. */
     readonly deadlineMs: number;
@@ -47,6 +61,8 @@ export type HubConfig = {
   readonly trustedProxies: readonly string[];
   /** Pages of which origins may call the API from a browser. */
   readonly corsOrigins: readonly string[];
+  /** What the first start of a hub shows for its first administrator. */
+  readonly firstBoot: FirstBootShows;
   /** What one caller may ask, over all replicas together. */
   readonly rateLimits: RateLimits;
   /** Whether commands without an ordering key are stored as claimed for the replica that holds their broker. */
@@ -133,6 +149,8 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
       environment.FAIRLEAD_CLUSTER_SECRET_PREVIOUS,
     ),
     sealKeys: keysOf(environment.FAIRLEAD_SEAL_KEYS),
+    sessionSecrets: keysOf(environment.FAIRLEAD_SESSION_SECRETS),
+    oidc: oidcOf(environment),
     drain: Object.freeze({
       deadlineMs: Number(environment.FAIRLEAD_DRAIN_DEADLINE_S ?? 60) * 1000,
       lingerMs: Number(environment.FAIRLEAD_DRAIN_LINGER_S ?? 10) * 1000,
@@ -145,6 +163,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
         .split(',')
         .flatMap((text) => originOf(text.trim() || undefined) ?? []),
     ),
+    firstBoot: environment.FAIRLEAD_FIRST_BOOT ?? 'link',
     rateLimits: limitsOf(environment.FAIRLEAD_RATE_LIMITS),
     claimAhead: environment.FAIRLEAD_CLAIM_AHEAD !== 'off',
     strays: Object.freeze({
@@ -230,8 +249,23 @@ function brokenTogether(
       given.FAIRLEAD_INTERNAL_LISTEN === undefined ? 'FAIRLEAD_LISTEN' : 'FAIRLEAD_INTERNAL_LISTEN',
       'must not have the same port for the public and the internal listener',
     ],
+    ...brokenOidc(given, isFaulty),
   ];
   return rules.filter(([broken]) => broken).map(([, variable, rule]) => ({ variable, rule }));
+}
+
+const OIDC = ['FAIRLEAD_OIDC_ISSUER', 'FAIRLEAD_OIDC_CLIENT_ID', 'FAIRLEAD_OIDC_CLIENT_SECRET'] as const;
+
+function brokenOidc(
+  given: Environment,
+  isFaulty: (...names: string[]) => boolean,
+): [broken: boolean, variable: string, rule: string][] {
+  const isWanted = OIDC.some((name) => given[name] !== undefined) || given.FAIRLEAD_OIDC_ALLOW !== undefined;
+  return OIDC.map((name) => [
+    isWanted && given[name] === undefined && !isFaulty(name),
+    name,
+    'is required beside the other variables of FAIRLEAD_OIDC_',
+  ]);
 }
 
 function listenOr(text: string | undefined, otherwise: Listen): Listen {
@@ -252,6 +286,21 @@ function secretsOf(current: string | undefined, previous: string | undefined): r
   const read = [current, previous].flatMap((text) => (text === undefined ? [] : [readClusterSecret(text)]));
   return Object.freeze(read.flatMap((each) => ('secret' in each ? [each.secret] : [])));
 }
+
+/** Whole, or none: what is missing is told by a rule. */
+function oidcOf(environment: Environment): OidcConfig | null {
+  const {
+    FAIRLEAD_OIDC_ISSUER: issuer,
+    FAIRLEAD_OIDC_CLIENT_ID: clientId,
+    FAIRLEAD_OIDC_CLIENT_SECRET: clientSecret,
+    FAIRLEAD_OIDC_ALLOW: allowed = '',
+  } = environment;
+  if (issuer === undefined || clientId === undefined || clientSecret === undefined) return null;
+  const read = readAllowList(allowed);
+  return Object.freeze({ issuer, clientId, clientSecret, allow: 'list' in read ? read.list : NOBODY });
+}
+
+const NOBODY: AllowList = { domains: new Set(), addresses: new Set() };
 
 function limitsOf(text: string | undefined): RateLimits {
   const read = text === undefined ? undefined : readRateLimits(text);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -67,6 +67,17 @@ export function sealKeysOf(config: Pick<HubConfig, 'sealKeys' | 'dataDir'>): rea
     ]);
   }
   return read.keys;
+}
+
+/**
+ * What cookies are sealed with, newest first: as configured, or else derived from the seal keys (RFC 5869), which all replicas
+ * share already. Nothing that is known of a derived secret tells anything of its key.
+ */
+export function sessionSecretsOf(
+  config: Pick<HubConfig, 'sessionSecrets' | 'sealKeys' | 'dataDir'>,
+): readonly Buffer[] {
+  if (config.sessionSecrets !== null) return config.sessionSecrets;
+  return sealKeysOf(config).map((key) => Buffer.from(hkdfSync('sha256', key, '', 'fairlead session secret', 32)));
 }
 
 /**

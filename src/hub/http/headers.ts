@@ -17,7 +17,18 @@ const PAGE = {
     "frame-ancestors 'none'",
 };
 
+/** Pages of the hub itself: nothing runs or is loaded in them but what the hub serves, and nothing of theirs goes elsewhere. */
+const OWN_PAGE = {
+  ...EVERYWHERE,
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+    "frame-ancestors 'none'",
+};
+
+const OWN_PAGES = /^\/(invite|device|signed-in|pages\/.*)(\?|$)/;
+
 /** @param path of the request */
 export function securityHeadersOf(path: string): Readonly<Record<string, string>> {
-  return path.startsWith('/docs') ? PAGE : API;
+  if (path.startsWith('/docs')) return PAGE;
+  return OWN_PAGES.test(path) ? OWN_PAGE : API;
 }

@@ -8,6 +8,26 @@ export const PROBLEMS = {
     title: 'The request is malformed',
     remedy: 'Mend the fields that are named and send it again.',
   },
+  authorization_pending: {
+    status: 400,
+    title: 'Nobody has approved the code yet',
+    remedy: 'Ask again after `intervalS` seconds.',
+  },
+  slow_down: {
+    status: 400,
+    title: 'The program asks sooner than it was told to',
+    remedy: 'Ask again after `intervalS` seconds, which are more than before.',
+  },
+  access_denied: {
+    status: 400,
+    title: 'The program was turned away',
+    remedy: 'Begin again, and let somebody approve it who is let in.',
+  },
+  device_code_expired: {
+    status: 400,
+    title: 'The device code is unknown, expired, or used',
+    remedy: 'Begin again: `fairlead login`.',
+  },
   credential_missing: {
     status: 401,
     title: 'A credential is needed',
@@ -38,10 +58,30 @@ export const PROBLEMS = {
     title: 'The invite is unknown, expired, or used',
     remedy: 'Ask an administrator for a new one: `fairlead users invite`.',
   },
+  provider_refused: {
+    status: 401,
+    title: 'The sign-in by the OpenID provider failed',
+    remedy: 'Begin the sign-in again in this browser, within ten minutes.',
+  },
   forbidden: {
     status: 403,
     title: 'The credential does not allow this',
     remedy: 'Ask an administrator for the role.',
+  },
+  email_unverified: {
+    status: 403,
+    title: 'The OpenID provider has not verified the e-mail address',
+    remedy: 'Let the provider verify the address, and sign in again.',
+  },
+  not_listed: {
+    status: 403,
+    title: 'The e-mail address is not one that may sign in here',
+    remedy: 'Ask an administrator: `fairlead users create --email`, or FAIRLEAD_OIDC_ALLOW.',
+  },
+  csrf_refused: {
+    status: 403,
+    title: 'The request does not prove that it comes from a page of this hub',
+    remedy: 'Send `X-CSRF-Token` from a page at FAIRLEAD_PUBLIC_URL, or a token as `Authorization: Bearer`.',
   },
   broker_revoked: {
     status: 403,
@@ -57,6 +97,11 @@ export const PROBLEMS = {
     status: 404,
     title: 'There is no such thing',
     remedy: 'Check the address, the id or the name.',
+  },
+  identity_taken: {
+    status: 409,
+    title: 'The user with this e-mail address is known to the OpenID provider as somebody else',
+    remedy: 'Ask an administrator whose address it is.',
   },
   agent_name_taken: {
     status: 409,
@@ -240,6 +285,11 @@ export const PROBLEMS = {
     title: 'Too many people sign in at once',
     remedy: 'Try again as `Retry-After` says; who has signed in already is not held up.',
   },
+  too_many_device_grants: {
+    status: 429,
+    title: 'Too many programs wait to be approved',
+    remedy: 'Try again in some minutes, or log in with a token or a password.',
+  },
   rate_limited: {
     status: 429,
     title: 'The caller asks too much',
@@ -250,6 +300,11 @@ export const PROBLEMS = {
     status: 500,
     title: 'The hub failed',
     remedy: 'Report the request id; the hub logged the cause.',
+  },
+  provider_unavailable: {
+    status: 503,
+    title: 'The OpenID provider does not answer',
+    remedy: 'Try again, or sign in with a password.',
   },
   database_unavailable: {
     status: 503,

@@ -9,7 +9,7 @@ import { Omittable } from './omittable.js';
 
 /** As RFC 5321 bounds it. In ASCII alone: what upper and lower case are is then the same for everybody. */
 export const EMAIL_MOST = 254;
-const EMAIL = /^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i;
+export const EMAIL = /^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i;
 const EMAIL_SHOWN = { type: String, nullable: true, maxLength: EMAIL_MOST, example: 'ada@example.com' };
 
 /** An address, which is kept and compared in lower case. null: none. */

@@ -13,15 +13,27 @@ import type { FastifyRequest } from 'fastify';
 import { from, throwError, type Observable } from 'rxjs';
 import { catchError, switchMap } from 'rxjs/operators';
 import type { LimitClass } from '../../config/rate-limits.js';
+import type { ProblemCode } from '../../problems/code.js';
 import { asCoded } from '../../problems/problem.filter.js';
 import { addressKeyOf } from './address-key.js';
 import { RateLimiter } from './rate-limiter.js';
 
 const LIMITED = 'fairlead:limited';
 
-/** Counts what fails here against the address that it came from, and refuses an address that has failed too often. */
+type Limit = { name: LimitClass; counts: 'calls' | 'failures' };
+
+/** Codes of answers that say to ask again: they are nobody's guess. */
+const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set(['authorization_pending', 'slow_down']);
+
+/** Counts what fails here against the address that it came from, or the person, and refuses who has failed too often. */
 export function LimitedByFailures(name: LimitClass): MethodDecorator {
-  return applyDecorators(SetMetadata<string, LimitClass>(LIMITED, name), UseInterceptors(CountFailures));
+  const limit: Limit = { name, counts: 'failures' };
+  return applyDecorators(SetMetadata<string, Limit>(LIMITED, limit), UseInterceptors(CountFailures));
+}
+
+/** Counts every call against the address that it came from. */
+export function Limited(name: LimitClass): MethodDecorator {
+  return SetMetadata<string, Limit>(LIMITED, { name, counts: 'calls' });
 }
 
 /** Stands behind the guard that says who calls: limits people by whom they are, and failures by address. */
@@ -39,10 +51,12 @@ export class LimitGuard implements CanActivate {
     const { principal, method, ip } = request;
     if (principal !== undefined) {
       await this.limiter.take(method === 'GET' || method === 'HEAD' ? 'read' : 'write', principal.userId);
-      return true;
     }
-    const name = this.reflector.get<LimitClass | undefined>(LIMITED, context.getHandler());
-    if (name !== undefined) this.limiter.check(name, addressKeyOf(ip));
+    const limit = this.reflector.get<Limit | undefined>(LIMITED, context.getHandler());
+    if (limit === undefined) return true;
+    const caller = principal?.userId ?? addressKeyOf(ip);
+    if (limit.counts === 'calls') await this.limiter.take(limit.name, caller);
+    else this.limiter.check(limit.name, caller);
     return true;
   }
 }
@@ -55,14 +69,16 @@ export class CountFailures implements NestInterceptor {
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const name = this.reflector.get<LimitClass>(LIMITED, context.getHandler());
-    const { ip } = context.switchToHttp().getRequest<FastifyRequest>();
+    const { name } = this.reflector.get<Limit>(LIMITED, context.getHandler());
+    const { ip, principal } = context.switchToHttp().getRequest<FastifyRequest>();
+    const caller = principal?.userId ?? addressKeyOf(ip);
     return next.handle().pipe(
       catchError((error: unknown) => {
         const fail = throwError(() => error);
         // What the hub could not do is nobody's guess.
-        if (asCoded(error).status >= 500) return fail;
-        return from(this.limiter.take(name, addressKeyOf(ip))).pipe(switchMap(() => fail));
+        const { status, code } = asCoded(error);
+        if (status >= 500 || ASK_AGAIN.has(code)) return fail;
+        return from(this.limiter.take(name, caller)).pipe(switchMap(() => fail));
       }),
     );
   }
