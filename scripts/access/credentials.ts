@@ -99,7 +99,8 @@ export const CREDENTIALS: readonly Credential[] = [
   },
   {
     column: 'w-bare',
-    meaning: 'The cookie of an administrator’s session, as the page of another site would make a browser send it.',
+    meaning:
+      'The cookie of an administrator’s session, as the page of another site would make a browser send it.',
     isSpent: true,
     make: async (stage) => ({ browser: { cookie: (await stage.browser()).cookie } }),
   },

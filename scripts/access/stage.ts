@@ -110,7 +110,9 @@ export class Stage {
   /** The browser of an administrator of its own, who has signed in. @param change of the row of its session */
   async browser(change = 'ended_at = null'): Promise<{ cookie: string; headers: Record<string, string> }> {
     const [userId, sessionId, csrfToken] = [randomUUID(), randomUUID(), randomUUID()];
-    await this.query(`insert into hub_user (id, name, role) values ($1::uuid, 'u-' || $1, 'admin')`, [userId]);
+    await this.query(`insert into hub_user (id, name, role) values ($1::uuid, 'u-' || $1, 'admin')`, [
+      userId,
+    ]);
     await this.query(
       `insert into user_session (id, user_id, expires_at) values ($1, $2, now() + interval '1 hour')`,
       [sessionId, userId],

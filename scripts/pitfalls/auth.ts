@@ -37,7 +37,7 @@ export const AUTH: Chapter = {
       'A credential of one kind is taken where another belongs.',
       [
         'test/gates/access.spec.ts',
-        'every route asked with every kind of credential of a person lets in a personal token alone, and answers 401 to whatever else',
+        'every route asked with every kind of credential of a person lets in a personal token and a session alone, and answers 401 to whatever else',
       ],
       [CREDENTIALS, 'one kind of credential %s is refused at every route of a person'],
       [CREDENTIALS, 'one kind of credential %s is refused at the control channel'],

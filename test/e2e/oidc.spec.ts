@@ -86,11 +86,14 @@ describe('a sign-in by OpenID Connect', () => {
     const login = person(`${local}@Corp.Test`);
 
     const first = await signIn(login);
-    provider.accounts.set(login, { email: 'renamed@elsewhere.test', email_verified: true });
+    provider.accounts.set(login, { email: 'renamed@elsewhere.test', email_verified: false });
     const second = await signIn(login);
 
     expect([first.status, first.next]).toEqual([303, `${hubs()[0]}/signed-in`]);
-    expect(await me(first.cookies)).toMatchObject({ name: local.toLowerCase().replace('.', '-'), role: 'member' });
+    expect(await me(first.cookies)).toMatchObject({
+      name: local.toLowerCase().replace('.', '-'),
+      role: 'member',
+    });
     expect((await me(second.cookies)).userId).toBe((await me(first.cookies)).userId);
     expect([...first.cookies.keys()]).toEqual(['fairlead-session']);
     const { userId } = await me(first.cookies);
@@ -106,7 +109,11 @@ describe('a sign-in by OpenID Connect', () => {
 
   it('takes somebody for the user with their address, in whatever case, whom an administrator has made', async () => {
     const name = `u-${randomUUID()}`;
-    const { body: user } = await admin.post('/api/v1/users', { name, email: `${name}@unlisted.test`, role: 'admin' });
+    const { body: user } = await admin.post('/api/v1/users', {
+      name,
+      email: `${name}@unlisted.test`,
+      role: 'admin',
+    });
 
     const { cookies } = await signIn(person(`${name}@UNLISTED.test`.toUpperCase().replace(/^U/, 'u')));
 

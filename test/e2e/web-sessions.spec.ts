@@ -102,9 +102,11 @@ describe('a session of a browser', () => {
     };
 
     const made = [];
-    for (const replica of [0, 1]) made.push(await send('POST', '/tokens', { body, ...proof(browser, replica) }));
+    for (const replica of [0, 1])
+      made.push(await send('POST', '/tokens', { body, ...proof(browser, replica) }));
     const refused = [];
-    for (const headers of Object.values(without)) refused.push(await send('POST', '/tokens', { body, ...headers }));
+    for (const headers of Object.values(without))
+      refused.push(await send('POST', '/tokens', { body, ...headers }));
 
     expect(made.map(({ status }) => status)).toEqual([201, 201]);
     expect(refused.map(code)).toEqual(refused.map(() => [403, 'csrf_refused']));
@@ -138,12 +140,16 @@ describe('a session of a browser', () => {
 
   it('has ended on every replica within a second of the logout, and the browser forgets its cookie', async () => {
     const browser = await open();
-    const status = async (replica: number) => (await send('GET', '/me', { replica, cookie: browser.cookie })).status;
+    const status = async (replica: number) =>
+      (await send('GET', '/me', { replica, cookie: browser.cookie })).status;
     expect([await status(0), await status(1)]).toEqual([200, 200]);
 
     const left = await send('DELETE', '/web-sessions/current', proof(browser));
 
-    expect([left.status, left.cookies[0]]).toEqual([204, expect.stringMatching(/^fairlead-session=; .*Max-Age=0/)]);
+    expect([left.status, left.cookies[0]]).toEqual([
+      204,
+      expect.stringMatching(/^fairlead-session=; .*Max-Age=0/),
+    ]);
     expect(await status(0)).toBe(401);
     await eventually(async () => (await status(1)) === 401, { withinMs: 1_000 });
   });
@@ -153,7 +159,9 @@ describe('a session of a browser', () => {
     const { body, cookies } = await signIn(browsers[0]!.name);
     browsers.push({ ...browsers[0]!, ...body, cookie: String(/^[^;]+/.exec(cookies[0] ?? '')) });
     const statuses = () =>
-      Promise.all(browsers.map(async ({ cookie }) => (await send('GET', '/me', { replica: 1, cookie })).status));
+      Promise.all(
+        browsers.map(async ({ cookie }) => (await send('GET', '/me', { replica: 1, cookie })).status),
+      );
     expect(await statuses()).toEqual([200, 200]);
 
     await send('DELETE', '/sessions', proof(browsers[0]!));
@@ -176,5 +184,14 @@ describe('a session of a browser', () => {
     for (const headers of shown) answers.push(await send('GET', '/me', headers));
 
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 401));
+  });
+});
+
+describe('a hub without an OpenID provider', () => {
+  it('says so', async () => {
+    const [served, begun] = [await send('GET', '/oidc'), await send('GET', '/oidc/begin')];
+
+    expect(served.body).toEqual({ isServed: false });
+    expect(code(begun)).toEqual([404, 'not_found']);
   });
 });

@@ -8,6 +8,7 @@ import { BrokerKeyRetired, ClockSkew, CredentialInvalid } from '../../src/hub/au
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
 import { BrokerKeys } from '../../src/hub/auth/broker-keys.js';
 import { AuthDuties } from '../../src/hub/auth/duties.js';
+import { DeviceGrantRepository } from '../../src/hub/auth/device-grant.repository.js';
 import { SessionRepository } from '../../src/hub/auth/session.repository.js';
 import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
 import { Clock } from '../../src/hub/cluster/clock.js';
@@ -41,7 +42,7 @@ async function makeReplica() {
     keys,
     brokerKeys: new BrokerKeys(keys),
     assertions: new Assertions(keys, spent, hub, clock),
-    duties: new AuthDuties(new Loops(), spent, new SessionRepository(own)),
+    duties: new AuthDuties(new Loops(), spent, new SessionRepository(own), new DeviceGrantRepository(own)),
   };
 }
 

@@ -150,6 +150,33 @@ describe('a hub that cannot reach its database', () => {
     expect(headers.get('www-authenticate')).toBeNull();
   });
 
+  it('answers a browser with the cookie of a session that goes on with 503, whatever it asks for', async () => {
+    const password = 'correct horse battery';
+    const name = `u-${randomUUID()}`;
+    await eventually(async () => (await api.post('/api/v1/users', { name })).status === 201);
+    const token = await make(`/api/v1/users/${name}/invites`, {});
+    await api.post('/api/v1/invites/redeem', { token, password });
+    const headers = { 'content-type': 'application/json', origin: hub.url };
+    const send = (method: string, path: string, more: object, body?: object) =>
+      fetch(`${hub.url}/api/v1${path}`, {
+        method,
+        headers: { ...headers, ...more },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    const begun = await send('POST', '/web-sessions', {}, { user: name, password });
+    const { csrfToken } = (await begun.json()) as { csrfToken: string };
+    const cookie = String(/^[^;]+/.exec(begun.headers.getSetCookie()[0] ?? ''));
+
+    way.cut();
+    const answers = [
+      await send('GET', '/me', { cookie }),
+      await send('POST', '/tokens', { cookie, 'x-csrf-token': csrfToken }, { name: 'x' }),
+    ];
+
+    expect(begun.status).toBe(201);
+    expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+  });
+
   it('still says 401 to what is no credential of a person, since that is known without looking', async () => {
     way.cut();
     const { status, body } = await new Api(hub.url, makeOpaque('join').plain).get('/api/v1/me');

@@ -133,6 +133,17 @@ describe('the limits of callers, over two replicas', () => {
     expect(await buckets('join %')).toHaveLength(2);
   });
 
+  it('refuse an address that begins too many device grants, and no other', async () => {
+    const begin = async (from: string, replica = 0) =>
+      (await ask('POST', '/device-grants', { replica, from, payload: { name: 'x' } })).statusCode;
+    const begun = [];
+    for (let count = 0; count < 20; count += 1) begun.push(await begin('192.0.2.76', count % 2));
+
+    expect(begun.slice(0, 5)).toEqual(Array(5).fill(201));
+    expect(begun).toContain(429);
+    expect(await begin('192.0.2.77')).toBe(201);
+  });
+
   it('refuse an address that sends bad assertions', async () => {
     const payload = {
       grant_type: 'client_credentials',

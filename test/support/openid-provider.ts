@@ -49,7 +49,10 @@ export class Browser {
   private readonly jars = new Map<string, Map<string, string>>();
 
   /** One step; redirects are for the caller to follow. */
-  async go(address: string, form?: Record<string, string>): Promise<{ status: number; next: string; text: string }> {
+  async go(
+    address: string,
+    form?: Record<string, string>,
+  ): Promise<{ status: number; next: string; text: string }> {
     const url = new URL(address);
     const jar = this.cookies(url.origin);
     const response = await fetch(url, {
@@ -90,7 +93,8 @@ export class Browser {
         continue;
       }
       const prompt = /name="prompt" value="(\w+)"/.exec(text)?.[1] ?? '';
-      const fields: Record<string, string> = prompt === 'login' ? { prompt, login, password: 'any' } : { prompt };
+      const fields: Record<string, string> =
+        prompt === 'login' ? { prompt, login, password: 'any' } : { prompt };
       at = (await this.go(at, fields)).next;
     }
     throw new Error('the provider goes round in circles');

@@ -1,6 +1,7 @@
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-people.spec.ts';
+const DEVICE_SPEC = 'test/e2e/device-grants.spec.ts';
 
 export const PEOPLE = [
   ...mutantsOf('hold_active_administrators', SPEC, [
@@ -61,6 +62,33 @@ export const PEOPLE = [
     ['redeems twice', 'and invite.redeemed_at is null', ''],
     ['redeems after the end', 'and invite.expires_at > now()', ''],
     ['redeems for whom nobody lets in', 'and person.disabled_at is null', ''],
+  ]),
+  ...mutantsOf('ask_device_grant', DEVICE_SPEC, [
+    ['gives a second token', 'and redeemed_at is null', ''],
+    [
+      'goes on after its end',
+      'and expires_at > now() for update of device_grant',
+      'for update of device_grant',
+    ],
+    ['never slows down', `case when asked."isTooSoon" then 5 else 0 end`, '0'],
+  ]),
+  ...mutantsOf('answer_device_grant', DEVICE_SPEC, [
+    ['answers twice', 'and answer is null', ''],
+    ['answers after the end', 'and expires_at > now()', ''],
+  ]),
+  ...mutantsOf('create_device_grant', DEVICE_SPEC, [
+    [
+      'makes as many as are asked for',
+      'where (select count(*) from device_grant where expires_at > now()) < $8',
+      'where $8::integer > 0',
+    ],
+  ]),
+  ...mutantsOf('link_user_identity', 'test/e2e/oidc.spec.ts', [
+    [
+      'gives somebody to whoever has their address now',
+      'on conflict do nothing',
+      'on conflict (user_id, issuer) do update set subject = excluded.subject',
+    ],
   ]),
   ...mutantsOf('void_invites_of_user', SPEC, [
     ['ends the invites of others', 'user_id = $1', '$1::uuid is not null'],

@@ -30,7 +30,9 @@ export async function currentContext(env: NodeJS.ProcessEnv): Promise<string> {
 
 /** Where the credential of a context is kept. */
 export function contextPath(env: NodeJS.ProcessEnv, name: string): string {
-  return name === DEFAULT_CONTEXT ? credentialsPath(env) : join(fairleadHome(env), 'contexts', `${name}.json`);
+  return name === DEFAULT_CONTEXT
+    ? credentialsPath(env)
+    : join(fairleadHome(env), 'contexts', `${name}.json`);
 }
 
 /** Where that of the current context is kept. */
@@ -53,7 +55,9 @@ export async function useContext(env: NodeJS.ProcessEnv, name: string): Promise<
 /** The names of those that there may be, in order; `default` first. */
 export async function listContexts(env: NodeJS.ProcessEnv): Promise<string[]> {
   const files = await readdir(join(fairleadHome(env), 'contexts')).catch(() => []);
-  const names = files.flatMap((file) => /^(.+)\.json$/.exec(file)?.[1] ?? []).filter((name) => NAME.test(name));
+  const names = files
+    .flatMap((file) => /^(.+)\.json$/.exec(file)?.[1] ?? [])
+    .filter((name) => NAME.test(name));
   return [DEFAULT_CONTEXT, ...names.filter((name) => name !== DEFAULT_CONTEXT).sort()];
 }
 

@@ -66,7 +66,9 @@ export function addContext(program: Command, cli: Cli): void {
         if (stored === undefined && name !== DEFAULT_CONTEXT) throw unknown(name);
         await useContext(env, name);
         run.printer.data({ name, url: stored?.url ?? null }, () => [
-          stored === undefined ? `Using ${name}, where nobody is logged in.` : `Using ${name}: ${stored.url}.`,
+          stored === undefined
+            ? `Using ${name}, where nobody is logged in.`
+            : `Using ${name}: ${stored.url}.`,
         ]);
       }),
     );
@@ -94,7 +96,8 @@ export function addContext(program: Command, cli: Cli): void {
         const { forgotten } = await logOut(run, contextPath(env, name));
         if (!forgotten) throw unknown(name);
         // Of what is gone nothing is current any more; what the environment names is not for us to change.
-        if ((await currentContext({ ...env, FAIRLEAD_CONTEXT: undefined })) === name) await useContext(env, DEFAULT_CONTEXT);
+        if ((await currentContext({ ...env, FAIRLEAD_CONTEXT: undefined })) === name)
+          await useContext(env, DEFAULT_CONTEXT);
         run.printer.data({ name, forgotten }, () => [`Removed ${name}.`]);
       }),
     );

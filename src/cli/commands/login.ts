@@ -26,7 +26,9 @@ export type LoginOptions = {
 
 export function addLogin(program: Command, cli: Cli): void {
   loginOptions(program.command('login'), 'login')
-    .description('come in by a code that is approved elsewhere, a token or a password, and store a token for this user')
+    .description(
+      'come in by a code that is approved elsewhere, a token or a password, and store a token for this user',
+    )
     .argument('<url>', 'the hub, or several replicas with commas between; or a link with an invite')
     .action(
       cli.action<LoginOptions, [string]>(async (run, address) => {

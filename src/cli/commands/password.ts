@@ -11,7 +11,10 @@ export function addPassword(program: Command, cli: Cli): void {
   asksHub(program.command('password'))
     .description('change your password; your other sessions end with it, and tokens stay')
     .option('--current-file <file>', 'a file that holds the current one; else a hidden prompt')
-    .option('--password-file <file>', 'a file that holds the new one; - for stdin; else a hidden prompt or stdin')
+    .option(
+      '--password-file <file>',
+      'a file that holds the new one; - for stdin; else a hidden prompt or stdin',
+    )
     .option('--first', 'you have none yet')
     .addHelpText(
       'after',
@@ -22,11 +25,14 @@ export function addPassword(program: Command, cli: Cli): void {
         const { currentFile, passwordFile, first = false } = run.options;
         const { surroundings, printer } = run;
         const isAsked = surroundings.stdin.isTTY === true;
-        if (first && currentFile !== undefined) throw new UsageFault('With --first there is no current password.');
+        if (first && currentFile !== undefined)
+          throw new UsageFault('With --first there is no current password.');
         // Two passwords in one pipe are told apart by nobody.
         if (!first && !isAsked && (currentFile === undefined || currentFile === '-'))
           throw new UsageFault('Name the current password by --current-file, or say --first.');
-        const current = first ? undefined : await askedPassword(currentFile, 'Current password: ', surroundings);
+        const current = first
+          ? undefined
+          : await askedPassword(currentFile, 'Current password: ', surroundings);
         run.hide(current);
         const password = await askedPassword(passwordFile, 'New password: ', surroundings);
         run.hide(password);

@@ -5,6 +5,7 @@ import { DatabaseUnavailable } from '../database/database.errors.js';
 import { AccessGuard } from './access.guard.js';
 import { FromBroker, InProject, Person, Public } from './access.js';
 import { CredentialInvalid, CredentialMissing, Forbidden } from './auth.errors.js';
+import type { WebSessions } from './cookies/web-sessions.js';
 import type { Credentials } from './credentials.js';
 import type { Principal, Role } from './principal.js';
 import type { Scope } from './scope.js';
@@ -63,7 +64,11 @@ function makeContext(controller: new () => object, method: string, authorization
 }
 
 function makeGuard(authenticate: (token: string) => Promise<Principal>) {
-  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as Credentials);
+  const webSessions = {
+    isShown: ({ headers }: Asked) => 'cookie' in headers,
+    authenticate: () => Promise.resolve(makePrincipal('member')),
+  } as unknown as WebSessions;
+  const guard = new AccessGuard(new Reflector(), { authenticate } as unknown as Credentials, webSessions);
   const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
   return { guard, logged };
 }

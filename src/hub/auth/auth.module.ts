@@ -100,8 +100,8 @@ import { Users } from './users.js';
  * What one caller may ask is limited over all replicas together, by blocks that these take from one bucket in the database; what fails
  * where a credential is the body, by address.
  *
- * It may lose: an answer that was cached, which costs a query; the first administrator's token, where the process
- * dies between making and showing it. That somebody is disabled, a token revoked, or a role changed, reaches
+ * It may lose: an answer that was cached, which costs a query; the first administrator's invite, where the process
+ * dies between making and showing it, which costs a day; with `FAIRLEAD_FIRST_BOOT=token` that token, for good. That somebody is disabled, a token revoked, or a role changed, reaches
  * the other replicas within a second, and within 30 s where the hint is lost; that of a broker's key ends the renewal at once and what was minted before within 15 minutes.
  */
 @Module({

@@ -260,7 +260,11 @@ describe('the configuration', () => {
     ],
     [
       'a provider that others can listen to',
-      { FAIRLEAD_OIDC_ISSUER: 'http://id.example', FAIRLEAD_OIDC_CLIENT_ID: 'x', FAIRLEAD_OIDC_CLIENT_SECRET: 'y' },
+      {
+        FAIRLEAD_OIDC_ISSUER: 'http://id.example',
+        FAIRLEAD_OIDC_CLIENT_ID: 'x',
+        FAIRLEAD_OIDC_CLIENT_SECRET: 'y',
+      },
       ['FAIRLEAD_OIDC_ISSUER'],
     ],
     ['a retention that is neither', { FAIRLEAD_RETENTION: '30' }, ['FAIRLEAD_RETENTION']],

@@ -77,7 +77,9 @@ export function sessionSecretsOf(
   config: Pick<HubConfig, 'sessionSecrets' | 'sealKeys' | 'dataDir'>,
 ): readonly Buffer[] {
   if (config.sessionSecrets !== null) return config.sessionSecrets;
-  return sealKeysOf(config).map((key) => Buffer.from(hkdfSync('sha256', key, '', 'fairlead session secret', 32)));
+  return sealKeysOf(config).map((key) =>
+    Buffer.from(hkdfSync('sha256', key, '', 'fairlead session secret', 32)),
+  );
 }
 
 /**

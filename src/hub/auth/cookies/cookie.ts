@@ -22,7 +22,12 @@ export function readCookie(header: string | undefined, name: string): string | u
  * @param value of characters that need no quotes
  * @param livesS 0: the browser forgets it
  */
-export function writeCookie({ name, path, sameSite }: Cookie, value: string, livesS: number, isSecure: boolean): string {
+export function writeCookie(
+  { name, path, sameSite }: Cookie,
+  value: string,
+  livesS: number,
+  isSecure: boolean,
+): string {
   const parts = [`${name}=${value}`, `Path=${path}`, `Max-Age=${livesS}`, 'HttpOnly', `SameSite=${sameSite}`];
   return [...parts, ...(isSecure ? ['Secure'] : [])].join('; ');
 }

@@ -60,7 +60,14 @@ describe('what is sealed into a cookie', () => {
     expect(cookiesOf([NEW], 59_999).open('web', sealed)).toMatchObject({ a: 1 });
     expect(cookiesOf([NEW], 60_000).open('web', sealed)).toBeUndefined();
     expect(cookiesOf([NEW]).open('other', sealed)).toBeUndefined();
-    for (const value of ['', 'x', `${sealed}A`, sealed.slice(1), 'x'.repeat(4_097), `${sealed.slice(0, -2)}==`])
+    for (const value of [
+      '',
+      'x',
+      `${sealed}A`,
+      sealed.slice(1),
+      'x'.repeat(4_097),
+      `${sealed.slice(0, -2)}==`,
+    ])
       expect(cookiesOf([NEW]).open('web', value)).toBeUndefined();
     expect(sealed).not.toContain(Buffer.from('"a"').toString('base64url').slice(0, 3));
   });
@@ -71,7 +78,9 @@ describe('a session of a browser', () => {
   const principal = { userId: 'u' } as Principal;
   const made = (publicUrl: string) => {
     const written: string[] = [];
-    const reply = { header: (_name: string, value: string) => written.push(value) } as unknown as FastifyReply;
+    const reply = {
+      header: (_name: string, value: string) => written.push(value),
+    } as unknown as FastifyReply;
     const sessions = { find: () => Promise.resolve(principal) } as unknown as Sessions;
     const config = { publicUrl } as HubConfig;
     const web = new WebSessions(sessions, cookiesOf([NEW]), { address: null } as unknown as Replica, config);
@@ -79,7 +88,8 @@ describe('a session of a browser', () => {
     const cookie = String(/^[^;]+/.exec(written[0] ?? ''));
     return { web, written, csrfToken, cookie };
   };
-  const request = (method: string, headers: Record<string, string>) => ({ method, headers }) as unknown as FastifyRequest;
+  const request = (method: string, headers: Record<string, string>) =>
+    ({ method, headers }) as unknown as FastifyRequest;
 
   it('has by https a name that no other host of the domain can set', () => {
     expect(made(HTTPS).written[0]).toMatch(
@@ -111,7 +121,9 @@ describe('a session of a browser', () => {
     await expect(web.authenticate(request('POST', good))).resolves.toBe(principal);
     for (const headers of bad) {
       for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'])
-        await expect(web.authenticate(request(method, headers))).rejects.toMatchObject({ code: 'csrf_refused' });
+        await expect(web.authenticate(request(method, headers))).rejects.toMatchObject({
+          code: 'csrf_refused',
+        });
     }
   });
 });

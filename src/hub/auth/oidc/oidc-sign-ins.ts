@@ -5,7 +5,7 @@ import { Database, type Run } from '../../database/database.js';
 import type { Actor, Origin } from '../actor.js';
 import { Audit } from '../audit.js';
 import { EmailUnverified, IdentityTaken, NotListed, SignInRefused } from '../auth.errors.js';
-import { EMAIL } from '../dto/user.dto.js';
+import { EMAIL, EMAIL_MOST } from '../dto/user.dto.js';
 import { Sessions } from '../sessions.js';
 import { IdentityRepository, type KnownUser } from './identity.repository.js';
 import { nameFor } from './name-for.js';
@@ -19,9 +19,9 @@ type Vouched = Claims & { email: string };
 /**
  * Whom an OpenID provider vouches for, and who that is here.
  *
- * 1. An address counts if the provider says that it is verified, and without case.
- * 2. Who has come by this issuer and subject before is who they were then, whatever their address is now.
- * 3. Else the user with this address, who is known by this subject from now on; if that user is known to the issuer by
+ * 1. Who has come by this issuer and subject before is who they were then, whatever their address is now.
+ * 2. Else an address counts if the provider says that it is verified, and without case.
+ * 3. The user with this address is it, who is known by this subject from now on; if that user is known to the issuer by
  *    another already, it is refused, since an address may be given to somebody else.
  * 4. Else, if the allow-list has the address or its domain, a new member.
  *
@@ -44,19 +44,15 @@ export class OidcSignIns {
    * @throws EmailUnverified, SignInRefused, IdentityTaken, NotListed
    */
   async signIn(claims: Claims, origin: Origin): Promise<string> {
-    const { email } = claims;
-    if (email === null || !claims.isVerified || !EMAIL.test(email)) throw new EmailUnverified();
-    const vouched = { ...claims, email: email.toLowerCase() };
-    const known = await this.identities.byIdentity(claims.issuer, claims.subject);
+    const { issuer, subject } = claims;
+    const known = await this.identities.byIdentity(issuer, subject);
     return this.database.transaction(async (run) => {
-      const id = uuidv7();
-      const { userId, name, isLetIn } = known ?? (await this.meet(run, vouched, origin));
+      const { userId, name, isLetIn } = known ?? (await this.meet(run, vouched(claims), origin));
       if (!isLetIn) throw new SignInRefused();
       const sessionId = await this.sessions.beginInBrowser(run, userId);
       const actor: Actor = { kind: 'person', id: userId, name, credentialId: sessionId, origin };
-      const subject = { kind: 'session', id: sessionId, name: null } as const;
-      const detail = { issuer: claims.issuer, request: id };
-      await this.audit.done(run, { act: 'session.begin', actor, subject, detail });
+      const entry = { subject: { kind: 'session', id: sessionId, name: null }, detail: { issuer } } as const;
+      await this.audit.done(run, { act: 'session.begin', actor, ...entry });
       return sessionId;
     });
   }
@@ -98,4 +94,12 @@ export class OidcSignIns {
     const actor: Actor = { kind: 'person', id, name, credentialId: null, origin };
     await this.audit.done(run, { act, actor, subject: { kind: 'user', id, name }, detail });
   }
+}
+
+/** @throws EmailUnverified where the address counts for nothing */
+function vouched(claims: Claims): Vouched {
+  const { email, isVerified } = claims;
+  if (email === null || !isVerified || email.length > EMAIL_MOST || !EMAIL.test(email))
+    throw new EmailUnverified();
+  return { ...claims, email: email.toLowerCase() };
 }

@@ -9,7 +9,7 @@ import { readCookie, writeCookie, type Cookie } from '../cookies/cookie.js';
 import { SealedCookies } from '../cookies/sealed-cookies.js';
 import { WebSessions } from '../cookies/web-sessions.js';
 import { Omittable } from '../dto/omittable.js';
-import { Limited } from '../limits/limited.js';
+import { LimitedByFailures } from '../limits/limited.js';
 import { DEVICE_PAGE, SIGNED_IN_PAGE } from '../pages/paths.js';
 import { OidcSignIns } from './oidc-sign-ins.js';
 import { Provider, type Begun } from './provider.js';
@@ -26,7 +26,11 @@ const RETURNS = { device: DEVICE_PAGE, done: SIGNED_IN_PAGE } as const;
 type Kept = Omit<Begun, 'url'> & { redirectUri: string; to: keyof typeof RETURNS };
 
 export class BeginOidcQuery {
-  @ApiPropertyOptional({ enum: Object.keys(RETURNS), default: 'done', description: 'Which page comes afterwards.' })
+  @ApiPropertyOptional({
+    enum: Object.keys(RETURNS),
+    default: 'done',
+    description: 'Which page comes afterwards.',
+  })
   @Omittable()
   @IsIn(Object.keys(RETURNS))
   to: keyof typeof RETURNS = 'done';
@@ -59,7 +63,7 @@ export class OidcController {
   /** Public as a route: it sends a browser to the provider, and gives nothing else. */
   @Get('begin')
   @Public()
-  @Limited('login')
+  @LimitedByFailures('login')
   async begin(@Query() { to }: BeginOidcQuery, @Res() reply: FastifyReply): Promise<void> {
     const redirectUri = `${this.webSessions.origin}${CALLBACK}`;
     const { url, ...begun } = await this.provider.begin(redirectUri);
@@ -74,7 +78,7 @@ export class OidcController {
   /** Public as a route: the code from the provider is the credential, and the cookie says that this browser has asked for it. */
   @Get('callback')
   @Public()
-  @Limited('login')
+  @LimitedByFailures('login')
   async callback(
     @Req() request: FastifyRequest,
     @From() origin: Origin,

@@ -41,7 +41,11 @@ export class Provider {
   async begin(redirectUri: string): Promise<Begun> {
     const client = await import('openid-client');
     const provider = await this.discovered(client);
-    const [state, nonce, verifier] = [client.randomState(), client.randomNonce(), client.randomPKCECodeVerifier()];
+    const [state, nonce, verifier] = [
+      client.randomState(),
+      client.randomNonce(),
+      client.randomPKCECodeVerifier(),
+    ];
     const url = client.buildAuthorizationUrl(provider, {
       redirect_uri: redirectUri,
       scope: 'openid email',
