@@ -11,6 +11,8 @@ const AGAIN_FOR_MS = 30_000;
 /** What takes a place at the server and never says a password: the first words of its protocol, version 3.0. */
 const STARTUP = startupOf({ user: 'fairlead', database: 'fairlead' });
 
+const RUNNING = new Set<SoakDatabase>();
+
 /** The database of a soak, past the replicas: what is done to it, and what is seen of it. */
 export class SoakDatabase {
   private readonly over = new AbortController();
@@ -27,7 +29,14 @@ export class SoakDatabase {
   static async start(folder: string): Promise<SoakDatabase> {
     const server = await ensureServer({ dataDir: folder, settings: SETTINGS, env: {} });
     const dataSource = await makeDataSource(server.url, 'fairlead-soak').initialize();
-    return new SoakDatabase(folder, server, dataSource);
+    const database = new SoakDatabase(folder, server, dataSource);
+    RUNNING.add(database);
+    return database;
+  }
+
+  /** Ends all that are left, whatever they are doing. */
+  static async stopAll(): Promise<void> {
+    await Promise.allSettled([...RUNNING].map(({ server }) => server.release('immediate')));
   }
 
   get url(): string {
@@ -109,6 +118,7 @@ export class SoakDatabase {
     await this.pinning;
     await this.dataSource.destroy().catch(() => undefined);
     await this.server.release('immediate');
+    RUNNING.delete(this);
   }
 
   private async keepPinned(): Promise<void> {

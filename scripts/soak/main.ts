@@ -15,6 +15,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Child } from './child.js';
+import { SoakDatabase } from './database.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { reportOf } from './report.js';
 import { lineOf, scheduleOf, type Fault } from './schedule.js';
@@ -33,7 +34,7 @@ const say = (line: string) => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     Child.killAll();
-    process.exit(1);
+    void SoakDatabase.stopAll().finally(() => process.exit(1));
   });
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { trailsOfDatabase } from '../../src/hub/verify/main.js';
+import { Child } from './child.js';
 import { SoakCluster } from './cluster.js';
 import { Clients } from './clients.js';
 import { SoakDatabase } from './database.js';
@@ -159,6 +160,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     };
     return { outcome, struck, calls: evidence.calls };
   } finally {
+    // What did not come up far enough to be stopped in order ends all the same.
+    Child.killAll();
     for (const stop of stops.reverse())
       await stop().catch((error: unknown) => say(`it did not stop well: ${String(error)}`));
     rmSync(join(folder, 'database'), { recursive: true, force: true });

@@ -61,7 +61,7 @@ describe('the judgement of a soak', () => {
     change(planted);
     const { trails, effects, answers, untrue } = planted;
     written(folder, 'trails.ndjson', trails);
-    return judge(folder, trails as TrailLine[], { effects: [effects], answers, untrue });
+    return judge(folder, trails, { effects: [effects], answers, untrue });
   }
 
   it('is clean where all that was accepted ended, was done once, in order, and as was told', async () => {
