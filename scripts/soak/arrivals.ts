@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { Dice } from '../fuzz/dice.js';
+
+/** One command that a client gives at its time, whatever has become of those before. */
+export type Command = {
+  /** Milliseconds after the beginning. */
+  dueMs: number;
+  brokerId: string;
+  orderingKey: string;
+  /**
+   * Its place among those of its key, where they are given in turn: each is asked for when the one before it was accepted,
+   * so that their order is promised; null where nothing is promised, since they are asked for whenever they are due.
+   */
+  turn: number | null;
+  /** Whether the client waits for the ending, and asks until it knows it. */
+  waits: boolean;
+  /** How long the broker takes before it does it. */
+  takesMs: number;
+  idempotencyKey: string;
+  /** Known once it was accepted. */
+  dispatchId?: string;
+};
+
+const WAITS = 0.5;
+const SLOW = 0.06;
+const SLOW_MOST_MS = 1_500;
+/** Of each broker: keys of commands that are given in turn, and one of others. */
+const KEYS = [
+  { orderingKey: 'turn-1', isInTurn: true },
+  { orderingKey: 'turn-2', isInTurn: true },
+  { orderingKey: 'loose', isInTurn: false },
+] as const;
+
+type Pair = { brokerId: string; orderingKey: string; isInTurn: boolean; turns: number };
+
+/**
+ * What one of several clients asks for, from the seed: times as chance spreads them at an even rate (a Poisson process),
+ * fixed before anything is asked, so that a hub that is slow is not asked less. No two clients share an ordering key.
+ */
+export class Arrivals {
+  private readonly dice: Dice;
+  private readonly pairs: Pair[];
+  private dueMs = 0;
+
+  constructor(
+    seed: number,
+    { client, clients, brokerIds }: { client: number; clients: number; brokerIds: readonly string[] },
+    private readonly ratePerS: number,
+  ) {
+    this.dice = new Dice(seed * 131 + client);
+    this.pairs = KEYS.flatMap((key) => brokerIds.map((brokerId) => ({ brokerId, ...key, turns: 0 }))).filter(
+      (_pair, place) => place % clients === client,
+    );
+    if (this.pairs.length === 0) throw new Error('there are more clients than keys');
+  }
+
+  next(): Command {
+    const { dice } = this;
+    this.dueMs += (-Math.log(1 - dice.next()) * 1_000) / this.ratePerS;
+    const [first, ...others] = this.pairs;
+    if (first === undefined) throw new Error('there are more clients than keys');
+    const pair = dice.pick([first, ...others]);
+    const waits = dice.isLucky(WAITS);
+    const takesMs = dice.isLucky(SLOW) ? dice.below(SLOW_MOST_MS) : 0;
+    if (pair.isInTurn) pair.turns += 1;
+    return {
+      dueMs: this.dueMs,
+      brokerId: pair.brokerId,
+      orderingKey: pair.orderingKey,
+      turn: pair.isInTurn ? pair.turns : null,
+      waits,
+      takesMs,
+      idempotencyKey: randomUUID(),
+    };
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Some brokers in a process of their own, which may be killed: the broker that users run, with its journal, and one op that
+ * writes down what it does in a file of its broker, past the product.
+ *
+ *     node broker-program.js <folder> <name>...     with HUB_URL, and JOIN_TOKEN where they have not joined
+ */
+import { appendFileSync, fsyncSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
+import { pino } from 'pino';
+import { Broker, HubUnreachable, JoinRefused, ownOp, type JsonObject } from '../../src/broker/embedded.js';
+import { Home } from '../../src/broker/home.js';
+import { EFFECT_OP } from './effect-op.js';
+import type { Effect } from './record.js';
+
+const [folder = '.', ...names] = process.argv.slice(2);
+const { HUB_URL = '', JOIN_TOKEN = '' } = process.env;
+const log = pino({ base: {}, level: 'warn', timestamp: pino.stdTimeFunctions.isoTime });
+const brokers = new Map<string, Broker>();
+let isOver = false;
+const JOIN_TRIES_MOST = 60;
+
+async function brokerIdOf(name: string): Promise<string> {
+  const home = join(folder, name);
+  const known = (await Broker.hasJoined(home)) ? await new Home(home).membership() : undefined;
+  if (known !== undefined) return known.brokerId;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return (await Broker.join({ home, urls: [HUB_URL], token: JOIN_TOKEN, name })).brokerId;
+    } catch (error) {
+      // A hub that is busy, or away, is asked again; one that says no is not.
+      const isPassing =
+        error instanceof HubUnreachable || (error instanceof JoinRefused && error.status === 503);
+      if (!isPassing || tries === JOIN_TRIES_MOST) throw error;
+      await rest(1_000);
+    }
+  }
+}
+
+/** Runs one until the process is told to end; a broker that ends by itself is started again, as a supervisor does. */
+async function serve(name: string, brokerId: string): Promise<void> {
+  const file = openSync(join(folder, `${name}.effects`), 'a');
+  const effect = ownOp(EFFECT_OP, {
+    handle: async ({ note, orderingKey, turn, takesMs }: JsonObject) => {
+      if (typeof takesMs === 'number' && takesMs > 0) await rest(takesMs);
+      const line = { note, brokerId, orderingKey, turn, at: new Date().toISOString() } as Effect;
+      // What was written when the process is killed stays written.
+      appendFileSync(file, `${JSON.stringify(line)}\n`);
+      fsyncSync(file);
+      return null;
+    },
+  });
+  while (!isOver) {
+    const broker = await Broker.start({
+      home: join(folder, name),
+      ops: [effect],
+      log: log.child({ broker: name }),
+    });
+    brokers.set(name, broker);
+    const reason = await broker.done;
+    await broker.stop();
+    if (!isOver) process.stdout.write(`over ${name} ${reason}\n`);
+    if (!isOver) await rest(500);
+  }
+}
+
+function end(): void {
+  isOver = true;
+  for (const broker of brokers.values()) void broker.stop();
+}
+
+process.once('SIGTERM', end);
+// One whose leader is gone has nobody to work for.
+process.stdin.once('close', end).resume();
+
+const served: Promise<void>[] = [];
+for (const name of names) {
+  const brokerId = await brokerIdOf(name);
+  served.push(serve(name, brokerId));
+  process.stdout.write(`joined ${name} ${brokerId}\n`);
+}
+process.stdout.write('all joined\n');
+await Promise.all(served);
+process.exit(0);

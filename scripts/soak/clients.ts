@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.js';
+import type { Orders } from './client-program.js';
+import type { SoakCluster } from './cluster.js';
+
+const PROGRAM = fileURLToPath(new URL('./client-program.js', import.meta.url));
+const CLIENTS = 2;
+/** Until all of them are there. */
+const BEGIN_IN_MS = 1_500;
+
+/** The clients of a soak, each a process of its own, that come through the balancer. */
+export class Clients {
+  /** Answers that were no acceptance, and calls without one, each kind with its number. */
+  readonly refusals: Record<string, number> = {};
+  private readonly told = new Map<Child, { accepted: number; asking: number }>();
+
+  private constructor(private readonly children: readonly Child[]) {}
+
+  static start(
+    folder: string,
+    { toClients, token }: SoakCluster,
+    brokerIds: string[],
+    seed: number,
+    ratePerS: number,
+    graceMs = 45_000,
+  ): Clients {
+    const children = Array.from({ length: CLIENTS }, (_none, client) => {
+      const log = join(folder, `client-${client}.log`);
+      return Child.start(`client-${client}`, { script: PROGRAM, args: [folder], log });
+    });
+    const clients = new Clients(children);
+    for (const [client, child] of children.entries()) {
+      child.each(/^progress (\d+) (\d+)$/, ([, accepted, asking]) =>
+        clients.told.set(child, { accepted: Number(accepted), asking: Number(asking) }),
+      );
+      child.each(/^refusals (.*)$/, ([, counts = '{}']) =>
+        clients.count(JSON.parse(counts) as Record<string, number>),
+      );
+      const orders: Orders = {
+        url: toClients.url,
+        token,
+        seed,
+        client,
+        clients: CLIENTS,
+        brokerIds,
+        ratePerS: ratePerS / CLIENTS,
+        beginsAtMs: Date.now() + BEGIN_IN_MS,
+        graceMs,
+      };
+      child.give(JSON.stringify(orders));
+    }
+    return clients;
+  }
+
+  get progress(): string {
+    const all = [...this.told.values()];
+    const sum = (of: 'accepted' | 'asking') => all.reduce((total, each) => total + each[of], 0);
+    return `${sum('accepted')} accepted, ${sum('asking')} unanswered`;
+  }
+
+  /** They stop asking for more; resolves when all that they have asked for is answered. @throws where one fails */
+  async end(withinMs: number): Promise<void> {
+    await Promise.all(this.children.map((child) => child.end('SIGTERM', withinMs)));
+    const broken = this.children.find(({ exitCode }) => exitCode !== 0);
+    if (broken !== undefined) throw new Error(`${broken.name} failed:\n${broken.lastLines}`);
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.children.map((child) => child.end('SIGKILL')));
+  }
+
+  private count(counts: Record<string, number>): void {
+    for (const [kind, count] of Object.entries(counts))
+      this.refusals[kind] = (this.refusals[kind] ?? 0) + count;
+  }
+}

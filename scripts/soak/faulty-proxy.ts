@@ -1,0 +1,155 @@
+/**
+ * A network that can be made to fail, between any two programs that speak TCP: no privilege is needed, since each
+ * connection is led through this process. Each link can be cut, stalled, delayed and left half-open, in one direction or
+ * in both; a manner goes for all links that are made while it is set, so that a partition holds for those who dial anew.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Flow } from './flow.js';
+
+/** From whoever dialled to whoever was dialled, or the other way. */
+export const WAYS = ['there', 'back'] as const;
+export type Way = (typeof WAYS)[number];
+export type Address = { host: string; port: number };
+export type Manner = (link: FaultyLink) => void;
+
+const CONNECT_WITHIN_MS = 2_000;
+
+export class FaultyProxy {
+  private readonly open = new Set<FaultyLink>();
+  private readonly dialling = new Set<Socket>();
+  /** Struck on each link as it is made. */
+  manner: Manner | undefined;
+
+  private constructor(
+    private readonly server: Server,
+    readonly port: number,
+    private readonly route: () => readonly Address[],
+  ) {}
+
+  /** @param route asked for each connection: who may have it, the first that takes it does; nobody: it is reset */
+  static async start(route: () => readonly Address[]): Promise<FaultyProxy> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const proxy = new FaultyProxy(server, port, route);
+    server.on('connection', (near: Socket) => void proxy.take(near));
+    return proxy;
+  }
+
+  get links(): readonly FaultyLink[] {
+    return [...this.open];
+  }
+
+  async stop(): Promise<void> {
+    this.server.close();
+    for (const socket of this.dialling) socket.destroy();
+    for (const link of this.open) link.cut();
+    await once(this.server, 'close');
+  }
+
+  private async take(near: Socket): Promise<void> {
+    near.on('error', () => undefined);
+    this.dialling.add(near);
+    const target = await this.reach(near);
+    this.dialling.delete(near);
+    if (target === undefined || near.destroyed) {
+      target?.far.destroy();
+      if (!near.destroyed) near.resetAndDestroy();
+      return;
+    }
+    const link = new FaultyLink(near, target.far, target.address, () => this.open.delete(link));
+    this.open.add(link);
+    this.manner?.(link);
+    near.resume();
+  }
+
+  private async reach(near: Socket): Promise<{ far: Socket; address: Address } | undefined> {
+    for (const address of this.route()) {
+      if (near.destroyed) return undefined;
+      const far = connect({ ...address, allowHalfOpen: true });
+      far.on('error', () => undefined);
+      this.dialling.add(far);
+      const isReached = await reached(far);
+      this.dialling.delete(far);
+      if (isReached) return { far, address };
+      far.destroy();
+    }
+    return undefined;
+  }
+}
+
+/** One connection through the proxy. */
+export class FaultyLink {
+  private readonly flows: Readonly<Record<Way, Flow>>;
+  /** The port from which the far side sees it come. */
+  readonly farPort: number;
+
+  constructor(
+    private readonly near: Socket,
+    private readonly far: Socket,
+    readonly target: Address,
+    over: () => void,
+  ) {
+    near.setNoDelay(true);
+    far.setNoDelay(true);
+    this.farPort = far.localPort ?? 0;
+    this.flows = { there: new Flow(near, far), back: new Flow(far, near) };
+    let left = 2;
+    for (const [way, socket] of [
+      ['there', near],
+      ['back', far],
+    ] as const) {
+      let wasTorn = false;
+      socket.on('error', () => (wasTorn = true));
+      socket.on('close', () => {
+        this.flows[way].take(wasTorn ? 'reset' : 'close');
+        left -= 1;
+        if (left > 0) return;
+        for (const flow of Object.values(this.flows)) flow.stop();
+        over();
+      });
+    }
+  }
+
+  delay(ways: readonly Way[], ms: number): void {
+    for (const way of ways) this.flows[way].delay(ms);
+  }
+
+  /** @returns what lets it go on */
+  stall(ways: readonly Way[]): () => void {
+    for (const way of ways) this.flows[way].stall();
+    return () => {
+      for (const way of ways) this.flows[way].goOn();
+    };
+  }
+
+  /** Nothing more gets through that way, and nobody is told. */
+  halfOpen(ways: readonly Way[]): void {
+    for (const way of ways) this.flows[way].silence();
+  }
+
+  get isHalfOpen(): boolean {
+    return WAYS.some((way) => this.flows[way].isSilent);
+  }
+
+  /** Both sides are told that it is gone, by a reset. */
+  cut(): void {
+    for (const flow of Object.values(this.flows)) flow.stop();
+    for (const socket of [this.near, this.far]) if (!socket.destroyed) socket.resetAndDestroy();
+  }
+}
+
+async function reached(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), CONNECT_WITHIN_MS);
+    const told = (isReached: boolean) => () => {
+      clearTimeout(timer);
+      resolve(isReached);
+    };
+    socket.once('connect', told(true));
+    socket.once('error', told(false));
+    socket.once('close', told(false));
+  });
+}

@@ -1,0 +1,101 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as rest } from 'node:timers/promises';
+import { Child } from './child.js';
+import type { SoakCluster } from './cluster.js';
+
+const PROGRAM = fileURLToPath(new URL('./broker-program.js', import.meta.url));
+const JOINED_WITHIN_MS = 90_000;
+/** Brokers with a process of their own; the others share a few. */
+const ALONE_MOST = 4;
+const TOGETHER_MOST = 25;
+
+/** A process, and the brokers in it. */
+export type Crew = { names: readonly string[]; child: Child };
+
+/** What a process has lost when it is started again: what its brokers had on record, and the right time. */
+export type Loss = { losesJournal?: boolean; clockOffsetMs?: number };
+
+/** The brokers of a soak, in processes that can be killed and started again in the same folders. */
+export class Fleet {
+  readonly crews: Crew[] = [];
+  readonly brokerIds: string[] = [];
+  /** What brokers said when they ended by themselves. */
+  readonly ends: string[] = [];
+
+  private constructor(
+    readonly folder: string,
+    private readonly cluster: SoakCluster,
+  ) {}
+
+  static async start(folder: string, cluster: SoakCluster, count: number): Promise<Fleet> {
+    const fleet = new Fleet(folder, cluster);
+    const token = await joinToken(cluster, count);
+    const names = Array.from({ length: count }, (_none, place) => `broker-${place + 1}`);
+    const crews = crewsOf(names);
+    await Promise.all(
+      crews.map(async (crew) => {
+        const child = fleet.launch(crew, token);
+        child.each(/^joined (\S+) (\S+)$/, ([, name = '', id = '']) => {
+          // The commands of a seed are the same whichever joins first.
+          fleet.brokerIds[names.indexOf(name)] = id;
+        });
+        await child.line(/^all joined$/, JOINED_WITHIN_MS);
+      }),
+    );
+    return fleet;
+  }
+
+  /** Kills a process, and starts it again after a while. */
+  async kill(crew: Crew, awayMs: number, { losesJournal = false, clockOffsetMs = 0 }: Loss): Promise<void> {
+    await crew.child.end('SIGKILL');
+    if (losesJournal) {
+      const journals = crew.names.map((name) => join(this.folder, name, 'journal'));
+      await Promise.all(journals.map((path) => rm(path, { recursive: true, force: true })));
+    }
+    await rest(awayMs);
+    this.crews.splice(this.crews.indexOf(crew), 1);
+    const child = this.launch(crew.names, '', clockOffsetMs);
+    await child.line(/^all joined$/, JOINED_WITHIN_MS);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.crews.map(({ child }) => child.end('SIGTERM', 10_000)));
+  }
+
+  private launch(names: readonly string[], token: string, clockOffsetMs = 0): Child {
+    const [first = ''] = names;
+    const child = Child.start(first, {
+      script: PROGRAM,
+      args: [this.folder, ...names],
+      env: { HUB_URL: this.cluster.toBrokers.url, JOIN_TOKEN: token },
+      clockOffsetMs,
+      log: join(this.folder, `brokers-of-${first}.log`),
+    });
+    child.each(/^over (.*)$/, ([, end = '']) => this.ends.push(end));
+    this.crews.push({ names, child });
+    return child;
+  }
+}
+
+/** A few alone, and the others in as few processes as hold them. */
+function crewsOf(names: readonly string[]): string[][] {
+  const alone = Math.min(ALONE_MOST, Math.floor(names.length / 2));
+  const crews = names.slice(0, alone).map((name) => [name]);
+  const others = names.slice(alone);
+  const processes = Math.max(2, Math.ceil(others.length / TOGETHER_MOST));
+  const size = Math.ceil(others.length / processes);
+  for (let from = 0; from < others.length; from += size) crews.push(others.slice(from, from + size));
+  return crews;
+}
+
+async function joinToken({ toClients, token }: SoakCluster, seats: number): Promise<string> {
+  const answer = await fetch(`${toClients.url}/api/v1/join-tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ seats }),
+  });
+  if (answer.status !== 201) throw new Error(`no join token: ${await answer.text()}`);
+  return ((await answer.json()) as { token: string }).token;
+}

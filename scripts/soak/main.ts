@@ -1,0 +1,112 @@
+/**
+ * `npm run soak`: real replicas, brokers and clients for as long as is asked, faults of every kind at times that a seed
+ * decides, and the proof of what became of each command.
+ *
+ *   --minutes <n> --seed <n>          for how long, and what goes wrong when; without a seed chance takes one, and says which
+ *   --rate <commands a second> --brokers <n> --replicas <n>
+ *   --json FILE --markdown FILE --svg FILE    what it came to, for programs and for people
+ *   --keep DIR                        keeps trails, logs and evidence; where it is not clean they are kept anyway
+ *   --only 1,4,7                      strikes these faults of the schedule alone
+ *   --shrink                          where it is not clean, looks for fewer faults that are enough
+ *   --plan                            prints the schedule, and does nothing
+ *
+ * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue or irregular, 1 where something was, and 2
+ * where the command line cannot be meant.
+ */
+import { writeFileSync } from 'node:fs';
+import { Child } from './child.js';
+import { SoakDatabase } from './database.js';
+import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
+import { reportOf } from './report.js';
+import { lineOf, scheduleOf, type Fault } from './schedule.js';
+import { shrink } from './shrink.js';
+import { soak, type Run } from './soak.js';
+import { timeline } from './timeline.js';
+
+const TRIES_MOST = 16;
+
+const begunAt = performance.now();
+const say = (line: string) => {
+  const at = ((performance.now() - begunAt) / 1_000).toFixed(1).padStart(7);
+  process.stderr.write(`${at} s  ${line}\n`);
+};
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    Child.killAll();
+    void SoakDatabase.stopAll().finally(() => process.exit(1));
+  });
+}
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let options: Options;
+  try {
+    options = readOptions(process.argv.slice(2), Math.random);
+  } catch (error) {
+    if (!(error instanceof OptionsRefused)) throw error;
+    process.stderr.write(`${error.message}\n${USAGE}\n`);
+    return 2;
+  }
+  const { seed, minutes, only } = options;
+  const whole = scheduleOf(seed, minutes * 60_000);
+  const schedule = whole.filter(({ number }) => only === null || only.includes(number));
+  say(`the seed is ${seed}`);
+  for (const fault of schedule) process.stderr.write(`${lineOf(fault)}\n`);
+  if (options.plans) return 0;
+  const run = await soaked(options, schedule);
+  const { outcome, struck, calls } = run;
+  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(outcome, null, 2)}\n`);
+  if (options.markdown !== null) writeFileSync(options.markdown, reportOf(outcome, schedule, struck));
+  if (options.svg !== null) {
+    writeFileSync(options.svg, timeline(`Seed ${seed}, ${minutes} minutes`, calls, struck, minutes * 60_000));
+  }
+  tell(run);
+  if (!outcome.ok && options.shrinks) await shrunk(options, schedule);
+  return outcome.ok ? 0 : 1;
+}
+
+async function soaked(options: Options, schedule: readonly Fault[]): Promise<Run> {
+  const run = await soak({ ...options, schedule }, say);
+  const { outcome } = run;
+  if (outcome.artifacts !== null) {
+    writeFileSync(`${outcome.artifacts}/report.md`, reportOf(outcome, schedule, run.struck));
+    writeFileSync(
+      `${outcome.artifacts}/timeline.svg`,
+      timeline(`Seed ${options.seed}`, run.calls, run.struck, options.minutes * 60_000),
+    );
+  }
+  return run;
+}
+
+function tell({ outcome }: Run): void {
+  const { ok, commands, faults, lost, duplicated, reordered, untrue, irregular, unknown, artifacts } =
+    outcome;
+  say(
+    `${commands} commands, ${faults} faults: ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ` +
+      `${untrue} untrue, ${irregular} irregular; ${unknown} endings unknown`,
+  );
+  say(
+    `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms; ` +
+      `due to accepted p50 ${outcome.acceptMs.p50} ms, p99 ${outcome.acceptMs.p99} ms`,
+  );
+  for (const finding of outcome.findings.slice(0, 10)) say(finding);
+  if (artifacts !== null) say(`all that was written down is in ${artifacts}`);
+  say(ok ? 'clean' : 'NOT clean');
+}
+
+async function shrunk(options: Options, schedule: readonly Fault[]): Promise<void> {
+  say(`fewer faults are tried, at most ${TRIES_MOST} times`);
+  const fails = async (faults: readonly Fault[]): Promise<boolean> => {
+    const { outcome } = await soaked(options, faults);
+    say(
+      `${outcome.ok ? 'clean' : 'not clean'} with ${faults.length}: ${faults.map(({ number }) => number).join(',')}`,
+    );
+    return !outcome.ok;
+  };
+  const least = await shrink(schedule, fails, TRIES_MOST);
+  say(
+    `enough: --seed ${options.seed} --minutes ${options.minutes} --only ${least.map(({ number }) => number).join(',')}`,
+  );
+}

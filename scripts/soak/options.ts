@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util';
+
+export type Options = {
+  minutes: number;
+  seed: number;
+  rate: number;
+  brokers: number;
+  replicas: number;
+  json: string | null;
+  markdown: string | null;
+  svg: string | null;
+  keep: string | null;
+  /** Numbers of the only faults of the schedule that are to strike; null: all. */
+  only: readonly number[] | null;
+  shrinks: boolean;
+  /** Prints the schedule, and does nothing. */
+  plans: boolean;
+};
+
+export const USAGE =
+  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 150] [--brokers 30] [--replicas 3] [--json FILE] ' +
+  '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--shrink] [--plan]';
+
+const CAPS = {
+  minutes: { least: 0.5, most: 24 * 60 },
+  seed: { least: 0, most: 2 ** 31 - 1 },
+  rate: { least: 1, most: 5_000 },
+  brokers: { least: 4, most: 500 },
+  replicas: { least: 3, most: 9 },
+} as const;
+
+/** The command line cannot be meant. */
+export class OptionsRefused extends Error {
+  override readonly name = 'OptionsRefused';
+}
+
+/** @throws OptionsRefused */
+export function readOptions(argv: readonly string[], chance: () => number): Options {
+  const values = parsed(argv);
+  const seed = values.seed ?? String(Math.floor(chance() * 1_000_000));
+  return {
+    minutes: numberOf('minutes', values.minutes, false),
+    seed: numberOf('seed', seed),
+    rate: numberOf('rate', values.rate),
+    brokers: numberOf('brokers', values.brokers),
+    replicas: numberOf('replicas', values.replicas),
+    json: values.json ?? null,
+    markdown: values.markdown ?? null,
+    svg: values.svg ?? null,
+    keep: values.keep ?? null,
+    only: values.only === undefined ? null : numbersOf(values.only),
+    shrinks: values.shrink,
+    plans: values.plan,
+  };
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        minutes: { type: 'string', default: '2' },
+        seed: { type: 'string' },
+        rate: { type: 'string', default: '150' },
+        brokers: { type: 'string', default: '30' },
+        replicas: { type: 'string', default: '3' },
+        json: { type: 'string' },
+        markdown: { type: 'string' },
+        svg: { type: 'string' },
+        keep: { type: 'string' },
+        only: { type: 'string' },
+        shrink: { type: 'boolean', default: false },
+        plan: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new OptionsRefused(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function numberOf(name: keyof typeof CAPS, text: string, isWhole = true): number {
+  const { least, most } = CAPS[name];
+  const number = text.trim() === '' ? NaN : Number(text);
+  if (number >= least && number <= most && (!isWhole || Number.isInteger(number))) return number;
+  throw new OptionsRefused(`--${name} must be a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}`);
+}
+
+function numbersOf(text: string): number[] {
+  if (!/^\d{1,6}(,\d{1,6})*$/.test(text))
+    throw new OptionsRefused('--only must be numbers of faults with commas between');
+  return text.split(',').map(Number);
+}

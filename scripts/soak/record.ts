@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+/** What a broker wrote down of each effect, in the order in which they happened, in a file that the product knows nothing of. */
+export type Effect = {
+  /** The idempotency key of its command: a broker's op is not told the id. */
+  note: string;
+  brokerId: string;
+  orderingKey: string;
+  turn: number | null;
+  at: string;
+};
+
+/** What a client was told, as `fairlead verify --answers` takes it. */
+export type Answer = {
+  dispatchId?: string;
+  idempotencyKey: string;
+  state: string;
+  submittedAt: string;
+  answeredAt: string;
+  cut?: boolean;
+};
+
+/** What became of one command at its client, in milliseconds after the beginning. */
+export type Call = {
+  dueMs: number;
+  acceptedMs: number | null;
+  /** When its client knew the ending; null where it did not ask, or never knew. */
+  endedMs: number | null;
+  /** Whether the client waited for the ending. */
+  waited: boolean;
+  tries: number;
+};
+
+/** An answer that a hub must not give to a command that is right. */
+export type Untrue = { at: string; status: number; body: string };
+
+/** What a program wrote a line at a time; the last line may be cut short where it was killed. */
+export function readNotes<T>(path: string): T[] {
+  if (!existsSync(path)) return [];
+  const text = readFileSync(path, 'utf8');
+  const lines = text.split('\n');
+  const isWhole = text.endsWith('\n') || text === '';
+  const notes = (isWhole ? lines : lines.slice(0, -1)).filter((line) => line !== '');
+  return notes.map((line) => JSON.parse(line) as T);
+}

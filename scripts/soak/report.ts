@@ -1,0 +1,90 @@
+/** What a soak came to, for people: as Markdown. */
+import { cpus } from 'node:os';
+import { FAULT_KINDS, lineOf, type Fault, type FaultKind } from './schedule.js';
+import type { Outcome, Promised, Struck } from './soak.js';
+
+export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: readonly Struck[]): string {
+  const { seed, minutes, rate, brokers, replicas, commands, faults, growth } = outcome;
+  const rows = (pairs: readonly (readonly [string, string | number])[]) =>
+    pairs.map(([name, value]) => `| ${name} | ${value} |`);
+  const kinds = (Object.keys(FAULT_KINDS) as FaultKind[]).filter(
+    (kind) => outcome.faultsByKind[kind] !== undefined,
+  );
+  const ms = ({ p50, p90, p99, p999, max }: Outcome['acceptMs']) =>
+    `${p50} / ${p90} / ${p99} / ${p999} / ${max}`;
+  return [
+    `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : 'NOT CLEAN'}`,
+    '',
+    `${replicas} replicas, ${brokers} brokers, ${rate} commands a second; ${commands} commands and ${faults} faults; ` +
+      `${cpus().length} processors, Node ${process.versions.node}. The same schedule again:`,
+    '',
+    '```sh',
+    `npm run soak -- --minutes ${minutes} --seed ${seed} --rate ${rate} --brokers ${brokers} --replicas ${replicas}`,
+    '```',
+    '',
+    '| what | found |',
+    '| --- | --- |',
+    ...rows([
+      ['accepted', outcome.accepted],
+      ['ended', outcome.ended],
+      ['effects at brokers', outcome.effects],
+      ['lost', outcome.lost],
+      ['duplicated', outcome.duplicated],
+      ['reordered', outcome.reordered],
+      ['untrue answers', outcome.untrue],
+      ['irregular trails', outcome.irregular],
+      ['endings that say that nobody knows', outcome.unknown],
+      ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],
+      ['due to ended, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.endMs)],
+      ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
+      ['silent LISTEN healed', promise(outcome.listenHealed)],
+      ['memory of a replica, MiB a minute', growth.replicaMemoryMiBPerMin],
+      ['open files and sockets of a replica, a minute', growth.replicaSocketsPerMin],
+      ['rows of live commands, a minute', growth.liveRowsPerMin],
+      ['table of live commands, MiB a minute', growth.liveTableMiBPerMin],
+      ['dead tuples in it, a minute', growth.deadTuplesPerMin],
+      ['whole database, MiB a minute', growth.databaseMiBPerMin],
+    ]),
+    '',
+    '## What went wrong on purpose',
+    '',
+    '| fault | times | what it is |',
+    '| --- | --- | --- |',
+    ...kinds.map(
+      (kind) => `| \`${kind}\` | ${outcome.faultsByKind[kind] ?? 0} | ${FAULT_KINDS[kind].what} |`,
+    ),
+    '',
+    ...list('## What was found', outcome.findings),
+    ...list(
+      '## Left without an ending',
+      outcome.left.map((each) => JSON.stringify(each)),
+    ),
+    ...list('## Processes that ended by themselves', outcome.crashes),
+    ...list('## Faults that could not be done', outcome.failedFaults),
+    ...list(
+      '## What clients were told beside acceptances, each repeated until it was taken',
+      Object.entries(outcome.refusals).map(([kind, count]) => `${count} x ${kind}`),
+    ),
+    '## The schedule, and what came of it',
+    '',
+    '```text',
+    ...schedule.map((fault) => {
+      const one = struck.find(({ number }) => number === fault.number);
+      const came =
+        one === undefined ? 'left out' : `at ${(one.atMs / 1000).toFixed(1)} s: ${one.error ?? one.struck}`;
+      return `${lineOf(fault)}  ${came}`;
+    }),
+    '```',
+    '',
+  ].join('\n');
+}
+
+function list(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, '', ...lines.map((line) => `- ${line.replaceAll('\n', ' ')}`), ''];
+}
+
+function promise({ judged, unjudged, maxMs, never, withinMs, isKept }: Promised): string {
+  const longest = maxMs === null ? 'none could be judged' : `${maxMs} ms at most`;
+  const missing = never > 0 ? `, ${never} never` : '';
+  return `${longest}${missing}, of ${judged} (${unjudged} not judged); ${isKept ? 'within' : 'NOT within'} ${withinMs} ms`;
+}

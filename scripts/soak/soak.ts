@@ -1,0 +1,268 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
+import { trailsOfDatabase } from '../../src/hub/verify/main.js';
+import { Child } from './child.js';
+import { SoakCluster } from './cluster.js';
+import { Clients } from './clients.js';
+import { SoakDatabase } from './database.js';
+import { Fleet } from './fleet.js';
+import { evidenceOf, judge, written, type Judgement, type TrailLine } from './judge.js';
+import type { Call } from './record.js';
+import { Samples, type Growth } from './samples.js';
+import { FAULT_KINDS, LANES, lineOf, type Fault, type FaultKind } from './schedule.js';
+import { spreadOf } from './slope.js';
+import { STRIKES, type Stage } from './strikes.js';
+import { Watch, type Timing } from './watch.js';
+
+export type SoakOptions = {
+  minutes: number;
+  seed: number;
+  rate: number;
+  brokers: number;
+  replicas: number;
+  schedule: readonly Fault[];
+  /** Where everything that was written down stays; null: where it was not clean, in a folder that is told. */
+  keep: string | null;
+};
+
+/** A fault as it came about. */
+export type Struck = {
+  number: number;
+  kind: FaultKind;
+  atMs: number;
+  untilMs: number;
+  struck: string;
+  error?: string;
+};
+type Spread = ReturnType<typeof spreadOf>;
+/** The longest of what is promised within a time; null where nothing could be judged. */
+export type Promised = {
+  judged: number;
+  unjudged: number;
+  maxMs: number | null;
+  never: number;
+  withinMs: number;
+  isKept: boolean;
+};
+
+export type Outcome = Judgement & {
+  seed: number;
+  minutes: number;
+  rate: number;
+  brokers: number;
+  replicas: number;
+  tookMs: number;
+  commands: number;
+  /** How many struck, and each kind's number. */
+  faults: number;
+  faultsByKind: Partial<Record<FaultKind, number>>;
+  /** Faults that could not be done or undone. */
+  failedFaults: string[];
+  /** Milliseconds from the time at which a command was due, which no outage moves. */
+  acceptMs: Spread;
+  endMs: Spread;
+  refusals: Record<string, number>;
+  deathsNoticed: Promised;
+  listenHealed: Promised;
+  growth: Growth;
+  /** Processes that ended by themselves. */
+  crashes: string[];
+  /** Commands without an ending when it was judged. */
+  left: object[];
+  artifacts: string | null;
+};
+
+export type Run = { outcome: Outcome; struck: Struck[]; calls: Call[] };
+
+const NOTICED_WITHIN_MS = 6_000;
+const HEALED_WITHIN_MS = 2_000;
+/** What was begun has its ending by then: a broker that was cut dials anew, and a dead owner is released. */
+const SETTLED_WITHIN_MS = 60_000;
+const LOOK_MS = 250;
+const MEND_EVERY_MS = 1_000;
+const ANSWERED_WITHIN_MS = 60_000;
+
+const LIVE = `select count(*)::int as count from broker_dispatch`;
+const LEFT = `
+  select dispatch.id, dispatch.state, dispatch.attempt, broker.name as broker, dispatch.ordering_key as "orderingKey",
+         dispatch.claim_epoch as "claimEpoch", held.epoch, coalesce(replica.name, 'nobody') as owner
+  from broker_dispatch dispatch
+  join broker on broker.id = dispatch.broker_id
+  left join broker_connection held on held.broker_id = dispatch.broker_id
+  left join hub_replica replica on replica.id = held.replica_id
+  order by dispatch.seq
+  limit 200`;
+
+/** One soak from its first process to its last. */
+export async function soak(options: SoakOptions, say: (line: string) => void): Promise<Run> {
+  const begunAt = performance.now();
+  const folder = folderOf(options);
+  written(folder, 'schedule.ndjson', options.schedule);
+  say(`${options.replicas} replicas and ${options.brokers} brokers start; what they write is in ${folder}`);
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    // The unprivileged user that runs PostgreSQL for root goes through it.
+    const databaseFolder = join(folder, 'database');
+    mkdirSync(databaseFolder, { mode: 0o711 });
+    const database = await SoakDatabase.start(databaseFolder);
+    stops.push(() => database.stop());
+    const cluster = await SoakCluster.start(folder, database, options.replicas);
+    stops.push(() => cluster.stop());
+    const fleet = await Fleet.start(folder, cluster, options.brokers);
+    stops.push(() => fleet.stop());
+    const watch = new Watch(database, say);
+    const samples = new Samples(cluster, database);
+    samples.start();
+    database.pin();
+    const clients = Clients.start(folder, cluster, fleet.brokerIds, options.seed, options.rate);
+    stops.push(() => clients.kill());
+    say(`${options.rate} commands a second; ${options.schedule.length} faults are due`);
+
+    const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients, say);
+
+    say(`the clients end: ${clients.progress}`);
+    await clients.end(ANSWERED_WITHIN_MS);
+    await watch.settled();
+    await settled(database);
+    const growth = await samples.stop();
+    const left = await database.ask<object>(LEFT);
+    await fleet.stop();
+    const trails = await dumped(folder, database.url);
+    const evidence = evidenceOf(folder);
+    const judgement = await judge(folder, trails, evidence);
+    if (left.length > 0) written(folder, 'left.ndjson', left);
+    const isKept = options.keep !== null || !judgement.ok;
+    const outcome: Outcome = {
+      ...judgement,
+      seed: options.seed,
+      minutes: options.minutes,
+      rate: options.rate,
+      brokers: options.brokers,
+      replicas: options.replicas,
+      tookMs: Math.round(performance.now() - begunAt),
+      commands: evidence.calls.length,
+      faults: struck.filter(({ error }) => error === undefined).length,
+      faultsByKind: countOf(struck.map(({ kind }) => kind)),
+      failedFaults: struck.flatMap(({ number, kind, error }) =>
+        error === undefined ? [] : [`${number} ${kind}: ${error}`],
+      ),
+      acceptMs: spreadOf(evidence.calls.filter(({ waited }) => !waited).flatMap(latencyOf('acceptedMs'))),
+      endMs: spreadOf(evidence.calls.filter(({ waited }) => waited).flatMap(latencyOf('endedMs'))),
+      refusals: clients.refusals,
+      deathsNoticed: promised(watch.deaths, watch.unjudgedDeaths, NOTICED_WITHIN_MS),
+      listenHealed: promised(watch.listens, watch.unjudgedListens, HEALED_WITHIN_MS),
+      growth,
+      crashes: [...cluster.deaths, ...fleet.ends],
+      left: left.slice(0, 20),
+      artifacts: isKept ? folder : null,
+    };
+    return { outcome, struck, calls: evidence.calls };
+  } finally {
+    // What did not come up far enough to be stopped in order ends all the same.
+    Child.killAll();
+    for (const stop of stops.reverse())
+      await stop().catch((error: unknown) => say(`it did not stop well: ${String(error)}`));
+    rmSync(join(folder, 'database'), { recursive: true, force: true });
+  }
+}
+
+/** Each lane strikes one fault after another, at their times or as soon after as the one before is over. */
+async function strikeAll(
+  stage: Stage,
+  { schedule, minutes }: SoakOptions,
+  clients: Clients,
+  say: (line: string) => void,
+): Promise<Struck[]> {
+  const begunAt = performance.now();
+  const nowMs = () => Math.round(performance.now() - begunAt);
+  const forMs = minutes * 60_000;
+  const struck: Struck[] = [];
+  const mending = new AbortController();
+  const mended = mendAll(stage, mending.signal);
+  const laneOf = async (lane: string): Promise<void> => {
+    for (const fault of schedule.filter(({ kind }) => FAULT_KINDS[kind].lane === lane)) {
+      await rest(Math.max(0, fault.atMs - nowMs()));
+      // A slow machine is late; what is due after the end is left out.
+      if (nowMs() > forMs) return;
+      const one: Struck = { number: fault.number, kind: fault.kind, atMs: nowMs(), untilMs: 0, struck: '' };
+      struck.push(one);
+      try {
+        one.struck = await STRIKES[fault.kind](stage, fault);
+      } catch (error) {
+        one.error = error instanceof Error ? error.message : String(error);
+      }
+      one.untilMs = nowMs();
+      say(
+        `${lineOf({ ...fault, atMs: one.atMs, forMs: one.untilMs - one.atMs })}: ${one.error ?? one.struck} | ${clients.progress}`,
+      );
+    }
+  };
+  await Promise.all([...LANES.map(laneOf), rest(forMs)]);
+  mending.abort();
+  await mended;
+  return struck.sort((one, other) => one.atMs - other.atMs);
+}
+
+async function mendAll({ cluster, say }: Stage, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await cluster.mend().catch((error: unknown) => say(`no replica could be started: ${String(error)}`));
+    await rest(MEND_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function settled(database: SoakDatabase): Promise<void> {
+  const until = performance.now() + SETTLED_WITHIN_MS;
+  while (performance.now() < until) {
+    const [row] = await database.ask<{ count: number }>(LIVE);
+    if (row?.count === 0) return;
+    await rest(LOOK_MS);
+  }
+}
+
+async function dumped(folder: string, databaseUrl: string): Promise<TrailLine[]> {
+  const trails: object[] = [];
+  for await (const { value } of trailsOfDatabase(databaseUrl, {})) trails.push(value as object);
+  written(folder, 'trails.ndjson', trails);
+  return trails as TrailLine[];
+}
+
+function folderOf({ keep, seed }: SoakOptions): string {
+  if (keep !== null) {
+    mkdirSync(keep, { recursive: true });
+    const folder = mkdtempSync(join(keep, `seed-${seed}-`));
+    chmodSync(folder, 0o711);
+    return folder;
+  }
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `fairlead-soak-${seed}-`));
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
+function latencyOf(end: 'acceptedMs' | 'endedMs') {
+  return (call: Call): number[] => {
+    const at = call[end];
+    return at === null ? [] : [at - call.dueMs];
+  };
+}
+
+function promised(timings: readonly Timing[], unjudged: number, withinMs: number): Promised {
+  const times = timings.flatMap(({ ms }) => (ms === null ? [] : [ms]));
+  const never = timings.length - times.length;
+  const maxMs = times.length === 0 ? null : Math.max(...times);
+  return {
+    judged: timings.length,
+    unjudged,
+    maxMs,
+    never,
+    withinMs,
+    isKept: never === 0 && (maxMs ?? 0) <= withinMs,
+  };
+}
+
+function countOf<T extends string>(words: readonly T[]): Partial<Record<T, number>> {
+  const counts: Partial<Record<T, number>> = {};
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,285 @@
+import { setTimeout as rest } from 'node:timers/promises';
+import type { TcpBalancer } from './balancer.js';
+import type { Replica, SoakCluster } from './cluster.js';
+import type { SoakDatabase } from './database.js';
+import { WAYS, type FaultyLink, type FaultyProxy, type Manner } from './faulty-proxy.js';
+import type { Crew, Fleet, Loss } from './fleet.js';
+import type { Fault, FaultKind } from './schedule.js';
+import type { Watch } from './watch.js';
+
+/** All that may be struck. */
+export type Stage = {
+  cluster: SoakCluster;
+  database: SoakDatabase;
+  fleet: Fleet;
+  watch: Watch;
+  say: (line: string) => void;
+};
+
+/** Does it, and resolves when it is over and what it broke is put back. @returns what it struck */
+type Strike = (stage: Stage, fault: Fault) => Promise<string>;
+
+const CLOCK_OFF_MS = 600_000;
+const DELAY_MS = 200;
+/** The share of links that a fault of links strikes, so that others show what they should do. */
+const SOME = 0.4;
+
+const LISTENERS = `
+  select client_port as port, application_name as "applicationName"
+  from pg_stat_activity
+  where application_name like '%/listen'
+  order by application_name`;
+
+const END_LISTENERS = `
+  select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%/listen'`;
+
+const END_SESSIONS = `
+  select pg_terminate_backend(pid) from pg_stat_activity where application_name like $1 || '%'`;
+
+export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
+  replica_kill: async ({ cluster, watch }, { pick, forMs }) => killed(cluster, watch, pick, forMs, 0),
+
+  replica_clock: async ({ cluster, watch }, { pick, forMs }) =>
+    killed(cluster, watch, pick, forMs, pick < 0.5 ? CLOCK_OFF_MS : -CLOCK_OFF_MS),
+
+  replica_drain: async ({ cluster }, { pick }) => {
+    const leaving = picked(cluster.replicas, pick);
+    const next = await cluster.add();
+    await cluster.drain(leaving);
+    return `${leaving.name}, replaced by ${next.name}`;
+  },
+
+  replica_pause: async ({ cluster, watch }, { pick, forMs }) => {
+    const replica = picked(cluster.replicas, pick);
+    const row = await watch.find(replica.name);
+    replica.child.signal('SIGSTOP');
+    if (row !== undefined) watch.death(replica.name, row.id);
+    await rest(forMs);
+    replica.child.signal('SIGCONT');
+    return replica.name;
+  },
+
+  database_restart: async ({ database, watch }, { forMs }) => {
+    await watch.trouble(() => database.restart('fast', forMs));
+    return 'the database';
+  },
+
+  database_crash: async ({ database, watch }, { forMs }) => {
+    await watch.trouble(() => database.restart('immediate', forMs));
+    return 'the database';
+  },
+
+  database_read_only: async ({ database, watch }, { forMs }) => {
+    await watch.trouble(() => database.refuseWrites(forMs));
+    return 'the database';
+  },
+
+  database_full: async ({ cluster, database, watch }, { pick, forMs }) => {
+    const { name } = picked(cluster.replicas, pick);
+    await watch.trouble(async () => {
+      const row = await watch.find(name);
+      await database.takeAllPlaces(forMs, async () => {
+        if (row !== undefined) await database.ask(END_SESSIONS, [row.sessionName]);
+      });
+    });
+    return `the database, and the sessions of ${name}`;
+  },
+
+  database_cut: async ({ cluster }, { pick, forMs }) =>
+    onOne(cluster, pick, ({ toDatabase }) => partition(toDatabase, forMs, (link) => link.cut())),
+
+  database_half_open: async ({ cluster }, { pick, forMs, ways }) =>
+    onOne(cluster, pick, ({ toDatabase }) => halfOpened(toDatabase, toDatabase.links, forMs, ways)),
+
+  database_stall: async ({ cluster }, { pick, forMs }) =>
+    onOne(cluster, pick, ({ toDatabase }) => stalled(toDatabase, forMs)),
+
+  database_delay: async ({ cluster }, { pick, forMs, ways }) =>
+    onOne(cluster, pick, ({ toDatabase }) => delayed(toDatabase, forMs, ways)),
+
+  listen_ended: async ({ cluster, database, watch }) => {
+    const struck = await listeners(cluster, watch, database);
+    const since = await watch.now();
+    await database.ask(END_LISTENERS);
+    for (const { replica, sessionName } of struck) {
+      watch.deafness(replica.name, sessionName, since, () => !isThere(cluster, replica));
+    }
+    return `${struck.length} sessions`;
+  },
+
+  listen_silent: async ({ cluster, database, watch }, { pick }) => {
+    const struck = await listeners(cluster, watch, database);
+    if (struck.length === 0) return 'nobody';
+    const { replica, sessionName, port } = picked(struck, pick);
+    const link = replica.toDatabase.links.find(({ farPort }) => farPort === port);
+    if (link === undefined) return 'nobody';
+    const since = await watch.now();
+    link.halfOpen(WAYS);
+    watch.deafness(replica.name, sessionName, since, () => !isThere(cluster, replica));
+    return `the session of ${replica.name}`;
+  },
+
+  peer_cut: async ({ cluster }, { pick, forMs }) =>
+    onOne(cluster, pick, ({ fromPeers }) => partition(fromPeers, forMs, (link) => link.cut())),
+
+  peer_half_open: async ({ cluster }, { pick, forMs, ways }) =>
+    onOne(cluster, pick, ({ fromPeers }) => halfOpened(fromPeers, fromPeers.links, forMs, ways)),
+
+  peer_delay: async ({ cluster }, { pick, forMs, ways }) =>
+    onOne(cluster, pick, ({ fromPeers }) => delayed(fromPeers, forMs, ways)),
+
+  broker_kill: async ({ fleet }, { pick, forMs }) => crewKilled(fleet, pick, forMs, {}),
+
+  broker_journal_loss: async ({ fleet }, { pick, forMs }) =>
+    crewKilled(fleet, pick, forMs, { losesJournal: true }),
+
+  broker_clock: async ({ fleet }, { pick, forMs }) =>
+    crewKilled(fleet, pick, forMs, { clockOffsetMs: pick < 0.5 ? CLOCK_OFF_MS : -CLOCK_OFF_MS }),
+
+  broker_pause: async ({ fleet }, { pick, forMs }) => {
+    const { child, names } = picked(fleet.crews, pick);
+    child.signal('SIGSTOP');
+    await rest(forMs);
+    child.signal('SIGCONT');
+    return names.join(', ');
+  },
+
+  link_cut: async ({ cluster }, { pick }) => cutSome(cluster.toBrokers, pick),
+
+  link_half_open: async ({ cluster }, { pick, forMs, ways }) => {
+    const { proxy } = cluster.toBrokers;
+    return halfOpened(proxy, some(proxy.links, pick), forMs, ways, false);
+  },
+
+  link_delay: async ({ cluster }, { forMs, ways }) => delayed(cluster.toBrokers.proxy, forMs, ways),
+
+  link_stall: async ({ cluster }, { forMs }) => stalled(cluster.toBrokers.proxy, forMs),
+
+  client_cut: async ({ cluster }, { pick }) => cutSome(cluster.toClients, pick),
+
+  client_half_open: async ({ cluster }, { pick, forMs, ways }) => {
+    const { proxy } = cluster.toClients;
+    return halfOpened(proxy, some(proxy.links, pick), forMs, ways, false);
+  },
+};
+
+async function killed(
+  cluster: SoakCluster,
+  watch: Watch,
+  pick: number,
+  awayMs: number,
+  clockOffsetMs: number,
+): Promise<string> {
+  const victim = picked(cluster.replicas, pick);
+  const row = await watch.find(victim.name);
+  await cluster.kill(victim);
+  if (row !== undefined) watch.death(victim.name, row.id);
+  await rest(awayMs);
+  const next = await cluster.add(clockOffsetMs);
+  return `${victim.name}, then ${next.name}`;
+}
+
+async function crewKilled(fleet: Fleet, pick: number, awayMs: number, loss: Loss): Promise<string> {
+  const crew: Crew = picked(fleet.crews, pick);
+  await fleet.kill(crew, awayMs, loss);
+  return crew.names.join(', ');
+}
+
+async function onOne(
+  { replicas }: SoakCluster,
+  pick: number,
+  strike: (replica: Replica) => Promise<string>,
+): Promise<string> {
+  const replica = picked(replicas, pick);
+  return `${replica.name}: ${await strike(replica)}`;
+}
+
+/** All links are struck, and all that are made meanwhile. */
+async function partition(proxy: FaultyProxy, forMs: number, strike: Manner): Promise<string> {
+  const { links } = proxy;
+  for (const link of links) strike(link);
+  await manner(proxy, strike, forMs);
+  return linksOf(links);
+}
+
+/** What went silent stays so while it lasts; then both sides are told, as by the first word that gets through. */
+async function halfOpened(
+  proxy: FaultyProxy,
+  links: readonly FaultyLink[],
+  forMs: number,
+  ways: readonly ('there' | 'back')[],
+  forNew = true,
+): Promise<string> {
+  for (const link of links) link.halfOpen(ways);
+  await manner(proxy, forNew ? (link) => link.halfOpen(ways) : undefined, forMs);
+  for (const link of proxy.links) if (link.isHalfOpen) link.cut();
+  return linksOf(links);
+}
+
+async function stalled(proxy: FaultyProxy, forMs: number): Promise<string> {
+  const goOn: (() => void)[] = [];
+  const stall: Manner = (link) => goOn.push(link.stall(WAYS));
+  const { links } = proxy;
+  for (const link of links) stall(link);
+  await manner(proxy, stall, forMs);
+  for (const each of goOn) each();
+  return linksOf(links);
+}
+
+async function delayed(
+  proxy: FaultyProxy,
+  forMs: number,
+  ways: readonly ('there' | 'back')[],
+): Promise<string> {
+  const slow: Manner = (link) => link.delay(ways, DELAY_MS);
+  for (const link of proxy.links) slow(link);
+  await manner(proxy, slow, forMs);
+  for (const link of proxy.links) link.delay(WAYS, 0);
+  return linksOf(proxy.links);
+}
+
+async function manner(proxy: FaultyProxy, given: Manner | undefined, forMs: number): Promise<void> {
+  proxy.manner = given;
+  await rest(forMs);
+  proxy.manner = undefined;
+}
+
+function cutSome({ proxy }: TcpBalancer, pick: number): Promise<string> {
+  const links = some(proxy.links, pick);
+  for (const link of links) link.cut();
+  return Promise.resolve(linksOf(links));
+}
+
+async function listeners(cluster: SoakCluster, watch: Watch, database: SoakDatabase) {
+  const sessions = await database.ask<{ port: number; applicationName: string }>(LISTENERS);
+  const found = await Promise.all(
+    cluster.replicas.map(async (replica) => {
+      const row = await watch.find(replica.name);
+      const sessionName = row?.sessionName ?? '';
+      const session = sessions.find(({ applicationName }) => applicationName === `${sessionName}/listen`);
+      return session === undefined ? [] : [{ replica, sessionName, port: session.port }];
+    }),
+  );
+  return found.flat();
+}
+
+function isThere({ replicas }: SoakCluster, replica: Replica): boolean {
+  return replicas.includes(replica) && replica.child.isRunning;
+}
+
+/** Some of all, from a place that chance gives. */
+function some<T>(items: readonly T[], pick: number): T[] {
+  const count = Math.ceil(items.length * SOME);
+  const from = Math.floor(pick * items.length);
+  return [...items.slice(from), ...items.slice(0, from)].slice(0, count);
+}
+
+function picked<T>(items: readonly T[], pick: number): T {
+  const item = items[Math.min(items.length - 1, Math.floor(pick * items.length))];
+  if (item === undefined) throw new Error('there is nothing to strike');
+  return item;
+}
+
+function linksOf({ length }: readonly FaultyLink[]): string {
+  return `${length} links`;
+}

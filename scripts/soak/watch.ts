@@ -1,0 +1,140 @@
+import { setTimeout as rest } from 'node:timers/promises';
+import type { SoakDatabase } from './database.js';
+
+/** How long something took that is promised to be quick; null where it never came. */
+export type Timing = { name: string; ms: number | null };
+
+const DEATH_LOOK_MS = 100;
+const LISTEN_LOOK_MS = 50;
+const GIVE_UP_MS = 20_000;
+
+const ID_OF = `
+  select id, session_name as "sessionName"
+  from hub_replica
+  where name = $1 and state <> 'gone'
+  order by started_at desc
+  limit 1`;
+
+// Whoever has had the database for a while may judge others: without one nobody can notice a death.
+const DEATH = `
+  select (select extract(epoch from ended_at)::float8 * 1000 from hub_replica where id = $1 and state = 'gone') as "goneAtMs",
+         (select count(*) from hub_replica
+          where id <> $1 and state <> 'gone' and beating_since < clock_timestamp() - interval '6 seconds'
+            and last_seen_at > clock_timestamp() - interval '2 seconds')::int as judges`;
+
+const HEARS = `
+  select count(*)::int as hearing
+  from pg_stat_activity
+  where application_name = $1 || '/listen' and backend_start > $2 and query ilike 'listen %' and state = 'idle'`;
+
+const NOW = `select clock_timestamp() as now`;
+
+/**
+ * Times what is promised to be noticed or healed within a time, from the database's own words. What happened while nobody
+ * could have kept to it, since the database was away or no other replica was fit to judge, is counted and not judged.
+ */
+export class Watch {
+  readonly deaths: Timing[] = [];
+  readonly listens: Timing[] = [];
+  /** Deaths and deafnesses that were not judged. */
+  unjudgedDeaths = 0;
+  unjudgedListens = 0;
+  private troubles = 0;
+  private lastTroubleAt = -Infinity;
+  private readonly watching = new Set<Promise<void>>();
+
+  constructor(
+    private readonly database: SoakDatabase,
+    private readonly say: (line: string) => void,
+  ) {}
+
+  /** While the database is out of order for all. */
+  async trouble<T>(work: () => Promise<T>): Promise<T> {
+    this.troubles += 1;
+    try {
+      return await work();
+    } finally {
+      this.troubles -= 1;
+      this.lastTroubleAt = performance.now();
+    }
+  }
+
+  async find(name: string): Promise<{ id: string; sessionName: string } | undefined> {
+    const [row] = await this.database.ask<{ id: string; sessionName: string }>(ID_OF, [name]);
+    return row;
+  }
+
+  /** A replica was killed, or stopped doing anything, just now. */
+  death(name: string, id: string): void {
+    this.keep(this.watchDeath(name, id, Date.now(), performance.now()));
+  }
+
+  /** The session by which a replica listens was ended, or went deaf, just now. @param isGone whether the replica died meanwhile */
+  deafness(name: string, sessionName: string, since: Date, isGone: () => boolean): void {
+    this.keep(this.watchListen(name, sessionName, since, performance.now(), isGone));
+  }
+
+  async now(): Promise<Date> {
+    const [row] = await this.database.ask<{ now: Date }>(NOW);
+    return row?.now ?? new Date();
+  }
+
+  /** Resolves when nothing is being timed any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.watching);
+  }
+
+  private keep(work: Promise<void>): void {
+    const watched = work.catch(() => undefined).finally(() => this.watching.delete(watched));
+    this.watching.add(watched);
+  }
+
+  private wasTroubledSince(at: number): boolean {
+    return this.troubles > 0 || this.lastTroubleAt > at;
+  }
+
+  private async watchDeath(name: string, id: string, diedAtMs: number, from: number): Promise<void> {
+    let couldBeJudged = !this.wasTroubledSince(from);
+    for (; performance.now() - from < GIVE_UP_MS; await rest(DEATH_LOOK_MS)) {
+      const [row] = await this.database
+        .query<{ goneAtMs: number | null; judges: number }>(DEATH, [id])
+        .catch(() => []);
+      if (row === undefined || row.judges === 0) couldBeJudged = false;
+      if (row?.goneAtMs == null) continue;
+      couldBeJudged &&= !this.wasTroubledSince(from);
+      const ms = Math.round(row.goneAtMs - diedAtMs);
+      if (couldBeJudged) this.deaths.push({ name, ms });
+      else this.unjudgedDeaths += 1;
+      this.say(
+        `${name} was noticed to be gone after ${ms} ms${couldBeJudged ? '' : ', which is not judged'}`,
+      );
+      return;
+    }
+    if (couldBeJudged && !this.wasTroubledSince(from)) this.deaths.push({ name, ms: null });
+    else this.unjudgedDeaths += 1;
+  }
+
+  private async watchListen(
+    name: string,
+    sessionName: string,
+    since: Date,
+    from: number,
+    isGone: () => boolean,
+  ): Promise<void> {
+    let isSeen = true;
+    for (; performance.now() - from < GIVE_UP_MS && !isGone(); await rest(LISTEN_LOOK_MS)) {
+      const [row] = await this.database
+        .query<{ hearing: number }>(HEARS, [sessionName, since])
+        .catch(() => []);
+      if (row === undefined) isSeen = false;
+      if (row === undefined || row.hearing === 0) continue;
+      const ms = Math.round(performance.now() - from);
+      if (isSeen && !this.wasTroubledSince(from)) this.listens.push({ name, ms });
+      else this.unjudgedListens += 1;
+      this.say(`${name} listens again after ${ms} ms`);
+      return;
+    }
+    if (isSeen && !isGone() && !this.wasTroubledSince(from)) this.listens.push({ name, ms: null });
+    else this.unjudgedListens += 1;
+  }
+}

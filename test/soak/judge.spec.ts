@@ -1,0 +1,188 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
+import {
+  evidenceOf,
+  judge,
+  written,
+  type Evidence,
+  type Judgement,
+  type TrailLine,
+} from '../../scripts/soak/judge.js';
+import type { Answer, Effect } from '../../scripts/soak/record.js';
+import type { TrailFacts } from '../../src/hub/dispatch/record.js';
+import { at, BROKER, dispatchOf, succeeded, UNKNOWN } from '../support/history.js';
+
+/** A clean run of four commands: three of one key in turn, and one that ended as unknown without an effect. */
+function run() {
+  const own = (turn: number, given: Partial<TrailFacts> = {}) => ({
+    op: EFFECT_OP,
+    orderingKey: 'turn-1',
+    idempotencyKey: `note-${turn}`,
+    ...given,
+  });
+  const trails: TrailFacts[] = [
+    succeeded(0, own(1)),
+    succeeded(10, own(2)),
+    succeeded(20, own(3)),
+    dispatchOf(30, ['pending', 'claimed', 'running', 'failed'], own(4, { error: UNKNOWN })),
+  ];
+  const effects: Effect[] = [1, 2, 3].map((turn) => ({
+    note: `note-${turn}`,
+    brokerId: BROKER,
+    orderingKey: 'turn-1',
+    turn,
+    at: at(turn * 10 - 8),
+  }));
+  const answers: Answer[] = trails.map(({ id, idempotencyKey }, place) => ({
+    dispatchId: id,
+    idempotencyKey: idempotencyKey ?? '',
+    state: 'pending',
+    submittedAt: at(place * 10),
+    answeredAt: at(place * 10 + 0.5),
+  }));
+  return { trails, effects, answers, untrue: [] as Evidence['untrue'] };
+}
+type RunOf = ReturnType<typeof run>;
+
+describe('the judgement of a soak', () => {
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'fairlead-judge-'));
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function judged(change: (run: RunOf) => void): Promise<Judgement> {
+    const planted = run();
+    change(planted);
+    const { trails, effects, answers, untrue } = planted;
+    written(folder, 'trails.ndjson', trails);
+    return judge(folder, trails, { effects: [effects], answers, untrue });
+  }
+
+  it('is clean where all that was accepted ended, was done once, in order, and as was told', async () => {
+    expect(await judged(() => undefined)).toEqual({
+      ok: true,
+      accepted: 4,
+      ended: 4,
+      effects: 3,
+      lost: 0,
+      duplicated: 0,
+      reordered: 0,
+      untrue: 0,
+      irregular: 0,
+      unknown: 1,
+      byRule: {},
+      findings: [],
+    });
+  });
+
+  it('takes an effect of what ended as unknown', async () => {
+    const found = await judged(({ effects }) =>
+      effects.push({ note: 'note-4', brokerId: BROKER, orderingKey: 'turn-1', turn: 4, at: at(33) }),
+    );
+
+    expect(found).toMatchObject({ ok: true, effects: 4 });
+  });
+
+  it.each<[keyof Judgement, string, (run: RunOf) => void]>([
+    ['lost', 'a success without an effect', ({ effects }) => effects.pop()],
+    [
+      'lost',
+      'an accepted command that is not on record',
+      ({ trails, effects }) => {
+        trails.splice(1, 1);
+        effects.splice(1, 1);
+      },
+    ],
+    [
+      'lost',
+      'a command that has not ended',
+      ({ trails }) => {
+        trails.push(
+          dispatchOf(40, ['pending', 'claimed', 'running'], { op: EFFECT_OP, idempotencyKey: 'note-5' }),
+        );
+      },
+    ],
+    ['duplicated', 'an effect that came twice', ({ effects }) => effects.push(effects[2]!)],
+    [
+      'duplicated',
+      'an effect of what ended without one',
+      ({ trails, effects }) => {
+        trails.push(dispatchOf(40, ['pending', 'cancelled'], { op: EFFECT_OP, idempotencyKey: 'note-5' }));
+        effects.push({ note: 'note-5', brokerId: BROKER, orderingKey: 'loose', turn: null, at: at(41) });
+      },
+    ],
+    [
+      'duplicated',
+      'an effect of nothing that is on record',
+      ({ effects }) =>
+        effects.push({ note: 'another', brokerId: BROKER, orderingKey: 'loose', turn: null, at: at(41) }),
+    ],
+    ['duplicated', 'an effect at another broker', ({ effects }) => (effects[0]!.brokerId = 'another')],
+    [
+      'duplicated',
+      'two commands for one idempotency key',
+      ({ trails, answers }) => {
+        trails.push(dispatchOf(40, ['pending', 'cancelled'], { op: EFFECT_OP, idempotencyKey: 'note-1' }));
+        answers.length = 0;
+      },
+    ],
+    ['reordered', 'two effects in the wrong order at their broker', ({ effects }) => effects.reverse()],
+    [
+      'reordered',
+      'a key that two held at a time',
+      ({ trails }) => {
+        for (const step of trails[1]!.trail) step.at = at(1);
+        Object.assign(trails[1]!, { createdAt: at(1), endedAt: at(1) });
+        trails[0]!.trail.at(-1)!.at = at(5);
+        trails[0]!.endedAt = at(5);
+      },
+    ],
+    ['untrue', 'a client that was told another ending', ({ answers }) => (answers[0]!.state = 'failed')],
+    [
+      'untrue',
+      'a client without an answer, whose connection held',
+      ({ answers }) => (answers[3]!.state = 'unknown'),
+    ],
+    [
+      'untrue',
+      'an answer that a hub must not give',
+      ({ untrue }) => {
+        (untrue as object[]).push({ at: at(1), status: 401, body: '{"code":"credential_invalid"}' });
+      },
+    ],
+    [
+      'irregular',
+      'a trail that no life makes',
+      ({ trails }) => trails[0]!.trail.splice(2, 1, { ...trails[0]!.trail[0]! }),
+    ],
+  ])('finds %s: %s', async (fault, _what, change) => {
+    const found = await judged(change);
+
+    expect(found.ok).toBe(false);
+    expect(found[fault]).toBeGreaterThan(0);
+    expect(found.findings.length).toBeGreaterThan(0);
+  });
+
+  it('takes a client without an answer whose own connection was cut', async () => {
+    const found = await judged(({ answers }) => Object.assign(answers[3]!, { state: 'unknown', cut: true }));
+
+    expect(found.ok).toBe(true);
+  });
+
+  it('reads what programs wrote until they were killed, of each broker for itself', () => {
+    const { effects, answers } = run();
+    const lines = (all: object[]) => all.map((each) => `${JSON.stringify(each)}\n`).join('');
+    writeFileSync(join(folder, 'broker-1.effects'), `${lines(effects)}{"note":"cut sho`);
+    writeFileSync(join(folder, 'broker-2.effects'), '');
+    writeFileSync(join(folder, 'client-0.answers'), lines(answers));
+    writeFileSync(join(folder, 'client-0.untrue'), '');
+
+    expect(evidenceOf(folder)).toEqual({ effects: [effects, []], answers, untrue: [], calls: [] });
+  });
+});

@@ -1,0 +1,56 @@
+import { describe, expect, it } from '@jest/globals';
+import { OptionsRefused, readOptions } from '../../scripts/soak/options.js';
+
+const read = (...argv: string[]) => readOptions(argv, () => 0.25);
+
+describe('the command line of a soak', () => {
+  it('has a default for everything, and takes a seed by chance', () => {
+    expect(read()).toEqual({
+      minutes: 2,
+      seed: 250_000,
+      rate: 150,
+      brokers: 30,
+      replicas: 3,
+      json: null,
+      markdown: null,
+      svg: null,
+      keep: null,
+      only: null,
+      shrinks: false,
+      plans: false,
+    });
+  });
+
+  it('takes all that it knows', () => {
+    const argv = ['--minutes', '0.5', '--seed', '7', '--only', '0,12', '--shrink', '--json', 'out.json'];
+
+    expect(read(...argv)).toMatchObject({
+      minutes: 0.5,
+      seed: 7,
+      only: [0, 12],
+      shrinks: true,
+      json: 'out.json',
+    });
+  });
+
+  it.each([
+    ['--minutes', '0.4'],
+    ['--minutes', '1441'],
+    ['--minutes', ''],
+    ['--minutes', 'x'],
+    ['--seed', '-1'],
+    ['--seed', '2147483648'],
+    ['--seed', '1.5'],
+    ['--rate', '0'],
+    ['--rate', '5001'],
+    ['--brokers', '3'],
+    ['--brokers', '501'],
+    ['--replicas', '2'],
+    ['--replicas', '10'],
+    ['--only', '1,'],
+    ['--only', 'a'],
+    ['--nothing', '1'],
+  ])('refuses %s %s', (name, value) => {
+    expect(() => read(`${name}=${value}`)).toThrow(OptionsRefused);
+  });
+});
