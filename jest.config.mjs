@@ -1,11 +1,12 @@
 export default {
   testEnvironment: 'node',
-  // Tasks of their own: what the gates find (`npm run test:gates`), what faults do (`npm run test:kills`), and
-  // every rule of the wire between real ones (`npm run test:conformance`).
+  // Tasks of their own: what the gates find (`npm run test:gates`), what faults do (`npm run test:kills`),
+  // which alerts fire (`npm run test:alerts`), and every rule of the wire between real ones (`npm run test:conformance`).
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/gates/',
     '<rootDir>/test/fault/',
+    '<rootDir>/test/alerts/',
     '<rootDir>/test/conformance/processes.spec.ts',
   ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],
