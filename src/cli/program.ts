@@ -17,6 +17,7 @@ import { addJoinTokens } from './commands/join-tokens.js';
 import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addMembers } from './commands/members.js';
+import { addMigrate } from './commands/migrate.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
 import { addRollout } from './commands/rollout.js';
@@ -92,6 +93,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
   for (const add of [
     addHub,
     addDoctor,
+    addMigrate,
     addBroker,
     addLogin,
     addTokens,
