@@ -21,6 +21,7 @@ const MODULES = {
   agents: ['dispatch', 'heartbeat', 'registry', 'auth', 'cluster', 'database', ...LEAVES],
   proof: ['dispatch'],
   verify: ['proof', 'dispatch', 'auth', 'database'],
+  copying: ['database', ...LEAVES],
   doctor: ['auth', 'database', ...LEAVES],
   tracing: ['dispatch', 'cluster', ...LEAVES],
   health: [

@@ -1,13 +1,14 @@
 export default {
   testEnvironment: 'node',
-  // Tasks of their own: what the gates find (`npm run test:gates`), what faults do (`npm run test:kills`), what
-  // is deployed (`npm run test:deploy`), and
-  // every rule of the wire between real ones (`npm run test:conformance`).
+  // Tasks of their own: what the gates find (`npm run test:gates`), what faults do (`npm run test:kills`), what is deployed
+  // (`npm run test:deploy`), which alerts fire (`npm run test:alerts`), and every rule of the wire between real ones
+  // (`npm run test:conformance`).
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/gates/',
     '<rootDir>/test/fault/',
     '<rootDir>/test/deploy/',
+    '<rootDir>/test/alerts/',
     '<rootDir>/test/conformance/processes.spec.ts',
   ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],

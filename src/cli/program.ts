@@ -19,6 +19,7 @@ import { addJoinTokens } from './commands/join-tokens.js';
 import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addMembers } from './commands/members.js';
+import { addMigrate } from './commands/migrate.js';
 import { addPassword } from './commands/password.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
@@ -95,6 +96,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
   for (const add of [
     addHub,
     addDoctor,
+    addMigrate,
     addBroker,
     addLogin,
     addContext,

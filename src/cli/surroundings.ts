@@ -60,7 +60,10 @@ export type BrokerProgram = {
 /** Loaded when they are needed: most commands need none of them, and loading the hub takes a second. */
 export type Programs = {
   hub(): Promise<
-    Pick<typeof HubProgram, 'runHub' | 'checkHub' | 'migrateHub' | 'forgetOld' | 'drainLocal' | 'examineHub'>
+    Pick<
+      typeof HubProgram,
+      'runHub' | 'checkHub' | 'migrateHub' | 'forgetOld' | 'drainLocal' | 'examineHub' | 'copyHub'
+    >
   >;
   broker(): Promise<BrokerProgram>;
   verify(): Promise<typeof VerifyProgram>;

@@ -4,6 +4,7 @@
  */
 import { readConfig } from './config/hub-config.js';
 import type { Forgotten } from './dispatch/history.js';
+import type { Copied } from './copying/copy.js';
 import type { Diagnosis } from './doctor/finding.js';
 import type { LocalDrain } from './drain/local.js';
 
@@ -75,6 +76,31 @@ export async function examineHub(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
     tellOnStderr(),
   ]);
   return examine(env, ENTITIES);
+}
+
+/**
+ * Copies a hub's database into an empty one. Without `from` it is the embedded one of the data directory.
+ *
+ * @throws CopyFault where it is refused, or the copy is not what its source is
+ */
+export async function copyHub(
+  env: NodeJS.ProcessEnv,
+  { from, ...rest }: { from: string | undefined; to: string; onProgress: (line: string) => void },
+): Promise<Copied> {
+  const config = readConfig(env, 'job');
+  const [{ DatabaseServer }, { copyDatabase }] = await Promise.all([
+    import('./database/server.js'),
+    import('./copying/copy.js'),
+    tellOnStderr(),
+  ]);
+  const database = { url: from ?? null, directUrl: null, pooler: 'none' } as const;
+  const server = new DatabaseServer({ ...config, database });
+  await server.open();
+  try {
+    return await copyDatabase({ ...rest, from: server.url });
+  } finally {
+    await server.close();
+  }
 }
 
 /** What a job prints is its outcome, for people or as JSON; what it says meanwhile goes beside it. */

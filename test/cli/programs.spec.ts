@@ -11,6 +11,7 @@ const HUB: HubProgram = {
   forgetOld: () => Promise.resolve({ days: [], commands: 0, isLeft: false }),
   drainLocal: () => Promise.resolve('drained' as const),
   examineHub: () => Promise.resolve({ checks: [], findings: [] }),
+  copyHub: () => Promise.resolve({ tables: [], rows: 0, isResumed: false }),
 };
 
 const hubThat = (does: Partial<HubProgram>) => ({

@@ -117,11 +117,12 @@ async function reported<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Where the database is away, what it or the way to it said tells more than that it is. */
-function awayOf(error: unknown): Fault | undefined {
+export function awayOf(
+  error: unknown,
+  remedy = 'Look whether the server that DATABASE_URL names runs and takes more connections, and try again.',
+): Fault | undefined {
   const { code, message, cause } = error as { code?: unknown; message: string; cause?: unknown };
   if (code !== 'database_unavailable' || !(cause instanceof Error)) return undefined;
-  const remedy =
-    'Look whether the server that DATABASE_URL names runs and takes more connections, and try again.';
   return new Fault({ title: message, code, detail: cause.message, remedy }, EXIT.unavailable, {
     cause: error,
   });

@@ -5,7 +5,7 @@ import { makeDataSource } from './data-source.js';
 import { patiently } from './patience.js';
 
 /** Any constant will do that no other user of the database takes: the bytes of "fair". */
-const MIGRATION_LOCK = 0x66_61_69_72;
+export const MIGRATION_LOCK = 0x66_61_69_72;
 const TRY_EVERY_MS = 200;
 
 /**
