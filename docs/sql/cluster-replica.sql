@@ -81,6 +81,14 @@ update hub_replica set internal_url = $2 where id = $1;
 -- find_internal_url_of_replica
 select internal_url as url from hub_replica where id = $1 and state <> 'gone';
 
+-- list_internal_urls_of_live_replicas
+select id, internal_url as url
+from hub_replica
+where state in ('active', 'draining') and internal_url is not null and id <> $1
+  and last_seen_at > now() - interval '5 seconds'
+order by started_at desc
+limit 16;
+
 -- list_replicas
 select replica.id, replica.name, replica.public_url as "publicUrl", replica.software, replica.state,
        replica.started_at as "startedAt", replica.last_seen_at as "lastSeenAt", replica.ended_at as "endedAt",

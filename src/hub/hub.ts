@@ -18,6 +18,7 @@ import { RateLimiter } from './auth/limits/rate-limiter.js';
 import { servePages } from './auth/pages/pages.js';
 import { auditRoutes } from './auth/route-audit.js';
 import { RouteTable, type Route } from './auth/route-table.js';
+import { Isolation } from './cluster/peers/isolation.js';
 import { Peers } from './cluster/peers/peers.js';
 import { Reach } from './cluster/peers/reach.js';
 import { Replica } from './cluster/replica.js';
@@ -31,7 +32,7 @@ import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
-import { Whereabouts } from './heartbeat/whereabouts.js';
+import { Whereabouts } from './registry/whereabouts.js';
 import { securityHeadersOf } from './http/headers.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
@@ -216,6 +217,7 @@ export class Hub {
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
     await app.get(Reach).prove();
     app.get(Peers).start();
+    app.get(Isolation).start();
     await listening('FAIRLEAD_LISTEN', () => app.listen(config.listen.port, config.listen.host));
     this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
     await replica.activate(this.publicUrl);
@@ -250,6 +252,7 @@ export class Hub {
       ],
       ['wakes', () => app.get(Wakes).stop()],
       ['replica', () => app.get(Replica).leave()],
+      ['isolation', () => app.get(Isolation).stop()],
       ['peers', () => app.get(Peers).stop()],
       ['internal listener', () => app.get(InternalListener).close()],
       ['public listener', () => this.closePublic()],

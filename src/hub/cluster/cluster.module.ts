@@ -4,6 +4,7 @@ import { Hub } from './hub.js';
 import { Listener } from './listener.js';
 import { PeerDoor } from './peers/door.js';
 import { PeerNonceRepository } from './peers/nonce.repository.js';
+import { Isolation } from './peers/isolation.js';
 import { Peers } from './peers/peers.js';
 import { PeerWakes } from './peers/peer-wakes.js';
 import { Reach } from './peers/reach.js';
@@ -24,7 +25,7 @@ import { Wakes } from './wakes.js';
  *
  * Guarantees: the death of a replica's process is noticed within 6 s by whoever looks first, and its connections
  * are released by whoever looks next; after an outage of the database nobody is declared dead for having been
- * unable to beat; a replica that could not renew for 4 s knows that it may not act. Nobody without the cluster's secret
+ * unable to beat; a replica that could not renew for 4 s knows that it may not act, and finds out whether it is the only one. Nobody without the cluster's secret
  * is listened to by a replica as one of its own; what was signed for one replica, one purpose and one call is taken
  * there, for that, once. Who asks another replica gets its answer or is told that there is none. It may lose wakes, and
  * links to other replicas, and never anything else.
@@ -33,6 +34,7 @@ import { Wakes } from './wakes.js';
   providers: [
     Clock,
     Hub,
+    Isolation,
     Listener,
     Notifier,
     PeerDoor,
@@ -45,6 +47,6 @@ import { Wakes } from './wakes.js';
     SignedCalls,
     Wakes,
   ],
-  exports: [Clock, Hub, PeerDoor, Peers, Reach, Replica, SignedCalls, Wakes],
+  exports: [Clock, Hub, Isolation, PeerDoor, Peers, Reach, Replica, SignedCalls, Wakes],
 })
 export class ClusterModule {}

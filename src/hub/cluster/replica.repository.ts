@@ -118,6 +118,18 @@ const FIND_INTERNAL_URL = statement(
   `select internal_url as url from hub_replica where id = $1 and state <> 'gone'`,
 );
 
+const INTERNAL_URLS = statement(
+  'list_internal_urls_of_live_replicas',
+  `
+  select id, internal_url as url
+  from hub_replica
+  where state in ('active', 'draining') and internal_url is not null and id <> $1
+    and last_seen_at > now() - interval '5 seconds'
+  order by started_at desc
+  limit 16
+  `,
+);
+
 const LIST = statement(
   'list_replicas',
   `
@@ -228,6 +240,11 @@ export class ReplicaRepository {
   async internalUrl(id: string): Promise<string | undefined> {
     const [row] = await this.database.run<{ url: string | null }>(FIND_INTERNAL_URL, [id]);
     return row?.url ?? undefined;
+  }
+
+  /** Where the other live replicas are found. */
+  async internalUrls(except: string): Promise<{ id: string; url: string }[]> {
+    return this.database.run(INTERNAL_URLS, [except]);
   }
 
   async list(): Promise<ReplicaRow[]> {

@@ -9,6 +9,7 @@ import { patiently } from '../database/patience.js';
 import { SessionName } from '../database/session-name.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
+import { within } from '../lifecycle/within.js';
 import { CodedError } from '../problems/coded.error.js';
 import { SOFTWARE } from '../software.js';
 import { Clock } from './clock.js';
@@ -41,6 +42,7 @@ export class Replica {
   private publicUrl: string | null = null;
   private advertisedUrl: string | null = null;
   private readonly lostListeners: (() => void)[] = [];
+  private readonly renewalListeners = new Set<() => void>();
 
   constructor(
     @Inject(HUB_CONFIG) private readonly config: HubConfig,
@@ -71,6 +73,21 @@ export class Replica {
   /** @throws ReplicaFenced */
   assertMayAct(): void {
     if (!this.mayAct) throw new ReplicaFenced();
+  }
+
+  /** Whether a beat that is sent from now on is good, within so many milliseconds. */
+  async renewed(withinMs: number): Promise<boolean> {
+    const askedAt = performance.now();
+    const renewed = new Promise<true>((resolve) => {
+      const listener = (): void => {
+        if (this.renewedAt < askedAt) return;
+        this.renewalListeners.delete(listener);
+        resolve(true);
+      };
+      this.renewalListeners.add(listener);
+      setTimeout(() => this.renewalListeners.delete(listener), withinMs).unref();
+    });
+    return (await within(withinMs, renewed)) === true;
   }
 
   /** Calls back when the cluster had declared this replica gone: its links are no longer its own. */
@@ -185,6 +202,7 @@ export class Replica {
     }
     this.clock.measured(databaseTime, wallSentAt, Date.now());
     this.renewedAt = sentAt;
+    for (const listener of this.renewalListeners) listener();
   }
 
   /** Another replica declared this one gone, rightly or not: its id is spent, and so are its connections. */

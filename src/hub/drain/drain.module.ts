@@ -9,6 +9,7 @@ import { Handover } from './handover.js';
 import { Judgement } from './judgement.js';
 import { InternalListener } from './internal-listener.js';
 import { MoveBudgetRepository } from './move-budget.repository.js';
+import { Retreat } from './retreat.js';
 import { RemoteDrains } from './remote-drains.js';
 import { ReplicaController } from './replica.controller.js';
 import { RolloutController } from './rollout.controller.js';
@@ -27,6 +28,7 @@ import { Rollouts } from './rollouts.js';
  * waits, unchanged, for the brokers' next links. Of the whole hub only so many brokers are asked to move within a second,
  * unless the deadline is too near for that. A drain never counts as a failure of the work it cuts.
  * Every drain leaves a report: how long each broker was without an owner, and by the trails what became of the commands.
+ * A replica that alone has lost the database sends its brokers away as well, and without a report.
  * An operator may ask any replica for the drain of any; from another machine the ask is signed.
  */
 @Module({
@@ -39,6 +41,7 @@ import { Rollouts } from './rollouts.js';
     Judgement,
     MoveBudgetRepository,
     RemoteDrains,
+    Retreat,
     RolloutLog,
     RolloutRepository,
     Rollouts,

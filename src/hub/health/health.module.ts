@@ -15,7 +15,7 @@ import { Metrics } from './metrics.js';
  * How this replica is: alive, ready, and in parts with the age of each fact.
  *
  * Readiness says one thing only, whether requests should come here. It depends neither on brokers, which wait for
- * readiness, nor on the database, whose absence no other replica would answer better.
+ * readiness, nor on the database, unless another replica has it: its absence nobody else would answer better.
  */
 @Module({
   imports: [AgentsModule, AuthModule, ClusterModule, DispatchModule, RegistryModule],

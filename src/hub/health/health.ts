@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Isolation } from '../cluster/peers/isolation.js';
 import { Peers } from '../cluster/peers/peers.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
@@ -29,6 +30,7 @@ export class Health {
     private readonly admission: Admission,
     private readonly server: DatabaseServer,
     private readonly standbys: Standbys,
+    private readonly isolation: Isolation,
   ) {}
 
   /** The boot is over. */
@@ -36,9 +38,9 @@ export class Health {
     this.opened = true;
   }
 
-  /** Whether requests should be routed here. Depends on no broker, and not on the database: others share that. */
+  /** Whether requests should be routed here. Depends on no broker, and not on a database that is away for all. */
   get isReady(): boolean {
-    return this.opened && !this.admission.isClosed;
+    return this.opened && !this.admission.isClosed && !this.isolation.isAlone;
   }
 
   async report(): Promise<HealthDto> {

@@ -2,8 +2,8 @@ import type { FrameOf } from '../../protocol/frame.js';
 import { ChannelGateway } from '../registry/channel.js';
 import { Link } from '../registry/link.js';
 import { OnFrame } from '../registry/on-frame.js';
+import { Whereabouts } from '../registry/whereabouts.js';
 import { Heartbeats } from './heartbeats.js';
-import { Whereabouts } from './whereabouts.js';
 
 @ChannelGateway()
 export class HeartbeatGateway {

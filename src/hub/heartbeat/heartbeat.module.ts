@@ -5,7 +5,6 @@ import { HeartbeatGateway } from './heartbeat.gateway.js';
 import { Heartbeats } from './heartbeats.js';
 import { PresenceRepository } from './presence.repository.js';
 import { Sweep } from './sweep.js';
-import { Whereabouts } from './whereabouts.js';
 
 /**
  * Which brokers are alive and well.
@@ -27,7 +26,7 @@ import { Whereabouts } from './whereabouts.js';
  */
 @Module({
   imports: [ClusterModule, RegistryModule],
-  providers: [HeartbeatGateway, Heartbeats, PresenceRepository, Sweep, Whereabouts],
-  exports: [Heartbeats, Sweep, Whereabouts],
+  providers: [HeartbeatGateway, Heartbeats, PresenceRepository, Sweep],
+  exports: [Heartbeats, Sweep],
 })
 export class HeartbeatModule {}

@@ -33,6 +33,7 @@ import { Standings } from './standings.js';
 import { StayRepository } from './stay.repository.js';
 import { Stays } from './stays.js';
 import { Releases } from './releases.js';
+import { Whereabouts } from './whereabouts.js';
 
 /**
  * Which brokers exist, which replica owns each one's connection, and which projects admit them.
@@ -99,6 +100,7 @@ import { Releases } from './releases.js';
     StayRepository,
     Stays,
     Releases,
+    Whereabouts,
   ],
   exports: [
     Admission,
@@ -114,6 +116,7 @@ import { Releases } from './releases.js';
     RegistryDuties,
     Releases,
     Stays,
+    Whereabouts,
   ],
 })
 export class RegistryModule {}

@@ -58,12 +58,13 @@ export class Peers {
   /**
    * Asks another replica over its link.
    *
+   * @param address where it is, if that is known without the database
    * @throws CodedError that its handler threw; PeerUnreachable; DatabaseUnavailable where its address cannot be read
    * @throws CallsItself for this replica's own id
    */
-  async ask(replicaId: string, ask: Ask): Promise<unknown> {
+  async ask(replicaId: string, ask: Ask, address?: string): Promise<unknown> {
     if (replicaId === this.replica.id) throw new CallsItself();
-    const link = await this.linkTo(replicaId);
+    const link = await this.linkTo(replicaId, address);
     return link.ask(ask);
   }
 
@@ -97,20 +98,20 @@ export class Peers {
     for (const link of this.open.values()) if (link.idleMs >= idleMs) link.close();
   }
 
-  private async linkTo(replicaId: string): Promise<OutgoingLink> {
+  private async linkTo(replicaId: string, address?: string): Promise<OutgoingLink> {
     const known = this.open.get(replicaId);
     if (known?.isOpen === true) return known;
     let opening = this.opening.get(replicaId);
     if (opening === undefined) {
-      opening = this.openTo(replicaId).finally(() => this.opening.delete(replicaId));
+      opening = this.openTo(replicaId, address).finally(() => this.opening.delete(replicaId));
       this.opening.set(replicaId, opening);
     }
     return opening;
   }
 
-  private async openTo(replicaId: string): Promise<OutgoingLink> {
+  private async openTo(replicaId: string, known?: string): Promise<OutgoingLink> {
     const caller = this.replica.id;
-    const address = await this.addressOf(replicaId);
+    const address = known ?? (await this.addressOf(replicaId));
     const link = await OutgoingLink.open(this.signed, { address, caller, target: replicaId });
     if (this.stopped || caller !== this.replica.id) {
       link.close();

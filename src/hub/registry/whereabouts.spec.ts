@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Replica } from '../cluster/replica.js';
 import type { LoopOptions } from '../lifecycle/loop.js';
 import type { Loops } from '../lifecycle/loops.js';
-import type { Link } from '../registry/link.js';
+import type { Link } from './link.js';
 import { Whereabouts } from './whereabouts.js';
 
 const [ONE, OTHER] = [{} as Link, {} as Link];

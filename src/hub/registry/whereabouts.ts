@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
-import type { Link } from '../registry/link.js';
+import type { Link } from './link.js';
 
 const EVERY_MS = 5_000;
 
@@ -14,6 +14,7 @@ const EVERY_MS = 5_000;
 @Injectable()
 export class Whereabouts {
   private urls: readonly string[] = [];
+  private turn = 0;
   private readonly told = new WeakMap<Link, string>();
   private readonly loop: Loop;
 
@@ -31,6 +32,12 @@ export class Whereabouts {
 
   async stop(): Promise<void> {
     await this.loop.stop();
+  }
+
+  /** The same, in another order than the last time, so that those who are told spread. */
+  inTurn(): string[] {
+    this.turn = (this.turn + 1) % Math.max(1, this.urls.length);
+    return [...this.urls.slice(this.turn), ...this.urls.slice(0, this.turn)];
   }
 
   /** What is to be said on this link; undefined where nothing is new, or where there is nobody else. */
