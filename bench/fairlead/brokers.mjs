@@ -2,7 +2,7 @@
  * Brokers without runtimes or journals, any number in one process: each on a WebSocket of its own. They ack and answer
  * a frame of dispatches at once and in lists, so that what is measured is the hub.
  */
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { answerParent } from '../child.mjs';
 
@@ -10,13 +10,10 @@ const JOINS_AT_ONCE = 32;
 const WINDOW = 1_024;
 const sockets = [];
 
-async function post(url, path, body, token) {
+async function post(url, path, body) {
   const response = await fetch(`${url}${path}`, {
     method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
@@ -24,7 +21,7 @@ async function post(url, path, body, token) {
 }
 
 async function join(url, token) {
-  const { publicKey } = generateKeyPairSync('ed25519');
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { brokerId, accessToken } = await post(url, '/api/v1/brokers/join', {
     token,
     publicKey: publicKey.export({ format: 'jwk' }).x,
@@ -32,13 +29,25 @@ async function join(url, token) {
     fingerprint: 'b'.repeat(64),
     software: 'bench/1',
   });
-  await connect(url, accessToken);
+  await connect(url, accessToken, privateKey);
   return brokerId;
 }
 
-async function connect(url, accessToken) {
+/** A proof of the key for one upgrade (RFC 9449). */
+function proofOf(url, token, key) {
+  const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const { x } = createPublicKey(key).export({ format: 'jwk' });
+  const head = { typ: 'dpop+jwt', alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x } };
+  const ath = createHash('sha256').update(token).digest('base64url');
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = { htm: 'GET', htu: `${url}/api/v1/control`, ath, iat, jti: randomUUID() };
+  const signed = `${encode(head)}.${encode(claims)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
+}
+
+async function connect(url, accessToken, key) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', {
-    headers: { authorization: `Bearer ${accessToken}` },
+    headers: { authorization: `DPoP ${accessToken}`, dpop: proofOf(url, accessToken, key) },
     perMessageDeflate: false,
   });
   sockets.push(socket);

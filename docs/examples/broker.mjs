@@ -80,22 +80,31 @@ async function join() {
     JSON.stringify(await post('/api/v1/brokers/join', { token: process.env.JOIN_TOKEN, publicKey, ...self })),
   );
 }
-async function accessToken(skewMs = 0) {
+let skewMs = 0; // What the hub's clock is ahead, once it has said so.
+const nowS = () => Math.floor((Date.now() + skewMs) / 1000);
+function signed(header, claims) {
+  const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const text = `${encode({ alg: 'EdDSA', ...header })}.${encode({ ...claims, iat: nowS(), jti: randomUUID() })}`;
+  return `${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`;
+}
+/** For one upgrade, since nobody else is to use what this one shows. */
+function proofOf(token) {
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: key.export({ format: 'jwk' }).x };
+  const claims = { htm: 'GET', htu: `${hub}/api/v1/control`, ath: sha256(token).toString('base64url') };
+  return signed({ typ: 'dpop+jwt', jwk }, claims);
+}
+async function accessToken(isSecond = false) {
   const { brokerId, hubId } = JSON.parse(read('broker.json') ?? (await join()));
-  const [encode, iat] = [
-    (part) => Buffer.from(part).toString('base64url'),
-    Math.floor((Date.now() + skewMs) / 1000),
-  ];
-  const claims = { iss: brokerId, sub: brokerId, aud: hubId, iat, exp: iat + 55, jti: randomUUID() };
-  const signed = `${encode('{"alg":"EdDSA"}')}.${encode(JSON.stringify(claims))}`;
+  const claims = { iss: brokerId, sub: brokerId, aud: hubId, exp: nowS() + 55 };
   const assertion = {
     grant_type: 'client_credentials',
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: `${signed}.${encode(sign(null, Buffer.from(signed), key))}`,
+    client_assertion: signed({}, claims),
   };
   return post('/api/v1/brokers/token', assertion).catch((end) => {
-    if (end.reason !== 'clock_skew' || skewMs) throw end;
-    return accessToken(Date.parse(end.problem.hubTime) - Date.now());
+    if (end.reason !== 'clock_skew' || isSecond) throw end;
+    skewMs = Date.parse(end.problem.hubTime) - Date.now();
+    return accessToken(true);
   });
 }
 
@@ -202,7 +211,7 @@ function frameIn(data, isBinary) {
 const connect = (token) =>
   new Promise((done) => {
     const options = {
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `DPoP ${token}`, dpop: proofOf(token) },
       perMessageDeflate: false,
       maxPayload: 1 << 20,
     };

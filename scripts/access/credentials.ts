@@ -2,13 +2,18 @@
  * Every kind of credential, good and bad, as a caller may show one: a column of the table each. Another kind is one more
  * entry here, and `npm run access:write`.
  */
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import type { Member, Stage } from './stage.js';
 
 /** How a call is made that shows it. */
 export type Shown = {
   /** In `Authorization: Bearer`, and in the body of those calls whose body is the credential. */
   readonly token?: string;
+  /** With a broker's access token: the scheme of RFC 9449 in place of `Bearer`, and what is proven with it. */
+  readonly proof?: {
+    key: KeyObject;
+    kind?: 'none' | 'of another key' | 'of another route' | 'stale' | 'replayed';
+  };
   /** The whole of `Authorization`, where it is no bearer. */
   readonly header?: string;
   /** What a browser sends of itself, and a page of the hub beside it. */
@@ -40,6 +45,11 @@ async function joinToken(stage: Stage, change: string): Promise<Shown> {
   const { id, token } = await stage.joinToken({ seats: 5 });
   await stage.query(`update join_token set ${change} where id = $1`, [id]);
   return { token };
+}
+
+/** Whatever the token is, it is shown with a proof by the broker's own key. */
+function proven({ key }: Member, token: string): Shown {
+  return { token, proof: { key } };
 }
 
 async function revoked(stage: Stage): Promise<Member> {
@@ -180,37 +190,58 @@ export const CREDENTIALS: readonly Credential[] = [
   {
     column: 'b-old',
     meaning: 'An access token that has expired.',
-    make: async (stage, broker) => ({ token: await stage.accessToken(broker, { exp: nowS() - AGO_S }) }),
+    make: async (stage, broker) => proven(broker, await stage.accessToken(broker, { exp: nowS() - AGO_S })),
   },
   {
     column: 'b-aud',
     meaning: 'An access token for another audience, signed by this hub.',
-    make: async (stage, broker) => ({
-      token: await stage.accessToken(broker, { aud: `${stage.urn}/other` }),
-    }),
+    make: async (stage, broker) =>
+      proven(broker, await stage.accessToken(broker, { aud: `${stage.urn}/other` })),
   },
   {
     column: 'b-hub',
     meaning: 'An access token of another hub.',
     make: async (stage, broker) => {
       const iss = `urn:fairlead:hub:${randomUUID()}`;
-      return { token: await stage.accessToken(broker, { iss, aud: `${iss}/control` }) };
+      return proven(broker, await stage.accessToken(broker, { iss, aud: `${iss}/control` }));
     },
   },
   {
     column: 'b-key',
     meaning: 'An access token that the broker has signed itself.',
-    make: async (stage, broker) => ({ token: await stage.accessToken(broker, {}, broker.key) }),
+    make: async (stage, broker) => proven(broker, await stage.accessToken(broker, {}, broker.key)),
   },
   {
     column: 'b-rev',
     meaning: 'The access token of a broker that was revoked after it was minted.',
-    make: async (stage) => ({ token: (await revoked(stage)).accessToken }),
+    make: async (stage) => {
+      const broker = await revoked(stage);
+      return proven(broker, broker.accessToken);
+    },
   },
   {
-    column: '**b-ok**',
-    meaning: 'The access token of a broker.',
+    column: 'd-bare',
+    meaning: 'The access token of a broker as a bearer.',
     make: (_stage, broker) => ({ token: broker.accessToken }),
+  },
+  ...(
+    [
+      ['d-none', 'The access token of a broker without a proof.', 'none'],
+      ['d-key', 'The access token of a broker with a proof of another key.', 'of another key'],
+      ['d-url', 'The access token of a broker with a proof for another route.', 'of another route'],
+      ['d-old', 'The access token of a broker with a proof that was made two minutes ago.', 'stale'],
+      ['d-used', 'The access token of a broker with a proof, both shown before.', 'replayed'],
+    ] as const
+  ).map(([column, meaning, kind]): Credential => ({
+    column,
+    meaning,
+    make: (_stage, broker) => ({ token: broker.accessToken, proof: { key: broker.key, kind } }),
+  })),
+  {
+    column: '**b-ok**',
+    meaning:
+      'The access token of a broker with a proof of its key for this one call, as with `b-` in general.',
+    make: (_stage, broker) => proven(broker, broker.accessToken),
   },
   {
     column: 's-key',

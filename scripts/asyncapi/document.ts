@@ -112,9 +112,14 @@ export function documentOf(fromBroker: Shaped, fromHub: Shaped): Record<string, 
             method: 'GET',
             headers: {
               type: 'object',
-              required: ['Authorization', 'Sec-WebSocket-Protocol'],
+              required: ['Authorization', 'DPoP', 'Sec-WebSocket-Protocol'],
               properties: {
-                Authorization: { type: 'string', pattern: '^Bearer [\\x21-\\x7e]{1,4096}$' },
+                Authorization: { type: 'string', pattern: '^DPoP [\\x21-\\x7e]{1,4096}$' },
+                DPoP: {
+                  type: 'string',
+                  maxLength: 4096,
+                  description: 'A proof of the key of the token (RFC 9449).',
+                },
                 'Sec-WebSocket-Protocol': { type: 'string', enum: [SUBPROTOCOL, STANDBY_SUBPROTOCOL] },
               },
             },
@@ -132,9 +137,9 @@ export function documentOf(fromBroker: Shaped, fromHub: Shaped): Record<string, 
       securitySchemes: {
         accessToken: {
           type: 'http',
-          scheme: 'bearer',
-          bearerFormat: 'JWT',
-          description: 'From `POST /api/v1/brokers/token`, good for minutes.',
+          scheme: 'dpop',
+          description:
+            'From `POST /api/v1/brokers/token`, good for minutes, with a proof of the key that it is bound to.',
         },
       },
     },

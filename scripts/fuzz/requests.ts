@@ -84,6 +84,7 @@ function requestOf(dice: Dice): Buffer {
 
 const NAMES: readonly [string, ...string[]] = [
   'authorization',
+  'dpop',
   'x-request-id',
   'x-forwarded-for',
   'x-forwarded-host',

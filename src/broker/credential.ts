@@ -1,17 +1,20 @@
 /**
  * The broker's key and what it buys. The Ed25519 private key never leaves the machine; a signed assertion
- * (RFC 7523) is exchanged for an access token of minutes, which any replica of the hub takes.
+ * (RFC 7523) is exchanged for an access token of minutes, which any replica of the hub takes with a proof of that key.
  */
 import { exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
 import { v4 } from 'uuid';
 import type { Clocks } from './clocks.js';
 import { HomeUnreadable } from './broker.errors.js';
 import { claimDurably, readJsonFile } from './durable-file.js';
-import { HubRefused, postToHub } from './hub-call.js';
+import { HubRefused, postToHub, type Refusal } from './hub-call.js';
+import { proofFields, type Showing, type ShownFields } from './proof.js';
 
 const ASSERTION_LIVES_S = 55;
 /** A token this close to its end is renewed before it is used. */
 const RENEW_BEFORE_MS = 60_000;
+/** Two readings of the hub's clock that are no farther apart say the same: another try would say it again. */
+const SAME_TIME_MS = 2_000;
 
 /** The key in the file, made first if there is none; safe to repeat and to race. */
 export async function loadOrMakeKey(path: string): Promise<JWK> {
@@ -79,27 +82,47 @@ export class Credential {
     return this.#access.token;
   }
 
+  /**
+   * What a request to this address of the hub shows: an access token, and a proof that is for this request alone.
+   *
+   * @throws HubRefused, HubUnreachable
+   */
+  async show(url: string, showing: Showing, signal?: AbortSignal): Promise<ShownFields> {
+    const token = await this.token(url, signal);
+    return proofFields(this.key, token, url, showing, this.#hubTimeMs());
+  }
+
   /** Drops the token, because a replica would not take it. */
   forget(): void {
     this.#access = undefined;
+  }
+
+  /**
+   * The machine's clock is off, and the hub has said by how much: worth one more try.
+   *
+   * @returns whether it was that, and something was learned
+   */
+  learnClock({ status, code, hubTime }: Refusal): boolean {
+    if (status !== 401 || code !== 'clock_skew' || hubTime === null) return false;
+    const offsetMs = Date.parse(hubTime) - this.clocks.wallMs();
+    if (!Number.isFinite(offsetMs)) return false;
+    const isNew = Math.abs(offsetMs - this.#hubOffsetMs) > SAME_TIME_MS;
+    this.#hubOffsetMs = offsetMs;
+    return isNew;
   }
 
   async #renew(url: string, signal?: AbortSignal): Promise<Access> {
     try {
       return await this.#exchange(url, signal);
     } catch (error) {
-      if (!(error instanceof HubRefused) || !this.#learnClock(error)) throw error;
+      if (!(error instanceof HubRefused) || !this.learnClock(error.refusal)) throw error;
       return this.#exchange(url, signal);
     }
   }
 
-  /** The machine's clock is off, and the hub has said by how much: worth one more try. */
-  #learnClock({ refusal }: HubRefused): boolean {
-    if (refusal.status !== 401 || refusal.code !== 'clock_skew' || refusal.hubTime === null) return false;
-    const offsetMs = Date.parse(refusal.hubTime) - this.clocks.wallMs();
-    if (!Number.isFinite(offsetMs)) return false;
-    this.#hubOffsetMs = offsetMs;
-    return true;
+  /** The time as the hub has it, as far as it is known. */
+  #hubTimeMs(): number {
+    return this.clocks.wallMs() + this.#hubOffsetMs;
   }
 
   async #exchange(url: string, signal?: AbortSignal): Promise<Access> {
@@ -128,7 +151,7 @@ export class Credential {
   }
 
   async #assertion(): Promise<string> {
-    const issuedAtS = Math.floor((this.clocks.wallMs() + this.#hubOffsetMs) / 1000);
+    const issuedAtS = Math.floor(this.#hubTimeMs() / 1000);
     return new SignJWT()
       .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
       .setIssuer(this.brokerId)

@@ -3,6 +3,7 @@
  * hub's own word; no answer at all is another fact and another error.
  */
 import { HubUnreachable } from './broker.errors.js';
+import type { ShownFields } from './proof.js';
 
 export type Refusal = {
   status: number;
@@ -26,8 +27,8 @@ const ANSWER_WITHIN_MS = 15_000;
 const RETRY_AFTER_MOST_MS = 3_600_000;
 
 export type Asking = {
-  /** An access token, where the call needs one. */
-  token?: string;
+  /** What shows who asks, where the call needs that. */
+  shown?: ShownFields;
   withinMs?: number;
 };
 
@@ -42,7 +43,7 @@ export async function postToHub(
   path: string,
   body: unknown,
   signal?: AbortSignal,
-  { token, withinMs = ANSWER_WITHIN_MS }: Asking = {},
+  { shown, withinMs = ANSWER_WITHIN_MS }: Asking = {},
 ): Promise<unknown> {
   const patience = AbortSignal.timeout(withinMs);
   let response: Response;
@@ -53,7 +54,7 @@ export async function postToHub(
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...shown,
       },
       body: JSON.stringify(body),
       redirect: 'error',

@@ -29,6 +29,12 @@ const FAULTS: Record<string, string[]> = {
   'broker.join': ['joins with a short key'],
   'broker.upgrade': ['compresses'],
   'broker.renews-4401': ['keeps its token'],
+  'broker.proof': [
+    'repeats its proofs',
+    'proves another key',
+    'proves another token',
+    'proves another request',
+  ],
   'broker.assertion': ['signs for an hour', 'repeats its jti', 'signs with another key'],
   'broker.clock': ['trusts its clock'],
   'broker.renews-401': ['keeps its token'],

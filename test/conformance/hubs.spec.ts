@@ -18,6 +18,13 @@ const FAULTS: Record<string, string[]> = {
   'hub.credential-missing': ['needs no credential'],
   'hub.credential-invalid': ['is away for strangers'],
   'hub.not-found': ['minds no path'],
+  'hub.proof': [
+    'needs no proof',
+    'takes bearers',
+    'takes proofs of any key',
+    'takes old proofs',
+    'spends no proof',
+  ],
   'hub.subprotocol': ['tells no range'],
   'hub.upgrade': ['compresses'],
   'hub.welcome': ['keeps its epoch'],

@@ -195,8 +195,8 @@ describe('a broker that polls', () => {
 
     it('without a token, or with that of another kind or broker', async () => {
       const other = await join();
-      const stranger = new ScriptedPoller(await other.accessToken(here));
-      const administrator = new ScriptedPoller(cluster.administratorToken);
+      const stranger = new ScriptedPoller(other, await other.accessToken(here));
+      const administrator = new ScriptedPoller(other, cluster.administratorToken);
       const sound = poller.bodyWith();
 
       expect(await administrator.post(here, sound)).toMatchObject({ status: 401 });
@@ -214,7 +214,7 @@ describe('a broker that polls', () => {
       ['a frame of another wire', [{ t: 'promote' }], 4400],
     ])('by a close where its first frame is %s', async (_what, frames, code) => {
       const own = await join();
-      const fresh = new ScriptedPoller(await own.accessToken(here));
+      const fresh = new ScriptedPoller(own, await own.accessToken(here));
       const [first = {}, ...rest] = frames;
       const opening = Object.keys(first).length === 0 ? own.hello() : first;
 

@@ -55,8 +55,9 @@ describe('a broker at the door', () => {
       ...claims,
     });
   };
-  const upgrade = (token: string) =>
-    new Promise<Answer>((resolve, reject) => {
+  const upgrade = async (token: string, whose = broker) => {
+    const shown = await whose.shown(url, { token });
+    return new Promise<Answer>((resolve, reject) => {
       const asking = request(`${url}${CONTROL_PATH}`, {
         agent: false,
         headers: {
@@ -65,7 +66,7 @@ describe('a broker at the door', () => {
           'sec-websocket-version': '13',
           'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
           'sec-websocket-protocol': SUBPROTOCOL,
-          authorization: `Bearer ${token}`,
+          ...shown,
         },
       });
       asking.on('upgrade', (_response, socket) => {
@@ -86,6 +87,7 @@ describe('a broker at the door', () => {
       asking.on('error', reject);
       asking.end();
     });
+  };
   const revoke = async ({ id }: ScriptedBroker) => {
     const { status } = await cluster.api(0).post(`/api/v1/brokers/${id}/revoke`);
     if (status !== 200) throw new Error(`not revoked: ${status}`);
@@ -110,10 +112,10 @@ describe('a broker at the door', () => {
   it('is told 403 once it is revoked, though its token is good', async () => {
     const other = await join();
     const token = await other.accessToken(url);
-    const before = await upgrade(token);
+    const before = await upgrade(token, other);
     await revoke(other);
 
-    const after = await upgrade(token);
+    const after = await upgrade(token, other);
 
     expect(before.status).toBe(101);
     expect(after).toMatchObject({ status: 403, problem: { code: 'broker_revoked' } });
@@ -170,9 +172,9 @@ describe('a broker at the door', () => {
   it('that reads nothing once it is linked ends with 4429, when more waits for it than may', async () => {
     const other = await join();
     const args = { text: 'x'.repeat(LIMITS.argsBytes - JSON.stringify({ text: '' }).length) };
-    const token = await other.accessToken(url);
+    const headers = await other.shown(url);
     const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, SUBPROTOCOL, {
-      headers: { authorization: `Bearer ${token}` },
+      headers,
     });
     const closed = new Promise<number>((resolve) => socket.on('close', resolve));
     socket.on('open', () => socket.send(JSON.stringify(other.hello({ window: LIMITS.windowMax }))));

@@ -25,7 +25,7 @@ describe('a standby link', () => {
   async function dial(broker: ScriptedBroker, hub: number): Promise<ScriptedLink> {
     const { url } = cluster.hub(hub);
     const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/control`, 'fairlead.v1.standby', {
-      headers: { authorization: `Bearer ${await broker.accessToken(url)}` },
+      headers: await broker.shown(url),
     });
     const link = new ScriptedLink(socket);
     await once(socket, 'open');

@@ -67,10 +67,10 @@ describe('the wire', () => {
         asking.on('error', reject);
         asking.end();
       });
-    const bearer = async () => `Bearer ${await broker.accessToken(cluster.hub(0).url)}`;
+    const shown = () => broker.shown(cluster.hub(0).url);
 
     it('unless everything is as it must be', async () => {
-      const headers = { ...HANDSHAKE, authorization: await bearer() };
+      const headers = { ...HANDSHAKE, ...(await shown()) };
 
       expect((await upgrade(CONTROL_PATH, headers)).status).toBe(101);
     });
@@ -78,9 +78,9 @@ describe('the wire', () => {
     it.each<[string, number, string, () => string | undefined]>([
       ['without a credential', 401, 'credential_missing', () => undefined],
       ['with one of another kind', 401, 'credential_missing', () => 'Basic abc'],
-      ['with one that is too long', 401, 'credential_missing', () => `Bearer ${x(4097)}`],
-      ['with one that nobody made', 401, 'credential_invalid', () => `Bearer ${x(4096)}`],
-      ["with a person's", 401, 'credential_invalid', () => `Bearer ${cluster.administratorToken}`],
+      ['with one that is too long', 401, 'credential_missing', () => `DPoP ${x(4097)}`],
+      ['with one that nobody made', 401, 'credential_invalid', () => `DPoP ${x(4096)}`],
+      ["with a person's", 401, 'credential_invalid', () => `DPoP ${cluster.administratorToken}`],
     ])('%s: %d %s', async (_what, status, code, credential) => {
       const authorization = credential();
       const answer = await upgrade(CONTROL_PATH, {
@@ -101,7 +101,7 @@ describe('the wire', () => {
         { 'sec-websocket-protocol': 'v2' },
       ],
     ])('%s: %d %s', async (_what, status, code, path, headers) => {
-      const answer = await upgrade(path, { ...HANDSHAKE, authorization: await bearer(), ...headers });
+      const answer = await upgrade(path, { ...HANDSHAKE, ...(await shown()), ...headers });
 
       expect(answer).toMatchObject({ status, problem: { status, code } });
       if (status === 426) expect(answer.problem).toMatchObject({ range: PROTOCOL_RANGE });
@@ -116,7 +116,7 @@ describe('the wire', () => {
     });
 
     it('for what is no handshake of a WebSocket: 400', async () => {
-      const headers = { ...HANDSHAKE, 'sec-websocket-key': 'short', authorization: await bearer() };
+      const headers = { ...HANDSHAKE, 'sec-websocket-key': 'short', ...(await shown()) };
 
       expect((await upgrade(CONTROL_PATH, headers)).status).toBe(400);
     });
@@ -228,11 +228,11 @@ describe('the wire', () => {
     });
 
     it('ends a link with 4400 for a message that is no text', async () => {
-      const authorization = `Bearer ${await broker.accessToken(cluster.hub(0).url)}`;
+      const headers = await broker.shown(cluster.hub(0).url);
       const socket = new WebSocket(
         `${cluster.hub(0).url.replace('http', 'ws')}${CONTROL_PATH}`,
         SUBPROTOCOL,
-        { headers: { authorization } },
+        { headers },
       );
       const closed = new Promise((resolve) => socket.on('close', resolve));
       socket.on('open', () => socket.send(Buffer.from(JSON.stringify(broker.hello())), { binary: true }));

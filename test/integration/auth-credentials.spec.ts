@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SignJWT } from 'jose';
+import { SignJWT, type JWK } from 'jose';
 import pg from 'pg';
 import { WebSocket } from 'ws';
+import { proofFields, type Showing, type ShownFields } from '../../src/broker/proof.js';
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
 import { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
@@ -129,17 +130,27 @@ function exchange(assertion: string, { bearer, replica = 0 }: { bearer?: string;
   return ask('POST', '/api/v1/brokers/token', bearer, body, replica);
 }
 
+/** What a broker shows with a request for the control channel: a token, and a proof of its key for this one request. */
+async function shown(token: string | undefined, showing: Showing): Promise<Partial<ShownFields>> {
+  if (token === undefined) return {};
+  const key = broker.key.export({ format: 'jwk' }) as JWK;
+  return proofFields(key, token, url(0), showing, Date.now());
+}
+
 /** Asks for the control channel over polls. */
-async function poll(bearer?: string): Promise<{ status: number; code?: string }> {
+async function poll(token?: string): Promise<{ status: number; code?: string }> {
   const body = { connectionId: null, first: 1, frames: [], received: 0 };
-  const answer = await ask('POST', '/api/v1/control/poll', bearer, body);
+  const path = '/api/v1/control/poll';
+  const fields = await shown(token, { method: 'POST', path });
+  const answer = await new Api(url(0), '').call('POST', path, body, { authorization: '', ...fields });
   return { status: answer.status, code: answer.body.code };
 }
 
 /** Asks for the control channel. 101 where it is opened; it is closed again. */
-async function upgrade(bearer?: string): Promise<{ status: number; code?: string }> {
-  const socket = new WebSocket(`${url(0).replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', {
-    headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` },
+async function upgrade(token?: string): Promise<{ status: number; code?: string }> {
+  const path = '/api/v1/control';
+  const socket = new WebSocket(`${url(0).replace('http', 'ws')}${path}`, 'fairlead.v1', {
+    headers: await shown(token, { method: 'GET', path }),
   });
   const answer = await new Promise<IncomingMessage | undefined>((resolve, reject) => {
     socket.once('open', () => resolve(undefined));

@@ -5,7 +5,7 @@ import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { JoinTokenRepository } from '../../src/hub/auth/join-token.repository.js';
 import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
 import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
-import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
+import { SpentAssertionRepository, type SpentProof } from '../../src/hub/auth/spent-assertion.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { Rows } from './support/rows.js';
@@ -154,6 +154,46 @@ describe('an assertion', () => {
       [live, ended],
     ]);
     expect(left).toEqual([{ jti: live }]);
+  });
+});
+
+describe('a proof', () => {
+  const spend = async (...proofs: SpentProof[]) => {
+    const { spent } = await new SpentAssertionRepository(bench.database).spendProofs(proofs);
+    return proofs.map(({ jti }) => spent.has(jti));
+  };
+
+  /** One by a live key of its broker, or as told. */
+  async function proof(over: Partial<SpentProof> = {}, key: object = {}): Promise<SpentProof> {
+    const [brokerId, publicKey] = [randomUUID(), randomUUID()];
+    await rows.insert('broker_key', {
+      id: randomUUID(),
+      broker_id: brokerId,
+      public_key: publicKey,
+      ...key,
+    });
+    return { jti: randomUUID(), endsAt: inFuture(), brokerId, publicKey, ...over };
+  }
+
+  it('is spent once, beside others', async () => {
+    const [one, other] = [await proof(), await proof()];
+
+    expect(await spend(one)).toEqual([true]);
+    expect(await spend(one, other)).toEqual([false, true]);
+  });
+
+  it('is not spent when it has ended by the time of the database, or by what is no live key of its broker', async () => {
+    const { brokerId, publicKey } = await proof();
+
+    expect(
+      await spend(
+        await proof({ endsAt: inPast() }),
+        await proof({}, { retired_at: inPast() }),
+        await proof({ brokerId }),
+        await proof({ publicKey }),
+        await proof(),
+      ),
+    ).toEqual([false, false, false, false, true]);
   });
 });
 

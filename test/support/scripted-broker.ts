@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { SignJWT } from 'jose';
+import { SignJWT, type JWK } from 'jose';
 import { WebSocket } from 'ws';
 import type {
   BrokerError,
@@ -11,6 +11,8 @@ import type {
   InventoryEntry,
 } from '../../src/protocol/frame.js';
 import { parseHubFrame } from '../../src/protocol/parse.js';
+import { proofFields, type Showing, type ShownFields } from '../../src/broker/proof.js';
+import { CONTROL_PATH } from '../../src/protocol/version.js';
 import type { Api } from './api.js';
 
 type Ended = { code: number; reason: string };
@@ -54,8 +56,9 @@ export class ScriptedBroker {
     return new ScriptedBroker(brokerId, name, hubId, privateKey);
   }
 
-  async accessToken(url: string): Promise<string> {
-    const assertion = await new SignJWT({})
+  /** A new assertion, good for half a minute and once. */
+  async assertion(): Promise<string> {
+    return new SignJWT({})
       .setProtectedHeader({ alg: 'EdDSA' })
       .setIssuer(this.id)
       .setSubject(this.id)
@@ -64,6 +67,10 @@ export class ScriptedBroker {
       .setExpirationTime('30s')
       .setJti(randomUUID())
       .sign(this.key);
+  }
+
+  async accessToken(url: string): Promise<string> {
+    const assertion = await this.assertion();
     const response = await fetch(`${url}/api/v1/brokers/token`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -78,10 +85,20 @@ export class ScriptedBroker {
     return body.access_token;
   }
 
+  /** What a request shows: an access token, which is asked for where none is given, and a proof for this one request. */
+  async shown(
+    url: string,
+    { token, ...showing }: Partial<Showing> & { token?: string } = {},
+  ): Promise<ShownFields> {
+    const key = this.key.export({ format: 'jwk' }) as JWK;
+    const asked = { method: 'GET', path: CONTROL_PATH, ...showing } as const;
+    return proofFields(key, token ?? (await this.accessToken(url)), url, asked, Date.now());
+  }
+
   /** Opens the channel without a word. @param token an access token; without it a new one is asked for */
   async dial(url: string, token?: string): Promise<ScriptedLink> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', {
-      headers: { authorization: `Bearer ${token ?? (await this.accessToken(url))}` },
+      headers: await this.shown(url, token === undefined ? {} : { token }),
     });
     const link = new ScriptedLink(socket);
     await once(socket, 'open');

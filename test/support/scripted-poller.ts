@@ -3,6 +3,8 @@ import { request, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { BrokerFrame, DispatchItem, HubFrame, InventoryEntry } from '../../src/protocol/frame.js';
 import { readHubFrame } from '../../src/protocol/parse.js';
+import type { ShownFields } from '../../src/broker/proof.js';
+import { POLL_PATH } from '../../src/protocol/version.js';
 import type { ScriptedBroker } from './scripted-broker.js';
 
 type Answer = {
@@ -22,7 +24,10 @@ export class ScriptedPoller {
   private readonly arrived: HubFrame[] = [];
   closed: Answer['closed'] = null;
 
-  constructor(private readonly token: string) {}
+  constructor(
+    private readonly broker: ScriptedBroker,
+    private readonly token: string,
+  ) {}
 
   /** Is welcomed by the replica at this address, and has its inventory judged. */
   static async open(
@@ -30,7 +35,7 @@ export class ScriptedPoller {
     url: string,
     inventory: InventoryEntry[] = [],
   ): Promise<ScriptedPoller> {
-    const poller = new ScriptedPoller(await broker.accessToken(url));
+    const poller = new ScriptedPoller(broker, await broker.accessToken(url));
     await poller.poll(url, broker.hello());
     const welcome = await poller.next('welcome', url);
     poller.connectionId = welcome.connectionId;
@@ -47,14 +52,29 @@ export class ScriptedPoller {
     return { connectionId, first, frames: this.unseen, received };
   }
 
-  async post(url: string, body: unknown, signal?: AbortSignal): Promise<{ status: number; body: any }> {
+  async post(
+    url: string,
+    body: unknown,
+    signal?: AbortSignal,
+    shown?: ShownFields,
+  ): Promise<{ status: number; body: any }> {
     const response = await fetch(`${url}/api/v1/control/poll`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.token}` },
+      headers: {
+        'content-type': 'application/json',
+        ...(shown ?? (await this.shown(url, connectionIdOf(body) ?? this.connectionId))),
+      },
       body: typeof body === 'string' ? body : JSON.stringify(body),
       ...(signal === undefined ? {} : { signal }),
     });
     return { status: response.status, body: await response.json() };
+  }
+
+  /** A proof for one poll of the connection as it is. */
+  async shown(url: string, connectionId = this.connectionId): Promise<ShownFields> {
+    const { token } = this;
+    const showing = { method: 'POST', path: POLL_PATH, connectionId: connectionId ?? undefined } as const;
+    return this.broker.shown(url, { token, ...showing });
   }
 
   /** Says how long its body is, and sends nothing of it. */
@@ -63,7 +83,7 @@ export class ScriptedPoller {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        authorization: `Bearer ${this.token}`,
+        ...(await this.shown(url)),
         'content-length': bytes,
       },
     });
@@ -122,4 +142,10 @@ export function ackOf({ id, attempt }: DispatchItem): BrokerFrame {
 
 export function successOf({ id, attempt }: DispatchItem): BrokerFrame {
   return { t: 'result', results: [{ id, attempt, outcome: 'succeeded', body: { polled: true } }] };
+}
+
+/** What a body is of, where that can be read. */
+function connectionIdOf(body: unknown): string | undefined {
+  const { connectionId } = (body ?? {}) as { connectionId?: unknown };
+  return typeof connectionId === 'string' ? connectionId : undefined;
 }

@@ -37,6 +37,17 @@ export const CREDENTIAL = [
       'on conflict (jti) do update set expires_at = excluded.expires_at',
     ],
   ]),
+  ...mutantsOf('spend_proofs_of_brokers', SPEC, [
+    ['spends what has ended', 'shown.ends_at > now()', 'true'],
+    ['spends by any key of the broker', 'key.public_key = shown.public_key and', ''],
+    ['spends by the key of another broker', 'and key.broker_id = shown.broker_id', ''],
+    ['spends by a retired key', 'and key.retired_at is null', ''],
+    [
+      'spends twice',
+      'on conflict on constraint spent_assertion_is_spent_once do nothing',
+      'on conflict (jti) do update set expires_at = excluded.expires_at',
+    ],
+  ]),
   ...mutantsOf('sweep_spent_assertions', SPEC, [
     ['forgets what may be played again', 'expires_at <= now()', 'true'],
     ['forgets all with one that has ended', 'where spent_assertion.jti = locked.jti', ''],

@@ -23,14 +23,15 @@ import type { GoingAway, Hello } from '../../protocol/frame.js';
 import type { Clocks } from '../clocks.js';
 import type { Credential } from '../credential.js';
 import { HubUnreachable } from '../broker.errors.js';
-import { HubRefused } from '../hub-call.js';
+import { HubRefused, type Refusal } from '../hub-call.js';
+import { CONTROL_PATH, POLL_PATH } from '../../protocol/version.js';
 import type { Addresses } from './addresses.js';
 import { DisplacementJudge } from './displacement.js';
 import { openPollLink } from './poll-link.js';
 import { LinkFailed, openLink, openStandbyLink, type Link, type LinkEnd, type LinkTimes } from './link.js';
 import { Patience, type ReconnectTimes } from './patience.js';
 import { StandbyKeeper } from './standby.js';
-import { remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy.js';
+import { LEARNED_CLOCK, remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy.js';
 
 /** Why a broker is over: it was asked to stop, or a copy of it took its place. */
 export type ExitReason = 'stopped' | 'displaced';
@@ -46,6 +47,8 @@ type Attendant = {
 };
 
 type Turn = { left: GoingAway } | { ended: LinkEnd } | { better: Link };
+
+const UPGRADE = { method: 'GET', path: CONTROL_PATH } as const;
 
 /** WebSockets that did not open in a row, after which the hub is polled. */
 const UNOPENED_MOST = 2;
@@ -187,10 +190,10 @@ export class Connector {
     return {
       besides: (url: string) => this.addresses.besides(url),
       open: async (url: string, signal: AbortSignal) => {
-        const token = await this.credential.token(url, signal);
+        const shown = await this.credential.show(url, UPGRADE, signal);
         // The last one, since a new one would be told as though this link were the newest.
         const hello = () => this.#lastHello ?? this.attendant.hello();
-        const held = await openStandbyLink(url, token, hello, this.clocks, this.times, signal);
+        const held = await openStandbyLink(url, shown, hello, this.clocks, this.times, signal);
         void this.addresses.learnMore(held.alternatives).catch((error: unknown) => {
           this.log.warn({ err: error }, 'learned addresses could not be kept');
         });
@@ -224,7 +227,9 @@ export class Connector {
         if (this.#stopping.signal.aborted) break;
         this.#patience.failed();
         const refusal = error instanceof HubRefused ? error.refusal : null;
-        const { next, advice } = remedyOfFailure(error);
+        // A clock that is wrong is put right for the next try; where that was known, somebody must set it.
+        const isLate = refusal !== null && this.credential.learnClock(refusal);
+        const { next, advice } = isLate ? LEARNED_CLOCK : remedyOfFailure(error);
         if (next === 'renew') this.credential.forget();
         // One replica that cannot serve says nothing about its peers.
         const heeded = refusal?.status === 503 && round.length > 1 ? null : refusal;
@@ -255,8 +260,8 @@ export class Connector {
   }
 
   async #openSocket(url: string, signal: AbortSignal): Promise<Link> {
-    const token = await this.credential.token(url, signal);
-    const link = await openLink(url, token, this.#greet, this.clocks, this.times, signal);
+    const shown = await this.credential.show(url, UPGRADE, signal);
+    const link = await openLink(url, shown, this.#greet, this.clocks, this.times, signal);
     this.#unopened = 0;
     return link;
   }
@@ -266,8 +271,11 @@ export class Connector {
     const { signal } = this.#stopping;
     const way = {
       urls: () => [url, ...this.addresses.round(null).filter((each) => each !== url)],
-      token: (at: string) => this.credential.token(at, signal),
-      forgetToken: () => this.credential.forget(),
+      show: (at: string, connectionId?: string) =>
+        this.credential.show(at, { method: 'POST', path: POLL_PATH, connectionId }, signal),
+      refused: (refusal: Refusal) => {
+        if (!this.credential.learnClock(refusal)) this.credential.forget();
+      },
     };
     try {
       const link = await openPollLink(way, this.#greet, this.clocks, this.times, signal);

@@ -17,6 +17,7 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import { STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import type { Clocks } from '../clocks.js';
 import { HubRefused, readRefusal } from '../hub-call.js';
+import type { ShownFields } from '../proof.js';
 import { controlUrl } from './addresses.js';
 import { Liveness } from './liveness.js';
 
@@ -77,20 +78,21 @@ const PROMOTED_WITHIN_MS = 3_000;
 /**
  * Dials, greets, and waits for the welcome.
  *
+ * @param shown who dials, proven for this one upgrade
  * @param hello asked for when it is about to be sent
  * @throws HubRefused where the upgrade was answered with plain HTTP
  * @throws LinkFailed for anything else that kept the link from being welcomed, an abort included
  */
 export function openLink(
   url: string,
-  token: string,
+  shown: ShownFields,
   hello: () => Hello,
   clocks: Clocks,
   times: LinkTimes,
   signal: AbortSignal,
 ): Promise<Link> {
   const make = (socket: WebSocket, welcome: Welcome) => new SocketLink(url, socket, welcome, clocks, times);
-  return greet(url, token, SUBPROTOCOL, hello, 'welcome', make, times, signal);
+  return greet(url, shown, SUBPROTOCOL, hello, 'welcome', make, times, signal);
 }
 
 /** A second link, which owns nothing until it is promoted. */
@@ -116,7 +118,7 @@ export interface StandbyLink {
  */
 export function openStandbyLink(
   url: string,
-  token: string,
+  shown: ShownFields,
   hello: () => Hello,
   clocks: Clocks,
   times: LinkTimes,
@@ -124,7 +126,7 @@ export function openStandbyLink(
 ): Promise<StandbyLink> {
   const greeting = () => ({ ...hello(), standby: true });
   const make = (socket: WebSocket, ok: StandbyOk) => new HeldLink(url, socket, ok, clocks, times);
-  return greet(url, token, STANDBY_SUBPROTOCOL, greeting, 'standby_ok', make, times, signal);
+  return greet(url, shown, STANDBY_SUBPROTOCOL, greeting, 'standby_ok', make, times, signal);
 }
 
 type Answer = { welcome: Welcome; standby_ok: StandbyOk };
@@ -132,7 +134,7 @@ type Answer = { welcome: Welcome; standby_ok: StandbyOk };
 /** @param make called before anything that comes behind the answer is looked at */
 function greet<T extends keyof Answer, L>(
   url: string,
-  token: string,
+  shown: ShownFields,
   subprotocol: string,
   hello: () => Hello,
   expected: T,
@@ -142,7 +144,7 @@ function greet<T extends keyof Answer, L>(
 ): Promise<L> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(controlUrl(url), subprotocol, {
-      headers: { authorization: `Bearer ${token}` },
+      headers: shown,
       perMessageDeflate: false,
       maxPayload: LIMITS.frameBytes,
       handshakeTimeout: times.welcomeWithinMs,

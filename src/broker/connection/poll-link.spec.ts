@@ -69,8 +69,9 @@ describe('a link over polls', () => {
     const { port } = server.address() as { port: number };
     const way = {
       urls: () => [`http://127.0.0.1:${port}`],
-      token: () => Promise.resolve(`t${tokens}`),
-      forgetToken: () => void (tokens += 1),
+      show: (_url: string, connectionId?: string) =>
+        Promise.resolve({ authorization: `DPoP t${tokens}`, dpop: connectionId ?? 'first' }),
+      refused: () => void (tokens += 1),
     };
     const signal = new AbortController().signal;
     const opening = openPollLink(way, () => HELLO, systemClocks, { welcomeWithinMs: 5_000 }, signal);
@@ -131,7 +132,7 @@ describe('a link over polls', () => {
 
     const again = await nth(2);
 
-    expect([asked[1]?.token, again.token]).toEqual(['Bearer t1', 'Bearer t2']);
+    expect([asked[1]?.token, again.token]).toEqual(['DPoP t1', 'DPoP t2']);
     expect(link.isOpen).toBe(true);
   });
 

@@ -17,6 +17,7 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import { POLL_PATH } from '../../protocol/version.js';
 import type { Clocks } from '../clocks.js';
 import { HubRefused, postToHub, type Refusal } from '../hub-call.js';
+import type { ShownFields } from '../proof.js';
 import { fullJitterMs } from './backoff.js';
 import { LinkFailed, type FrameListener, type Link, type LinkEnd } from './link.js';
 import { Liveness } from './liveness.js';
@@ -35,9 +36,10 @@ const ENVELOPE_BYTES = 64 * 1024;
 export type PollWay = {
   /** The address that is polled first, and those that are when it does not answer. */
   urls: () => readonly string[];
-  token: (url: string) => Promise<string>;
-  /** The hub did not take the token. */
-  forgetToken: () => void;
+  /** @param connectionId that of the link, once there is one */
+  show: (url: string, connectionId?: string) => Promise<ShownFields>;
+  /** The hub did not take what was shown. */
+  refused: (refusal: Refusal) => void;
 };
 
 type Numbered = { frame: BrokerFrame; bytes: number };
@@ -57,9 +59,9 @@ export async function openPollLink(
 ): Promise<Link> {
   const [url] = way.urls();
   if (url === undefined) throw new LinkFailed('there is no address to poll', null);
-  const token = await way.token(url);
+  const shown = await way.show(url);
   const body = { connectionId: null, first: 1, frames: [hello()], received: 0 };
-  const asking = { token, withinMs: times.welcomeWithinMs };
+  const asking = { shown, withinMs: times.welcomeWithinMs };
   const answer = read(await postToHub(url, POLL_PATH, body, signal, asking));
   const [welcome, ...rest] = answer.frames;
   if (welcome?.t === 'welcome') return new PollLink(url, way, welcome, rest, clocks);
@@ -172,8 +174,8 @@ class PollLink implements Link {
     const body = { connectionId, first: this.#first, frames, received: this.#received };
     this.#told = Math.max(this.#told, this.#first + frames.length - 1);
     try {
-      const token = await this.way.token(url);
-      this.#take(read(await postToHub(url, POLL_PATH, body, signal, { token, withinMs: ANSWER_WITHIN_MS })));
+      const shown = await this.way.show(url, connectionId);
+      this.#take(read(await postToHub(url, POLL_PATH, body, signal, { shown, withinMs: ANSWER_WITHIN_MS })));
       this.#failures = 0;
       this.#refusals = 0;
     } catch (error) {
@@ -228,9 +230,10 @@ class PollLink implements Link {
   }
 
   /** What a refusal makes of the link; undefined where the same poll is to be sent again. */
-  #endOf({ status, detail }: Refusal): { code: number; reason: string } | undefined {
+  #endOf(refusal: Refusal): { code: number; reason: string } | undefined {
+    const { status, detail } = refusal;
     if (status === 401) {
-      this.way.forgetToken();
+      this.way.refused(refusal);
       this.#refusals += 1;
       return this.#refusals > 1 ? { code: CLOSE_CODES.credential_expired, reason: detail } : undefined;
     }

@@ -48,6 +48,12 @@ const REMEDIES: Readonly<Record<CloseReason, Remedy>> = {
 
 const NO_WORD: Remedy = { next: 'again', advice: 'the link broke; it will be opened again' };
 
+/** Where the hub has told its time, by which the next try goes. */
+export const LEARNED_CLOCK: Remedy = {
+  next: 'again',
+  advice: "the clock of this machine is wrong: the hub's is gone by until it is set (NTP)",
+};
+
 /** By the close code of a link, known or not. */
 export function remedyOfClose(code: number): Remedy {
   const reason = closeReason(code);

@@ -118,7 +118,7 @@ export class PlayedHub {
       const { accessToken, expiresInS } = this.token();
       return give(response, 200, {
         access_token: accessToken,
-        token_type: 'Bearer',
+        token_type: 'DPoP',
         expires_in: expiresInS,
       });
     }
@@ -152,8 +152,8 @@ export class PlayedHub {
       return;
     }
     this.acceptor.handleUpgrade(request, socket, head, (accepted) => {
-      const bearer = headers.authorization?.replace(/^Bearer /i, '') ?? '';
-      const link = new SeenLink(accepted, bearer, this.pace, (fault) => this.faults.push(fault));
+      const token = headers.authorization?.replace(/^DPoP /i, '') ?? '';
+      const link = new SeenLink(accepted, token, this.pace, (fault) => this.faults.push(fault));
       void link.next('hello').then(
         (hello) => {
           link.hello = hello;

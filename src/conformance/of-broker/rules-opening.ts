@@ -1,5 +1,5 @@
-import { createPublicKey, verify } from 'node:crypto';
-import { SUBPROTOCOL } from '../../protocol/version.js';
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import { isUuid } from '../../protocol/read.js';
 import { hold, type Rule } from '../rule.js';
 import type { Upgrade } from './played-hub.js';
@@ -39,9 +39,38 @@ export const OPENING: readonly Rule<BrokerStage>[] = [
       await stage.link();
       const headers: Upgrade['headers'] = stage.hub.upgrades.all[0]?.item.headers ?? {};
       const { authorization, 'sec-websocket-protocol': offered, 'sec-websocket-extensions': more } = headers;
-      hold(/^Bearer conformance-\d+$/.test(authorization ?? ''), 'Authorization: Bearer', authorization);
+      hold(/^DPoP conformance-\d+$/.test(authorization ?? ''), 'Authorization: DPoP', authorization);
       hold(offered?.split(/, */).includes(SUBPROTOCOL) === true, `the subprotocol ${SUBPROTOCOL}`, offered);
       hold(more === undefined, 'no extensions', more);
+    },
+  },
+  {
+    id: 'broker.proof',
+    says: 'It proves its key anew with each upgrade, for this upgrade and this access token.',
+    where: 'The upgrade',
+    check: async (stage) => {
+      await stage.link();
+      await stage.refuse({ status: 503, code: 'database_unavailable' });
+      await stage.nextLink();
+      const { hub } = stage;
+      const ids = new Set<unknown>();
+      for (const { item } of hub.upgrades.all) {
+        const { authorization = '', dpop } = item.headers;
+        const { header, claims, isSigned } = openSigned(dpop, hub.joins[0]?.body);
+        hold(header.typ === 'dpop+jwt' && header.alg === 'EdDSA', 'the header of a proof', header);
+        const { x } = (header.jwk ?? {}) as Claims;
+        hold(isSigned && x === hub.joins[0]?.body.publicKey, 'a proof by the key of the join', header);
+        const { htm, htu, ath, iat, jti } = claims;
+        hold(htm === 'GET' && String(htu).endsWith(CONTROL_PATH), 'htm and htu of the upgrade', { htm, htu });
+        const hash = createHash('sha256')
+          .update(authorization.replace(/^DPoP /i, ''))
+          .digest('base64url');
+        hold(ath === hash, 'the hash of the access token as ath', ath);
+        hold(Math.abs(Number(iat) - Date.now() / 1_000) < CLOCKS_S, 'iat to be the time', iat);
+        hold(isUuid(jti) && !ids.has(jti), 'a jti that is a lower-case UUID, used once', jti);
+        ids.add(jti);
+      }
+      hold(ids.size > 1, 'two upgrades', ids.size);
     },
   },
   {
@@ -54,7 +83,7 @@ export const OPENING: readonly Rule<BrokerStage>[] = [
       link.socket.close(4401, 'credential_expired');
       const next = await stage.nextLink();
       hold(stage.hub.assertions.length > asked, 'a new access token to be asked for', 'no assertion');
-      hold(next.link.bearer !== link.bearer, 'the new token', 'the one that had ended');
+      hold(next.link.token !== link.token, 'the new token', 'the one that had ended');
     },
   },
   {
@@ -72,7 +101,7 @@ export const OPENING: readonly Rule<BrokerStage>[] = [
       const ids = new Set<unknown>();
       for (const { body } of hub.assertions) {
         hold(body.grant_type === 'client_credentials', 'the grant client_credentials', body.grant_type);
-        const { header, claims, isSigned } = openAssertion(body.client_assertion, hub.joins[0]?.body);
+        const { header, claims, isSigned } = openSigned(body.client_assertion, hub.joins[0]?.body);
         hold(header.alg === 'EdDSA', 'the header {"alg":"EdDSA"}', header);
         hold(isSigned, 'a signature by the key of the join', 'another');
         const { iss, sub, aud, iat, exp, jti } = claims;
@@ -99,7 +128,7 @@ export const OPENING: readonly Rule<BrokerStage>[] = [
       await stage.nextLink();
       const again = hub.assertions[asked + 1]?.body;
       hold(again !== undefined, 'a second assertion', 'none');
-      const { iat } = openAssertion(again?.client_assertion, hub.joins[0]?.body).claims;
+      const { iat } = openSigned(again?.client_assertion, hub.joins[0]?.body).claims;
       const offS = Math.abs(Number(iat) - hubMs / 1_000);
       hold(
         offS < CLOCKS_S,
@@ -113,12 +142,12 @@ export const OPENING: readonly Rule<BrokerStage>[] = [
     says: 'It asks for a new access token once, at once, when an upgrade is refused with 401.',
     where: 'The upgrade',
     check: async (stage) => {
-      const { bearer } = await stage.fresh();
+      const { token } = await stage.fresh();
       const refused = await stage.refuse({ status: 401, code: 'credential_invalid' });
       const next = await stage.upgradeAfter(refused, stage.pace.withinMs);
       hold(next !== undefined, 'another upgrade soon', 'none');
       const shown = next?.upgrade.headers.authorization ?? '';
-      hold(shown !== `Bearer ${bearer}`, 'a new token', 'the one that was refused');
+      hold(shown !== `DPoP ${token}`, 'a new token', 'the one that was refused');
       await stage.nextLink();
     },
   },
@@ -177,11 +206,11 @@ function bytesOf(text: unknown): number {
   return Buffer.from(text, 'base64url').length;
 }
 
-function openAssertion(
-  assertion: unknown,
+function openSigned(
+  compact: unknown,
   join: Record<string, unknown> | undefined,
 ): { header: Claims; claims: Claims; isSigned: boolean } {
-  const [header = '', claims = '', signature = ''] = String(assertion).split('.');
+  const [header = '', claims = '', signature = ''] = String(compact).split('.');
   try {
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: String(join?.publicKey) };
     const key = createPublicKey({ key: jwk, format: 'jwk' });

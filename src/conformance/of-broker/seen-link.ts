@@ -39,7 +39,7 @@ export class SeenLink {
   constructor(
     readonly socket: WebSocket,
     /** The token that it was opened with. */
-    readonly bearer: string,
+    readonly token: string,
     private readonly pace: Pace,
     private readonly onFault: (fault: string) => void,
   ) {

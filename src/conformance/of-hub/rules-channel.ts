@@ -59,7 +59,12 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
   ...(
     [
       ['credential-missing', 'without a credential', 401, {}],
-      ['credential-invalid', 'with a credential that nobody made', 401, { authorization: 'Bearer nobody' }],
+      [
+        'credential-invalid',
+        'with a credential that nobody made',
+        401,
+        { shown: { authorization: 'DPoP nobody', dpop: 'a.proof.too' } },
+      ],
     ] as const
   ).map(([name, what, status, given]): Rule<HubStage> => ({
     id: `hub.${name}`,
@@ -68,12 +73,31 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
     check: async (stage) => refusedWith(await stage.upgrade(given), status, name.replace('-', '_')),
   })),
   {
+    id: 'hub.proof',
+    says: 'It takes a proof of the key that the access token is bound to, once, and no access token without.',
+    where: 'The upgrade',
+    check: async (stage) => {
+      const shown = await stage.shown();
+      const { authorization } = shown;
+      refusedWith(await stage.upgrade({ shown: { authorization } }), 401, 'credential_missing');
+      const bearer = { ...shown, authorization: authorization.replace('DPoP', 'Bearer') };
+      refusedWith(await stage.upgrade({ shown: bearer }), 401, 'credential_missing');
+      const other = await stage.shown({ key: generateKeyPairSync('ed25519') });
+      refusedWith(await stage.upgrade({ shown: other }), 401, 'credential_invalid');
+      refusedWith(await stage.upgrade({ shown: await stage.shown({ skewMs: -HOUR_MS }) }), 401, 'clock_skew');
+      const link = await stage.upgrade({ shown });
+      hold(link instanceof HubLink, 'the channel to be opened', link);
+      if (link instanceof HubLink) link.cut();
+      refusedWith(await stage.upgrade({ shown }), 401, 'credential_invalid');
+    },
+  },
+  {
     id: 'hub.not-found',
     says: 'It answers an upgrade at another path with 404.',
     where: 'The upgrade',
     check: async (stage) => {
-      const authorization = `Bearer ${await stage.accessToken()}`;
-      refusedWith(await stage.upgrade({ authorization, path: `${CONTROL_PATH}s` }), 404, 'not_found');
+      const shown = await stage.shown();
+      refusedWith(await stage.upgrade({ shown, path: `${CONTROL_PATH}s` }), 404, 'not_found');
     },
   },
   {
@@ -81,8 +105,8 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
     says: 'It refuses an upgrade without its subprotocol with 426, and tells which versions are served.',
     where: 'The upgrade',
     check: async (stage) => {
-      const authorization = `Bearer ${await stage.accessToken()}`;
-      const answer = await stage.upgrade({ authorization, offered: 'another.v1' });
+      const shown = await stage.shown();
+      const answer = await stage.upgrade({ shown, offered: 'another.v1' });
       refusedWith(answer, 426, 'protocol_unsupported');
       const { min, max } = ((answer as Refused).body.range ?? {}) as { min?: unknown; max?: unknown };
       hold(Number(min) >= 1 && Number(max) >= Number(min), 'a range of versions', answer);

@@ -8,6 +8,9 @@ import { Broken, hold, Skipped } from '../rule.js';
 import { HubLink } from './hub-link.js';
 
 export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
+/** The fields of a request that say who asks. */
+export type Shown = { authorization: string; dpop: string };
+type KeyPair = { publicKey: KeyObject; privateKey: KeyObject };
 export type Refused = { status: number; body: Record<string, unknown> };
 
 const ANSWER_WITHIN_MS = 15_000;
@@ -55,9 +58,22 @@ export class HubStage {
     const iat = Math.floor((Date.now() + skewMs) / 1_000);
     const { brokerId, hubId } = this;
     const claims = { iss: brokerId, sub: brokerId, aud: hubId, iat, exp: iat + LIVES_S, jti: randomUUID() };
-    const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
-    const signed = `${encode({ alg: 'EdDSA' })}.${encode(claims)}`;
-    return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
+    return signedBy(key, { alg: 'EdDSA' }, claims);
+  }
+
+  /** What an upgrade shows: an access token, and a proof of the key that is for this one upgrade (RFC 9449). */
+  async shown({ key = this.key, skewMs = 0 }: { key?: KeyPair; skewMs?: number } = {}): Promise<Shown> {
+    const token = await this.accessToken();
+    const { x } = key.publicKey.export({ format: 'jwk' });
+    const head = { typ: 'dpop+jwt', alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x } };
+    const proof = signedBy(key.privateKey, head, {
+      htm: 'GET',
+      htu: `${this.url}${CONTROL_PATH}`,
+      ath: createHash('sha256').update(token).digest('base64url'),
+      iat: Math.floor((Date.now() + skewMs) / 1_000),
+      jti: randomUUID(),
+    });
+    return { authorization: `DPoP ${token}`, dpop: proof };
   }
 
   async exchange(assertion: string): Promise<Answer> {
@@ -76,14 +92,12 @@ export class HubStage {
 
   /** Asks for the channel; what is not told is as it should be. */
   async upgrade({
-    authorization,
+    shown = {},
     path = CONTROL_PATH,
     offered = SUBPROTOCOL,
-  }: { authorization?: string | undefined; path?: string; offered?: string } = {}): Promise<
-    HubLink | Refused
-  > {
+  }: { shown?: Partial<Shown>; path?: string; offered?: string } = {}): Promise<HubLink | Refused> {
     const socket = new WebSocket(`${this.url.replace(/^http/, 'ws')}${path}`, offered, {
-      headers: authorization === undefined ? {} : { authorization },
+      headers: shown,
       maxPayload: LIMITS.frameBytes,
       // It is offered, and is not to be taken.
       perMessageDeflate: true,
@@ -103,8 +117,8 @@ export class HubStage {
 
   /** An open channel, without a word. */
   async dial(offered?: string): Promise<HubLink> {
-    const authorization = `Bearer ${await this.accessToken()}`;
-    const link = await this.upgrade(offered === undefined ? { authorization } : { authorization, offered });
+    const shown = await this.shown();
+    const link = await this.upgrade(offered === undefined ? { shown } : { shown, offered });
     if (link instanceof HubLink) return link;
     throw new Broken('the channel to be opened', JSON.stringify(link));
   }
@@ -196,4 +210,10 @@ function objectOf(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
+}
+
+function signedBy(key: KeyObject, head: object, claims: object): string {
+  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const signed = `${encode(head)}.${encode(claims)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
 }

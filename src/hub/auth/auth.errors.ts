@@ -1,10 +1,10 @@
 import type { Limit, LimitClass } from '../config/rate-limits.js';
 import { CodedError } from '../problems/coded.error.js';
 
-/** The request shows no credential at all. */
+/** The request shows no credential at all, or only a part of one. */
 export class CredentialMissing extends CodedError {
-  constructor() {
-    super('credential_missing');
+  constructor(detail?: string) {
+    super('credential_missing', detail);
   }
 }
 

@@ -54,6 +54,7 @@ import { SignIns } from './sign-ins.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
 import { SigningKeys } from './signing-keys.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
+import { SpentProofs } from './spent-proofs.js';
 import { UserController } from './user.controller.js';
 import { UserRepository } from './user.repository.js';
 import { Users } from './users.js';
@@ -166,6 +167,7 @@ import { Users } from './users.js';
     SigningKeyRepository,
     SigningKeys,
     SpentAssertionRepository,
+    SpentProofs,
     UserRepository,
     Users,
   ],
@@ -183,6 +185,7 @@ import { Users } from './users.js';
     RequestKeys,
     Sealer,
     SigningKeys,
+    SpentProofs,
   ],
 })
 export class AuthModule {}

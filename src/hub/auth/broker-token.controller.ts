@@ -27,6 +27,6 @@ export class BrokerTokenController {
     const { brokerId, jkt } = await this.assertions.redeem(body.client_assertion);
     await this.limiter.take('token', brokerId);
     const { token, expiresInS } = await this.tokens.mint(brokerId, jkt);
-    return { access_token: token, token_type: 'Bearer', expires_in: expiresInS };
+    return { access_token: token, token_type: 'DPoP', expires_in: expiresInS };
   }
 }

@@ -19,6 +19,31 @@ const SPEND = statement(
   `,
 );
 
+// In the order of their ids, so that two replicas to which the same ones are shown do not wait for each other.
+const SPEND_PROOFS = statement(
+  'spend_proofs_of_brokers',
+  `
+  with shown as (
+    select jti, ends_at, broker_id, public_key
+    from unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[]) as shown (jti, ends_at, broker_id, public_key)
+  ),
+  spent as (
+    insert into spent_assertion (jti, expires_at)
+    select shown.jti, shown.ends_at
+    from shown
+    where shown.ends_at > now()
+      and exists (
+        select from broker_key key
+        where key.public_key = shown.public_key and key.broker_id = shown.broker_id and key.retired_at is null
+      )
+    order by shown.jti
+    on conflict on constraint spent_assertion_is_spent_once do nothing
+    returning jti
+  )
+  select now() as now, coalesce((select array_agg(jti) from spent), '{}') as spent
+  `,
+);
+
 const SWEEP = statement(
   'sweep_spent_assertions',
   `
@@ -36,7 +61,10 @@ const SWEEP = statement(
   `,
 );
 
-/** SQL of the assertions that were used. */
+/** A proof as it is spent: whose it is, and by which key. */
+export type SpentProof = { jti: string; endsAt: Date; brokerId: string; publicKey: string };
+
+/** SQL of the assertions and proofs that were used. */
 @Injectable()
 export class SpentAssertionRepository {
   constructor(private readonly database: Database) {}
@@ -53,7 +81,19 @@ export class SpentAssertionRepository {
     return row;
   }
 
-  /** Forgets assertions that have ended. @returns how many, at most `most` */
+  /** Uses proofs up that were not used, have not ended, and whose keys are live. @returns which of them */
+  async spendProofs(proofs: readonly SpentProof[]): Promise<{ now: Date; spent: ReadonlySet<string> }> {
+    const [row] = await this.database.run<{ now: Date; spent: string[] }>(SPEND_PROOFS, [
+      proofs.map(({ jti }) => jti),
+      proofs.map(({ endsAt }) => endsAt),
+      proofs.map(({ brokerId }) => brokerId),
+      proofs.map(({ publicKey }) => publicKey),
+    ]);
+    if (row === undefined) throw new Error('a select of one row gave none');
+    return { now: row.now, spent: new Set(row.spent) };
+  }
+
+  /** Forgets assertions and proofs that have ended. @returns how many, at most `most` */
   async sweep(most: number): Promise<number> {
     return (await this.database.run(SWEEP, [most])).length;
   }

@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import type { AccessTokens } from '../auth/access-tokens.js';
 import type { RateLimiter } from '../auth/limits/rate-limiter.js';
+import type { SpentProofs, Spending } from '../auth/spent-proofs.js';
+import type { Clock } from '../cluster/clock.js';
 import type { Replica } from '../cluster/replica.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { Admission } from './admission.js';
@@ -9,7 +11,7 @@ import type { Headroom } from './headroom.js';
 import { Pace } from './pace.js';
 import type { Standing, Standings } from './standings.js';
 
-const TOKEN = 'Bearer t.o.k';
+const TOKEN = 'DPoP t.o.k';
 const SUBPROTOCOL = 'fairlead.v1';
 
 /** A door behind which credentials are good, or as told. */
@@ -18,17 +20,21 @@ function door({
   mayAct = true,
   standing = () => Promise.resolve('welcome'),
   admissionsPerS = 1_000,
+  wasSeen = false,
+  spend = () => Promise.resolve('spent'),
 }: {
   verify?: (token: string) => Promise<unknown>;
   mayAct?: boolean;
   standing?: (brokerId: string) => Promise<Standing>;
   admissionsPerS?: number;
+  wasSeen?: boolean;
+  spend?: () => Promise<Spending>;
 } = {}) {
   const asked: string[] = [];
   const accessTokens = {
-    verify: async (token: string) => {
+    prove: async ({ token }: { token: string }) => {
       asked.push(token);
-      return (await verify?.(token)) ?? { brokerId: 'b', expiresAt: new Date() };
+      return (await verify?.(token)) ?? { brokerId: 'b', expiresAt: new Date(), proof: { jti: 'j' } };
     },
   };
   const replica = {
@@ -36,11 +42,15 @@ function door({
       if (!mayAct) throw new Error('may not act');
     },
   };
+  const spentProofs = { wasSeen: () => wasSeen, spend };
+  const clock = { now: () => new Date() };
   const limiter = { take: () => Promise.resolve() };
   const admission = new Admission(
     accessTokens as unknown as AccessTokens,
     replica as unknown as Replica,
     { of: standing } as unknown as Standings,
+    spentProofs as unknown as SpentProofs,
+    clock as Clock,
     limiter as unknown as RateLimiter,
     { pacing: (most: number) => new Pace(most) } as unknown as Headroom,
     { admissionsPerS } as HubConfig,
@@ -87,22 +97,28 @@ describe('the door for brokers', () => {
     expect(asked).toEqual([]);
   });
 
-  it.each([undefined, '', 'Basic abc', 'Bearer', 'Bearer a b', 'xBearer abc', `Bearer ${'a'.repeat(4_097)}`])(
-    'turns away who shows %s',
-    async (authorization) => {
-      const { admission } = door();
+  it.each([
+    undefined,
+    '',
+    'Basic abc',
+    'DPoP',
+    'DPoP a b',
+    'Bearer abc',
+    'xDPoP abc',
+    `DPoP ${'a'.repeat(4_097)}`,
+  ])('turns away who shows %s', async (authorization) => {
+    const { admission } = door();
 
-      await expect(admission.admit(request(authorization))).rejects.toMatchObject({
-        code: 'credential_missing',
-      });
-      expect(await isOver(admission.close())).toBe(true);
-    },
-  );
+    await expect(admission.admit(request(authorization))).rejects.toMatchObject({
+      code: 'credential_missing',
+    });
+    expect(await isOver(admission.close())).toBe(true);
+  });
 
   it('takes a token of 4,096 characters, whatever the case of its scheme', async () => {
     const { admission } = door();
 
-    await expect(admission.admit(request(`bearer ${'a'.repeat(4_096)}`))).resolves.toMatchObject({
+    await expect(admission.admit(request(`dpop ${'a'.repeat(4_096)}`))).resolves.toMatchObject({
       brokerId: 'b',
     });
   });
@@ -121,6 +137,36 @@ describe('the door for brokers', () => {
 
     await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code });
     expect(await isOver(admission.close())).toBe(true);
+  });
+
+  it.each<[Spending, string]>([
+    ['refused', 'credential_invalid'],
+    ['ended', 'clock_skew'],
+  ])('turns away who shows a proof that is %s: %s', async (spending, code) => {
+    const { admission } = door({ spend: () => Promise.resolve(spending) });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code });
+    expect(await isOver(admission.close())).toBe(true);
+  });
+
+  it('tells a broker that is revoked so, whatever its proof is', async () => {
+    const spend = () => Promise.resolve<Spending>('refused');
+    const { admission } = door({ standing: () => Promise.resolve('revoked'), spend });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code: 'broker_revoked' });
+  });
+
+  it('says neither yes nor no where nobody can tell whether a proof was used', async () => {
+    const { admission } = door({ spend: () => Promise.reject(new Error('the database is away')) });
+
+    await expect(admission.admit(request(TOKEN))).rejects.toThrow('the database is away');
+  });
+
+  it('lets a proof that was seen before spend nothing of the budget', async () => {
+    const { admission } = door({ wasSeen: true, admissionsPerS: 1 });
+
+    for (let time = 0; time < 3; time += 1)
+      await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code: 'credential_invalid' });
   });
 
   it('says neither yes nor no where nobody can tell whether a broker is wanted', async () => {

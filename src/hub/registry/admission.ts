@@ -1,13 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { AccessTokens } from '../auth/access-tokens.js';
-import { CredentialInvalid } from '../auth/auth.errors.js';
+import { AccessTokens, type ShownToken } from '../auth/access-tokens.js';
+import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
+import type { BrokerProof } from '../auth/broker-proof.js';
+import { SpentProofs } from '../auth/spent-proofs.js';
+import { Clock } from '../cluster/clock.js';
 import { RateLimiter } from '../auth/limits/rate-limiter.js';
 import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { CodedError } from '../problems/coded.error.js';
-import { PROTOCOL_RANGE, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
+import {
+  CONTROL_PATH,
+  POLL_PATH,
+  PROTOCOL_RANGE,
+  STANDBY_SUBPROTOCOL,
+  SUBPROTOCOL,
+} from '../../protocol/version.js';
 import { AdmissionBudget } from './admission-budget.js';
 import { Headroom } from './headroom.js';
 import type { Pace } from './pace.js';
@@ -26,6 +35,15 @@ export type Admitted = {
   /** Must be called when the upgrade is done, or was given up. */
   settled: () => void;
 };
+
+/** What a broker shows of itself, as the fields of its request have it. */
+export type Credential = { authorization?: string | undefined; dpop?: string | undefined };
+
+/** The fields of a request that more than one of makes ambiguous. */
+const credentialIn = ({ authorization, dpop }: IncomingMessage['headers']): Credential => ({
+  authorization,
+  dpop: Array.isArray(dpop) ? dpop.join(',') : dpop,
+});
 
 /**
  * The door for brokers. Open until a drain closes it; whoever is inside by then is counted, so a drain that has
@@ -49,6 +67,8 @@ export class Admission {
     private readonly accessTokens: AccessTokens,
     private readonly replica: Replica,
     private readonly standings: Standings,
+    private readonly spentProofs: SpentProofs,
+    private readonly clock: Clock,
     private readonly limiter: RateLimiter,
     headroom: Headroom,
     @Inject(HUB_CONFIG) { admissionsPerS }: HubConfig,
@@ -79,7 +99,7 @@ export class Admission {
     if (!offered.includes(SUBPROTOCOL) && !offered.includes(STANDBY_SUBPROTOCOL)) {
       throw new ProtocolUnsupported(PROTOCOL_RANGE, `Offer the subprotocol ${SUBPROTOCOL}.`);
     }
-    return this.enter(request.headers.authorization);
+    return this.enter('GET', CONTROL_PATH, credentialIn(request.headers));
   }
 
   /**
@@ -87,30 +107,53 @@ export class Admission {
    *
    * @throws CodedError that becomes the answer
    */
-  async admitPoll(authorization: string | undefined): Promise<Admitted> {
+  async admitPoll(credential: Credential): Promise<Admitted> {
     if (this.closed) throw new ReplicaDraining();
     this.replica.assertMayAct();
-    return this.enter(authorization);
+    return this.enter('POST', POLL_PATH, credential);
   }
 
-  /** Whose access token it is; for polls of a channel that is open, also where the door is closed to new ones. */
-  async brokerOf(authorization: string | undefined): Promise<string> {
-    const { brokerId } = await this.accessTokens.verify(bearerOf(authorization));
+  /**
+   * Whose access token it is; for polls of a channel that is open, also where the door is closed to new ones.
+   *
+   * @returns the proof too, which is used up where the channel is
+   */
+  async brokerOf(
+    credential: Credential,
+    connectionId: string,
+  ): Promise<{ brokerId: string; proof: BrokerProof }> {
+    const { brokerId, proof } = await this.prove('POST', POLL_PATH, credential, connectionId);
     await this.limiter.take('poll', brokerId);
-    return brokerId;
+    return { brokerId, proof };
   }
 
-  private async enter(authorization: string | undefined): Promise<Admitted> {
+  private prove(
+    method: string,
+    path: string,
+    { authorization, dpop }: Credential,
+    connectionId: string | null,
+  ): Promise<ShownToken> {
+    return this.accessTokens.prove({ method, path, token: tokenOf(authorization), connectionId }, dpop);
+  }
+
+  private async enter(method: string, path: string, credential: Credential): Promise<Admitted> {
     this.inside += 1;
     const settled = once(() => this.settle());
     try {
-      const { brokerId, expiresAt } = await this.accessTokens.verify(bearerOf(authorization));
+      const { brokerId, expiresAt, proof } = await this.prove(method, path, credential, null);
+      // What is shown again takes nothing from the broker that it was taken from.
+      if (this.spentProofs.wasSeen(proof)) throw new CredentialInvalid();
       await this.limiter.take('upgrade', brokerId);
       this.spend();
-      const standing = await this.standings.of(brokerId);
+      const [standing, spending] = await Promise.all([
+        this.standings.of(brokerId),
+        this.spentProofs.spend(brokerId, proof),
+      ]);
       // A database that was put back to before the join: nothing but another join helps.
       if (standing === 'unknown') throw new CredentialInvalid();
       if (standing === 'revoked') throw new BrokerRevoked();
+      if (spending === 'ended') throw new ClockSkew(this.clock.now());
+      if (spending === 'refused') throw new CredentialInvalid();
       // The door may have closed while the credential was checked.
       if (this.closed) throw new ReplicaDraining();
       return { brokerId, expiresAt, settled };
@@ -147,10 +190,13 @@ export class Admission {
   }
 }
 
-function bearerOf(authorization = ''): string {
-  const match = /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(authorization);
+function tokenOf(authorization = ''): string {
+  const match = /^DPoP ([\x21-\x7e]{1,4096})$/i.exec(authorization);
   if (match?.[1] === undefined)
-    throw new CodedError('credential_missing', 'Send an access token as Authorization: Bearer.');
+    throw new CodedError(
+      'credential_missing',
+      'Send an access token as Authorization: DPoP, and a proof as DPoP.',
+    );
   return match[1];
 }
 

@@ -137,7 +137,7 @@ function refuse(socket: Duplex, error: CodedError): void {
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...Object.entries(error.extra.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
-    ...(error.status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(error.status === 401 ? ['WWW-Authenticate: DPoP algs="EdDSA"'] : []),
     ...(error.status === 503 || error.extra.retryAfterS !== undefined
       ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`]
       : []),

@@ -4,7 +4,9 @@ import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { readBrokerFrame } from '../../protocol/parse.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import { ControlChannel, type ChannelEnd } from './control-channel.js';
+import { CredentialInvalid } from '../auth/auth.errors.js';
 import { PollOutOfStep } from './registry.errors.js';
+import { UsedIds } from './used-ids.js';
 
 /** What a broker sends with a poll. */
 export type Poll = {
@@ -14,6 +16,9 @@ export type Poll = {
   /** Number of the last frame of the hub that has arrived; 0 for none. */
   readonly received: number;
 };
+
+/** A further poll, with the id of the proof that came with it. */
+export type ProvenPoll = Poll & { readonly jti: string };
 
 export type PollAnswer = {
   /** Number of the first of the frames; those that had arrived before are not to be taken again. */
@@ -27,6 +32,8 @@ export type PollAnswer = {
 
 type Queued = { frame: HubFrame; bytes: number };
 
+/** No clock that is not refused takes a proof for longer, from its future on. */
+const PROOF_LIVES_MS = 75_000;
 /** What stands around the frames of an answer. */
 const ENVELOPE_BYTES = 64 * 1024;
 
@@ -49,6 +56,8 @@ export class PollChannel extends ControlChannel {
   private flush: NodeJS.Immediate | undefined;
   private id: string | undefined;
   private polledAt = performance.now();
+
+  private readonly proofs = new UsedIds(PROOF_LIVES_MS);
 
   /** The connection's, once it was welcomed. */
   get connectionId(): string | undefined {
@@ -83,6 +92,17 @@ export class PollChannel extends ControlChannel {
     if (this.queue.length === 0 && this.isOpen) await this.hold(signal);
     this.polledAt = performance.now();
     return this.answer(received);
+  }
+
+  /**
+   * As `poll`, for a poll that was proven by itself. All polls of a connection come to the one replica that holds it, so that
+   * what is used here is used in the whole hub.
+   *
+   * @throws CredentialInvalid where the proof was used before
+   */
+  async proven({ jti, ...poll }: ProvenPoll, signal: AbortSignal): Promise<PollAnswer> {
+    if (!this.proofs.use(jti)) throw new CredentialInvalid();
+    return this.poll(poll, signal);
   }
 
   send(frame: HubFrame): boolean {

@@ -3,13 +3,13 @@ import type { FastifyReply } from 'fastify';
 import { POLL_PATH } from '../../protocol/version.js';
 import { Public } from '../auth/access.js';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
-import { Admission } from './admission.js';
+import { Admission, type Credential } from './admission.js';
 import { PollAnswerDto, PollDto } from './dto/poll.dto.js';
 import { Polls } from './polls.js';
 
-type Context = { authorization?: string; traceparent?: string };
+type Context = Credential & { traceparent?: string };
 
-/** The control channel over polls. Authenticated as the upgrade is: by the access token of a broker. */
+/** The control channel over polls. Authenticated as the upgrade is: by the access token of a broker, and a proof of its key. */
 @ApiTags('brokers')
 @Controller()
 export class PollController {
@@ -27,17 +27,22 @@ export class PollController {
   @HttpCode(200)
   @ApiOkResponse({ type: PollAnswerDto })
   async poll(
-    @Headers() { authorization, traceparent }: Context,
+    @Headers() { traceparent, ...credential }: Context,
     @Body() { connectionId, ...poll }: PollDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PollAnswerDto> {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     if (connectionId === null) {
-      const { settled, ...shown } = await this.admission.admitPoll(authorization);
+      const { settled, ...shown } = await this.admission.admitPoll(credential);
       return this.polls.begin(shown, poll, settled, gone.signal);
     }
-    const brokerId = await this.admission.brokerOf(authorization);
-    return this.polls.poll(brokerId, connectionId, poll, { signal: gone.signal, traceparent });
+    const { brokerId, proof } = await this.admission.brokerOf(credential, connectionId);
+    return this.polls.poll(
+      brokerId,
+      connectionId,
+      { ...poll, jti: proof.jti },
+      { signal: gone.signal, traceparent },
+    );
   }
 }

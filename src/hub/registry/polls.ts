@@ -9,7 +9,7 @@ import { Replica } from '../cluster/replica.js';
 import { CodedError, NotFound } from '../problems/coded.error.js';
 import { ConnectionRepository } from './connection.repository.js';
 import type { Shown } from './control-channel.js';
-import type { Poll, PollAnswer } from './poll-channel.js';
+import type { Poll, PollAnswer, ProvenPoll } from './poll-channel.js';
 import { PollChannels } from './poll-channels.js';
 import { ConnectionLost } from './registry.errors.js';
 
@@ -50,11 +50,16 @@ export class Polls {
    *
    * @throws ConnectionLost where no replica holds the connection; PeerUnreachable where the one that does cannot be asked,
    *   DatabaseUnavailable: then the poll is to be sent again as it is
-   * @throws PollOutOfStep
+   * @throws PollOutOfStep, CredentialInvalid
    */
-  async poll(brokerId: string, connectionId: string, poll: Poll, context: Context): Promise<PollAnswer> {
+  async poll(
+    brokerId: string,
+    connectionId: string,
+    poll: ProvenPoll,
+    context: Context,
+  ): Promise<PollAnswer> {
     const channel = this.channels.find(brokerId, connectionId);
-    if (channel !== undefined) return channel.poll(poll, context.signal);
+    if (channel !== undefined) return channel.proven(poll, context.signal);
     let failure: CodedError = new ConnectionLost();
     for (let tries = 0; tries < TRIES; tries += 1) {
       const holder = await this.connections.holderOf(brokerId, connectionId);
@@ -67,6 +72,8 @@ export class Polls {
         if (!(error instanceof CodedError)) throw error;
         if (error.code === 'not_found') failure = new ConnectionLost();
         else if (error instanceof PeerUnreachable) failure = error;
+        // Its proof was used by the first try, of which no answer came: the broker proves the next one anew.
+        else if (failure instanceof PeerUnreachable && error.code === 'credential_invalid') throw failure;
         else throw error;
       }
     }
@@ -80,13 +87,13 @@ export class Polls {
       isUuid(brokerId) && isUuid(connectionId) ? this.channels.find(brokerId, connectionId) : undefined;
     if (channel === undefined) throw new NotFound('connection');
     if (!isPoll(poll)) throw new CodedError('request_invalid');
-    return channel.poll(poll, signal);
+    return channel.proven(poll, signal);
   }
 }
 
-function isPoll(value: unknown): value is Poll {
+function isPoll(value: unknown): value is ProvenPoll {
   if (typeof value !== 'object' || value === null) return false;
-  const { first, frames, received } = value as Record<string, unknown>;
+  const { first, frames, received, jti } = value as Record<string, unknown>;
   const areNumbers = Number.isSafeInteger(first) && Number.isSafeInteger(received);
-  return areNumbers && Array.isArray(frames) && frames.length <= LIMITS.batch;
+  return areNumbers && isUuid(jti) && Array.isArray(frames) && frames.length <= LIMITS.batch;
 }

@@ -89,7 +89,7 @@ export class ScriptedHub {
     // A broker that is refused or killed may reset what it was told nothing on yet.
     socket.on('error', () => undefined);
     this.attemptsMs.push(performance.now());
-    this.bearers.push(request.headers.authorization?.replace('Bearer ', '') ?? '');
+    this.bearers.push(request.headers.authorization?.replace('DPoP ', '') ?? '');
     const refusal = this.refusals.shift();
     if (refusal !== undefined) {
       const headers = Object.entries(headersOf(refusal)).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { PlayedHub } from '../../../src/conformance/of-broker/played-hub.js';
@@ -78,6 +78,7 @@ class Life {
   private heardMs = 0;
   private livenessMs = 0;
   private lastJti = randomUUID();
+  private proofJti = randomUUID();
   private isOver = false;
 
   constructor(
@@ -173,13 +174,31 @@ class Life {
     if (this.fault !== 'repeats its jti') this.lastJti = randomUUID();
     const lives = this.fault === 'signs for an hour' ? 3_600 : 55;
     const claims = { iss: brokerId, sub: brokerId, aud: hubId, iat, exp: iat + lives, jti: this.lastJti };
-    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
-    const signed = `${encode({ alg: 'EdDSA' })}.${encode(claims)}`;
     const key =
       this.fault === 'signs with another key'
         ? generateKeyPairSync('ed25519').privateKey
         : this.disk.key.privateKey;
-    return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
+    return signedBy(key, { alg: 'EdDSA' }, claims);
+  }
+
+  private proof(token: string): string {
+    const { fault } = this;
+    if (fault !== 'repeats its proofs') this.proofJti = randomUUID();
+    const { publicKey, privateKey } =
+      fault === 'proves another key' ? generateKeyPairSync('ed25519') : this.disk.key;
+    const { x } = publicKey.export({ format: 'jwk' });
+    const ath = createHash('sha256').update(fault === 'proves another token' ? 'other' : token);
+    return signedBy(
+      privateKey,
+      { typ: 'dpop+jwt', alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x } },
+      {
+        htm: fault === 'proves another request' ? 'POST' : 'GET',
+        htu: `${this.hub.url}/api/v1/control`,
+        ath: ath.digest('base64url'),
+        iat: Math.floor((Date.now() + this.offsetMs) / 1_000),
+        jti: this.proofJti,
+      },
+    );
   }
 
   /** One link, to its end, or to the moment in which another is to take its place. */
@@ -194,7 +213,7 @@ class Life {
         `${this.hub.url.replace('http', 'ws')}/api/v1/control`,
         fault === 'offers nothing' ? ['other'] : 'fairlead.v1',
         {
-          headers: { authorization: `Bearer ${token}` },
+          headers: { authorization: `DPoP ${token}`, dpop: this.proof(token) },
           perMessageDeflate: fault === 'compresses',
           maxPayload: fault === 'takes any size' ? 0 : fault === 'takes less' ? 1_000_000 : 1_048_576,
           autoPong: fault !== 'answers no ping',
@@ -410,4 +429,10 @@ function isKnown({ t }: HubFrame): boolean {
   return ['welcome', 'inventory_ok', 'heartbeat_ack', 'dispatch', 'cancel', 'confirm', 'going_away'].includes(
     t,
   );
+}
+
+function signedBy(key: KeyObject, head: object, claims: object): string {
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const signed = `${encode(head)}.${encode(claims)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
 }

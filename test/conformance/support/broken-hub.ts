@@ -144,6 +144,24 @@ export class BrokenHub {
     return undefined;
   }
 
+  private judgeProof(proof: string | string[] | undefined): string | undefined {
+    const { fault } = this;
+    if (typeof proof !== 'string') return fault === 'needs no proof' ? undefined : 'credential_missing';
+    const [header = '', claims = '', signature = ''] = proof.split('.');
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: this.publicKey }, format: 'jwk' });
+    const signed = Buffer.from(`${header}.${claims}`);
+    const isSigned = verify(null, signed, key, Buffer.from(signature, 'base64url'));
+    const { iat, jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
+      iat: number;
+      jti: string;
+    };
+    if (!isSigned && fault !== 'takes proofs of any key') return 'credential_invalid';
+    if (Math.abs(Date.now() / 1_000 - iat) > 65 && fault !== 'takes old proofs') return 'clock_skew';
+    if (this.spent.has(jti) && fault !== 'spends no proof') return 'credential_invalid';
+    this.spent.add(jti);
+    return undefined;
+  }
+
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { fault } = this;
     socket.on('error', () => socket.destroy());
@@ -151,14 +169,18 @@ export class BrokenHub {
       void socket.end(
         `HTTP/1.1 ${status} No\r\nconnection: close\r\n\r\n${JSON.stringify({ code, ...more })}`,
       );
-    const { authorization, 'sec-websocket-protocol': offered } = request.headers;
+    const { authorization, dpop, 'sec-websocket-protocol': offered } = request.headers;
     if (request.url !== '/api/v1/control' && fault !== 'minds no path') return refuse(404, 'not_found');
     if (authorization === undefined && fault !== 'needs no credential')
       return refuse(401, 'credential_missing');
-    if (authorization !== undefined && authorization !== `Bearer ${TOKEN}`)
+    if (authorization?.startsWith('Bearer ') === true && fault !== 'takes bearers')
+      return refuse(401, 'credential_missing');
+    if (authorization !== undefined && authorization.replace('Bearer ', 'DPoP ') !== `DPoP ${TOKEN}`)
       return fault === 'is away for strangers'
         ? refuse(503, 'database_unavailable')
         : refuse(401, 'credential_invalid');
+    const wrong = authorization === undefined ? undefined : this.judgeProof(dpop);
+    if (wrong !== undefined) return refuse(401, wrong, { hubTime: new Date().toISOString() });
     if (offered !== 'fairlead.v1' && offered !== 'fairlead.v1.standby')
       return refuse(
         426,

@@ -29,8 +29,12 @@ export class BrokerTokenDto {
   @ApiProperty()
   access_token: string;
 
-  @ApiProperty({ enum: ['Bearer'] })
-  token_type: 'Bearer';
+  @ApiProperty({
+    enum: ['DPoP'],
+    description:
+      'It is bound to the key that signed the assertion, and shown with a proof of that key (RFC 9449).',
+  })
+  token_type: 'DPoP';
 
   @ApiProperty({ type: 'integer', description: 'Seconds.' })
   expires_in: number;
