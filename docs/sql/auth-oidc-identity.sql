@@ -9,8 +9,7 @@ where identity.issuer = $1 and identity.subject = $2;
 -- find_user_by_email
 select id as "userId", name, disabled_at is null as "isLetIn"
 from hub_user
-where email = lower($1)
-for update;
+where email = lower($1);
 
 -- link_user_identity
 insert into user_identity (issuer, subject, user_id)

@@ -30,6 +30,8 @@ export class Stage {
         FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
         FAIRLEAD_LOG_LEVEL: 'silent',
         FAIRLEAD_FIRST_BOOT: 'token',
+        // What is asked is who may, and not how often.
+        FAIRLEAD_RATE_LIMITS: 'off',
         ...env,
       }),
       () => undefined,

@@ -6,6 +6,7 @@ import { PHASES, WISHES } from '../../src/hub/agents/phase.js';
 import { RUNTIMES } from '../../src/hub/agents/runtime.js';
 import { ACTOR_KINDS } from '../../src/hub/auth/actor.js';
 import { AUDIT_OUTCOMES } from '../../src/hub/auth/audit-entry.js';
+import { DEVICE_ANSWERS } from '../../src/hub/auth/device-grant.entity.js';
 import { PROJECT_ROLES, ROLES, TOKEN_ACCESSES } from '../../src/hub/auth/principal.js';
 import { REPLICA_STATES } from '../../src/hub/cluster/replica-row.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
@@ -34,6 +35,7 @@ const VOCABULARIES: [table: string, column: string, words: readonly string[]][] 
   ['hub_replica', 'state', REPLICA_STATES],
   ['hub_user', 'role', ROLES],
   ['rollout', 'outcome', ROLLOUT_OUTCOMES],
+  ['device_grant', 'answer', DEVICE_ANSWERS],
   ['personal_token', 'access', TOKEN_ACCESSES],
   ['project_member', 'role', PROJECT_ROLES],
 ];

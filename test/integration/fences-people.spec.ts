@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DeviceGrantRepository } from '../../src/hub/auth/device-grant.repository.js';
+import { IdentityRepository } from '../../src/hub/auth/oidc/identity.repository.js';
 import { MemberRepository } from '../../src/hub/auth/member.repository.js';
 import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
 import { SessionRepository } from '../../src/hub/auth/session.repository.js';
@@ -378,6 +380,32 @@ describe('an invite', () => {
     expect(await signIns.redeem(run, other.hash)).toMatchObject({ userId: other.userId });
     expect(await signIns.redeem(run, made.hash)).toMatchObject({ userId: mine.userId });
   });
+});
+
+it('somebody whom a provider vouches for is not made under a name or an address that is taken', async () => {
+  const identities = new IdentityRepository(bench.database);
+  const { run } = bench.database;
+  const name = `i-${randomUUID()}`;
+
+  const made = [
+    await identities.create(run, randomUUID(), name, `${name}@example.com`),
+    await identities.create(run, randomUUID(), name, 'other@example.com'),
+    await identities.create(run, randomUUID(), `${name}-2`, `${name}@EXAMPLE.com`),
+  ];
+
+  expect(made).toEqual([true, false, false]);
+});
+
+it('a device grant is forgotten an hour after its end, and not before', async () => {
+  const grants = new DeviceGrantRepository(bench.database);
+  const ended = [30, 90].map((minutes) => new Date(Date.now() - minutes * 60_000));
+  for (const expires_at of ended) {
+    const codes = { device_hash: randomBytes(32), user_hash: randomBytes(32) };
+    const row = { id: randomUUID(), name: 'n', address: '::1', interval_s: 5, expires_at, ...codes };
+    await bench.rows.insert('device_grant', row);
+  }
+
+  expect([await grants.sweep(10), await grants.sweep(10)]).toEqual([1, 0]);
 });
 
 it('a password that is set takes the place of the one before', async () => {

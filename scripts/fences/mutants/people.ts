@@ -83,6 +83,12 @@ export const PEOPLE = [
       'where $8::integer > 0',
     ],
   ]),
+  ...mutantsOf('sweep_device_grants', SPEC, [
+    ['forgets what has just ended', `expires_at < now() - interval '1 hour'`, 'expires_at < now()'],
+  ]),
+  ...mutantsOf('create_user_of_identity', SPEC, [
+    ['fails where the name is taken', 'on conflict do nothing', ''],
+  ]),
   ...mutantsOf('link_user_identity', 'test/e2e/oidc.spec.ts', [
     [
       'gives somebody to whoever has their address now',

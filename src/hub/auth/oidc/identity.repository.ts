@@ -21,7 +21,6 @@ const BY_EMAIL = statement(
   select id as "userId", name, disabled_at is null as "isLetIn"
   from hub_user
   where email = lower($1)
-  for update
   `,
 );
 
@@ -55,7 +54,7 @@ export class IdentityRepository {
     return (await this.database.run<KnownUser>(BY_IDENTITY, [issuer, subject]))[0];
   }
 
-  /** Held until the end of the transaction. @param email in whatever case */
+  /** Of two subjects that come by it at once, one is linked. @param email in whatever case */
   async byEmail(run: Run, email: string): Promise<KnownUser | undefined> {
     return (await run<KnownUser>(BY_EMAIL, [email]))[0];
   }
