@@ -77,7 +77,7 @@ describe('the gate on alerts and dashboards', () => {
 
     tree.remove();
     expect(code).toBe(1);
-    expect(err).toContain(`${name}.yaml:8: differs`);
+    expect(err).toContain(`${name}.yaml:7: differs`);
     expect(err).toContain('npm run alerts:write');
   });
 });

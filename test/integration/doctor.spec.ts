@@ -233,10 +233,13 @@ describe('the doctor', () => {
     });
   });
 
-  it('tells a schema that is missing, behind, and ahead of this release from each other', async () => {
+  it('tells a schema that is missing, behind, ahead, and not copied whole from each other', async () => {
     const empty = await createDatabase({ migrated: false });
     const none = foundIn(await look({ DATABASE_URL: empty.url }));
     await empty.drop();
+    await sql.query('create table copy_progress ()');
+    const copied = foundIn(await look());
+    await sql.query('drop table copy_progress');
     await sql.query(`insert into schema_migration (timestamp, name) values (1, 'OfALaterRelease1')`);
     const ahead = await look();
     await sql.query(`delete from schema_migration where timestamp = 1`);
@@ -250,6 +253,7 @@ describe('the doctor', () => {
     );
 
     expect(none).toEqual(['schema_missing']);
+    expect(copied).toEqual(['copy_unfinished']);
     expect(saidOf(ahead, 'schema_ahead').join()).toContain('OfALaterRelease1');
     expect(saidOf(behind, 'schema_behind')).toEqual([`not run yet: ${rows[0].name}`]);
   });

@@ -38,9 +38,13 @@ export function addMigrate(program: Command, cli: Cli): void {
         const { from, to } = run.options;
         for (const url of [from, to]) run.hide(passwordOf(url));
         const { copyHub } = await programs.hub();
-        const copied = await run
-          .spin('copying', (say) => copyHub(env, { from, to, onProgress: say }))
-          .catch((error: unknown) => Promise.reject(faultOf(error)));
+        const copied = await run.spin('copying', async (say) => {
+          try {
+            return await copyHub(env, { from, to, onProgress: say });
+          } catch (error) {
+            throw faultOf(error);
+          }
+        });
         const { tables, rows, isResumed } = copied;
         run.printer.data(copied, () => [
           ...tables.filter((table) => table.rows > 0).map((table) => `${table.name}: ${table.rows} rows`),

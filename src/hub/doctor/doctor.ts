@@ -171,6 +171,11 @@ class Examination {
     seen: SeenServer,
   ): Promise<void> {
     await this.attempt('schema', async () => {
+      if (await repository.hasTable('copy_progress')) {
+        return [
+          found('copy_unfinished', 'the database holds a copy that is not whole, and no hub starts on it'),
+        ];
+      }
       const applied = (await repository.hasTable('schema_migration')) ? await repository.applied() : null;
       const findings = migrationFindings(
         applied,

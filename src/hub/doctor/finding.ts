@@ -81,6 +81,10 @@ export const FINDINGS = {
   notify_slow: ['warning', 'See the load of the database: wakes take as long as this.'],
 
   schema_missing: ['note', 'Run `fairlead hub migrate`, or start a hub, which does it.'],
+  copy_unfinished: [
+    'error',
+    'Run the same `fairlead migrate copy` again: it goes on where it was cut short.',
+  ],
   schema_behind: ['warning', 'Run `fairlead hub migrate`, or start a hub, which does it.'],
   schema_ahead: ['error', 'Use the release that made this schema, or one after it: migrations only go up.'],
   schema_drifted: [
