@@ -55,9 +55,8 @@ export class Pings {
       if (answer.ok) this.taken += 1;
       else this.refusals.push(`${answer.status} ${text.slice(0, 200)}`);
     } catch (error) {
-      this.refusals.push(
-        error instanceof Error ? `${error.message} ${String(error.cause ?? '')}` : String(error),
-      );
+      const { message, cause } = error as Error;
+      this.refusals.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     }
   }
 }
