@@ -86,8 +86,8 @@ function kindOf({ type, enum: words, minimum, maximum, minItems, $ref }: Record<
     .map((each) => KINDS[String(each)] ?? String(each))
     .join(' or ');
   const bounds = [
-    ...(minimum === undefined ? [] : [`at least ${String(minimum)}`]),
-    ...(maximum === undefined ? [] : [`at most ${String(maximum)}`]),
+    ...(minimum === undefined ? [] : [`at least ${Number(minimum)}`]),
+    ...(maximum === undefined ? [] : [`at most ${Number(maximum)}`]),
     ...(minItems === undefined ? [] : ['not empty']),
   ];
   return [kind.charAt(0).toUpperCase() + kind.slice(1), ...bounds].join(', ');
