@@ -13,6 +13,7 @@ import { addConformance } from './commands/conformance.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
+import { addDrill } from './commands/drill.js';
 import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addMembers } from './commands/members.js';
@@ -108,6 +109,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addTrails,
     addVerify,
     addLoad,
+    addDrill,
     addConformance,
     addVersion,
     addCompletion,
