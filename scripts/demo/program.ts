@@ -21,9 +21,9 @@ export class Program {
     }
   }
 
-  /** `fairlead` with these arguments. */
-  static start(name: string, args: string[], env: Record<string, string>): Program {
-    return Program.run(name, FAIRLEAD, args, env);
+  /** `fairlead` with these arguments. @param fairlead of another build */
+  static start(name: string, args: string[], env: Record<string, string>, fairlead = FAIRLEAD): Program {
+    return Program.run(name, fairlead, args, env);
   }
 
   static run(name: string, script: string, args: string[], env: Record<string, string>): Program {

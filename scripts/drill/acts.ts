@@ -41,6 +41,20 @@ const roll = async ({ cluster, say }: Stage) => {
   return steps;
 };
 
+/** Every replica is replaced by one of another build, and that by one of this again, so that both serve side by side twice. */
+const versions = async ({ cluster, evidence, say }: Stage) => {
+  const { other } = cluster;
+  if (other === undefined) throw new Error('there is no other build');
+  for (const build of [other, undefined]) {
+    for (const replica of [...cluster.replicas]) {
+      await cluster.add({}, build);
+      await cluster.drain(replica);
+    }
+    say(`all replicas are of ${build ?? 'this build'}`);
+  }
+  return [{ other, protocols: await evidence.protocols() }];
+};
+
 /** Ends a replica as a crash does, and starts another. */
 const kill = async ({ cluster, fleet, evidence, say }: Stage) => {
   const victim = await busiest(cluster.replicas, evidence.ownedBy);
@@ -175,3 +189,6 @@ export const ACTS: Readonly<Record<string, Act>> = {
   pause: { ...broken, gapMs: 2 * BROKEN_GAP_MS, run: pause },
   admissions: { ...handed, run: admissions },
 };
+
+/** Needs another build, and so is none of those that everybody can do. */
+export const VERSIONS: Act = { ...handed, run: versions };

@@ -34,12 +34,14 @@ export class DrillCluster {
     readonly balancer: Balancer,
     public server: EmbeddedServer,
     private readonly env: Record<string, string>,
+    /** The folder of another build of the product, such as the release before. */
+    readonly other: string | undefined,
   ) {
     this.folder = folder;
   }
 
   /** @param env what replicas are told beside what they need */
-  static async start(replicas: number, env: Record<string, string>): Promise<DrillCluster> {
+  static async start(replicas: number, env: Record<string, string>, other?: string): Promise<DrillCluster> {
     const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-drill-'));
     // The unprivileged user that runs PostgreSQL for root goes through it.
     chmodSync(folder, 0o711);
@@ -48,7 +50,7 @@ export class DrillCluster {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     });
-    const cluster = new DrillCluster(folder, await Balancer.start(), server, env);
+    const cluster = new DrillCluster(folder, await Balancer.start(), server, env, other);
     try {
       await cluster.add();
       await Promise.all(Array.from({ length: replicas - 1 }, () => cluster.add()));
@@ -59,22 +61,27 @@ export class DrillCluster {
     }
   }
 
-  /** Starts one more replica, and waits until it is ready. */
-  async add(env: Record<string, string> = {}): Promise<Replica> {
+  /** Starts one more replica, and waits until it is ready. @param build the folder of another one than this */
+  async add(env: Record<string, string> = {}, build?: string): Promise<Replica> {
     this.count += 1;
     const name = `replica-${this.count}`;
-    const program = Program.start(name, ['hub', 'start'], {
-      DATABASE_URL: this.server.url,
-      FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
-      FAIRLEAD_SEAL_KEYS: this.sealKey,
-      FAIRLEAD_LISTEN: '127.0.0.1:0',
-      FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
-      FAIRLEAD_PUBLIC_URL: this.balancer.url,
-      FAIRLEAD_REPLICA_NAME: name,
-      FAIRLEAD_FIRST_BOOT: 'token',
-      ...this.env,
-      ...env,
-    });
+    const program = Program.start(
+      name,
+      ['hub', 'start'],
+      {
+        DATABASE_URL: this.server.url,
+        FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
+        FAIRLEAD_SEAL_KEYS: this.sealKey,
+        FAIRLEAD_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_PUBLIC_URL: this.balancer.url,
+        FAIRLEAD_REPLICA_NAME: name,
+        FAIRLEAD_FIRST_BOOT: 'token',
+        ...this.env,
+        ...env,
+      },
+      build === undefined ? undefined : join(build, 'src/cli/main.js'),
+    );
     this.programs.push(program);
     const [, port = '', id = ''] = await program.line(READY, READY_WITHIN_MS);
     const url = `http://127.0.0.1:${port}`;

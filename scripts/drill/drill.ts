@@ -13,6 +13,8 @@ export type Options = {
   pauseMs: number;
   /** Admissions that race a drain. */
   guests: number;
+  /** The folder of another build of the product, which some brokers are of, and to which replicas may be rolled. */
+  other?: string;
 };
 /** What one act came to: what it did, and the milliseconds without an owner of the brokers that it moved. */
 export type ActFigures = {
@@ -66,7 +68,7 @@ export async function runDrill(
 ): Promise<Outcome> {
   const begunAt = performance.now();
   say(`${options.replicas} replicas and ${options.brokers} canary brokers start`);
-  const cluster = await DrillCluster.start(options.replicas, drill.env);
+  const cluster = await DrillCluster.start(options.replicas, drill.env, options.other);
   let fleet: Fleet | undefined;
   let load: Load | undefined;
   let evidence: Evidence | undefined;

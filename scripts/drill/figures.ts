@@ -140,6 +140,14 @@ export class Evidence {
     return (await this.dataSource.query<{ gone: boolean }[]>(IS_GONE, [replicaId]))[0]?.gone === true;
   }
 
+  /** The highest version of the wire that replicas spoke, of all that there were. */
+  async protocols(): Promise<number[]> {
+    const rows = await this.dataSource.query<{ most: number }[]>(
+      'select distinct protocol_max::int as most from hub_replica order by 1',
+    );
+    return rows.map(({ most }) => most);
+  }
+
   /** Brokers that a replica let in after its drain had begun, and those that it owns still. */
   async afterDrain(replicaId: string): Promise<{ admittedAfter: number; stillOwned: number }> {
     type Row = { admittedAfter: number; stillOwned: number };

@@ -16,10 +16,13 @@ export class Fleet {
   readonly standbyIds = new Set<string>();
   private readonly programs: Program[] = [];
 
-  private constructor(private readonly folder: string) {}
+  private constructor(
+    private readonly folder: string,
+    private readonly other: string | undefined,
+  ) {}
 
   static async start(cluster: DrillCluster, count: number): Promise<Fleet> {
-    const fleet = new Fleet(cluster.folder);
+    const fleet = new Fleet(cluster.folder, cluster.other);
     const processes = Math.min(count, Math.max(LEAST_PROCESSES, Math.ceil(count / PER_PROCESS)));
     const token = await joinToken(cluster, count);
     try {
@@ -62,7 +65,10 @@ export class Fleet {
   ): Promise<void> {
     const env = { HUB_URL: url, JOIN_TOKEN: token };
     const args = [this.folder, String(count), name, ...(standsBy ? ['standby'] : [])];
-    const program = Program.run(name, CANARIES, args, env);
+    // Those without a standby are of the other build, where there is one.
+    const script =
+      this.other === undefined || standsBy ? CANARIES : join(this.other, 'scripts/drill/canaries.js');
+    const program = Program.run(name, script, args, env);
     this.programs.push(program);
     program.each(/^joined (\S+)$/, ([, id = '']) => {
       this.brokerIds.push(id);

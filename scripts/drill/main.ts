@@ -9,10 +9,12 @@
  *   database    the database crashes, and is started again
  *   pause       a replica's process is stopped, and goes on after it was taken for dead
  *   admissions  a thousand brokers come in at the door of a replica while it begins to drain
- *   all         each of them, one after another, on one hub
+ *   versions    every replica is replaced by one of another build, and that by one of this again; needs --other
+ *   all         each of them but the last, one after another, on one hub
  *
  *   --quick   with fewer brokers and commands, in less than four minutes
  *   --replicas <n> --brokers <n> --rate <commands a second>
+ *   --other <folder>   the dist folder of another build, which half of the brokers are of as well
  *   --json    prints the figures as one JSON object on the last line of standard output
  *
  * The exit code is 0 only where nothing was lost, duplicated, reordered or left, no broker was without an owner for longer than
@@ -20,12 +22,13 @@
  */
 import { parseArgs } from 'node:util';
 import { Screen } from '../demo/screen.js';
-import { ACTS } from './acts.js';
+import { ACTS, VERSIONS } from './acts.js';
 import { runDrill, type Drill } from './drill.js';
 
 const SOON = { FAIRLEAD_DRAIN_LINGER_S: '2', FAIRLEAD_DRAIN_DEADLINE_S: '30' };
 const DRILLS: readonly Drill[] = [
   ...Object.entries(ACTS).map(([name, act]): Drill => ({ name, acts: { [name]: act }, env: SOON })),
+  { name: 'versions', acts: { versions: VERSIONS }, env: SOON },
   { name: 'all', acts: ACTS, env: SOON },
 ];
 const USAGE = `usage: npm run drill -- ${DRILLS.map(({ name }) => name).join('|')} [--quick] [--replicas 3] [--brokers 50] [--rate 500] [--json]`;
@@ -38,8 +41,10 @@ const options = {
   rate: numberOf(values.rate ?? (values.quick ? '60' : '500'), 1, 5_000),
   pauseMs: values.quick ? 8_000 : 15_000,
   guests: 1_000,
+  ...(values.other === undefined ? {} : { other: values.other }),
 };
 if (drill === undefined || positionals.length !== 1) refuse('what is to be drilled?');
+if (drill.name === 'versions' && options.other === undefined) refuse('versions needs --other');
 
 const screen = new Screen(values.json ? process.stderr : process.stdout);
 screen.title(`The drill ${drill.name}`);
@@ -58,6 +63,7 @@ function read() {
         brokers: { type: 'string' },
         rate: { type: 'string' },
         quick: { type: 'boolean', default: false },
+        other: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     });

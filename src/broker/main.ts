@@ -8,6 +8,7 @@ import { acquireLock } from './lock.js';
 import { softwareName } from './software.js';
 
 export { joinBroker } from './join.js';
+export { startCanaries } from './load/canaries.js';
 export { loadBrokers } from './load/load.js';
 
 /** Time that spans are given to leave with the process. */

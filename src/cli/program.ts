@@ -16,6 +16,7 @@ import { addDispatches } from './commands/dispatches.js';
 import { addDoctor } from './commands/doctor.js';
 import { addHub } from './commands/hub.js';
 import { addJoinTokens } from './commands/join-tokens.js';
+import { addDrill } from './commands/drill.js';
 import { addLoad } from './commands/load.js';
 import { addLogin } from './commands/login.js';
 import { addMembers } from './commands/members.js';
@@ -118,6 +119,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addTrails,
     addVerify,
     addLoad,
+    addDrill,
     addConformance,
     addVersion,
     addCompletion,

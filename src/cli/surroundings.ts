@@ -29,6 +29,15 @@ export type LoadSummary = {
   troubles: { trouble: string; times: number }[];
 };
 
+/** Brokers that a drill brings along, and what was done at them. */
+export type Canaries = {
+  brokerIds: readonly string[];
+  /** The op that they know. */
+  op: string;
+  effects: readonly { note: string; brokerId: string; at: string }[];
+  leave(): Promise<void>;
+};
+
 /** What this command needs of the broker; its entry point is held to it where it is loaded. */
 export type BrokerProgram = {
   joinBroker: (options: {
@@ -48,6 +57,12 @@ export type BrokerProgram = {
     signal: AbortSignal;
     onProgress: (line: string) => void;
   }) => Promise<LoadSummary>;
+  startCanaries: (options: {
+    urls: readonly string[];
+    token: string;
+    count: number;
+    name: string;
+  }) => Promise<Canaries>;
   /** Resolves when the broker has ended, after the signal asked it to. */
   runBroker: (options: {
     home: string;

@@ -134,6 +134,7 @@ describe('fairlead broker', () => {
     joinBroker: (options) => Promise.resolve(void asked.push(options)).then(() => joined),
     runBroker: () => Promise.resolve(),
     loadBrokers: () => Promise.reject(new Error('nobody asked for a load')),
+    startCanaries: () => Promise.reject(new Error('nobody asked for a drill')),
   };
   const brokerThat = (does: Partial<BrokerProgram> = {}) => ({
     programs: { broker: () => Promise.resolve({ ...BROKER, ...does }) },
@@ -225,6 +226,30 @@ describe('fairlead load brokers', () => {
 
     expect(ran.code).toBe(2);
     expect(ran.err).toContain(option);
+  });
+});
+
+describe('fairlead drill', () => {
+  it.each(['kill', 'cut', 'listen', 'database'])(
+    'refuses %s without the command that does it, before anything is asked',
+    async (act) => {
+      const ran = await runCli(['drill', act]);
+
+      expect(ran.code).toBe(2);
+      expect(ran.err).toContain('act_missing');
+      expect(ran.err).toContain(`fairlead drill ${act} --act`);
+    },
+  );
+
+  it.each([
+    ['roll', '--brokers', '0'],
+    ['roll', '--brokers', '101'],
+    ['roll', '--rate', '1001'],
+    ['roll', '--settle', '2h'],
+    ['roll', '--wait', '2h'],
+    ['burn', '--act', 'true'],
+  ])('refuses %s %s %s', async (...words) => {
+    expect((await runCli(['drill', ...words])).code).toBe(2);
   });
 });
 

@@ -20,6 +20,7 @@ const brokerThat = (fault: object) => ({
         joinBroker: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
         runBroker: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
         loadBrokers: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
+        startCanaries: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
       }),
   },
 });

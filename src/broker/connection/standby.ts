@@ -115,13 +115,15 @@ export class StandbyKeeper {
     }
   }
 
-  /** After the first failures quick, and slow in a network in which nothing but the owner is reached. */
+  /**
+   * Waits grow by rounds of all addresses, since those of the dead stand among them for a while; slow in a network in which
+   * nothing but the owner is reached.
+   */
   async #rest(): Promise<void> {
     const { baseMs, capMs } = this.times;
-    const ms =
-      this.#failures > 10
-        ? slowJitterMs(capMs, this.random)
-        : fullJitterMs(this.#failures, baseMs, capMs, this.random);
+    const addresses = Math.max(1, this.way.besides(this.#owner ?? '').length);
+    const round = Math.floor(Math.max(0, this.#failures - 1) / addresses);
+    const ms = round > 5 ? slowJitterMs(capMs, this.random) : fullJitterMs(round, baseMs, capMs, this.random);
     const woken = new Promise<void>((resolve) => (this.#wake = resolve));
     const rested = wait(ms, undefined, { signal: this.#over.signal }).catch(() => undefined);
     await Promise.race([rested, this.#failures > 0 ? rested : woken]);

@@ -109,7 +109,7 @@ async function loaded(work: (signal: AbortSignal) => Promise<LoadSummary>): Prom
 }
 
 /** A whole number of something, from 1 on. @throws InvalidArgumentError */
-function upTo(most: number, read: (text: string) => number): (text: string) => number {
+export function upTo(most: number, read: (text: string) => number): (text: string) => number {
   return (text) => {
     const value = read(text);
     if (value < 1 || value > most) throw new InvalidArgumentError(`It must be 1 to ${most}.`);

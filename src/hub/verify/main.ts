@@ -5,6 +5,7 @@
 import { readAnswer } from '../proof/answer.js';
 import { Checker } from '../proof/checker.js';
 import { readFacts } from '../proof/facts.js';
+import { faultsOf } from '../proof/fault.js';
 import { Malformed } from '../proof/malformed.js';
 import { RULES } from '../proof/rule.js';
 import type { ScopeOptions } from '../proof/scope.js';
@@ -15,7 +16,7 @@ import { readLines } from './lines.js';
 import { Unreachable } from './unreachable.js';
 
 export type { AuditFault, AuditItem, AuditVerdict, Verdict, ScopeOptions };
-export { Malformed, RULES, Unreachable, verifyAudit };
+export { faultsOf, Malformed, RULES, Unreachable, verifyAudit };
 
 export type Evidence = ScopeOptions & {
   isSettled?: boolean | undefined;
