@@ -36,6 +36,8 @@ const WAIT_S = 10;
 const AGAIN_MS = { least: 100, most: 5_000 };
 /** What a hub may honestly say to a command that is right, beside that it took it: not now. */
 const NOT_NOW = new Set([429, 503]);
+/** Said where a commit's outcome could not be found out. */
+const IN_DOUBT = 'outcome_unknown';
 const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'expired', 'dead']);
 
 class Client {
@@ -108,11 +110,12 @@ class Client {
       const answeredAt = new Date().toISOString();
       this.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
     };
-    let wasCut = false;
+    let [wasCut, wasInDoubt] = [false, false];
     for (let again = AGAIN_MS.least; Date.now() < this.endsAtMs; again = Math.min(again * 2, AGAIN_MS.most)) {
       call.tries += 1;
       const answer = await this.call(call.acceptedMs === null ? postOf(command) : getOf(command));
-      wasCut = answer === undefined;
+      wasCut ||= answer === undefined;
+      wasInDoubt ||= answer !== undefined && codeOf(answer.text) === IN_DOUBT;
       if (answer?.status === 200 || answer?.status === 202) {
         const { id: dispatchId, state } = (
           JSON.parse(answer.text) as { dispatch: { id: string; state: string } }
@@ -134,7 +137,11 @@ class Client {
       await rest(Math.max(again, answer?.afterMs ?? 0) * (0.5 + Math.random() / 2));
     }
     // What was accepted has had its answer; only its ending is not known to the client.
-    if (call.acceptedMs === null) told('unknown', wasCut ? { cut: true } : {});
+    if (call.acceptedMs === null) {
+      if (wasCut) told('unknown', { cut: true });
+      // Each answer to a whole request said for certain that it was not taken, or that nobody knew.
+      else told(wasInDoubt ? 'unknown' : 'refused', {});
+    }
     this.note('calls', call);
   }
 

@@ -10,7 +10,7 @@
  *   --shrink                          where it is not clean, looks for fewer faults that are enough
  *   --plan                            prints the schedule, and does nothing
  *
- * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue or irregular, 1 where something was, and 2
+ * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue or irregular, nor given up by its client, 1 where something was, and 2
  * where the command line cannot be meant.
  */
 import { writeFileSync } from 'node:fs';
@@ -81,11 +81,22 @@ async function soaked(options: Options, schedule: readonly Fault[]): Promise<Run
 }
 
 function tell({ outcome }: Run): void {
-  const { ok, commands, faults, lost, duplicated, reordered, untrue, irregular, unknown, artifacts } =
-    outcome;
+  const {
+    ok,
+    commands,
+    faults,
+    givenUp,
+    lost,
+    duplicated,
+    reordered,
+    untrue,
+    irregular,
+    unknown,
+    artifacts,
+  } = outcome;
   say(
     `${commands} commands, ${faults} faults: ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ` +
-      `${untrue} untrue, ${irregular} irregular; ${unknown} endings unknown`,
+      `${untrue} untrue, ${irregular} irregular, ${givenUp} given up; ${unknown} endings unknown`,
   );
   say(
     `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms; ` +

@@ -32,6 +32,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['duplicated', outcome.duplicated],
       ['reordered', outcome.reordered],
       ['untrue answers', outcome.untrue],
+      ['given up by clients', outcome.givenUp],
       ['irregular trails', outcome.irregular],
       ['endings that say that nobody knows', outcome.unknown],
       ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],
@@ -84,7 +85,8 @@ function list(title: string, lines: readonly string[]): string[] {
 }
 
 function promise({ judged, unjudged, maxMs, never, withinMs, isKept }: Promised): string {
-  const longest = maxMs === null ? 'none could be judged' : `${maxMs} ms at most`;
+  if (judged === 0) return `none could be judged, of ${unjudged}`;
+  const longest = maxMs === null ? 'none came' : `${maxMs} ms at most`;
   const missing = never > 0 ? `, ${never} never` : '';
   return `${longest}${missing}, of ${judged} (${unjudged} not judged); ${isKept ? 'within' : 'NOT within'} ${withinMs} ms`;
 }

@@ -55,6 +55,8 @@ export type Outcome = Judgement & {
   replicas: number;
   tookMs: number;
   commands: number;
+  /** Commands that no replica had taken at the end, though their clients asked on: no promise is broken, and no hub is well. */
+  givenUp: number;
   /** How many struck, and each kind's number. */
   faults: number;
   faultsByKind: Partial<Record<FaultKind, number>>;
@@ -133,9 +135,13 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const evidence = evidenceOf(folder);
     const judgement = await judge(folder, trails, evidence);
     if (left.length > 0) written(folder, 'left.ndjson', left);
-    const isKept = options.keep !== null || !judgement.ok;
+    const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
+    const ok = judgement.ok && givenUp === 0;
+    const isKept = options.keep !== null || !ok;
     const outcome: Outcome = {
       ...judgement,
+      ok,
+      givenUp,
       seed: options.seed,
       minutes: options.minutes,
       rate: options.rate,

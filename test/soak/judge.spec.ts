@@ -3,14 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
-import {
-  evidenceOf,
-  judge,
-  written,
-  type Evidence,
-  type Judgement,
-  type TrailLine,
-} from '../../scripts/soak/judge.js';
+import { evidenceOf, judge, written, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
 import type { Answer, Effect } from '../../scripts/soak/record.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { at, BROKER, dispatchOf, succeeded, UNKNOWN } from '../support/history.js';

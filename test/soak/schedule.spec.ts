@@ -17,6 +17,12 @@ describe('the schedule of a soak', () => {
     }
   });
 
+  it('has every kind within the two minutes of the seed that is run with every change', () => {
+    const kinds = new Set(scheduleOf(7, 2 * MINUTE).map(({ kind }) => kind));
+
+    expect(kinds.size).toBe(Object.keys(FAULT_KINDS).length);
+  });
+
   it('begins no fault of a lane before the one before it is over, and ends before the time does', () => {
     for (let seed = 0; seed < 50; seed += 1) {
       const faults = scheduleOf(seed, 3 * MINUTE);
