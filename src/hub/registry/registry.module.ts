@@ -27,6 +27,7 @@ import { Polls } from './polls.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { Rejoins } from './rejoins.js';
 import { StandbyLinks } from './standby-links.js';
 import { Standings } from './standings.js';
 import { StayRepository } from './stay.repository.js';
@@ -79,6 +80,7 @@ import { Releases } from './releases.js';
     Attachments,
     BrokerRepository,
     Brokers,
+    Rejoins,
     Capabilities,
     ConnectionRepository,
     ControlGateway,
