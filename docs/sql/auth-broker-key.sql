@@ -15,3 +15,6 @@ from broker_key
 where broker_id = $1
 order by retired_at is not null, id desc
 limit 8;
+
+-- find_holder_of_broker_key
+select broker_id as "brokerId" from broker_key where public_key = $1 and retired_at is null;

@@ -12,6 +12,9 @@ set taken = taken + 1
 where hash = $1 and taken < seats and expires_at > now() and revoked_at is null
 returning id, labels, is_shared as "isShared";
 
+-- find_open_join_token
+select id from join_token where hash = $1 and expires_at > now() and revoked_at is null;
+
 -- list_join_tokens
 select id, prefix, seats, taken, labels, is_shared as "isShared", created_by as "createdBy", created_at as "createdAt",
        expires_at as "expiresAt", revoked_at as "revokedAt"

@@ -93,6 +93,9 @@ select id from broker where name = $1 and ($2::uuid[] is null or exists (
       where attachment.broker_id = broker.id and attachment.project_id = any ($2)
     ));
 
+-- find_name_of_broker_on_machine
+select name from broker where id = $1 and fingerprint = $2 and revoked_at is null;
+
 -- find_standings_of_brokers
 select id, case when revoked_at is null then 'welcome' else 'revoked' end as standing
 from broker

@@ -28,7 +28,7 @@ const RETRY_AFTER_MOST_MS = 3_600_000;
 
 export type Asking = {
   /** What shows who asks, where the call needs that. */
-  shown?: ShownFields;
+  shown?: Partial<ShownFields>;
   withinMs?: number;
 };
 

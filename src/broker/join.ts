@@ -3,14 +3,18 @@
  * before the first call and the membership after the last, so a join that was cut short is simply repeated.
  */
 import { hostname } from 'node:os';
+import type { JWK } from 'jose';
 import { AlreadyJoined, HubUnreachable, JoinRefused } from './broker.errors.js';
 import { loadOrMakeKey, publicKeyOf, type Granted } from './credential.js';
 import { Home, type Membership } from './home.js';
 import { HubRefused, postToHub } from './hub-call.js';
 import { acquireLock } from './lock.js';
 import { machineFingerprint } from './machine.js';
+import { proofFields, type ShownFields } from './proof.js';
 import { softwareName } from './software.js';
 import { readHubUrls } from './connection/addresses.js';
+
+const JOIN_PATH = '/api/v1/brokers/join';
 
 export type JoinOptions = {
   home: string;
@@ -34,7 +38,8 @@ export async function joinBroker(options: JoinOptions): Promise<{ brokerId: stri
     if (earlier !== undefined) throw new AlreadyJoined(home.path, earlier.name);
     const key = await loadOrMakeKey(home.keyPath);
     const labels = options.labels ?? {};
-    const answer = await askInTurn(urls, {
+    // The proof is what brings this machine its broker back, where an earlier join was cut short behind the hub's commit.
+    const answer = await askInTurn(urls, proving(key, options.token), {
       token: options.token,
       publicKey: publicKeyOf(key),
       name: options.name ?? hostname(),
@@ -69,18 +74,24 @@ export async function takeSeat(
   urls: readonly string[],
   seat: Seat,
 ): Promise<{ brokerId: string; hubId: string; granted: Granted }> {
-  const answer = await askInTurn(urls, seat);
+  const answer = await askInTurn(urls, undefined, seat);
   const { accessToken, expiresInS } = (answer ?? {}) as Record<string, unknown>;
   if (typeof accessToken !== 'string' || typeof expiresInS !== 'number') throw notAHub();
   return { ...readAnswer(answer), granted: { token: accessToken, expiresInS } };
 }
 
+type Prove = (url: string, nowMs: number) => Promise<ShownFields>;
+
 /** Goes on to the next address only where one gave no answer, or could not serve just now. */
-async function askInTurn(urls: readonly string[], body: Record<string, unknown>): Promise<unknown> {
+async function askInTurn(
+  urls: readonly string[],
+  prove: Prove | undefined,
+  body: Record<string, unknown>,
+): Promise<unknown> {
   let last: Error = new HubUnreachable('no address of a hub was given');
   for (const url of urls) {
     try {
-      return await postToHub(url, '/api/v1/brokers/join', body);
+      return await ask(url, prove, body);
     } catch (error) {
       if (error instanceof HubUnreachable) {
         last = error;
@@ -94,6 +105,28 @@ async function askInTurn(urls: readonly string[], body: Record<string, unknown>)
     }
   }
   throw last;
+}
+
+/** Once more where the hub says that this machine's clock is off, by its own. */
+async function ask(url: string, prove: Prove | undefined, body: Record<string, unknown>): Promise<unknown> {
+  const post = async (nowMs: number): Promise<unknown> => {
+    const { dpop } = (await prove?.(url, nowMs)) ?? {};
+    const asking = dpop === undefined ? {} : { shown: { dpop } };
+    return postToHub(url, JOIN_PATH, body, undefined, asking);
+  };
+  try {
+    return await post(Date.now());
+  } catch (error) {
+    if (!(error instanceof HubRefused)) throw error;
+    const { code, hubTime } = error.refusal;
+    const hubMs = code === 'clock_skew' && hubTime !== null ? Date.parse(hubTime) : NaN;
+    if (!Number.isFinite(hubMs)) throw error;
+    return post(hubMs);
+  }
+}
+
+function proving(key: JWK, token: string): Prove {
+  return (url, nowMs) => proofFields(key, token, url, { method: 'POST', path: JOIN_PATH }, nowMs);
 }
 
 function readAnswer(answer: unknown): Pick<Membership, 'brokerId' | 'name' | 'hubId'> {

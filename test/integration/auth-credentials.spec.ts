@@ -2,10 +2,14 @@ import { generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'no
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as inFolder } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { SignJWT, type JWK } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, SignJWT, type JWK } from 'jose';
 import pg from 'pg';
 import { WebSocket } from 'ws';
+import { joinBroker } from '../../src/broker/join.js';
 import { proofFields, type Showing, type ShownFields } from '../../src/broker/proof.js';
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
 import { Api } from '../support/api.js';
@@ -313,6 +317,46 @@ describe('one kind of credential', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401]);
     expect(given?.headers.get('cache-control')).toBe('no-store');
     expect(await upgrade(given?.body.access_token)).toEqual({ status: 101 });
+  });
+
+  it('an access token opens the control channel also once the key that signed it was rotated, at either replica', async () => {
+    const { status, body: made } = await cluster.api(0).post('/api/v1/signing-keys/rotate', {});
+    const published = await Promise.all(
+      [0, 1].map(async (replica) => (await fetch(`${url(replica)}/.well-known/jwks.json`)).json()),
+    );
+    const { body: fresh } = await exchange(await makeAssertion());
+    secrets.push(fresh.access_token);
+
+    expect(status).toBe(200);
+    expect(decodeProtectedHeader(fresh.access_token).kid).toBe(made.id);
+    expect([await upgrade(broker.accessToken), await upgrade(fresh.access_token)]).toEqual([
+      { status: 101 },
+      { status: 101 },
+    ]);
+    const { keys } = published[0] as { keys: JWK[] };
+    expect(keys.map(({ kid }) => kid)).toEqual([made.id, decodeProtectedHeader(broker.accessToken).kid]);
+    expect(JSON.stringify(published)).not.toContain('"d"');
+    await expect(jwtVerify(fresh.access_token, createLocalJWKSet({ keys }))).resolves.toBeDefined();
+    expect((await cluster.api(1).get('/api/v1/signing-keys')).body.items).toMatchObject([
+      { id: made.id, retiredAt: null },
+      { retiredAt: expect.any(String) },
+    ]);
+  });
+
+  it('a join token whose one seat is taken brings the machine that has taken it its broker back', async () => {
+    const home = await mkdtemp(inFolder(tmpdir(), 'fairlead-join-'));
+    try {
+      const token = await makeJoinToken();
+      const first = await joinBroker({ home, urls: [url(0)], token, name: `b-${randomUUID()}` });
+      // As though the machine had died before the answer came.
+      await rm(inFolder(home, 'broker.json'));
+
+      const again = await joinBroker({ home, urls: [url(1)], token, name: `b-${randomUUID()}` });
+
+      expect(again).toEqual(first);
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
   });
 
   it.each(allBut('a join token'))('%s is refused where a join token belongs', async (kind) => {

@@ -1,7 +1,10 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { JWK } from 'jose';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
+import { makeKey, publicKeyOf } from '../../src/broker/credential.js';
+import { proofFields } from '../../src/broker/proof.js';
 import { AccessTokens } from '../../src/hub/auth/access-tokens.js';
 import { JoinTokenInvalid } from '../../src/hub/auth/auth.errors.js';
 import { Audit } from '../../src/hub/auth/audit.js';
@@ -21,7 +24,10 @@ import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Database } from '../../src/hub/database/database.js';
 import { BrokerRepository } from '../../src/hub/registry/broker.repository.js';
-import { Brokers, type Joining } from '../../src/hub/registry/brokers.js';
+import { Rejoins } from '../../src/hub/registry/rejoins.js';
+import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
+import { SpentProofs } from '../../src/hub/auth/spent-proofs.js';
+import { Brokers, type Joined, type Joining } from '../../src/hub/registry/brokers.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -72,6 +78,13 @@ async function makeReplica() {
     new AccessTokens(signingKeys, hub, new Clock()),
     hub,
     audit,
+    new Rejoins(
+      joinTokens,
+      new BrokerKeys(new BrokerKeyRepository(own)),
+      new BrokerRepository(own),
+      new SpentProofs(new SpentAssertionRepository(own)),
+      new Clock(),
+    ),
   );
   return { brokers, joinTokens, firstBoot: new FirstBoot(own) };
 }
@@ -243,6 +256,122 @@ describe('the seats of a join token', () => {
     ];
     expect(rows.length).toBeGreaterThan(0);
     expect(rows.filter(({ row }) => forms.some((form) => row.includes(form)))).toEqual([]);
+  });
+});
+
+describe('a machine that joins again', () => {
+  let one: Replica;
+  let other: Replica;
+  let key: JWK;
+  let first: Joining;
+  let joined: Joined;
+
+  beforeAll(async () => {
+    await open();
+    [one, other] = await Promise.all([makeReplica(), makeReplica()]);
+  });
+
+  beforeEach(async () => {
+    key = await makeKey();
+    const { token } = await seat(one);
+    first = makeJoining({ token, publicKey: publicKeyOf(key) });
+    joined = await one.brokers.join(first, ORIGIN, await proofFor(first));
+  });
+
+  afterEach(() => sql.query('truncate broker, broker_key, join_token cascade'));
+
+  afterAll(close);
+
+  const PATH = '/api/v1/brokers/join';
+  async function proofFor(
+    { token }: { token: string },
+    { by = key, path = PATH, agoMs = 0 }: { by?: JWK; path?: string; agoMs?: number } = {},
+  ): Promise<string> {
+    const { dpop } = await proofFields(by, token, 'http://hub', { method: 'POST', path }, Date.now() - agoMs);
+    return dpop;
+  }
+  const again = async (joining: Joining, proof?: string) =>
+    outcome(other.brokers.join(joining, ORIGIN, proof));
+
+  it('gets its broker back with a proof of its key, though the token has no seats left, and takes none', async () => {
+    const renamed = { ...first, name: 'another', labels: { zone: 'new' } };
+
+    const back = await other.brokers.join(renamed, ORIGIN, await proofFor(first));
+
+    expect(back).toMatchObject({ brokerId: joined.brokerId, name: first.name, hubId: joined.hubId });
+    expect(back.accessToken).not.toBe(joined.accessToken);
+    expect(await count('broker')).toBe(1);
+    const { rows } = await sql.query('select taken, seats from join_token');
+    expect(rows).toEqual([{ taken: 1, seats: 1 }]);
+    const { rows: kept } = await sql.query(
+      `select detail ->> 'again' as again from audit where act = 'broker.join' and subject_id = $1 order by id`,
+      [joined.brokerId],
+    );
+    expect(kept).toEqual([{ again: null }, { again: 'true' }]);
+  });
+
+  it.each<[string, string, () => Promise<[Joining, string | undefined]>]>([
+    ['without a proof', 'broker_name_taken', () => Promise.resolve([first, undefined])],
+    [
+      'with a proof by another key',
+      'broker_name_taken',
+      async () => [first, await proofFor(first, { by: await makeKey() })],
+    ],
+    [
+      'with a proof for another route',
+      'broker_name_taken',
+      async () => [first, await proofFor(first, { path: '/x' })],
+    ],
+    [
+      'on another machine',
+      'broker_name_taken',
+      async () => [{ ...first, fingerprint: 'b'.repeat(64) }, await proofFor(first)],
+    ],
+    [
+      'with a proof that is too old',
+      'clock_skew',
+      async () => [first, await proofFor(first, { agoMs: 70_000 })],
+    ],
+    [
+      'with a token that was revoked',
+      'join_token_invalid',
+      async () => {
+        await sql.query('update join_token set revoked_at = now()');
+        return [first, await proofFor(first)];
+      },
+    ],
+    [
+      'with a key that was retired',
+      'broker_name_taken',
+      async () => {
+        await sql.query('update broker_key set retired_at = now()');
+        return [first, await proofFor(first)];
+      },
+    ],
+    [
+      'once its broker was revoked',
+      'broker_name_taken',
+      async () => {
+        await sql.query('update broker set revoked_at = now()');
+        return [first, await proofFor(first)];
+      },
+    ],
+  ])('%s is told %s', async (_what, code, make) => {
+    // Seats are left, so that it is no want of these.
+    await sql.query('update join_token set seats = 5');
+    const [joining, proof] = await make();
+
+    expect(await again(joining, proof)).toBe(code);
+    expect(await count('broker')).toBe(1);
+  });
+
+  it('with a proof that was used before is refused', async () => {
+    const proof = await proofFor(first);
+    expect(await again(first, proof)).toBe('joined');
+
+    const answers = [await again(first, proof), await outcome(one.brokers.join(first, ORIGIN, proof))];
+
+    expect(answers).toEqual(['credential_invalid', 'credential_invalid']);
   });
 });
 

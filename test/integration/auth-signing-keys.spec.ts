@@ -5,9 +5,12 @@ import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { AccessTokens } from '../../src/hub/auth/access-tokens.js';
+import { Audit } from '../../src/hub/auth/audit.js';
+import { AuditRepository } from '../../src/hub/auth/audit.repository.js';
 import { CredentialInvalid, SealUnopened } from '../../src/hub/auth/auth.errors.js';
 import { Sealer } from '../../src/hub/auth/sealer.js';
 import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.js';
+import { SigningKeyRotation } from '../../src/hub/auth/signing-key-rotation.js';
 import { SigningKeys } from '../../src/hub/auth/signing-keys.js';
 import { Clock } from '../../src/hub/cluster/clock.js';
 import { Hub } from '../../src/hub/cluster/hub.js';
@@ -20,6 +23,13 @@ import { expectNoLeaks } from '../support/leaks.js';
 
 const OLD = randomBytes(32);
 const NEW = randomBytes(32);
+const ACTOR = {
+  kind: 'person',
+  id: randomUUID(),
+  name: 'operator',
+  credentialId: null,
+  origin: { requestId: 'r', address: '192.0.2.1' },
+} as const;
 const JKT = 'thumbprint';
 const MINUTE_MS = 60_000;
 
@@ -51,9 +61,21 @@ function makeReplica({ ring = [NEW], aheadMs = 0 }: { ring?: Buffer[]; aheadMs?:
   const own = new Database(source);
   const repository = new SigningKeyRepository(own);
   const keys = new SigningKeys(repository, new Sealer(ring));
+  const rotation = new SigningKeyRotation(
+    repository,
+    keys,
+    new Sealer(ring),
+    own,
+    new Audit(new AuditRepository(own)),
+  );
   const clock = new Clock();
   clock.measured(new Date(Date.now() + aheadMs), Date.now(), Date.now());
-  return { repository, keys, tokens: new AccessTokens(keys, new Hub(new ReplicaRepository(own)), clock) };
+  return {
+    repository,
+    keys,
+    rotation,
+    tokens: new AccessTokens(keys, new Hub(new ReplicaRepository(own)), clock),
+  };
 }
 
 async function count(table: string): Promise<number> {
@@ -90,6 +112,54 @@ describe('a signing key', () => {
 
     expect(new Set((await making).map(({ kid }) => kid)).size).toBe(1);
     expect(await count('signing_key')).toBe(1);
+  });
+
+  it('that is rotated is taken along with its successor, at every replica, and signs no more where that was read', async () => {
+    const [one, other] = [makeReplica(), makeReplica()];
+    const before = await mint(one);
+    await other.tokens.verify(before);
+
+    const made = await one.rotation.rotate(ACTOR);
+    const [after, late] = [await mint(one), await mint(other)];
+
+    expect(decodeProtectedHeader(after).kid).toBe(made.id);
+    expect(decodeProtectedHeader(late).kid).toBe(decodeProtectedHeader(before).kid);
+    for (const token of [before, after, late])
+      for (const { tokens } of [one, other, makeReplica()])
+        await expect(tokens.verify(token)).resolves.toBeDefined();
+    expect((await one.keys.published()).map(({ isLive }) => isLive)).toEqual([true, false]);
+    expect((await sql.query('select act, subject_id from audit')).rows).toEqual([
+      { act: 'signing_key.rotate', subject_id: made.id },
+    ]);
+  });
+
+  it('that is retired goes on to sign where nobody has given the seal key of its successor yet', async () => {
+    const [renewed, behind] = [makeReplica({ ring: [NEW, OLD] }), makeReplica({ ring: [OLD] })];
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const before = await mint(behind);
+    await renewed.rotation.rotate(ACTOR);
+    await behind.keys.refresh();
+
+    const late = await mint(behind);
+
+    expect(decodeProtectedHeader(late).kid).toBe(decodeProtectedHeader(before).kid);
+    await expect(renewed.tokens.verify(late)).resolves.toBeDefined();
+    await sql.query(
+      `update signing_key set retired_at = now() - interval '31 minutes' where retired_at is not null`,
+    );
+    await behind.keys.refresh();
+    await expect(mint(behind)).rejects.toThrow(SealUnopened);
+  });
+
+  it('is one of those that sign, however many rotate at the same time', async () => {
+    const replicas = Array.from({ length: 4 }, () => makeReplica());
+
+    await Promise.all(replicas.map(({ rotation }) => rotation.rotate(ACTOR)));
+
+    const { rows } = await sql.query<{ live: number }>(
+      'select count(*) filter (where retired_at is null)::int as live from signing_key',
+    );
+    expect(rows[0]).toEqual({ live: 1 });
   });
 
   it('signs at one replica what another takes', async () => {

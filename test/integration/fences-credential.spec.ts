@@ -283,6 +283,36 @@ describe('a signing key', () => {
     expect(await repository().list()).toHaveLength(1);
   });
 
+  it('is retired by the one that takes its place, once, which signs', async () => {
+    const [old, next] = [randomUUID(), randomUUID()];
+    await rows.sql.query('truncate signing_key');
+    await rows.insert('signing_key', {
+      id: old,
+      public_jwk: '{}',
+      sealed_private: randomBytes(8),
+      retired_at: new Date(Date.now() - 60_000),
+    });
+    await make();
+    const rotate = () =>
+      bench.database.transaction((run) =>
+        repository().rotate(run, { id: next, publicJwk: { kty: 'OKP' }, sealedPrivate: randomBytes(8) }),
+      );
+
+    expect(await keepsTime('select retired_at as at from signing_key where id = $1', old, rotate)).toBe(true);
+
+    const [first, ...rest] = await repository().list();
+    expect(first).toMatchObject({ id: next, isLive: true, maySign: true });
+    expect(rest.map(({ isLive, maySign }) => [isLive, maySign])).toEqual([
+      [false, true],
+      [false, true],
+    ]);
+    await rows.sql.query(`update signing_key set retired_at = now() - interval '31 minutes' where id = $1`, [
+      old,
+    ]);
+    expect((await repository().list()).find(({ id }) => id === old)).toMatchObject({ maySign: false });
+    await rows.sql.query(`delete from signing_key where id <> $1`, [next]);
+  });
+
   it('is known for an hour after it was retired', async () => {
     await rows.sql.query(`update signing_key set retired_at = now() - interval '50 minutes'`);
     expect(await repository().list()).toMatchObject([{ isLive: false }]);

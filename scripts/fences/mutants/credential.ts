@@ -78,6 +78,10 @@ export const CREDENTIAL = [
   ...mutantsOf('add_first_signing_key', SPEC, [
     ['adds a second', 'where not exists (select from signing_key where retired_at is null)', ''],
   ]),
+  ...mutantsOf('retire_other_signing_keys', SPEC, [
+    ['retires the new key as well', 'and id <> $1', 'and $1::uuid is not null'],
+    ['forgets when a key was retired first', 'retired_at is null and', ''],
+  ]),
   ...mutantsOf('list_signing_keys_in_use', SPEC, [
     ['forgets what still has tokens about', `or retired_at > now() - interval '1 hour'`, ''],
     ['takes retired keys for ever', `> now() - interval '1 hour'`, `< now()`],

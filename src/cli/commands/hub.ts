@@ -1,10 +1,11 @@
-/** Starting and minding a hub on this machine. These load the hub itself; nothing else of the command does. */
+/** Starting and minding a hub on this machine. These load the hub itself, which nothing else does; its keys are asked for by HTTP. */
 import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-code.js';
 import { ConfigFault, Fault } from '../fault.js';
 import { count } from '../input/duration.js';
 import { examples } from '../options.js';
+import { addKeys } from './keys.js';
 
 type DrainOptions = { local?: boolean; deadline?: number };
 
@@ -102,6 +103,8 @@ export function addHub(program: Command, cli: Cli): void {
         },
       ),
     );
+
+  addKeys(hub, cli);
 }
 
 /** Gives the hub's configuration errors and its database's absence their exit codes; known by shape, so that the hub need not be loaded for it. */

@@ -10,6 +10,7 @@ export const ACTS = [
   'broker.revoke',
   'broker.join',
   'broker.displace',
+  'signing_key.rotate',
   'join_token.create',
   'join_token.revoke',
   'personal_token.create',
@@ -40,6 +41,7 @@ export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 export const SUBJECT_KINDS = [
   'broker',
   'join_token',
+  'signing_key',
   'personal_token',
   'user',
   'project',

@@ -51,7 +51,9 @@ import { SessionTokens } from './session-tokens.js';
 import { Sessions } from './sessions.js';
 import { SignInRepository } from './sign-in.repository.js';
 import { SignIns } from './sign-ins.js';
+import { SigningKeyController } from './signing-key.controller.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
+import { SigningKeyRotation } from './signing-key-rotation.js';
 import { SigningKeys } from './signing-keys.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
 import { SpentProofs } from './spent-proofs.js';
@@ -74,12 +76,14 @@ import { Users } from './users.js';
  * | person in a browser | sealed cookie, and for changes its origin and a token | 30 days, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
- * | broker | access token, a JWT | 15 minutes | the control channel |
+ * | broker | access token, a JWT, and a proof of its key | 15 minutes, each proof once | the control channel |
  *
  *     user:        let in <--enable/disable--> disabled, which makes all its tokens good for nothing
  *     join token:  open --seats taken--> used up       broker key:   live --> retired
  *                    \--> expired, revoked             signing key:  live --> retired --1 h--> not taken
- *     assertion:   unseen --redeemed--> spent --ended--> forgotten
+ *     assertion, proof:   unseen --redeemed--> spent --ended--> forgotten
+ *
+ * A signing key that was retired may sign for half an hour more, at a replica that does not have its successor yet.
  *
  * Guarantees: a route that does not declare who may call it is called by nobody. A credential of one kind is
  * refused where another belongs. Whoever shows nothing is told 401, whoever is known and may not 403, and where the
@@ -111,6 +115,7 @@ import { Users } from './users.js';
     MeController,
     PersonalTokenController,
     JoinTokenController,
+    SigningKeyController,
     BrokerTokenController,
     AuditController,
     UserController,
@@ -165,6 +170,7 @@ import { Users } from './users.js';
     SignInRepository,
     SignIns,
     SigningKeyRepository,
+    SigningKeyRotation,
     SigningKeys,
     SpentAssertionRepository,
     SpentProofs,

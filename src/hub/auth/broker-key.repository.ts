@@ -30,6 +30,11 @@ const LIST = statement(
   `,
 );
 
+const HOLDER = statement(
+  'find_holder_of_broker_key',
+  `select broker_id as "brokerId" from broker_key where public_key = $1 and retired_at is null`,
+);
+
 /** SQL of brokers' keys. */
 @Injectable()
 export class BrokerKeyRepository {
@@ -42,6 +47,11 @@ export class BrokerKeyRepository {
 
   async retireAll(run: Run, brokerId: string): Promise<void> {
     await run(RETIRE_ALL, [brokerId]);
+  }
+
+  /** The broker that has this key, if it is live. */
+  async holderOf(publicKey: string): Promise<string | undefined> {
+    return (await this.database.run<{ brokerId: string }>(HOLDER, [publicKey]))[0]?.brokerId;
   }
 
   /** The live keys, then retired ones, newest first. */

@@ -24,6 +24,12 @@ export class BrokerKeys {
     if (!isNew) throw new BrokerKeyTaken();
   }
 
+  /** The broker that has this key, if it is live. @throws BrokerKeyMalformed */
+  async holderOf(publicKey: string): Promise<string | undefined> {
+    if (!isPublicKey(publicKey)) throw new BrokerKeyMalformed();
+    return this.repository.holderOf(publicKey);
+  }
+
   /** From the commit on the broker gets no access token; those it has run out within 15 minutes. */
   async retireAll(run: Run, brokerId: string): Promise<void> {
     await this.repository.retireAll(run, brokerId);

@@ -39,6 +39,12 @@ const TAKE = statement(
   `,
 );
 
+// Whoever joins again takes no seat, so that of one that is used up there need be none.
+const PEEK = statement(
+  'find_open_join_token',
+  `select id from join_token where hash = $1 and expires_at > now() and revoked_at is null`,
+);
+
 const LIST = statement(
   'list_join_tokens',
   `
@@ -84,6 +90,11 @@ export class JoinTokenRepository {
   /** Takes a seat, or gives undefined where there is none to be had. */
   async take(run: Run, hash: Buffer): Promise<Seat | undefined> {
     return (await run<Seat>(TAKE, [hash]))[0];
+  }
+
+  /** The id of a token that is good, whether or not it has seats left. */
+  async peek(hash: Buffer): Promise<string | undefined> {
+    return (await this.database.run<{ id: string }>(PEEK, [hash]))[0]?.id;
   }
 
   /** Newest first, before the given id. */

@@ -56,6 +56,18 @@ export class JoinTokens {
     return { joinTokenId: seat.id, labels: seat.labels, isShared: seat.isShared };
   }
 
+  /**
+   * The id of a token that is known and neither expired nor revoked; its seats may be taken.
+   *
+   * @throws JoinTokenInvalid
+   */
+  async peek(token: string): Promise<string> {
+    const hash = hashOpaque('join', token);
+    const id = hash === undefined ? undefined : await this.repository.peek(hash);
+    if (id === undefined) throw new JoinTokenInvalid();
+    return id;
+  }
+
   async list(before: string | null, limit: number): Promise<JoinTokenRow[]> {
     return this.repository.list(before, limit);
   }

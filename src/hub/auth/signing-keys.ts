@@ -20,6 +20,7 @@ type KeySet = {
   readonly hasLive: boolean;
   readonly signing: SigningKey | undefined;
   readonly publicKeys: ReadonlyMap<string, CryptoKey>;
+  readonly rows: readonly SigningKeyRow[];
 };
 
 /** The Ed25519 keys that sign what this hub mints, shared by all replicas and sealed at rest. */
@@ -64,6 +65,17 @@ export class SigningKeys {
     return this.known?.publicKeys.get(kid);
   }
 
+  /** The keys that anybody may check by: those that sign, and those whose tokens may still be about. At most 30 s old. */
+  async published(): Promise<readonly SigningKeyRow[]> {
+    await this.current();
+    return (await this.fresh()).rows;
+  }
+
+  /** Reads the keys anew, at once. */
+  async refresh(): Promise<void> {
+    await this.load();
+  }
+
   private async fresh(): Promise<KeySet> {
     if (this.known !== undefined && performance.now() - this.known.readAtMs < FRESH_FOR_MS) return this.known;
     this.loading ??= this.load().finally(() => {
@@ -77,8 +89,10 @@ export class SigningKeys {
     const rows = await this.repository.list();
     const publicKeys = new Map<string, CryptoKey>();
     for (const { id, publicJwk } of rows) publicKeys.set(id, await importKey(publicJwk));
-    const live = rows.filter(({ isLive }) => isLive);
-    const set = { readAtMs, hasLive: live.length > 0, signing: await this.newestOpened(live), publicKeys };
+    const hasLive = rows.some(({ isLive }) => isLive);
+    const signing = await this.newestOpened(rows.filter(({ maySign }) => maySign));
+    // A hub whose keys were all retired makes one, and does not go on with the last.
+    const set = { readAtMs, hasLive, signing: hasLive ? signing : undefined, publicKeys, rows };
     // Two loads may end in the other order than they began.
     if (this.known === undefined || this.known.readAtMs <= readAtMs) this.known = set;
     return set;
@@ -99,15 +113,19 @@ export class SigningKeys {
   }
 
   private async make(): Promise<void> {
-    const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-    const id = uuidv7();
-    const secret = Buffer.from(JSON.stringify(await exportJWK(pair.privateKey)));
-    await this.repository.addFirst({
-      id,
-      publicJwk: await exportJWK(pair.publicKey),
-      sealedPrivate: this.sealer.seal(PURPOSE, id, secret),
-    });
+    await this.repository.addFirst(await makeSigningKey(this.sealer));
   }
+}
+
+/** A new key, whose private half nobody sees. */
+export async function makeSigningKey(
+  sealer: Sealer,
+): Promise<{ id: string; publicJwk: JWK; sealedPrivate: Buffer }> {
+  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+  const id = uuidv7();
+  const secret = Buffer.from(JSON.stringify(await exportJWK(pair.privateKey)));
+  const publicJwk = await exportJWK(pair.publicKey);
+  return { id, publicJwk, sealedPrivate: sealer.seal(PURPOSE, id, secret) };
 }
 
 async function importKey(jwk: JWK): Promise<CryptoKey> {

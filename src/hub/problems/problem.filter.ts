@@ -1,5 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CONTROL_PATH } from '../../protocol/version.js';
 import { PROBLEMS, type Problem, type ProblemCode } from './code.js';
 import { CodedError } from './coded.error.js';
 
@@ -20,7 +21,9 @@ export class ProblemFilter implements ExceptionFilter {
       void reply.header('retry-after', String(error.extra.retryAfterS ?? RETRY_AFTER_S));
     }
     void reply.headers(error.extra.headers ?? {});
-    if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
+    // Of people and programs the bearer, of brokers what RFC 9449 has.
+    const scheme = request.url.startsWith(CONTROL_PATH) ? 'DPoP algs="EdDSA"' : 'Bearer';
+    if (error.status === 401) void reply.header('www-authenticate', scheme);
     void reply.status(error.status).type('application/problem+json').send(problemOf(error, request.id));
   }
 }

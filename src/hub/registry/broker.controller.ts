@@ -1,10 +1,10 @@
-import { Body, Controller, Get, Header, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { InProject, Public, Scoped } from '../auth/access.js';
 import { From, type Origin } from '../auth/actor.js';
 import type { Scope } from '../auth/scope.js';
 import { LimitedByFailures } from '../auth/limits/limited.js';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
 import { filterOf, ListBrokersQuery, listNameOf } from './dto/broker-filter.js';
@@ -26,9 +26,20 @@ export class BrokerController {
   @LimitedByFailures('join')
   @Public()
   @Header('cache-control', 'no-store')
+  @ApiHeader({
+    name: 'DPoP',
+    required: false,
+    description:
+      'A proof of the key for this join (RFC 9449), with the join token in `ath`: the same machine that joins again with it gets its ' +
+      'broker back, and takes no seat.',
+  })
   @ApiCreatedResponse({ type: JoinedBrokerDto })
-  async join(@Body() body: JoinBrokerDto, @From() origin: Origin): Promise<JoinedBrokerDto> {
-    return this.brokers.join(body, origin);
+  async join(
+    @Body() body: JoinBrokerDto,
+    @From() origin: Origin,
+    @Headers('dpop') proof?: string,
+  ): Promise<JoinedBrokerDto> {
+    return this.brokers.join(body, origin, proof);
   }
 
   @Get()

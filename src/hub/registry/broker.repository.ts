@@ -148,6 +148,11 @@ const SEE_NAMED = statement(
   `select id from broker where name = $1 and ${isBrokerSeen('$2')}`,
 );
 
+const NAME_ON_MACHINE = statement(
+  'find_name_of_broker_on_machine',
+  `select name from broker where id = $1 and fingerprint = $2 and revoked_at is null`,
+);
+
 const STANDINGS = statement(
   'find_standings_of_brokers',
   `
@@ -219,6 +224,11 @@ export class BrokerRepository {
   async see(idOrName: { id: string } | { name: string }, sees: Scope['sees']): Promise<string | undefined> {
     const [by, value] = 'id' in idOrName ? [SEE, idOrName.id] : [SEE_NAMED, idOrName.name];
     return (await this.database.run<{ id: string }>(by, [value, sees]))[0]?.id;
+  }
+
+  /** The name of a broker that is not revoked and joined from this very machine. */
+  async nameOnMachine(id: string, fingerprint: string): Promise<string | undefined> {
+    return (await this.database.run<{ name: string }>(NAME_ON_MACHINE, [id, fingerprint]))[0]?.name;
   }
 
   async idOfName(name: string): Promise<string | undefined> {

@@ -13,6 +13,7 @@ import { Database } from '../database/database.js';
 import { NAME } from '../http/name.js';
 import { NotFound } from '../problems/coded.error.js';
 import { BrokerRepository, type BrokerFilter, type BrokerRow } from './broker.repository.js';
+import { Rejoins } from './rejoins.js';
 import { versionOfSoftware } from './version-floor.js';
 
 export type Joining = {
@@ -43,15 +44,31 @@ export class Brokers {
     private readonly accessTokens: AccessTokens,
     private readonly hub: Hub,
     private readonly audit: Audit,
+    private readonly rejoins: Rejoins,
   ) {}
 
   /**
    * Registers a broker with its key, for a seat of a join token: all of it or nothing. What the token gives of
    * labels wins over what the broker says of itself.
    *
-   * @throws CodedError `join_token_invalid`, BrokerNameTaken
+   * @param proof of the key; whoever joins again with it gets the broker that the key has
+   * @throws CodedError `join_token_invalid`, BrokerNameTaken, ClockSkew, CredentialInvalid
    */
-  async join(
+  async join(joining: Joining, origin: Origin, proof?: string): Promise<Joined> {
+    const again = proof === undefined ? undefined : await this.rejoins.find(joining, proof);
+    if (again === undefined) return this.joinAnew(joining, origin);
+    const { brokerId, name, joinTokenId } = again;
+    const { software, fingerprint, publicKey } = joining;
+    const actor = { kind: 'broker', id: brokerId, name, credentialId: joinTokenId, origin } as const;
+    const subject = { kind: 'broker', id: brokerId, name } as const;
+    const detail = { software, fingerprint, again: true };
+    await this.database.transaction((run) =>
+      this.audit.done(run, { act: 'broker.join', actor, subject, detail }),
+    );
+    return this.joined(brokerId, name, publicKey);
+  }
+
+  private async joinAnew(
     { token, publicKey, name, fingerprint, software, labels }: Joining,
     origin: Origin,
   ): Promise<Joined> {
@@ -74,6 +91,10 @@ export class Brokers {
       const subject = { kind: 'broker', id: brokerId, name } as const;
       await this.audit.done(run, { act: 'broker.join', actor, subject, detail: { software, fingerprint } });
     });
+    return this.joined(brokerId, name, publicKey);
+  }
+
+  private async joined(brokerId: string, name: string, publicKey: string): Promise<Joined> {
     const { token: accessToken, expiresInS } = await this.accessTokens.mint(
       brokerId,
       await thumbprintOf(publicKey),

@@ -28,6 +28,7 @@ import { Polls } from './polls.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { Rejoins } from './rejoins.js';
 import { StandbyLinks } from './standby-links.js';
 import { Standings } from './standings.js';
 import { StayRepository } from './stay.repository.js';
@@ -81,6 +82,7 @@ import { Whereabouts } from './whereabouts.js';
     Attachments,
     BrokerRepository,
     Brokers,
+    Rejoins,
     Capabilities,
     ConnectionRepository,
     ControlGateway,

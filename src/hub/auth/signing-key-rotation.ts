@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import type { Actor } from './actor.js';
+import { Audit } from './audit.js';
+import { Sealer } from './sealer.js';
+import { SigningKeyRepository, type SigningKeyRow } from './signing-key.repository.js';
+import { makeSigningKey, SigningKeys } from './signing-keys.js';
+
+/** The signing keys in the hands of those who look after the hub. */
+@Injectable()
+export class SigningKeyRotation {
+  constructor(
+    private readonly repository: SigningKeyRepository,
+    private readonly keys: SigningKeys,
+    private readonly sealer: Sealer,
+    private readonly database: Database,
+    private readonly audit: Audit,
+  ) {}
+
+  /** Newest first; those that nobody takes any more are left out. */
+  async list(): Promise<readonly SigningKeyRow[]> {
+    return this.repository.list();
+  }
+
+  /**
+   * Makes the key that signs from now on, sealed under the newest seal key. Those before sign nothing more once each replica
+   * has read of it, within 30 s, and are taken for an hour: nobody who holds a token notices.
+   *
+   * @throws DatabaseUnavailable: then nothing has changed
+   */
+  async rotate(actor: Actor): Promise<SigningKeyRow> {
+    const key = await makeSigningKey(this.sealer);
+    const made = await this.database.transaction(async (run) => {
+      const row = await this.repository.rotate(run, key);
+      const subject = { kind: 'signing_key', id: key.id, name: null } as const;
+      await this.audit.done(run, { act: 'signing_key.rotate', actor, subject });
+      return row;
+    });
+    await this.keys.refresh();
+    return made;
+  }
+}
