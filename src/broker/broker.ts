@@ -197,8 +197,9 @@ export class Broker {
   private attend(link: Link): void {
     this.open = [link, ...this.open];
     void link.ended.then(() => (this.open = this.open.filter((each) => each !== link)));
-    link.listen((frame) => this.take(link, frame));
+    // Before what came behind the welcome, and may know better.
     this.learn(link.welcome.alternatives);
+    link.listen((frame) => this.take(link, frame));
     this.attachedTo(link.welcome.attachments);
     this.announcement.welcomed(link);
     this.greet(link).catch((error: unknown) => {

@@ -362,8 +362,9 @@ describe('a broker and its hub', () => {
       await start();
       const link = await hub.link(0);
       link.send({ t: 'heartbeat_ack', hubTime: new Date().toISOString(), alternatives: [other.url] });
-      link.send({ t: 'inventory_ok' });
-      await link.result(link.dispatch('broker.ping', {}).id);
+      const { id } = link.dispatch('broker.ping', {});
+      await link.result(id);
+      link.send({ t: 'confirm', ids: [id] });
 
       await hub.close();
 

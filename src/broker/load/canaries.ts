@@ -45,7 +45,11 @@ export async function startCanaries(options: {
       const { brokerId } = await Broker.join({ home, urls: [...urls], token, name: `${name}-${place}` });
       const note = ownOp(CANARY_OP, {
         handle: ({ note }: JsonObject) => {
-          effects.push({ note: String(note), brokerId, at: new Date().toISOString() });
+          effects.push({
+            note: typeof note === 'string' ? note : '',
+            brokerId,
+            at: new Date().toISOString(),
+          });
           return null;
         },
       });
