@@ -80,8 +80,10 @@ export type Run = { outcome: Outcome; struck: Struck[]; calls: Call[] };
 
 const NOTICED_WITHIN_MS = 6_000;
 const HEALED_WITHIN_MS = 2_000;
-/** What was begun has its ending by then: a broker that was cut dials anew, and a dead owner is released. */
-const SETTLED_WITHIN_MS = 60_000;
+/** What was begun goes on by then: a broker that was cut dials anew, and a dead owner is released. */
+const NEXT_ENDING_WITHIN_MS = 45_000;
+/** However slow the machine is, and as long as one ending follows another. */
+const SETTLED_WITHIN_MS = 300_000;
 const LOOK_MS = 250;
 const MEND_EVERY_MS = 1_000;
 const ANSWERED_WITHIN_MS = 60_000;
@@ -218,11 +220,15 @@ async function mendAll({ cluster, say }: Stage, signal: AbortSignal): Promise<vo
   }
 }
 
+/** Resolves when all has ended, or nothing goes on any more: what is left then is lost. */
 async function settled(database: SoakDatabase): Promise<void> {
-  const until = performance.now() + SETTLED_WITHIN_MS;
-  while (performance.now() < until) {
+  const begunAt = performance.now();
+  let [least, leastAt] = [Infinity, begunAt];
+  for (let now = begunAt; now - begunAt < SETTLED_WITHIN_MS; now = performance.now()) {
     const [row] = await database.ask<{ count: number }>(LIVE);
     if (row?.count === 0) return;
+    if (row !== undefined && row.count < least) [least, leastAt] = [row.count, performance.now()];
+    if (performance.now() - leastAt > NEXT_ENDING_WITHIN_MS) return;
     await rest(LOOK_MS);
   }
 }
