@@ -20,9 +20,7 @@ where not exists (select from signing_key where retired_at is null);
 -- add_signing_key
 insert into signing_key (id, public_jwk, sealed_private)
 values ($1, $2::jsonb, $3)
-returning id, public_jwk as "publicJwk", sealed_private as "sealedPrivate", retired_at is null as "isLive",
-       (retired_at is null or retired_at > now() - interval '30 minutes') as "maySign", created_at as "createdAt",
-       retired_at as "retiredAt";
+returning created_at as "createdAt";
 
 -- retire_other_signing_keys
 update signing_key set retired_at = now() where retired_at is null and id <> $1;

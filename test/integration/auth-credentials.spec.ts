@@ -207,12 +207,13 @@ describe('one kind of credential', () => {
   const each = (given: Route[], outcome: string) =>
     given.map(({ method, path }) => `${method} ${path} ${outcome}`);
 
-  it('is needed at every route but those where the body is one, those of the probes, and the one of brokers', async () => {
+  it('is needed at every route but those where the body is one, those of the probes, the public keys, and the one of brokers', async () => {
     const all = await routes();
 
     const open = all.filter(({ isPersons }) => !isPersons).map(({ method, path }) => `${method} ${path}`);
 
     expect(open.sort()).toEqual([
+      'GET /.well-known/jwks.json',
       'GET /livez',
       'GET /readyz',
       'POST /api/v1/brokers/join',

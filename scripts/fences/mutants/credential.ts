@@ -84,6 +84,7 @@ export const CREDENTIAL = [
   ]),
   ...mutantsOf('list_signing_keys_in_use', SPEC, [
     ['forgets what still has tokens about', `or retired_at > now() - interval '1 hour'`, ''],
+    ['lets what was retired sign for too long', `now() - interval '30 minutes'`, `now() - interval '1 hour'`],
     ['takes retired keys for ever', `> now() - interval '1 hour'`, `< now()`],
   ]),
 ];

@@ -28,15 +28,15 @@ export class SigningKeyRotation {
    *
    * @throws DatabaseUnavailable: then nothing has changed
    */
-  async rotate(actor: Actor): Promise<SigningKeyRow> {
+  async rotate(actor: Actor): Promise<Pick<SigningKeyRow, 'id' | 'createdAt' | 'retiredAt'>> {
     const key = await makeSigningKey(this.sealer);
-    const made = await this.database.transaction(async (run) => {
-      const row = await this.repository.rotate(run, key);
+    const createdAt = await this.database.transaction(async (run) => {
+      const madeAt = await this.repository.rotate(run, key);
       const subject = { kind: 'signing_key', id: key.id, name: null } as const;
       await this.audit.done(run, { act: 'signing_key.rotate', actor, subject });
-      return row;
+      return madeAt;
     });
     await this.keys.refresh();
-    return made;
+    return { id: key.id, createdAt, retiredAt: null };
   }
 }

@@ -50,7 +50,7 @@ const ADD = statement(
   `
   insert into signing_key (id, public_jwk, sealed_private)
   values ($1, $2::jsonb, $3)
-  returning ${COLUMNS}
+  returning created_at as "createdAt"
   `,
 );
 
@@ -69,13 +69,17 @@ export class SigningKeyRepository {
     return this.database.run(LIST);
   }
 
-  /** Adds a key, and retires those that are live, within one transaction: there is always one that is. */
-  async rotate(run: Run, key: { id: string; publicJwk: JWK; sealedPrivate: Buffer }): Promise<SigningKeyRow> {
+  /** Adds a key, and retires those that are live, within one transaction: there is always one that is. @returns when it was made */
+  async rotate(run: Run, key: { id: string; publicJwk: JWK; sealedPrivate: Buffer }): Promise<Date> {
     await run(LOCK, [SIGNING_KEY_LOCK]);
-    const [row] = await run<SigningKeyRow>(ADD, [key.id, JSON.stringify(key.publicJwk), key.sealedPrivate]);
+    const [row] = await run<{ createdAt: Date }>(ADD, [
+      key.id,
+      JSON.stringify(key.publicJwk),
+      key.sealedPrivate,
+    ]);
     if (row === undefined) throw new Error('an insert gave no row');
     await run(RETIRE_OTHERS, [key.id]);
-    return row;
+    return row.createdAt;
   }
 
   /** Adds a key unless there is a live one; of replicas that do so together, one key stays. */

@@ -46,7 +46,11 @@ export class SigningKeyDto {
   })
   retiredAt: string | null;
 
-  static of({ id, createdAt, retiredAt }: SigningKeyRow): SigningKeyDto {
+  static of({
+    id,
+    createdAt,
+    retiredAt,
+  }: Pick<SigningKeyRow, 'id' | 'createdAt' | 'retiredAt'>): SigningKeyDto {
     return { id, createdAt: createdAt.toISOString(), retiredAt: retiredAt?.toISOString() ?? null };
   }
 }
