@@ -26,7 +26,7 @@ const CALL = 'database';
  *        +----renewed-----+----------renewed---------+
  *
  * A peer answers with its next good beat, and not from memory: when the database goes, it goes for all within a second, and
- * what one of them had a moment ago says nothing.
+ * what one of them had a moment ago says nothing. After a yes this one has as long for a beat of its own.
  */
 @Injectable()
 export class Isolation {
@@ -77,8 +77,8 @@ export class Isolation {
       if (performance.now() - this.readAt > KNOWN_MS) await this.read();
     } else if (!this.alone) {
       const renewing = await this.findRenewing();
-      // It may be back since it asked, as is a process that was only paused.
-      if (renewing === undefined || this.replica.mayAct) return;
+      // At the end of an outage one has the database a moment sooner than the others, as has a process that was only paused.
+      if (renewing === undefined || (await this.replica.renewed(RENEWED_WITHIN_MS))) return;
       this.alone = true;
       this.log.warn({ peer: renewing }, 'another replica has the database, and this one has not');
       for (const listener of this.listeners) listener();
