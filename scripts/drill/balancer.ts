@@ -5,6 +5,9 @@ import { setTimeout as rest } from 'node:timers/promises';
 const LOOK_MS = 200;
 const ANSWER_WITHIN_MS = 1_000;
 const CONTROL = /^GET \/api\/v1\/control[ ?]/;
+const STANDBY = /^sec-websocket-protocol:.*fairlead\.v1\.standby/im;
+/** A standby that has come to the owner of its broker is ended at once, and looks for another replica. */
+const ASTRAY_MS = 3_000;
 
 /**
  * The one address of a hub, as a Service of Kubernetes has it: it knows which replicas are ready, by asking, and gives each
@@ -12,7 +15,7 @@ const CONTROL = /^GET \/api\/v1\/control[ ?]/;
  * not ready any more.
  */
 export class Balancer {
-  /** Ways of brokers, as against callers', that have ended. */
+  /** Ways of brokers, as against callers', that have ended; not those of standbys that had gone astray. */
   channelsEnded = 0;
   private readonly urls = new Set<string>();
   private ready: string[] = [];
@@ -88,11 +91,14 @@ export class Balancer {
     }
     const upstream = connect({ host: url.hostname, port: Number(url.port), allowHalfOpen: true });
     socket.once('data', (head: Buffer) => {
-      if (!CONTROL.test(head.subarray(0, 64).toString('latin1'))) return;
+      const text = head.toString('latin1');
+      if (!CONTROL.test(text)) return;
+      const openedAt = performance.now();
       this.channels.add(socket);
       socket.once('close', () => {
         this.channels.delete(socket);
-        this.channelsEnded += 1;
+        const isAstray = STANDBY.test(text) && performance.now() - openedAt < ASTRAY_MS;
+        if (!isAstray) this.channelsEnded += 1;
       });
     });
     for (const [one, other] of [

@@ -15,6 +15,8 @@ export type Figures = {
   effects: number;
   /** Answers that were no acceptance, and calls without an answer; each was repeated until it was accepted. */
   refused: number;
+  /** Calls that went out once more, as the connection kept for them was just being closed. */
+  resent: number;
   givenUp: number;
   lost: number;
   duplicated: number;
@@ -215,6 +217,7 @@ export async function figuresOf(
     commands: verdict.dispatches,
     effects: verdict.effects ?? 0,
     refused: load.refusals.length,
+    resent: load.resent,
     givenUp: load.givenUp,
     ...faultsOf(verdict),
     unknown: verdict.unknown,

@@ -13,6 +13,10 @@ export type Answer = {
   answeredAt: string;
 };
 
+type Told = { status: number; text: string };
+
+class ClosedWhileKept extends Error {}
+
 /** Ordering keys of each broker. */
 const KEYS = 2;
 const ASK_AGAIN_MS = 100;
@@ -32,6 +36,8 @@ export class Load {
   /** When each command was accepted, on the monotonic clock, and how long that had taken. */
   readonly accepted: { atMs: number; tookMs: number }[] = [];
   givenUp = 0;
+  /** Calls that went out once more since the connection that had been kept for them was just being closed. */
+  resent = 0;
   /** Those that were due while all keys were being asked for. */
   skipped = 0;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -113,7 +119,7 @@ export class Load {
     const body = JSON.stringify({ op: NOTE_OP, args: { note: idempotencyKey }, orderingKey: key });
     while (performance.now() - begunAt < GIVE_UP_MS) {
       try {
-        const { status, text } = await this.post(brokerId, idempotencyKey, body);
+        const { status, text } = await this.postAnew(brokerId, idempotencyKey, body);
         if (status === 200 || status === 202) {
           const { id: dispatchId, state } = (JSON.parse(text) as { dispatch: { id: string; state: string } })
             .dispatch;
@@ -132,11 +138,22 @@ export class Load {
     this.givenUp += 1;
   }
 
-  private post(
-    brokerId: string,
-    idempotencyKey: string,
-    body: string,
-  ): Promise<{ status: number; text: string }> {
+  /**
+   * A connection that was kept may be closed by its server in the very moment in which a call goes out on it. HTTP clients
+   * send what may be repeated on another one then (RFC 9110, 9.2.2), and so does this.
+   */
+  private async postAnew(brokerId: string, idempotencyKey: string, body: string): Promise<Told> {
+    for (;;) {
+      try {
+        return await this.post(brokerId, idempotencyKey, body);
+      } catch (error) {
+        if (!(error instanceof ClosedWhileKept)) throw error;
+        this.resent += 1;
+      }
+    }
+  }
+
+  private post(brokerId: string, idempotencyKey: string, body: string): Promise<Told> {
     return new Promise((resolve, reject) => {
       const call = request(
         `${this.balancer.url}/api/v1/brokers/${brokerId}/dispatches`,
@@ -160,7 +177,9 @@ export class Load {
         },
       );
       call.on('timeout', () => call.destroy(new Error('no answer in time')));
-      call.on('error', reject);
+      call.on('error', (error: NodeJS.ErrnoException) =>
+        reject(call.reusedSocket && error.code === 'ECONNRESET' ? new ClosedWhileKept(error.message) : error),
+      );
       call.end(body);
     });
   }
