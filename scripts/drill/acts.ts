@@ -150,6 +150,7 @@ const admissions = async ({ cluster, evidence, guests, atEnd, say }: Stage) => {
   await drained;
   const { admittedAfter, stillOwned } = await evidence.afterDrain(leaving.id);
   say(`${JSON.stringify({ ...tally, admittedAfter, stillOwned })} of ${leaving.id}`);
+  if (tally.admitted === 0 || tally.refused === 0) throw new Error('the admissions did not meet the drain');
   if (admittedAfter + stillOwned + tally.untold > 0)
     throw new Error(`a drain let in ${admittedAfter}, forgot ${tally.untold}, kept ${stillOwned}`);
   return [{ drained: leaving.id, inPlace: next.id, ...tally, admittedAfter, stillOwned }];

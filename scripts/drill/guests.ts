@@ -1,8 +1,10 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as rest } from 'node:timers/promises';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { WebSocket } from 'ws';
 import { takeSeat } from '../../src/broker/join.js';
+import { proofFields } from '../../src/broker/proof.js';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { CONTROL_PATH, PROTOCOL_RANGE, SUBPROTOCOL } from '../../src/protocol/version.js';
 import type { DrillCluster, Replica } from './cluster.js';
@@ -17,7 +19,7 @@ const ENDS_WITHIN_MS = 90_000;
 /** A balancer may lead back to the one that leaves, for a moment. */
 const MOVE_TRIES = 8;
 
-type Guest = { token: string; brokerId: string; bootId: string; journalId: string };
+type Guest = { key: JWK; token: string; brokerId: string; bootId: string; journalId: string };
 type Visit = 'left' | 'refused' | 'told' | 'untold';
 
 type Race = {
@@ -91,23 +93,26 @@ async function join(cluster: DrillCluster): Promise<Guest[]> {
   const token = await joinToken(cluster, GUESTS);
   return Promise.all(
     Array.from({ length: GUESTS }, async (_, place): Promise<Guest> => {
+      const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+      const key = await exportJWK(privateKey);
       const { brokerId, granted } = await takeSeat([cluster.balancer.url], {
         token,
         name: `guest-${place + 1}`,
-        publicKey: String(generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }).x),
+        publicKey: key.x ?? '',
         fingerprint: 'a'.repeat(64),
         software: 'guest/1',
         labels: {},
       });
-      return { brokerId, token: granted.token, bootId: randomUUID(), journalId: randomUUID() };
+      return { brokerId, key, token: granted.token, bootId: randomUUID(), journalId: randomUUID() };
     }),
   );
 }
 
 /** @returns undefined where the door is closed, before the welcome or before the upgrade */
-async function enter(url: string, { token, bootId, journalId }: Guest) {
+async function enter(url: string, { key, token, bootId, journalId }: Guest) {
+  const upgrade = { method: 'GET', path: CONTROL_PATH } as const;
   const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, SUBPROTOCOL, {
-    headers: { authorization: `Bearer ${token}` },
+    headers: await proofFields(key, token, url, upgrade, Date.now()),
     perMessageDeflate: false,
   });
   socket.on('error', () => undefined);
