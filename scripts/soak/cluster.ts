@@ -86,6 +86,7 @@ export class SoakCluster {
         FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${internalPort}`,
         FAIRLEAD_ADVERTISE_URL: `http://127.0.0.1:${fromPeers.port}`,
         FAIRLEAD_REPLICA_NAME: name,
+        FAIRLEAD_FIRST_BOOT: 'token',
         FAIRLEAD_DRAIN_LINGER_S: '2',
         FAIRLEAD_DRAIN_DEADLINE_S: '20',
       },

@@ -38,7 +38,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-process.exitCode = await main();
+// What a link of a fault has left open holds nothing up.
+process.exit(await main());
 
 async function main(): Promise<number> {
   let options: Options;

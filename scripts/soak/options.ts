@@ -18,7 +18,7 @@ export type Options = {
 };
 
 export const USAGE =
-  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 150] [--brokers 30] [--replicas 3] [--json FILE] ' +
+  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--brokers 30] [--replicas 3] [--json FILE] ' +
   '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--shrink] [--plan]';
 
 const CAPS = {
@@ -61,7 +61,7 @@ function parsed(argv: readonly string[]) {
       options: {
         minutes: { type: 'string', default: '2' },
         seed: { type: 'string' },
-        rate: { type: 'string', default: '150' },
+        rate: { type: 'string', default: '60' },
         brokers: { type: 'string', default: '30' },
         replicas: { type: 'string', default: '3' },
         json: { type: 'string' },

@@ -8,6 +8,8 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** From the end of the drain to that of the process, whatever hangs; a pod's grace is 15 s more than the drain's deadline. */
 const END_WITHIN_MS = 10_000;
 
+const LEFT_OPEN_MS = 1_000;
+
 /** Serves until a signal or a drain from outside has ended it: the first signal drains it, a second one ends it at once. */
 export async function serve(config: HubConfig): Promise<void> {
   let end: () => void = () => undefined;
@@ -31,6 +33,8 @@ export async function serve(config: HubConfig): Promise<void> {
   }, END_WITHIN_MS);
   await hub.stop();
   clearTimeout(late);
+  // Nothing is left to do: what may still be open, such as a connection that nobody answers on, holds the process no longer.
+  setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 

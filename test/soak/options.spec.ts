@@ -8,7 +8,7 @@ describe('the command line of a soak', () => {
     expect(read()).toEqual({
       minutes: 2,
       seed: 250_000,
-      rate: 150,
+      rate: 60,
       brokers: 30,
       replicas: 3,
       json: null,

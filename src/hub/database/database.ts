@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { DatabaseUnavailable, hasSqlState, isOutage, isRetryable } from './database.errors.js';
+import { endOf } from './farewell.js';
 import { statement, type Statement } from './statement.js';
 
 /** Runs one statement and gives its rows. */
@@ -98,7 +99,7 @@ async function execute<R>(
   } catch (error) {
     if (!isOutage(error)) throw error;
     // A connection in doubt must not go back to the pool; the pool drops one that has ended.
-    void client.end();
+    void endOf(client);
     // The server refuses before it commits, so where it still could say why, there was no effect. A fault of the
     // connection (class 08) is a pooler's word instead, which knows no more than we do of what the server did.
     const isServersWord = hasSqlState(error) && !error.code.startsWith('08');
@@ -118,7 +119,7 @@ async function transact<T>(client: PoolClient, work: (run: Run) => Promise<T>): 
     outcome = await work((statement, values = []) => execute(client, statement, values, 'no_effect'));
   } catch (error) {
     // Where the rollback fails the connection must end, and the transaction with it.
-    await client.query('rollback').catch(() => void client.end());
+    await client.query('rollback').catch(() => void endOf(client));
     throw error;
   }
   await execute(client, COMMIT, []);

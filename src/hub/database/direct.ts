@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { Pooler } from '../config/environment.js';
 import { DatabaseUnavailable, isOutage } from './database.errors.js';
+import { endOf } from './farewell.js';
 import { PooledClient } from './pooled-client.js';
 import {
   ANSWER_WITHIN_MS,
@@ -76,7 +77,7 @@ export class DirectConnection {
     this.closed = true;
     const client = await this.client?.catch(() => undefined);
     this.client = undefined;
-    await client?.end().catch(() => undefined);
+    if (client !== undefined) await endOf(client);
   }
 
   private async connect(): Promise<pg.Client> {
@@ -109,7 +110,7 @@ export class DirectConnection {
     this.client = undefined;
     if (!this.closed)
       this.log.warn({ purpose: this.options.purpose, err: error }, 'a direct connection was lost');
-    void client.end().catch(() => undefined);
+    void endOf(client);
     for (const listener of this.lost) listener(error);
   }
 }
