@@ -6,6 +6,7 @@ import type { Statement } from '../../src/hub/database/statement.js';
 const WALKS: Readonly<Record<string, string>> = {
   count_live_dispatches: 'a scrape of metrics',
   count_pending_dispatches_of_projects: 'a scrape of metrics',
+  count_sealed_by_key: 'somebody who asks what is wrong with an installation',
   lapse_bound_to_links_that_are_over: 'a sweep each minute',
   list_dispatches: 'a list with filters, planned for what it is asked',
 };
