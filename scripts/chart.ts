@@ -24,7 +24,7 @@ function environmentFaults(manifests: Manifest[]): string[] {
   return podsOf(manifests).flatMap(({ name, pod }) =>
     [...(pod.initContainers ?? []), ...pod.containers].flatMap((container) => {
       if (container.command[0] !== 'fairlead') return [];
-      const config = judged(environmentOf(manifests, OUTSIDERS, container));
+      const config = judged(environmentOf(manifests, OUTSIDERS, container), container.command);
       const at = `${name}: ${container.name}`;
       if (Array.isArray(config))
         return config.map((rule) => `${at}: the hub refuses its environment: ${rule}`);

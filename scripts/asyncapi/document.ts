@@ -66,6 +66,7 @@ const ANSWERS: Partial<Record<FrameType, readonly FrameType[]>> = {
 export const REFUSALS = [
   'credential_missing',
   'credential_invalid',
+  'clock_skew',
   'broker_revoked',
   'not_found',
   'protocol_unsupported',

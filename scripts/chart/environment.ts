@@ -83,10 +83,13 @@ function held(manifests: readonly Manifest[], kind: string, name: string): Texts
   return (found.data ?? found.stringData ?? {}) as Texts;
 }
 
+/** Commands that need no more than the way to the database: `fairlead hub <command>`. */
+const JOBS = ['migrate', 'retention'];
+
 /** What the hub makes of the environment, or the rules that it breaks. */
-export function judged(environment: Texts): HubConfig | string[] {
+export function judged(environment: Texts, command: readonly string[] = []): HubConfig | string[] {
   try {
-    return readConfig(environment);
+    return readConfig(environment, JOBS.includes(command[2] ?? '') ? 'job' : 'replica');
   } catch (error) {
     if (error instanceof ConfigError) return error.report();
     throw error;

@@ -23,6 +23,17 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     'must not be the example',
   ],
   [
+    'a provider of sign-ins without its client',
+    [...SOUND, '--set', 'oidc.issuer=https://login.example.com'],
+    'needs oidc.clientId',
+  ],
+  ['who may sign in without a provider', [...SOUND, '--set', 'oidc.allow={example.com}'], 'need oidc.issuer'],
+  [
+    'secrets of sessions without a database that lasts',
+    ['--set', 'replicas=1', '--set-string', `sessionSecrets=${'7d1c'.repeat(16)}`],
+    'need a database outside',
+  ],
+  [
     'a previous cluster secret alone',
     ['--set', 'replicas=1', '--set-string', `clusterSecretPrevious=${'7d1c'.repeat(16)}`],
     'needs clusterSecret',

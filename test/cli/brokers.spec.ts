@@ -48,6 +48,24 @@ afterEach(async () => {
 afterAll(() => expectNoLeaks());
 
 describe('brokers on the command line', () => {
+  it('connection says how one comes to be linked again', async () => {
+    const body = {
+      urls: ['https://hub.example.com'],
+      isAdmitted: true,
+      start: 'fairlead broker start',
+      replace: ['fairlead brokers revoke build-1', 'fairlead broker start'],
+    };
+    const { ran, asked } = await ask(['brokers', 'connection', 'build-1'], { body });
+
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining('  fairlead brokers revoke build-1')]);
+    expect(asked).toMatchObject([{ method: 'GET', path: '/api/v1/brokers/build-1/connection' }]);
+
+    const revoked = await ask(['brokers', 'connection', 'build-1'], {
+      body: { ...body, isAdmitted: false, start: null },
+    });
+    expect(revoked.ran.out).toContain('It was revoked');
+  });
+
   it.each([
     ['cordon', inService('cordoned'), 'no new agents'],
     ['uncordon', inService('open'), 'in service'],

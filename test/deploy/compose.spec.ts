@@ -166,6 +166,7 @@ describe('the file of compose', () => {
       FAIRLEAD_LISTEN: '127.0.0.1:0',
       FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
       FAIRLEAD_REPLICA_NAME: replica,
+      FAIRLEAD_FIRST_BOOT: 'token',
       FAIRLEAD_TRUSTED_PROXIES: '127.0.0.1',
     });
     createInterface({ input: child.stdout }).on('line', (line) => {

@@ -11,6 +11,10 @@ const TAKEN: [claim: string, values: string[]][] = [
     'a previous cluster secret that is another one',
     ['--set-string', `clusterSecretPrevious=${'7d1c'.repeat(16)}`],
   ],
+  [
+    'a provider of sign-ins with its client',
+    ['--set', 'oidc.issuer=https://a,oidc.clientId=b,oidc.clientSecret=c'],
+  ],
   ["an operator's secret in the place of the address", ['--set', 'database.url=,database.existingSecret=a']],
   [
     "a direct address beside an operator's secret",

@@ -10,6 +10,11 @@ const POD = 'spec.template.spec';
 const HUB = `${POD}.containers.0`;
 const INSIDE = 'release-fairlead-internal';
 
+const PROVIDER = [
+  '--set',
+  'oidc.issuer=https://login.example.com,oidc.clientId=hub,oidc.clientSecret=a-secret',
+];
+
 /**
  * For each value: how it is set, where it is seen, what is seen there by default, and what then. Those that have no
  * default object to be seen in are set beside what makes one.
@@ -227,6 +232,40 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       undefined,
       'https://a,https://b',
     ],
+    ['firstBoot', ['--set', 'firstBoot=token'], 'ConfigMap', 'data.FAIRLEAD_FIRST_BOOT', 'link', 'token'],
+    [
+      'sessionSecrets',
+      ['--set-string', `sessionSecrets=${'7d1c'.repeat(16)}`],
+      'Secret/release-fairlead',
+      'stringData.FAIRLEAD_SESSION_SECRETS',
+      undefined,
+      '7d1c'.repeat(16),
+    ],
+    [
+      'oidc.issuer',
+      PROVIDER,
+      'ConfigMap',
+      'data.FAIRLEAD_OIDC_ISSUER',
+      undefined,
+      'https://login.example.com',
+    ],
+    ['oidc.clientId', PROVIDER, 'ConfigMap', 'data.FAIRLEAD_OIDC_CLIENT_ID', undefined, 'hub'],
+    [
+      'oidc.clientSecret',
+      PROVIDER,
+      'Secret/release-fairlead',
+      'stringData.FAIRLEAD_OIDC_CLIENT_SECRET',
+      undefined,
+      'a-secret',
+    ],
+    [
+      'oidc.allow',
+      [...PROVIDER, '--set', 'oidc.allow={example.com,a@b.example}'],
+      'ConfigMap',
+      'data.FAIRLEAD_OIDC_ALLOW',
+      undefined,
+      'example.com,a@b.example',
+    ],
     ['rateLimits', ['--set', 'rateLimits=off'], 'ConfigMap', 'data.FAIRLEAD_RATE_LIMITS', undefined, 'off'],
     ['claimAhead', ['--set', 'claimAhead=false'], 'ConfigMap', 'data.FAIRLEAD_CLAIM_AHEAD', 'on', 'off'],
     ['peerWakes', ['--set', 'peerWakes=false'], 'ConfigMap', 'data.FAIRLEAD_PEER_WAKES', 'on', 'off'],
@@ -276,7 +315,7 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       'extraEnv',
       ['--set', 'extraEnv.OTEL_SERVICE_NAME=hub'],
       'Deployment',
-      `${HUB}.env.6`,
+      `${HUB}.env.8`,
       undefined,
       { name: 'OTEL_SERVICE_NAME', value: 'hub' },
     ],

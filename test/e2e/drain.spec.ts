@@ -14,7 +14,7 @@ import { expectNoLeaks } from '../support/leaks.js';
 /** Nobody new first, then those who are here, then what serves them, and last what they were served from. */
 const ORDER = [
   ...['announced', 'lingered', 'asked_brokers', 'brokers_moved', 'released'],
-  ...['connections', 'dispatch', 'loops', 'wakes', 'replica', 'peers'],
+  ...['connections', 'dispatch', 'loops', 'wakes', 'replica', 'isolation', 'peers'],
   ...['internal listener', 'public listener', 'pool', 'database', 'traces'],
 ];
 

@@ -250,6 +250,19 @@ describe('an operator', () => {
     });
   });
 
+  it('is told how a broker comes to be linked again, without a secret or a word in its place', async () => {
+    const broker = await join();
+    const way = async () => (await other.get(`${BROKERS}/${broker.id}/connection`)).body;
+
+    const { isAdmitted, start, replace } = await way();
+    await act('revoke', broker);
+
+    expect([isAdmitted, start]).toEqual([true, 'fairlead broker start']);
+    expect(replace.join('\n')).toContain(`broker join ${cluster.hub(1).url} --name ${broker.name}`);
+    expect(JSON.stringify(replace)).not.toMatch(/--token|flj_|</);
+    expect(await way()).toMatchObject({ isAdmitted: false, start: null });
+  });
+
   it('is told where there is no such broker', async () => {
     const calls = ['cordon', 'uncordon', 'drain', 'kick', 'revoke'].map((verb) =>
       api.post(`${BROKERS}/${randomUUID()}/${verb}`),

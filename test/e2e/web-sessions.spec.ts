@@ -171,7 +171,7 @@ describe('a session of a browser', () => {
 
   it('is not to be had with what no replica has sealed, and does not stand in for a bad bearer', async () => {
     const { cookie } = await open();
-    const changed = cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    const changed = cookie.replace(/=(.)/, (_, first) => (first === 'A' ? '=B' : '=A'));
     const shown = [
       { cookie: changed },
       { cookie: 'fairlead-session=x' },

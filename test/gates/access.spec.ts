@@ -25,6 +25,7 @@ const OPEN = [
   'GET /api/v1/oidc',
   'GET /api/v1/oidc/begin',
   'GET /api/v1/oidc/callback',
+  'GET /.well-known/jwks.json',
   'GET /livez',
   'GET /readyz',
 ];

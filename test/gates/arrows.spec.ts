@@ -69,7 +69,18 @@ const SOUND = {
 /** The modules of the hub, from the bottom to the top: whatever is drawn or not, no arrow goes up. */
 const ORDER = [
   ...['config', 'lifecycle', 'problems', 'http', 'database', 'cluster', 'auth', 'registry'],
-  ...['heartbeat', 'dispatch', 'agents', 'proof', 'verify', 'tracing', 'health', 'drain'],
+  ...[
+    'heartbeat',
+    'dispatch',
+    'agents',
+    'proof',
+    'verify',
+    'tracing',
+    'health',
+    'drain',
+    'copying',
+    'doctor',
+  ],
 ];
 const UPWARDS = ORDER.flatMap((lower, index) =>
   ORDER.slice(index + 1).map((upper) => [lower, upper] as const),
@@ -92,6 +103,8 @@ const NOT_DRAWN: (readonly [from: string, to: string])[] = [
   ['drain', 'heartbeat'],
   ['drain', 'verify'],
   ['drain', 'tracing'],
+  ['copying', 'auth'],
+  ['doctor', 'registry'],
 ];
 
 /** One file for each arrow between two modules that must not be. */

@@ -207,21 +207,27 @@ describe('one kind of credential', () => {
   const each = (given: Route[], outcome: string) =>
     given.map(({ method, path }) => `${method} ${path} ${outcome}`);
 
-  it('is needed at every route but those where the body is one, those of the probes, the public keys, and the one of brokers', async () => {
+  it('is needed at every route but those where the body is one, those of the probes, of the public keys, of who signs in, and of brokers', async () => {
     const all = await routes();
 
     const open = all.filter(({ isPersons }) => !isPersons).map(({ method, path }) => `${method} ${path}`);
 
     expect(open.sort()).toEqual([
       'GET /.well-known/jwks.json',
+      'GET /api/v1/oidc',
+      'GET /api/v1/oidc/begin',
+      'GET /api/v1/oidc/callback',
       'GET /livez',
       'GET /readyz',
       'POST /api/v1/brokers/join',
       'POST /api/v1/brokers/token',
       'POST /api/v1/control/poll',
+      'POST /api/v1/device-grants',
+      'POST /api/v1/device-grants/redeem',
       'POST /api/v1/invites/redeem',
       'POST /api/v1/sessions',
       'POST /api/v1/sessions/refresh',
+      'POST /api/v1/web-sessions',
     ]);
     expect(all.length).toBeGreaterThan(20);
   });

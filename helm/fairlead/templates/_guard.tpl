@@ -1,8 +1,17 @@
 {{/* What cannot work is refused when it is rendered, and not found out when it runs. */}}
 {{- define "fairlead.guard" -}}
 {{- $secret := include "fairlead.secret" . }}
-{{- if and .Values.existingSecret (or .Values.database.url .Values.database.directUrl .Values.sealKeys .Values.clusterSecret .Values.clusterSecretPrevious) }}
-{{- fail "existingSecret stands in the place of database.url, database.directUrl, sealKeys and the cluster secrets: give one or the others" }}
+{{- if and .Values.existingSecret (or .Values.database.url .Values.database.directUrl .Values.sealKeys .Values.clusterSecret .Values.clusterSecretPrevious .Values.sessionSecrets .Values.oidc.clientSecret) }}
+{{- fail "existingSecret stands in the place of database.url, database.directUrl, sealKeys, sessionSecrets, oidc.clientSecret and the cluster secrets: give one or the others" }}
+{{- end }}
+{{- if and (or .Values.sessionSecrets .Values.oidc.issuer) (not $secret) }}
+{{- fail "sessionSecrets and oidc need a database outside of the pods: what people sign in to is lost with the pod otherwise" }}
+{{- end }}
+{{- if and .Values.oidc.issuer (or (not .Values.oidc.clientId) (and (not .Values.oidc.clientSecret) (not .Values.existingSecret))) }}
+{{- fail "oidc.issuer needs oidc.clientId and oidc.clientSecret beside it, by which the provider knows this hub" }}
+{{- end }}
+{{- if and (not .Values.oidc.issuer) (or .Values.oidc.clientId .Values.oidc.clientSecret .Values.oidc.allow) }}
+{{- fail "oidc.clientId, oidc.clientSecret and oidc.allow need oidc.issuer beside them" }}
 {{- end }}
 {{- if and .Values.database.existingSecret .Values.database.url }}
 {{- fail "database.existingSecret stands in the place of database.url: give one or the other" }}

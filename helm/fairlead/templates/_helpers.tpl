@@ -47,36 +47,60 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- if and (include "fairlead.secret" .) (not .Values.existingSecret) }}yes{{ end }}
 {{- end }}
 
-{{/* What the secret of the release holds, and its copy for the job that runs before there is one. */}}
-{{- define "fairlead.secretData" -}}
+{{/* Where the database is, in the secret of the release and in that of the job that runs before there is one. */}}
+{{- define "fairlead.databaseData" -}}
 {{- with .Values.database.url }}
 DATABASE_URL: {{ . | quote }}
 {{- end }}
 {{- with .Values.database.directUrl }}
 DATABASE_DIRECT_URL: {{ . | quote }}
 {{- end }}
+{{- end }}
+
+{{/* What the secret of the release holds. */}}
+{{- define "fairlead.secretData" -}}
+{{- include "fairlead.databaseData" . }}
 FAIRLEAD_SEAL_KEYS: {{ .Values.sealKeys | quote }}
 FAIRLEAD_CLUSTER_SECRET: {{ .Values.clusterSecret | quote }}
 {{- with .Values.clusterSecretPrevious }}
 FAIRLEAD_CLUSTER_SECRET_PREVIOUS: {{ . | quote }}
 {{- end }}
+{{- with .Values.sessionSecrets }}
+FAIRLEAD_SESSION_SECRETS: {{ . | quote }}
+{{- end }}
+{{- with .Values.oidc.clientSecret }}
+FAIRLEAD_OIDC_CLIENT_SECRET: {{ . | quote }}
+{{- end }}
 {{- end }}
 
-{{/* Where a container finds the database and the keys: in the secret that it is given, or the address in one of an operator's. */}}
-{{- define "fairlead.secretEnvironment" -}}
+{{/* Where a container finds the database: in the secret that it is given, or the address in one of an operator's. */}}
+{{- define "fairlead.databaseEnvironment" -}}
 {{- $database := .root.Values.database }}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:
       name: {{ $database.existingSecret | default .secret }}
       key: {{ ternary $database.existingSecretKey "DATABASE_URL" (ne $database.existingSecret "") }}
-{{- range list "DATABASE_DIRECT_URL" "FAIRLEAD_SEAL_KEYS" "FAIRLEAD_CLUSTER_SECRET" "FAIRLEAD_CLUSTER_SECRET_PREVIOUS" }}
+- name: DATABASE_DIRECT_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secret }}
+      key: DATABASE_DIRECT_URL
+      optional: true
+{{- end }}
+
+{{/* Where a replica finds the database and all that is secret. */}}
+{{- define "fairlead.secretEnvironment" -}}
+{{- include "fairlead.databaseEnvironment" . }}
+{{- $needed := list "FAIRLEAD_SEAL_KEYS" "FAIRLEAD_CLUSTER_SECRET" }}
+{{- $others := list "FAIRLEAD_CLUSTER_SECRET_PREVIOUS" "FAIRLEAD_SESSION_SECRETS" "FAIRLEAD_OIDC_CLIENT_SECRET" }}
+{{- range concat $needed $others }}
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
       name: {{ $.secret }}
       key: {{ . }}
-      {{- if or (hasSuffix "_DIRECT_URL" .) (hasSuffix "_PREVIOUS" .) }}
+      {{- if has . $others }}
       optional: true
       {{- end }}
 {{- end }}

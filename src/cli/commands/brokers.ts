@@ -10,6 +10,7 @@ import { showOutcome } from '../output/dispatch.js';
 import type { Printer } from '../output/printer.js';
 import { facts, pairs } from '../output/table.js';
 import { filterQuery, filtersBrokers, type BrokerFilterOptions } from './broker-filters.js';
+import { addBrokerConnection } from './broker-connection.js';
 import { addBrokerHistory } from './broker-history.js';
 import { addBrokerOperations } from './broker-operations.js';
 import { printList } from './list.js';
@@ -77,6 +78,7 @@ export function addBrokers(program: Command, cli: Cli): void {
       }),
     );
 
+  addBrokerConnection(group, cli);
   addBrokerHistory(group, cli);
   addBrokerOperations(group, cli);
 

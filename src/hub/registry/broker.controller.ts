@@ -9,9 +9,11 @@ import { readPage } from '../http/page.js';
 import { Brokers } from './brokers.js';
 import { filterOf, ListBrokersQuery, listNameOf } from './dto/broker-filter.js';
 import { BrokerDto, BrokerPageDto, JoinBrokerDto, JoinedBrokerDto } from './dto/broker.dto.js';
+import { ConnectionDto } from './dto/connection.dto.js';
 import { HistoryQuery, StayDto, StayPageDto } from './dto/stay.dto.js';
 import { Stays } from './stays.js';
 import { tagged } from './tagged.js';
+import { WaysBack } from './ways-back.js';
 
 @ApiTags('brokers')
 @Controller('api/v1/brokers')
@@ -19,6 +21,7 @@ export class BrokerController {
   constructor(
     private readonly brokers: Brokers,
     private readonly stays: Stays,
+    private readonly waysBack: WaysBack,
   ) {}
 
   /** Public as a route: the join token in the body is the credential. */
@@ -62,6 +65,16 @@ export class BrokerController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
     return tagged(reply, await this.brokers.get(await this.brokers.within(scope, broker)));
+  }
+
+  @Get(':broker/connection')
+  @InProject('viewer')
+  @ApiOkResponse({
+    type: ConnectionDto,
+    description: 'How it comes to be linked again, in commands without any secret.',
+  })
+  async connection(@Param('broker') broker: string, @Scoped() scope: Scope): Promise<ConnectionDto> {
+    return this.waysBack.of(broker, scope);
   }
 
   @Get(':broker/history')

@@ -34,6 +34,7 @@ import { Standings } from './standings.js';
 import { StayRepository } from './stay.repository.js';
 import { Stays } from './stays.js';
 import { Releases } from './releases.js';
+import { WaysBack } from './ways-back.js';
 import { Whereabouts } from './whereabouts.js';
 
 /**
@@ -102,6 +103,7 @@ import { Whereabouts } from './whereabouts.js';
     StayRepository,
     Stays,
     Releases,
+    WaysBack,
     Whereabouts,
   ],
   exports: [

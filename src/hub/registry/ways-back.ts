@@ -1,0 +1,26 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Scope } from '../auth/scope.js';
+import { Clock } from '../cluster/clock.js';
+import { Replica } from '../cluster/replica.js';
+import { HUB_CONFIG } from '../config/config.module.js';
+import type { HubConfig } from '../config/hub-config.js';
+import { Brokers } from './brokers.js';
+import { wayBackOf, type WayBack } from './way-back.js';
+
+/** How brokers come to be linked again. */
+@Injectable()
+export class WaysBack {
+  constructor(
+    private readonly brokers: Brokers,
+    private readonly replica: Replica,
+    private readonly clock: Clock,
+    @Inject(HUB_CONFIG) private readonly config: HubConfig,
+  ) {}
+
+  /** @throws NotFound */
+  async of(idOrName: string, scope: Scope): Promise<WayBack> {
+    const broker = await this.brokers.get(await this.brokers.within(scope, idOrName));
+    const address = this.config.publicUrl ?? this.replica.address;
+    return wayBackOf(broker, address === null ? [] : [address], this.clock.now());
+  }
+}
