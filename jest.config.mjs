@@ -1,6 +1,6 @@
 export default {
   testEnvironment: 'node',
-  // Tasks of their own: what the gates find (`npm run test:gates`), what dies in any moment (`npm run test:crashes`), what
+  // Tasks of their own: what the gates find (`npm run test:gates`), what a broker does (`npm run test:brokers`), what
   // faults do (`npm run test:kills` and others), what is deployed (`npm run test:deploy`), which alerts fire
   // (`npm run test:alerts`), and every rule of the wire between real ones (`npm run test:conformance`).
   testPathIgnorePatterns: [
@@ -10,8 +10,7 @@ export default {
     '<rootDir>/test/deploy/',
     '<rootDir>/test/alerts/',
     '<rootDir>/test/conformance/processes.spec.ts',
-    '<rootDir>/test/broker/journal.spec.ts',
-    '<rootDir>/test/broker/broker-process.spec.ts',
+    '<rootDir>/test/broker/',
     '<rootDir>/test/integration/embedded-postgres.spec.ts',
   ],
   testMatch: ['<rootDir>/{src,test}/**/*.spec.ts', '<rootDir>/bench/*.spec.mjs'],
