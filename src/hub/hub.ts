@@ -32,6 +32,7 @@ import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
+import { Headroom } from './registry/headroom.js';
 import { Whereabouts } from './registry/whereabouts.js';
 import { securityHeadersOf } from './http/headers.js';
 import { HubModule } from './hub.module.js';
@@ -202,6 +203,7 @@ export class Hub {
     app.get(Heartbeats).start();
     app.get(Sweep).start();
     app.get(Whereabouts).start();
+    app.get(Headroom).start();
     app.get(AttachmentNews).start();
     app.get(AttachmentLease).start();
     app.get(RegistryDuties).start();
@@ -238,6 +240,7 @@ export class Hub {
             app.get(Heartbeats).stop(),
             app.get(Sweep).stop(),
             app.get(Whereabouts).stop(),
+            app.get(Headroom).stop(),
             app.get(AttachmentLease).stop(),
             app.get(RegistryDuties).stop(),
             app.get(Reports).stop(),

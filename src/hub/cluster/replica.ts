@@ -78,16 +78,16 @@ export class Replica {
   /** Whether a beat that is sent from now on is good, within so many milliseconds. */
   async renewed(withinMs: number): Promise<boolean> {
     const askedAt = performance.now();
+    let listener = (): void => undefined;
     const renewed = new Promise<true>((resolve) => {
-      const listener = (): void => {
-        if (this.renewedAt < askedAt) return;
-        this.renewalListeners.delete(listener);
-        resolve(true);
-      };
+      listener = () => this.renewedAt >= askedAt && resolve(true);
       this.renewalListeners.add(listener);
-      setTimeout(() => this.renewalListeners.delete(listener), withinMs).unref();
     });
-    return (await within(withinMs, renewed)) === true;
+    try {
+      return (await within(withinMs, renewed)) === true;
+    } finally {
+      this.renewalListeners.delete(listener);
+    }
   }
 
   /** Calls back when the cluster had declared this replica gone: its links are no longer its own. */

@@ -21,8 +21,8 @@ import { ChainAudit1790000000020 } from '../../../migrations/1790000000020-Chain
 import { CreateRateBuckets1790000000021 } from '../../../migrations/1790000000021-CreateRateBuckets.js';
 import { CreateMoveBudget1790000000022 } from '../../../migrations/1790000000022-CreateMoveBudget.js';
 import { CreateRollouts1790000000023 } from '../../../migrations/1790000000023-CreateRollouts.js';
-import { AddUserIdentities1790000000026 } from '../../../migrations/1790000000026-AddUserIdentities.js';
 import { AddDeviceGrants1790000000025 } from '../../../migrations/1790000000025-AddDeviceGrants.js';
+import { AddUserIdentities1790000000026 } from '../../../migrations/1790000000026-AddUserIdentities.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [

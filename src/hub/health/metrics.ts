@@ -6,7 +6,7 @@ import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
-import { Admission } from '../registry/admission.js';
+import { Headroom } from '../registry/headroom.js';
 import { Links } from '../registry/links.js';
 import { Traces } from '../tracing/traces.js';
 import { AgentMetrics } from './agent-metrics.js';
@@ -22,7 +22,7 @@ export class Metrics {
   constructor(
     replica: Replica,
     links: Links,
-    admission: Admission,
+    { pace }: Headroom,
     wakes: Wakes,
     peers: Peers,
     loops: Loops,
@@ -43,7 +43,7 @@ export class Metrics {
     this.gauge(
       'fairlead_admissions_per_second',
       'Brokers that this replica lets in within a second, as much room as it and its database have.',
-      () => admission.perSecond,
+      () => pace.perSecond,
     );
     this.gauge('fairlead_replica_may_act', '1 while the last good beat is young enough.', () =>
       Number(replica.mayAct),

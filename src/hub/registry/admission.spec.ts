@@ -5,7 +5,6 @@ import type { RateLimiter } from '../auth/limits/rate-limiter.js';
 import type { SpentProofs, Spending } from '../auth/spent-proofs.js';
 import type { Clock } from '../cluster/clock.js';
 import type { Replica } from '../cluster/replica.js';
-import type { HubConfig } from '../config/hub-config.js';
 import { Admission } from './admission.js';
 import type { Headroom } from './headroom.js';
 import { Pace } from './pace.js';
@@ -52,8 +51,7 @@ function door({
     spentProofs as unknown as SpentProofs,
     clock as Clock,
     limiter as unknown as RateLimiter,
-    { pacing: (most: number) => new Pace(most) } as unknown as Headroom,
-    { admissionsPerS } as HubConfig,
+    { pace: new Pace(admissionsPerS) } as unknown as Headroom,
   );
   return { admission, asked };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { AccessTokens, type ShownToken } from '../auth/access-tokens.js';
 import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
 import type { BrokerProof } from '../auth/broker-proof.js';
@@ -7,8 +7,6 @@ import { SpentProofs } from '../auth/spent-proofs.js';
 import { Clock } from '../cluster/clock.js';
 import { RateLimiter } from '../auth/limits/rate-limiter.js';
 import { Replica } from '../cluster/replica.js';
-import { HUB_CONFIG } from '../config/config.module.js';
-import type { HubConfig } from '../config/hub-config.js';
 import { CodedError } from '../problems/coded.error.js';
 import {
   CONTROL_PATH,
@@ -19,7 +17,6 @@ import {
 } from '../../protocol/version.js';
 import { AdmissionBudget } from './admission-budget.js';
 import { Headroom } from './headroom.js';
-import type { Pace } from './pace.js';
 import {
   AdmissionBudgetSpent,
   BrokerRevoked,
@@ -49,8 +46,8 @@ const credentialIn = ({ authorization, dpop }: IncomingMessage['headers']): Cred
  * The door for brokers. Open until a drain closes it; whoever is inside by then is counted, so a drain that has
  * waited for the door to settle knows every broker there will be.
  *
- * Only so many are let in within a second, and fewer while there is no room for more. A credential that is no good spends nothing of that, so that a stranger keeps
- * nobody out; one that is good spends it before anything is asked of the database.
+ * Only so many are let in within a second, and fewer while there is no room for more. A credential that is no good spends
+ * nothing of that, so that a stranger keeps nobody out; one that is good spends it before anything is asked of the database.
  */
 @Injectable()
 export class Admission {
@@ -59,7 +56,6 @@ export class Admission {
   private onSettled: (() => void)[] = [];
   private readonly closedListeners: (() => void)[] = [];
   private readonly log = new Logger('registry');
-  private readonly pace: Pace;
   private readonly budget: AdmissionBudget;
   private turnedAway = 0;
 
@@ -70,16 +66,9 @@ export class Admission {
     private readonly spentProofs: SpentProofs,
     private readonly clock: Clock,
     private readonly limiter: RateLimiter,
-    headroom: Headroom,
-    @Inject(HUB_CONFIG) { admissionsPerS }: HubConfig,
+    { pace }: Headroom,
   ) {
-    this.pace = headroom.pacing(admissionsPerS);
-    this.budget = new AdmissionBudget(this.pace);
-  }
-
-  /** Brokers that are let in within a second as things stand. */
-  get perSecond(): number {
-    return this.pace.perSecond;
+    this.budget = new AdmissionBudget(pace);
   }
 
   get isClosed(): boolean {

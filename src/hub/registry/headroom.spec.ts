@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Database } from '../database/database.js';
+import type { HubConfig } from '../config/hub-config.js';
+import { Loops } from '../lifecycle/loops.js';
 import { Headroom } from './headroom.js';
 
 describe('the headroom of a replica', () => {
@@ -8,29 +10,29 @@ describe('the headroom of a replica', () => {
 
   beforeEach(() => {
     slowestMs = 0;
-    headroom = new Headroom({ takeSlowestMs: () => slowestMs } as unknown as Database);
+    const database = { takeSlowestMs: () => slowestMs } as unknown as Database;
+    headroom = new Headroom(database, new Loops(), { admissionsPerS: 1_000 } as HubConfig);
+    headroom.start();
   });
 
-  afterEach(() => headroom.onApplicationShutdown());
+  afterEach(() => headroom.stop());
 
   const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   const looked = () => pass(500);
 
   it('slows the pace down while the event loop runs late', async () => {
-    const pace = headroom.pacing(1_000);
     await pass(50);
     const begunAt = performance.now();
     while (performance.now() - begunAt < 400);
     await looked();
 
-    expect(pace.isFull).toBe(false);
+    expect(headroom.pace.isFull).toBe(false);
   });
 
   it('slows the pace down while statements are slow', async () => {
     slowestMs = 501;
-    const pace = headroom.pacing(1_000);
     await looked();
 
-    expect(pace.isFull).toBe(false);
+    expect(headroom.pace.isFull).toBe(false);
   });
 });

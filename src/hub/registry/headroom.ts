@@ -1,6 +1,10 @@
-import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { HUB_CONFIG } from '../config/config.module.js';
+import type { HubConfig } from '../config/hub-config.js';
 import { Database } from '../database/database.js';
+import type { Loop } from '../lifecycle/loop.js';
+import { Loops } from '../lifecycle/loops.js';
 import { Pace } from './pace.js';
 
 const LOOK_EVERY_MS = 250;
@@ -17,24 +21,33 @@ const SLOW_MS = 500;
  * are left, which serve their callers all the while.
  */
 @Injectable()
-export class Headroom implements OnApplicationShutdown {
+export class Headroom {
+  /** At which brokers are let in: as the configuration has it, and slower while there is no room. */
+  readonly pace: Pace;
   private readonly log = new Logger('registry');
-  private readonly delays: IntervalHistogram = monitorEventLoopDelay({ resolution: SAMPLE_MS });
-  private looking: NodeJS.Timeout | undefined;
-  private pace: Pace | undefined;
+  private readonly delays = monitorEventLoopDelay({ resolution: SAMPLE_MS });
+  private readonly loop: Loop;
 
-  constructor(private readonly database: Database) {}
-
-  /** A pace of at most so many a second, slowed down from now on while there is no room. */
-  pacing(most: number): Pace {
-    this.pace = new Pace(most);
-    this.delays.enable();
-    this.looking ??= setInterval(() => this.look(), LOOK_EVERY_MS).unref();
-    return this.pace;
+  constructor(
+    private readonly database: Database,
+    loops: Loops,
+    @Inject(HUB_CONFIG) { admissionsPerS }: HubConfig,
+  ) {
+    this.pace = new Pace(admissionsPerS);
+    this.loop = loops.make({
+      name: 'headroom',
+      everyMs: LOOK_EVERY_MS,
+      turn: () => Promise.resolve(this.look()),
+    });
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.looking);
+  start(): void {
+    this.delays.enable();
+    this.loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
     this.delays.disable();
   }
 
@@ -42,9 +55,9 @@ export class Headroom implements OnApplicationShutdown {
     const lateMs = this.delays.max / 1e6 - SAMPLE_MS;
     this.delays.reset();
     const slowestMs = this.database.takeSlowestMs();
-    const wasFull = this.pace?.isFull;
-    this.pace?.adjust(lateMs > LATE_MS || slowestMs > SLOW_MS);
-    if (wasFull === true && this.pace?.isFull === false) {
+    const wasFull = this.pace.isFull;
+    this.pace.adjust(lateMs > LATE_MS || slowestMs > SLOW_MS);
+    if (wasFull && !this.pace.isFull) {
       this.log.debug(
         { lateMs: Math.round(lateMs), slowestMs: Math.round(slowestMs) },
         'brokers are let in more slowly',

@@ -112,6 +112,7 @@ import { Whereabouts } from './whereabouts.js';
     AttachmentNews,
     Attachments,
     Brokers,
+    Headroom,
     Links,
     Operations,
     Ownership,

@@ -10,20 +10,20 @@ export type WayBack = {
   replace: string[];
 };
 
-type Known = { name: string; labels: Readonly<Record<string, string>>; revokedAt: Date | null };
+type Known = { id: string; name: string; labels: Readonly<Record<string, string>>; revokedAt: Date | null };
 
 /** Without any quoting a shell reads it as one word. */
 const PLAIN = /^[\w@%+=:,./-]+$/;
-/** A name has at most 64 characters, and so must the one that is put aside. */
-const NAME_MOST = 64;
+/** What is left of a name that is put aside, so that it stays a name with 9 characters of the broker's id behind it. */
+const KEPT_OF_NAME = 54;
 
 /**
- * The join token is in none of the commands, nor is anything in its place: what is pasted without one asks for it, and does
- * not join with a word that stands for one.
+ * The join token is in none of the commands, nor is anything in its place: what is pasted without one is refused, and does not
+ * join with a word that stands for one.
  */
-export function wayBackOf({ name, labels, revokedAt }: Known, urls: readonly string[], today: Date): WayBack {
+export function wayBackOf({ id, name, labels, revokedAt }: Known, urls: readonly string[]): WayBack {
   const isAdmitted = revokedAt === null;
-  const aside = `${name.slice(0, NAME_MOST - 9)}-${today.toISOString().slice(0, 10).replaceAll('-', '')}`;
+  const aside = `${name.slice(0, KEPT_OF_NAME)}-${id.slice(-8)}`;
   const words = Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
   const command = (...parts: string[]): string => ['fairlead', ...parts].map(quoted).join(' ');
   return {

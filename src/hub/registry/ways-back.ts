@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Scope } from '../auth/scope.js';
-import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
@@ -13,7 +12,6 @@ export class WaysBack {
   constructor(
     private readonly brokers: Brokers,
     private readonly replica: Replica,
-    private readonly clock: Clock,
     @Inject(HUB_CONFIG) private readonly config: HubConfig,
   ) {}
 
@@ -21,6 +19,6 @@ export class WaysBack {
   async of(idOrName: string, scope: Scope): Promise<WayBack> {
     const broker = await this.brokers.get(await this.brokers.within(scope, idOrName));
     const address = this.config.publicUrl ?? this.replica.address;
-    return wayBackOf(broker, address === null ? [] : [address], this.clock.now());
+    return wayBackOf(broker, address === null ? [] : [address]);
   }
 }

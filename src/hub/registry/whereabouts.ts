@@ -15,14 +15,14 @@ const EVERY_MS = 5_000;
 export class Whereabouts {
   private urls: readonly string[] = [];
   private turn = 0;
-  private readonly told = new WeakMap<Link, string>();
+  private readonly told = new WeakMap<Link, readonly string[]>();
   private readonly loop: Loop;
 
   constructor(replica: Replica, loops: Loops) {
     this.loop = loops.make({
       name: 'whereabouts',
       everyMs: EVERY_MS,
-      turn: async () => void (this.urls = await replica.alternatives()),
+      turn: async () => this.took(await replica.alternatives()),
     });
   }
 
@@ -42,9 +42,13 @@ export class Whereabouts {
 
   /** What is to be said on this link; undefined where nothing is new, or where there is nobody else. */
   newsFor(link: Link): string[] | undefined {
-    const word = this.urls.join(' ');
-    if (word === '' || this.told.get(link) === word) return undefined;
-    this.told.set(link, word);
+    if (this.urls.length === 0 || this.told.get(link) === this.urls) return undefined;
+    this.told.set(link, this.urls);
     return [...this.urls];
+  }
+
+  /** The list in hand stays the same one for as long as it says the same: it is what each link is asked about. */
+  private took(urls: readonly string[]): void {
+    if (urls.join(' ') !== this.urls.join(' ')) this.urls = urls;
   }
 }
