@@ -1,16 +1,14 @@
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
-import type { RolloutPageDto } from '../../src/hub/drain/dto/rollout.dto.js';
-import { Caller } from '../demo/caller.js';
 import { Program } from '../demo/program.js';
 import { DrillCluster } from '../drill/cluster.js';
-import { FrontDoor } from './front-door.js';
-import { Pings } from './pings.js';
+import { Load } from '../drill/load.js';
 
 const REPLICAS = 3;
 const BROKERS = ['laptop', 'desk'] as const;
 /** A developer does not wait for balancers to forget a replica. */
 const ENV = { FAIRLEAD_DRAIN_LINGER_S: '2', FAIRLEAD_DRAIN_DEADLINE_S: '30', FAIRLEAD_RATE_LIMITS: 'off' };
+const PINGS_PER_S = 20;
 const LINKED = /linked to the hub/;
 const REPORT_WITHIN_MS = 120_000;
 const LOOK_MS = 500;
@@ -26,19 +24,15 @@ export type Rolled = {
 export class DevCluster {
   private readonly brokers: Program[] = [];
 
-  private constructor(
-    private readonly cluster: DrillCluster,
-    private readonly door: FrontDoor,
-  ) {}
+  private constructor(private readonly cluster: DrillCluster) {}
 
   /** @param port of the one address; 0 for any that is free */
   static async start(port: number, tell: (line: string) => void): Promise<DevCluster> {
-    const cluster = await DrillCluster.start(REPLICAS, ENV);
+    const cluster = await DrillCluster.start(REPLICAS, ENV, port);
     tell(`${REPLICAS} replicas: ${cluster.replicas.map(({ url }) => url).join(' ')}`);
     try {
-      const door = await FrontDoor.open(() => cluster.balancer.next(), port);
-      const dev = new DevCluster(cluster, door);
-      tell(`one address for all of them: ${door.url}`);
+      const dev = new DevCluster(cluster);
+      tell(`one address for all of them: ${cluster.url}`);
       await Promise.all(BROKERS.map((name) => dev.join(name)));
       tell(`brokers: ${BROKERS.join(', ')}`);
       return dev;
@@ -49,7 +43,7 @@ export class DevCluster {
   }
 
   get url(): string {
-    return this.door.url;
+    return this.cluster.url;
   }
 
   get token(): string {
@@ -58,7 +52,7 @@ export class DevCluster {
 
   /** Replaces every replica under load, one after another, and waits for the report of each. */
   async roll(tell: (line: string) => void): Promise<Rolled> {
-    const pings = new Pings(this.url, this.token, BROKERS);
+    const pings = new Load(this.cluster.caller, BROKERS, PINGS_PER_S, () => ({ op: 'broker.ping' }));
     pings.start();
     const leaving = [...this.cluster.replicas];
     try {
@@ -76,7 +70,7 @@ export class DevCluster {
     const isClean = rollouts.length === leaving.length && rollouts.every(({ clean }) => clean);
     return {
       ok: isClean && pings.refusals.length === 0,
-      taken: pings.taken,
+      taken: pings.answers.length,
       refused: pings.refusals.length,
       rollouts,
     };
@@ -84,13 +78,12 @@ export class DevCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.brokers.map((broker) => broker.end('SIGTERM')));
-    await this.door.close();
     await this.cluster.stop();
   }
 
   private async join(name: string): Promise<void> {
     const env = { FAIRLEAD_BROKER_HOME: join(this.cluster.folder, name) };
-    const { token } = await new Caller(this.url, this.token).joinToken();
+    const token = await this.cluster.caller.joinToken();
     const joining = Program.start(
       `${name} joining`,
       ['broker', 'join', this.url, '--token', token, '--name', name],
@@ -106,11 +99,7 @@ export class DevCluster {
   private async report(replicaId: string, replica: string): Promise<Rolled['rollouts'][number]> {
     const begunAt = performance.now();
     while (performance.now() - begunAt < REPORT_WITHIN_MS) {
-      const answer = await fetch(`${this.url}/api/v1/rollouts`, {
-        headers: { authorization: `Bearer ${this.token}` },
-      });
-      if (!answer.ok) throw new Error(`no reports: ${answer.status} ${await answer.text()}`);
-      const { items } = (await answer.json()) as RolloutPageDto;
+      const items = await this.cluster.caller.rollouts();
       const report = items.find((each) => each.replica.id === replicaId)?.report;
       if (report) {
         const { clean, lost, duplicated, reordered } = report;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AgentDto } from '../../src/hub/agents/dto/agent.dto.js';
 import type { DispatchDto, DispatchEnvelopeDto, TrailDto } from '../../src/hub/dispatch/dto/dispatch.dto.js';
+import type { RolloutPageDto } from '../../src/hub/drain/dto/rollout.dto.js';
 import type { BrokerDto } from '../../src/hub/registry/dto/broker.dto.js';
 
 /** A client of one replica, as any program would be. */
@@ -10,8 +11,12 @@ export class Caller {
     readonly token: string,
   ) {}
 
-  joinToken(): Promise<{ token: string }> {
-    return this.call('POST', '/join-tokens', {});
+  async joinToken(seats = 1): Promise<string> {
+    return (await this.call<{ token: string }>('POST', '/join-tokens', { seats })).token;
+  }
+
+  async rollouts(): Promise<RolloutPageDto['items']> {
+    return (await this.call<RolloutPageDto>('GET', '/rollouts')).items;
   }
 
   broker(name: string): Promise<BrokerDto> {

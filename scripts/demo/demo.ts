@@ -135,7 +135,7 @@ export class Demo {
   }
 
   private async attachBroker(caller: Caller, to: Replica): Promise<void> {
-    const { token } = await caller.joinToken();
+    const token = await caller.joinToken();
     const home = join(this.folder, 'broker');
     await Program.start('broker join', ['broker', 'join', to.url, '--name', BROKER, '--home', home], {
       FAIRLEAD_JOIN_TOKEN: token,

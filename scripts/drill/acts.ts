@@ -26,8 +26,6 @@ const BETWEEN_MS = 1_500;
 const AWAY_MS = 5_000;
 const BACK_WITHIN_MS = 30_000;
 const OWNED_WITHIN_MS = 30_000;
-/** What may be lost in an outage that all replicas have together: none of the channels. */
-const DROPPED_MOST = 0;
 
 /** A replica that was not there before takes the place of each, one after another, as a rolling deploy does it. */
 const roll = async ({ cluster, say }: Stage) => {
@@ -42,8 +40,7 @@ const roll = async ({ cluster, say }: Stage) => {
 };
 
 /** Every replica is replaced by one of another build, and that by one of this again, so that both serve side by side twice. */
-const versions = async ({ cluster, evidence, say }: Stage) => {
-  const { other } = cluster;
+const versions = async ({ cluster, evidence, other, say }: Stage) => {
   if (other === undefined) throw new Error('there is no other build');
   for (const build of [other, undefined]) {
     for (const replica of [...cluster.replicas]) {
@@ -125,7 +122,8 @@ const database = async ({ cluster, load, say }: Stage) => {
   await rest(NOTICED_MS);
   const channelsDropped = cluster.balancer.channelsEnded - endedBefore;
   say(`${channelsDropped} channels were dropped; the rate was back within ${rateBackMs} ms`);
-  if (channelsDropped > DROPPED_MOST) throw new Error(`the outage cost ${channelsDropped} channels`);
+  // It was away for all: no other place was better.
+  if (channelsDropped > 0) throw new Error(`the outage cost ${channelsDropped} channels`);
   return [{ databaseAwayMs: AWAY_MS, channelsDropped, rateBackMs }];
 };
 
@@ -142,10 +140,10 @@ const pause = async ({ cluster, evidence, pauseMs, say }: Stage) => {
 };
 
 /** Has strangers come in at the door of a replica while it is closed for a drain. */
-const admissions = async ({ cluster, evidence, guests, atEnd, say }: Stage) => {
+const admissions = async ({ cluster, evidence, atEnd, say }: Stage) => {
   const next = await cluster.add();
   const leaving = first(cluster.replicas);
-  const { drained, held, ...tally } = await race(cluster, leaving, guests);
+  const { drained, held, ...tally } = await race(cluster, leaving);
   atEnd(held);
   await drained;
   const { admittedAfter, stillOwned } = await evidence.afterDrain(leaving.id);

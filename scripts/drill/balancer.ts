@@ -33,9 +33,10 @@ export class Balancer {
     this.looking = this.look();
   }
 
-  static async start(): Promise<Balancer> {
+  /** @param port 0 for any that is free @throws Error with the system's code where it is taken */
+  static async start(port = 0): Promise<Balancer> {
     const server = createServer({ allowHalfOpen: true });
-    server.listen(0, '127.0.0.1');
+    server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     return new Balancer(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   }
@@ -50,22 +51,6 @@ export class Balancer {
   remove(url: string): void {
     this.urls.delete(url);
     this.ready = this.ready.filter((each) => each !== url);
-  }
-
-  get count(): number {
-    return this.ready.length;
-  }
-
-  /** The channels of brokers that go through it. */
-  get channelCount(): number {
-    return this.channels.size;
-  }
-
-  /** @throws Error where none is ready */
-  next(): string {
-    const url = this.ready[(this.turn += 1) % Math.max(1, this.ready.length)];
-    if (url === undefined) throw new Error('no replica is ready');
-    return url;
   }
 
   /** Cuts the way of every broker. @returns how many there were */
@@ -83,12 +68,13 @@ export class Balancer {
   }
 
   private take(socket: Socket): void {
-    const url = this.ready.length === 0 ? undefined : new URL(this.next());
-    if (url === undefined) {
+    const next = this.ready[(this.turn += 1) % Math.max(1, this.ready.length)];
+    if (next === undefined) {
       socket.on('error', () => undefined);
       socket.resetAndDestroy();
       return;
     }
+    const url = new URL(next);
     const upstream = connect({ host: url.hostname, port: Number(url.port), allowHalfOpen: true });
     socket.once('data', (head: Buffer) => {
       const text = head.toString('latin1');
@@ -122,7 +108,9 @@ export class Balancer {
       await rest(LOOK_MS, undefined, { signal: this.over.signal }).catch(() => undefined);
       const urls = [...this.urls];
       const found = await Promise.all(urls.map(isReady));
-      this.ready = urls.filter((url, place) => found[place] === true && this.urls.has(url));
+      const asked = new Set(urls);
+      const come = this.ready.filter((url) => !asked.has(url));
+      this.ready = [...urls.filter((url, place) => found[place] === true && this.urls.has(url)), ...come];
     }
   }
 }

@@ -7,7 +7,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Broker, ownOp, type JsonObject } from '../../src/broker/embedded.js';
-import { NOTE_OP } from './note-op.js';
+import { CANARY_OP } from '../../src/broker/load/canaries.js';
 
 const [folder = '', count = '1', name = 'canary', standby] = process.argv.slice(2);
 const { HUB_URL = '', JOIN_TOKEN = '' } = process.env;
@@ -21,7 +21,7 @@ for (let place = 1; place <= Number(count); place += 1) {
     token: JOIN_TOKEN,
     name: `${name}-${place}`,
   });
-  const note = ownOp(NOTE_OP, {
+  const note = ownOp(CANARY_OP, {
     handle: ({ note }: JsonObject) => {
       const line = JSON.stringify({ note, brokerId, at: new Date().toISOString() });
       appendFileSync(join(folder, `${name}.effects`), `${line}\n`);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
+import { Caller } from '../demo/caller.js';
 import { Program } from '../demo/program.js';
 import { Balancer } from './balancer.js';
 
@@ -34,23 +35,26 @@ export class DrillCluster {
     readonly balancer: Balancer,
     public server: EmbeddedServer,
     private readonly env: Record<string, string>,
-    /** The folder of another build of the product, such as the release before. */
-    readonly other: string | undefined,
   ) {
     this.folder = folder;
   }
 
-  /** @param env what replicas are told beside what they need */
-  static async start(replicas: number, env: Record<string, string>, other?: string): Promise<DrillCluster> {
+  /**
+   * @param env what replicas are told beside what they need
+   * @param port of the one address; 0 for any that is free
+   */
+  static async start(replicas: number, env: Record<string, string>, port = 0): Promise<DrillCluster> {
+    const balancer = await Balancer.start(port);
     const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-drill-'));
     // The unprivileged user that runs PostgreSQL for root goes through it.
     chmodSync(folder, 0o711);
     const settings = { max_connections: CONNECTIONS };
     const server = await ensureServer({ dataDir: folder, settings, env: {} }).catch((error: unknown) => {
       rmSync(folder, { recursive: true, force: true });
+      void balancer.stop();
       throw error;
     });
-    const cluster = new DrillCluster(folder, await Balancer.start(), server, env, other);
+    const cluster = new DrillCluster(folder, balancer, server, env);
     try {
       await cluster.add();
       await Promise.all(Array.from({ length: replicas - 1 }, () => cluster.add()));
@@ -59,6 +63,15 @@ export class DrillCluster {
       await cluster.stop();
       throw error;
     }
+  }
+
+  get url(): string {
+    return this.balancer.url;
+  }
+
+  /** An administrator's, through the one address. */
+  get caller(): Caller {
+    return new Caller(this.url, this.token);
   }
 
   /** Starts one more replica, and waits until it is ready. @param build the folder of another one than this */

@@ -11,13 +11,11 @@ export type Options = {
   rate: number;
   /** How long a replica is stopped that is to go on. */
   pauseMs: number;
-  /** Admissions that race a drain. */
-  guests: number;
   /** The folder of another build of the product, which some brokers are of, and to which replicas may be rolled. */
   other?: string;
 };
 /** What one act came to: what it did, and the milliseconds without an owner of the brokers that it moved. */
-export type ActFigures = {
+type ActFigures = {
   ms: number;
   moves: number;
   gapMs: Spread;
@@ -39,7 +37,7 @@ export type Outcome = Options &
     reports: { clean: number; judged: number; drains: number };
   };
 
-export type Stage = Pick<Options, 'pauseMs' | 'guests'> & {
+export type Stage = Pick<Options, 'pauseMs' | 'other'> & {
   cluster: DrillCluster;
   fleet: Fleet;
   load: Load;
@@ -68,22 +66,31 @@ export async function runDrill(
 ): Promise<Outcome> {
   const begunAt = performance.now();
   say(`${options.replicas} replicas and ${options.brokers} canary brokers start`);
-  const cluster = await DrillCluster.start(options.replicas, drill.env, options.other);
+  const cluster = await DrillCluster.start(options.replicas, drill.env);
   let fleet: Fleet | undefined;
   let load: Load | undefined;
   let evidence: Evidence | undefined;
   const endings: (() => void)[] = [];
   try {
     evidence = await Evidence.open(cluster.server.url);
-    fleet = await Fleet.start(cluster, options.brokers);
-    load = new Load(cluster.balancer, cluster.token, fleet.brokerIds, options.rate);
+    fleet = await Fleet.start(cluster, options.brokers, options.other);
+    load = new Load(cluster.caller, fleet.brokerIds, options.rate);
     load.start();
     say(`${options.rate} commands a second`);
     await rest(WARM_MS);
     const acceptBeforeMs = spread(load.latenciesMs());
-    const { pauseMs, guests } = options;
+    const { pauseMs, other } = options;
     const atEnd = (act: () => void) => void endings.push(act);
-    const stage: Stage = { cluster, fleet, load, evidence, pauseMs, guests, atEnd, say };
+    const stage: Stage = {
+      cluster,
+      fleet,
+      load,
+      evidence,
+      pauseMs,
+      atEnd,
+      say,
+      ...(other === undefined ? {} : { other }),
+    };
     const acts: Outcome['acts'] = {};
     for (const [name, act] of Object.entries(drill.acts)) acts[name] = await play(name, act, stage);
     await load.stop();

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Program } from '../demo/program.js';
-import { NOTE_OP } from './note-op.js';
+import { CANARY_OP } from '../../src/broker/load/canaries.js';
 import type { DrillCluster } from './cluster.js';
 
 const CANARIES = fileURLToPath(new URL('./canaries.js', import.meta.url));
@@ -21,16 +21,17 @@ export class Fleet {
     private readonly other: string | undefined,
   ) {}
 
-  static async start(cluster: DrillCluster, count: number): Promise<Fleet> {
-    const fleet = new Fleet(cluster.folder, cluster.other);
+  /** @param other the folder of another build of the product, which half of the processes are of */
+  static async start(cluster: DrillCluster, count: number, other?: string): Promise<Fleet> {
+    const fleet = new Fleet(cluster.folder, other);
     const processes = Math.min(count, Math.max(LEAST_PROCESSES, Math.ceil(count / PER_PROCESS)));
-    const token = await joinToken(cluster, count);
+    const token = await cluster.caller.joinToken(count);
     try {
       await Promise.all(
         Array.from({ length: processes }, async (_, place) => {
           const seats = Math.floor(count / processes) + (place < count % processes ? 1 : 0);
           // Every second process stands by.
-          await fleet.launch(`canary-${place + 1}`, seats, place % 2 === 1, cluster.balancer.url, token);
+          await fleet.launch(`canary-${place + 1}`, seats, place % 2 === 1, cluster.url, token);
         }),
       );
     } catch (error) {
@@ -48,7 +49,7 @@ export class Fleet {
       .filter((line) => line !== '')
       .map((line) => {
         const { note, brokerId, at } = JSON.parse(line) as { note: string; brokerId: string; at: string };
-        return { dispatchId: idOfNote.get(note) ?? note, brokerId, op: NOTE_OP, at };
+        return { dispatchId: idOfNote.get(note) ?? note, brokerId, op: CANARY_OP, at };
       });
   }
 
@@ -76,15 +77,4 @@ export class Fleet {
     });
     await program.line(/^all joined$/);
   }
-}
-
-/** A token with which so many brokers may join. */
-export async function joinToken({ balancer, token }: DrillCluster, seats: number): Promise<string> {
-  const answer = await fetch(`${balancer.url}/api/v1/join-tokens`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ seats }),
-  });
-  if (answer.status !== 201) throw new Error(`no join token: ${await answer.text()}`);
-  return ((await answer.json()) as { token: string }).token;
 }

@@ -8,8 +8,8 @@ import { proofFields } from '../../src/broker/proof.js';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { CONTROL_PATH, PROTOCOL_RANGE, SUBPROTOCOL } from '../../src/protocol/version.js';
 import type { DrillCluster, Replica } from './cluster.js';
-import { joinToken } from './fleet.js';
 
+const ADMISSIONS = 1_000;
 /** Brokers that come in again and again; each has one channel at a time. */
 const GUESTS = 40;
 /** After this part of all admissions the drain begins. */
@@ -39,7 +39,7 @@ type Race = {
  * So many admissions at one replica's own address, in the midst of which it is told to drain. Whoever is in by then stays until
  * it is told to go, and goes to another replica as brokers do.
  */
-export async function race(cluster: DrillCluster, leaving: Replica, admissions: number): Promise<Race> {
+export async function race(cluster: DrillCluster, leaving: Replica): Promise<Race> {
   const guests = await join(cluster);
   const counts = { left: 0, refused: 0, told: 0, untold: 0 };
   const moved: WebSocket[] = [];
@@ -57,7 +57,7 @@ export async function race(cluster: DrillCluster, leaving: Replica, admissions: 
     }
     const isTold = await came.toldToGo;
     for (let tries = 0; tries < MOVE_TRIES; tries += 1) {
-      const elsewhere = await enter(cluster.balancer.url, guest);
+      const elsewhere = await enter(cluster.url, guest);
       if (elsewhere !== undefined) {
         moved.push(elsewhere.socket);
         break;
@@ -71,9 +71,9 @@ export async function race(cluster: DrillCluster, leaving: Replica, admissions: 
   };
   await Promise.all(
     guests.map(async (guest) => {
-      while (asked < admissions) {
+      while (asked < ADMISSIONS) {
         asked += 1;
-        if (asked >= admissions * DRAIN_AFTER) drained ??= cluster.drain(leaving);
+        if (asked >= ADMISSIONS * DRAIN_AFTER) drained ??= cluster.drain(leaving);
         const outcome = await visit(guest);
         counts[outcome] += 1;
         // Its channel elsewhere would be displaced by another, and the owner with it.
@@ -90,12 +90,12 @@ export async function race(cluster: DrillCluster, leaving: Replica, admissions: 
 }
 
 async function join(cluster: DrillCluster): Promise<Guest[]> {
-  const token = await joinToken(cluster, GUESTS);
+  const token = await cluster.caller.joinToken(GUESTS);
   return Promise.all(
     Array.from({ length: GUESTS }, async (_, place): Promise<Guest> => {
       const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
       const key = await exportJWK(privateKey);
-      const { brokerId, granted } = await takeSeat([cluster.balancer.url], {
+      const { brokerId, granted } = await takeSeat([cluster.url], {
         token,
         name: `guest-${place + 1}`,
         publicKey: key.x ?? '',

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { setTimeout as rest } from 'node:timers/promises';
-import type { Balancer } from './balancer.js';
-import { NOTE_OP } from './note-op.js';
+import type { Caller } from '../demo/caller.js';
+import { CANARY_OP } from '../../src/broker/load/canaries.js';
 
 /** What a client was told of one command, as `fairlead verify --answers` takes it. */
 export type Answer = {
@@ -14,6 +14,8 @@ export type Answer = {
 };
 
 type Told = { status: number; text: string };
+
+const canaryOrder = (note: string): object => ({ op: CANARY_OP, args: { note } });
 
 class ClosedWhileKept extends Error {}
 
@@ -38,22 +40,21 @@ export class Load {
   givenUp = 0;
   /** Calls that went out once more since the connection that had been kept for them was just being closed. */
   resent = 0;
-  /** Those that were due while all keys were being asked for. */
-  skipped = 0;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  private readonly free: { brokerId: string; key: string }[];
+  private readonly free: { broker: string; key: string }[];
   private readonly over = new AbortController();
   private readonly asking = new Set<Promise<void>>();
   private running: Promise<void> | undefined;
 
   constructor(
-    private readonly balancer: Balancer,
-    private readonly token: string,
-    brokerIds: readonly string[],
+    private readonly caller: Caller,
+    brokers: readonly string[],
     private readonly ratePerS: number,
+    /** What is to be done, and with what; a canary is given a note that tells the command. */
+    private readonly orderOf: (note: string) => object = canaryOrder,
   ) {
     const keys = Array.from({ length: KEYS }, (_, place) => `key-${place}`);
-    this.free = keys.flatMap((key) => brokerIds.map((brokerId) => ({ brokerId, key })));
+    this.free = keys.flatMap((key) => brokers.map((broker) => ({ broker, key })));
   }
 
   start(): void {
@@ -101,10 +102,7 @@ export class Load {
 
   private begin(): void {
     const aim = this.free.shift();
-    if (aim === undefined) {
-      this.skipped += 1;
-      return;
-    }
+    if (aim === undefined) return;
     const asking = this.ask(aim).finally(() => {
       this.asking.delete(asking);
       this.free.push(aim);
@@ -112,14 +110,14 @@ export class Load {
     this.asking.add(asking);
   }
 
-  private async ask({ brokerId, key }: { brokerId: string; key: string }): Promise<void> {
+  private async ask({ broker, key }: { broker: string; key: string }): Promise<void> {
     const idempotencyKey = randomUUID();
     const submittedAt = new Date().toISOString();
     const begunAt = performance.now();
-    const body = JSON.stringify({ op: NOTE_OP, args: { note: idempotencyKey }, orderingKey: key });
+    const body = JSON.stringify({ ...this.orderOf(idempotencyKey), orderingKey: key });
     while (performance.now() - begunAt < GIVE_UP_MS) {
       try {
-        const { status, text } = await this.postAnew(brokerId, idempotencyKey, body);
+        const { status, text } = await this.postAnew(broker, idempotencyKey, body);
         if (status === 200 || status === 202) {
           const { id: dispatchId, state } = (JSON.parse(text) as { dispatch: { id: string; state: string } })
             .dispatch;
@@ -142,10 +140,10 @@ export class Load {
    * A connection that was kept may be closed by its server in the very moment in which a call goes out on it. HTTP clients
    * send what may be repeated on another one then (RFC 9110, 9.2.2), and so does this.
    */
-  private async postAnew(brokerId: string, idempotencyKey: string, body: string): Promise<Told> {
+  private async postAnew(broker: string, idempotencyKey: string, body: string): Promise<Told> {
     for (;;) {
       try {
-        return await this.post(brokerId, idempotencyKey, body);
+        return await this.post(broker, idempotencyKey, body);
       } catch (error) {
         if (!(error instanceof ClosedWhileKept)) throw error;
         this.resent += 1;
@@ -153,16 +151,16 @@ export class Load {
     }
   }
 
-  private post(brokerId: string, idempotencyKey: string, body: string): Promise<Told> {
+  private post(broker: string, idempotencyKey: string, body: string): Promise<Told> {
     return new Promise((resolve, reject) => {
       const call = request(
-        `${this.balancer.url}/api/v1/brokers/${brokerId}/dispatches`,
+        `${this.caller.url}/api/v1/brokers/${broker}/dispatches`,
         {
           method: 'POST',
           agent: this.agent,
           timeout: ANSWER_WITHIN_MS,
           headers: {
-            authorization: `Bearer ${this.token}`,
+            authorization: `Bearer ${this.caller.token}`,
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
             'idempotency-key': idempotencyKey,

@@ -2,19 +2,19 @@
  * `npm run drill -- <what>`: a hub and canary brokers of its own, commands at an even rate, a fault, and the proof.
  *
  *   roll        every replica is replaced, one after another
- *   kill        a replica is killed; half of the brokers hold a second link ready
+ *   kill        a replica is killed; the brokers of every second process hold a second link ready
  *   cut         a replica is cut off from the database, and comes back
  *   links       the ways of all brokers to the hub are cut at once
  *   listen      the sessions by which replicas are woken are ended
  *   database    the database crashes, and is started again
  *   pause       a replica's process is stopped, and goes on after it was taken for dead
- *   admissions  a thousand brokers come in at the door of a replica while it begins to drain
+ *   admissions  a thousand times a broker comes in at the door of a replica while it begins to drain
  *   versions    every replica is replaced by one of another build, and that by one of this again; needs --other
  *   all         each of them but the last, one after another, on one hub
  *
  *   --quick   with fewer brokers and commands, in less than four minutes
  *   --replicas <n> --brokers <n> --rate <commands a second>
- *   --other <folder>   the dist folder of another build, which half of the brokers are of as well
+ *   --other <folder>   the dist folder of another build, which every second process of brokers is of as well
  *   --json    prints the figures as one JSON object on the last line of standard output
  *
  * The exit code is 0 only where nothing was lost, duplicated, reordered or left, no broker was without an owner for longer than
@@ -31,7 +31,7 @@ const DRILLS: readonly Drill[] = [
   { name: 'versions', acts: { versions: VERSIONS }, env: SOON },
   { name: 'all', acts: ACTS, env: SOON },
 ];
-const USAGE = `usage: npm run drill -- ${DRILLS.map(({ name }) => name).join('|')} [--quick] [--replicas 3] [--brokers 50] [--rate 500] [--json]`;
+const USAGE = `usage: npm run drill -- ${DRILLS.map(({ name }) => name).join('|')} [--quick] [--replicas 3] [--brokers 50] [--rate 500] [--other FOLDER] [--json]`;
 
 const { values, positionals } = read();
 const drill = DRILLS.find(({ name }) => name === positionals[0]);
@@ -40,7 +40,6 @@ const options = {
   brokers: numberOf(values.brokers ?? (values.quick ? '12' : '50'), 1, 500),
   rate: numberOf(values.rate ?? (values.quick ? '60' : '500'), 1, 5_000),
   pauseMs: values.quick ? 8_000 : 15_000,
-  guests: 1_000,
   ...(values.other === undefined ? {} : { other: values.other }),
 };
 if (drill === undefined || positionals.length !== 1) refuse('what is to be drilled?');

@@ -10,7 +10,7 @@ import { Broker, ownOp, type JsonObject } from '../embedded.js';
 export const CANARY_OP = 'x.canary.note';
 
 /** What a canary did, apart from what it told the hub. */
-export type CanaryEffect = { note: string; brokerId: string; at: string };
+type CanaryEffect = { note: string; brokerId: string; at: string };
 
 export type Canaries = {
   brokerIds: readonly string[];

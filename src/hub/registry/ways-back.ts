@@ -1,8 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Scope } from '../auth/scope.js';
 import { Replica } from '../cluster/replica.js';
-import { HUB_CONFIG } from '../config/config.module.js';
-import type { HubConfig } from '../config/hub-config.js';
 import { Brokers } from './brokers.js';
 import { wayBackOf, type WayBack } from './way-back.js';
 
@@ -12,13 +10,12 @@ export class WaysBack {
   constructor(
     private readonly brokers: Brokers,
     private readonly replica: Replica,
-    @Inject(HUB_CONFIG) private readonly config: HubConfig,
   ) {}
 
   /** @throws NotFound */
   async of(idOrName: string, scope: Scope): Promise<WayBack> {
     const broker = await this.brokers.get(await this.brokers.within(scope, idOrName));
-    const address = this.config.publicUrl ?? this.replica.address;
+    const { address } = this.replica;
     return wayBackOf(broker, address === null ? [] : [address]);
   }
 }

@@ -1,2 +1,0 @@
-/** The op of canary brokers: it writes down that it was done. */
-export const NOTE_OP = 'x.canary.note';
