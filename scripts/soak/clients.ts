@@ -7,6 +7,8 @@ import type { SoakCluster } from './cluster.js';
 const PROGRAM = fileURLToPath(new URL('./client-program.js', import.meta.url));
 const CLIENTS = 2;
 /** Until all of them are there. */
+/** For which clients go on asking for what was not taken yet. */
+const GRACE_MS = 45_000;
 const BEGIN_IN_MS = 1_500;
 
 /** The clients of a soak, each a process of its own, that come through the balancer. */
@@ -23,7 +25,6 @@ export class Clients {
     brokerIds: string[],
     seed: number,
     ratePerS: number,
-    graceMs = 45_000,
   ): Clients {
     const children = Array.from({ length: CLIENTS }, (_none, client) => {
       const log = join(folder, `client-${client}.log`);
@@ -46,7 +47,7 @@ export class Clients {
         brokerIds,
         ratePerS: ratePerS / CLIENTS,
         beginsAtMs: Date.now() + BEGIN_IN_MS,
-        graceMs,
+        graceMs: GRACE_MS,
       };
       child.give(JSON.stringify(orders));
     }

@@ -112,7 +112,7 @@ export class SoakCluster {
     await this.clear(replica);
   }
 
-  /** Takes one out as a rollout does. @throws Error where it does not end well by itself */
+  /** Takes one out as a rollout does; that it did not end well by itself is told with the deaths. */
   async drain(replica: Replica): Promise<void> {
     this.forget(replica, false);
     await replica.child.end('SIGTERM', 60_000);

@@ -5,13 +5,13 @@
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FAULTS, faultsOf } from '../../src/hub/proof/fault.js';
+import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
 import { EFFECT_OP } from './effect-op.js';
 import { readNotes, type Answer, type Call, type Effect, type Untrue } from './record.js';
 
 /** A trail as far as it is looked at here. */
-export type TrailLine = { id: string; state: string; idempotencyKey: string | null };
+export type TrailLine = { id: string; idempotencyKey: string | null };
 
 export type Evidence = {
   /** Of each broker, in the order in which it wrote them down. */
@@ -116,6 +116,3 @@ export function written(folder: string, name: string, lines: readonly object[]):
   writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   return path;
 }
-
-/** What a run must have none of. */
-export const MUST_BE_NONE = [...FAULTS, 'untrue'] as const;

@@ -93,6 +93,8 @@ function tell({ outcome }: Run): void {
     untrue,
     irregular,
     unknown,
+    crashes,
+    failedFaults,
     artifacts,
   } = outcome;
   say(
@@ -103,9 +105,16 @@ function tell({ outcome }: Run): void {
     `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms; ` +
       `due to accepted p50 ${outcome.acceptMs.p50} ms, p99 ${outcome.acceptMs.p99} ms`,
   );
+  for (const fault of failedFaults) say(`could not be done: ${firstLineOf(fault)}`);
+  for (const crash of crashes) say(firstLineOf(crash));
   for (const finding of outcome.findings.slice(0, 10)) say(finding);
   if (artifacts !== null) say(`all that was written down is in ${artifacts}`);
   say(ok ? 'clean' : 'NOT clean');
+}
+
+/** What a process said last may be many lines: they are in the report. */
+function firstLineOf(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 async function shrunk(options: Options, schedule: readonly Fault[]): Promise<void> {

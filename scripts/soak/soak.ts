@@ -124,7 +124,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     stops.push(() => clients.kill());
     say(`${options.rate} commands a second; ${options.schedule.length} faults are due`);
 
-    const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients, say);
+    const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients);
 
     say(`the clients end: ${clients.progress}`);
     await clients.end(ANSWERED_WITHIN_MS);
@@ -138,7 +138,9 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const judgement = await judge(folder, trails, evidence);
     if (left.length > 0) written(folder, 'left.ndjson', left);
     const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
-    const ok = judgement.ok && givenUp === 0;
+    // Nobody ended them, or they did not end when they were to.
+    const crashes = [...cluster.deaths, ...fleet.ends];
+    const ok = judgement.ok && givenUp === 0 && crashes.length === 0;
     const isKept = options.keep !== null || !ok;
     const outcome: Outcome = {
       ...judgement,
@@ -162,7 +164,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       deathsNoticed: promised(watch.deaths, watch.unjudgedDeaths, NOTICED_WITHIN_MS),
       listenHealed: promised(watch.listens, watch.unjudgedListens, HEALED_WITHIN_MS),
       growth,
-      crashes: [...cluster.deaths, ...fleet.ends],
+      crashes,
       left: left.slice(0, 20),
       artifacts: isKept ? folder : null,
     };
@@ -181,8 +183,8 @@ async function strikeAll(
   stage: Stage,
   { schedule, minutes }: SoakOptions,
   clients: Clients,
-  say: (line: string) => void,
 ): Promise<Struck[]> {
+  const { say } = stage;
   const begunAt = performance.now();
   const nowMs = () => Math.round(performance.now() - begunAt);
   const forMs = minutes * 60_000;
@@ -241,13 +243,11 @@ async function dumped(folder: string, databaseUrl: string): Promise<TrailLine[]>
 }
 
 function folderOf({ keep, seed }: SoakOptions): string {
-  if (keep !== null) {
-    mkdirSync(keep, { recursive: true });
-    const folder = mkdtempSync(join(keep, `seed-${seed}-`));
-    chmodSync(folder, 0o711);
-    return folder;
-  }
-  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), `fairlead-soak-${seed}-`));
+  if (keep !== null) mkdirSync(keep, { recursive: true });
+  const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const folder = mkdtempSync(
+    keep === null ? join(inMemory, `fairlead-soak-${seed}-`) : join(keep, `seed-${seed}-`),
+  );
   chmodSync(folder, 0o711);
   return folder;
 }

@@ -2,7 +2,7 @@ import { setTimeout as rest } from 'node:timers/promises';
 import type { TcpBalancer } from './balancer.js';
 import type { Replica, SoakCluster } from './cluster.js';
 import type { SoakDatabase } from './database.js';
-import { WAYS, type FaultyLink, type FaultyProxy, type Manner } from './faulty-proxy.js';
+import { WAYS, type FaultyLink, type FaultyProxy, type Manner, type Way } from './faulty-proxy.js';
 import type { Crew, Fleet, Loss } from './fleet.js';
 import type { Fault, FaultKind } from './schedule.js';
 import type { Watch } from './watch.js';
@@ -207,7 +207,7 @@ async function halfOpened(
   proxy: FaultyProxy,
   links: readonly FaultyLink[],
   forMs: number,
-  ways: readonly ('there' | 'back')[],
+  ways: readonly Way[],
   forNew = true,
 ): Promise<string> {
   for (const link of links) link.halfOpen(ways);
@@ -226,11 +226,7 @@ async function stalled(proxy: FaultyProxy, forMs: number): Promise<string> {
   return linksOf(links);
 }
 
-async function delayed(
-  proxy: FaultyProxy,
-  forMs: number,
-  ways: readonly ('there' | 'back')[],
-): Promise<string> {
+async function delayed(proxy: FaultyProxy, forMs: number, ways: readonly Way[]): Promise<string> {
   const slow: Manner = (link) => link.delay(ways, DELAY_MS);
   for (const link of proxy.links) slow(link);
   await manner(proxy, slow, forMs);

@@ -94,6 +94,10 @@ export type Surroundings = {
   programs: Programs;
 };
 
+/** What `fairlead doctor` has found. */
+export type Diagnosis = Awaited<ReturnType<Awaited<ReturnType<Programs['hub']>>['examineHub']>>;
+export type FindingCode = Diagnosis['findings'][number]['code'];
+
 const CLOCK: Clock = {
   nowMs: () => performance.now(),
   pause: async (ms, signal) => {

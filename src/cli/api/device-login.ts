@@ -9,13 +9,11 @@ import { nameOfMachine } from '../input/machine-name.js';
 import type { Clock } from '../surroundings.js';
 import type { Client } from './client.js';
 import { NoAnswer, Refused } from './problem.js';
-import type { Patience } from './retry.js';
+import { ONCE } from './retry.js';
 
 /** By which each question that comes too soon makes the next one later, as the hub does. */
 const SLOWER_MS = 5_000;
 const PAUSE_MOST_MS = 60_000;
-/** The loop below is all the patience there is: each of its questions is one. */
-const NONE: Patience = { totalMs: -1, baseMs: 0, capMs: 0 };
 
 /**
  * @param show tells the person where to go; called once
@@ -43,7 +41,8 @@ export async function tokenByDevice(
         path: '/device-grants/redeem',
         body: { deviceCode: begun.deviceCode },
         repeat: 'harmful',
-        patience: NONE,
+        // The loop is all the patience there is.
+        patience: ONCE,
       });
       return { id, token };
     } catch (error) {

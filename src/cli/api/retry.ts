@@ -19,7 +19,8 @@ export type Patience = {
 export const PATIENT: Patience = { totalMs: 30_000, baseMs: 250, capMs: 5_000 };
 /** For looking: somebody waits at the terminal to hear that the hub is away. */
 export const BRIEF: Patience = { totalMs: 5_000, baseMs: 250, capMs: 2_000 };
-export const ONCE: Patience = { totalMs: 0, baseMs: 0, capMs: 0 };
+/** Less than no time has passed since a first failure, however fast it came. */
+export const ONCE: Patience = { totalMs: -1, baseMs: 0, capMs: 0 };
 
 const RETRIED = new Set([429, 502, 503, 504]);
 /** Answers of these statuses were given before anything was stored. */

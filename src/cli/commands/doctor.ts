@@ -1,12 +1,10 @@
 /** Looks for what is wrong with a hub's installation, whether a hub runs or not. This loads the hub itself. */
 import type { Command } from 'commander';
-import type { Programs } from '../surroundings.js';
+import type { Diagnosis, FindingCode } from '../surroundings.js';
 import type { Cli } from '../cli.js';
 import { EXIT, type ExitCode } from '../exit-code.js';
 import { examples } from '../options.js';
 import { diagnosisLines } from '../output/diagnosis.js';
-
-type Diagnosis = Awaited<ReturnType<Awaited<ReturnType<Programs['hub']>>['examineHub']>>;
 
 const WHAT_IT_LOOKS_AT = [
   '',
@@ -16,8 +14,13 @@ const WHAT_IT_LOOKS_AT = [
   'otherwise. docs/doctor.md has all findings.',
 ].join('\n');
 
-const OF_CONFIG = ['config_broken', 'secret_missing', 'secret_malformed', 'secret_weak'];
-const OF_THE_WAY = [
+const OF_CONFIG: readonly FindingCode[] = [
+  'config_broken',
+  'secret_missing',
+  'secret_malformed',
+  'secret_weak',
+];
+const OF_THE_WAY: readonly FindingCode[] = [
   'database_unreachable',
   'database_refuses',
   'database_missing',

@@ -6,26 +6,25 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Argument, type Command } from 'commander';
-import type { CreatedJoinTokenDto } from '../../hub/auth/dto/join-token.dto.js';
 import type { ReplicaDto, ReplicaPageDto } from '../../hub/drain/dto/replica.dto.js';
 import type { RolloutDto, RolloutPageDto } from '../../hub/drain/dto/rollout.dto.js';
 import type { StayDto } from '../../hub/registry/dto/stay.dto.js';
 import type { Client } from '../api/client.js';
-import { BRIEF } from '../api/retry.js';
 import { readTrails } from '../api/trails.js';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-code.js';
 import { Fault } from '../fault.js';
-import { count, durationS } from '../input/duration.js';
+import { count, durationS, upTo } from '../input/duration.js';
 import type { Invocation } from '../invocation.js';
 import { asksHub, examples } from '../options.js';
 import type { Paint } from '../output/colour.js';
 import { rolloutLines } from '../output/rollout.js';
 import { facts } from '../output/table.js';
 import type { Canaries } from '../surroundings.js';
+import { untilSignal } from '../until-signal.js';
 import { translated } from './broker.js';
 import { DrillLoad, type DrillAnswer } from './drill-load.js';
-import { upTo } from './load.js';
+import { withSeats } from './seats.js';
 
 const ACTS = ['roll', 'kill', 'cut', 'listen', 'database'] as const;
 type Act = (typeof ACTS)[number];
@@ -79,7 +78,9 @@ const WHAT_IT_DOES = [
   'every replica, one after another, and waits each time until another has taken its place, unless --act does that. What the',
   'others break cannot be reached from here: --act is the command that does it, given to `sh -c`. What clients were told, what',
   'was done at the canaries and the trails are held against each other, and drains that began meanwhile print their reports.',
-  'The exit code is 1 where anything was lost, duplicated or reordered, and for `roll` also where a call was refused.',
+  'At Ctrl-C the act ends, and what there is is judged. The exit code is 1 where anything was lost, duplicated, reordered,',
+  'irregular or given up, where the act failed or was cut short or a replica was not replaced, and for `roll` also where a',
+  'call was refused or a report is not clean.',
 ].join('\n');
 
 export function addDrill(program: Command, cli: Cli): void {
@@ -116,33 +117,49 @@ export function addDrill(program: Command, cli: Cli): void {
         if (act !== 'roll' && run.options.act === undefined) throw needsAct(act);
         run.hide(run.options.joinToken);
         const hub = await run.hub();
-        const report = await drilled(run, hub, act);
+        const report = await seated(run, hub, act);
         run.printer.data(report, () => linesOf(report, run.printer.paint));
         return report.ok ? EXIT.ok : EXIT.failed;
       }),
     );
 }
 
-async function drilled(run: Invocation<DrillOptions>, hub: Client, act: Act): Promise<DrillReport> {
+async function seated(run: Invocation<DrillOptions>, hub: Client, act: Act): Promise<DrillReport> {
+  const { joinToken, brokers } = run.options;
+  let report: DrillReport | undefined;
+  const work = (token: string): Promise<void> =>
+    untilSignal(['SIGINT', 'SIGTERM'], async (signal) => {
+      report = await drilled(run, hub, act, token, signal);
+    });
+  const seats = { seats: brokers, expiresInS: TOKEN_S, labels: { 'fairlead.drill': 'canary' } };
+  await (joinToken === undefined ? withSeats(run, hub, seats, work) : work(joinToken));
+  if (report === undefined) throw new Error('the drill ended without a report');
+  return report;
+}
+
+async function drilled(
+  run: Invocation<DrillOptions>,
+  hub: Client,
+  act: Act,
+  token: string,
+  signal: AbortSignal,
+): Promise<DrillReport> {
   const { options, surroundings } = run;
   const { clock } = surroundings;
   const say = (line: string): void => void surroundings.stderr.write(`${line}\n`);
   const { startCanaries } = await surroundings.programs.broker();
-  const seats = options.joinToken === undefined ? await makeSeats(hub, options.brokers) : undefined;
-  const token = seats?.token ?? options.joinToken ?? '';
-  run.hide(token);
   const name = `canary-${randomUUID().slice(0, 8)}`;
-  let canaries: Canaries | undefined;
+  const { urls } = hub.target;
+  const canaries = await translated(() => startCanaries({ urls, token, count: options.brokers, name }));
   try {
-    const { urls } = hub.target;
-    canaries = await translated(() => startCanaries({ urls, token, count: options.brokers, name }));
     const load = new DrillLoad(hub, clock, canaries.brokerIds, canaries.op);
     load.start(options.rate);
     say(`${options.brokers} canaries are given ${options.rate} commands a second`);
-    await clock.pause(WARM_MS);
+    await clock.pause(WARM_MS, signal);
     const sinceMs = hub.hubNowMs;
-    const isDone = options.act === undefined ? await roll(run, hub, say) : await shell(options.act, say);
-    await clock.pause(options.settle * 1_000);
+    const isDone =
+      options.act === undefined ? await roll(run, hub, say, signal) : await shell(options.act, say, signal);
+    await clock.pause(options.settle * 1_000, signal);
     await load.stop();
     await load.settled(SETTLED_MS);
     const found = await judged(run, hub, canaries, load.answers);
@@ -153,7 +170,7 @@ async function drilled(run: Invocation<DrillOptions>, hub: Client, act: Act): Pr
     const isNoticed = refusals.length > 0 || rollouts.some(({ report }) => report?.clean !== true);
     return {
       drill: act,
-      ok: isDone && faults === 0 && (act !== 'roll' || !isNoticed),
+      ok: isDone && !signal.aborted && faults === 0 && (act !== 'roll' || !isNoticed),
       brokers: options.brokers,
       ratePerS: options.rate,
       accepted,
@@ -166,17 +183,8 @@ async function drilled(run: Invocation<DrillOptions>, hub: Client, act: Act): Pr
       rollouts,
     };
   } finally {
-    await canaries?.leave();
-    if (seats !== undefined)
-      await hub
-        .ask({ method: 'DELETE', path: `/join-tokens/${seats.id}`, patience: BRIEF })
-        .catch(() => run.printer.warn(`the join token ${seats.id} could not be revoked; it ends by itself`));
+    await canaries.leave();
   }
-}
-
-async function makeSeats(hub: Client, seats: number): Promise<CreatedJoinTokenDto> {
-  const body = { seats, expiresInS: TOKEN_S, labels: { 'fairlead.drill': 'canary' } };
-  return hub.ask({ method: 'POST', path: '/join-tokens', body, repeat: 'harmful' });
 }
 
 /** @returns false where a replica that was drained was not replaced in time: the rest is left in peace */
@@ -184,6 +192,7 @@ async function roll(
   { options, surroundings: { clock } }: Invocation<DrillOptions>,
   hub: Client,
   say: (line: string) => void,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const active = async (): Promise<ReplicaDto[]> => {
     const { items } = await hub.ask<ReplicaPageDto>({ method: 'GET', path: '/replicas' });
@@ -191,25 +200,28 @@ async function roll(
   };
   const before = await active();
   for (const { id, name } of before) {
+    if (signal.aborted) return false;
     await hub.ask({ method: 'POST', path: `/replicas/${id}/drain`, body: {} });
     const untilMs = clock.nowMs() + options.wait * 1_000;
     for (;;) {
       // The only replica of a hub leaves nobody to ask until it is back.
       const now = await active().catch(() => []);
       if (now.length >= before.length && now.every((replica) => replica.id !== id)) break;
+      if (signal.aborted) return false;
       if (clock.nowMs() > untilMs) {
         say(`nothing took the place of ${name} within ${options.wait} s: the roll ends here`);
         return false;
       }
-      await clock.pause(LOOK_MS);
+      await clock.pause(LOOK_MS, signal);
     }
     say(`${name} was drained, and another has taken its place`);
   }
   return true;
 }
 
-async function shell(command: string, say: (line: string) => void): Promise<boolean> {
+async function shell(command: string, say: (line: string) => void, signal: AbortSignal): Promise<boolean> {
   const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'] });
+  signal.addEventListener('abort', () => child.kill(), { once: true });
   for (const output of [child.stdout, child.stderr])
     output.on('data', (text: Buffer) => say(text.toString().trimEnd()));
   const [code] = (await once(child, 'close')) as [number | null];

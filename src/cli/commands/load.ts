@@ -1,17 +1,15 @@
 /** Loads that users put on a hub of their own, to see what it does. */
-import { InvalidArgumentError, type Command } from 'commander';
-import type { CreatedJoinTokenDto } from '../../hub/auth/dto/join-token.dto.js';
-import type { Client } from '../api/client.js';
-import { BRIEF } from '../api/retry.js';
+import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-code.js';
-import { count, durationS } from '../input/duration.js';
+import { count, durationS, upTo } from '../input/duration.js';
 import { asksHub, examples } from '../options.js';
 import type { Paint } from '../output/colour.js';
 import { facts } from '../output/table.js';
 import type { LoadSummary } from '../surroundings.js';
 import { untilSignal } from '../until-signal.js';
 import { translated } from './broker.js';
+import { withSeats } from './seats.js';
 
 type BrokersOptions = { count: number; seconds: number; rate: number; storm?: boolean };
 
@@ -59,14 +57,17 @@ export function addLoad(program: Command, cli: Cli): void {
         const { options, printer, surroundings } = run;
         const hub = await run.hub();
         const { loadBrokers } = await surroundings.programs.broker();
-        const seats = await makeSeats(hub, options);
-        run.hide(seats.token);
-        try {
+        const seats = {
+          seats: options.count,
+          expiresInS: options.seconds + TOKEN_SPARE_S,
+          labels: { 'fairlead.load': 'brokers' },
+        };
+        return withSeats(run, hub, seats, async (token) => {
           const summary = await loaded((signal) =>
             translated(() =>
               loadBrokers({
                 urls: hub.target.urls,
-                token: seats.token,
+                token,
                 count: options.count,
                 ratePerS: options.rate,
                 seconds: options.seconds,
@@ -79,24 +80,9 @@ export function addLoad(program: Command, cli: Cli): void {
           printer.data(summary, () => linesOf(summary, printer.paint));
           printer.note('The brokers stay listed as offline; their keys are gone.');
           return summary.linked === summary.count ? EXIT.ok : EXIT.failed;
-        } finally {
-          await hub.ask({ method: 'DELETE', path: `/join-tokens/${seats.id}`, patience: BRIEF }).catch(() => {
-            // The figures are worth more than that, and a load may well have ended the replica that is asked.
-            printer.warn(
-              `the join token ${seats.id} could not be revoked; it ends by itself at ${seats.expiresAt}`,
-            );
-          });
-        }
+        });
       }),
     );
-}
-
-async function makeSeats(
-  hub: Client,
-  { count: seats, seconds }: BrokersOptions,
-): Promise<CreatedJoinTokenDto> {
-  const body = { seats, expiresInS: seconds + TOKEN_SPARE_S, labels: { 'fairlead.load': 'brokers' } };
-  return hub.ask<CreatedJoinTokenDto>({ method: 'POST', path: '/join-tokens', body, repeat: 'harmful' });
 }
 
 async function loaded(work: (signal: AbortSignal) => Promise<LoadSummary>): Promise<LoadSummary> {
@@ -106,15 +92,6 @@ async function loaded(work: (signal: AbortSignal) => Promise<LoadSummary>): Prom
   });
   if (summary === undefined) throw new Error('the load ended without a summary');
   return summary;
-}
-
-/** A whole number of something, from 1 on. @throws InvalidArgumentError */
-export function upTo(most: number, read: (text: string) => number): (text: string) => number {
-  return (text) => {
-    const value = read(text);
-    if (value < 1 || value > most) throw new InvalidArgumentError(`It must be 1 to ${most}.`);
-    return value;
-  };
 }
 
 function linesOf(summary: LoadSummary, paint: Paint): string[] {

@@ -28,3 +28,12 @@ export function count(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
 }
+
+/** A whole number of something, from 1 on. @throws InvalidArgumentError */
+export function upTo(most: number, read: (text: string) => number): (text: string) => number {
+  return (text) => {
+    const value = read(text);
+    if (value < 1 || value > most) throw new InvalidArgumentError(`It must be 1 to ${most}.`);
+    return value;
+  };
+}

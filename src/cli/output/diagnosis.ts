@@ -1,8 +1,6 @@
-import type { Programs } from '../surroundings.js';
+import type { Diagnosis } from '../surroundings.js';
 import type { Colour, Paint } from './colour.js';
 import { printable } from './printable.js';
-
-type Diagnosis = Awaited<ReturnType<Awaited<ReturnType<Programs['hub']>>['examineHub']>>;
 
 const COLOURS: Readonly<Record<Diagnosis['findings'][number]['severity'], Colour>> = {
   error: 'red',

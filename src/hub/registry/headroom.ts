@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
@@ -25,7 +25,7 @@ export class Headroom {
   /** At which brokers are let in: as the configuration has it, and slower while there is no room. */
   readonly pace: Pace;
   private readonly log = new Logger('registry');
-  private readonly delays = monitorEventLoopDelay({ resolution: SAMPLE_MS });
+  private delays: IntervalHistogram | undefined;
   private readonly loop: Loop;
 
   constructor(
@@ -42,16 +42,19 @@ export class Headroom {
   }
 
   start(): void {
+    // Made no sooner: one that was never enabled counts with Node among what keeps a process running.
+    this.delays = monitorEventLoopDelay({ resolution: SAMPLE_MS });
     this.delays.enable();
     this.loop.start();
   }
 
   async stop(): Promise<void> {
     await this.loop.stop();
-    this.delays.disable();
+    this.delays?.disable();
   }
 
   private look(): void {
+    if (this.delays === undefined) return;
     const lateMs = this.delays.max / 1e6 - SAMPLE_MS;
     this.delays.reset();
     const slowestMs = this.database.takeSlowestMs();
