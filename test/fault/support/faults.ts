@@ -24,13 +24,17 @@ const OWNER = { owner: 'second', asked: 'first' } as const;
 const ASKED = { owner: 'first', asked: 'second' } as const;
 const BOTH = { owner: 'second', asked: 'second' } as const;
 
-export const FAULTS: readonly Fault[] = [
+export const FAULTS_OF_REPLICAS: readonly Fault[] = [
   { what: 'the owner is killed', ...OWNER, losesLinks: true, strike: killReplica },
   { what: 'the replica that was asked is killed', ...ASKED, strike: killReplica },
   { what: 'the owner, which was asked, is killed', ...BOTH, losesLinks: true, strike: killReplica },
-  { what: 'the broker is killed', ...ASKED, losesLinks: true, strike: killBrokers },
   { what: 'the owner is paused until it counts as gone', ...OWNER, losesLinks: true, strike: silenceOwner },
   { what: 'the replica that was asked is paused', ...ASKED, strike: pauseAsked },
+];
+
+/** Of what replicas stand between. */
+export const FAULTS_OF_OTHERS: readonly Fault[] = [
+  { what: 'the broker is killed', ...ASKED, losesLinks: true, strike: killBrokers },
   { what: 'the broker is paused until its ack is overdue', ...ASKED, strike: pauseBrokers },
   { what: 'the database is restarted', ...ASKED, crashesServer: true, strike: restartDatabase },
 ];
