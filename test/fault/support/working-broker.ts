@@ -26,6 +26,10 @@ export class WorkingBroker {
     this.running = this.run();
   }
 
+  get brokerId(): string {
+    return this.broker.id;
+  }
+
   async stop(): Promise<void> {
     this.ending = true;
     for (const link of this.links) link.cut();
