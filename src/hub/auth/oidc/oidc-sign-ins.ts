@@ -49,11 +49,7 @@ export class OidcSignIns {
     return this.database.transaction(async (run) => {
       const { userId, name, isLetIn } = known ?? (await this.meet(run, vouched(claims), origin));
       if (!isLetIn) throw new SignInRefused();
-      const sessionId = await this.sessions.beginInBrowser(run, userId);
-      const actor: Actor = { kind: 'person', id: userId, name, credentialId: sessionId, origin };
-      const entry = { subject: { kind: 'session', id: sessionId, name: null }, detail: { issuer } } as const;
-      await this.audit.done(run, { act: 'session.begin', actor, ...entry });
-      return sessionId;
+      return this.sessions.beginInBrowser(run, { userId, name }, origin, { issuer });
     });
   }
 
