@@ -13,6 +13,7 @@ import type { FastifyRequest } from 'fastify';
 import { from, throwError, type Observable } from 'rxjs';
 import { catchError, switchMap } from 'rxjs/operators';
 import type { LimitClass } from '../../config/rate-limits.js';
+import { isReading } from '../../http/reading.js';
 import type { ProblemCode } from '../../problems/code.js';
 import { asCoded } from '../../problems/problem.filter.js';
 import { addressKeyOf } from './address-key.js';
@@ -51,9 +52,9 @@ export class LimitGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType<string>() !== 'http') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const { principal, method, ip } = request;
+    const { principal, ip } = request;
     if (principal !== undefined) {
-      await this.limiter.take(method === 'GET' || method === 'HEAD' ? 'read' : 'write', principal.userId);
+      await this.limiter.take(isReading(request) ? 'read' : 'write', principal.userId);
     }
     const limit = this.reflector.get<Limit | undefined>(LIMITED, context.getHandler());
     if (limit === undefined) return true;
