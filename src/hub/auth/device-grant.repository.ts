@@ -22,7 +22,7 @@ type NewDeviceGrant = {
 type Places = { ofHub: number; ofAddress: number };
 
 /** `full`: as many wait as may; `taken`: another has the code for people, and one with another code may be made. */
-export type Making = 'made' | 'full' | 'taken';
+type Making = 'made' | 'full' | 'taken';
 
 /** What a program is told that asks again. */
 type AskedGrant = {

@@ -15,7 +15,7 @@ import { ACCESS_LIVES_S, SessionTokens } from './session-tokens.js';
 /** However often it is refreshed. */
 export const SESSION_LIVES_S = 30 * 24 * 3_600;
 /** Of one person, that go on at a time. */
-export const SESSIONS_MOST = 50;
+const SESSIONS_MOST = 50;
 
 /** Who has signed in. */
 type Person = { userId: string; name: string };
