@@ -1,14 +1,25 @@
 -- src/hub/auth/device-grant.repository.ts
 
 -- create_device_grant
-insert into device_grant (id, device_hash, user_hash, name, address, expires_at, interval_s)
-select $1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7
-where (select count(*) from device_grant where expires_at > now()) < $8
-on conflict on constraint device_grant_user_code_is_unique do nothing
-returning id;
-
--- count_open_device_grants
-select count(*)::integer as count from device_grant where expires_at > now();
+with waiting as (
+  select count(*) as of_hub, count(*) filter (where address_key = $6) as of_address
+  from device_grant
+  where answer is null and expires_at > now()
+),
+room as (
+  select of_hub < $9 and of_address < $10 as is_left
+  from waiting
+),
+made as (
+  insert into device_grant (id, device_hash, user_hash, name, address, address_key, expires_at, interval_s)
+  select $1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8
+  from room
+  where is_left
+  on conflict on constraint device_grant_user_code_is_unique do nothing
+  returning id
+)
+select case when exists (select from made) then 'made' when is_left then 'taken' else 'full' end as making
+from room;
 
 -- find_open_device_grant
 select id, name, address, created_at as "createdAt", expires_at as "expiresAt"

@@ -39,4 +39,5 @@ where administrator.id = invite.user_id
   and not exists (select from user_password where user_id = administrator.id)
   and not exists (select from personal_token where user_id = administrator.id)
   and not exists (select from user_session where user_id = administrator.id)
+  and not exists (select from user_identity where user_id = administrator.id)
 returning invite.id;

@@ -160,15 +160,20 @@ describe('a device grant', () => {
     expect(code(await post('/device-grants', { name }))).toEqual([400, 'request_invalid']);
   });
 
-  it('is one of a thousand that are open at a time, and no more', async () => {
-    const { rows } = await sql.query(
-      `select count(*)::integer as open from device_grant where expires_at > now()`,
-    );
+  it.each<[string, number, string | null]>([
+    ['a thousand that wait for an answer', 1_000, null],
+    ['fifty that wait at one address', 50, '127.0.0.1'],
+  ])('is one of %s at a time, and no more', async (_what, most, addressKey) => {
     await sql.query(
-      `insert into device_grant (id, device_hash, user_hash, name, address, expires_at, interval_s)
-       select gen_random_uuid(), sha256(n::text::bytea), sha256(('u' || n)::bytea), 'many', '', now() + interval '1 hour', 5
-       from generate_series(1, $1) n`,
-      [999 - rows[0].open],
+      `insert into device_grant (id, device_hash, user_hash, name, address, address_key, expires_at, interval_s)
+       select gen_random_uuid(), sha256(n::text::bytea), sha256(('u' || n)::bytea), 'many', '', $2,
+              now() + interval '1 hour', 5
+       from generate_series(1, $1 - 1 - (
+         select count(*)
+         from device_grant
+         where answer is null and expires_at > now() and ($2::text is null or address_key = $2)
+       )) n`,
+      [most, addressKey],
     );
 
     const [last, past] = [

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
+import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { Browser, OpenIdProvider } from '../support/openid-provider.js';
 import { Page } from '../support/page.js';
@@ -60,6 +62,19 @@ function person(email: string | undefined, isVerified = true): string {
   const login = `p-${randomUUID()}`;
   provider.accounts.set(login, { ...(email === undefined ? {} : { email }), email_verified: isVerified });
   return login;
+}
+
+/** Whether somebody waits for what another transaction has written. */
+async function isHeldUp(url: string): Promise<boolean> {
+  const client = new pg.Client(url);
+  await client.connect();
+  const { rowCount } = await client
+    .query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+       and query like '%user_identity%'`,
+    )
+    .finally(() => client.end());
+  return rowCount === 1;
 }
 
 describe('a sign-in by OpenID Connect', () => {
@@ -146,6 +161,41 @@ describe('a sign-in by OpenID Connect', () => {
     const { status, code } = await signIn(person(email));
 
     expect([status, code]).toEqual([409, 'identity_taken']);
+  });
+
+  it('is that of who is known by the subject by now, where another sign-in of it was faster', async () => {
+    const name = `u-${randomUUID()}`;
+    const { body: user } = await admin.post('/api/v1/users', { name, email: `${name}@corp.test` });
+    const login = person(user.email);
+    const { browser, back } = await comeBack(login);
+    const faster = new pg.Client(cluster.database.url);
+    await faster.connect();
+    await faster.query('begin');
+    await faster.query('insert into user_identity (issuer, subject, user_id) values ($1, $2, $3)', [
+      issuer,
+      login,
+      user.id,
+    ]);
+
+    const slower = browser.go(back);
+    await eventually(() => isHeldUp(cluster.database.url)).finally(() => faster.query('commit'));
+    await faster.end();
+
+    expect((await slower).status).toBe(303);
+    expect(await me(browser.cookies(hubs()[0]!))).toMatchObject({ userId: user.id });
+    const { body } = await admin.get(`/api/v1/audit?actor=${user.id}`);
+    expect(body.items.map(({ act }: any) => act)).toEqual(['session.begin']);
+  });
+
+  it('makes one user of somebody who comes for the first time in several browsers at once', async () => {
+    const login = person(`u-${randomUUID()}@corp.test`);
+    const coming = [await comeBack(login), await comeBack(login), await comeBack(login)];
+
+    const came = await Promise.all(coming.map(({ browser, back }) => browser.go(back)));
+
+    expect(came.map(({ status }) => status)).toEqual([303, 303, 303]);
+    const known = await Promise.all(coming.map(({ browser }) => me(browser.cookies(hubs()[0]!))));
+    expect(new Set(known.map(({ userId }) => userId)).size).toBe(1);
   });
 
   it('does not let in whom the hub has disabled', async () => {

@@ -44,6 +44,23 @@ async function makePerson(): Promise<{ id: string; name: string; email: string; 
   return { ...user, signed: redeemed.body };
 }
 
+describe('a session that begins', () => {
+  it('is in the audit, whichever way its person has come', async () => {
+    const { body: user } = await admin.post('/api/v1/users', { name: `u-${randomUUID()}` });
+    const { body: invite } = await admin.post(`/api/v1/users/${user.id}/invites`, {});
+    const begun = [
+      await post('/invites/redeem', { token: invite.token, password: PASSWORD }),
+      await post('/sessions', { user: user.name, password: PASSWORD }),
+    ];
+
+    const { body } = await admin.get(`/api/v1/audit?actor=${user.id}&act=session.begin`);
+
+    expect(body.items.map(({ subject }: any) => subject.id)).toEqual(
+      begun.map(({ body: { sessionId } }) => sessionId).reverse(),
+    );
+  });
+});
+
 describe('an invite', () => {
   it('sets a password once, and signs in', async () => {
     const { body: user } = await admin.post('/api/v1/users', { name: `u-${randomUUID()}` });

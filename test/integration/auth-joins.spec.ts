@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { JWK } from 'jose';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
@@ -308,6 +308,19 @@ describe('a machine that joins again', () => {
       [joined.brokerId],
     );
     expect(kept).toEqual([{ again: null }, { again: 'true' }]);
+  });
+
+  it('is told from one that joins first by its key, without asking about the token twice', async () => {
+    const peek = jest.spyOn(other.joinTokens, 'peek');
+    const { token } = await seat(one);
+    const key = await makeKey();
+    const anew = makeJoining({ token, publicKey: publicKeyOf(key) });
+
+    await other.brokers.join(anew, ORIGIN, await proofFor(anew, { by: key }));
+    const asked = peek.mock.calls.length;
+    await other.brokers.join(anew, ORIGIN, await proofFor(anew, { by: key }));
+
+    expect([asked, peek.mock.calls.length]).toEqual([0, 1]);
   });
 
   it.each<[string, string, () => Promise<[Joining, string | undefined]>]>([

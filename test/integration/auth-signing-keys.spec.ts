@@ -17,6 +17,7 @@ import { Hub } from '../../src/hub/cluster/hub.js';
 import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Database } from '../../src/hub/database/database.js';
+import { DatabaseUnavailable } from '../../src/hub/database/database.errors.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -131,6 +132,18 @@ describe('a signing key', () => {
     expect((await sql.query('select act, subject_id from audit')).rows).toEqual([
       { act: 'signing_key.rotate', subject_id: made.id },
     ]);
+  });
+
+  it('that was rotated is so although the database goes away right after the commit', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const replica = makeReplica();
+    await mint(replica);
+    jest.spyOn(replica.repository, 'list').mockRejectedValueOnce(new DatabaseUnavailable(new Error('gone')));
+
+    const made = await replica.rotation.rotate(ACTOR);
+    await replica.keys.refresh();
+
+    expect(decodeProtectedHeader(await mint(replica)).kid).toBe(made.id);
   });
 
   it('that is retired goes on to sign where nobody has given the seal key of its successor yet', async () => {

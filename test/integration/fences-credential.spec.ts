@@ -59,6 +59,25 @@ describe('the first administrator', () => {
     expect(met).toBeUndefined();
   });
 
+  it.each<[string, string, object]>([
+    ['nothing yet', '', {}],
+    ['a password', 'user_password', { hash: 'x' }],
+    ['a token', 'personal_token', { id: randomUUID(), name: 't', prefix: 'p', hash: randomBytes(32) }],
+    ['a session', 'user_session', { id: randomUUID(), expires_at: inFuture() }],
+    ['a name with an OpenID provider', 'user_identity', { issuer: 'https://id.test', subject: 's' }],
+  ])('is invited again only where it has nothing to come in by: %s', async (_what, table, row) => {
+    const boot = new FirstBoot(bench.database);
+    await rows.sql.query('truncate hub_user cascade');
+    await boot.inviteAdministrator();
+    const { rows: users } = await rows.sql.query('select id from hub_user');
+    if (table !== '') await rows.insert(table, { user_id: users[0].id, ...row });
+    await rows.sql.query('update invite set expires_at = now()');
+
+    const again = await boot.inviteAdministrator();
+
+    expect(again !== undefined).toBe(table === '');
+  });
+
   it('is made in a hub that knows nobody, whatever the names of those that it knows', async () => {
     await rows.sql.query(`update hub_user set name = 'renamed'`);
 

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DeviceGrantRepository } from '../../src/hub/auth/device-grant.repository.js';
 import { IdentityRepository } from '../../src/hub/auth/oidc/identity.repository.js';
 import { MemberRepository } from '../../src/hub/auth/member.repository.js';
@@ -394,6 +394,60 @@ it('somebody whom a provider vouches for is not made under a name or an address 
   ];
 
   expect(made).toEqual([true, false, false]);
+});
+
+describe('a device grant', () => {
+  const PLACES = { ofHub: 4, ofAddress: 2 };
+  const grants = () => new DeviceGrantRepository(bench.database);
+  const codes = () => ({ deviceHash: randomBytes(32), userHash: randomBytes(32) });
+  const make = (addressKey: string, over: object = {}) =>
+    grants().create(
+      {
+        id: randomUUID(),
+        ...codes(),
+        name: 'n',
+        address: 'a',
+        addressKey,
+        livesS: 60,
+        intervalS: 5,
+        ...over,
+      },
+      PLACES,
+    );
+  const answerAll = async () =>
+    bench.rows.sql.query(`update device_grant set answer = 'denied', answered_by = $1 where answer is null`, [
+      await makeUser(),
+    ]);
+
+  beforeEach(() => bench.rows.sql.query('delete from device_grant'));
+
+  it('is made while one of its address’s places is free, and no further', async () => {
+    const made = [await make('one'), await make('one'), await make('one'), await make('other')];
+
+    expect(made).toEqual(['made', 'made', 'full', 'made']);
+  });
+
+  it('is made while one of the hub’s places is free, from wherever, and no further', async () => {
+    const made = [];
+    for (const address of ['one', 'one', 'two', 'two', 'three']) made.push(await make(address));
+
+    expect(made).toEqual(['made', 'made', 'made', 'made', 'full']);
+  });
+
+  it('has its place until it is answered or over', async () => {
+    await make('one');
+    await make('one', { livesS: 0 });
+    const beside = [await make('one'), await make('one')];
+    await answerAll();
+
+    expect([...beside, await make('one')]).toEqual(['made', 'full', 'made']);
+  });
+
+  it('is not made with the code of another, which is told from there being no place', async () => {
+    const { userHash } = codes();
+
+    expect([await make('one', { userHash }), await make('one', { userHash })]).toEqual(['made', 'taken']);
+  });
 });
 
 it('a device grant is forgotten an hour after its end, and not before', async () => {

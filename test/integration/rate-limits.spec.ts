@@ -144,6 +144,45 @@ describe('the limits of callers, over two replicas', () => {
     expect(await begin('192.0.2.77')).toBe(201);
   });
 
+  it('refuse an address that asks for a device grant sooner than it is told to, before that is noted', async () => {
+    const from = '192.0.2.78';
+    const begun = (
+      await ask('POST', '/device-grants', { from: '192.0.2.79', payload: { name: 'hasty' } })
+    ).json();
+    const redeem = async (replica: number, by = from) =>
+      (
+        await ask('POST', '/device-grants/redeem', {
+          replica,
+          from: by,
+          payload: { deviceCode: begun.deviceCode },
+        })
+      ).json().code;
+    const codes = [];
+    for (let count = 0; count < 30; count += 1) codes.push(await redeem(count % 2));
+    const { rows } = await sql.query(
+      `select (interval_s - 5) / 5 as slowed from device_grant where name = 'hasty'`,
+    );
+
+    expect(codes.slice(0, 5)).toEqual(['authorization_pending', ...Array(4).fill('slow_down')]);
+    expect(codes).toContain('rate_limited');
+    // The one that finds the limit spent was noted by then, at each replica.
+    expect(rows[0].slowed).toBeLessThan(20);
+    expect(await redeem(0, '192.0.2.80')).toBe('slow_down');
+  });
+
+  it('never count a question that keeps to its interval', async () => {
+    const from = '192.0.2.81';
+    const begun = (await ask('POST', '/device-grants', { from, payload: { name: 'patient' } })).json();
+    const codes = [];
+    for (let count = 0; count < 20; count += 1) {
+      await sql.query(`update device_grant set asked_at = null where name = 'patient'`);
+      const payload = { deviceCode: begun.deviceCode };
+      codes.push((await ask('POST', '/device-grants/redeem', { from, payload })).json().code);
+    }
+
+    expect(new Set(codes)).toEqual(new Set(['authorization_pending']));
+  });
+
   it('refuse an address that sends bad assertions', async () => {
     const payload = {
       grant_type: 'client_credentials',

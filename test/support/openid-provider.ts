@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 
-export type Account = { email?: string; email_verified?: boolean };
+type Account = { email?: string; email_verified?: boolean };
 
 /** An OpenID provider of an organisation: a real one, whose people are those of the test. */
 export class OpenIdProvider {

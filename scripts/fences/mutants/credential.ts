@@ -18,6 +18,13 @@ export const CREDENTIAL = [
       '',
     ],
   ]),
+  ...mutantsOf('invite_first_administrator_again', SPEC, [
+    [
+      'invites who comes in by a provider',
+      'and not exists (select from user_identity where user_id = administrator.id)',
+      '',
+    ],
+  ]),
   ...mutantsOf('take_seat_of_join_token', SPEC, [
     ['takes a seat of any token', 'hash = $1 and', '$1::bytea is not null and'],
     ['takes a seat that is not there', 'and taken < seats', ''],

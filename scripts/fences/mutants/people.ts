@@ -76,12 +76,12 @@ export const PEOPLE = [
     ['answers twice', 'and answer is null', ''],
     ['answers after the end', 'and expires_at > now()', ''],
   ]),
-  ...mutantsOf('create_device_grant', DEVICE_SPEC, [
-    [
-      'makes as many as are asked for',
-      'where (select count(*) from device_grant where expires_at > now()) < $8',
-      'where $8::integer > 0',
-    ],
+  ...mutantsOf('create_device_grant', SPEC, [
+    ['makes as many as are asked for', 'of_hub < $9', '$9::integer > 0'],
+    ['gives one address all', 'of_address < $10', '$10::integer > 0'],
+    ['counts all addresses as one', 'filter (where address_key = $6)', ''],
+    ['counts those that were answered', 'answer is null and', ''],
+    ['counts those that are over', 'and expires_at > now()', ''],
   ]),
   ...mutantsOf('sweep_device_grants', SPEC, [
     ['forgets what has just ended', `expires_at < now() - interval '1 hour'`, 'expires_at < now()'],

@@ -3,7 +3,8 @@ import { isUuid } from '../../protocol/read.js';
 import { Clock } from '../cluster/clock.js';
 import { Hub } from '../cluster/hub.js';
 import { ClockSkew, CredentialInvalid, CredentialMissing } from './auth.errors.js';
-import { isProofCurrent, verifyProof, type BrokerProof, type Proven } from './broker-proof.js';
+import { verifyProof, type BrokerProof, type Proven } from './broker-proof.js';
+import { isCurrent } from './signed-times.js';
 import { SignedTokens } from './signed-tokens.js';
 import { SigningKeys } from './signing-keys.js';
 
@@ -61,7 +62,7 @@ export class AccessTokens {
     const { brokerId, expiresAt, jkt } = await this.verify(asked.token);
     if (proof === undefined) throw new CredentialMissing('Send a proof of the key of the token as DPoP.');
     const shown = await verifyProof(proof, asked, jkt);
-    if (!isProofCurrent(shown, this.clock.now())) throw new ClockSkew(this.clock.now());
+    if (!isCurrent(shown, this.clock.now())) throw new ClockSkew(this.clock.now());
     return { brokerId, expiresAt, proof: shown };
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
+import { isReading } from '../http/reading.js';
 import { ACCESS, scopeFor, type Access } from './access.js';
 import { CredentialMissing, Forbidden } from './auth.errors.js';
 import { WebSessions } from './cookies/web-sessions.js';
@@ -8,8 +9,6 @@ import type { Principal } from './principal.js';
 import { Credentials } from './credentials.js';
 
 const BEARER = /^Bearer +([^\s]+) *$/i;
-/** What changes nothing. */
-const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /**
  * Stands before every route and every handler of frames. What does not declare who may call it is denied, so that
@@ -42,7 +41,7 @@ export class AccessGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const principal = await this.callerOf(request);
     if (access.roles.length > 0 && !access.roles.includes(principal.role)) throw new Forbidden();
-    if (principal.access === 'read' && !READING.has(request.method)) throw new Forbidden();
+    if (principal.access === 'read' && !isReading(request)) throw new Forbidden();
     request.principal = principal;
     const scope = scopeFor(access, principal);
     if (scope !== undefined) request.scope = scope;

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { generateKeyPair, SignJWT, type CryptoKey, type JWTHeaderParameters } from 'jose';
 import { v4 as uuidv4 } from 'uuid';
-import { isCurrent, readAssertion } from './assertion.js';
+import { readAssertion } from './assertion.js';
+import { isCurrent } from './signed-times.js';
 import { CredentialInvalid } from './auth.errors.js';
 
 const HUB = 'urn:fairlead:hub:test';

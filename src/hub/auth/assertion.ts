@@ -5,17 +5,9 @@
 import { decodeJwt, decodeProtectedHeader, errors } from 'jose';
 import { isUuid } from '../../protocol/read.js';
 import { CredentialInvalid } from './auth.errors.js';
+import { LIVES_AT_MOST_S, type SignedTimes } from './signed-times.js';
 
-export type Assertion = {
-  readonly brokerId: string;
-  readonly jti: string;
-  readonly issuedAtS: number;
-  readonly expiresAtS: number;
-};
-
-const LIVES_AT_MOST_S = 60;
-/** For what is left between two clocks that were set by the same one, and for the way. */
-const TOLERANCE_S = 5;
+type Assertion = SignedTimes & { readonly brokerId: string; readonly jti: string };
 
 /**
  * @param audience the hub's urn
@@ -32,17 +24,6 @@ export function readAssertion(compact: string, audience: string): Assertion {
   const livesS = expiresAtS - issuedAtS;
   if (livesS <= 0 || livesS > LIVES_AT_MOST_S) throw new CredentialInvalid();
   return { brokerId: sub, jti, issuedAtS, expiresAtS };
-}
-
-/** When nobody takes the assertion any more, and its id may be forgotten. */
-export function endOf({ expiresAtS }: Assertion): Date {
-  return new Date((expiresAtS + TOLERANCE_S) * 1000);
-}
-
-/** Whether it was made by now and has not ended. */
-export function isCurrent(assertion: Assertion, now: Date): boolean {
-  const nowMs = now.getTime();
-  return (assertion.issuedAtS - TOLERANCE_S) * 1000 <= nowMs && nowMs < endOf(assertion).getTime();
 }
 
 function decode(compact: string) {

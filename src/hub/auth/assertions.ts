@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { calculateJwkThumbprint, compactVerify, errors, importJWK, type JWK } from 'jose';
+import { compactVerify, errors, importJWK } from 'jose';
 import { Clock } from '../cluster/clock.js';
 import { Hub } from '../cluster/hub.js';
-import { endOf, isCurrent, readAssertion } from './assertion.js';
+import { readAssertion } from './assertion.js';
 import { BrokerKeyRetired, ClockSkew, CredentialInvalid } from './auth.errors.js';
 import { BrokerKeyRepository, type BrokerKeyRow } from './broker-key.repository.js';
+import { jwkOf, thumbprintOf } from './ed25519.js';
+import { endOf, isCurrent } from './signed-times.js';
 import { SpentAssertionRepository } from './spent-assertion.repository.js';
 
 /** Client assertions of brokers (RFC 7523): each proves once, to any replica, that its broker holds its key. */
@@ -30,7 +32,7 @@ export class Assertions {
     const { isSpent, hasEnded, now } = await this.spent.spend(assertion.jti, endOf(assertion), signer.id);
     if (hasEnded) throw new ClockSkew(now);
     if (!isSpent) throw new CredentialInvalid();
-    return { brokerId: assertion.brokerId, jkt: await calculateJwkThumbprint(jwkOf(signer)) };
+    return { brokerId: assertion.brokerId, jkt: await thumbprintOf(signer.publicKey) };
   }
 }
 
@@ -44,16 +46,12 @@ async function signerOf(compact: string, keys: BrokerKeyRow[]): Promise<BrokerKe
   throw new CredentialInvalid();
 }
 
-async function isSignedBy(compact: string, key: BrokerKeyRow): Promise<boolean> {
+async function isSignedBy(compact: string, { publicKey }: BrokerKeyRow): Promise<boolean> {
   try {
-    await compactVerify(compact, await importJWK(jwkOf(key), 'EdDSA'), { algorithms: ['EdDSA'] });
+    await compactVerify(compact, await importJWK(jwkOf(publicKey), 'EdDSA'), { algorithms: ['EdDSA'] });
     return true;
   } catch (error) {
     if (error instanceof errors.JOSEError) return false;
     throw error;
   }
-}
-
-function jwkOf({ publicKey }: BrokerKeyRow): JWK {
-  return { kty: 'OKP', crv: 'Ed25519', x: publicKey };
 }

@@ -198,7 +198,7 @@ export class DeviceCodeExpired extends CodedError {
   }
 }
 
-/** More than people approve within minutes are somebody who fills the table. */
+/** More than people approve within minutes, of the hub or of one address, are somebody who fills the table. */
 export class TooManyDeviceGrants extends CodedError {
   constructor() {
     super('too_many_device_grants', undefined, { retryAfterS: 60 });

@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { CredentialInvalid } from './auth.errors.js';
-import { endOfProof, isProofCurrent, verifyProof, type Proven } from './broker-proof.js';
+import { verifyProof, type Proven } from './broker-proof.js';
+import { endOf, isCurrent } from './signed-times.js';
 
 const TOKEN = 'a.b.c';
 const UPGRADE: Proven = { method: 'GET', path: '/api/v1/control', token: TOKEN, connectionId: null };
@@ -48,6 +49,7 @@ describe('a proof', () => {
     expect(await verifyProof(await proof({ jti }), UPGRADE, jkt)).toEqual({
       jti,
       issuedAtS: 1000,
+      expiresAtS: 1060,
       publicKey: jwk.x,
     });
   });
@@ -122,11 +124,12 @@ describe('a proof', () => {
     );
   });
 
-  it('is current from five seconds before its time to 65 after', () => {
-    const made = { jti: randomUUID(), issuedAtS: 1000, publicKey: '' };
-    const isCurrent = (atS: number) => isProofCurrent(made, new Date(atS * 1000));
+  it('is current from five seconds before its time to 65 after', async () => {
+    const made = await verifyProof(await proof(), UPGRADE, jkt);
 
-    expect([994.9, 995, 1000, 1064.9, 1065].map(isCurrent)).toEqual([false, true, true, true, false]);
-    expect(endOfProof(made)).toEqual(new Date(1_065_000));
+    const verdicts = [994.9, 995, 1000, 1064.9, 1065].map((atS) => isCurrent(made, new Date(atS * 1000)));
+
+    expect(verdicts).toEqual([false, true, true, true, false]);
+    expect(endOf(made)).toEqual(new Date(1_065_000));
   });
 });

@@ -3,9 +3,11 @@
  * whoever holds a copy of the token alone has nothing.
  */
 import { createHash } from 'node:crypto';
-import { calculateJwkThumbprint, compactVerify, errors, importJWK, type JWK } from 'jose';
+import { compactVerify, errors, importJWK, type CryptoKey, type JWK } from 'jose';
 import { isUuid } from '../../protocol/read.js';
 import { CredentialInvalid } from './auth.errors.js';
+import { jwkOf, thumbprintOf } from './ed25519.js';
+import { LIVES_AT_MOST_S, type SignedTimes } from './signed-times.js';
 
 /** What a request is, as far as its proof must say the same. */
 export type Proven = {
@@ -17,16 +19,12 @@ export type Proven = {
   readonly connectionId: string | null;
 };
 
-export type BrokerProof = {
+export type BrokerProof = SignedTimes & {
   readonly jti: string;
-  readonly issuedAtS: number;
   /** Base64url of the 32 bytes of the key that signed. */
   readonly publicKey: string;
 };
 
-const LIVES_S = 60;
-/** For what is left between two clocks that were set by the same one, and for the way. */
-const TOLERANCE_S = 5;
 const CHARACTERS_MOST = 4_096;
 
 /**
@@ -41,39 +39,22 @@ const CHARACTERS_MOST = 4_096;
  */
 export async function verifyProof(compact: string, asked: Proven, jkt: string): Promise<BrokerProof> {
   if (compact.length > CHARACTERS_MOST) throw new CredentialInvalid();
-  const { header, claims, publicKey } = await opened(compact, jkt);
+  const { typ, claims, publicKey } = await opened(compact, jkt);
   const { htm, htu, ath, jti, iat, nonce } = claims;
-  const isProof = header.typ === 'dpop+jwt' && htm === asked.method && pathOf(htu) === asked.path;
+  const isProof = typ === 'dpop+jwt' && htm === asked.method && pathOf(htu) === asked.path;
   const isOfToken = ath === hashOf(asked.token) && (nonce ?? null) === asked.connectionId;
   if (!isProof || !isOfToken || !isUuid(jti) || !Number.isSafeInteger(iat)) throw new CredentialInvalid();
-  return { jti: jti.toLowerCase(), issuedAtS: Number(iat), publicKey };
-}
-
-/** When nobody takes the proof any more, and its id may be forgotten. */
-export function endOfProof({ issuedAtS }: BrokerProof): Date {
-  return new Date((issuedAtS + LIVES_S + TOLERANCE_S) * 1000);
-}
-
-/** Whether it was made by now and has not ended. */
-export function isProofCurrent(proof: BrokerProof, now: Date): boolean {
-  const nowMs = now.getTime();
-  return (proof.issuedAtS - TOLERANCE_S) * 1000 <= nowMs && nowMs < endOfProof(proof).getTime();
+  const issuedAtS = Number(iat);
+  return { jti: jti.toLowerCase(), issuedAtS, expiresAtS: issuedAtS + LIVES_AT_MOST_S, publicKey };
 }
 
 async function opened(compact: string, jkt: string) {
   try {
-    const { jwk, typ } = headerOf(compact);
-    // A key is read once it is known to be the one, so that nobody chooses what is done with it.
-    if (jwk?.kty !== 'OKP' || jwk.crv !== 'Ed25519' || typeof jwk.x !== 'string' || 'd' in jwk) {
-      throw new CredentialInvalid();
-    }
-    const key: JWK = { kty: 'OKP', crv: 'Ed25519', x: jwk.x };
-    if ((await calculateJwkThumbprint(key)) !== jkt) throw new CredentialInvalid();
-    const { payload } = await compactVerify(compact, await importJWK(key, 'EdDSA'), {
+    const { payload, protectedHeader } = await compactVerify(compact, ({ jwk }) => keyOf(jwk, jkt), {
       algorithms: ['EdDSA'],
     });
-    const claims = objectOf(Buffer.from(payload).toString());
-    return { header: { typ }, claims, publicKey: jwk.x };
+    const { typ, jwk } = protectedHeader;
+    return { typ, claims: objectOf(Buffer.from(payload).toString()), publicKey: String(jwk?.x) };
   } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof TypeError || error instanceof SyntaxError)
       throw new CredentialInvalid(error);
@@ -81,9 +62,13 @@ async function opened(compact: string, jkt: string) {
   }
 }
 
-function headerOf(compact: string): { typ?: unknown; jwk?: Record<string, unknown> | undefined } {
-  const { typ, jwk } = objectOf(Buffer.from(compact.split('.', 1)[0] ?? '', 'base64url').toString());
-  return { typ, jwk: typeof jwk === 'object' && jwk !== null ? (jwk as Record<string, unknown>) : undefined };
+/** A key is read once it is known to be the one, so that nobody chooses what is done with it. */
+async function keyOf(jwk: JWK | undefined, jkt: string): Promise<CryptoKey | Uint8Array> {
+  if (jwk?.kty !== 'OKP' || jwk.crv !== 'Ed25519' || typeof jwk.x !== 'string' || 'd' in jwk) {
+    throw new CredentialInvalid();
+  }
+  if ((await thumbprintOf(jwk.x)) !== jkt) throw new CredentialInvalid();
+  return importJWK(jwkOf(jwk.x), 'EdDSA');
 }
 
 function objectOf(text: string): Record<string, unknown> {

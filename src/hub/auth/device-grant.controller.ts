@@ -1,8 +1,8 @@
 import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
-import { Replica } from '../cluster/replica.js';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { Caller, Person, Public } from './access.js';
 import { Acting, From, type Actor, type Origin } from './actor.js';
+import { WebSessions } from './cookies/web-sessions.js';
 import { DeviceGrants } from './device-grants.js';
 import {
   BeginDeviceGrantDto,
@@ -22,7 +22,7 @@ import type { Principal } from './principal.js';
 export class DeviceGrantController {
   constructor(
     private readonly grants: DeviceGrants,
-    private readonly replica: Replica,
+    private readonly webSessions: WebSessions,
   ) {}
 
   /** Public as a route: what it gives is good for nothing before a person has approved it. */
@@ -33,7 +33,7 @@ export class DeviceGrantController {
   @ApiCreatedResponse({ type: BegunDeviceGrantDto })
   async begin(@Body() { name }: BeginDeviceGrantDto, @From() origin: Origin): Promise<BegunDeviceGrantDto> {
     const begun = await this.grants.begin(name, origin);
-    const verificationUri = `${this.replica.address ?? ''}${DEVICE_PAGE}`;
+    const verificationUri = `${this.webSessions.origin}${DEVICE_PAGE}`;
     return { ...begun, verificationUri, verificationUriComplete: `${verificationUri}#${begun.userCode}` };
   }
 

@@ -29,6 +29,10 @@ export class DeviceGrantEntity {
   @Column('text')
   address: string;
 
+  /** What that counts as; null in rows of a release that did not tell. */
+  @Column('text', { name: 'address_key', nullable: true })
+  addressKey: string | null;
+
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;
 

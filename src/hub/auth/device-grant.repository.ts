@@ -6,18 +6,26 @@ import type { DeviceAnswer } from './device-grant.entity.js';
 /** A program that asks to come in, as whoever is to approve it sees it. */
 export type DeviceGrantRow = { id: string; name: string; address: string; createdAt: Date; expiresAt: Date };
 
-export type NewDeviceGrant = {
+type NewDeviceGrant = {
   id: string;
   deviceHash: Buffer;
   userHash: Buffer;
   name: string;
   address: string;
+  /** What the address counts as where places are counted. */
+  addressKey: string;
   livesS: number;
   intervalS: number;
 };
 
+/** How many may wait for an answer at a time. */
+type Places = { ofHub: number; ofAddress: number };
+
+/** `full`: as many wait as may; `taken`: another has the code for people, and one with another code may be made. */
+type Making = 'made' | 'full' | 'taken';
+
 /** What a program is told that asks again. */
-export type AskedGrant = {
+type AskedGrant = {
   id: string;
   name: string;
   isTooSoon: boolean;
@@ -27,20 +35,31 @@ export type AskedGrant = {
   userName: string | null;
 };
 
+// One statement counts, makes and says why nothing was made, so that these never differ. Those that are made at the same moment
+// do not count each other: each connection may put one beyond the most.
 const CREATE = statement(
   'create_device_grant',
   `
-  insert into device_grant (id, device_hash, user_hash, name, address, expires_at, interval_s)
-  select $1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7
-  where (select count(*) from device_grant where expires_at > now()) < $8
-  on conflict on constraint device_grant_user_code_is_unique do nothing
-  returning id
+  with waiting as (
+    select count(*) as of_hub, count(*) filter (where address_key = $6) as of_address
+    from device_grant
+    where answer is null and expires_at > now()
+  ),
+  room as (
+    select of_hub < $9 and of_address < $10 as is_left
+    from waiting
+  ),
+  made as (
+    insert into device_grant (id, device_hash, user_hash, name, address, address_key, expires_at, interval_s)
+    select $1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8
+    from room
+    where is_left
+    on conflict on constraint device_grant_user_code_is_unique do nothing
+    returning id
+  )
+  select case when exists (select from made) then 'made' when is_left then 'taken' else 'full' end as making
+  from room
   `,
-);
-
-const OPEN = statement(
-  'count_open_device_grants',
-  `select count(*)::integer as count from device_grant where expires_at > now()`,
 );
 
 const FIND = statement(
@@ -107,15 +126,13 @@ const SWEEP = statement(
 export class DeviceGrantRepository {
   constructor(private readonly database: Database) {}
 
-  /** @returns false where as many as that are open, or the code for people is taken */
-  async create(grant: NewDeviceGrant, most: number): Promise<boolean> {
-    const { id, deviceHash, userHash, name, address, livesS, intervalS } = grant;
-    const values = [id, deviceHash, userHash, name, address, livesS, intervalS, most];
-    return (await this.database.run(CREATE, values)).length > 0;
-  }
-
-  async countOpen(): Promise<number> {
-    return Number((await this.database.run<{ count: number }>(OPEN, []))[0]?.count ?? 0);
+  async create(grant: NewDeviceGrant, { ofHub, ofAddress }: Places): Promise<Making> {
+    const { id, deviceHash, userHash, name, address, addressKey, livesS, intervalS } = grant;
+    const codes = [id, deviceHash, userHash, name, address, addressKey];
+    const values = [...codes, livesS, intervalS, ofHub, ofAddress];
+    const [row] = await this.database.run<{ making: Making }>(CREATE, values);
+    if (row === undefined) throw new Error('a count gave no row');
+    return row.making;
   }
 
   async findOpen(userHash: Buffer): Promise<DeviceGrantRow | undefined> {

@@ -14,6 +14,7 @@ import {
 } from './auth.errors.js';
 import type { DeviceAnswer } from './device-grant.entity.js';
 import { DeviceGrantRepository, type DeviceGrantRow } from './device-grant.repository.js';
+import { addressKeyOf } from './limits/address-key.js';
 import { hashOpaque, makeOpaque } from './opaque-token.js';
 import type { PersonalTokenRow } from './personal-token.repository.js';
 import { PersonalTokens } from './personal-tokens.js';
@@ -22,11 +23,11 @@ import { hashUserCode, makeUserCode } from './user-code.js';
 
 const LIVES_S = 600;
 const INTERVAL_S = 5;
-/** Open at a time, of all programs together. */
-export const DEVICE_GRANTS_MOST = 1_000;
+/** Not answered yet at a time, of all programs together, and of those at one address: a stranger does not have all of the places. */
+const PLACES = { ofHub: 1_000, ofAddress: 50 };
 const TOKEN_LIVES_S = 90 * 24 * 3_600;
 
-export type BegunGrant = { deviceCode: string; userCode: string; expiresInS: number; intervalS: number };
+type BegunGrant = { deviceCode: string; userCode: string; expiresInS: number; intervalS: number };
 
 /**
  * How a program on a machine without a browser comes in (RFC 8628): it shows a code, a person who is signed in elsewhere
@@ -47,15 +48,13 @@ export class DeviceGrants {
   /** @throws TooManyDeviceGrants */
   async begin(name: string, { address }: Origin): Promise<BegunGrant> {
     const { plain: deviceCode, hash: deviceHash } = makeOpaque('device');
+    const asks = { deviceHash, name, address, addressKey: addressKeyOf(address) };
+    const times = { livesS: LIVES_S, intervalS: INTERVAL_S };
     for (;;) {
-      const userCode = makeUserCode();
-      const userHash = hashUserCode(userCode);
-      if (userHash === undefined) throw new Error('a code that was just made is none');
-      const grant = { id: uuidv7(), deviceHash, userHash, name, address };
-      const times = { livesS: LIVES_S, intervalS: INTERVAL_S };
-      if (await this.repository.create({ ...grant, ...times }, DEVICE_GRANTS_MOST))
-        return { deviceCode, userCode, expiresInS: LIVES_S, intervalS: INTERVAL_S };
-      if ((await this.repository.countOpen()) >= DEVICE_GRANTS_MOST) throw new TooManyDeviceGrants();
+      const { shown: userCode, hash: userHash } = makeUserCode();
+      const making = await this.repository.create({ id: uuidv7(), userHash, ...asks, ...times }, PLACES);
+      if (making === 'made') return { deviceCode, userCode, expiresInS: LIVES_S, intervalS: INTERVAL_S };
+      if (making === 'full') throw new TooManyDeviceGrants();
     }
   }
 

@@ -59,6 +59,7 @@ const INVITE_AGAIN = statement(
     and not exists (select from user_password where user_id = administrator.id)
     and not exists (select from personal_token where user_id = administrator.id)
     and not exists (select from user_session where user_id = administrator.id)
+    and not exists (select from user_identity where user_id = administrator.id)
   returning invite.id
   `,
 );

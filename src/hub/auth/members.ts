@@ -12,7 +12,7 @@ import { Users } from './users.js';
 
 /** Projects that one person may be a member of: each request carries them to the database. */
 export const PROJECTS_MOST = 500;
-export const MEMBERS_MOST = 1_000;
+const MEMBERS_MOST = 1_000;
 
 /** Who is what in which project. Projects are named by their ids here; whoever asks has found them within its scope. */
 @Injectable()

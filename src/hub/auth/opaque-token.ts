@@ -9,7 +9,7 @@ const PREFIXES = { personal: 'flp_', join: 'flj_', refresh: 'flr_', invite: 'fli
 
 export type OpaqueKind = keyof typeof PREFIXES;
 
-export type OpaqueToken = {
+type OpaqueToken = {
   /** The secret itself, to be shown once. */
   readonly plain: string;
   readonly prefix: string;

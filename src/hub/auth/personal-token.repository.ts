@@ -17,7 +17,7 @@ export type PersonalTokenRow = {
   lastUsedAt: Date | null;
 };
 
-export type TokenHolderRow = {
+type TokenHolderRow = {
   tokenId: string;
   userId: string;
   name: string;
@@ -31,7 +31,7 @@ export type TokenHolderRow = {
   isUseStale: boolean;
 };
 
-export type NewPersonalToken = {
+type NewPersonalToken = {
   id: string;
   userId: string;
   name: string;

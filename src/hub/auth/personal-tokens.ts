@@ -12,7 +12,7 @@ import { PersonalTokenRepository, type PersonalTokenRow } from './personal-token
 import { principalOf, type Principal, type TokenAccess } from './principal.js';
 
 /** Tokens that one person may have at a time. */
-export const TOKENS_MOST = 100;
+const TOKENS_MOST = 100;
 
 /** What a token is to be good for. */
 export type TokenOptions = {

@@ -31,7 +31,7 @@ export const TOKEN_ACCESSES = ['read', 'write'] as const;
 export type TokenAccess = (typeof TOKEN_ACCESSES)[number];
 
 /** A holder of a credential as its rows have it. */
-export type Holder = {
+type Holder = {
   userId: string;
   name: string;
   role: Role;

@@ -3,7 +3,7 @@ import { Database, type Run } from '../database/database.js';
 import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 
-export type KeptKey = { scope: string; key: string; requestHash: string; subjectId: string };
+type KeptKey = { scope: string; key: string; requestHash: string; subjectId: string };
 
 const FIND_KEYS = statement(
   'find_idempotency_keys',

@@ -5,7 +5,7 @@ import type { ProjectRole, Role } from './principal.js';
 
 export type SessionRow = { id: string; createdAt: Date; refreshedAt: Date; expiresAt: Date };
 
-export type SessionHolderRow = {
+type SessionHolderRow = {
   userId: string;
   name: string;
   role: Role;

@@ -15,7 +15,10 @@ import { ACCESS_LIVES_S, SessionTokens } from './session-tokens.js';
 /** However often it is refreshed. */
 export const SESSION_LIVES_S = 30 * 24 * 3_600;
 /** Of one person, that go on at a time. */
-export const SESSIONS_MOST = 50;
+const SESSIONS_MOST = 50;
+
+/** Who has signed in. */
+type Person = { userId: string; name: string };
 
 /** What somebody who has signed in goes on with. */
 export type Signed = { sessionId: string; accessToken: string; expiresInS: number; refreshToken: string };
@@ -62,18 +65,30 @@ export class Sessions {
    *
    * @returns its id, and what gives the tokens once that is committed
    */
-  async begin(run: Run, userId: string): Promise<{ id: string; signed: () => Promise<Signed> }> {
-    const id = await this.beginInBrowser(run, userId);
+  async begin(
+    run: Run,
+    person: Person,
+    origin: Origin,
+  ): Promise<{ id: string; signed: () => Promise<Signed> }> {
+    const id = await this.beginInBrowser(run, person, origin);
     const { plain, hash } = makeOpaque('refresh');
     await this.repository.give(run, hash, id, null);
-    return { id, signed: () => this.signed(userId, id, plain) };
+    return { id, signed: () => this.signed(person.userId, id, plain) };
   }
 
-  /** The same, without tokens: a cookie is what it goes on with. @returns its id */
-  async beginInBrowser(run: Run, userId: string): Promise<string> {
+  /** The same, without tokens: a cookie is what it goes on with. @param detail for the audit @returns its id */
+  async beginInBrowser(
+    run: Run,
+    { userId, name }: Person,
+    origin: Origin,
+    detail: object = {},
+  ): Promise<string> {
     const id = uuidv7();
     await this.repository.begin(run, id, userId, SESSION_LIVES_S);
     await this.repository.endOldest(run, userId, SESSIONS_MOST);
+    const actor: Actor = { kind: 'person', id: userId, name, credentialId: id, origin };
+    const subject = { kind: 'session', id, name: null } as const;
+    await this.audit.done(run, { act: 'session.begin', actor, subject, detail });
     return id;
   }
 

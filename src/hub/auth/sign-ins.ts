@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Run } from '../database/database.js';
+import { Database } from '../database/database.js';
 import { NotFound } from '../problems/coded.error.js';
 import type { Actor, Origin } from './actor.js';
 import { Audit } from './audit.js';
@@ -32,23 +32,15 @@ export class SignIns {
    *   SignInsBusy
    */
   async byPassword(user: string, password: string, origin: Origin): Promise<Signed> {
-    const { userId, name } = await this.whoseIs(user, password);
-    const begun = await this.database.transaction(async (run) => {
-      const session = await this.sessions.begin(run, userId);
-      await this.note(run, session.id, { userId, name }, origin);
-      return session;
-    });
+    const person = await this.whoseIs(user, password);
+    const begun = await this.database.transaction((run) => this.sessions.begin(run, person, origin));
     return begun.signed();
   }
 
   /** As `byPassword`, for a session that goes on by a cookie. @returns its id */
   async byPasswordInBrowser(user: string, password: string, origin: Origin): Promise<string> {
-    const { userId, name } = await this.whoseIs(user, password);
-    return this.database.transaction(async (run) => {
-      const id = await this.sessions.beginInBrowser(run, userId);
-      await this.note(run, id, { userId, name }, origin);
-      return id;
-    });
+    const person = await this.whoseIs(user, password);
+    return this.database.transaction((run) => this.sessions.beginInBrowser(run, person, origin));
   }
 
   private async whoseIs(user: string, password: string): Promise<{ userId: string; name: string }> {
@@ -56,17 +48,6 @@ export class SignIns {
     const isRight = await this.passwords.isRight(password, known?.hash ?? undefined);
     if (known === undefined || !isRight) throw new SignInRefused();
     return known;
-  }
-
-  private async note(
-    run: Run,
-    sessionId: string,
-    { userId: id, name }: { userId: string; name: string },
-    origin: Origin,
-  ): Promise<void> {
-    const actor: Actor = { kind: 'person', id, name, credentialId: sessionId, origin };
-    const subject = { kind: 'session', id: sessionId, name: null } as const;
-    await this.audit.done(run, { act: 'session.begin', actor, subject });
   }
 
   /**
@@ -107,7 +88,7 @@ export class SignIns {
       if (invite === undefined) throw new InviteInvalid();
       await this.repository.setPassword(run, invite.userId, made);
       await this.sessions.endWithin(run, invite.userId, null);
-      const begun = await this.sessions.begin(run, invite.userId);
+      const begun = await this.sessions.begin(run, invite, origin);
       const { userId: id, name } = invite;
       const actor: Actor = { kind: 'person', id, name, credentialId: begun.id, origin };
       const subject = { kind: 'user', id, name } as const;

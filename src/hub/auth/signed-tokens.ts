@@ -6,7 +6,7 @@ import { CredentialInvalid } from './auth.errors.js';
 import type { SigningKeys } from './signing-keys.js';
 
 /** How tokens of one kind are told from those of every other: none is good where another belongs. */
-export type TokenKind = {
+type TokenKind = {
   typ: string;
   /** Follows the hub's name. */
   audience: string;

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import type { Actor } from './actor.js';
 import { Audit } from './audit.js';
@@ -9,6 +9,8 @@ import { makeSigningKey, SigningKeys } from './signing-keys.js';
 /** The signing keys in the hands of those who look after the hub. */
 @Injectable()
 export class SigningKeyRotation {
+  private readonly log = new Logger('auth');
+
   constructor(
     private readonly repository: SigningKeyRepository,
     private readonly keys: SigningKeys,
@@ -36,7 +38,13 @@ export class SigningKeyRotation {
       await this.audit.done(run, { act: 'signing_key.rotate', actor, subject });
       return madeAt;
     });
-    await this.keys.refresh();
+    try {
+      await this.keys.refresh();
+    } catch (error) {
+      // The rotation is committed: whoever was told that it failed would rotate again. This replica reads of the key within 30 s
+      // as the others do, and signs with the one before until then.
+      this.log.warn({ err: error, kid: key.id }, 'a new signing key was not read at once');
+    }
     return { id: key.id, createdAt, retiredAt: null };
   }
 }

@@ -13,7 +13,7 @@ const FRESH_FOR_MS = 30_000;
 const SEARCH_EVERY_MS = 1_000;
 const PURPOSE = 'signing_key';
 
-export type SigningKey = { readonly kid: string; readonly key: CryptoKey };
+type SigningKey = { readonly kid: string; readonly key: CryptoKey };
 
 type KeySet = {
   readonly readAtMs: number;

@@ -3,7 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import type { SpentAssertionRepository, SpentProof } from './spent-assertion.repository.js';
 import { SpentProofs } from './spent-proofs.js';
 
-const proof = (issuedAtS = 1000) => ({ jti: randomUUID(), issuedAtS, publicKey: 'k' });
+const proof = (issuedAtS = 1000) => ({
+  jti: randomUUID(),
+  issuedAtS,
+  expiresAtS: issuedAtS + 60,
+  publicKey: 'k',
+});
 
 /** What is spent, statement by statement, each answered when the test says so. */
 function bench(now = new Date(1_000_000)) {

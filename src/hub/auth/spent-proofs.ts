@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { BrokerProof } from './broker-proof.js';
-import { endOfProof } from './broker-proof.js';
 import { Remembered } from './remembered.js';
+import { endOf } from './signed-times.js';
 import { SpentAssertionRepository, type SpentProof } from './spent-assertion.repository.js';
 
 /** Whether a proof was taken just now, was taken before or is of no live key, or has ended by the database's clock. */
@@ -40,7 +40,7 @@ export class SpentProofs {
     this.seen.set(proof.jti, true, KEPT_MS);
     const { jti, publicKey } = proof;
     return new Promise((resolve, reject) => {
-      this.waiting.push({ jti, brokerId, publicKey, endsAt: endOfProof(proof), resolve, reject });
+      this.waiting.push({ jti, brokerId, publicKey, endsAt: endOf(proof), resolve, reject });
       if (!this.isWriting) void this.write();
     });
   }

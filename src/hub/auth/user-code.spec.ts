@@ -3,12 +3,18 @@ import { hashUserCode, makeUserCode } from './user-code.js';
 
 describe('a code for people', () => {
   it('has two halves of four letters that spell nothing', () => {
-    const codes = Array.from({ length: 200 }, makeUserCode);
+    const codes = Array.from({ length: 200 }, () => makeUserCode().shown);
 
     expect(
       codes.filter((code) => !/^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$/.test(code)),
     ).toEqual([]);
     expect(new Set(codes).size).toBe(codes.length);
+  });
+
+  it('is made with what is kept of it', () => {
+    const { shown, hash } = makeUserCode();
+
+    expect(hashUserCode(shown)).toEqual(hash);
   });
 
   it('is the same however it is typed', () => {

@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 const FULL = { bytes: 256 * MIB, share: 0.02 };
 const LOW = { bytes: 1024 * MIB, share: 0.1 };
 
-export type Room = { freeBytes: number; totalBytes: number };
+type Room = { freeBytes: number; totalBytes: number };
 
 /** The room of the file system that a folder is on, or will be once it is made. */
 export async function roomOf(folder: string): Promise<Room> {

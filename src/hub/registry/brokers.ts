@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { calculateJwkThumbprint } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
 import { AccessTokens } from '../auth/access-tokens.js';
 import type { Origin } from '../auth/actor.js';
 import { Audit } from '../auth/audit.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
+import { thumbprintOf } from '../auth/ed25519.js';
 import { JoinTokens } from '../auth/join-tokens.js';
 import type { Scope } from '../auth/scope.js';
 import { Hub } from '../cluster/hub.js';
@@ -136,9 +136,4 @@ export class Brokers {
     if (id === undefined) throw new NotFound('broker');
     return id;
   }
-}
-
-/** Of an Ed25519 public key as base64url of its bytes (RFC 7638, RFC 8037). */
-async function thumbprintOf(publicKey: string): Promise<string> {
-  return calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: publicKey });
 }

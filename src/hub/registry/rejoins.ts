@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { calculateJwkThumbprint } from 'jose';
 import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
-import { isProofCurrent, verifyProof, type BrokerProof } from '../auth/broker-proof.js';
+import { verifyProof, type BrokerProof } from '../auth/broker-proof.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
+import { thumbprintOf } from '../auth/ed25519.js';
 import { JoinTokens } from '../auth/join-tokens.js';
+import { isCurrent } from '../auth/signed-times.js';
 import { SpentProofs } from '../auth/spent-proofs.js';
 import { Clock } from '../cluster/clock.js';
 import { BrokerRepository } from './broker.repository.js';
@@ -38,20 +39,22 @@ export class Rejoins {
     { token, publicKey, fingerprint }: Again,
     proof: string,
   ): Promise<{ brokerId: string; name: string; joinTokenId: string } | undefined> {
-    const joinTokenId = await this.joinTokens.peek(token);
+    // A key that nobody has is that of a first join, which asks about its token itself.
     const brokerId = await this.keys.holderOf(publicKey);
-    const name = brokerId && (await this.repository.nameOnMachine(brokerId, fingerprint));
-    if (brokerId === undefined || name === undefined) return undefined;
+    if (brokerId === undefined) return undefined;
+    const joinTokenId = await this.joinTokens.peek(token);
+    const name = await this.repository.nameOnMachine(brokerId, fingerprint);
+    if (name === undefined) return undefined;
     const proven = await provenBy(publicKey, token, proof);
     if (proven === undefined) return undefined;
-    if (!isProofCurrent(proven, this.clock.now())) throw new ClockSkew(this.clock.now());
+    if (!isCurrent(proven, this.clock.now())) throw new ClockSkew(this.clock.now());
     if ((await this.spentProofs.spend(brokerId, proven)) !== 'spent') throw new CredentialInvalid();
     return { brokerId, name, joinTokenId };
   }
 }
 
 async function provenBy(publicKey: string, token: string, proof: string): Promise<BrokerProof | undefined> {
-  const jkt = await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: publicKey });
+  const jkt = await thumbprintOf(publicKey);
   try {
     return await verifyProof(proof, { method: 'POST', path: JOIN_PATH, token, connectionId: null }, jkt);
   } catch (error) {

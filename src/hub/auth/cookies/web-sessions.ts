@@ -1,9 +1,11 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Replica } from '../../cluster/replica.js';
 import { HUB_CONFIG } from '../../config/config.module.js';
 import type { HubConfig } from '../../config/hub-config.js';
+import { isReading } from '../../http/reading.js';
+import { isSame } from '../../http/same-text.js';
 import { CredentialInvalid, CsrfRefused } from '../auth.errors.js';
 import type { Principal } from '../principal.js';
 import { SESSION_LIVES_S, Sessions } from '../sessions.js';
@@ -11,9 +13,7 @@ import { readCookie, writeCookie } from './cookie.js';
 import { SealedCookies } from './sealed-cookies.js';
 
 const PURPOSE = 'web session';
-/** What changes nothing, and needs no proof of where it comes from. */
-const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-export const CSRF_HEADER = 'x-csrf-token';
+const CSRF_HEADER = 'x-csrf-token';
 
 type Content = { sessionId: string; csrfToken: string };
 
@@ -40,9 +40,11 @@ export class WebSessions {
   async authenticate(request: FastifyRequest): Promise<Principal> {
     const { sessionId, csrfToken } = this.contentOf(request);
     const principal = await this.sessions.find(sessionId);
-    if (!READING.has(request.method)) {
+    // What changes nothing needs no proof of where it comes from.
+    if (!isReading(request)) {
       this.requireOwnOrigin(request);
-      if (!isSame(request.headers[CSRF_HEADER], csrfToken)) throw new CsrfRefused();
+      const shown = request.headers[CSRF_HEADER];
+      if (typeof shown !== 'string' || !isSame(shown, csrfToken)) throw new CsrfRefused();
     }
     return principal;
   }
@@ -92,10 +94,4 @@ export class WebSessions {
     if (content === undefined) throw new CredentialInvalid();
     return content;
   }
-}
-
-function isSame(shown: string | string[] | undefined, token: string): boolean {
-  if (typeof shown !== 'string') return false;
-  const [one, other] = [Buffer.from(shown), Buffer.from(token)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }

@@ -13,7 +13,7 @@ export const EMAIL = /^[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9](?:[a-z0-9.-]*
 const EMAIL_SHOWN = { type: String, nullable: true, maxLength: EMAIL_MOST, example: 'ada@example.com' };
 
 /** An address, which is kept and compared in lower case. null: none. */
-export function IsEmailAddress(): PropertyDecorator {
+function IsEmailAddress(): PropertyDecorator {
   return (target, key) => {
     Matches(EMAIL, { message: 'must be an e-mail address in ASCII, such as ada@example.com' })(target, key);
     MaxLength(EMAIL_MOST)(target, key);

@@ -13,6 +13,7 @@ import type { FastifyRequest } from 'fastify';
 import { from, throwError, type Observable } from 'rxjs';
 import { catchError, switchMap } from 'rxjs/operators';
 import type { LimitClass } from '../../config/rate-limits.js';
+import { isReading } from '../../http/reading.js';
 import type { ProblemCode } from '../../problems/code.js';
 import { asCoded } from '../../problems/problem.filter.js';
 import { addressKeyOf } from './address-key.js';
@@ -22,8 +23,11 @@ const LIMITED = 'fairlead:limited';
 
 type Limit = { name: LimitClass; counts: 'calls' | 'failures' };
 
-/** Codes of answers that say to ask again: they are nobody's guess. */
-const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set(['authorization_pending', 'slow_down']);
+/**
+ * Codes of answers that say to ask again: they are nobody's guess. `slow_down` is none of them: each of these writes a row, and
+ * whoever does not keep to the interval would ask without end.
+ */
+const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set(['authorization_pending']);
 
 /** Counts what fails here against the address that it came from, or the person, and refuses who has failed too often. */
 export function LimitedByFailures(name: LimitClass): MethodDecorator {
@@ -48,9 +52,9 @@ export class LimitGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType<string>() !== 'http') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const { principal, method, ip } = request;
+    const { principal, ip } = request;
     if (principal !== undefined) {
-      await this.limiter.take(method === 'GET' || method === 'HEAD' ? 'read' : 'write', principal.userId);
+      await this.limiter.take(isReading(request) ? 'read' : 'write', principal.userId);
     }
     const limit = this.reflector.get<Limit | undefined>(LIMITED, context.getHandler());
     if (limit === undefined) return true;

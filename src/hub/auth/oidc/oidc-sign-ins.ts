@@ -46,15 +46,24 @@ export class OidcSignIns {
   async signIn(claims: Claims, origin: Origin): Promise<string> {
     const { issuer, subject } = claims;
     const known = await this.identities.byIdentity(issuer, subject);
-    return this.database.transaction(async (run) => {
-      const { userId, name, isLetIn } = known ?? (await this.meet(run, vouched(claims), origin));
-      if (!isLetIn) throw new SignInRefused();
-      const sessionId = await this.sessions.beginInBrowser(run, userId);
-      const actor: Actor = { kind: 'person', id: userId, name, credentialId: sessionId, origin };
-      const entry = { subject: { kind: 'session', id: sessionId, name: null }, detail: { issuer } } as const;
-      await this.audit.done(run, { act: 'session.begin', actor, ...entry });
-      return sessionId;
-    });
+    if (known !== undefined) return this.begin(known, issuer, origin);
+    try {
+      return await this.database.transaction(async (run) => {
+        const met = await this.meet(run, vouched(claims), origin);
+        return this.sessions.beginInBrowser(run, met, origin, { issuer });
+      });
+    } catch (error) {
+      // Another sign-in by the same subject may have been faster: then nothing was made here, and who it is stands there now.
+      const met =
+        error instanceof IdentityTaken ? await this.identities.byIdentity(issuer, subject) : undefined;
+      if (met === undefined) throw error;
+      return this.begin(met, issuer, origin);
+    }
+  }
+
+  private async begin(user: KnownUser, issuer: string, origin: Origin): Promise<string> {
+    if (!user.isLetIn) throw new SignInRefused();
+    return this.database.transaction((run) => this.sessions.beginInBrowser(run, user, origin, { issuer }));
   }
 
   /** Who comes by this subject for the first time. */

@@ -3,6 +3,7 @@ import type { Http2Session } from 'node:http2';
 import { Injectable, Logger } from '@nestjs/common';
 import { isUuid } from '../../../protocol/read.js';
 import { isTraceparent } from '../../../protocol/traceparent.js';
+import { isSame } from '../../http/same-text.js';
 import { asCoded, problemOf } from '../../problems/problem.filter.js';
 import { NotFound } from '../../problems/coded.error.js';
 import { newId } from '../../new-id.js';
@@ -16,7 +17,6 @@ import {
   answerMacOf,
   callMacOf,
   hashOf,
-  isSame,
   linkKeyOf,
   proofOf,
   PURPOSES,

@@ -1,9 +1,10 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { isSame } from '../../http/same-text.js';
 import { CodedError } from '../../problems/coded.error.js';
 import { bodyOf } from './body.js';
 import { LINK_PATH, RELAY_PREFIX, WAKE_PATH } from './paths.js';
 import { codedErrorIn, PeerUnreachable } from './peers.errors.js';
-import { answerMacOf, callMacOf, hashOf, isSame, linkKeyOf, proofOf, type LinkCall } from './signature.js';
+import { answerMacOf, callMacOf, hashOf, linkKeyOf, proofOf, type LinkCall } from './signature.js';
 import type { SignedCalls } from './signed-calls.js';
 import { WakeStream } from './wake-stream.js';
 

@@ -6,13 +6,13 @@ import {
   callMacOf,
   fieldsOf,
   hashOf,
-  isSame,
   linkKeyOf,
   signatureOf,
   signerOf,
   type LinkCall,
   type SignedCall,
 } from './signature.js';
+import { isSame } from '../../http/same-text.js';
 
 const SECRET = randomBytes(32);
 const CALL: SignedCall = {

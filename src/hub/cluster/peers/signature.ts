@@ -8,7 +8,8 @@
  *     call on it     HMAC-SHA256(key, purpose, method, path, counter, deadline, trace, body hash)
  *     its answer     HMAC-SHA256(key, counter, status, body hash)
  */
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hkdfSync } from 'node:crypto';
+import { isSame } from '../../http/same-text.js';
 
 /** What a word between replicas is for. `self`: a replica proves that it reaches itself. */
 export const PURPOSES = ['link', 'relay', 'wake', 'drain', 'self'] as const;
@@ -105,12 +106,6 @@ export function callMacOf(key: Buffer, call: LinkCall): string {
 
 export function answerMacOf(key: Buffer, { counter, status, body }: LinkAnswer): string {
   return hmac(key, fieldsOf('fairlead.link-answer.v1', counter, status, hashOf(body)));
-}
-
-/** Whether two texts are the same, in a time that does not tell how far they are. */
-export function isSame(one: string, other: string): boolean {
-  const [left, right] = [Buffer.from(one), Buffer.from(other)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 function hmac(key: Buffer, fields: Buffer): string {
