@@ -15,6 +15,14 @@ const PROVIDER = [
   'oidc.issuer=https://login.example.com,oidc.clientId=hub,oidc.clientSecret=a-secret',
 ];
 
+/** At which port each is reached. */
+const PORTS_OF_PROVIDERS: [issuer: string, port: number][] = [
+  ['https://login.example.com', 443],
+  ['https://login.example.com:8443/realms/fleet', 8443],
+  ['http://login.identity.svc', 80],
+  ['https://[fd00::8443]', 443],
+];
+
 /**
  * For each value: how it is set, where it is seen, what is seen there by default, and what then. Those that have no
  * default object to be seen in are set beside what makes one.
@@ -431,6 +439,22 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       undefined,
       { namespaceSelector: { matchLabels: { a: 'b' } } },
     ],
+    [
+      'networkPolicy.oidcTo',
+      [...PROVIDER, '--set', 'networkPolicy.oidcTo[0].ipBlock.cidr=10.0.0.0/8'],
+      'NetworkPolicy/release-fairlead',
+      'spec.egress.3.to',
+      undefined,
+      [{ ipBlock: { cidr: '10.0.0.0/8' } }],
+    ],
+    ...PORTS_OF_PROVIDERS.map(([issuer, port]): (typeof KNOBS)[number] => [
+      'oidc.issuer',
+      [...PROVIDER, '--set', `oidc.issuer=${issuer}`],
+      'NetworkPolicy/release-fairlead',
+      'spec.egress.3',
+      undefined,
+      { ports: [{ port, protocol: 'TCP' }] },
+    ]),
     [
       'networkPolicy.extraEgress',
       ['--set', 'networkPolicy.extraEgress[0].ports[0].port=4318'],

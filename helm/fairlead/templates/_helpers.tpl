@@ -181,6 +181,13 @@ capabilities:
   {{- end }}
 {{- end }}
 
+{{/* The port of the OpenID provider: that of its address, or the one that goes with its scheme. */}}
+{{- define "fairlead.oidcPort" -}}
+{{- $issuer := urlParse .Values.oidc.issuer }}
+{{- $usual := ternary "80" "443" (eq (lower (get $issuer "scheme")) "http") }}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" (get $issuer "host")) | default $usual }}
+{{- end }}
+
 {{/* The most replicas that there may be. */}}
 {{- define "fairlead.mostReplicas" -}}
 {{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled }}
