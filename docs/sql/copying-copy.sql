@@ -20,6 +20,13 @@ where state <> 'gone' and last_seen_at > clock_timestamp() - interval '10 second
 -- try_lock_of_migrations
 select pg_try_advisory_xact_lock($1) as mine;
 
+-- see_lock_of_migrations
+select exists (
+         select from pg_locks
+         where locktype = 'advisory' and pid = pg_backend_pid()
+           and classid = 0 and objid::bigint = $1 and objsubid = 1
+       ) as mine;
+
 -- make_copy_progress
 create table copy_progress (
   source uuid not null,

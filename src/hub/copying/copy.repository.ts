@@ -26,6 +26,17 @@ const ALIVE = statement(
 
 const TRY_LOCK = statement('try_lock_of_migrations', `select pg_try_advisory_xact_lock($1) as mine`);
 
+const HOLDS_LOCK = statement(
+  'see_lock_of_migrations',
+  `
+  select exists (
+           select from pg_locks
+           where locktype = 'advisory' and pid = pg_backend_pid()
+             and classid = 0 and objid::bigint = $1 and objsubid = 1
+         ) as mine
+  `,
+);
+
 const MAKE_PROGRESS = statement(
   'make_copy_progress',
   `
@@ -126,6 +137,11 @@ export class CopyRepository {
 
   async tryLock(lock: number): Promise<boolean> {
     return (await this.run<{ mine: boolean }>(TRY_LOCK, [lock]))[0]?.mine === true;
+  }
+
+  /** Whether this very session has the lock that `tryLock` took, and has it still. */
+  async holdsLock(lock: number): Promise<boolean> {
+    return (await this.run<{ mine: boolean }>(HOLDS_LOCK, [lock]))[0]?.mine === true;
   }
 
   /** From here on, until it is finished, no hub starts on the target. */
