@@ -93,6 +93,16 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     'sealKeys must not be',
   ],
   [
+    'the secret of sessions of the documentation among others',
+    [...SOUND, '--set-string', `sessionSecrets=${'7d1c'.repeat(16)}\\,${EXAMPLE_KEY}`],
+    'sessionSecrets must not be',
+  ],
+  [
+    'a secret of sessions of one repeated byte',
+    [...SOUND, '--set-string', `sessionSecrets=${'7D'.repeat(32)}`],
+    'sessionSecrets must not be',
+  ],
+  [
     'a network policy that keeps the replicas from their database',
     [...SOUND, '--set', 'networkPolicy.databasePorts={6432}'],
     'networkPolicy.databasePorts must hold 5432',
