@@ -27,6 +27,11 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     [...SOUND, '--set', 'oidc.issuer=https://login.example.com'],
     'needs oidc.clientId',
   ],
+  [
+    'a provider of sign-ins that is asked in clear',
+    [...SOUND, '--set', 'oidc.issuer=http://login.example.com,oidc.clientId=a,oidc.clientSecret=b'],
+    'issuer',
+  ],
   ['who may sign in without a provider', [...SOUND, '--set', 'oidc.allow={example.com}'], 'need oidc.issuer'],
   [
     'secrets of sessions without a database that lasts',

@@ -19,7 +19,6 @@ const PROVIDER = [
 const PORTS_OF_PROVIDERS: [issuer: string, port: number][] = [
   ['https://login.example.com', 443],
   ['https://login.example.com:8443/realms/fleet', 8443],
-  ['http://login.identity.svc', 80],
   ['https://[fd00::8443]', 443],
 ];
 

@@ -181,11 +181,9 @@ capabilities:
   {{- end }}
 {{- end }}
 
-{{/* The port of the OpenID provider: that of its address, or the one that goes with its scheme. */}}
+{{/* The port of the OpenID provider, from its address. */}}
 {{- define "fairlead.oidcPort" -}}
-{{- $issuer := urlParse .Values.oidc.issuer }}
-{{- $usual := ternary "80" "443" (eq (lower (get $issuer "scheme")) "http") }}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" (get $issuer "host")) | default $usual }}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" (get (urlParse .Values.oidc.issuer) "host")) | default "443" }}
 {{- end }}
 
 {{/* The most replicas that there may be. */}}
