@@ -654,6 +654,27 @@ describe('the values of the chart', () => {
   });
 });
 
+describe('the notes of the chart', () => {
+  it.each([
+    ['link', 'fli_', 'The link'],
+    ['token', 'flp_', 'The personal token'],
+  ])('say how the %s of the first boot is found', (firstBoot, begins, named) => {
+    const { out } = helm(
+      'install',
+      'release',
+      'helm/fairlead',
+      '--dry-run=client',
+      ...setOf('database'),
+      '--set',
+      `firstBoot=${firstBoot}`,
+    );
+
+    const notes = out.slice(out.indexOf('\nNOTES:'));
+    expect(notes).toContain(`\n${named} `);
+    expect(notes).toMatch(new RegExp(`logs .* \\| grep ${begins}\n`));
+  });
+});
+
 describe('the alerts and the dashboards of the chart', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-chart-'));
   const ON = ['--set', 'alerts.enabled=true,alerts.labels.a=b,dashboards.enabled=true,dashboards.labels.c=d'];
