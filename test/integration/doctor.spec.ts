@@ -359,7 +359,6 @@ describe('what the doctor makes of', () => {
     databaseLimit: -1,
     isEncrypted: false,
     mayCreate: true,
-    identity: '',
     lockTimeout: '2s',
     now: new Date(),
   };

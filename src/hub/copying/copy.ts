@@ -1,7 +1,7 @@
 import type { Run } from '../database/database.js';
 import { DirectConnection } from '../database/direct.js';
 import { migrate } from '../database/migrate.js';
-import { MIGRATIONS } from '../database/migrations.js';
+import { compareMigrations } from '../database/migrations.js';
 import { CopyFault } from './copy.errors.js';
 import { CopyRepository, type Progress } from './copy.repository.js';
 import { SourceLock } from './source-lock.js';
@@ -63,7 +63,7 @@ export async function copyDatabase({
   };
   try {
     const source = new CopyRepository(connect(from, 'source'));
-    const faults = differencesOf(await source.applied());
+    const faults = await differencesOf(source);
     if (faults !== undefined) throw new CopyFault('copy_source_schema', `The source ${faults}.`);
     const lock = new SourceLock(new CopyRepository(connect(from, 'lock', LOCK_ANSWERS_WITHIN_MS)));
     await lock.take();
@@ -87,18 +87,18 @@ export async function copyDatabase({
 
 /** @returns whether a copy that was cut short goes on */
 async function prepare(source: CopyRepository, target: CopyRepository, to: string): Promise<boolean> {
-  const from = await source.identity();
-  if (from.hub === null) throw new CopyFault('copy_source_schema', 'The source has no identity of a hub.');
-  if (await target.hasTable('copy_progress')) {
+  const hub = await source.hub();
+  if (hub === null) throw new CopyFault('copy_source_schema', 'The source has no identity of a hub.');
+  if (await target.catalogue.hasTable('copy_progress')) {
     const [begun] = await target.progress();
-    if (begun?.source === from.hub) return true;
+    if (begun?.source === hub) return true;
     throw new CopyFault('copy_of_another', 'The target holds a part of another hub.');
   }
-  const applied = await target.applied();
-  if (applied.length === 0) await migrate(to);
-  const faults = differencesOf(await target.applied());
+  const applied = await target.catalogue.applied();
+  if (applied === null || applied.length === 0) await migrate(to);
+  const faults = await differencesOf(target);
   if (faults !== undefined) throw new CopyFault('copy_target_schema', `The target ${faults}.`);
-  if ((await target.identity()).database === from.database) {
+  if ((await target.catalogue.which()) === (await source.catalogue.which())) {
     throw new CopyFault('copy_same_database', 'Source and target are one database.');
   }
   const tables = await tablesOf(target.run);
@@ -111,17 +111,15 @@ async function prepare(source: CopyRepository, target: CopyRepository, to: strin
   }
   await transaction(target, async () => {
     const names = tables.map(({ name }) => name);
-    await target.begin(from.hub ?? '', names);
+    await target.begin(hub, names);
     for (const table of tables) if (table.hasTriggers) await target.run(triggersOf(table, 'disable'));
   });
   return false;
 }
 
 /** How the migrations of a database differ from those of this release; undefined where they do not. */
-function differencesOf(applied: readonly string[]): string | undefined {
-  const known = MIGRATIONS.map(({ name }) => name);
-  const ahead = applied.filter((name) => !known.includes(name));
-  const behind = known.filter((name) => !applied.includes(name));
+async function differencesOf({ catalogue }: CopyRepository): Promise<string | undefined> {
+  const { ahead, behind } = compareMigrations((await catalogue.applied()) ?? []);
   if (ahead.length > 0) return `has migrations of another release: ${ahead.join(', ')}`;
   return behind.length > 0 ? `lacks migrations of this release: ${behind.join(', ')}` : undefined;
 }

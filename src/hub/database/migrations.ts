@@ -52,3 +52,12 @@ export const MIGRATIONS = [
   AddDeviceGrants1790000000025,
   AddUserIdentities1790000000026,
 ];
+
+/** How the migrations of a database stand to those of this release, by name. */
+export function compareMigrations(applied: readonly string[]): { ahead: string[]; behind: string[] } {
+  const known: string[] = MIGRATIONS.map(({ name }) => name);
+  return {
+    ahead: applied.filter((name) => !known.includes(name)),
+    behind: known.filter((name) => !applied.includes(name)),
+  };
+}
