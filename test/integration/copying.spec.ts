@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { COPY_FAULTS } from '../../src/hub/copying/copy.errors.js';
 import { copyDatabase, type CopyOptions } from '../../src/hub/copying/copy.js';
 import { CopyRepository } from '../../src/hub/copying/copy.repository.js';
 import { SourceLock } from '../../src/hub/copying/source-lock.js';
@@ -178,6 +180,14 @@ describe('a copy of a hub’s database', () => {
       await sql.query('delete from hub_replica');
       expect(code).toBe('copy_source_alive');
     });
+  });
+
+  it('is refused for nothing that the documentation does not have', () => {
+    const page = readFileSync('docs/operations.md', 'utf8');
+
+    const told = [...page.matchAll(/^\| `(copy_\w+)` /gm)].map(([, code]) => code);
+
+    expect(told.sort()).toEqual(Object.keys(COPY_FAULTS).sort());
   });
 
   it('is not passed for whole where a row of it is another', async () => {

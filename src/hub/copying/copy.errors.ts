@@ -11,7 +11,7 @@ export const COPY_FAULTS = {
   copy_differs:
     'Keep the source, make the target empty, and copy again; report it with the tables that are named.',
 } as const;
-export type CopyFaultCode = keyof typeof COPY_FAULTS;
+type CopyFaultCode = keyof typeof COPY_FAULTS;
 
 /** The copy was refused, or is not what its source is. */
 export class CopyFault extends Error {
