@@ -1,4 +1,4 @@
--- src/hub/database/catalogue.repository.ts
+-- src/hub/database/catalogue.ts
 
 -- see_which_database
 select pg_postmaster_start_time()::text || ' ' || (

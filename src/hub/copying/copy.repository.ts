@@ -1,4 +1,4 @@
-import { CatalogueRepository } from '../database/catalogue.repository.js';
+import { Catalogue } from '../database/catalogue.js';
 import type { Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
@@ -103,10 +103,10 @@ export type Progress = {
 
 /** SQL of what is copied beside the rows, and of how far a copy is. */
 export class CopyRepository {
-  readonly catalogue: CatalogueRepository;
+  readonly catalogue: Catalogue;
 
   constructor(readonly run: Run) {
-    this.catalogue = new CatalogueRepository(run);
+    this.catalogue = new Catalogue(run);
   }
 
   /** null where it has no identity, as a copy that is not whole. */

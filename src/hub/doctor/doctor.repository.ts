@@ -1,4 +1,4 @@
-import { CatalogueRepository } from '../database/catalogue.repository.js';
+import { Catalogue } from '../database/catalogue.js';
 import type { Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
@@ -99,10 +99,10 @@ export type SealedRows = { place: string; head: Buffer; count: number };
 
 /** SQL of the doctor: all of it reads. */
 export class DoctorRepository {
-  readonly catalogue: CatalogueRepository;
+  readonly catalogue: Catalogue;
 
   constructor(private readonly run: Run) {
-    this.catalogue = new CatalogueRepository(run);
+    this.catalogue = new Catalogue(run);
   }
 
   async server(): Promise<SeenServer> {

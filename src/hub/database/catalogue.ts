@@ -15,7 +15,7 @@ const HAS_TABLE = statement('has_table', `select to_regclass($1) is not null as 
 const APPLIED = statement('list_applied_migrations', `select name from schema_migration order by id`);
 
 /** SQL of which database this is, and of how far its schema is: for what looks at one where no hub runs. */
-export class CatalogueRepository {
+export class Catalogue {
   constructor(private readonly run: Run) {}
 
   /** Alike for two ways to one database of one server, until that server starts anew. */
