@@ -2,7 +2,9 @@
 # Starts what compose.yaml describes, and shows one command through both replicas. May be run again.
 #
 #     bash compose/show.sh
-#     docker compose --file compose/compose.yaml --profile broker down --volumes    puts it away
+#     docker compose --file compose/compose.yaml --profile broker down --volumes && rm -f compose/.env    puts it away
+#
+# The secrets and tokens in .env are those of what is in the volumes: neither is of use without the other.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

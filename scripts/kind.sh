@@ -24,7 +24,7 @@ up() {
   kubectl rollout status deployment/database --timeout=180s
   helm install "$release" helm/fairlead --wait --timeout 5m \
     --set replicas=3,image.repository=fairlead,image.tag=kind,image.pullPolicy=Never \
-    --set publicUrl=http://fairlead.default.svc \
+    --set publicUrl=http://fairlead.default.svc,firstBoot=token \
     --set database.url=postgres://fairlead:fairlead@database:5432/fairlead \
     --set-string "sealKeys=$(openssl rand -hex 32),clusterSecret=$(openssl rand -hex 32)"
   helm test "$release" --logs
@@ -36,6 +36,7 @@ fairlead() {
     env FAIRLEAD_URL=http://127.0.0.1:8080 "FAIRLEAD_TOKEN=$token" fairlead "$@"
 }
 
+# The replica that started first on the empty database logs the token, as `firstBoot` asks for.
 roll() {
   token="$(kubectl logs --selector app.kubernetes.io/name=fairlead --container hub --tail -1 | grep -oE '\bflp_[A-Za-z0-9_-]+' | head -n 1)"
   local joining asking

@@ -1,16 +1,7 @@
 -- src/hub/copying/copy.repository.ts
 
--- see_database_to_copy
-select pg_postmaster_start_time()::text || ' ' || (
-         select oid::text from pg_database where datname = current_database()
-       ) as "database",
-       (select id from hub_identity) as "hub";
-
--- list_migrations_to_copy
-select name from schema_migration order by id;
-
--- has_table_to_copy
-select to_regclass($1) is not null as "isThere";
+-- see_hub_to_copy
+select id from hub_identity;
 
 -- count_replicas_of_source
 select count(*)::integer as count
@@ -19,6 +10,13 @@ where state <> 'gone' and last_seen_at > clock_timestamp() - interval '10 second
 
 -- try_lock_of_migrations
 select pg_try_advisory_xact_lock($1) as mine;
+
+-- see_lock_of_migrations
+select exists (
+         select from pg_locks
+         where locktype = 'advisory' and pid = pg_backend_pid()
+           and classid = 0 and objid::bigint = $1 and objsubid = 1
+       ) as mine;
 
 -- make_copy_progress
 create table copy_progress (

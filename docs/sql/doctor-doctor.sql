@@ -15,9 +15,6 @@ select current_setting('server_version_num')::integer as "version",
        (select datconnlimit from pg_database where datname = current_database()) as "databaseLimit",
        coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as "isEncrypted",
        has_schema_privilege(current_schema(), 'create') as "mayCreate",
-       pg_postmaster_start_time()::text || ' ' || (
-         select oid::text from pg_database where datname = current_database()
-       ) as "identity",
        current_setting('lock_timeout') as "lockTimeout",
        clock_timestamp() as "now";
 
@@ -28,12 +25,6 @@ select pg_notify($1, $2);
 select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 as "seconds"
 from pg_stat_activity
 where backend_xmin is not null and backend_type = 'client backend' and pid <> pg_backend_pid();
-
--- has_table
-select to_regclass($1) is not null as "isThere";
-
--- list_applied_migrations
-select name from schema_migration order by id;
 
 -- see_replicas_that_are_not_gone
 select name, software, internal_url as "internalUrl",

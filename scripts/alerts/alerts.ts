@@ -1,4 +1,4 @@
-export type Alert = {
+type Alert = {
   /** In PromQL, over the metrics of docs/metrics.md alone. */
   expr: string;
   /** How long it must hold. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const PARTS = ['Meaning', 'Impact', 'Diagnosis', 'Mitigation'];
+const PARTS = ['Meaning', 'Impact', 'Diagnosis', 'Mitigation'];
 
 /** One line for each alert without a runbook, runbook without an alert, and part that a runbook lacks. */
 export function runbookFaults(alerts: readonly string[], folder: string, names: readonly string[]): string[] {

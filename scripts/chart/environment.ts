@@ -9,7 +9,7 @@ type Variable = {
   value?: string;
   valueFrom?: { secretKeyRef?: KeyRef; fieldRef?: { fieldPath: string } };
 };
-export type Container = {
+type Container = {
   name: string;
   image: string;
   command: string[];
@@ -40,7 +40,7 @@ export function podsOf(manifests: readonly Manifest[]): { name: string; labels: 
   });
 }
 
-export function templateOf(manifest: Manifest): Template | undefined {
+function templateOf(manifest: Manifest): Template | undefined {
   switch (manifest.kind) {
     case 'Pod':
       return manifest as unknown as Template;

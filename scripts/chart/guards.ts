@@ -27,6 +27,11 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     [...SOUND, '--set', 'oidc.issuer=https://login.example.com'],
     'needs oidc.clientId',
   ],
+  [
+    'a provider of sign-ins that is asked in clear',
+    [...SOUND, '--set', 'oidc.issuer=http://login.example.com,oidc.clientId=a,oidc.clientSecret=b'],
+    'issuer',
+  ],
   ['who may sign in without a provider', [...SOUND, '--set', 'oidc.allow={example.com}'], 'need oidc.issuer'],
   [
     'secrets of sessions without a database that lasts',
@@ -91,6 +96,16 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     'the key of the documentation among others',
     [...SOUND, '--set-string', `sealKeys=${'7d1c'.repeat(16)}\\,${EXAMPLE_KEY}`],
     'sealKeys must not be',
+  ],
+  [
+    'the secret of sessions of the documentation among others',
+    [...SOUND, '--set-string', `sessionSecrets=${'7d1c'.repeat(16)}\\,${EXAMPLE_KEY}`],
+    'sessionSecrets must not be',
+  ],
+  [
+    'a secret of sessions of one repeated byte',
+    [...SOUND, '--set-string', `sessionSecrets=${'7D'.repeat(32)}`],
+    'sessionSecrets must not be',
   ],
   [
     'a network policy that keeps the replicas from their database',

@@ -1,4 +1,4 @@
-export type Panel = {
+type Panel = {
   title: string;
   /** By Grafana's names of units. */
   unit: string;

@@ -8,6 +8,10 @@ const TAKEN: [claim: string, values: string[]][] = [
   ['a key in capitals', ['--set-string', `sealKeys=${'7D1C'.repeat(16)}`]],
   ['several keys', ['--set-string', `sealKeys=${'7d1c'.repeat(16)}\\,${'3b5a'.repeat(16)}`]],
   [
+    'several secrets of sessions',
+    ['--set-string', `sessionSecrets=${'7d1c'.repeat(16)}\\,${'3b5a'.repeat(16)}`],
+  ],
+  [
     'a previous cluster secret that is another one',
     ['--set-string', `clusterSecretPrevious=${'7d1c'.repeat(16)}`],
   ],

@@ -15,6 +15,13 @@ const PROVIDER = [
   'oidc.issuer=https://login.example.com,oidc.clientId=hub,oidc.clientSecret=a-secret',
 ];
 
+/** At which port each is reached. */
+const PORTS_OF_PROVIDERS: [issuer: string, port: number][] = [
+  ['https://login.example.com', 443],
+  ['https://login.example.com:8443/realms/fleet', 8443],
+  ['https://[fd00::8443]', 443],
+];
+
 /**
  * For each value: how it is set, where it is seen, what is seen there by default, and what then. Those that have no
  * default object to be seen in are set beside what makes one.
@@ -432,6 +439,22 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       { namespaceSelector: { matchLabels: { a: 'b' } } },
     ],
     [
+      'networkPolicy.oidcTo',
+      [...PROVIDER, '--set', 'networkPolicy.oidcTo[0].ipBlock.cidr=10.0.0.0/8'],
+      'NetworkPolicy/release-fairlead',
+      'spec.egress.3.to',
+      undefined,
+      [{ ipBlock: { cidr: '10.0.0.0/8' } }],
+    ],
+    ...PORTS_OF_PROVIDERS.map(([issuer, port]): (typeof KNOBS)[number] => [
+      'oidc.issuer',
+      [...PROVIDER, '--set', `oidc.issuer=${issuer}`],
+      'NetworkPolicy/release-fairlead',
+      'spec.egress.3',
+      undefined,
+      { ports: [{ port, protocol: 'TCP' }] },
+    ]),
+    [
       'networkPolicy.extraEgress',
       ['--set', 'networkPolicy.extraEgress[0].ports[0].port=4318'],
       'NetworkPolicy/release-fairlead',
@@ -631,6 +654,27 @@ describe('the values of the chart', () => {
   });
 });
 
+describe('the notes of the chart', () => {
+  it.each([
+    ['link', 'fli_', 'The link'],
+    ['token', 'flp_', 'The personal token'],
+  ])('say how the %s of the first boot is found', (firstBoot, begins, named) => {
+    const { out } = helm(
+      'install',
+      'release',
+      'helm/fairlead',
+      '--dry-run=client',
+      ...setOf('database'),
+      '--set',
+      `firstBoot=${firstBoot}`,
+    );
+
+    const notes = out.slice(out.indexOf('\nNOTES:'));
+    expect(notes).toContain(`\n${named} `);
+    expect(notes).toMatch(new RegExp(`logs .* \\| grep ${begins}\n`));
+  });
+});
+
 describe('the alerts and the dashboards of the chart', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-chart-'));
   const ON = ['--set', 'alerts.enabled=true,alerts.labels.a=b,dashboards.enabled=true,dashboards.labels.c=d'];
@@ -643,9 +687,10 @@ describe('the alerts and the dashboards of the chart', () => {
     }
     const rule =
       'alert: FairleadPlanted\nexpr: up == 0\nannotations:\n  summary: "{{ $labels.pod }} is away"\n';
-    writeFileSync(join(folder, 'alerts', 'FairleadPlanted.yaml'), rule);
-    const grouped = `groups:\n  - name: of-its-own\n    rules:\n      - ${rule.trim().replaceAll('\n', '\n        ')}\n`;
-    writeFileSync(join(folder, 'alerts', 'FairleadGrouped.yaml'), grouped);
+    for (const name of ['FairleadPlanted', 'FairleadOther']) {
+      const group = `groups:\n  - name: of-its-own\n    rules:\n      - ${rule.trim().replaceAll('\n', '\n        ')}\n`;
+      writeFileSync(join(folder, 'alerts', `${name}.yaml`), group);
+    }
     writeFileSync(join(folder, 'dashboards', 'overview.json'), '{"title":"{{pod}}"}');
   });
 
@@ -654,7 +699,7 @@ describe('the alerts and the dashboards of the chart', () => {
   const renderedWith = (...values: string[]) =>
     read(helm('template', 'release', folder, ...setOf('database'), ...values).out);
 
-  it('become a PrometheusRule for each file, word by word, whether it holds groups or one alert', () => {
+  it('become a PrometheusRule for each file, word by word', () => {
     const planted = {
       alert: 'FairleadPlanted',
       expr: 'up == 0',
@@ -664,16 +709,13 @@ describe('the alerts and the dashboards of the chart', () => {
     const rules = renderedWith(...ON).filter(({ kind }) => kind === 'PrometheusRule');
 
     expect(rules.map(({ metadata }) => metadata.name).sort()).toEqual([
-      'release-fairlead-fairlead-grouped',
+      'release-fairlead-fairlead-other',
       'release-fairlead-fairlead-planted',
     ]);
     for (const rule of rules) {
       expect(at(rule, 'metadata.labels.a')).toBe('b');
-      expect(at(rule, 'spec.groups.0.rules')).toEqual([planted]);
+      expect(at(rule, 'spec.groups')).toEqual([{ name: 'of-its-own', rules: [planted] }]);
     }
-    expect(new Set(rules.map((rule) => at(rule, 'spec.groups.0.name')))).toEqual(
-      new Set(['FairleadPlanted', 'of-its-own']),
-    );
   });
 
   it('become a ConfigMap for each dashboard, with the label by which Grafana finds it', () => {

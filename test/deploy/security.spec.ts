@@ -116,6 +116,7 @@ describe('the network policies', () => {
   });
 
   const database = { address: '10.20.3.4' };
+  const provider = { address: '10.30.3.4' };
   it.each([
     ['names', REPLICA, 53, ANYBODY, 'UDP', true],
     ['names over TCP', REPLICA, 53, ANYBODY, 'TCP', true],
@@ -125,11 +126,14 @@ describe('the network policies', () => {
     ['what is named beside that', REPLICA, 4318, { pod: {}, namespace: MONITORING }, 'TCP', true],
     ['no database elsewhere', REPLICA, 5432, ANYBODY, 'TCP', false],
     ['no other port of the database', REPLICA, 22, database, 'TCP', false],
+    ['the OpenID provider', REPLICA, 443, provider, 'TCP', true],
+    ['no other port of it', REPLICA, 22, provider, 'TCP', false],
     ['nobody else', REPLICA, 443, ANYBODY, 'TCP', false],
     ['no internal port of another pod', REPLICA, 8091, STRANGER, 'TCP', false],
     ['the database from the migration', job('migration'), 5432, database, 'TCP', true],
     ['no replica from the migration', job('migration'), 8091, { pod: REPLICA }, 'TCP', false],
     ['the database from the retention', job('retention'), 5432, database, 'TCP', true],
+    ['no provider from the migration', job('migration'), 443, provider, 'TCP', false],
     ['nobody else from the retention', job('retention'), 443, ANYBODY, 'TCP', false],
   ])('let out to %s', (_, from, port, to, protocol, expected) => {
     expect(isLetOut(manifests, from, port, to, protocol)).toBe(expected);

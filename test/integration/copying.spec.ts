@@ -1,24 +1,33 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { COPY_FAULTS } from '../../src/hub/copying/copy.errors.js';
 import { copyDatabase, type CopyOptions } from '../../src/hub/copying/copy.js';
+import { CopyRepository } from '../../src/hub/copying/copy.repository.js';
+import { SourceLock } from '../../src/hub/copying/source-lock.js';
+import { DirectConnection } from '../../src/hub/database/direct.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD } from '../support/hub-process.js';
 
 const HISTORY = 2_500;
+const LOSE_LOCK = `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+  where datname = $1 and application_name = 'fairlead-copy/lock'`;
 
 describe('a copy of a hub’s database', () => {
   let source: TestDatabase;
   let sql: pg.Client;
+  let name: string;
   const targets: TestDatabase[] = [];
   const clients: pg.Client[] = [];
 
   beforeAll(async () => {
     source = await createDatabase();
     sql = await connected(source.url);
+    name = new URL(source.url).pathname.slice(1);
     await plant(sql);
   });
 
@@ -45,6 +54,11 @@ describe('a copy of a hub’s database', () => {
     work.then(
       () => 'copied',
       (error: { code?: unknown }) => error.code ?? error,
+    );
+  const enterReplica = () =>
+    sql.query(
+      `insert into hub_replica (id, name, session_name, software, protocol_min, protocol_max, state)
+       values (gen_random_uuid(), 'alive', 'alive', '1', 1, 1, 'active')`,
     );
   const all = async (client: pg.Client, table: string): Promise<string[]> =>
     (await client.query(`select t::text as row from ${table} t order by 1`)).rows.map(({ row }) => row);
@@ -100,14 +114,9 @@ describe('a copy of a hub’s database', () => {
 
   it('refuses while a replica is alive on the source, or a hub starts there', async () => {
     const to = await target();
-    const id = randomUUID();
-    await sql.query(
-      `insert into hub_replica (id, name, session_name, software, protocol_min, protocol_max, state)
-       values ($1, 'alive', 'alive', '1', 1, 1, 'active')`,
-      [id],
-    );
+    await enterReplica();
     const alive = await codeOf(copy(to.url));
-    await sql.query('delete from hub_replica where id = $1', [id]);
+    await sql.query('delete from hub_replica');
     const starting = await connected(source.url);
     await starting.query('begin');
     await starting.query(`select pg_advisory_xact_lock(${0x66_61_69_72})`);
@@ -116,6 +125,69 @@ describe('a copy of a hub’s database', () => {
 
     expect([alive, locked]).toEqual(['copy_source_alive', 'copy_source_alive']);
     expect((await to.sql.query(`select to_regclass('hub_identity') as made`)).rows).toEqual([{ made: null }]);
+  });
+
+  it('stops where the session is lost that keeps hubs from the source, and goes on when asked again', async () => {
+    const to = await target(true);
+    let lost: Promise<pg.QueryResult> | undefined;
+
+    const stopped = copy(to.url, {
+      batchRows: 100,
+      onProgress: (line) => {
+        if (line === 'broker_dispatch_history: 500 rows') lost = sql.query(LOSE_LOCK, [name]);
+      },
+    });
+
+    expect(await codeOf(stopped)).toBe('copy_source_unlocked');
+    expect((await lost)?.rowCount).toBe(1);
+    expect((await to.sql.query(`select to_regclass('schema_migration') as shown`)).rows).toEqual([
+      { shown: null },
+    ]);
+    expect(await copy(to.url)).toMatchObject({ isResumed: true });
+    expect(await all(to.sql, 'broker_dispatch_history')).toEqual(await all(sql, 'broker_dispatch_history'));
+  });
+
+  describe('keeps its source as it is', () => {
+    let connection: DirectConnection;
+    let lock: SourceLock;
+
+    beforeEach(async () => {
+      connection = new DirectConnection({ url: source.url, sessionName: 'fairlead-copy', purpose: 'lock' });
+      lock = new SourceLock(new CopyRepository((statement, values) => connection.run(statement, values)));
+      await lock.take();
+    });
+
+    afterEach(() => connection.close());
+
+    it('and notices a lock that another session has by now', async () => {
+      await lock.assertAlone();
+      await sql.query(LOSE_LOCK, [name]);
+      const other = await connected(source.url);
+      await other.query('begin');
+      await other.query(`select pg_advisory_xact_lock(${0x66_61_69_72})`);
+
+      const codes = [await codeOf(lock.assertHeld()), await codeOf(lock.assertAlone())];
+
+      await other.end();
+      expect(codes).toEqual(['copy_source_unlocked', 'copy_source_unlocked']);
+    });
+
+    it('and notices a replica that goes on after it stood still', async () => {
+      await enterReplica();
+
+      const code = await codeOf(lock.assertAlone());
+
+      await sql.query('delete from hub_replica');
+      expect(code).toBe('copy_source_alive');
+    });
+  });
+
+  it('is refused for nothing that the documentation does not have', () => {
+    const page = readFileSync('docs/operations.md', 'utf8');
+
+    const told = [...page.matchAll(/^\| `(copy_\w+)` /gm)].map(([, code]) => code);
+
+    expect(told.sort()).toEqual(Object.keys(COPY_FAULTS).sort());
   });
 
   it('is not passed for whole where a row of it is another', async () => {

@@ -13,6 +13,7 @@ import { roomFindings } from '../../src/hub/doctor/disk.js';
 import { examine } from '../../src/hub/doctor/doctor.js';
 import type { SeenServer } from '../../src/hub/doctor/doctor.repository.js';
 import { FINDINGS, type Diagnosis, type FindingCode } from '../../src/hub/doctor/finding.js';
+import { openSecrets, weakSecrets } from '../../src/hub/doctor/secrets.js';
 import { connectionFindings, pinnedFindings, serverFindings } from '../../src/hub/doctor/server.js';
 import { ENTITIES } from '../../src/hub/entities.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -21,6 +22,7 @@ import { TransactionPooler } from '../support/transaction-pooler.js';
 
 const KEY = randomBytes(32).toString('hex');
 const SECRET = randomBytes(32).toString('hex');
+const NOBODY = { domains: new Set<string>(), addresses: new Set<string>() };
 const GIB = 1024 ** 3;
 
 /** What is found on the server of the tests, which is quick instead of durable, and nowhere else has a fault. */
@@ -172,6 +174,14 @@ describe('the doctor', () => {
     ['not of hex', { FAIRLEAD_SEAL_KEYS: `z${KEY.slice(1)}` }, 'secret_malformed'],
     ['of zeros', { FAIRLEAD_SEAL_KEYS: '0'.repeat(64) }, 'secret_weak'],
     ['of a pattern', { FAIRLEAD_SEAL_KEYS: '0123456789abcdef'.repeat(4) }, 'secret_guessable'],
+    ['for sessions, and not of hex', { FAIRLEAD_SESSION_SECRETS: 'z' }, 'secret_malformed'],
+    ['for sessions, and of zeros', { FAIRLEAD_SESSION_SECRETS: '0'.repeat(64) }, 'secret_weak'],
+    [
+      'for sessions, and of a pattern',
+      { FAIRLEAD_SESSION_SECRETS: '0123456789abcdef'.repeat(4) },
+      'secret_guessable',
+    ],
+    ['for sessions, and the seal key', { FAIRLEAD_SESSION_SECRETS: KEY }, 'secret_reused'],
   ])('finds a secret that is %s', async (_how, changed, code) => {
     expect(codesOf(await look({ ...changed, DATABASE_URL: 'postgres://127.0.0.1:1/none' }))).toContain(code);
   });
@@ -349,7 +359,6 @@ describe('what the doctor makes of', () => {
     databaseLimit: -1,
     isEncrypted: false,
     mayCreate: true,
-    identity: '',
     lockTimeout: '2s',
     now: new Date(),
   };
@@ -370,6 +379,46 @@ describe('what the doctor makes of', () => {
     ['a clock behind', {}, { clockAheadMs: -600_000 }, ['clocks_differ']],
   ])('a server: %s', (_what, changed, where, expected) => {
     expect(codes(serverFindings({ ...seen, ...changed }, { ...at, ...where }))).toEqual(expected);
+  });
+
+  const [one, two, three] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+  const sound = { clusterSecrets: [one], sealKeys: [two], sessionSecrets: [three], oidc: null };
+  const client = (clientSecret: string) => ({
+    oidc: { issuer: 'https://login.example', clientId: 'hub', clientSecret, allow: NOBODY },
+  });
+
+  it.each<[string, Partial<typeof sound> | ReturnType<typeof client>, FindingCode[]]>([
+    ['each of its own', {}, []],
+    ['none for sessions, which are derived then', { sessionSecrets: null as never }, []],
+    ['one of the cluster for sessions', { sessionSecrets: [three, one] }, ['secret_reused']],
+    ['one for all', { sealKeys: [one], sessionSecrets: [one] }, Array(3).fill('secret_reused')],
+    ['a client’s as short as may be', client('a1b2c3d4e5f6g7h8'), []],
+    ['a client’s one shorter', client('a1b2c3d4e5f6g7h'), ['client_secret_guessable']],
+    ['a client’s of eight characters', client('abcdefgh'.repeat(2)), []],
+    ['a client’s of seven', client('abcdefga'.repeat(2)), ['client_secret_guessable']],
+    ['a client’s that seals', client(two.toString('hex').toUpperCase()), ['secret_reused']],
+  ])('secrets: %s', (_what, changed, expected) => {
+    expect(codes(weakSecrets({ ...sound, ...changed }))).toEqual(expected);
+  });
+
+  it('a file with the secret of each variable that others can read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fairlead-doctor-'));
+    const variables = ['FAIRLEAD_SEAL_KEYS', 'FAIRLEAD_SESSION_SECRETS', 'FAIRLEAD_OIDC_CLIENT_SECRET'];
+    const env = Object.fromEntries(variables.map((name) => [`${name}_FILE`, join(folder, name)]));
+    for (const path of Object.values(env)) writeFileSync(path, KEY, { mode: 0o600 });
+    const closed = openSecrets(env, folder);
+    for (const path of Object.values(env)) chmodSync(path, 0o640);
+
+    const open = openSecrets(env, folder);
+
+    rmSync(folder, { recursive: true });
+    expect(closed).toEqual([]);
+    expect(open.map(({ code, what }) => [code, what])).toEqual(
+      variables.map((name) => [
+        'secret_open',
+        `others on this machine can read the file that ${name}_FILE names`,
+      ]),
+    );
   });
 
   it.each([

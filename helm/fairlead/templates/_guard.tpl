@@ -39,6 +39,9 @@
 {{- range splitList "," .Values.sealKeys }}
 {{- include "fairlead.guardKey" (dict "name" "sealKeys" "key" .) }}
 {{- end }}
+{{- range splitList "," .Values.sessionSecrets }}
+{{- include "fairlead.guardKey" (dict "name" "sessionSecrets" "key" .) }}
+{{- end }}
 {{- if and (or $secret .Values.ingress.enabled .Values.route.enabled) (not .Values.publicUrl) }}
 {{- fail "publicUrl is needed: a draining replica sends its brokers there" }}
 {{- end }}

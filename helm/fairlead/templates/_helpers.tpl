@@ -181,6 +181,11 @@ capabilities:
   {{- end }}
 {{- end }}
 
+{{/* The port of the OpenID provider, from its address. */}}
+{{- define "fairlead.oidcPort" -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" (get (urlParse .Values.oidc.issuer) "host")) | default "443" }}
+{{- end }}
+
 {{/* The most replicas that there may be. */}}
 {{- define "fairlead.mostReplicas" -}}
 {{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled }}

@@ -54,6 +54,11 @@ export function addMigrate(program: Command, cli: Cli): void {
     );
 }
 
+const TITLES: Readonly<Record<string, string>> = {
+  copy_differs: 'The copy is not what its source is',
+  copy_source_unlocked: 'The copy was stopped',
+};
+
 /** Known by shape, so that the hub need not be loaded for it. */
 function faultOf(error: unknown): unknown {
   const { code, message, remedy } = error as { code?: unknown; message: string; remedy?: unknown };
@@ -64,7 +69,7 @@ function faultOf(error: unknown): unknown {
     );
   }
   const isUnlike = code === 'copy_differs';
-  const title = isUnlike ? 'The copy is not what its source is' : 'The copy was refused';
+  const title = TITLES[code] ?? 'The copy was refused';
   return new Fault({ title, code, detail: message, remedy }, isUnlike ? EXIT.failed : EXIT.conflict, {
     cause: error,
   });

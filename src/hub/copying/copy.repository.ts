@@ -1,19 +1,8 @@
+import { Catalogue } from '../database/catalogue.js';
 import type { Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
-const IDENTITY = statement(
-  'see_database_to_copy',
-  `
-  select pg_postmaster_start_time()::text || ' ' || (
-           select oid::text from pg_database where datname = current_database()
-         ) as "database",
-         (select id from hub_identity) as "hub"
-  `,
-);
-
-const APPLIED = statement('list_migrations_to_copy', `select name from schema_migration order by id`);
-
-const HAS_TABLE = statement('has_table_to_copy', `select to_regclass($1) is not null as "isThere"`);
+const HUB = statement('see_hub_to_copy', `select id from hub_identity`);
 
 const ALIVE = statement(
   'count_replicas_of_source',
@@ -25,6 +14,17 @@ const ALIVE = statement(
 );
 
 const TRY_LOCK = statement('try_lock_of_migrations', `select pg_try_advisory_xact_lock($1) as mine`);
+
+const HOLDS_LOCK = statement(
+  'see_lock_of_migrations',
+  `
+  select exists (
+           select from pg_locks
+           where locktype = 'advisory' and pid = pg_backend_pid()
+             and classid = 0 and objid::bigint = $1 and objsubid = 1
+         ) as mine
+  `,
+);
 
 const MAKE_PROGRESS = statement(
   'make_copy_progress',
@@ -103,21 +103,15 @@ export type Progress = {
 
 /** SQL of what is copied beside the rows, and of how far a copy is. */
 export class CopyRepository {
-  constructor(readonly run: Run) {}
+  readonly catalogue: Catalogue;
 
-  async identity(): Promise<{ database: string; hub: string | null }> {
-    const [row] = await this.run<{ database: string; hub: string | null }>(IDENTITY);
-    if (row === undefined) throw new Error('the database told nothing of itself');
-    return row;
+  constructor(readonly run: Run) {
+    this.catalogue = new Catalogue(run);
   }
 
-  async hasTable(name: string): Promise<boolean> {
-    return (await this.run<{ isThere: boolean }>(HAS_TABLE, [name]))[0]?.isThere === true;
-  }
-
-  async applied(): Promise<string[]> {
-    if (!(await this.hasTable('schema_migration'))) return [];
-    return (await this.run<{ name: string }>(APPLIED)).map(({ name }) => name);
+  /** null where it has no identity, as a copy that is not whole. */
+  async hub(): Promise<string | null> {
+    return (await this.run<{ id: string }>(HUB))[0]?.id ?? null;
   }
 
   async alive(): Promise<number> {
@@ -126,6 +120,11 @@ export class CopyRepository {
 
   async tryLock(lock: number): Promise<boolean> {
     return (await this.run<{ mine: boolean }>(TRY_LOCK, [lock]))[0]?.mine === true;
+  }
+
+  /** Whether this very session has the lock that `tryLock` took, and has it still. */
+  async holdsLock(lock: number): Promise<boolean> {
+    return (await this.run<{ mine: boolean }>(HOLDS_LOCK, [lock]))[0]?.mine === true;
   }
 
   /** From here on, until it is finished, no hub starts on the target. */

@@ -1,14 +1,17 @@
 import type { Run } from '../database/database.js';
 import { DirectConnection } from '../database/direct.js';
-import { migrate, MIGRATION_LOCK } from '../database/migrate.js';
-import { MIGRATIONS } from '../database/migrations.js';
+import { migrate } from '../database/migrate.js';
+import { compareMigrations } from '../database/migrations.js';
 import { CopyFault } from './copy.errors.js';
 import { CopyRepository, type Progress } from './copy.repository.js';
+import { SourceLock } from './source-lock.js';
 import { countOf, readBatch, sumOf, tablesOf, triggersOf, writeBatch, type Table } from './tables.js';
 
 const BATCH_ROWS = 1_000;
 /** A sum over millions of rows takes its time. */
 const ANSWER_WITHIN_MS = 3_600_000;
+/** The session with the lock is asked for little: where it says nothing for so long, it is lost. */
+const LOCK_ANSWERS_WITHIN_MS = 15_000;
 /** Text that both servers write alike, and a lock that is held however long nothing is asked of it. */
 const SETTINGS = [
   'bytea_output=hex',
@@ -26,6 +29,13 @@ export type CopyOptions = {
   batchRows?: number;
 };
 
+/** A copy that is being made, and what keeps its source as it is. */
+type Copy = Required<Pick<CopyOptions, 'batchRows' | 'onProgress'>> & {
+  source: CopyRepository;
+  target: CopyRepository;
+  lock: SourceLock;
+};
+
 export type Copied = { tables: { name: string; rows: number }[]; rows: number; isResumed: boolean };
 
 /**
@@ -40,27 +50,31 @@ export async function copyDatabase({
   batchRows = BATCH_ROWS,
 }: CopyOptions): Promise<Copied> {
   const open: DirectConnection[] = [];
-  const connect = (url: string, purpose: string): Run => {
+  const connect = (url: string, purpose: string, answerWithinMs = ANSWER_WITHIN_MS): Run => {
     const connection = new DirectConnection({
       url,
       sessionName: 'fairlead-copy',
       purpose,
       settings: SETTINGS,
-      answerWithinMs: ANSWER_WITHIN_MS,
+      answerWithinMs,
     });
     open.push(connection);
     return (statement, values) => connection.run(statement, values);
   };
   try {
     const source = new CopyRepository(connect(from, 'source'));
-    await assertSource(source, new CopyRepository(connect(from, 'lock')));
+    const faults = await differencesOf(source);
+    if (faults !== undefined) throw new CopyFault('copy_source_schema', `The source ${faults}.`);
+    const lock = new SourceLock(new CopyRepository(connect(from, 'lock', LOCK_ANSWERS_WITHIN_MS)));
+    await lock.take();
     const target = new CopyRepository(connect(to, 'target'));
     const isResumed = await prepare(source, target, to);
     const tables = await tablesOf(source.run);
     for (const day of await source.days()) await target.makeDay(day);
-    for (const table of tables) await copyTable(source, target, table, batchRows, onProgress);
+    const copy = { source, target, lock, batchRows, onProgress };
+    for (const table of tables) await copyTable(copy, table);
     for (const { name, lastValue } of await source.sequences()) await target.setSequence(name, lastValue);
-    const counts = await verify(source, target, tables, onProgress);
+    const counts = await verify(copy, tables);
     await transaction(target, async () => {
       for (const table of tables) if (table.hasTriggers) await target.run(triggersOf(table, 'enable'));
       await target.finish();
@@ -71,32 +85,20 @@ export async function copyDatabase({
   }
 }
 
-/** The lock is held for as long as its connection is open: a hub that starts meanwhile waits for it. */
-async function assertSource(source: CopyRepository, lock: CopyRepository): Promise<void> {
-  const faults = differencesOf(await source.applied());
-  if (faults !== undefined) throw new CopyFault('copy_source_schema', `The source ${faults}.`);
-  await lock.run(BEGIN);
-  if (!(await lock.tryLock(MIGRATION_LOCK))) {
-    throw new CopyFault('copy_source_alive', 'A hub starts on the source, or another copy of it is made.');
-  }
-  const alive = await source.alive();
-  if (alive > 0) throw new CopyFault('copy_source_alive', `${alive} replicas are alive on the source.`);
-}
-
 /** @returns whether a copy that was cut short goes on */
 async function prepare(source: CopyRepository, target: CopyRepository, to: string): Promise<boolean> {
-  const from = await source.identity();
-  if (from.hub === null) throw new CopyFault('copy_source_schema', 'The source has no identity of a hub.');
-  if (await target.hasTable('copy_progress')) {
+  const hub = await source.hub();
+  if (hub === null) throw new CopyFault('copy_source_schema', 'The source has no identity of a hub.');
+  if (await target.catalogue.hasTable('copy_progress')) {
     const [begun] = await target.progress();
-    if (begun?.source === from.hub) return true;
+    if (begun?.source === hub) return true;
     throw new CopyFault('copy_of_another', 'The target holds a part of another hub.');
   }
-  const applied = await target.applied();
-  if (applied.length === 0) await migrate(to);
-  const faults = differencesOf(await target.applied());
+  const applied = await target.catalogue.applied();
+  if (applied === null || applied.length === 0) await migrate(to);
+  const faults = await differencesOf(target);
   if (faults !== undefined) throw new CopyFault('copy_target_schema', `The target ${faults}.`);
-  if ((await target.identity()).database === from.database) {
+  if ((await target.catalogue.which()) === (await source.catalogue.which())) {
     throw new CopyFault('copy_same_database', 'Source and target are one database.');
   }
   const tables = await tablesOf(target.run);
@@ -109,28 +111,20 @@ async function prepare(source: CopyRepository, target: CopyRepository, to: strin
   }
   await transaction(target, async () => {
     const names = tables.map(({ name }) => name);
-    await target.begin(from.hub ?? '', names);
+    await target.begin(hub, names);
     for (const table of tables) if (table.hasTriggers) await target.run(triggersOf(table, 'disable'));
   });
   return false;
 }
 
 /** How the migrations of a database differ from those of this release; undefined where they do not. */
-function differencesOf(applied: readonly string[]): string | undefined {
-  const known = MIGRATIONS.map(({ name }) => name);
-  const ahead = applied.filter((name) => !known.includes(name));
-  const behind = known.filter((name) => !applied.includes(name));
+async function differencesOf({ catalogue }: CopyRepository): Promise<string | undefined> {
+  const { ahead, behind } = compareMigrations((await catalogue.applied()) ?? []);
   if (ahead.length > 0) return `has migrations of another release: ${ahead.join(', ')}`;
   return behind.length > 0 ? `lacks migrations of this release: ${behind.join(', ')}` : undefined;
 }
 
-async function copyTable(
-  source: CopyRepository,
-  target: CopyRepository,
-  table: Table,
-  batchRows: number,
-  onProgress: (line: string) => void,
-): Promise<void> {
+async function copyTable({ source, target, lock, batchRows, onProgress }: Copy, table: Table): Promise<void> {
   const found = (await target.progress()).find(({ name }) => name === table.name);
   let at: Pick<Progress, 'lastRow' | 'rows' | 'isWhole'> = found ?? {
     lastRow: null,
@@ -138,6 +132,7 @@ async function copyTable(
     isWhole: false,
   };
   while (!at.isWhole) {
+    await lock.assertHeld();
     const after = at.lastRow;
     const values = after === null ? [batchRows] : [batchRows, after];
     const rows = (await source.run<{ row: string }>(readBatch(table, after === null), values)).map(
@@ -156,14 +151,13 @@ async function copyTable(
 
 /** @throws CopyFault naming the tables that are not alike */
 async function verify(
-  source: CopyRepository,
-  target: CopyRepository,
+  { source, target, lock, onProgress }: Copy,
   tables: readonly Table[],
-  onProgress: (line: string) => void,
 ): Promise<Copied['tables']> {
   const counts: Copied['tables'] = [];
   const unlike: string[] = [];
   for (const table of tables) {
+    await lock.assertHeld();
     const [[wanted], [found]] = await Promise.all([
       source.run<{ count: string; hash: string }>(sumOf(table)),
       target.run<{ count: string; hash: string }>(sumOf(table)),
@@ -172,6 +166,8 @@ async function verify(
     if (!isAlike) unlike.push(`${table.name} (${wanted?.count} rows, and ${found?.count} in the copy)`);
     counts.push({ name: table.name, rows: Number(found?.count ?? 0) });
   }
+  // Where somebody wrote meanwhile, that is what is to be told.
+  await lock.assertAlone();
   if (unlike.length > 0) throw new CopyFault('copy_differs', `Not alike: ${unlike.join(', ')}.`);
   onProgress('verified: both hold the same');
   return counts;

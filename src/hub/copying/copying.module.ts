@@ -10,6 +10,7 @@
  *                 \_/  killed at any moment: the same command goes on where it was
  *
  * What may be relied on: each batch and the note of how far it came are one transaction, so that no row is missed or doubled. While a
- * copy is not verified, no hub starts on it: its table of migrations stands under another name. The source is only read.
+ * copy is not verified, no hub starts on it: its table of migrations stands under another name. The source is only read. Where the
+ * session with its lock is lost, the copy stops: a hub may have started there. What it wrote behind the copy is found at the end.
  */
 export {};

@@ -11,7 +11,7 @@ import {
   SESSION_OPTIONS,
 } from './session.js';
 
-const POOL_SIZE = 10;
+export const POOL_SIZE = 10;
 
 /**
  * The one DataSource of a process; everything but the direct connections goes through its pool.

@@ -54,3 +54,12 @@ export const MIGRATIONS = [
   AddUserIdentities1790000000026,
   CapDeviceGrantsByAddress1790000000027,
 ];
+
+/** How the migrations of a database stand to those of this release, by name. */
+export function compareMigrations(applied: readonly string[]): { ahead: string[]; behind: string[] } {
+  const known: string[] = MIGRATIONS.map(({ name }) => name);
+  return {
+    ahead: applied.filter((name) => !known.includes(name)),
+    behind: known.filter((name) => !applied.includes(name)),
+  };
+}

@@ -1,3 +1,4 @@
+import { Catalogue } from '../database/catalogue.js';
 import type { Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
@@ -18,9 +19,6 @@ const SERVER = statement(
          (select datconnlimit from pg_database where datname = current_database()) as "databaseLimit",
          coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as "isEncrypted",
          has_schema_privilege(current_schema(), 'create') as "mayCreate",
-         pg_postmaster_start_time()::text || ' ' || (
-           select oid::text from pg_database where datname = current_database()
-         ) as "identity",
          current_setting('lock_timeout') as "lockTimeout",
          clock_timestamp() as "now"
   `,
@@ -36,10 +34,6 @@ const OLDEST_TRANSACTION = statement(
   where backend_xmin is not null and backend_type = 'client backend' and pid <> pg_backend_pid()
   `,
 );
-
-const HAS_TABLE = statement('has_table', `select to_regclass($1) is not null as "isThere"`);
-
-const APPLIED = statement('list_applied_migrations', `select name from schema_migration order by id`);
 
 const LIVE = statement(
   'see_replicas_that_are_not_gone',
@@ -95,8 +89,6 @@ export type SeenServer = {
   databaseLimit: number;
   isEncrypted: boolean;
   mayCreate: boolean;
-  /** Which database of which server. */
-  identity: string;
   /** One of the settings that a session of the hub begins with. */
   lockTimeout: string;
   now: Date;
@@ -107,7 +99,11 @@ export type SealedRows = { place: string; head: Buffer; count: number };
 
 /** SQL of the doctor: all of it reads. */
 export class DoctorRepository {
-  constructor(private readonly run: Run) {}
+  readonly catalogue: Catalogue;
+
+  constructor(private readonly run: Run) {
+    this.catalogue = new Catalogue(run);
+  }
 
   async server(): Promise<SeenServer> {
     const [seen] = await this.run<SeenServer>(SERVER);
@@ -123,14 +119,6 @@ export class DoctorRepository {
   /** Seconds for which a transaction has held back the vacuum. */
   async oldestTransaction(): Promise<number> {
     return (await this.run<{ seconds: number }>(OLDEST_TRANSACTION))[0]?.seconds ?? 0;
-  }
-
-  async hasTable(name: string): Promise<boolean> {
-    return (await this.run<{ isThere: boolean }>(HAS_TABLE, [name]))[0]?.isThere === true;
-  }
-
-  async applied(): Promise<string[]> {
-    return (await this.run<{ name: string }>(APPLIED)).map(({ name }) => name);
   }
 
   async replicas(): Promise<SeenReplica[]> {

@@ -9,7 +9,6 @@ import { sealKeysOf, secretsDir } from '../config/secrets.js';
 import { makeDataSource } from '../database/data-source.js';
 import { Database, type Run } from '../database/database.js';
 import { driftOf } from '../database/drift.js';
-import { MIGRATIONS } from '../database/migrations.js';
 import { asPoolerFault, assertSettingsKept } from '../database/pooler.js';
 import { DatabaseServer } from '../database/server.js';
 import { seenStandby, standbyOf } from '../database/standby.js';
@@ -146,17 +145,16 @@ class Examination {
       ...pinnedFindings(await repository.oldestTransaction()),
       ...(server.isEmbedded ? [] : await standbyFindings(database.run)),
     ]);
-    await this.attempt('listener', () => this.hearing(server, repository, seen));
+    await this.attempt('listener', () => this.hearing(server, repository));
     await this.ofSchema(config, pool, repository, seen);
   }
 
   private async hearing(
     { directUrl, directPooler, pooler }: DatabaseServer,
     repository: DoctorRepository,
-    seen: SeenServer,
   ): Promise<Finding[]> {
     if (directPooler === 'none' && !this.has('pooler_undeclared')) {
-      return hearingFindings(directUrl, repository, seen);
+      return hearingFindings(directUrl, repository);
     }
     return pooler === 'transaction'
       ? [found('pooler_without_direct', 'there is no way to the database past its pooler')]
@@ -170,27 +168,24 @@ class Examination {
     repository: DoctorRepository,
     seen: SeenServer,
   ): Promise<void> {
+    const { catalogue } = repository;
     await this.attempt('schema', async () => {
-      if (await repository.hasTable('copy_progress')) {
+      if (await catalogue.hasTable('copy_progress')) {
         return [
           found('copy_unfinished', 'the database holds a copy that is not whole, and no hub starts on it'),
         ];
       }
-      const applied = (await repository.hasTable('schema_migration')) ? await repository.applied() : null;
-      const findings = migrationFindings(
-        applied,
-        MIGRATIONS.map(({ name }) => name),
-      );
+      const findings = migrationFindings(await catalogue.applied());
       return findings.length > 0 ? findings : driftFindings(await driftOf(pool));
     });
-    if (await repository.hasTable('hub_replica')) {
+    if (await catalogue.hasTable('hub_replica')) {
       await this.attempt('replicas', async () => {
         const replicas = await repository.replicas();
         return [...connectionFindings(seen, replicas), ...(await replicaFindings(replicas))];
       });
     } else this.findings.push(...connectionFindings(seen, []));
     const ring = ringOf(config);
-    if (ring !== undefined && (await repository.hasTable('agent')) && !this.has('schema_behind')) {
+    if (ring !== undefined && (await catalogue.hasTable('agent')) && !this.has('schema_behind')) {
       await this.attempt('seal keys', async () => sealFindings(ring, await repository.sealed()));
     }
   }

@@ -12,6 +12,10 @@ export const FINDINGS = {
   ],
   secret_weak: ['error', 'Make one of your own with `openssl rand -hex 32`: this one is known to the world.'],
   secret_guessable: ['warning', 'Make one with `openssl rand -hex 32`: few of the bytes of this one differ.'],
+  client_secret_guessable: [
+    'warning',
+    'Let the provider make another: whoever guesses it can ask the provider in the name of the hub.',
+  ],
   secret_reused: [
     'warning',
     'Give each purpose a secret of its own: whoever learns one should not learn the other.',

@@ -5,7 +5,7 @@ import { DirectConnection } from '../database/direct.js';
 import { asPoolerFault } from '../database/pooler.js';
 import { SESSION_SETTINGS } from '../database/session.js';
 import { within } from '../lifecycle/within.js';
-import { DoctorRepository, type SeenServer } from './doctor.repository.js';
+import { DoctorRepository } from './doctor.repository.js';
 import { found, type Finding } from './finding.js';
 import { unreachable } from './server.js';
 
@@ -13,11 +13,8 @@ const HEARD_WITHIN_MS = 2_000;
 const SLOW_MS = 500;
 
 /** Whether a word that is told over the pool is heard on a connection of its own, as wakes are. */
-export async function hearingFindings(
-  directUrl: string,
-  pool: DoctorRepository,
-  poolServer: Pick<SeenServer, 'identity'>,
-): Promise<Finding[]> {
+export async function hearingFindings(directUrl: string, pool: DoctorRepository): Promise<Finding[]> {
+  const which = await pool.catalogue.which();
   const connection = new DirectConnection({
     url: directUrl,
     sessionName: 'fairlead-doctor',
@@ -26,11 +23,10 @@ export async function hearingFindings(
   });
   try {
     const client = await connection.open();
-    const seen = await new DoctorRepository((statement, values) =>
-      connection.run(statement, values),
-    ).server();
+    const direct = new DoctorRepository((statement, values) => connection.run(statement, values));
+    const seen = await direct.server();
     if (seen.lockTimeout !== SESSION_SETTINGS.lock_timeout) return [throughPooler()];
-    if (seen.identity !== poolServer.identity) {
+    if ((await direct.catalogue.which()) !== which) {
       return [found('database_elsewhere', 'the two addresses lead to different servers or databases')];
     }
     return await roundTrip(client, pool);

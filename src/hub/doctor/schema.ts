@@ -1,12 +1,12 @@
+import { compareMigrations } from '../database/migrations.js';
 import { found, type Finding } from './finding.js';
 
 const SHOWN = 5;
 
 /** How the migrations that were applied stand to those of this release. null: there is no table of them. */
-export function migrationFindings(applied: readonly string[] | null, known: readonly string[]): Finding[] {
+export function migrationFindings(applied: readonly string[] | null): Finding[] {
   if (applied === null) return [found('schema_missing', 'no migration was ever run on this database')];
-  const ahead = applied.filter((name) => !known.includes(name));
-  const behind = known.filter((name) => !applied.includes(name));
+  const { ahead, behind } = compareMigrations(applied);
   return [
     ...(ahead.length > 0
       ? [found('schema_ahead', `the database has migrations that this release does not know: ${list(ahead)}`)]

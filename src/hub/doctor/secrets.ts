@@ -5,9 +5,19 @@ import type { BrokenRule } from '../config/config.error.js';
 import type { HubConfig } from '../config/hub-config.js';
 import { found, type Finding } from './finding.js';
 
-const SECRETS = ['FAIRLEAD_CLUSTER_SECRET', 'FAIRLEAD_CLUSTER_SECRET_PREVIOUS', 'FAIRLEAD_SEAL_KEYS'];
+/** Of 32 bytes each, made here. */
+const SECRETS = [
+  'FAIRLEAD_CLUSTER_SECRET',
+  'FAIRLEAD_CLUSTER_SECRET_PREVIOUS',
+  'FAIRLEAD_SEAL_KEYS',
+  'FAIRLEAD_SESSION_SECRETS',
+];
+/** What others make: any text. */
+const GIVEN = ['FAIRLEAD_OIDC_CLIENT_SECRET', 'DATABASE_URL', 'DATABASE_DIRECT_URL'];
 /** Of 32 bytes by chance so few differ once in many millions of millions. */
 const DISTINCT_LEAST = 16;
+/** Providers make far longer ones; whoever knows it can ask the provider in the name of the hub. */
+const CLIENT_LEAST = { characters: 16, distinct: 8 };
 const FOR_OTHERS = 0o077;
 
 /** Rules of the configuration that are broken, those of secrets under codes of their own. */
@@ -21,11 +31,16 @@ function codeOf(variable: string, rule: string) {
   return /\bweak\b/.test(rule) ? 'secret_weak' : 'secret_malformed';
 }
 
+type Secrets = Pick<HubConfig, 'clusterSecrets' | 'sealKeys' | 'sessionSecrets' | 'oidc'>;
+
 /** Secrets that the hub takes, and that are none for somebody who tries. */
-export function weakSecrets(config: Pick<HubConfig, 'clusterSecrets' | 'sealKeys'>): Finding[] {
-  const cluster = config.clusterSecrets ?? [];
-  const seal = config.sealKeys ?? [];
-  const guessable = (keys: readonly Buffer[], variable: string) =>
+export function weakSecrets({ clusterSecrets, sealKeys, sessionSecrets, oidc }: Secrets): Finding[] {
+  const made: [variable: string, keys: readonly Buffer[]][] = [
+    ['FAIRLEAD_CLUSTER_SECRET', clusterSecrets ?? []],
+    ['FAIRLEAD_SEAL_KEYS', sealKeys ?? []],
+    ['FAIRLEAD_SESSION_SECRETS', sessionSecrets ?? []],
+  ];
+  const guessable = made.flatMap(([variable, keys]) =>
     keys.some((key) => new Set(key).size < DISTINCT_LEAST)
       ? [
           found(
@@ -33,20 +48,45 @@ export function weakSecrets(config: Pick<HubConfig, 'clusterSecrets' | 'sealKeys
             `${variable} has a secret that does not look as if it were made by chance`,
           ),
         ]
-      : [];
-  const isShared = cluster.some((secret) => seal.some((key) => key.equals(secret)));
+      : [],
+  );
+  return [...guessable, ...weakClientSecret(oidc?.clientSecret), ...reused(made, oidc?.clientSecret)];
+}
+
+function weakClientSecret(secret: string | undefined): Finding[] {
+  if (secret === undefined) return [];
+  const isShort = secret.length < CLIENT_LEAST.characters;
+  if (!isShort && new Set(secret).size >= CLIENT_LEAST.distinct) return [];
   return [
-    ...guessable(cluster, 'FAIRLEAD_CLUSTER_SECRET'),
-    ...guessable(seal, 'FAIRLEAD_SEAL_KEYS'),
-    ...(isShared
-      ? [found('secret_reused', 'FAIRLEAD_CLUSTER_SECRET is one of FAIRLEAD_SEAL_KEYS as well')]
-      : []),
+    found(
+      'client_secret_guessable',
+      `FAIRLEAD_OIDC_CLIENT_SECRET is ${isShort ? 'short' : 'of few different characters'}`,
+    ),
   ];
+}
+
+/** Each two variables that have a secret in common. */
+function reused(
+  made: readonly (readonly [variable: string, keys: readonly Buffer[]])[],
+  clientSecret: string | undefined,
+): Finding[] {
+  const uses = made.map(([variable, keys]) => ({ variable, texts: keys.map((key) => key.toString('hex')) }));
+  if (clientSecret !== undefined) {
+    uses.push({ variable: 'FAIRLEAD_OIDC_CLIENT_SECRET', texts: [clientSecret.toLowerCase()] });
+  }
+  return uses.flatMap((one, place) =>
+    uses
+      .slice(place + 1)
+      .filter((other) => one.texts.some((text) => other.texts.includes(text)))
+      .map((other) =>
+        found('secret_reused', `${one.variable} and ${other.variable} have a secret in common`),
+      ),
+  );
 }
 
 /** Files with secrets that others of this machine may read: those that variables name, and those of the data directory. */
 export function openSecrets(env: NodeJS.ProcessEnv, dataDir: string): Finding[] {
-  const named = [...SECRETS, 'DATABASE_URL', 'DATABASE_DIRECT_URL'].flatMap((name) => {
+  const named = [...SECRETS, ...GIVEN].flatMap((name) => {
     const path = env[`${name}_FILE`]?.trim() ?? '';
     return path === '' ? [] : [{ path, whose: `the file that ${name}_FILE names` }];
   });

@@ -1,12 +1,13 @@
 import { isIP } from 'node:net';
 import { messageOf } from '../config/error-code.js';
+import { POOL_SIZE } from '../database/data-source.js';
 import { hasSqlState } from '../database/database.errors.js';
 import { found, type Finding, type FindingCode } from './finding.js';
 import type { SeenReplica, SeenServer } from './doctor.repository.js';
 
 const MAJORS = { least: 15, most: 18 };
 /** The pool, the beat, the notifier, the listener, and one for a migration or a drain. */
-export const CONNECTIONS_OF_A_REPLICA = 14;
+const CONNECTIONS_OF_A_REPLICA = POOL_SIZE + 4;
 const CLOCKS_MOST_MS = 5_000;
 const PINNED_MOST_S = 900;
 
