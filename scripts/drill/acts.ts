@@ -1,4 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises';
+import { ranksOf } from '../support/spread.js';
 import type { Replica } from './cluster.js';
 import type { Stage } from './drill.js';
 import { race } from './guests.js';
@@ -163,9 +164,9 @@ async function busiest(
 }
 
 function spreadOf(back: ReadonlyMap<string, number>, isOf: (id: string) => boolean) {
-  const values = [...back].flatMap(([id, ms]) => (isOf(id) ? [ms] : [])).sort((a, b) => a - b);
+  const values = [...back].flatMap(([id, ms]) => (isOf(id) ? [ms] : []));
   if (values.length === 0) return null;
-  const at = (part: number) => Math.round(values[Math.ceil(values.length * part) - 1] ?? 0);
+  const at = ranksOf(values);
   return { brokers: values.length, p50: at(0.5), max: at(1) };
 }
 
