@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
 import { Caller } from '../demo/caller.js';
-import { Program } from '../demo/program.js';
+import { Program } from '../support/program.js';
 import { Balancer } from './balancer.js';
 
 export type Replica = { program: Program; id: string; url: string };
@@ -78,10 +78,10 @@ export class DrillCluster {
   async add(env: Record<string, string> = {}, build?: string): Promise<Replica> {
     this.count += 1;
     const name = `replica-${this.count}`;
-    const program = Program.start(
-      name,
-      ['hub', 'start'],
-      {
+    const program = Program.start(name, {
+      script: build === undefined ? undefined : join(build, 'src/cli/main.js'),
+      args: ['hub', 'start'],
+      env: {
         DATABASE_URL: this.server.url,
         FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
         FAIRLEAD_SEAL_KEYS: this.sealKey,
@@ -93,8 +93,7 @@ export class DrillCluster {
         ...this.env,
         ...env,
       },
-      build === undefined ? undefined : join(build, 'src/cli/main.js'),
-    );
+    });
     this.programs.push(program);
     const [, port = '', id = ''] = await program.line(READY, READY_WITHIN_MS);
     const url = `http://127.0.0.1:${port}`;

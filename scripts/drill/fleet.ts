@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Program } from '../demo/program.js';
 import { CANARY_OP } from '../../src/broker/load/canaries.js';
 import { readLines } from '../support/json-lines.js';
+import { Program } from '../support/program.js';
 import type { DrillCluster } from './cluster.js';
 
 const CANARIES = fileURLToPath(new URL('./canaries.js', import.meta.url));
@@ -72,7 +72,7 @@ export class Fleet {
     // Those without a standby are of the other build, where there is one.
     const script =
       this.other === undefined || standsBy ? CANARIES : join(this.other, 'scripts/drill/canaries.js');
-    const program = Program.run(name, script, args, env);
+    const program = Program.start(name, { script, args, env });
     this.programs.push(program);
     program.each(/^joined (\S+)$/, ([, id = '']) => {
       this.brokerIds.push(id);

@@ -1,5 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises';
-import { FaultyProxy, type Address } from './faulty-proxy.js';
+import { FaultyProxy, type Address } from '../support/faulty-proxy.js';
 
 const LOOK_MS = 300;
 const ANSWER_WITHIN_MS = 1_000;

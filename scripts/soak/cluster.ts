@@ -2,13 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { FaultyProxy } from '../support/faulty-proxy.js';
+import { Program } from '../support/program.js';
 import { Readiness, TcpBalancer } from './balancer.js';
-import { Child } from './child.js';
 import type { SoakDatabase } from './database.js';
-import { FaultyProxy } from './faulty-proxy.js';
 
-const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const READY = /"msg":"the hub is ready"/;
 const TOKEN = /^\s+(flp_\S+)$/;
 /** A boot takes three seconds, and much longer beside others; one that fails ends by itself. */
@@ -16,7 +14,7 @@ const READY_WITHIN_MS = 180_000;
 
 export type Replica = {
   name: string;
-  child: Child;
+  program: Program;
   /** Where it listens for brokers and clients. */
   port: number;
   /** Between it and the database. */
@@ -72,8 +70,7 @@ export class SoakCluster {
     const databaseUrl = new URL(this.database.url);
     databaseUrl.hostname = '127.0.0.1';
     databaseUrl.port = String(toDatabase.port);
-    const child = Child.start(name, {
-      script: FAIRLEAD,
+    const program = Program.start(name, {
       args: ['hub', 'start'],
       log: join(this.folder, `${name}.log`),
       clockOffsetMs,
@@ -91,12 +88,12 @@ export class SoakCluster {
         FAIRLEAD_DRAIN_DEADLINE_S: '20',
       },
     });
-    const replica: Replica = { name, child, port: port ?? 0, toDatabase, fromPeers };
-    if (this.token === '') child.each(TOKEN, ([, token = '']) => (this.token = token));
+    const replica: Replica = { name, program, port: port ?? 0, toDatabase, fromPeers };
+    if (this.token === '') program.each(TOKEN, ([, token = '']) => (this.token = token));
     try {
-      await child.line(READY, READY_WITHIN_MS);
+      await program.line(READY, READY_WITHIN_MS);
     } catch (error) {
-      await child.end('SIGKILL');
+      await program.end('SIGKILL');
       await Promise.all([toDatabase.stop(), fromPeers.stop()]);
       throw error;
     }
@@ -108,25 +105,25 @@ export class SoakCluster {
   /** As a crash would end it. */
   async kill(replica: Replica): Promise<void> {
     this.forget(replica);
-    await replica.child.end('SIGKILL');
+    await replica.program.end('SIGKILL');
     await this.clear(replica);
   }
 
   /** Takes one out as a rollout does; that it did not end well by itself is told with the deaths. */
   async drain(replica: Replica): Promise<void> {
     this.forget(replica, false);
-    await replica.child.end('SIGTERM', 60_000);
+    await replica.program.end('SIGTERM', 60_000);
     this.readiness.remove(replica.port);
     await this.clear(replica);
-    if (replica.child.exitCode !== 0)
-      this.deaths.push(`${replica.name} did not end its drain: ${replica.child.lastLines}`);
+    if (replica.program.exitCode !== 0)
+      this.deaths.push(`${replica.name} did not end its drain: ${replica.program.lastLines}`);
   }
 
   /** Replicas that ended though nobody ended them: they are replaced, and told of. */
   async mend(): Promise<void> {
-    for (const replica of this.replicas.filter(({ child }) => !child.isRunning)) {
+    for (const replica of this.replicas.filter(({ program }) => !program.isRunning)) {
       this.deaths.push(
-        `${replica.name} ended by itself (${replica.child.exitCode}): ${replica.child.lastLines}`,
+        `${replica.name} ended by itself (${replica.program.exitCode}): ${replica.program.lastLines}`,
       );
       this.forget(replica);
       await this.clear(replica);

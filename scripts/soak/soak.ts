@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { trailsOfDatabase } from '../../src/hub/verify/main.js';
 import { writeLines } from '../support/json-lines.js';
+import { Program } from '../support/program.js';
 import { countOf } from '../support/spread.js';
-import { Child } from './child.js';
 import { SoakCluster } from './cluster.js';
 import { Clients } from './clients.js';
 import { SoakDatabase } from './database.js';
@@ -173,7 +173,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     return { outcome, struck, calls: evidence.calls };
   } finally {
     // What did not come up far enough to be stopped in order ends all the same.
-    Child.killAll();
+    Program.killAll();
     for (const stop of stops.reverse())
       await stop().catch((error: unknown) => say(`it did not stop well: ${String(error)}`));
     rmSync(join(folder, 'database'), { recursive: true, force: true });
