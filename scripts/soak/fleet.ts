@@ -31,7 +31,7 @@ export class Fleet {
 
   static async start(folder: string, cluster: SoakCluster, count: number): Promise<Fleet> {
     const fleet = new Fleet(folder, cluster);
-    const token = await joinToken(cluster, count);
+    const token = await cluster.caller.joinToken(count);
     const names = Array.from({ length: count }, (_none, place) => `broker-${place + 1}`);
     const crews = crewsOf(names);
     await Promise.all(
@@ -89,14 +89,4 @@ function crewsOf(names: readonly string[]): string[][] {
   const size = Math.ceil(others.length / processes);
   for (let from = 0; from < others.length; from += size) crews.push(others.slice(from, from + size));
   return crews;
-}
-
-async function joinToken({ toClients, token }: SoakCluster, seats: number): Promise<string> {
-  const answer = await fetch(`${toClients.url}/api/v1/join-tokens`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ seats }),
-  });
-  if (answer.status !== 201) throw new Error(`no join token: ${await answer.text()}`);
-  return ((await answer.json()) as { token: string }).token;
 }

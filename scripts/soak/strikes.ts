@@ -1,6 +1,6 @@
 import { setTimeout as rest } from 'node:timers/promises';
+import type { Balancer } from '../support/balancer.js';
 import { WAYS, type FaultyLink, type FaultyProxy, type Manner, type Way } from '../support/faulty-proxy.js';
-import type { TcpBalancer } from './balancer.js';
 import type { Replica, SoakCluster } from './cluster.js';
 import type { SoakDatabase } from './database.js';
 import type { Crew, Fleet, Loss } from './fleet.js';
@@ -240,7 +240,7 @@ async function manner(proxy: FaultyProxy, given: Manner | undefined, forMs: numb
   proxy.manner = undefined;
 }
 
-function cutSome({ proxy }: TcpBalancer, pick: number): Promise<string> {
+function cutSome({ proxy }: Balancer, pick: number): Promise<string> {
   const links = some(proxy.links, pick);
   for (const link of links) link.cut();
   return Promise.resolve(linksOf(links));

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { Balancer } from '../../scripts/drill/balancer.js';
+import { Balancer } from '../../scripts/support/balancer.js';
 import { Cluster } from '../support/cluster.js';
 import type { HubProcess } from '../support/hub-process.js';
 
