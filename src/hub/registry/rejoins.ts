@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { calculateJwkThumbprint } from 'jose';
+import { JOIN_PATH } from '../../protocol/version.js';
 import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
 import { isProofCurrent, verifyProof, type BrokerProof } from '../auth/broker-proof.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
@@ -7,8 +8,6 @@ import { JoinTokens } from '../auth/join-tokens.js';
 import { SpentProofs } from '../auth/spent-proofs.js';
 import { Clock } from '../cluster/clock.js';
 import { BrokerRepository } from './broker.repository.js';
-
-export const JOIN_PATH = '/api/v1/brokers/join';
 
 type Again = { token: string; publicKey: string; fingerprint: string };
 
