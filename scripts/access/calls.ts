@@ -7,7 +7,7 @@ import { proofFields } from '../../src/broker/proof.js';
 import { SELF_PATH, LINK_PATH, RELAY_PREFIX, WAKE_PATH } from '../../src/hub/cluster/peers/paths.js';
 import { signatureOf, type Purpose } from '../../src/hub/cluster/peers/signature.js';
 import { DRAIN_PATH } from '../../src/hub/drain/local.js';
-import { CONTROL_PATH, POLL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
+import { CONTROL_PATH, JOIN_PATH, POLL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
 import { exchangeOf, type Shown } from './credentials.js';
 import type { Stage } from './stage.js';
 
@@ -19,7 +19,6 @@ export type Line = {
   readonly ask: (shown: Shown) => Promise<number>;
 };
 
-const JOIN_PATH = '/api/v1/brokers/join';
 const TOKEN_PATH = '/api/v1/brokers/token';
 
 /** Every way into a hub. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
-import { Program } from '../demo/program.js';
 import { DrillCluster } from '../drill/cluster.js';
 import { Load } from '../drill/load.js';
+import { Program } from '../support/program.js';
 
 const REPLICAS = 3;
 const BROKERS = ['laptop', 'desk'] as const;
@@ -84,13 +84,9 @@ export class DevCluster {
   private async join(name: string): Promise<void> {
     const env = { FAIRLEAD_BROKER_HOME: join(this.cluster.folder, name) };
     const token = await this.cluster.caller.joinToken();
-    const joining = Program.start(
-      `${name} joining`,
-      ['broker', 'join', this.url, '--token', token, '--name', name],
-      env,
-    );
-    await joining.succeeded();
-    const broker = Program.start(name, ['broker', 'start'], env);
+    const args = ['broker', 'join', this.url, '--token', token, '--name', name];
+    await Program.start(`${name} joining`, { args, env }).succeeded();
+    const broker = Program.start(name, { args: ['broker', 'start'], env });
     this.brokers.push(broker);
     await broker.line(LINKED);
   }

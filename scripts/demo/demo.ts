@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DispatchDto } from '../../src/hub/dispatch/dto/dispatch.dto.js';
+import { Program } from '../support/program.js';
 import { Caller } from './caller.js';
-import { Program } from './program.js';
 import type { Screen } from './screen.js';
 import { stepsOf, type Timeline } from './timeline.js';
 import { faultsOf } from './trail.js';
@@ -113,13 +113,16 @@ export class Demo {
   }
 
   private async startReplica(name: string): Promise<Replica> {
-    const program = Program.start(`replica ${name}`, ['hub', 'start'], {
-      FAIRLEAD_DATA_DIR: join(this.folder, 'data'),
-      FAIRLEAD_LISTEN: '127.0.0.1:0',
-      FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
-      FAIRLEAD_REPLICA_NAME: name,
-      FAIRLEAD_DRAIN_LINGER_S: '0',
-      FAIRLEAD_FIRST_BOOT: 'token',
+    const program = Program.start(`replica ${name}`, {
+      args: ['hub', 'start'],
+      env: {
+        FAIRLEAD_DATA_DIR: join(this.folder, 'data'),
+        FAIRLEAD_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
+        FAIRLEAD_REPLICA_NAME: name,
+        FAIRLEAD_DRAIN_LINGER_S: '0',
+        FAIRLEAD_FIRST_BOOT: 'token',
+      },
     });
     this.programs.push(program);
     const [, line = ''] = await program.line(/^(\{.*"the hub is ready".*\})$/);
@@ -137,10 +140,12 @@ export class Demo {
   private async attachBroker(caller: Caller, to: Replica): Promise<void> {
     const token = await caller.joinToken();
     const home = join(this.folder, 'broker');
-    await Program.start('broker join', ['broker', 'join', to.url, '--name', BROKER, '--home', home], {
-      FAIRLEAD_JOIN_TOKEN: token,
+    await Program.start('broker join', {
+      args: ['broker', 'join', to.url, '--name', BROKER, '--home', home],
+      env: { FAIRLEAD_JOIN_TOKEN: token },
     }).succeeded();
-    this.programs.push(Program.start('broker', ['broker', 'start', '--home', home, '--stop-agents'], {}));
+    const args = ['broker', 'start', '--home', home, '--stop-agents'];
+    this.programs.push(Program.start('broker', { args }));
     await this.untilOwnedBy(caller, to.id);
   }
 

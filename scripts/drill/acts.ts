@@ -1,8 +1,9 @@
 import { setTimeout as rest } from 'node:timers/promises';
+import { FaultyProxy } from '../support/faulty-proxy.js';
+import { ranksOf } from '../support/spread.js';
 import type { Replica } from './cluster.js';
 import type { Stage } from './drill.js';
 import { race } from './guests.js';
-import { Wire } from './wire.js';
 
 /** What a drill does to the hub while commands go on. */
 export type Act = {
@@ -73,9 +74,9 @@ const kill = async ({ cluster, fleet, evidence, say }: Stage) => {
 /** Cuts one replica off from the database for longer than the others hold it for living, and lets it come back. */
 const cut = async ({ cluster, say }: Stage) => {
   const leaving = first(cluster.replicas);
-  const wire = await Wire.to(cluster.server.url);
+  const wire = await FaultyProxy.start(() => [{ host: '127.0.0.1', port: cluster.server.port }]);
   try {
-    const victim = await cluster.add({ DATABASE_URL: wire.url });
+    const victim = await cluster.add({ DATABASE_URL: wire.urlOf(cluster.server.url) });
     // So that it owns some of the brokers.
     await cluster.drain(leaving);
     const mend = wire.cut();
@@ -88,7 +89,7 @@ const cut = async ({ cluster, say }: Stage) => {
     await cluster.drain(victim);
     return [{ cutOff: victim.id, ms: CUT_MS }];
   } finally {
-    wire.close();
+    await wire.stop();
   }
 };
 
@@ -163,9 +164,9 @@ async function busiest(
 }
 
 function spreadOf(back: ReadonlyMap<string, number>, isOf: (id: string) => boolean) {
-  const values = [...back].flatMap(([id, ms]) => (isOf(id) ? [ms] : [])).sort((a, b) => a - b);
+  const values = [...back].flatMap(([id, ms]) => (isOf(id) ? [ms] : []));
   if (values.length === 0) return null;
-  const at = (part: number) => Math.round(values[Math.ceil(values.length * part) - 1] ?? 0);
+  const at = ranksOf(values);
   return { brokers: values.length, p50: at(0.5), max: at(1) };
 }
 

@@ -1,42 +1,30 @@
-import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as rest } from 'node:timers/promises';
-import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
 import { Caller } from '../demo/caller.js';
-import { Program } from '../demo/program.js';
-import { Balancer } from './balancer.js';
+import { Balancer } from '../support/balancer.js';
+import { DatabaseServer } from '../support/database-server.js';
+import { Replicas, type Launched as Replica } from '../support/replicas.js';
 
-export type Replica = { program: Program; id: string; url: string };
+export type { Launched as Replica } from '../support/replicas.js';
 
-const READY = /"port":(\d+),"replicaId":"([0-9a-f-]{36})","url":"[^"]+","msg":"the hub is ready"/;
-const TOKEN = /^\s+(flp_\S+)$/;
 const CONNECTIONS = 200;
-/** A machine with other work makes a process wait. */
-const READY_WITHIN_MS = 180_000;
 
 /**
  * A hub of its own: a PostgreSQL, durable as by default, some replicas, and a balancer before them, whose address is the only
  * one that brokers and callers are told.
  */
 export class DrillCluster {
-  readonly folder: string;
   readonly replicas: Replica[] = [];
-  token = '';
-  /** Of all replicas that there ever were. */
-  private readonly programs: Program[] = [];
-  private readonly clusterSecret = randomBytes(32).toString('hex');
-  private readonly sealKey = randomBytes(32).toString('hex');
-  private count = 0;
+  private readonly launching: Replicas;
 
   private constructor(
-    folder: string,
+    readonly folder: string,
     readonly balancer: Balancer,
-    public server: EmbeddedServer,
+    readonly server: DatabaseServer,
     private readonly env: Record<string, string>,
   ) {
-    this.folder = folder;
+    this.launching = new Replicas(balancer.url);
   }
 
   /**
@@ -48,8 +36,7 @@ export class DrillCluster {
     const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'fairlead-drill-'));
     // The unprivileged user that runs PostgreSQL for root goes through it.
     chmodSync(folder, 0o711);
-    const settings = { max_connections: CONNECTIONS };
-    const server = await ensureServer({ dataDir: folder, settings, env: {} }).catch((error: unknown) => {
+    const server = await DatabaseServer.start(folder, CONNECTIONS).catch((error: unknown) => {
       rmSync(folder, { recursive: true, force: true });
       void balancer.stop();
       throw error;
@@ -69,6 +56,10 @@ export class DrillCluster {
     return this.balancer.url;
   }
 
+  get token(): string {
+    return this.launching.token;
+  }
+
   /** An administrator's, through the one address. */
   get caller(): Caller {
     return new Caller(this.url, this.token);
@@ -76,32 +67,12 @@ export class DrillCluster {
 
   /** Starts one more replica, and waits until it is ready. @param build the folder of another one than this */
   async add(env: Record<string, string> = {}, build?: string): Promise<Replica> {
-    this.count += 1;
-    const name = `replica-${this.count}`;
-    const program = Program.start(
-      name,
-      ['hub', 'start'],
-      {
-        DATABASE_URL: this.server.url,
-        FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
-        FAIRLEAD_SEAL_KEYS: this.sealKey,
-        FAIRLEAD_LISTEN: '127.0.0.1:0',
-        FAIRLEAD_INTERNAL_LISTEN: '127.0.0.1:0',
-        FAIRLEAD_PUBLIC_URL: this.balancer.url,
-        FAIRLEAD_REPLICA_NAME: name,
-        FAIRLEAD_FIRST_BOOT: 'token',
-        ...this.env,
-        ...env,
-      },
-      build === undefined ? undefined : join(build, 'src/cli/main.js'),
+    const replica = await this.launching.launch(
+      { DATABASE_URL: this.server.url, ...this.env, ...env },
+      { script: build === undefined ? undefined : join(build, 'src/cli/main.js') },
     );
-    this.programs.push(program);
-    const [, port = '', id = ''] = await program.line(READY, READY_WITHIN_MS);
-    const url = `http://127.0.0.1:${port}`;
-    const replica = { program, id, url };
     this.replicas.push(replica);
-    if (this.token === '') this.token = (await program.line(TOKEN))[1] ?? '';
-    this.balancer.add(url);
+    this.balancer.add(replica.url);
     return replica;
   }
 
@@ -122,19 +93,14 @@ export class DrillCluster {
 
   /** Ends the database at once, and starts it again at the same address. @returns when it was up again, on the monotonic clock */
   async crashDatabase(awayMs: number): Promise<number> {
-    const { url } = this.server;
-    await this.server.release('immediate');
-    await rest(awayMs);
-    const settings = { max_connections: CONNECTIONS };
-    this.server = await ensureServer({ dataDir: this.folder, settings, env: {} });
-    if (this.server.url !== url) throw new Error('the port of the database was taken meanwhile');
+    await this.server.restart('immediate', awayMs);
     return performance.now();
   }
 
   async stop(): Promise<void> {
     await this.balancer.stop();
-    await Promise.all(this.programs.map((program) => program.end('SIGKILL')));
-    await this.server.release('immediate');
+    await this.launching.kill();
+    await this.server.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

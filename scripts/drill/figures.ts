@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfDatabase, verify } from '../../src/hub/verify/main.js';
+import { writeLines } from '../support/json-lines.js';
+import { countOf, ranksOf } from '../support/spread.js';
 import type { Load } from './load.js';
 import type { Fleet } from './fleet.js';
 
@@ -31,7 +31,7 @@ export type Figures = {
   /** Commands that had not ended when it was judged: their state, and who had their broker. */
   left: object[];
   /** What was refused, each kind once, and which rules were broken. */
-  refusals: Record<string, number>;
+  refusals: Partial<Record<string, number>>;
   byRule: Record<string, number>;
 };
 
@@ -208,8 +208,8 @@ export async function figuresOf(
   );
   const verdict = await verify(trailsOfDatabase(databaseUrl, {}), {
     isSettled: true,
-    witnesses: [file(folder, 'effects', fleet.effects(idOfNote))],
-    answers: file(folder, 'answers', load.answers),
+    witnesses: [writeLines(folder, 'effects.ndjson', fleet.effects(idOfNote))],
+    answers: writeLines(folder, 'answers.ndjson', load.answers),
   });
   const gaps = await evidence.gapsMs(fleet.brokerIds);
   const left = await evidence.left();
@@ -225,28 +225,17 @@ export async function figuresOf(
     gapMs: spread(gaps),
     acceptMs: spread(load.latenciesMs()),
     left,
-    refusals: countOf(load.refusals),
+    refusals: countOf(load.refusals.map(kindOf)),
     byRule: verdict.byRule,
   };
 }
 
 export function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (part: number) => Math.round(sorted[Math.ceil(sorted.length * part) - 1] ?? 0);
+  const at = ranksOf(values);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-function countOf(words: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const word of words) {
-    const kind = word.replace(/"(instance|requestId|dispatchId)":"[^"]*"/g, '').slice(0, 120);
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return counts;
-}
-
-function file(folder: string, name: string, lines: readonly object[]): string {
-  const path = join(folder, `${name}.ndjson`);
-  writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return path;
+/** What is told of one call alone makes no kind of its own. */
+function kindOf(refusal: string): string {
+  return refusal.replace(/"(instance|requestId|dispatchId)":"[^"]*"/g, '').slice(0, 120);
 }

@@ -1,13 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Program } from '../demo/program.js';
 import { CANARY_OP } from '../../src/broker/load/canaries.js';
+import { readLines } from '../support/json-lines.js';
+import { Program } from '../support/program.js';
 import type { DrillCluster } from './cluster.js';
 
 const CANARIES = fileURLToPath(new URL('./canaries.js', import.meta.url));
 const PER_PROCESS = 25;
 const LEAST_PROCESSES = 2;
+
+type Effect = { note: string; brokerId: string; at: string };
 
 /** The canary brokers of a drill, some in each of a few processes. */
 export class Fleet {
@@ -44,13 +47,13 @@ export class Fleet {
   /** What was done, by the canaries' own account. */
   effects(idOfNote: ReadonlyMap<string, string>): object[] {
     const files = readdirSync(this.folder).filter((name) => name.endsWith('.effects'));
-    const lines = files.flatMap((name) => readFileSync(join(this.folder, name), 'utf8').split('\n'));
-    return lines
-      .filter((line) => line !== '')
-      .map((line) => {
-        const { note, brokerId, at } = JSON.parse(line) as { note: string; brokerId: string; at: string };
-        return { dispatchId: idOfNote.get(note) ?? note, brokerId, op: CANARY_OP, at };
-      });
+    const effects = files.flatMap((name) => readLines<Effect>(join(this.folder, name)));
+    return effects.map(({ note, brokerId, at }) => ({
+      dispatchId: idOfNote.get(note) ?? note,
+      brokerId,
+      op: CANARY_OP,
+      at,
+    }));
   }
 
   async stop(): Promise<void> {
@@ -69,7 +72,7 @@ export class Fleet {
     // Those without a standby are of the other build, where there is one.
     const script =
       this.other === undefined || standsBy ? CANARIES : join(this.other, 'scripts/drill/canaries.js');
-    const program = Program.run(name, script, args, env);
+    const program = Program.start(name, { script, args, env });
     this.programs.push(program);
     program.each(/^joined (\S+)$/, ([, id = '']) => {
       this.brokerIds.push(id);

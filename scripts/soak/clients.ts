@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Child } from './child.js';
+import { Program } from '../support/program.js';
 import type { Orders } from './client-program.js';
 import type { SoakCluster } from './cluster.js';
 
 const PROGRAM = fileURLToPath(new URL('./client-program.js', import.meta.url));
 const CLIENTS = 2;
-/** Until all of them are there. */
 /** For which clients go on asking for what was not taken yet. */
 const GRACE_MS = 45_000;
 const BEGIN_IN_MS = 1_500;
@@ -15,9 +14,9 @@ const BEGIN_IN_MS = 1_500;
 export class Clients {
   /** Answers that were no acceptance, and calls without one, each kind with its number. */
   readonly refusals: Record<string, number> = {};
-  private readonly told = new Map<Child, { accepted: number; asking: number }>();
+  private readonly told = new Map<Program, { accepted: number; asking: number }>();
 
-  private constructor(private readonly children: readonly Child[]) {}
+  private constructor(private readonly children: readonly Program[]) {}
 
   static start(
     folder: string,
@@ -28,7 +27,7 @@ export class Clients {
   ): Clients {
     const children = Array.from({ length: CLIENTS }, (_none, client) => {
       const log = join(folder, `client-${client}.log`);
-      return Child.start(`client-${client}`, { script: PROGRAM, args: [folder], log });
+      return Program.start(`client-${client}`, { script: PROGRAM, args: [folder], log, isLed: true });
     });
     const clients = new Clients(children);
     for (const [client, child] of children.entries()) {

@@ -1,24 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Readiness, TcpBalancer } from './balancer.js';
-import { Child } from './child.js';
+import { Caller } from '../demo/caller.js';
+import { Balancer } from '../support/balancer.js';
+import { FaultyProxy } from '../support/faulty-proxy.js';
+import { Readiness } from '../support/readiness.js';
+import { Replicas, type Launched } from '../support/replicas.js';
 import type { SoakDatabase } from './database.js';
-import { FaultyProxy } from './faulty-proxy.js';
 
-const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const READY = /"msg":"the hub is ready"/;
-const TOKEN = /^\s+(flp_\S+)$/;
-/** A boot takes three seconds, and much longer beside others; one that fails ends by itself. */
-const READY_WITHIN_MS = 180_000;
-
-export type Replica = {
-  name: string;
-  child: Child;
-  /** Where it listens for brokers and clients. */
-  port: number;
+export type Replica = Launched & {
   /** Between it and the database. */
   toDatabase: FaultyProxy;
   /** Between the other replicas and it. */
@@ -28,27 +17,25 @@ export type Replica = {
 /** Real replicas, each behind networks of its own that can fail, and two balancers before them all. */
 export class SoakCluster {
   readonly replicas: Replica[] = [];
-  token = '';
   /** Exit codes of replicas that nobody ended. */
   readonly deaths: string[] = [];
-  private readonly clusterSecret = randomBytes(32).toString('hex');
-  private readonly sealKey = randomBytes(32).toString('hex');
-  private count = 0;
+  private readonly launching: Replicas;
 
   private constructor(
-    private readonly folder: string,
+    folder: string,
     readonly database: SoakDatabase,
     private readonly readiness: Readiness,
-    readonly toBrokers: TcpBalancer,
-    readonly toClients: TcpBalancer,
-  ) {}
+    readonly toBrokers: Balancer,
+    readonly toClients: Balancer,
+  ) {
+    this.launching = new Replicas(toBrokers.url, folder);
+  }
 
   static async start(folder: string, database: SoakDatabase, replicas: number): Promise<SoakCluster> {
     const readiness = new Readiness();
-    readiness.start();
     const [toBrokers, toClients] = await Promise.all([
-      TcpBalancer.start(readiness),
-      TcpBalancer.start(readiness),
+      Balancer.start(0, readiness),
+      Balancer.start(0, readiness),
     ]);
     const cluster = new SoakCluster(folder, database, readiness, toBrokers, toClients);
     try {
@@ -62,71 +49,61 @@ export class SoakCluster {
     }
   }
 
+  get token(): string {
+    return this.launching.token;
+  }
+
+  /** An administrator's, as a client comes. */
+  get caller(): Caller {
+    return new Caller(this.toClients.url, this.token);
+  }
+
   /** Starts one more replica, and waits until it is ready. @param clockOffsetMs by how much its clock is wrong */
   async add(clockOffsetMs = 0): Promise<Replica> {
-    this.count += 1;
-    const name = `replica-${this.count}`;
-    const [port, internalPort] = await freePorts(2);
+    const internalPort = await freePort();
     const toDatabase = await FaultyProxy.start(() => [{ host: '127.0.0.1', port: this.database.port }]);
-    const fromPeers = await FaultyProxy.start(() => [{ host: '127.0.0.1', port: internalPort ?? 0 }]);
-    const databaseUrl = new URL(this.database.url);
-    databaseUrl.hostname = '127.0.0.1';
-    databaseUrl.port = String(toDatabase.port);
-    const child = Child.start(name, {
-      script: FAIRLEAD,
-      args: ['hub', 'start'],
-      log: join(this.folder, `${name}.log`),
-      clockOffsetMs,
-      env: {
-        DATABASE_URL: databaseUrl.href,
-        FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
-        FAIRLEAD_SEAL_KEYS: this.sealKey,
-        FAIRLEAD_LISTEN: `127.0.0.1:${port}`,
-        FAIRLEAD_PUBLIC_URL: this.toBrokers.url,
-        FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${internalPort}`,
-        FAIRLEAD_ADVERTISE_URL: `http://127.0.0.1:${fromPeers.port}`,
-        FAIRLEAD_REPLICA_NAME: name,
-        FAIRLEAD_FIRST_BOOT: 'token',
-        FAIRLEAD_DRAIN_LINGER_S: '2',
-        FAIRLEAD_DRAIN_DEADLINE_S: '20',
-      },
-    });
-    const replica: Replica = { name, child, port: port ?? 0, toDatabase, fromPeers };
-    if (this.token === '') child.each(TOKEN, ([, token = '']) => (this.token = token));
+    const fromPeers = await FaultyProxy.start(() => [{ host: '127.0.0.1', port: internalPort }]);
+    const env = {
+      DATABASE_URL: toDatabase.urlOf(this.database.url),
+      FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${internalPort}`,
+      FAIRLEAD_ADVERTISE_URL: `http://127.0.0.1:${fromPeers.port}`,
+      FAIRLEAD_DRAIN_LINGER_S: '2',
+      FAIRLEAD_DRAIN_DEADLINE_S: '20',
+    };
     try {
-      await child.line(READY, READY_WITHIN_MS);
+      const launched = await this.launching.launch(env, { clockOffsetMs });
+      const replica: Replica = { ...launched, toDatabase, fromPeers };
+      this.replicas.push(replica);
+      this.readiness.add(replica.url);
+      return replica;
     } catch (error) {
-      await child.end('SIGKILL');
       await Promise.all([toDatabase.stop(), fromPeers.stop()]);
       throw error;
     }
-    this.replicas.push(replica);
-    this.readiness.add(replica.port);
-    return replica;
   }
 
   /** As a crash would end it. */
   async kill(replica: Replica): Promise<void> {
     this.forget(replica);
-    await replica.child.end('SIGKILL');
+    await replica.program.end('SIGKILL');
     await this.clear(replica);
   }
 
   /** Takes one out as a rollout does; that it did not end well by itself is told with the deaths. */
   async drain(replica: Replica): Promise<void> {
     this.forget(replica, false);
-    await replica.child.end('SIGTERM', 60_000);
-    this.readiness.remove(replica.port);
+    await replica.program.end('SIGTERM', 60_000);
+    this.readiness.remove(replica.url);
     await this.clear(replica);
-    if (replica.child.exitCode !== 0)
-      this.deaths.push(`${replica.name} did not end its drain: ${replica.child.lastLines}`);
+    if (replica.program.exitCode !== 0)
+      this.deaths.push(`${replica.name} did not end its drain: ${replica.program.lastLines}`);
   }
 
   /** Replicas that ended though nobody ended them: they are replaced, and told of. */
   async mend(): Promise<void> {
-    for (const replica of this.replicas.filter(({ child }) => !child.isRunning)) {
+    for (const replica of this.replicas.filter(({ program }) => !program.isRunning)) {
       this.deaths.push(
-        `${replica.name} ended by itself (${replica.child.exitCode}): ${replica.child.lastLines}`,
+        `${replica.name} ended by itself (${replica.program.exitCode}): ${replica.program.lastLines}`,
       );
       this.forget(replica);
       await this.clear(replica);
@@ -135,14 +112,14 @@ export class SoakCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.readiness.stop(), this.toBrokers.stop(), this.toClients.stop()]);
+    await Promise.all([this.toBrokers.stop(), this.toClients.stop()]);
     await Promise.all([...this.replicas].map((replica) => this.kill(replica)));
   }
 
   private forget(replica: Replica, isDead = true): void {
     this.replicas.splice(this.replicas.indexOf(replica), 1);
     // One that leaves in peace is seen to be unready, as by any balancer.
-    if (isDead) this.readiness.remove(replica.port);
+    if (isDead) this.readiness.remove(replica.url);
   }
 
   private async clear({ toDatabase, fromPeers }: Replica): Promise<void> {
@@ -150,22 +127,13 @@ export class SoakCluster {
   }
 }
 
-/** Ports that nobody listens on now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return ports;
+/** A port that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -2,10 +2,9 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as rest } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
-import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
+import { DatabaseServer } from '../support/database-server.js';
 
 export const CONNECTIONS = 110;
-const SETTINGS = { max_connections: CONNECTIONS };
 const AGAIN_MS = 100;
 const AGAIN_FOR_MS = 30_000;
 /** What takes a place at the server and never says a password: the first words of its protocol, version 3.0. */
@@ -20,23 +19,22 @@ export class SoakDatabase {
   private pinned: QueryRunner | undefined;
 
   private constructor(
-    private readonly folder: string,
-    private server: EmbeddedServer,
+    private readonly server: DatabaseServer,
     private readonly dataSource: ReturnType<typeof makeDataSource>,
   ) {}
 
   /** @param folder where the server keeps what it has, durable as by default */
   static async start(folder: string): Promise<SoakDatabase> {
-    const server = await ensureServer({ dataDir: folder, settings: SETTINGS, env: {} });
+    const server = await DatabaseServer.start(folder, CONNECTIONS);
     const dataSource = await makeDataSource(server.url, 'fairlead-soak').initialize();
-    const database = new SoakDatabase(folder, server, dataSource);
+    const database = new SoakDatabase(server, dataSource);
     RUNNING.add(database);
     return database;
   }
 
   /** Ends all that are left, whatever they are doing. */
   static async stopAll(): Promise<void> {
-    await Promise.allSettled([...RUNNING].map(({ server }) => server.release('immediate')));
+    await Promise.allSettled([...RUNNING].map(({ server }) => server.stop()));
   }
 
   get url(): string {
@@ -67,11 +65,7 @@ export class SoakDatabase {
 
   /** Ends it, in peace or as a crash does, and starts it again at the same address. */
   async restart(mode: 'fast' | 'immediate', awayMs: number): Promise<void> {
-    const { url } = this.server;
-    await this.server.release(mode);
-    await rest(awayMs);
-    this.server = await ensureServer({ dataDir: this.folder, settings: SETTINGS, env: {} });
-    if (this.server.url !== url) throw new Error('the port of the database was taken meanwhile');
+    await this.server.restart(mode, awayMs);
   }
 
   /** Refuses writes for a while, as one does that was demoted or whose disk is full. */
@@ -117,7 +111,7 @@ export class SoakDatabase {
     this.over.abort();
     await this.pinning;
     await this.dataSource.destroy().catch(() => undefined);
-    await this.server.release('immediate');
+    await this.server.stop();
     RUNNING.delete(this);
   }
 

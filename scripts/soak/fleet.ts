@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as rest } from 'node:timers/promises';
-import { Child } from './child.js';
+import { Program } from '../support/program.js';
 import type { SoakCluster } from './cluster.js';
 
 const PROGRAM = fileURLToPath(new URL('./broker-program.js', import.meta.url));
@@ -12,7 +12,7 @@ const ALONE_MOST = 4;
 const TOGETHER_MOST = 25;
 
 /** A process, and the brokers in it. */
-export type Crew = { names: readonly string[]; child: Child };
+export type Crew = { names: readonly string[]; program: Program };
 
 /** What a process has lost when it is started again: what its brokers had on record, and the right time. */
 export type Loss = { losesJournal?: boolean; clockOffsetMs?: number };
@@ -31,17 +31,17 @@ export class Fleet {
 
   static async start(folder: string, cluster: SoakCluster, count: number): Promise<Fleet> {
     const fleet = new Fleet(folder, cluster);
-    const token = await joinToken(cluster, count);
+    const token = await cluster.caller.joinToken(count);
     const names = Array.from({ length: count }, (_none, place) => `broker-${place + 1}`);
     const crews = crewsOf(names);
     await Promise.all(
       crews.map(async (crew) => {
-        const child = fleet.launch(crew, token);
-        child.each(/^joined (\S+) (\S+)$/, ([, name = '', id = '']) => {
+        const program = fleet.launch(crew, token);
+        program.each(/^joined (\S+) (\S+)$/, ([, name = '', id = '']) => {
           // The commands of a seed are the same whichever joins first.
           fleet.brokerIds[names.indexOf(name)] = id;
         });
-        await child.line(/^all joined$/, JOINED_WITHIN_MS);
+        await program.line(/^all joined$/, JOINED_WITHIN_MS);
       }),
     );
     return fleet;
@@ -49,33 +49,34 @@ export class Fleet {
 
   /** Kills a process, and starts it again after a while. */
   async kill(crew: Crew, awayMs: number, { losesJournal = false, clockOffsetMs = 0 }: Loss): Promise<void> {
-    await crew.child.end('SIGKILL');
+    await crew.program.end('SIGKILL');
     if (losesJournal) {
       const journals = crew.names.map((name) => join(this.folder, name, 'journal'));
       await Promise.all(journals.map((path) => rm(path, { recursive: true, force: true })));
     }
     await rest(awayMs);
     this.crews.splice(this.crews.indexOf(crew), 1);
-    const child = this.launch(crew.names, '', clockOffsetMs);
-    await child.line(/^all joined$/, JOINED_WITHIN_MS);
+    const program = this.launch(crew.names, '', clockOffsetMs);
+    await program.line(/^all joined$/, JOINED_WITHIN_MS);
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.crews.map(({ child }) => child.end('SIGTERM', 10_000)));
+    await Promise.all(this.crews.map(({ program }) => program.end('SIGTERM', 10_000)));
   }
 
-  private launch(names: readonly string[], token: string, clockOffsetMs = 0): Child {
+  private launch(names: readonly string[], token: string, clockOffsetMs = 0): Program {
     const [first = ''] = names;
-    const child = Child.start(first, {
+    const program = Program.start(first, {
       script: PROGRAM,
       args: [this.folder, ...names],
       env: { HUB_URL: this.cluster.toBrokers.url, JOIN_TOKEN: token },
       clockOffsetMs,
       log: join(this.folder, `brokers-of-${first}.log`),
+      isLed: true,
     });
-    child.each(/^over (.*)$/, ([, end = '']) => this.ends.push(end));
-    this.crews.push({ names, child });
-    return child;
+    program.each(/^over (.*)$/, ([, end = '']) => this.ends.push(end));
+    this.crews.push({ names, program });
+    return program;
   }
 }
 
@@ -88,14 +89,4 @@ function crewsOf(names: readonly string[]): string[][] {
   const size = Math.ceil(others.length / processes);
   for (let from = 0; from < others.length; from += size) crews.push(others.slice(from, from + size));
   return crews;
-}
-
-async function joinToken({ toClients, token }: SoakCluster, seats: number): Promise<string> {
-  const answer = await fetch(`${toClients.url}/api/v1/join-tokens`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ seats }),
-  });
-  if (answer.status !== 201) throw new Error(`no join token: ${await answer.text()}`);
-  return ((await answer.json()) as { token: string }).token;
 }

@@ -3,12 +3,13 @@
  * each other by the checker behind `fairlead verify`, and what that one does not look at: that effects of commands given in
  * turn stand in that order at their broker, and that a hub never said of a right command what is not so.
  */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
+import { readLines, writeLines } from '../support/json-lines.js';
 import { EFFECT_OP } from './effect-op.js';
-import { readNotes, type Answer, type Call, type Effect, type Untrue } from './record.js';
+import type { Answer, Call, Effect, Untrue } from './record.js';
 
 /** A trail as far as it is looked at here. */
 export type TrailLine = { id: string; idempotencyKey: string | null };
@@ -57,8 +58,8 @@ export async function judge(
   }));
   const verdict = await verify(trailsOfFile(join(folder, 'trails.ndjson')), {
     isSettled: true,
-    witnesses: [written(folder, 'effects.ndjson', witness)],
-    answers: written(folder, 'answers.ndjson', evidence.answers),
+    witnesses: [writeLines(folder, 'effects.ndjson', witness)],
+    answers: writeLines(folder, 'answers.ndjson', evidence.answers),
   });
   const swapped = evidence.effects.flatMap(outOfTurn);
   const { lost, duplicated, reordered, irregular } = faultsOf(verdict);
@@ -102,17 +103,11 @@ function outOfTurn(effects: readonly Effect[]): string[] {
 export function evidenceOf(folder: string): Evidence & { calls: Call[] } {
   const files = readdirSync(folder).sort();
   const notes = <T>(ending: string) =>
-    files.filter((name) => name.endsWith(ending)).map((name) => readNotes<T>(join(folder, name)));
+    files.filter((name) => name.endsWith(ending)).map((name) => readLines<T>(join(folder, name)));
   return {
     effects: notes<Effect>('.effects'),
     answers: notes<Answer>('.answers').flat(),
     untrue: notes<Untrue>('.untrue').flat(),
     calls: notes<Call>('.calls').flat(),
   };
-}
-
-export function written(folder: string, name: string, lines: readonly object[]): string {
-  const path = join(folder, name);
-  writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return path;
 }

@@ -14,7 +14,7 @@
  * where the command line cannot be meant.
  */
 import { writeFileSync } from 'node:fs';
-import { Child } from './child.js';
+import { Program } from '../support/program.js';
 import { SoakDatabase } from './database.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { reportOf } from './report.js';
@@ -33,7 +33,7 @@ const say = (line: string) => {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    Child.killAll();
+    Program.killAll();
     void SoakDatabase.stopAll().finally(() => process.exit(1));
   });
 }

@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-
 /** What a broker wrote down of each effect, in the order in which they happened, in a file that the product knows nothing of. */
 export type Effect = {
   /** The idempotency key of its command: a broker's op is not told the id. */
@@ -33,13 +31,3 @@ export type Call = {
 
 /** An answer that a hub must not give to a command that is right. */
 export type Untrue = { at: string; status: number; body: string };
-
-/** What a program wrote a line at a time; the last line may be cut short where it was killed. */
-export function readNotes<T>(path: string): T[] {
-  if (!existsSync(path)) return [];
-  const text = readFileSync(path, 'utf8');
-  const lines = text.split('\n');
-  const isWhole = text.endsWith('\n') || text === '';
-  const notes = (isWhole ? lines : lines.slice(0, -1)).filter((line) => line !== '');
-  return notes.map((line) => JSON.parse(line) as T);
-}

@@ -81,7 +81,7 @@ export class Samples {
     const { signal } = this.over;
     while (!signal.aborted) {
       const at = performance.now();
-      for (const { name, child } of this.cluster.replicas) this.lookAt(name, child.pid, at);
+      for (const { name, program } of this.cluster.replicas) this.lookAt(name, program.pid, at);
       const [row] = await this.database
         .query<Record<keyof Samples['tables'], number>>(TABLES)
         .catch(() => []);

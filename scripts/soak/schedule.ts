@@ -4,7 +4,7 @@
  * kinds, so that each comes round before any comes again.
  */
 import { Dice } from '../fuzz/dice.js';
-import { WAYS, type Way } from './faulty-proxy.js';
+import { WAYS, type Way } from '../support/faulty-proxy.js';
 
 /** Each kind: its lane, for how long it may last, and what it does. */
 export const FAULT_KINDS = {

@@ -1,3 +1,5 @@
+import { ranksOf } from '../support/spread.js';
+
 /** By how much something grows in a unit of time, as the straight line that fits best tells (least squares). */
 export function slopeOf(points: readonly (readonly [at: number, value: number])[]): number {
   const count = points.length;
@@ -12,7 +14,7 @@ export function slopeOf(points: readonly (readonly [at: number, value: number])[
   return below === 0 ? 0 : above / below;
 }
 
-/** Nearest rank, nothing interpolated. */
+/** As `ranksOf` has them. */
 export function spreadOf(values: readonly number[]): {
   p50: number;
   p90: number;
@@ -20,7 +22,6 @@ export function spreadOf(values: readonly number[]): {
   p999: number;
   max: number;
 } {
-  const sorted = Float64Array.from(values).sort();
-  const at = (share: number) => Math.round(sorted[Math.max(1, Math.ceil(sorted.length * share)) - 1] ?? 0);
+  const at = ranksOf(values);
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) };
 }

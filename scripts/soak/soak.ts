@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { trailsOfDatabase } from '../../src/hub/verify/main.js';
-import { Child } from './child.js';
+import { writeLines } from '../support/json-lines.js';
+import { Program } from '../support/program.js';
+import { countOf } from '../support/spread.js';
 import { SoakCluster } from './cluster.js';
 import { Clients } from './clients.js';
 import { SoakDatabase } from './database.js';
 import { Fleet } from './fleet.js';
-import { evidenceOf, judge, written, type Judgement, type TrailLine } from './judge.js';
+import { evidenceOf, judge, type Judgement, type TrailLine } from './judge.js';
 import type { Call } from './record.js';
 import { Samples, type Growth } from './samples.js';
 import { FAULT_KINDS, LANES, lineOf, type Fault, type FaultKind } from './schedule.js';
@@ -103,7 +105,7 @@ const LEFT = `
 export async function soak(options: SoakOptions, say: (line: string) => void): Promise<Run> {
   const begunAt = performance.now();
   const folder = folderOf(options);
-  written(folder, 'schedule.ndjson', options.schedule);
+  writeLines(folder, 'schedule.ndjson', options.schedule);
   say(`${options.replicas} replicas and ${options.brokers} brokers start; what they write is in ${folder}`);
   const stops: (() => Promise<unknown>)[] = [];
   try {
@@ -136,7 +138,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const trails = await dumped(folder, database.url);
     const evidence = evidenceOf(folder);
     const judgement = await judge(folder, trails, evidence);
-    if (left.length > 0) written(folder, 'left.ndjson', left);
+    if (left.length > 0) writeLines(folder, 'left.ndjson', left);
     const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
     // Nobody ended them, or they did not end when they were to.
     const crashes = [...cluster.deaths, ...fleet.ends];
@@ -171,7 +173,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     return { outcome, struck, calls: evidence.calls };
   } finally {
     // What did not come up far enough to be stopped in order ends all the same.
-    Child.killAll();
+    Program.killAll();
     for (const stop of stops.reverse())
       await stop().catch((error: unknown) => say(`it did not stop well: ${String(error)}`));
     rmSync(join(folder, 'database'), { recursive: true, force: true });
@@ -238,7 +240,7 @@ async function settled(database: SoakDatabase): Promise<void> {
 async function dumped(folder: string, databaseUrl: string): Promise<TrailLine[]> {
   const trails: object[] = [];
   for await (const { value } of trailsOfDatabase(databaseUrl, {})) trails.push(value as object);
-  written(folder, 'trails.ndjson', trails);
+  writeLines(folder, 'trails.ndjson', trails);
   return trails as TrailLine[];
 }
 
@@ -271,10 +273,4 @@ function promised(timings: readonly Timing[], unjudged: number, withinMs: number
     withinMs,
     isKept: never === 0 && (maxMs ?? 0) <= withinMs,
   };
-}
-
-function countOf<T extends string>(words: readonly T[]): Partial<Record<T, number>> {
-  const counts: Partial<Record<T, number>> = {};
-  for (const word of words) counts[word] = (counts[word] ?? 0) + 1;
-  return counts;
 }

@@ -1,8 +1,8 @@
 import { setTimeout as rest } from 'node:timers/promises';
-import type { TcpBalancer } from './balancer.js';
+import type { Balancer } from '../support/balancer.js';
+import { WAYS, type FaultyLink, type FaultyProxy, type Manner, type Way } from '../support/faulty-proxy.js';
 import type { Replica, SoakCluster } from './cluster.js';
 import type { SoakDatabase } from './database.js';
-import { WAYS, type FaultyLink, type FaultyProxy, type Manner, type Way } from './faulty-proxy.js';
 import type { Crew, Fleet, Loss } from './fleet.js';
 import type { Fault, FaultKind } from './schedule.js';
 import type { Watch } from './watch.js';
@@ -52,10 +52,10 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
   replica_pause: async ({ cluster, watch }, { pick, forMs }) => {
     const replica = picked(cluster.replicas, pick);
     const row = await watch.find(replica.name);
-    replica.child.signal('SIGSTOP');
+    replica.program.signal('SIGSTOP');
     if (row !== undefined) watch.death(replica.name, row.id);
     await rest(forMs);
-    replica.child.signal('SIGCONT');
+    replica.program.signal('SIGCONT');
     return replica.name;
   },
 
@@ -137,10 +137,10 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     crewKilled(fleet, pick, forMs, { clockOffsetMs: pick < 0.5 ? CLOCK_OFF_MS : -CLOCK_OFF_MS }),
 
   broker_pause: async ({ fleet }, { pick, forMs }) => {
-    const { child, names } = picked(fleet.crews, pick);
-    child.signal('SIGSTOP');
+    const { program, names } = picked(fleet.crews, pick);
+    program.signal('SIGSTOP');
     await rest(forMs);
-    child.signal('SIGCONT');
+    program.signal('SIGCONT');
     return names.join(', ');
   },
 
@@ -240,7 +240,7 @@ async function manner(proxy: FaultyProxy, given: Manner | undefined, forMs: numb
   proxy.manner = undefined;
 }
 
-function cutSome({ proxy }: TcpBalancer, pick: number): Promise<string> {
+function cutSome({ proxy }: Balancer, pick: number): Promise<string> {
   const links = some(proxy.links, pick);
   for (const link of links) link.cut();
   return Promise.resolve(linksOf(links));
@@ -260,7 +260,7 @@ async function listeners(cluster: SoakCluster, watch: Watch, database: SoakDatab
 }
 
 function isThere({ replicas }: SoakCluster, replica: Replica): boolean {
-  return replicas.includes(replica) && replica.child.isRunning;
+  return replicas.includes(replica) && replica.program.isRunning;
 }
 
 /** Some of all, from a place that chance gives. */

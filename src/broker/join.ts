@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import type { JWK } from 'jose';
+import { JOIN_PATH } from '../protocol/version.js';
 import { AlreadyJoined, HubUnreachable, JoinRefused } from './broker.errors.js';
 import { loadOrMakeKey, publicKeyOf, type Granted } from './credential.js';
 import { Home, type Membership } from './home.js';
@@ -13,8 +14,6 @@ import { machineFingerprint } from './machine.js';
 import { proofFields, type ShownFields } from './proof.js';
 import { softwareName } from './software.js';
 import { readHubUrls } from './connection/addresses.js';
-
-const JOIN_PATH = '/api/v1/brokers/join';
 
 export type JoinOptions = {
   home: string;

@@ -19,6 +19,9 @@ export const AGENTS_CAPABILITY = 'agents';
 /** The path of the control channel on every replica. */
 export const CONTROL_PATH = '/api/v1/control';
 
+/** Where a join token is exchanged for a seat. */
+export const JOIN_PATH = '/api/v1/brokers/join';
+
 /** Where the same frames travel in batches, for networks that break WebSockets. */
 export const POLL_PATH = `${CONTROL_PATH}/poll`;
 

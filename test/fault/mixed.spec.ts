@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { printedBy } from '../support/printed.js';
 
 const DRILL = resolve('dist/scripts/drill/main.js');
 const RANGE = '{ min: 1, max: 1 }';
@@ -25,17 +24,10 @@ describe('two releases side by side, of which one speaks one version of the wire
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('can be rolled forward and back under load: no call is refused, nothing is lost, doubled or reordered', async () => {
-    const load = ['--replicas', '2', '--brokers', '8', '--rate', '40', '--json'];
-    const child = spawn(process.execPath, [DRILL, 'versions', '--other', other, ...load], {
-      env: { PATH: process.env.PATH },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let said = '';
-    child.stdout.on('data', (text: Buffer) => (said += text.toString()));
-    const [code] = (await once(child, 'close')) as [number];
-    const figures = JSON.parse(said) as Record<string, unknown>;
+    const load = ['--replicas', '2', '--brokers', '8', '--rate', '40'];
+    const figures = await printedBy([DRILL, 'versions', '--other', other, ...load]);
 
-    expect({ ...figures, code }).toMatchObject({
+    expect(figures).toMatchObject({
       ...{ code: 0, ok: true, refused: 0, lost: 0, duplicated: 0, reordered: 0, irregular: 0, unknown: 0 },
       acts: { versions: { steps: [{ protocols: [1, 2] }] } },
     });

@@ -42,7 +42,8 @@ describe('a hub on a database that was restored from a backup', () => {
     );
     const before = (await api.post(`/api/v1/agents/${agent}/start`)).body.dispatch.id;
     await cluster.hub(0).kill();
-    backup = await cloneOf(cluster.database);
+    // The sessions of a replica that was killed end a moment after it.
+    backup = await eventually(() => createDatabase({ template: cluster.database }));
     const backedUp = await epochIn(backup);
 
     const second = await cluster.addReplica(atSameAddress);
@@ -105,26 +106,6 @@ describe('a hub on a database that was restored from a backup', () => {
     await expect(later.accessToken(cluster.hub(0).url)).rejects.toThrow();
   });
 });
-
-async function cloneOf(database: TestDatabase): Promise<TestDatabase> {
-  const clone = await createDatabase({ migrated: false });
-  const name = (url: string): string => new URL(url).pathname.slice(1);
-  await clone.drop();
-  const admin = new pg.Client(process.env.FAIRLEAD_TEST_ADMIN_URL);
-  await admin.connect();
-  try {
-    // The sessions of a replica that was killed end a moment after it.
-    await eventually(async () => {
-      await admin.query(
-        `create database ${name(clone.url)} template ${name(database.url)} strategy file_copy`,
-      );
-      return true;
-    });
-  } finally {
-    await admin.end();
-  }
-  return clone;
-}
 
 async function epochIn({ url }: TestDatabase): Promise<number> {
   const client = new pg.Client(url);

@@ -1,30 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { Balancer } from '../../scripts/drill/balancer.js';
+import { Balancer } from '../../scripts/support/balancer.js';
 import { Cluster } from '../support/cluster.js';
 import type { HubProcess } from '../support/hub-process.js';
+import { printedBy } from '../support/printed.js';
 
 const DRILL = resolve('dist/scripts/drill/main.js');
 const FAIRLEAD = resolve('dist/src/cli/main.js');
 
-const drill = (...args: string[]) => lastLineOf([DRILL, ...args]);
-
-/** What a program prints as JSON, and how it ends. */
-async function lastLineOf(
-  args: string[],
-  env: Record<string, string> = {},
-): Promise<Record<string, unknown>> {
-  const child = spawn(process.execPath, [...args, '--json'], {
-    env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let said = '';
-  child.stdout.on('data', (text: Buffer) => (said += text.toString()));
-  const [code] = (await once(child, 'close')) as [number];
-  return { ...(JSON.parse(said) as Record<string, unknown>), code };
-}
+const drill = (...args: string[]) => printedBy([DRILL, ...args]);
 
 const CLEAN = { givenUp: 0, lost: 0, duplicated: 0, reordered: 0, irregular: 0 };
 
@@ -63,11 +47,11 @@ describe('a hub that others run, drilled by `fairlead drill`', () => {
       const env = { FAIRLEAD_URL: balancer.url, FAIRLEAD_TOKEN: cluster.administratorToken };
       const load = ['--brokers', '3', '--rate', '12', '--settle', '8'];
 
-      const rolled = await lastLineOf([FAIRLEAD, 'drill', 'roll', ...load], env);
+      const rolled = await printedBy([FAIRLEAD, 'drill', 'roll', ...load], env);
       const [victim] = live;
       const act = `kill -9 ${victim?.pid ?? ''}`;
-      const killed = await lastLineOf([FAIRLEAD, 'drill', 'kill', '--act', act, ...load], env);
-      const failed = await lastLineOf([FAIRLEAD, 'drill', 'listen', '--act', 'false', ...load], env);
+      const killed = await printedBy([FAIRLEAD, 'drill', 'kill', '--act', act, ...load], env);
+      const failed = await printedBy([FAIRLEAD, 'drill', 'listen', '--act', 'false', ...load], env);
       isOver = true;
 
       expect(rolled).toMatchObject({ code: 0, ok: true, ...CLEAN, refused: 0, unknown: 0 });

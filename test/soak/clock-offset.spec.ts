@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 
-const PRELOAD = pathToFileURL('dist/scripts/soak/clock-offset.js').href;
+const PRELOAD = pathToFileURL('dist/scripts/support/clock-offset.js').href;
 const OFFSET_MS = 600_000;
 const PROGRAM = `
   console.log(JSON.stringify({

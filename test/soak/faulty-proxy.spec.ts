@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { FaultyProxy, type FaultyLink } from '../../scripts/soak/faulty-proxy.js';
+import { FaultyProxy, type FaultyLink } from '../../scripts/support/faulty-proxy.js';
 import { eventually } from '../support/eventually.js';
 
 /** What one side has heard, and whether it knows of an end. */

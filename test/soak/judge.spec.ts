@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
-import { evidenceOf, judge, written, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
+import { evidenceOf, judge, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
 import type { Answer, Effect } from '../../scripts/soak/record.js';
+import { writeLines } from '../../scripts/support/json-lines.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { at, BROKER, dispatchOf, succeeded, UNKNOWN } from '../support/history.js';
 
@@ -53,7 +54,7 @@ describe('the judgement of a soak', () => {
     const planted = run();
     change(planted);
     const { trails, effects, answers, untrue } = planted;
-    written(folder, 'trails.ndjson', trails);
+    writeLines(folder, 'trails.ndjson', trails);
     return judge(folder, trails, { effects: [effects], answers, untrue });
   }
 

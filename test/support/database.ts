@@ -12,15 +12,18 @@ export type TestDatabase = {
  * Clones the migrated template that the test run's set-up made.
  *
  * @param options.migrated false for an empty database, as the tests of migrations need it
+ * @param options.template a database to copy in its place, which nobody is connected to
  */
 export async function createDatabase({
   migrated = true,
-}: { migrated?: boolean } = {}): Promise<TestDatabase> {
+  template,
+}: { migrated?: boolean; template?: TestDatabase } = {}): Promise<TestDatabase> {
   const admin = setUp('FAIRLEAD_TEST_ADMIN_URL');
-  const template = migrated ? setUp('FAIRLEAD_TEST_TEMPLATE') : 'template0';
+  const made = migrated ? setUp('FAIRLEAD_TEST_TEMPLATE') : 'template0';
+  const copied = template === undefined ? made : new URL(template.url).pathname.slice(1);
   const name = `t_${randomBytes(8).toString('hex')}`;
   // Copying files is twice as fast here as the default, which writes every page to the log as well.
-  await command(admin, `create database ${name} template ${template} strategy file_copy`);
+  await command(admin, `create database ${name} template ${copied} strategy file_copy`);
   const url = new URL(admin);
   url.pathname = `/${name}`;
   return {

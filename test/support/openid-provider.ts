@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
+import { cookieOf, keepCookies } from './cookies.js';
 
 type Account = { email?: string; email_verified?: boolean };
 
@@ -58,14 +59,10 @@ export class Browser {
     const response = await fetch(url, {
       method: form === undefined ? 'GET' : 'POST',
       redirect: 'manual',
-      headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') },
+      headers: { cookie: cookieOf(jar) },
       ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
     });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      if (value === '') jar.delete(name);
-      else jar.set(name, value);
-    }
+    keepCookies(jar, response);
     const location = response.headers.get('location');
     const next = location === null ? '' : new URL(location, url).href;
     return { status: response.status, next, text: await response.text() };

@@ -1,4 +1,5 @@
 import { createContext, runInContext } from 'node:vm';
+import { cookieOf, keepCookies } from './cookies.js';
 
 type Element = {
   value: string;
@@ -26,7 +27,7 @@ export class Page {
       document: {
         getElementById: (id: string) => page.element(id),
         get cookie() {
-          return [...page.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+          return cookieOf(page.cookies);
         },
       },
       location: page.url,
@@ -58,14 +59,9 @@ export class Page {
   private async fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set('origin', this.url.origin);
-    if (this.cookies.size > 0)
-      headers.set('cookie', [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '));
+    if (this.cookies.size > 0) headers.set('cookie', cookieOf(this.cookies));
     const response = await fetch(new URL(path, this.url), { ...init, headers });
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
-      if (/max-age=0\b/i.test(cookie)) this.cookies.delete(name);
-      else this.cookies.set(name, value);
-    }
+    keepCookies(this.cookies, response);
     return response;
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { JOIN_PATH } from '../../protocol/version.js';
 import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
 import { verifyProof, type BrokerProof } from '../auth/broker-proof.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
@@ -8,8 +9,6 @@ import { isCurrent } from '../auth/signed-times.js';
 import { SpentProofs } from '../auth/spent-proofs.js';
 import { Clock } from '../cluster/clock.js';
 import { BrokerRepository } from './broker.repository.js';
-
-export const JOIN_PATH = '/api/v1/brokers/join';
 
 type Again = { token: string; publicKey: string; fingerprint: string };
 

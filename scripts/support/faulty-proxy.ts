@@ -20,6 +20,8 @@ export class FaultyProxy {
   private readonly dialling = new Set<Socket>();
   /** Struck on each link as it is made. */
   manner: Manner | undefined;
+  /** Told of each link as it is made. */
+  onLink: ((link: FaultyLink) => void) | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -27,10 +29,13 @@ export class FaultyProxy {
     private readonly route: () => readonly Address[],
   ) {}
 
-  /** @param route asked for each connection: who may have it, the first that takes it does; nobody: it is reset */
-  static async start(route: () => readonly Address[]): Promise<FaultyProxy> {
+  /**
+   * @param route asked for each connection: who may have it, the first that takes it does; nobody: it is reset
+   * @param at its own port, 0 for any that is free
+   */
+  static async start(route: () => readonly Address[], at = 0): Promise<FaultyProxy> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    server.listen(0, '127.0.0.1');
+    server.listen(at, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const proxy = new FaultyProxy(server, port, route);
@@ -40,6 +45,21 @@ export class FaultyProxy {
 
   get links(): readonly FaultyLink[] {
     return [...this.open];
+  }
+
+  /** The same URL, by way of it. */
+  urlOf(url: string): string {
+    const here = new URL(url);
+    here.hostname = '127.0.0.1';
+    here.port = String(this.port);
+    return here.href;
+  }
+
+  /** Cuts every link, and each that is made until it is mended. @returns what mends it */
+  cut(): () => void {
+    for (const link of this.links) link.cut();
+    this.manner = (link) => link.cut();
+    return () => (this.manner = undefined);
   }
 
   async stop(): Promise<void> {
@@ -61,6 +81,7 @@ export class FaultyProxy {
     }
     const link = new FaultyLink(near, target.far, target.address, () => this.open.delete(link));
     this.open.add(link);
+    this.onLink?.(link);
     this.manner?.(link);
     near.resume();
   }
@@ -85,6 +106,7 @@ export class FaultyLink {
   private readonly flows: Readonly<Record<Way, Flow>>;
   /** The port from which the far side sees it come. */
   readonly farPort: number;
+  private readonly overTakers: (() => void)[] = [];
 
   constructor(
     private readonly near: Socket,
@@ -92,6 +114,7 @@ export class FaultyLink {
     readonly target: Address,
     over: () => void,
   ) {
+    this.overTakers.push(over);
     near.setNoDelay(true);
     far.setNoDelay(true);
     this.farPort = far.localPort ?? 0;
@@ -108,7 +131,7 @@ export class FaultyLink {
         left -= 1;
         if (left > 0) return;
         for (const flow of Object.values(this.flows)) flow.stop();
-        over();
+        for (const each of this.overTakers) each();
       });
     }
   }
@@ -128,6 +151,16 @@ export class FaultyLink {
   /** Nothing more gets through that way, and nobody is told. */
   halfOpen(ways: readonly Way[]): void {
     for (const way of ways) this.flows[way].silence();
+  }
+
+  /** The first words of whoever dialled. */
+  onHead(take: (head: string) => void): void {
+    this.near.once('data', (head: Buffer) => take(head.toString('latin1')));
+  }
+
+  /** When both sides are gone. */
+  onOver(take: () => void): void {
+    this.overTakers.push(take);
   }
 
   get isHalfOpen(): boolean {

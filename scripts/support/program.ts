@@ -1,62 +1,66 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
+const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const CLOCK_OFFSET = new URL('./clock-offset.js', import.meta.url).href;
-const KEPT_LINES = 30;
-const CHILDREN = new Set<Child>();
+const KEPT_LINES = 40;
+/** Of them, in an error. */
+const TOLD_LINES = 8;
+const RUNNING = new Set<Program>();
 
-export type ChildOptions = {
-  script: string;
+export type ProgramOptions = {
+  /** `fairlead` of this build, where nothing else is told. */
+  script?: string | undefined;
   args?: readonly string[];
   env?: Record<string, string>;
   /** By how much its clock is wrong. */
-  clockOffsetMs?: number;
-  /** Every line that it prints is added to it. */
-  log: string;
+  clockOffsetMs?: number | undefined;
+  /** The file to which every line that it prints is added. */
+  log?: string | undefined;
+  /** Whether it has a standard input, which closes when this process ends. */
+  isLed?: boolean;
 };
 
-/** One process of a soak, whose lines are kept in a file, and which can be paused. */
-export class Child {
+/** One process that is the product's, or is beside it, and all that is seen of it from outside. */
+export class Program {
   private readonly kept: string[] = [];
   private readonly takers = new Set<(line: string) => void>();
-  private readonly file: WriteStream;
 
   private constructor(
     readonly name: string,
     private readonly child: ChildProcess,
-    log: string,
+    log: string | undefined,
   ) {
-    this.file = createWriteStream(log, { flags: 'a' });
     for (const output of [child.stdout, child.stderr]) {
       if (output !== null) createInterface({ input: output }).on('line', (line) => this.take(line));
     }
-    CHILDREN.add(this);
-    child.once('exit', (code, signal) => {
-      CHILDREN.delete(this);
-      this.file.write(`-- ended with ${signal ?? code}\n`);
-    });
-    child.once('close', () => this.file.end());
+    RUNNING.add(this);
+    child.once('exit', () => RUNNING.delete(this));
+    if (log !== undefined) this.keepIn(log);
   }
 
-  static start(name: string, { script, args = [], env = {}, clockOffsetMs = 0, log }: ChildOptions): Child {
+  static start(
+    name: string,
+    { script = FAIRLEAD, args = [], env = {}, clockOffsetMs = 0, log, isLed = false }: ProgramOptions,
+  ): Program {
     const isRight = clockOffsetMs === 0;
     const before = isRight ? [] : ['--import', CLOCK_OFFSET];
     const offset = isRight ? {} : { FAULT_CLOCK_OFFSET_MS: String(clockOffsetMs) };
     const child = spawn(process.execPath, [...before, '--enable-source-maps', script, ...args], {
       // Only what is told here: a variable of the user's shell must not reach into it.
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, ...offset },
-      // One that is led by another ends with it, by its standard input.
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: [isLed ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
-    child.stdin.on('error', () => undefined);
-    return new Child(name, child, log);
+    child.stdin?.on('error', () => undefined);
+    return new Program(name, child, log);
   }
 
   /** Ends all that are left, at once. */
   static killAll(): void {
-    for (const { child } of CHILDREN) child.kill('SIGKILL');
+    for (const { child } of RUNNING) child.kill('SIGKILL');
   }
 
   get pid(): number {
@@ -76,11 +80,12 @@ export class Child {
     return this.kept.join('\n');
   }
 
-  /** Gives it a line on its standard input. */
+  /** Gives it a line on its standard input, where it has one. */
   give(line: string): void {
     this.child.stdin?.write(`${line}\n`);
   }
 
+  /** Gives every line to come that matches. */
   each(pattern: RegExp, take: (match: RegExpExecArray) => void): void {
     this.takers.add((line) => {
       const match = pattern.exec(line);
@@ -89,11 +94,15 @@ export class Child {
   }
 
   /**
-   * The first line to come that matches.
+   * The first line of output, past or to come, that matches.
    *
-   * @throws Error with the end of the output, where the process ends or the time is up first
+   * @throws Error with the end of the output, where the program ends or the time is up first
    */
-  async line(pattern: RegExp, withinMs: number): Promise<RegExpExecArray> {
+  async line(pattern: RegExp, withinMs = 60_000): Promise<RegExpExecArray> {
+    for (const line of this.kept) {
+      const match = pattern.exec(line);
+      if (match !== null) return match;
+    }
     return new Promise<RegExpExecArray>((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
@@ -102,7 +111,7 @@ export class Child {
       };
       const fail = (why: string) => {
         settle();
-        reject(new Error(`${this.name} ${why}:\n${this.lastLines}`));
+        reject(this.failure(why));
       };
       const look = (line: string) => {
         const match = pattern.exec(line);
@@ -117,22 +126,39 @@ export class Child {
     });
   }
 
+  /** @throws Error with the end of the output, where the program does not end with 0 */
+  async succeeded(): Promise<void> {
+    if (this.isRunning) await once(this.child, 'exit');
+    if (this.exitCode !== 0) throw this.failure('failed');
+  }
+
+  /** Sends a signal that does not end it. */
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
 
-  /** Sends a signal, and resolves when the process has ended; one that does not end in time is killed. */
-  async end(signal: NodeJS.Signals, withinMs = 60_000): Promise<void> {
+  /** Sends a signal, and resolves when it has ended. @param withinMs after which it is killed; else it is waited for */
+  async end(signal: NodeJS.Signals, withinMs?: number): Promise<void> {
     if (!this.isRunning) return;
     const ended = once(this.child, 'exit');
     this.child.kill(signal);
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), withinMs);
+    const timer = withinMs === undefined ? undefined : setTimeout(() => this.child.kill('SIGKILL'), withinMs);
     await ended;
     clearTimeout(timer);
   }
 
+  private keepIn(log: string): void {
+    const file = createWriteStream(log, { flags: 'a' });
+    this.takers.add((line) => file.write(`${line}\n`));
+    this.child.once('exit', (code, signal) => file.write(`-- ended with ${signal ?? code}\n`));
+    this.child.once('close', () => file.end());
+  }
+
+  private failure(why: string): Error {
+    return new Error(`${this.name} ${why}:\n${this.kept.slice(-TOLD_LINES).join('\n')}`);
+  }
+
   private take(line: string): void {
-    this.file.write(`${line}\n`);
     this.kept.push(line);
     if (this.kept.length > KEPT_LINES) this.kept.shift();
     for (const taker of [...this.takers]) taker(line);
