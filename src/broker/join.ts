@@ -5,7 +5,8 @@
 import { hostname } from 'node:os';
 import type { JWK } from 'jose';
 import { AlreadyJoined, HubUnreachable, JoinRefused } from './broker.errors.js';
-import { loadOrMakeKey, publicKeyOf, type Granted } from './credential.js';
+import type { Granted } from './credential.js';
+import { loadOrMakeKey, publicKeyOf } from './credential-key.js';
 import { Home, type Membership } from './home.js';
 import { HubRefused, postToHub } from './hub-call.js';
 import { acquireLock } from './lock.js';

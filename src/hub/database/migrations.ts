@@ -23,6 +23,7 @@ import { CreateMoveBudget1790000000022 } from '../../../migrations/1790000000022
 import { CreateRollouts1790000000023 } from '../../../migrations/1790000000023-CreateRollouts.js';
 import { AddDeviceGrants1790000000025 } from '../../../migrations/1790000000025-AddDeviceGrants.js';
 import { AddUserIdentities1790000000026 } from '../../../migrations/1790000000026-AddUserIdentities.js';
+import { AddBrokerKeyOverlap1790000000028 } from '../../../migrations/1790000000028-AddBrokerKeyOverlap.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -51,4 +52,5 @@ export const MIGRATIONS = [
   CreateRollouts1790000000023,
   AddDeviceGrants1790000000025,
   AddUserIdentities1790000000026,
+  AddBrokerKeyOverlap1790000000028,
 ];

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { calculateJwkThumbprint } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
 import { AccessTokens } from '../auth/access-tokens.js';
@@ -8,6 +7,7 @@ import { Audit } from '../auth/audit.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
 import { JoinTokens } from '../auth/join-tokens.js';
 import type { Scope } from '../auth/scope.js';
+import { thumbprintOf } from '../auth/thumbprint.js';
 import { Hub } from '../cluster/hub.js';
 import { Database } from '../database/database.js';
 import { NAME } from '../http/name.js';
@@ -97,7 +97,7 @@ export class Brokers {
   private async joined(brokerId: string, name: string, publicKey: string): Promise<Joined> {
     const { token: accessToken, expiresInS } = await this.accessTokens.mint(
       brokerId,
-      await thumbprintOf(publicKey),
+      thumbprintOf(publicKey),
     );
     return { brokerId, name, hubId: await this.hub.urn(), accessToken, expiresInS };
   }
@@ -136,9 +136,4 @@ export class Brokers {
     if (id === undefined) throw new NotFound('broker');
     return id;
   }
-}
-
-/** Of an Ed25519 public key as base64url of its bytes (RFC 7638, RFC 8037). */
-async function thumbprintOf(publicKey: string): Promise<string> {
-  return calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: publicKey });
 }

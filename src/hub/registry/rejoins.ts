@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { calculateJwkThumbprint } from 'jose';
 import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
 import { isProofCurrent, verifyProof, type BrokerProof } from '../auth/broker-proof.js';
 import { BrokerKeys } from '../auth/broker-keys.js';
 import { JoinTokens } from '../auth/join-tokens.js';
 import { SpentProofs } from '../auth/spent-proofs.js';
+import { thumbprintOf } from '../auth/thumbprint.js';
 import { Clock } from '../cluster/clock.js';
 import { BrokerRepository } from './broker.repository.js';
 
@@ -51,7 +51,7 @@ export class Rejoins {
 }
 
 async function provenBy(publicKey: string, token: string, proof: string): Promise<BrokerProof | undefined> {
-  const jkt = await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: publicKey });
+  const jkt = thumbprintOf(publicKey);
   try {
     return await verifyProof(proof, { method: 'POST', path: JOIN_PATH, token, connectionId: null }, jkt);
   } catch (error) {
