@@ -43,7 +43,7 @@ function publicLine(stage: Stage, method: string, path: string): Line {
     if (method === 'GET' || method === 'DELETE') return undefined;
     if (path === JOIN_PATH) return stage.joining(shown.token);
     if (path === TOKEN_PATH) return exchangeOf(shown.token);
-    // Whoever is let in proves no new key, and is told so after the credential was looked at.
+    // Nothing here proves a new key, which is asked first.
     if (path === ROTATE_KEY_PATH) return { assertion: shown.token ?? '', publicKey: 'A'.repeat(43) };
     // A hello that is none: whoever is let in is told so, and sent off.
     if (path === POLL_PATH) return { connectionId: null, first: 1, frames: [{ type: 'none' }], received: 0 };
