@@ -5,7 +5,10 @@ with spent as (
   insert into spent_assertion (jti, expires_at)
   select $1, $2
   where $2::timestamptz > now()
-    and exists (select from broker_key where id = $3 and retired_at is null)
+    and exists (
+      select from broker_key
+      where id = $3 and retired_at is null and (confirm_by is null or confirm_by > now())
+    )
   on conflict on constraint spent_assertion_is_spent_once do nothing
   returning jti
 )
@@ -24,6 +27,7 @@ spent as (
     and exists (
       select from broker_key key
       where key.public_key = shown.public_key and key.broker_id = shown.broker_id and key.retired_at is null
+        and (key.confirm_by is null or key.confirm_by > now())
     )
   order by shown.jti
   on conflict on constraint spent_assertion_is_spent_once do nothing

@@ -133,6 +133,13 @@ select
        broker.displaced_at as "displacedAt",
        (select max(used.flagged_at) from broker_key used
         where used.broker_id = broker.id and used.retired_at is null) as "keyFlaggedAt",
+       (select json_object_agg(
+          case when held.confirm_by is null then 'live' else 'waiting' end,
+          json_build_object('publicKey', held.public_key, 'createdAt', held.created_at, 'confirmBy', held.confirm_by)
+        )
+        from broker_key held
+        where held.broker_id = broker.id and held.retired_at is null
+          and (held.confirm_by is null or held.confirm_by > now())) as keys,
        connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
        connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
        presence.state as presence, presence.load, presence.running,

@@ -20,6 +20,7 @@ export type Line = {
 };
 
 const TOKEN_PATH = '/api/v1/brokers/token';
+const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
 
 /** Every way into a hub. */
 export function linesOf(stage: Stage): Line[] {
@@ -41,6 +42,8 @@ function publicLine(stage: Stage, method: string, path: string): Line {
     if (method === 'GET' || method === 'DELETE') return undefined;
     if (path === JOIN_PATH) return stage.joining(shown.token);
     if (path === TOKEN_PATH) return exchangeOf(shown.token);
+    // Nothing here proves a new key, which is asked first.
+    if (path === ROTATE_KEY_PATH) return { assertion: shown.token ?? '', publicKey: 'A'.repeat(43) };
     // A hello that is none: whoever is let in is told so, and sent off.
     if (path === POLL_PATH) return { connectionId: null, first: 1, frames: [{ type: 'none' }], received: 0 };
     return {};

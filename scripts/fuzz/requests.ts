@@ -11,6 +11,7 @@ export type Thrown = {
 const TARGETS: readonly [string, ...string[]] = [
   'POST /api/v1/brokers/join',
   'POST /api/v1/brokers/token',
+  'POST /api/v1/brokers/rotate-key',
   'POST /api/v1/control/poll',
   'GET /api/v1/control',
   'GET /api/v1/agents',
@@ -132,6 +133,7 @@ function encoded(dice: Dice): string {
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   '/api/v1/brokers/join': ['token', 'publicKey', 'name', 'fingerprint', 'software', 'labels', 'proof'],
   '/api/v1/brokers/token': ['grant_type', 'client_assertion_type', 'client_assertion'],
+  '/api/v1/brokers/rotate-key': ['assertion', 'publicKey'],
   '/api/v1/control/poll': ['connectionId', 'first', 'frames', 'received'],
 };
 

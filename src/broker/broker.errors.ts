@@ -53,6 +53,34 @@ export class JoinRefused extends BrokerFault {
   }
 }
 
+/** The hub said no to another key; the code is the hub's own. */
+export class RotationRefused extends BrokerFault {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    detail: string,
+  ) {
+    super(`the hub refused the rotation of the key (${status} ${code}): ${detail}`);
+  }
+}
+
+export class RotationUnderWay extends BrokerFault {
+  readonly code = 'broker_rotation_under_way';
+
+  constructor(home: string, holderPid: number) {
+    super(`process ${holderPid} rotates the key in ${home} at this moment`);
+  }
+}
+
+/** A replica of a release that takes a new key without ending the one before; both are kept. */
+export class KeyUnconfirmed extends BrokerFault {
+  readonly code = 'broker_key_unconfirmed';
+
+  constructor() {
+    super('the replica that was asked is of a release that confirms no key; both keys are kept');
+  }
+}
+
 export class HubUnreachable extends BrokerFault {
   readonly code = 'hub_unreachable';
 }

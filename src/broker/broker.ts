@@ -19,12 +19,14 @@ import { Announcement } from './connection/announcement.js';
 import { Connector, type ExitReason } from './connection/connector.js';
 import { LINK_TIMES, type Link, type LinkTimes } from './connection/link.js';
 import { RECONNECT_TIMES, type ReconnectTimes } from './connection/patience.js';
-import { Credential, loadKey } from './credential.js';
+import { Credential } from './credential.js';
 import { Executor } from './dispatches/executor.js';
 import { agentHandlers, brokerHandlers, type OpHandler } from './dispatches/ops.js';
 import { OwnOps, type OwnOp } from './dispatches/own-ops.js';
 import type { Home, Membership } from './home.js';
 import { Journal } from './journal/journal.js';
+import { KeyCare } from './key-rotation.js';
+import { Keyring } from './keyring.js';
 import { PROGRAMS, type Programs } from './programs.js';
 import { ProcessRuntime } from './runtime/runtime.js';
 import { softwareName } from './software.js';
@@ -71,6 +73,7 @@ export class Broker {
     private readonly membership: Membership,
     private readonly journal: Journal,
     credential: Credential,
+    private readonly keyCare: KeyCare,
     private readonly addresses: Addresses,
     runtime: { agentsPath: string; shim: string },
     private readonly log: Logger,
@@ -113,20 +116,20 @@ export class Broker {
   static async start(options: BrokerOptions): Promise<Broker> {
     const { home, log, clocks = systemClocks, random = Math.random, programs = PROGRAMS } = options;
     const membership = await home.membership();
-    const credential = new Credential(
-      membership.brokerId,
-      membership.hubId,
-      await loadKey(home.keyPath),
-      clocks,
-    );
+    const keyring = new Keyring(home);
+    // What is wrong with them is told at once.
+    await keyring.all();
+    const credential = new Credential(membership.brokerId, membership.hubId, keyring, clocks);
     const addresses = new Addresses(membership.urls, home.alternativesPath);
     await addresses.load();
     const journal = await Journal.open(home.journalPath, log, programs.check);
     const times = options.times ?? { ...RECONNECT_TIMES, ...LINK_TIMES };
+    const keyCare = new KeyCare(home, credential, () => addresses.round(null), random, log);
     const broker = new Broker(
       membership,
       journal,
       credential,
+      keyCare,
       addresses,
       { agentsPath: home.agentsPath, shim: programs.shim },
       log,
@@ -167,6 +170,7 @@ export class Broker {
     if (stopAgents) await this.runtime.stopAll(STOP_GRACE_MS);
     await this.runtime.stop();
     await settled;
+    await this.keyCare.stop();
     await this.connector.stop('the broker stops');
     await this.addresses.settled();
     await this.journal.close();
@@ -177,6 +181,7 @@ export class Broker {
     this.executor.recover();
     this.pruning = setInterval(() => this.attempt(this.journal.prune()), PRUNE_EVERY_MS);
     this.connector.start(this.journal.lastEpoch);
+    this.keyCare.start();
   }
 
   private hello(): Hello {

@@ -2,12 +2,12 @@
  * The broker's key and what it buys. The Ed25519 private key never leaves the machine; a signed assertion
  * (RFC 7523) is exchanged for an access token of minutes, which any replica of the hub takes with a proof of that key.
  */
-import { exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
+import { importJWK, SignJWT, type JWK } from 'jose';
 import { v4 } from 'uuid';
 import type { Clocks } from './clocks.js';
-import { HomeUnreadable } from './broker.errors.js';
-import { claimDurably, readJsonFile } from './durable-file.js';
+import { publicKeyOf } from './credential-key.js';
 import { HubRefused, postToHub, type Refusal } from './hub-call.js';
+import type { Keys } from './keyring.js';
 import { proofFields, type Showing, type ShownFields } from './proof.js';
 
 const ASSERTION_LIVES_S = 55;
@@ -16,45 +16,12 @@ const RENEW_BEFORE_MS = 60_000;
 /** Two readings of the hub's clock that are no farther apart say the same: another try would say it again. */
 const SAME_TIME_MS = 2_000;
 
-/** The key in the file, made first if there is none; safe to repeat and to race. */
-export async function loadOrMakeKey(path: string): Promise<JWK> {
-  const existing = await readKey(path);
-  if (existing !== undefined) return existing;
-  await claimDurably(path, JSON.stringify(await makeKey()));
-  return loadKey(path);
-}
-
-/** A new key, in memory alone. */
-export async function makeKey(): Promise<JWK> {
-  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-  return exportJWK(pair.privateKey);
-}
-
-/** @throws HomeUnreadable where there is no usable key */
-export async function loadKey(path: string): Promise<JWK> {
-  const key = await readKey(path);
-  if (key === undefined) throw new HomeUnreadable(`${path} holds no Ed25519 private key`);
-  return key;
-}
-
-/** The public half as the wire has it: base64url of its 32 bytes. */
-export function publicKeyOf(key: JWK): string {
-  if (key.x === undefined) throw new HomeUnreadable('the key has no public half');
-  return key.x;
-}
-
-async function readKey(path: string): Promise<JWK | undefined> {
-  try {
-    return await readJsonFile<JWK>(path);
-  } catch (error) {
-    throw new HomeUnreadable(`${path} cannot be read`, { cause: error });
-  }
-}
-
 /** An access token, and the seconds that it is good for. */
 export type Granted = { token: string; expiresInS: number };
 
-type Access = { token: string; renewAtMs: number };
+type Access = { token: string; renewAtMs: number; key: JWK };
+
+const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
 
 export class Credential {
   #access: Access | undefined;
@@ -63,11 +30,11 @@ export class Credential {
   constructor(
     private readonly brokerId: string,
     private readonly hubId: string,
-    private readonly key: JWK,
+    private readonly keys: Keys,
     private readonly clocks: Clocks,
-    granted?: Granted,
+    granted?: Granted & { key: JWK },
   ) {
-    if (granted !== undefined) this.#access = accessOf(granted, clocks.monotonicMs());
+    if (granted !== undefined) this.#access = accessOf(granted, granted.key, clocks.monotonicMs());
   }
 
   /**
@@ -76,10 +43,7 @@ export class Credential {
    * @throws HubRefused, HubUnreachable
    */
   async token(url: string, signal?: AbortSignal): Promise<string> {
-    if (this.#access === undefined || this.clocks.monotonicMs() >= this.#access.renewAtMs) {
-      this.#access = await this.#renew(url, signal);
-    }
-    return this.#access.token;
+    return (await this.#current(url, signal)).token;
   }
 
   /**
@@ -88,8 +52,8 @@ export class Credential {
    * @throws HubRefused, HubUnreachable
    */
   async show(url: string, showing: Showing, signal?: AbortSignal): Promise<ShownFields> {
-    const token = await this.token(url, signal);
-    return proofFields(this.key, token, url, showing, this.#hubTimeMs());
+    const { token, key } = await this.#current(url, signal);
+    return proofFields(key, token, url, showing, this.#hubTimeMs());
   }
 
   /** Drops the token, because a replica would not take it. */
@@ -111,12 +75,61 @@ export class Credential {
     return isNew;
   }
 
+  /**
+   * Asks that one key may follow another: the hub takes both, until the newer one is exchanged for a token.
+   *
+   * @throws HubRefused, HubUnreachable
+   */
+  async offer(url: string, current: JWK, next: JWK, signal?: AbortSignal): Promise<void> {
+    await this.#byTheClock(async () => {
+      const assertion = await this.#assertion(current);
+      const showing = { method: 'POST', path: ROTATE_KEY_PATH } as const;
+      const { dpop } = await proofFields(next, assertion, url, showing, this.#hubTimeMs());
+      const body = { assertion, publicKey: publicKeyOf(next) };
+      await postToHub(url, ROTATE_KEY_PATH, body, signal, { shown: { dpop } });
+    });
+  }
+
+  /**
+   * Has this key be the one that is signed with from now on.
+   *
+   * @returns whether the hub says that the key before it has ended
+   * @throws HubRefused, HubUnreachable: then nothing has changed here
+   */
+  async take(url: string, key: JWK, signal?: AbortSignal): Promise<boolean> {
+    const { access, isConfirmed } = await this.#byTheClock(() => this.#exchange(url, key, signal));
+    this.#access = access;
+    return isConfirmed;
+  }
+
+  async #current(url: string, signal?: AbortSignal): Promise<Access> {
+    const held = this.#access;
+    const isGood = held !== undefined && this.clocks.monotonicMs() < held.renewAtMs;
+    if (isGood && (await this.keys.holds(held.key))) return held;
+    return (this.#access = await this.#renew(url, signal));
+  }
+
+  /** With the newest key that the hub knows: it may not have heard of one that is to follow yet, or have let it lapse. */
   async #renew(url: string, signal?: AbortSignal): Promise<Access> {
+    let refusal: unknown;
+    for (const key of await this.keys.all()) {
+      try {
+        return (await this.#byTheClock(() => this.#exchange(url, key, signal))).access;
+      } catch (error) {
+        if (!isUnknownKey(error)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  /** Once more where the hub says that this machine's clock is off. */
+  async #byTheClock<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      return await this.#exchange(url, signal);
+      return await ask();
     } catch (error) {
       if (!(error instanceof HubRefused) || !this.learnClock(error.refusal)) throw error;
-      return this.#exchange(url, signal);
+      return ask();
     }
   }
 
@@ -125,7 +138,11 @@ export class Credential {
     return this.clocks.wallMs() + this.#hubOffsetMs;
   }
 
-  async #exchange(url: string, signal?: AbortSignal): Promise<Access> {
+  async #exchange(
+    url: string,
+    key: JWK,
+    signal?: AbortSignal,
+  ): Promise<{ access: Access; isConfirmed: boolean }> {
     const askedAtMs = this.clocks.monotonicMs();
     const answer = await postToHub(
       url,
@@ -133,11 +150,12 @@ export class Credential {
       {
         grant_type: 'client_credentials',
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: await this.#assertion(),
+        client_assertion: await this.#assertion(key),
       },
       signal,
     );
-    const { access_token: token, expires_in: expiresInS } = answer as Record<string, unknown>;
+    const members = answer as Record<string, unknown>;
+    const { access_token: token, expires_in: expiresInS, key_confirmed: confirmed } = members;
     if (typeof token !== 'string' || typeof expiresInS !== 'number') {
       throw new HubRefused({
         status: 200,
@@ -147,10 +165,10 @@ export class Credential {
         hubTime: null,
       });
     }
-    return accessOf({ token, expiresInS }, askedAtMs);
+    return { access: accessOf({ token, expiresInS }, key, askedAtMs), isConfirmed: confirmed === true };
   }
 
-  async #assertion(): Promise<string> {
+  async #assertion(key: JWK): Promise<string> {
     const issuedAtS = Math.floor(this.#hubTimeMs() / 1000);
     return new SignJWT()
       .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
@@ -160,10 +178,19 @@ export class Credential {
       .setIssuedAt(issuedAtS)
       .setExpirationTime(issuedAtS + ASSERTION_LIVES_S)
       .setJti(v4())
-      .sign(await importJWK(this.key, 'EdDSA'));
+      .sign(await importJWK(key, 'EdDSA'));
   }
 }
 
-function accessOf({ token, expiresInS }: Granted, askedAtMs: number): Access {
-  return { token, renewAtMs: askedAtMs + Math.max(expiresInS * 500, expiresInS * 1000 - RENEW_BEFORE_MS) };
+/** Of a key that was never offered, has lapsed, or has ended. */
+function isUnknownKey(error: unknown): boolean {
+  return error instanceof HubRefused && error.refusal.code === 'credential_invalid';
+}
+
+function accessOf({ token, expiresInS }: Granted, key: JWK, askedAtMs: number): Access {
+  return {
+    token,
+    key,
+    renewAtMs: askedAtMs + Math.max(expiresInS * 500, expiresInS * 1000 - RENEW_BEFORE_MS),
+  };
 }

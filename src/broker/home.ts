@@ -1,5 +1,6 @@
 /**
- * The broker's folder on its machine: who it is (`broker.json`), its key (`key.jwk`), what it holds of the
+ * The broker's folder on its machine: who it is (`broker.json`), its key (`key.jwk`), the one that is to follow it while the
+ * hub has not confirmed that (`key.next.jwk`), what it holds of the
  * hub's commands (`journal/`), its agents (`agents/`), addresses learned from the hub (`alternatives.json`)
  * and the lock that keeps a second broker out.
  */
@@ -21,6 +22,8 @@ export type Membership = {
 export class Home {
   readonly membershipPath: string;
   readonly keyPath: string;
+  readonly nextKeyPath: string;
+  readonly rotationPath: string;
   readonly alternativesPath: string;
   readonly journalPath: string;
   readonly agentsPath: string;
@@ -28,6 +31,8 @@ export class Home {
   constructor(readonly path: string) {
     this.membershipPath = join(path, 'broker.json');
     this.keyPath = join(path, 'key.jwk');
+    this.nextKeyPath = join(path, 'key.next.jwk');
+    this.rotationPath = join(path, 'rotation');
     this.alternativesPath = join(path, 'alternatives.json');
     this.journalPath = join(path, 'journal');
     this.agentsPath = join(path, 'agents');

@@ -1,6 +1,12 @@
 /** What the command line starts: joining a hub once, and running the broker until it is asked to end. */
 import { readTracing } from '../tracing/settings.js';
 import { openTracer } from '../tracing/tracer.js';
+import { thumbprint } from './credential-key.js';
+import { Credential } from './credential.js';
+import { systemClocks } from './clocks.js';
+import { rotateKey } from './key-rotation.js';
+import { Keyring } from './keyring.js';
+import { Addresses } from './connection/addresses.js';
 import { BrokerDisplaced, TracingMisconfigured } from './broker.errors.js';
 import type { ExitReason } from './connection/connector.js';
 import { Home } from './home.js';
@@ -22,6 +28,24 @@ export type RunOptions = {
   standby: boolean;
   signal: AbortSignal;
 };
+
+/**
+ * Gives the broker of a home another key, whether it runs or not.
+ *
+ * @returns the thumbprints of its keys, by which the hub names them
+ * @throws NotJoined, HomeUnreadable, RotationUnderWay, RotationRefused, KeyUnconfirmed, HubUnreachable
+ */
+export async function rotateBrokerKey({
+  home: path,
+}: Pick<RunOptions, 'home'>): Promise<{ brokerId: string; name: string; key: string; formerKey: string }> {
+  const home = new Home(path);
+  const { brokerId, name, hubId, urls } = await home.membership();
+  const addresses = new Addresses(urls, home.alternativesPath);
+  await addresses.load();
+  const credential = new Credential(brokerId, hubId, new Keyring(home), systemClocks);
+  const { publicKey, former } = await rotateKey(home, credential, addresses.round(null));
+  return { brokerId, name, key: await thumbprint(publicKey), formerKey: await thumbprint(former) };
+}
 
 /**
  * Runs the broker of a home folder; resolves when it has ended after the signal.

@@ -63,6 +63,10 @@ export type BrokerProgram = {
     count: number;
     name: string;
   }) => Promise<Canaries>;
+  /** The keys by their thumbprints. */
+  rotateBrokerKey: (options: {
+    home: string;
+  }) => Promise<{ brokerId: string; name: string; key: string; formerKey: string }>;
   /** Resolves when the broker has ended, after the signal asked it to. */
   runBroker: (options: {
     home: string;

@@ -24,6 +24,7 @@ function aBroker(given: Partial<BrokerDto> = {}): BrokerDto {
     service: { state: 'open', since: null, ageS: null },
     displacedAt: null,
     keyFlaggedAt: null,
+    key: null,
     ownership: null,
     presence: null,
     ...given,

@@ -133,6 +133,7 @@ describe('fairlead broker', () => {
   const BROKER: BrokerProgram = {
     joinBroker: (options) => Promise.resolve(void asked.push(options)).then(() => joined),
     runBroker: () => Promise.resolve(),
+    rotateBrokerKey: () => Promise.reject(new Error('nobody asked for another key')),
     loadBrokers: () => Promise.reject(new Error('nobody asked for a load')),
     startCanaries: () => Promise.reject(new Error('nobody asked for a drill')),
   };
@@ -141,6 +142,25 @@ describe('fairlead broker', () => {
   });
 
   afterEach(() => void asked.splice(0));
+
+  it('rotates the key of the home that it was told', async () => {
+    const homes: string[] = [];
+    const rotateBrokerKey: BrokerProgram['rotateBrokerKey'] = ({ home }) => {
+      homes.push(home);
+      return Promise.resolve({ ...joined, key: 'new-key', formerKey: 'old-key' });
+    };
+    const words = ['broker', 'rotate-key', '--home', '/somewhere'];
+
+    const told = await runCli(words, brokerThat({ rotateBrokerKey }));
+    const { out } = await runCli([...words, '--json'], brokerThat({ rotateBrokerKey }));
+
+    expect(told).toMatchObject({
+      code: 0,
+      out: 'build-1 has the key new-key; old-key is good for nothing any more.\n',
+    });
+    expect(JSON.parse(out)).toEqual({ ...joined, key: 'new-key', formerKey: 'old-key' });
+    expect(homes).toEqual(['/somewhere', '/somewhere']);
+  });
 
   it('joins with everything that it was told', async () => {
     const words = ['broker', 'join', 'http://a:1,http://b:1/', '--url', 'http://c:1', '--name', 'build-1'];

@@ -19,6 +19,7 @@ const brokerThat = (fault: object) => ({
       Promise.resolve({
         joinBroker: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
         runBroker: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
+        rotateBrokerKey: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
         loadBrokers: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
         startCanaries: () => Promise.reject(Object.assign(new Error('it went wrong'), fault)),
       }),
@@ -92,12 +93,24 @@ describe('a failure has a code, a cause and a remedy', () => {
     ['broker_not_joined', 3],
     ['broker_home_unreadable', 78],
     ['broker_displaced', 1],
+    ['broker_rotation_under_way', 5],
+    ['broker_key_unconfirmed', 7],
   ])('when the broker says %s', async (code, exitCode) => {
     const ran = await runCli(['broker', 'start'], brokerThat({ code }));
 
     expect(ran.code).toBe(exitCode);
     expectTold(ran.err, code);
   });
+
+  it.each(['credential_invalid', 'broker_key_waits', 'broker_key_used', 'not_found'])(
+    'when the hub refuses another key for %s',
+    async (code) => {
+      const ran = await runCli(['broker', 'rotate-key'], brokerThat({ code, status: 409 }));
+
+      expect(ran.code).toBe(5);
+      expectTold(ran.err, code);
+    },
+  );
 
   it.each(['join_token_invalid', 'broker_name_taken', 'broker_revoked', 'something_new'])(
     'when the hub refuses a broker for %s',

@@ -29,7 +29,11 @@ const OPEN = [
   'GET /livez',
   'GET /readyz',
 ];
-const BY_BODY = ['POST /api/v1/brokers/join', 'POST /api/v1/brokers/token'];
+const BY_BODY = [
+  'POST /api/v1/brokers/join',
+  'POST /api/v1/brokers/rotate-key',
+  'POST /api/v1/brokers/token',
+];
 /** Whose body is a secret that is no credential of a header: what is shown beside it counts for nothing. */
 const BY_SECRET = [
   'POST /api/v1/device-grants',

@@ -7,6 +7,9 @@ import { Assertions } from '../../src/hub/auth/assertions.js';
 import { BrokerKeyRetired, ClockSkew, CredentialInvalid } from '../../src/hub/auth/auth.errors.js';
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
 import { BrokerKeys } from '../../src/hub/auth/broker-keys.js';
+import { Audit } from '../../src/hub/auth/audit.js';
+import { AuditRepository } from '../../src/hub/auth/audit.repository.js';
+import { BrokerKeyRotation } from '../../src/hub/auth/broker-key-rotation.js';
 import { AuthDuties } from '../../src/hub/auth/duties.js';
 import { DeviceGrantRepository } from '../../src/hub/auth/device-grant.repository.js';
 import { SessionRepository } from '../../src/hub/auth/session.repository.js';
@@ -35,14 +38,24 @@ async function makeReplica() {
   const own = new Database(source);
   const [keys, spent, clock] = [new BrokerKeyRepository(own), new SpentAssertionRepository(own), new Clock()];
   const hub = new Hub(new ReplicaRepository(own));
+  const assertions = new Assertions(keys, spent, hub, clock);
+  const audit = new Audit(new AuditRepository(own));
+  const rotation = new BrokerKeyRotation(assertions, keys, own, audit, clock);
   return {
     own,
     hub,
     clock,
     keys,
     brokerKeys: new BrokerKeys(keys),
-    assertions: new Assertions(keys, spent, hub, clock),
-    duties: new AuthDuties(new Loops(), spent, new SessionRepository(own), new DeviceGrantRepository(own)),
+    assertions,
+    rotation,
+    duties: new AuthDuties(
+      new Loops(),
+      spent,
+      new SessionRepository(own),
+      new DeviceGrantRepository(own),
+      rotation,
+    ),
   };
 }
 

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import type { JWK } from 'jose';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { makeKey, publicKeyOf } from '../../src/broker/credential.js';
+import { makeKey, publicKeyOf } from '../../src/broker/credential-key.js';
 import { proofFields } from '../../src/broker/proof.js';
 import { AccessTokens } from '../../src/hub/auth/access-tokens.js';
 import { JoinTokenInvalid } from '../../src/hub/auth/auth.errors.js';

@@ -149,6 +149,7 @@ describe('an assertion', () => {
 
   it.each<[string, () => Promise<string>]>([
     ['was retired', () => key({ retired_at: inPast() })],
+    ['has lapsed', () => key({ confirm_by: inPast() })],
     [
       'does not exist, while others do',
       async () => {
@@ -208,11 +209,12 @@ describe('a proof', () => {
       await spend(
         await proof({ endsAt: inPast() }),
         await proof({}, { retired_at: inPast() }),
+        await proof({}, { confirm_by: inPast() }),
         await proof({ brokerId }),
         await proof({ publicKey }),
         await proof(),
       ),
-    ).toEqual([false, false, false, false, true]);
+    ).toEqual([false, false, false, false, false, true]);
   });
 });
 
@@ -225,6 +227,95 @@ describe('the key of a broker', () => {
     const publicKey = randomUUID();
 
     expect([await store(publicKey), await store(publicKey)]).toEqual([true, false]);
+  });
+
+  /** @returns its id, which is its public key too */
+  async function key(brokerId: string, over: object = {}): Promise<string> {
+    const id = randomUUID();
+    await rows.insert('broker_key', { id, broker_id: brokerId, public_key: id, ...over });
+    return id;
+  }
+  const state = (id: string) =>
+    rows.one('select confirm_by as "confirmBy", retired_at as "retiredAt" from broker_key where id = $1', [
+      id,
+    ]);
+
+  it('is held while its broker changes, if it is not retired, and no other', async () => {
+    const brokerId = randomUUID();
+    const held = [await key(brokerId), await key(brokerId, { confirm_by: inFuture() })].sort();
+    await key(brokerId, { retired_at: inPast() });
+    await key(randomUUID());
+
+    expect(await repository().lock(bench.database.run, brokerId)).toEqual(held);
+  });
+
+  it('goes on waiting where it is begun again, and is nobody else’s', async () => {
+    const [brokerId, other] = [randomUUID(), randomUUID()];
+    const begin = (of: string, publicKey: string) =>
+      repository().begin(bench.database.run, { id: randomUUID(), brokerId: of, publicKey });
+    const waiting = await key(brokerId, { confirm_by: inFuture() });
+    const lapsed = await key(other, { confirm_by: inPast() });
+    const retired = await key(other, { confirm_by: inFuture(), retired_at: inPast() });
+
+    expect(await begin(brokerId, waiting)).toEqual({ confirmBy: expect.any(Date) });
+    expect(await begin(other, waiting)).toBe('was used');
+    expect(await begin(other, lapsed)).toBe('was used');
+    expect(await begin(other, retired)).toBe('was used');
+    expect(await begin(brokerId, randomUUID())).toBe('another waits');
+  });
+
+  it('is confirmed by itself, and ends the others of its broker', async () => {
+    const [brokerId, stranger] = [randomUUID(), randomUUID()];
+    const [former, next] = [await key(brokerId), await key(brokerId, { confirm_by: inFuture() })];
+    const [strange, waiting] = [await key(stranger), await key(stranger, { confirm_by: inFuture() })];
+    const earlier = await key(brokerId, { retired_at: inPast() });
+    const confirm = () => repository().confirm(bench.database.run, next);
+
+    const at = 'select retired_at as at from broker_key where id = $1';
+    expect(await keepsTime(at, earlier, async () => expect(await confirm()).toEqual([former]))).toBe(true);
+
+    expect(await state(next)).toEqual({ confirmBy: null, retiredAt: null });
+    expect(await state(strange)).toEqual({ confirmBy: null, retiredAt: null });
+    expect(await state(waiting)).toEqual({ confirmBy: expect.any(Date), retiredAt: null });
+    expect(await confirm()).toBeUndefined();
+  });
+
+  it.each<[string, object]>([
+    ['has lapsed', { confirm_by: inPast() }],
+    ['was retired', { confirm_by: inFuture(), retired_at: inPast() }],
+  ])('that %s is not confirmed', async (_what, over) => {
+    const brokerId = randomUUID();
+    const [former, next] = [await key(brokerId), await key(brokerId, over)];
+
+    expect(await repository().confirm(bench.database.run, next)).toBeUndefined();
+    expect(await state(former)).toMatchObject({ retiredAt: null });
+  });
+
+  it('lapses once its time is over, and is told of once', async () => {
+    const brokerId = randomUUID();
+    const lapsed = await key(brokerId, { confirm_by: inPast() });
+    const waiting = await key(randomUUID(), { confirm_by: inFuture() });
+    const strange = await key(randomUUID(), { confirm_by: inPast() });
+    const lapse = () => repository().lapse(bench.database.run, brokerId, 100);
+
+    expect(await lapse()).toEqual([{ brokerId, publicKey: lapsed }]);
+    expect(await lapse()).toEqual([]);
+    expect(await state(waiting)).toMatchObject({ retiredAt: null });
+    expect(await state(strange)).toMatchObject({ retiredAt: null });
+    await repository().lapse(bench.database.run, null, 100);
+    expect(await state(waiting)).toMatchObject({ retiredAt: null });
+  });
+
+  it('tells whose it is while it is live and does not wait', async () => {
+    const brokerId = randomUUID();
+    const [live, waiting, retired] = [
+      await key(brokerId),
+      await key(brokerId, { confirm_by: inFuture() }),
+      await key(brokerId, { retired_at: inPast() }),
+    ];
+    const holders = await Promise.all([live, waiting, retired].map((each) => repository().holderOf(each)));
+
+    expect(holders).toEqual([brokerId, undefined, undefined]);
   });
 
   it('is retired with those of its own broker, and once', async () => {

@@ -38,6 +38,7 @@ export const CREDENTIAL = [
     ['spends what has ended', '$2::timestamptz > now() and', ''],
     ['spends by any key', 'id = $3 and retired_at is null', '$3::uuid is not null and retired_at is null'],
     ['spends by a retired key', 'and retired_at is null', ''],
+    ['spends by a key that has lapsed', 'and (confirm_by is null or confirm_by > now())', ''],
     [
       'spends twice',
       'on conflict on constraint spent_assertion_is_spent_once do nothing',
@@ -49,6 +50,7 @@ export const CREDENTIAL = [
     ['spends by any key of the broker', 'key.public_key = shown.public_key and', ''],
     ['spends by the key of another broker', 'and key.broker_id = shown.broker_id', ''],
     ['spends by a retired key', 'and key.retired_at is null', ''],
+    ['spends by a key that has lapsed', 'and (key.confirm_by is null or key.confirm_by > now())', ''],
     [
       'spends twice',
       'on conflict on constraint spent_assertion_is_spent_once do nothing',
@@ -65,6 +67,40 @@ export const CREDENTIAL = [
       'on conflict on constraint broker_key_is_used_once do nothing',
       'on conflict (public_key) do update set broker_id = excluded.broker_id',
     ],
+  ]),
+  ...mutantsOf('lock_keys_of_broker', SPEC, [
+    ['begins by a key that was retired', 'and retired_at is null', ''],
+    ['holds the keys of others', 'broker_id = $1 and', '$1::uuid is not null and'],
+  ]),
+  ...mutantsOf('begin_broker_key', SPEC, [
+    ['fails where another key waits', 'on conflict do nothing', 'on conflict (public_key) do nothing'],
+  ]),
+  ...mutantsOf('find_broker_key_that_waits', SPEC, [
+    ['takes the key of another for its own', 'broker_id = $1 and', '$1::uuid is not null and'],
+    ['takes a key that was retired for one that waits', 'and retired_at is null', ''],
+    [
+      'takes a key that has lapsed for one that waits',
+      'and confirm_by > now()',
+      'and confirm_by is not null',
+    ],
+  ]),
+  ...mutantsOf('confirm_broker_key', SPEC, [
+    ['confirms any key that waits', 'where id = $1 and', 'where $1::uuid is not null and'],
+    ['confirms what was retired', 'where id = $1 and retired_at is null and', 'where id = $1 and'],
+    ['confirms what has lapsed', 'and confirm_by > now()', 'and confirm_by is not null'],
+    ['ends keys of others', 'former.broker_id = confirmed.broker_id and', ''],
+    ['ends the key that is confirmed', 'and former.id <> $1', ''],
+    ['forgets when a key was retired first', 'and former.retired_at is null', ''],
+  ]),
+  ...mutantsOf('lapse_broker_keys', SPEC, [
+    ['lapses what still waits', 'confirm_by <= now()', 'confirm_by is not null'],
+    ['notes it twice', 'and retired_at is null', ''],
+    ['lapses keys of others', 'and ($1::uuid is null or broker_id = $1)', 'and ($1::uuid is null or true)'],
+    ['lapses all with one', 'where broker_key.id = locked.id', ''],
+  ]),
+  ...mutantsOf('find_holder_of_broker_key', SPEC, [
+    ['finds who once had it', 'and retired_at is null', ''],
+    ['finds whose it is not yet', 'and confirm_by is null', ''],
   ]),
   ...mutantsOf('retire_keys_of_broker', SPEC, [
     ['retires the keys of others', 'broker_id = $1', '$1::uuid is not null'],

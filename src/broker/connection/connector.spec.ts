@@ -4,7 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { Hello } from '../../protocol/frame.js';
 import { systemClocks } from '../clocks.js';
-import { Credential, makeKey } from '../credential.js';
+import { Credential } from '../credential.js';
+import { makeKey } from '../credential-key.js';
+import { keyInMemory } from '../keyring.js';
 import { Addresses } from './addresses.js';
 import { Connector } from './connector.js';
 import { LINK_TIMES } from './link.js';
@@ -21,8 +23,9 @@ async function deserted(): Promise<string> {
 
 describe('Connector', () => {
   it('stops at once within a wait of minutes', async () => {
-    const granted = { token: 'token', expiresInS: 900 };
-    const credential = new Credential('broker', 'hub', await makeKey(), systemClocks, granted);
+    const key = await makeKey();
+    const granted = { token: 'token', expiresInS: 900, key };
+    const credential = new Credential('broker', 'hub', keyInMemory(key), systemClocks, granted);
     const waits: number[] = [];
     const log = pino(
       { level: 'warn' },

@@ -13,7 +13,9 @@ import { heartbeatDelayMs } from '../connection/backoff.js';
 import { Connector } from '../connection/connector.js';
 import { LINK_TIMES, type Link } from '../connection/link.js';
 import { RECONNECT_TIMES } from '../connection/patience.js';
-import { Credential, makeKey, publicKeyOf } from '../credential.js';
+import { Credential } from '../credential.js';
+import { makeKey, publicKeyOf } from '../credential-key.js';
+import { keyInMemory } from '../keyring.js';
 import { takeSeat } from '../join.js';
 import { softwareName } from '../software.js';
 import type { Tally } from './tally.js';
@@ -61,7 +63,7 @@ export class SimulatedBroker {
       labels: {},
     });
     tally.joined += 1;
-    const credential = new Credential(brokerId, hubId, key, systemClocks, granted);
+    const credential = new Credential(brokerId, hubId, keyInMemory(key), systemClocks, { ...granted, key });
     const broker = new SimulatedBroker(new Addresses(urls, null), credential, tally, log);
     broker.connector.start(0);
     return broker;

@@ -21,6 +21,7 @@ type JoinOptions = {
   home?: string;
   url?: string[];
 };
+type RotateOptions = { home?: string };
 type StartOptions = { home?: string; stopAgents?: boolean; standby?: boolean };
 
 const HOME = 'the folder of the broker (FAIRLEAD_BROKER_HOME; default: ~/.fairlead/broker)';
@@ -29,7 +30,10 @@ export function addBroker(program: Command, cli: Cli): void {
   const broker = program
     .command('broker')
     .description('run a broker on this machine')
-    .addHelpText('after', examples('broker join http://127.0.0.1:8080 --token flj_...', 'broker start'));
+    .addHelpText(
+      'after',
+      examples('broker join http://127.0.0.1:8080 --token flj_...', 'broker start', 'broker rotate-key'),
+    );
 
   broker
     .command('join')
@@ -104,6 +108,29 @@ export function addBroker(program: Command, cli: Cli): void {
         );
       }),
     );
+
+  addRotateKey(broker, cli);
+}
+
+function addRotateKey(broker: Command, cli: Cli): void {
+  broker
+    .command('rotate-key')
+    .description('give the broker of this machine another key; it need not be stopped, and its link stays')
+    .option('--home <folder>', HOME)
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('broker rotate-key', 'broker rotate-key --home /var/lib/fairlead-broker'))
+    .action(
+      cli.action<RotateOptions>(async (run) => {
+        const { surroundings, printer, options } = run;
+        const home = homeOf(options.home, surroundings.env);
+        const { rotateBrokerKey } = await surroundings.programs.broker();
+        const rotated = await run.spin('rotating', () => translated(() => rotateBrokerKey({ home })));
+        const { name, key, formerKey } = rotated;
+        printer.data(rotated, () => [
+          `${name} has the key ${key}; ${formerKey} is good for nothing any more.`,
+        ]);
+      }, false),
+    );
 }
 
 function homeOf(told: string | undefined, env: NodeJS.ProcessEnv): string {
@@ -133,6 +160,15 @@ const FAULTS: Partial<Record<string, { exitCode: ExitCode; remedy: string }>> = 
     exitCode: EXIT.config,
     remedy: 'Make the folder of the broker readable for this user, or give another --home.',
   },
+  broker_rotation_under_way: {
+    exitCode: EXIT.conflict,
+    remedy: 'Wait a moment; the other one does what you asked for.',
+  },
+  broker_key_unconfirmed: {
+    exitCode: EXIT.unavailable,
+    remedy:
+      'Try again when all replicas of the hub are upgraded; until then the broker works with both keys.',
+  },
   broker_tracing_invalid: {
     exitCode: EXIT.config,
     remedy: 'Mend the variables that are named, or set OTEL_SDK_DISABLED=true.',
@@ -143,11 +179,15 @@ const FAULTS: Partial<Record<string, { exitCode: ExitCode; remedy: string }>> = 
   },
 };
 
-/** What the hub says no to when a broker joins; the broker passes on its code and its words alone. */
+/** What the hub says no to when a broker joins, or rotates its key; the broker passes on its code and its words alone. */
 const REFUSAL_REMEDIES: Partial<Record<string, string>> = {
   join_token_invalid: 'Ask for a new one: `fairlead join-tokens create`.',
   broker_name_taken: 'Choose another name with --name.',
   broker_revoked: 'Join again under a new name with a new join token.',
+  credential_invalid: 'The hub does not know this broker: join again with a new --home and join token.',
+  broker_key_waits:
+    'A copy of this folder has begun to rotate the key: find it, or try again within an hour.',
+  not_found: 'Upgrade the hub, or check its address.',
 };
 const OTHER_REFUSAL = 'The code is explained in docs/errors.md.';
 

@@ -128,6 +128,7 @@ function brokerFacts(
       ],
       ['revoked', broker.revokedAt === null ? undefined : `${age(broker.revokedAt, nowMs)} ago`],
       ['displaced by a copy', copiesOf(broker, nowMs)],
+      ['key', keyText(broker, nowMs)],
       ['agents', presence?.running],
       ['strays', strays],
       ['load', presence?.load ?? undefined],
@@ -148,6 +149,13 @@ function brokerFacts(
 /** What is out of the hub for ever is in no service, whatever it was before. */
 export function serviceText({ service, revokedAt }: Pick<BrokerDto, 'service' | 'revokedAt'>): string {
   return revokedAt === null ? service.state : 'revoked';
+}
+
+/** Its name is on the machine too: `fairlead broker rotate-key` prints that of the next. */
+function keyText({ key }: BrokerDto, nowMs: number): string | undefined {
+  if (key === null) return undefined;
+  const next = key.waiting === null ? '' : `; ${key.waiting.thumbprint} waits for its first use`;
+  return `${key.thumbprint}, ${age(key.createdAt, nowMs)} old${next}`;
 }
 
 function copiesOf({ displacedAt, keyFlaggedAt }: BrokerDto, nowMs: number): string | undefined {

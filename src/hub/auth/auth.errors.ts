@@ -58,6 +58,20 @@ export class BrokerKeyTaken extends CodedError {
   }
 }
 
+/** Told to who proves to have the key. */
+export class BrokerKeyUsed extends CodedError {
+  constructor() {
+    super('broker_key_used');
+  }
+}
+
+/** Two keys that take turns at being the next one are two copies of a broker. */
+export class BrokerKeyWaits extends CodedError {
+  constructor() {
+    super('broker_key_waits', undefined, { retryAfterS: 3_600 });
+  }
+}
+
 export class BrokerKeyMalformed extends CodedError {
   constructor() {
     const rule = 'must be the 32 bytes of an Ed25519 public key in base64url';

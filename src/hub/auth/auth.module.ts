@@ -12,6 +12,8 @@ import { AuditChaining } from './audit-chaining.js';
 import { AuditController } from './audit.controller.js';
 import { AuditRepository } from './audit.repository.js';
 import { Audit } from './audit.js';
+import { BrokerKeyController } from './broker-key.controller.js';
+import { BrokerKeyRotation } from './broker-key-rotation.js';
 import { BrokerKeyRepository } from './broker-key.repository.js';
 import { BrokerKeys } from './broker-keys.js';
 import { BrokerTokenController } from './broker-token.controller.js';
@@ -79,7 +81,7 @@ import { Users } from './users.js';
  * | broker | access token, a JWT, and a proof of its key | 15 minutes, each proof once | the control channel |
  *
  *     user:        let in <--enable/disable--> disabled, which makes all its tokens good for nothing
- *     join token:  open --seats taken--> used up       broker key:   live --> retired
+ *     join token:  open --seats taken--> used up       broker key:   waits --first use--> live --> retired
  *                    \--> expired, revoked             signing key:  live --> retired --1 h--> not taken
  *     assertion, proof:   unseen --redeemed--> spent --ended--> forgotten
  *
@@ -117,6 +119,7 @@ import { Users } from './users.js';
     JoinTokenController,
     SigningKeyController,
     BrokerTokenController,
+    BrokerKeyController,
     AuditController,
     UserController,
     SessionController,
@@ -139,6 +142,7 @@ import { Users } from './users.js';
     AuditRepository,
     AuthDuties,
     BrokerKeyRepository,
+    BrokerKeyRotation,
     BrokerKeys,
     Credentials,
     DeviceGrantRepository,

@@ -24,7 +24,7 @@ export class BrokerKeys {
     if (!isNew) throw new BrokerKeyTaken();
   }
 
-  /** The broker that has this key, if it is live. @throws BrokerKeyMalformed */
+  /** The broker that has this key, if it is live and does not wait for its first use. @throws BrokerKeyMalformed */
   async holderOf(publicKey: string): Promise<string | undefined> {
     if (!isPublicKey(publicKey)) throw new BrokerKeyMalformed();
     return this.repository.holderOf(publicKey);
@@ -37,7 +37,7 @@ export class BrokerKeys {
 }
 
 /** One key has one text: another encoding of the same bytes would pass the unique constraint. */
-function isPublicKey(text: string): boolean {
+export function isPublicKey(text: string): boolean {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.length === KEY_BYTES && bytes.toString('base64url') === text;
 }

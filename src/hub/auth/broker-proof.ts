@@ -67,7 +67,7 @@ async function keyOf(jwk: JWK | undefined, jkt: string): Promise<CryptoKey | Uin
   if (jwk?.kty !== 'OKP' || jwk.crv !== 'Ed25519' || typeof jwk.x !== 'string' || 'd' in jwk) {
     throw new CredentialInvalid();
   }
-  if ((await thumbprintOf(jwk.x)) !== jkt) throw new CredentialInvalid();
+  if (thumbprintOf(jwk.x) !== jkt) throw new CredentialInvalid();
   return importJWK(jwkOf(jwk.x), 'EdDSA');
 }
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { BrokerKeyRotation } from './broker-key-rotation.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { DeviceGrantRepository } from './device-grant.repository.js';
@@ -20,6 +21,7 @@ export class AuthDuties {
     private readonly spent: SpentAssertionRepository,
     private readonly sessions: SessionRepository,
     private readonly grants: DeviceGrantRepository,
+    private readonly brokerKeys: BrokerKeyRotation,
   ) {
     this.sweeping = loops.make({
       name: 'assertion-sweep',
@@ -37,10 +39,11 @@ export class AuthDuties {
     await this.sweeping.stop();
   }
 
-  /** Forgets assertions, sessions and device grants that have ended, a batch at a time, so that no transaction is long. */
+  /** Forgets assertions, sessions and device grants that have ended, and notes which keys have lapsed, a batch at a time, so that no transaction is long. */
   async sweep(signal?: AbortSignal): Promise<void> {
     while (signal?.aborted !== true && (await this.spent.sweep(BATCH)) === BATCH);
     while (signal?.aborted !== true && (await this.sessions.sweep(SESSIONS_BATCH)) === SESSIONS_BATCH);
     while (signal?.aborted !== true && (await this.grants.sweep(BATCH)) === BATCH);
+    while (signal?.aborted !== true && (await this.brokerKeys.sweep()).isBatch);
   }
 }

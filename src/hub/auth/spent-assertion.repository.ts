@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
 // The database refuses what its own clock says has ended, and only that is ever swept: whatever the clocks of the
@@ -11,7 +11,10 @@ const SPEND = statement(
     insert into spent_assertion (jti, expires_at)
     select $1, $2
     where $2::timestamptz > now()
-      and exists (select from broker_key where id = $3 and retired_at is null)
+      and exists (
+        select from broker_key
+        where id = $3 and retired_at is null and (confirm_by is null or confirm_by > now())
+      )
     on conflict on constraint spent_assertion_is_spent_once do nothing
     returning jti
   )
@@ -35,6 +38,7 @@ const SPEND_PROOFS = statement(
       and exists (
         select from broker_key key
         where key.public_key = shown.public_key and key.broker_id = shown.broker_id and key.retired_at is null
+          and (key.confirm_by is null or key.confirm_by > now())
       )
     order by shown.jti
     on conflict on constraint spent_assertion_is_spent_once do nothing
@@ -74,9 +78,10 @@ export class SpentAssertionRepository {
     jti: string,
     endsAt: Date,
     keyId: string,
+    run: Run = this.database.run,
   ): Promise<{ isSpent: boolean; hasEnded: boolean; now: Date }> {
     type Row = { isSpent: boolean; hasEnded: boolean; now: Date };
-    const [row] = await this.database.run<Row>(SPEND, [jti, endsAt, keyId]);
+    const [row] = await run<Row>(SPEND, [jti, endsAt, keyId]);
     if (row === undefined) throw new Error('a select of one row gave none');
     return row;
   }

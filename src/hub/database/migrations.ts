@@ -24,6 +24,7 @@ import { CreateRollouts1790000000023 } from '../../../migrations/1790000000023-C
 import { AddDeviceGrants1790000000025 } from '../../../migrations/1790000000025-AddDeviceGrants.js';
 import { AddUserIdentities1790000000026 } from '../../../migrations/1790000000026-AddUserIdentities.js';
 import { CapDeviceGrantsByAddress1790000000027 } from '../../../migrations/1790000000027-CapDeviceGrantsByAddress.js';
+import { AddBrokerKeyOverlap1790000000028 } from '../../../migrations/1790000000028-AddBrokerKeyOverlap.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -53,6 +54,7 @@ export const MIGRATIONS = [
   AddDeviceGrants1790000000025,
   AddUserIdentities1790000000026,
   CapDeviceGrantsByAddress1790000000027,
+  AddBrokerKeyOverlap1790000000028,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

@@ -118,6 +118,17 @@ export const PROBLEMS = {
     title: 'The broker cannot have this name',
     remedy: 'Choose another name; a broker that joins is given it with `--name`.',
   },
+  broker_key_used: {
+    status: 409,
+    title: 'The key cannot become that of the broker',
+    remedy: 'It is or was the key of a broker, or was not confirmed in time: make a new one.',
+  },
+  broker_key_waits: {
+    status: 409,
+    title: 'Another new key of the broker waits for its first use',
+    remedy:
+      'Use that one, or try again when it has lapsed, within an hour. If nobody knows of it, revoke the broker.',
+  },
   broker_cordoned: {
     status: 409,
     title: 'The broker is given no new agents',

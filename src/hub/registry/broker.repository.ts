@@ -8,6 +8,9 @@ import { BrokerNameTaken } from './registry.errors.js';
 import type { ServiceState } from './service-state.js';
 import type { Version } from './version-floor.js';
 
+/** As JSON has them. */
+export type BrokerKeyTimes = { publicKey: string; createdAt: string; confirmBy: string | null };
+
 /** A broker with its ownership and its presence, each as its own writer left it. */
 export type BrokerRow = {
   id: string;
@@ -26,6 +29,8 @@ export type BrokerRow = {
   displacedAt: Date | null;
   /** When the key that it has now was flagged, since more than one instance uses it. */
   keyFlaggedAt: Date | null;
+  /** The key that it has, and the one that waits to take its place; null for one that has none. */
+  keys: { live?: BrokerKeyTimes; waiting?: BrokerKeyTimes } | null;
   replicaId: string | null;
   epoch: number | null;
   transport: string | null;
@@ -86,6 +91,13 @@ export const BROKER_COLUMNS = `
          broker.displaced_at as "displacedAt",
          (select max(used.flagged_at) from broker_key used
           where used.broker_id = broker.id and used.retired_at is null) as "keyFlaggedAt",
+         (select json_object_agg(
+            case when held.confirm_by is null then 'live' else 'waiting' end,
+            json_build_object('publicKey', held.public_key, 'createdAt', held.created_at, 'confirmBy', held.confirm_by)
+          )
+          from broker_key held
+          where held.broker_id = broker.id and held.retired_at is null
+            and (held.confirm_by is null or held.confirm_by > now())) as keys,
          connection.replica_id as "replicaId", connection.epoch, connection.transport, connection.since,
          connection.released_at as "releasedAt", connection.release_reason as "releaseReason",
          presence.state as presence, presence.load, presence.running,

@@ -97,7 +97,7 @@ export class Brokers {
   private async joined(brokerId: string, name: string, publicKey: string): Promise<Joined> {
     const { token: accessToken, expiresInS } = await this.accessTokens.mint(
       brokerId,
-      await thumbprintOf(publicKey),
+      thumbprintOf(publicKey),
     );
     return { brokerId, name, hubId: await this.hub.urn(), accessToken, expiresInS };
   }

@@ -53,7 +53,7 @@ export class Rejoins {
 }
 
 async function provenBy(publicKey: string, token: string, proof: string): Promise<BrokerProof | undefined> {
-  const jkt = await thumbprintOf(publicKey);
+  const jkt = thumbprintOf(publicKey);
   try {
     return await verifyProof(proof, { method: 'POST', path: JOIN_PATH, token, connectionId: null }, jkt);
   } catch (error) {

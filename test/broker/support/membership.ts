@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import { loadOrMakeKey } from '../../../src/broker/credential.js';
+import { loadOrMakeKey } from '../../../src/broker/credential-key.js';
 import { Home } from '../../../src/broker/home.js';
 import { memoryFolder } from '../../support/memory-folder.js';
 

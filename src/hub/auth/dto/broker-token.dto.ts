@@ -38,4 +38,11 @@ export class BrokerTokenDto {
 
   @ApiProperty({ type: 'integer', description: 'Seconds.' })
   expires_in: number;
+
+  @ApiProperty({
+    description:
+      "Always true: the key that signed is the broker's own, and the one before a new key has ended. Hubs that do not say so may have " +
+      'taken a new key without confirming it: a broker then keeps both.',
+  })
+  key_confirmed: boolean;
 }

@@ -1,5 +1,6 @@
 import { IsOptional, IsString, Length, Matches } from 'class-validator';
 import { IsLabels } from '../../auth/dto/labels.js';
+import { thumbprintOf } from '../../auth/ed25519.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import type { BrokerRow } from '../broker.repository.js';
@@ -120,6 +121,32 @@ export class ServiceDto {
   ageS: number | null;
 }
 
+export class BrokerKeyWaitingDto {
+  @ApiProperty({ description: 'RFC 7638.' })
+  thumbprint: string;
+
+  @ApiProperty({ format: 'date-time', description: 'When it lapses, if it was not used by then.' })
+  confirmBy: string;
+}
+
+export class BrokerKeyDto {
+  @ApiProperty({ description: 'RFC 7638.' })
+  thumbprint: string;
+
+  @ApiProperty({ format: 'date-time', description: 'When the hub met it.' })
+  createdAt: string;
+
+  @ApiProperty({ description: 'Seconds since then.' })
+  ageS: number;
+
+  @ApiProperty({
+    type: BrokerKeyWaitingDto,
+    nullable: true,
+    description: 'One that takes its place with its first use, where a rotation is under way.',
+  })
+  waiting: BrokerKeyWaitingDto | null;
+}
+
 export class BrokerDto {
   @ApiProperty({ format: 'uuid' })
   id: string;
@@ -179,6 +206,9 @@ export class BrokerDto {
   })
   keyFlaggedAt: string | null;
 
+  @ApiProperty({ type: BrokerKeyDto, nullable: true, description: 'null once it was revoked.' })
+  key: BrokerKeyDto | null;
+
   @ApiProperty({
     type: OwnershipDto,
     nullable: true,
@@ -209,6 +239,7 @@ export class BrokerDto {
       service: serviceOf(row),
       displacedAt: row.displacedAt?.toISOString() ?? null,
       keyFlaggedAt: row.keyFlaggedAt?.toISOString() ?? null,
+      key: keyOf(row),
       ownership: ownershipOf(row),
       presence: presenceOf(row),
     };
@@ -241,6 +272,24 @@ function ownershipOf({
     releasedAt: releasedAt?.toISOString() ?? null,
     releaseReason,
     ageS: ageS(releasedAt ?? since, now),
+  };
+}
+
+function keyOf({ keys, now }: BrokerRow): BrokerKeyDto | null {
+  if (keys?.live === undefined) return null;
+  const { live, waiting } = keys;
+  const createdAt = new Date(live.createdAt);
+  return {
+    thumbprint: thumbprintOf(live.publicKey),
+    createdAt: createdAt.toISOString(),
+    ageS: ageS(createdAt, now),
+    waiting:
+      waiting === undefined || waiting.confirmBy === null
+        ? null
+        : {
+            thumbprint: thumbprintOf(waiting.publicKey),
+            confirmBy: new Date(waiting.confirmBy).toISOString(),
+          },
   };
 }
 
