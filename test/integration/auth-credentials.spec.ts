@@ -220,6 +220,7 @@ describe('one kind of credential', () => {
       'GET /livez',
       'GET /readyz',
       'POST /api/v1/brokers/join',
+      'POST /api/v1/brokers/rotate-key',
       'POST /api/v1/brokers/token',
       'POST /api/v1/control/poll',
       'POST /api/v1/device-grants',
