@@ -10,10 +10,13 @@ const JOINS_AT_ONCE = 32;
 const WINDOW = 1_024;
 const sockets = [];
 
-async function post(url, path, body) {
+async function post(url, path, body, token) {
   const response = await fetch(`${url}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
     body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);

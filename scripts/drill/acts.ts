@@ -1,7 +1,7 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import { FaultyProxy } from '../support/faulty-proxy.js';
+import type { Launched as Replica } from '../support/replicas.js';
 import { ranksOf } from '../support/spread.js';
-import type { Replica } from './cluster.js';
 import type { Stage } from './drill.js';
 import { race } from './guests.js';
 

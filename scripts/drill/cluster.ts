@@ -6,8 +6,6 @@ import { Balancer } from '../support/balancer.js';
 import { DatabaseServer } from '../support/database-server.js';
 import { Replicas, type Launched as Replica } from '../support/replicas.js';
 
-export type { Launched as Replica } from '../support/replicas.js';
-
 const CONNECTIONS = 200;
 
 /**

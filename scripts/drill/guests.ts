@@ -7,7 +7,8 @@ import { takeSeat } from '../../src/broker/join.js';
 import { proofFields } from '../../src/broker/proof.js';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { CONTROL_PATH, PROTOCOL_RANGE, SUBPROTOCOL } from '../../src/protocol/version.js';
-import type { DrillCluster, Replica } from './cluster.js';
+import type { Launched as Replica } from '../support/replicas.js';
+import type { DrillCluster } from './cluster.js';
 
 const ADMISSIONS = 1_000;
 /** Brokers that come in again and again; each has one channel at a time. */
