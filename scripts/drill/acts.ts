@@ -23,8 +23,6 @@ const NOTICED_MS = 9_000;
 const CUT_MS = 8_000;
 const DEAFENED_TIMES = 3;
 const BETWEEN_MS = 1_500;
-/** Longer than a replica may act without the database, so that it has to ask the others whether it is the only one. */
-const AWAY_MS = 5_000;
 const BACK_WITHIN_MS = 30_000;
 const OWNED_WITHIN_MS = 30_000;
 
@@ -114,18 +112,18 @@ const listen = async ({ evidence, say }: Stage) => {
 };
 
 /** Ends the database as a crash does, and starts it again. */
-const database = async ({ cluster, load, say }: Stage) => {
+const database = async ({ cluster, load, awayMs, say }: Stage) => {
   const endedBefore = cluster.balancer.channelsEnded;
   const rateBefore = load.acceptedPerS(BETWEEN_MS);
-  const upAt = await cluster.crashDatabase(AWAY_MS);
-  say(`the database was away for ${AWAY_MS} ms`);
+  const upAt = await cluster.crashDatabase(awayMs);
+  say(`the database was away for ${awayMs} ms`);
   const rateBackMs = await load.isBackAt(rateBefore, upAt, BACK_WITHIN_MS);
   await rest(NOTICED_MS);
   const channelsDropped = cluster.balancer.channelsEnded - endedBefore;
   say(`${channelsDropped} channels were dropped; the rate was back within ${rateBackMs} ms`);
   // It was away for all: no other place was better.
   if (channelsDropped > 0) throw new Error(`the outage cost ${channelsDropped} channels`);
-  return [{ databaseAwayMs: AWAY_MS, channelsDropped, rateBackMs }];
+  return [{ databaseAwayMs: awayMs, channelsDropped, rateBackMs }];
 };
 
 /** Stops a replica's process for longer than the others hold it for living, and lets it go on. */

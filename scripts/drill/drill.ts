@@ -11,6 +11,8 @@ export type Options = {
   rate: number;
   /** How long a replica is stopped that is to go on. */
   pauseMs: number;
+  /** For how long the database is away. */
+  awayMs: number;
   /** The folder of another build of the product, which some brokers are of, and to which replicas may be rolled. */
   other?: string;
 };
@@ -37,7 +39,7 @@ export type Outcome = Options &
     reports: { clean: number; judged: number; drains: number };
   };
 
-export type Stage = Pick<Options, 'pauseMs' | 'other'> & {
+export type Stage = Pick<Options, 'pauseMs' | 'awayMs' | 'other'> & {
   cluster: DrillCluster;
   fleet: Fleet;
   load: Load;
@@ -79,7 +81,7 @@ export async function runDrill(
     say(`${options.rate} commands a second`);
     await rest(WARM_MS);
     const acceptBeforeMs = spread(load.latenciesMs());
-    const { pauseMs, other } = options;
+    const { pauseMs, awayMs, other } = options;
     const atEnd = (act: () => void) => void endings.push(act);
     const stage: Stage = {
       cluster,
@@ -87,6 +89,7 @@ export async function runDrill(
       load,
       evidence,
       pauseMs,
+      awayMs,
       atEnd,
       say,
       ...(other === undefined ? {} : { other }),

@@ -22,8 +22,8 @@ class ClosedWhileKept extends Error {}
 /** Ordering keys of each broker. */
 const KEYS = 2;
 const ASK_AGAIN_MS = 100;
-/** A command that no replica takes for this long is given up, and counted. */
-const GIVE_UP_MS = 30_000;
+/** A command that no replica takes for this long is given up, and counted: longer than any act lets the hub be away. */
+const GIVE_UP_MS = 60_000;
 const ANSWER_WITHIN_MS = 10_000;
 const BACK_LOOK_MS = 500;
 

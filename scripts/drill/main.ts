@@ -40,6 +40,8 @@ const options = {
   brokers: numberOf(values.brokers ?? (values.quick ? '12' : '50'), 1, 500),
   rate: numberOf(values.rate ?? (values.quick ? '60' : '500'), 1, 5_000),
   pauseMs: values.quick ? 8_000 : 15_000,
+  // Even the shorter is longer than a replica may act without the database, so that it asks the others whether it is alone.
+  awayMs: values.quick ? 5_000 : 30_000,
   ...(values.other === undefined ? {} : { other: values.other }),
 };
 if (drill === undefined || positionals.length !== 1) refuse('what is to be drilled?');
