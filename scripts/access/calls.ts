@@ -42,8 +42,6 @@ function publicLine(stage: Stage, method: string, path: string): Line {
     if (method === 'GET' || method === 'DELETE') return undefined;
     if (path === JOIN_PATH) return stage.joining(shown.token);
     if (path === TOKEN_PATH) return exchangeOf(shown.token);
-    // Nothing here proves a new key, which is asked first.
-    if (path === ROTATE_KEY_PATH) return { assertion: shown.token ?? '', publicKey: 'A'.repeat(43) };
     // A hello that is none: whoever is let in is told so, and sent off.
     if (path === POLL_PATH) return { connectionId: null, first: 1, frames: [{ type: 'none' }], received: 0 };
     return {};
@@ -54,11 +52,13 @@ function publicLine(stage: Stage, method: string, path: string): Line {
     path,
     ask: async (shown) => {
       const target = path.replace(/:\w+/g, randomUUID()).replace('*', 'index.html');
-      const body = bodyOf(shown);
+      const rotation = path === ROTATE_KEY_PATH ? await rotationOf(stage, shown.token ?? '') : undefined;
+      const body = rotation?.body ?? bodyOf(shown);
       const text = JSON.stringify(body) ?? '';
       const call = { method, path: target, purpose: 'drain', body: text } as const;
       const headers = {
         ...(await headersOf(stage, shown, call)),
+        ...rotation?.headers,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       };
       const once = async (): Promise<number> => {
@@ -71,6 +71,17 @@ function publicLine(stage: Stage, method: string, path: string): Line {
       return isReplay(shown) ? once() : status;
     },
   };
+}
+
+/** What asks for another key of a broker: the assertion by the one that it has, and a proof of the new one, beside all that is shown. */
+async function rotationOf(
+  stage: Stage,
+  assertion: string,
+): Promise<{ body: object; headers: Record<string, string> }> {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JWK;
+  const showing = { method: 'POST', path: ROTATE_KEY_PATH } as const;
+  const { dpop } = await proofFields(jwk, assertion, stage.running.publicUrl, showing, Date.now());
+  return { body: { assertion, publicKey: jwk.x }, headers: { dpop } };
 }
 
 async function upgradeStatus(stage: Stage, shown: Shown): Promise<number> {
