@@ -12,6 +12,7 @@ import type { FrameHandlers } from './frame-handlers.js';
 export class ControlSocket extends ControlChannel {
   readonly transport = 'websocket';
   private unansweredPings = 0;
+  private wasClosing = false;
 
   constructor(
     private readonly socket: WebSocket,
@@ -52,11 +53,13 @@ export class ControlSocket extends ControlChannel {
     this.socket.terminate();
   }
 
-  /** Called regularly: pings the peer, and ends a channel that is silent or never said hello. */
+  /** Called regularly: pings the peer, and ends a channel that is silent, or whose peer has not taken a close since the last time. */
   probe(): void {
     if (this.stage === 'closed') return;
     if (this.socket.readyState === this.socket.CLOSING) {
-      this.cut();
+      // What waits before the close has at least the time between two probes to be read.
+      if (this.wasClosing) this.cut();
+      this.wasClosing = true;
     } else if (this.unansweredPings >= TIMES.unansweredPings) {
       this.close('timed_out', 'pings were not answered');
       this.cut();
