@@ -7,7 +7,13 @@ import { proofFields } from '../../src/broker/proof.js';
 import { SELF_PATH, LINK_PATH, RELAY_PREFIX, WAKE_PATH } from '../../src/hub/cluster/peers/paths.js';
 import { signatureOf, type Purpose } from '../../src/hub/cluster/peers/signature.js';
 import { DRAIN_PATH } from '../../src/hub/drain/local.js';
-import { CONTROL_PATH, JOIN_PATH, POLL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
+import {
+  CONTROL_PATH,
+  JOIN_PATH,
+  POLL_PATH,
+  ROTATE_KEY_PATH,
+  SUBPROTOCOL,
+} from '../../src/protocol/version.js';
 import { exchangeOf, type Shown } from './credentials.js';
 import type { Stage } from './stage.js';
 
@@ -20,7 +26,6 @@ export type Line = {
 };
 
 const TOKEN_PATH = '/api/v1/brokers/token';
-const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
 
 /** Every way into a hub. */
 export function linesOf(stage: Stage): Line[] {

@@ -52,7 +52,9 @@ export class DevCluster {
 
   /** Replaces every replica under load, one after another, and waits for the report of each. */
   async roll(tell: (line: string) => void): Promise<Rolled> {
-    const pings = new Load(this.cluster.caller, BROKERS, PINGS_PER_S, () => ({ op: 'broker.ping' }));
+    const pings = new Load(this.cluster.caller, BROKERS, PINGS_PER_S, {
+      orderOf: () => ({ op: 'broker.ping' }),
+    });
     pings.start();
     const leaving = [...this.cluster.replicas];
     try {

@@ -76,12 +76,12 @@ export async function runDrill(
   try {
     evidence = await Evidence.open(cluster.server.url);
     fleet = await Fleet.start(cluster, options.brokers, options.other);
-    load = new Load(cluster.caller, fleet.brokerIds, options.rate);
+    const { pauseMs, awayMs, other } = options;
+    load = new Load(cluster.caller, fleet.brokerIds, options.rate, { awayMs });
     load.start();
     say(`${options.rate} commands a second`);
     await rest(WARM_MS);
     const acceptBeforeMs = spread(load.latenciesMs());
-    const { pauseMs, awayMs, other } = options;
     const atEnd = (act: () => void) => void endings.push(act);
     const stage: Stage = {
       cluster,

@@ -22,8 +22,15 @@ class ClosedWhileKept extends Error {}
 /** Ordering keys of each broker. */
 const KEYS = 2;
 const ASK_AGAIN_MS = 100;
-/** A command that no replica takes for this long is given up, and counted: longer than any act lets the hub be away. */
-const GIVE_UP_MS = 60_000;
+/** A command that no replica takes for this long, beside the time for which all of them may be away, is given up, and counted. */
+const GIVE_UP_MS = 30_000;
+
+type Manner = {
+  /** What is to be done, and with what; a canary is given a note that tells the command. */
+  orderOf?: (note: string) => object;
+  /** For how long the hub may be away by what is done to it. */
+  awayMs?: number;
+};
 const ANSWER_WITHIN_MS = 10_000;
 const BACK_LOOK_MS = 500;
 
@@ -45,14 +52,17 @@ export class Load {
   private readonly over = new AbortController();
   private readonly asking = new Set<Promise<void>>();
   private running: Promise<void> | undefined;
+  private readonly orderOf: (note: string) => object;
+  private readonly giveUpMs: number;
 
   constructor(
     private readonly caller: Caller,
     brokers: readonly string[],
     private readonly ratePerS: number,
-    /** What is to be done, and with what; a canary is given a note that tells the command. */
-    private readonly orderOf: (note: string) => object = canaryOrder,
+    { orderOf = canaryOrder, awayMs = 0 }: Manner = {},
   ) {
+    this.orderOf = orderOf;
+    this.giveUpMs = GIVE_UP_MS + awayMs;
     const keys = Array.from({ length: KEYS }, (_, place) => `key-${place}`);
     this.free = keys.flatMap((key) => brokers.map((broker) => ({ broker, key })));
   }
@@ -115,7 +125,7 @@ export class Load {
     const submittedAt = new Date().toISOString();
     const begunAt = performance.now();
     const body = JSON.stringify({ ...this.orderOf(idempotencyKey), orderingKey: key });
-    while (performance.now() - begunAt < GIVE_UP_MS) {
+    while (performance.now() - begunAt < this.giveUpMs) {
       try {
         const { status, text } = await this.postAnew(broker, idempotencyKey, body);
         if (status === 200 || status === 202) {

@@ -4,6 +4,7 @@
  */
 import { importJWK, SignJWT, type JWK } from 'jose';
 import { v4 } from 'uuid';
+import { ROTATE_KEY_PATH } from '../protocol/version.js';
 import type { Clocks } from './clocks.js';
 import { publicKeyOf } from './credential-key.js';
 import { HubRefused, postToHub, type Refusal } from './hub-call.js';
@@ -20,8 +21,6 @@ const SAME_TIME_MS = 2_000;
 export type Granted = { token: string; expiresInS: number };
 
 type Access = { token: string; renewAtMs: number; key: JWK };
-
-const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
 
 export class Credential {
   #access: Access | undefined;

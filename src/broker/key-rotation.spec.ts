@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { JWK } from 'jose';
 import { joinedHome } from '../../test/broker/support/membership.js';
 import { HubUnreachable } from './broker.errors.js';
-import type { Credential } from './credential.js';
 import { publicKeyOf } from './credential-key.js';
 import type { Home } from './home.js';
 import { HubRefused } from './hub-call.js';
@@ -42,7 +41,7 @@ describe('a rotation', () => {
       },
       take: () => Promise.resolve(isConfirmed),
     };
-    return rotateKey(home, credential as unknown as Credential, urls);
+    return rotateKey(home, credential, urls);
   };
   const inHome = async () => (await keyring.all()).map(publicKeyOf);
 

@@ -28,6 +28,9 @@ const KEY_LIVES_MS = 90 * 24 * 3_600_000;
 const LOOK_EVERY_MS = 3_600_000;
 const AGAIN_AFTER_MS = 60_000;
 
+/** What asks the hub for it. */
+type Asks = Pick<Credential, 'offer' | 'take'>;
+
 /** Public keys: the one that is signed with from now on, and the one that has ended. */
 export type Rotated = { publicKey: string; former: string };
 
@@ -39,7 +42,7 @@ export type Rotated = { publicKey: string; former: string };
  */
 export async function rotateKey(
   home: Home,
-  credential: Credential,
+  credential: Asks,
   urls: readonly string[],
   signal?: AbortSignal,
 ): Promise<Rotated> {
@@ -61,7 +64,7 @@ export async function rotateKey(
 /** @returns the key that the hub has been offered */
 async function offered(
   keyring: Keyring,
-  credential: Credential,
+  credential: Asks,
   urls: readonly string[],
   current: JWK,
   made: JWK,
@@ -127,7 +130,7 @@ export class KeyCare {
 
   constructor(
     private readonly home: Home,
-    private readonly credential: Credential,
+    private readonly credential: Asks,
     private readonly urls: () => readonly string[],
     private readonly random: () => number,
     private readonly log: Logger,

@@ -22,6 +22,9 @@ export const CONTROL_PATH = '/api/v1/control';
 /** Where a join token is exchanged for a seat. */
 export const JOIN_PATH = '/api/v1/brokers/join';
 
+/** Where the key that a broker has is shown with a proof of the one that is to follow it. */
+export const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
+
 /** Where the same frames travel in batches, for networks that break WebSockets. */
 export const POLL_PATH = `${CONTROL_PATH}/poll`;
 

@@ -4,6 +4,7 @@ import { eventually } from '../support/eventually.js';
 import type { HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { Caller } from './support/caller.js';
+import { accountOf, goOn } from './support/going-on.js';
 import { WorkingBroker } from './support/working-broker.js';
 
 /** As a replica logs them, of its drain and of the shutdown after it. */
@@ -60,12 +61,6 @@ describe('a replica that drains under load and is killed, when it has', () => {
   const told = (hub: HubProcess, step: string) =>
     hub.line((line) => (line.msg === 'drain' || line.msg === 'stopped') && line.step === step);
 
-  async function goOn(): Promise<void> {
-    const before = callers.map(({ accepted }) => accepted.length);
-    const isPast = ({ accepted }: Caller, place: number) => accepted.length > (before[place] ?? 0) + 10;
-    await eventually(() => callers.every(isPast), { withinMs: 30_000 });
-  }
-
   it.each(STEPS)(
     '%s: the others own its brokers, and the commands go on',
     async (step) => {
@@ -76,7 +71,7 @@ describe('a replica that drains under load and is killed, when it has', () => {
       leaving = victim;
       for (const worker of workers) worker.move();
       await owns(victim);
-      await goOn();
+      await goOn(callers);
 
       victim.signal('SIGTERM');
       // Brokers that do not move are let go at the deadline.
@@ -90,23 +85,16 @@ describe('a replica that drains under load and is killed, when it has', () => {
       leaving = undefined;
 
       await owns(staying);
-      await goOn();
+      await goOn(callers);
     },
     90_000,
   );
 
   it('any of these: every command that was accepted was done once', async () => {
-    await Promise.all(callers.map((caller) => caller.stop()));
-    const accepted = callers.flatMap((caller) => caller.accepted);
-    const states: string[] = [];
-    for (let at = 0; at < accepted.length; at += 50) {
-      const ids = accepted.slice(at, at + 50);
-      const ends = await Promise.all(ids.map((id) => cluster.api(0).dispatch(id, 20)));
-      states.push(...ends.map(({ state }) => String(state)));
-    }
+    const { accepted, states, begun } = await accountOf(cluster.api(0), callers, workers);
 
     expect(accepted.length).toBeGreaterThan(STEPS.length * 10 * callers.length);
-    expect(new Set(states)).toEqual(new Set(['succeeded']));
-    expect(workers.flatMap(({ begun }) => begun).sort()).toEqual([...accepted].sort());
+    expect(states).toEqual(['succeeded']);
+    expect(begun).toEqual(accepted);
   }, 120_000);
 });

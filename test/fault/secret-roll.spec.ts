@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.js';
 import type { HubProcess } from '../support/hub-process.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { Caller } from './support/caller.js';
+import { accountOf, goOn } from './support/going-on.js';
 import { WorkingBroker } from './support/working-broker.js';
 
 const OLD = randomBytes(32).toString('hex');
@@ -57,13 +58,6 @@ describe('the secret of a cluster, replaced in three rolls under load', () => {
         (err as { why?: string }).why === 'it takes none of our secrets',
     );
 
-  /** Each caller's commands go on. */
-  async function goOn(): Promise<void> {
-    const before = callers.map(({ accepted }) => accepted.length);
-    const isPast = ({ accepted }: Caller, place: number) => accepted.length > (before[place] ?? 0) + 10;
-    await eventually(() => callers.every(isPast), { withinMs: 30_000 });
-  }
-
   async function replace(old: HubProcess, env: Record<string, string>): Promise<number | null> {
     const next = await cluster.addReplica({ ...env, ...LOUD });
     live = [...live.filter((hub) => hub !== old), next];
@@ -71,24 +65,17 @@ describe('the secret of a cluster, replaced in three rolls under load', () => {
   }
 
   it('refuses no replica a link at any step, and does each command once', async () => {
-    await goOn();
+    await goOn(callers);
     for (const env of ROLLS) {
       for (const old of live) {
         expect(await replace(old, env)).toBe(0);
-        await goOn();
+        await goOn(callers);
       }
     }
 
-    await Promise.all(callers.map((caller) => caller.stop()));
-    const accepted = callers.flatMap((caller) => caller.accepted);
-    const states: string[] = [];
-    for (let at = 0; at < accepted.length; at += 50) {
-      const ids = accepted.slice(at, at + 50);
-      const ends = await Promise.all(ids.map((id) => apiOf(live[0]).dispatch(id, 20)));
-      states.push(...ends.map(({ state }) => String(state)));
-    }
-    expect(new Set(states)).toEqual(new Set(['succeeded']));
-    expect(workers.flatMap(({ begun }) => begun).sort()).toEqual([...accepted].sort());
+    const { accepted, states, begun } = await accountOf(apiOf(live[0]), callers, workers);
+    expect(states).toEqual(['succeeded']);
+    expect(begun).toEqual(accepted);
     expect(cluster.hubs.flatMap(refused)).toEqual([]);
   }, 240_000);
 

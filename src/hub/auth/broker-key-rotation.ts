@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
+import { ROTATE_KEY_PATH } from '../../protocol/version.js';
 import { Clock } from '../cluster/clock.js';
 import { Database, type Run } from '../database/database.js';
 import type { Actor, Origin } from './actor.js';
@@ -19,8 +20,6 @@ import { isPublicKey } from './broker-keys.js';
 import { verifyProof } from './broker-proof.js';
 import { thumbprintOf } from './ed25519.js';
 import { isCurrent } from './signed-times.js';
-
-export const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
 
 /** What a broker asks for that is to have another key. */
 type Asked = {

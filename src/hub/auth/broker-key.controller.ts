@@ -1,4 +1,5 @@
 import { Body, Controller, Header, Headers, HttpCode, Post } from '@nestjs/common';
+import { ROTATE_KEY_PATH } from '../../protocol/version.js';
 import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { Public } from './access.js';
 import { From, type Origin } from './actor.js';
@@ -8,7 +9,7 @@ import { LimitedByFailures } from './limits/limited.js';
 import { RateLimiter } from './limits/rate-limiter.js';
 
 @ApiTags('brokers')
-@Controller('api/v1/brokers/rotate-key')
+@Controller(ROTATE_KEY_PATH)
 export class BrokerKeyController {
   constructor(
     private readonly rotation: BrokerKeyRotation,

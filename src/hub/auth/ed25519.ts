@@ -12,7 +12,7 @@ export function jwkOf(publicKey: string): JWK {
  * @param publicKey base64url of its 32 bytes
  */
 export function thumbprintOf(publicKey: string): string {
-  // The members that the standard wants, in its order.
+  // The library's is asynchronous, and rows are shown by what is not. The members that the standard wants, in its order.
   const members = JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x: publicKey });
   return createHash('sha256').update(members).digest('base64url');
 }
