@@ -263,11 +263,59 @@ describe('an ordering key', () => {
     expect(broken([{ ...first, op: 'agent.stop' }, succeeded(2, key)])).toHaveLength(1);
   });
 
-  it('is held through being put back, until the end', () => {
-    const first = dispatchOf(0, ['pending', 'claimed', requeued('never_begun'), 'claimed', 'succeeded'], key);
-    const second = dispatchOf(1.5, ['pending', 'claimed', 'succeeded'], key);
+  describe('of one that was put back', () => {
+    const putBack = ['pending', 'claimed', requeued('never_begun'), 'claimed', 'succeeded'] as const;
+    const first = dispatchOf(0, [...putBack], { ...key, seq: 1 });
+    const between = ['pending', 'claimed', { state: 'succeeded', at: at(2.9) }] as const;
 
-    expect(broken([first, second])).toEqual([['key_in_turn', second.id]]);
+    it('is held against all that were stored later', () => {
+      const second = dispatchOf(1.5, [...between], key);
+
+      expect(broken([first, second])).toEqual([['key_in_turn', second.id]]);
+    });
+
+    it('may go first to one that was stored earlier', () => {
+      const second = dispatchOf(1.5, [...between], { ...key, seq: 0 });
+
+      expect(verdictOn([first, second])).toMatchObject(CLEAN);
+    });
+
+    it('is not free for one that was stored earlier while it is out', () => {
+      const early = dispatchOf(0.5, ['pending', 'claimed', 'succeeded'], { ...key, seq: 0 });
+      const late = dispatchOf(2.5, ['pending', 'claimed', 'succeeded'], { ...key, seq: 0 });
+      const across = dispatchOf(1.5, ['pending', 'claimed', 'succeeded'], { ...key, seq: 0 });
+
+      expect(broken([first, early])).toEqual([['key_in_turn', early.id]]);
+      expect(broken([first, late])).toEqual([['key_in_turn', late.id]]);
+      expect(broken([first, across])).toEqual([['key_in_turn', first.id]]);
+    });
+
+    it('is found to be taken by one that starts after a third has come and gone', () => {
+      const inside = dispatchOf(1.5, [...between], { ...key, seq: 0 });
+      const third = dispatchOf(2.5, ['pending', 'claimed', 'succeeded'], key);
+
+      expect(broken([first, inside, third])).toEqual([['key_in_turn', third.id]]);
+    });
+  });
+
+  it('that was let go of with an ack is no longer held when its dispatch is lost, and is again when it is put back', () => {
+    const message = { ...key, op: 'agent.message' };
+    const lost = [
+      'pending',
+      'claimed',
+      'running',
+      requeued('begun_and_lost'),
+      'claimed',
+      'succeeded',
+    ] as const;
+    const first = dispatchOf(0, [...lost], message);
+    const [during, after] = [1.2, 2.5].map((s) => {
+      const end = { state: 'succeeded' as const, at: at(s + 1.1) };
+      return dispatchOf(s, ['pending', 'claimed', end], message);
+    });
+
+    expect(verdictOn([first, during as TrailFacts])).toMatchObject(CLEAN);
+    expect(broken([first, after as TrailFacts])).toEqual([['key_in_turn', after?.id]]);
   });
 
   it('is no matter between brokers, without a key, or to what overtakes', () => {

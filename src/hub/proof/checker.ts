@@ -116,7 +116,7 @@ export class Checker {
     const life = lifeOf(facts);
     if (orderingKey === null || lane === OVERTAKES || life === undefined) return;
     const key = `${brokerId} ${orderingKey}`;
-    this.turns.take(key, id, life, idTimeMs(id) * 1000);
+    this.turns.take(key, facts, life, idTimeMs(id) * 1000);
     if (answered !== undefined) this.promises.take(key, id, life, answered);
   }
 }

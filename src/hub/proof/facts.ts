@@ -14,6 +14,8 @@ export type Step = {
 /** What the proof uses of a dispatch (`TrailFacts`, as the API, the database and dumps give it). */
 export type Facts = {
   id: string;
+  /** The order in which they were stored. */
+  seq: number;
   brokerId: string;
   brokerName: string | null;
   op: string;
@@ -46,6 +48,7 @@ export function readFacts(value: unknown, where: string): Facts {
     const data = error === null ? null : nullable(object)(error.data, 'error.data');
     return {
       id: uuid(given.id, 'id'),
+      seq: count(given.seq, 'seq'),
       brokerId: uuid(broker.id, 'broker.id'),
       brokerName: nullable(word)(broker.name, 'broker.name'),
       op: word(given.op, 'op'),

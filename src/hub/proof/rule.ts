@@ -8,7 +8,7 @@ export const RULES = {
   times_grow: 'no step is earlier than the one before it',
   epochs_grow: 'no step is of an older connection than the one before it',
   attempts_grow: 'each claim is a new attempt, and every other step speaks of the latest',
-  key_in_turn: 'of one ordering key, one dispatch is out at a time',
+  key_in_turn: 'of one ordering key, one dispatch is out at a time, and one that is put back keeps its turn',
   order_as_promised:
     'what was asked for after another was accepted does not start before that one lets go of the key',
   settled: 'nothing is left that has not ended',
