@@ -24,12 +24,19 @@ export type Command = {
 const WAITS = 0.5;
 const SLOW = 0.06;
 const SLOW_MOST_MS = 1_500;
+type Key = { orderingKey: string; isInTurn: boolean };
+
 /** Of each broker: keys of commands that are given in turn, and one of others. */
-const KEYS = [
+export const KEYS: readonly Key[] = [
   { orderingKey: 'turn-1', isInTurn: true },
   { orderingKey: 'turn-2', isInTurn: true },
   { orderingKey: 'loose', isInTurn: false },
-] as const;
+];
+/** Of each broker: those of commands that are given in batches. */
+export const BULK_KEYS: readonly Key[] = Array.from({ length: 8 }, (_none, place) => ({
+  orderingKey: `bulk-${place + 1}`,
+  isInTurn: false,
+}));
 
 type Pair = { brokerId: string; orderingKey: string; isInTurn: boolean; turns: number };
 
@@ -46,11 +53,12 @@ export class Arrivals {
     seed: number,
     { client, clients, brokerIds }: { client: number; clients: number; brokerIds: readonly string[] },
     private readonly ratePerS: number,
+    keys = KEYS,
   ) {
-    this.dice = new Dice(seed * 131 + client);
-    this.pairs = KEYS.flatMap((key) => brokerIds.map((brokerId) => ({ brokerId, ...key, turns: 0 }))).filter(
-      (_pair, place) => place % clients === client,
-    );
+    this.dice = new Dice(seed * 131 + client + (keys === KEYS ? 0 : clients));
+    this.pairs = keys
+      .flatMap((key) => brokerIds.map((brokerId) => ({ brokerId, ...key, turns: 0 })))
+      .filter((_pair, place) => place % clients === client);
     if (this.pairs.length === 0) throw new Error('there are more clients than keys');
   }
 

@@ -22,8 +22,7 @@ export class Clients {
     folder: string,
     { toClients, token }: SoakCluster,
     brokerIds: string[],
-    seed: number,
-    ratePerS: number,
+    { seed, rate, bulk }: { seed: number; rate: number; bulk: number },
   ): Clients {
     const children = Array.from({ length: CLIENTS }, (_none, client) => {
       const log = join(folder, `client-${client}.log`);
@@ -44,7 +43,8 @@ export class Clients {
         client,
         clients: CLIENTS,
         brokerIds,
-        ratePerS: ratePerS / CLIENTS,
+        ratePerS: rate / CLIENTS,
+        bulkPerS: bulk / CLIENTS,
         beginsAtMs: Date.now() + BEGIN_IN_MS,
         graceMs: GRACE_MS,
       };

@@ -3,7 +3,8 @@
  * decides, and the proof of what became of each command.
  *
  *   --minutes <n> --seed <n>          for how long, and what goes wrong when; without a seed chance takes one, and says which
- *   --rate <commands a second> --brokers <n> --replicas <n>
+ *   --rate <commands a second> --bulk <more of them, in batches> --brokers <n> --replicas <n>
+ *   --calm <n>                        rests n times as long between faults, for high rates and long lives
  *   --json FILE --markdown FILE --svg FILE    what it came to, for programs and for people
  *   --keep DIR                        keeps trails, logs and evidence; where it is not clean they are kept anyway
  *   --only 1,4,7                      strikes these faults of the schedule alone
@@ -17,7 +18,7 @@ import { writeFileSync } from 'node:fs';
 import { Program } from '../support/program.js';
 import { SoakDatabase } from './database.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
-import { reportOf } from './report.js';
+import { argumentsOf, reportOf } from './report.js';
 import { lineOf, scheduleOf, type Fault } from './schedule.js';
 import { shrink } from './shrink.js';
 import { soak, type Run } from './soak.js';
@@ -50,8 +51,8 @@ async function main(): Promise<number> {
     process.stderr.write(`${error.message}\n${USAGE}\n`);
     return 2;
   }
-  const { seed, minutes, only } = options;
-  const whole = scheduleOf(seed, minutes * 60_000);
+  const { seed, minutes, calm, only } = options;
+  const whole = scheduleOf(seed, minutes * 60_000, calm);
   const schedule = whole.filter(({ number }) => only === null || only.includes(number));
   say(`the seed is ${seed}`);
   for (const fault of schedule) process.stderr.write(`${lineOf(fault)}\n`);
@@ -120,14 +121,11 @@ function firstLineOf(text: string): string {
 async function shrunk(options: Options, schedule: readonly Fault[]): Promise<void> {
   say(`fewer faults are tried, at most ${TRIES_MOST} times`);
   const fails = async (faults: readonly Fault[]): Promise<boolean> => {
-    const { outcome } = await soaked(options, faults);
-    say(
-      `${outcome.ok ? 'clean' : 'not clean'} with ${faults.length}: ${faults.map(({ number }) => number).join(',')}`,
-    );
+    const only = faults.map(({ number }) => number);
+    const { outcome } = await soaked({ ...options, only }, faults);
+    say(`${outcome.ok ? 'clean' : 'not clean'} with ${only.length}: ${only.join(',')}`);
     return !outcome.ok;
   };
   const least = await shrink(schedule, fails, TRIES_MOST);
-  say(
-    `enough: --seed ${options.seed} --minutes ${options.minutes} --only ${least.map(({ number }) => number).join(',')}`,
-  );
+  say(`enough: ${argumentsOf({ ...options, only: least.map(({ number }) => number) })}`);
 }

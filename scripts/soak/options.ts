@@ -4,8 +4,12 @@ export type Options = {
   minutes: number;
   seed: number;
   rate: number;
+  /** Commands a second that are given in batches, beside the others. */
+  bulk: number;
   brokers: number;
   replicas: number;
+  /** How many times as long as usual all is well between two faults. */
+  calm: number;
   json: string | null;
   markdown: string | null;
   svg: string | null;
@@ -18,15 +22,17 @@ export type Options = {
 };
 
 export const USAGE =
-  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--brokers 30] [--replicas 3] [--json FILE] ' +
+  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--bulk 30] [--brokers 30] [--replicas 3] [--calm 1] [--json FILE] ' +
   '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--shrink] [--plan]';
 
 const CAPS = {
   minutes: { least: 0.5, most: 24 * 60 },
   seed: { least: 0, most: 2 ** 31 - 1 },
   rate: { least: 1, most: 5_000 },
+  bulk: { least: 0, most: 5_000 },
   brokers: { least: 4, most: 500 },
   replicas: { least: 3, most: 9 },
+  calm: { least: 1, most: 1_000 },
 } as const;
 
 /** The command line cannot be meant. */
@@ -42,8 +48,10 @@ export function readOptions(argv: readonly string[], chance: () => number): Opti
     minutes: numberOf('minutes', values.minutes, false),
     seed: numberOf('seed', seed),
     rate: numberOf('rate', values.rate),
+    bulk: numberOf('bulk', values.bulk),
     brokers: numberOf('brokers', values.brokers),
     replicas: numberOf('replicas', values.replicas),
+    calm: numberOf('calm', values.calm),
     json: values.json ?? null,
     markdown: values.markdown ?? null,
     svg: values.svg ?? null,
@@ -62,8 +70,10 @@ function parsed(argv: readonly string[]) {
         minutes: { type: 'string', default: '2' },
         seed: { type: 'string' },
         rate: { type: 'string', default: '60' },
+        bulk: { type: 'string', default: '30' },
         brokers: { type: 'string', default: '30' },
         replicas: { type: 'string', default: '3' },
+        calm: { type: 'string', default: '1' },
         json: { type: 'string' },
         markdown: { type: 'string' },
         svg: { type: 'string' },

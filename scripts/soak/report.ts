@@ -1,10 +1,24 @@
 /** What a soak came to, for people: as Markdown. */
 import { cpus } from 'node:os';
 import { FAULT_KINDS, lineOf, type Fault, type FaultKind } from './schedule.js';
+import type { Trend } from './slope.js';
 import type { Outcome, Promised, Struck } from './soak.js';
 
+type Settings = Pick<
+  Outcome,
+  'minutes' | 'seed' | 'rate' | 'bulk' | 'brokers' | 'replicas' | 'calm' | 'only'
+>;
+
+/** The command line that strikes the same again. */
+export function argumentsOf(settings: Settings): string {
+  const { minutes, seed, rate, bulk, brokers, replicas, calm, only } = settings;
+  const named = Object.entries({ minutes, seed, rate, bulk, brokers, replicas, calm });
+  const some = only === null ? [] : [`--only ${only.join(',')}`];
+  return [...named.map(([name, value]) => `--${name} ${value}`), ...some].join(' ');
+}
+
 export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: readonly Struck[]): string {
-  const { seed, minutes, rate, brokers, replicas, commands, faults, growth } = outcome;
+  const { seed, minutes, rate, bulk, brokers, replicas, commands, faults, growth } = outcome;
   const rows = (pairs: readonly (readonly [string, string | number])[]) =>
     pairs.map(([name, value]) => `| ${name} | ${value} |`);
   const kinds = (Object.keys(FAULT_KINDS) as FaultKind[]).filter(
@@ -15,11 +29,11 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
   return [
     `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : 'NOT CLEAN'}`,
     '',
-    `${replicas} replicas, ${brokers} brokers, ${rate} commands a second; ${commands} commands and ${faults} faults; ` +
+    `${replicas} replicas, ${brokers} brokers, ${rate} commands a second and ${bulk} in batches; ${commands} commands and ${faults} faults; ` +
       `${cpus().length} processors, Node ${process.versions.node}. The same schedule again:`,
     '',
     '```sh',
-    `npm run soak -- --minutes ${minutes} --seed ${seed} --rate ${rate} --brokers ${brokers} --replicas ${replicas}`,
+    `npm run soak -- ${argumentsOf(outcome)}`,
     '```',
     '',
     '| what | found |',
@@ -39,8 +53,8 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['due to ended, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.endMs)],
       ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
       ['silent LISTEN healed', promise(outcome.listenHealed)],
-      ['memory of a replica, MiB a minute', growth.replicaMemoryMiBPerMin],
-      ['open files and sockets of a replica, a minute', growth.replicaSocketsPerMin],
+      ['memory of a replica in the last half, MiB a minute', trend(growth.replicaMemoryMiBPerMin)],
+      ['its open files and sockets, a minute', trend(growth.replicaSocketsPerMin)],
       ['rows of live commands, a minute', growth.liveRowsPerMin],
       ['table of live commands, MiB a minute', growth.liveTableMiBPerMin],
       ['dead tuples in it, a minute', growth.deadTuplesPerMin],
@@ -82,6 +96,13 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
 
 function list(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [title, '', ...lines.map((line) => `- ${line.replaceAll('\n', ' ')}`), ''];
+}
+
+function trend(found: Trend | null): string {
+  if (found === null) return 'none lived for long enough';
+  const { slope, error } = found;
+  const isFlat = slope <= error;
+  return `${slope} ± ${error}${isFlat ? ', which cannot be told from none' : ''}`;
 }
 
 function promise({ judged, unjudged, maxMs, never, withinMs, isKept }: Promised): string {

@@ -2,12 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as rest } from 'node:timers/promises';
 import type { SoakCluster } from './cluster.js';
 import type { SoakDatabase } from './database.js';
-import { slopeOf } from './slope.js';
+import { trendOf, type Trend } from './slope.js';
 
 const EVERY_MS = 5_000;
 /** A process that has just started still grows into what it needs. */
 const YOUNG_MS = 30_000;
-const LEAST_POINTS = 6;
+/** Of the time that is looked at, which part a process must have lived for. */
+const LEAST_PART = 0.5;
+const MINUTE_MS = 60_000;
 const KIB = 1024;
 const MIB = KIB * KIB;
 
@@ -17,10 +19,13 @@ const TABLES = `
          (select coalesce(sum(n_dead_tup), 0) from pg_stat_user_tables where relname = 'broker_dispatch')::float8 as dead,
          pg_database_size(current_database())::float8 as "databaseBytes"`;
 
-/** Growth in a minute, of what must not grow without end. Of processes it is the largest of all that lived for long enough. */
+/**
+ * Growth in a minute over the last half of the run, of what must not grow without end. Of processes it is the largest of
+ * all that lived for long enough, and null where none did.
+ */
 export type Growth = {
-  replicaMemoryMiBPerMin: number;
-  replicaSocketsPerMin: number;
+  replicaMemoryMiBPerMin: Trend | null;
+  replicaSocketsPerMin: Trend | null;
   liveRowsPerMin: number;
   liveTableMiBPerMin: number;
   deadTuplesPerMin: number;
@@ -44,6 +49,7 @@ export class Samples {
   };
   private readonly over = new AbortController();
   private looking: Promise<void> | undefined;
+  private readonly beganAt = performance.now();
 
   constructor(
     private readonly cluster: SoakCluster,
@@ -57,17 +63,27 @@ export class Samples {
   async stop(): Promise<Growth> {
     this.over.abort();
     await this.looking;
-    const growing = (series: Iterable<Point[]>) =>
-      Math.max(0, ...[...series].filter(({ length }) => length >= LEAST_POINTS).map(slopeOf));
+    const half = (this.beganAt + performance.now()) / 2 / MINUTE_MS;
+    const lately = (points: Point[]) => points.filter(([at]) => at >= half);
+    const slope = (points: Point[], unit = 1) => rounded(trendOf(lately(points)).slope / unit);
     const most = (series: Iterable<Point[]>) => Math.max(0, ...[...series].flat().map(([, value]) => value));
     const { live, bytes, dead, databaseBytes } = this.tables;
+    const least = lately(live).length * LEAST_PART;
+    const growing = (series: Iterable<Point[]>): Trend | null => {
+      const trends = [...series]
+        .map(lately)
+        .filter(({ length }) => length > 2 && length >= least)
+        .map(trendOf);
+      const [worst] = trends.sort((one, other) => other.slope - one.slope);
+      return worst === undefined ? null : { slope: rounded(worst.slope), error: rounded(worst.error) };
+    };
     return {
-      replicaMemoryMiBPerMin: rounded(growing(this.memory.values())),
-      replicaSocketsPerMin: rounded(growing(this.files.values())),
-      liveRowsPerMin: rounded(slopeOf(live)),
-      liveTableMiBPerMin: rounded(slopeOf(bytes) / MIB),
-      deadTuplesPerMin: rounded(slopeOf(dead)),
-      databaseMiBPerMin: rounded(slopeOf(databaseBytes) / MIB),
+      replicaMemoryMiBPerMin: growing(this.memory.values()),
+      replicaSocketsPerMin: growing(this.files.values()),
+      liveRowsPerMin: slope(live),
+      liveTableMiBPerMin: slope(bytes, MIB),
+      deadTuplesPerMin: slope(dead),
+      databaseMiBPerMin: slope(databaseBytes, MIB),
       most: {
         replicaMemoryMiB: rounded(most(this.memory.values())),
         replicaFiles: most(this.files.values()),
@@ -87,7 +103,7 @@ export class Samples {
         .catch(() => []);
       if (row !== undefined) {
         for (const [name, points] of Object.entries(this.tables)) {
-          points.push([at / 60_000, row[name as keyof Samples['tables']]]);
+          points.push([at / MINUTE_MS, row[name as keyof Samples['tables']]]);
         }
       }
       await rest(EVERY_MS, undefined, { signal }).catch(() => undefined);
@@ -101,8 +117,8 @@ export class Samples {
     if (at - bornAt < YOUNG_MS) return;
     try {
       const [, resident = '0'] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-      point(this.memory, name, [at / 60_000, Number(resident) / KIB]);
-      point(this.files, name, [at / 60_000, readdirSync(`/proc/${pid}/fd`).length]);
+      point(this.memory, name, [at / MINUTE_MS, Number(resident) / KIB]);
+      point(this.files, name, [at / MINUTE_MS, readdirSync(`/proc/${pid}/fd`).length]);
     } catch {
       return;
     }

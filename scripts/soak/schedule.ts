@@ -101,15 +101,18 @@ const QUIET_MS = 4_000;
 
 const BOTH: readonly Way[] = WAYS;
 
-/** @returns in the order of their times, which are those at which they are due at the earliest */
-export function scheduleOf(seed: number, forMs: number): Fault[] {
-  const faults = LANES.flatMap((lane, place) => laneOf(lane, new Dice(seed * 31 + place), forMs));
+/**
+ * @param calm how many times as long as usual a lane rests between two faults
+ * @returns in the order of their times, which are those at which they are due at the earliest
+ */
+export function scheduleOf(seed: number, forMs: number, calm = 1): Fault[] {
+  const faults = LANES.flatMap((lane, place) => laneOf(lane, new Dice(seed * 31 + place), forMs, calm));
   return faults
     .sort((one, other) => one.atMs - other.atMs || one.kind.localeCompare(other.kind))
     .map((fault, number) => ({ ...fault, number }));
 }
 
-function laneOf(lane: Lane, dice: Dice, forMs: number): Omit<Fault, 'number'>[] {
+function laneOf(lane: Lane, dice: Dice, forMs: number, calm: number): Omit<Fault, 'number'>[] {
   const kinds = KINDS.filter((kind) => FAULT_KINDS[kind].lane === lane);
   const faults: Omit<Fault, 'number'>[] = [];
   let deck: FaultKind[] = [];
@@ -127,7 +130,7 @@ function laneOf(lane: Lane, dice: Dice, forMs: number): Omit<Fault, 'number'>[] 
       pick: dice.next(),
       ways: dice.pick([BOTH, BOTH, ['there'], ['back']]),
     });
-    atMs = overMs + between(dice, REST_MS[lane]);
+    atMs = overMs + calm * between(dice, REST_MS[lane]);
   }
 }
 

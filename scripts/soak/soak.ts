@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { trailsOfDatabase } from '../../src/hub/verify/main.js';
-import { writeLines } from '../support/json-lines.js';
+import { LinesFile, writeLines } from '../support/json-lines.js';
 import { Program } from '../support/program.js';
 import { countOf } from '../support/spread.js';
 import { SoakCluster } from './cluster.js';
@@ -22,8 +22,11 @@ export type SoakOptions = {
   minutes: number;
   seed: number;
   rate: number;
+  bulk: number;
   brokers: number;
   replicas: number;
+  calm: number;
+  only: readonly number[] | null;
   schedule: readonly Fault[];
   /** Where everything that was written down stays; null: where it was not clean, in a folder that is told. */
   keep: string | null;
@@ -53,8 +56,12 @@ export type Outcome = Judgement & {
   seed: number;
   minutes: number;
   rate: number;
+  bulk: number;
   brokers: number;
   replicas: number;
+  calm: number;
+  /** The numbers of the faults that were due, where not all of the schedule were. */
+  only: readonly number[] | null;
   tookMs: number;
   commands: number;
   /** Commands that no replica had taken at the end, though their clients asked on: no promise is broken, and no hub is well. */
@@ -122,9 +129,9 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const samples = new Samples(cluster, database);
     samples.start();
     database.pin();
-    const clients = Clients.start(folder, cluster, fleet.brokerIds, options.seed, options.rate);
+    const clients = Clients.start(folder, cluster, fleet.brokerIds, options);
     stops.push(() => clients.kill());
-    say(`${options.rate} commands a second; ${options.schedule.length} faults are due`);
+    say(`${options.rate + options.bulk} commands a second; ${options.schedule.length} faults are due`);
 
     const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients);
 
@@ -151,8 +158,11 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       seed: options.seed,
       minutes: options.minutes,
       rate: options.rate,
+      bulk: options.bulk,
       brokers: options.brokers,
       replicas: options.replicas,
+      calm: options.calm,
+      only: options.only,
       tookMs: Math.round(performance.now() - begunAt),
       commands: evidence.calls.length,
       faults: struck.filter(({ error }) => error === undefined).length,
@@ -238,10 +248,16 @@ async function settled(database: SoakDatabase): Promise<void> {
 }
 
 async function dumped(folder: string, databaseUrl: string): Promise<TrailLine[]> {
-  const trails: object[] = [];
-  for await (const { value } of trailsOfDatabase(databaseUrl, {})) trails.push(value as object);
-  writeLines(folder, 'trails.ndjson', trails);
-  return trails as TrailLine[];
+  const lines = new LinesFile(folder, 'trails.ndjson');
+  const trails: TrailLine[] = [];
+  for await (const { value } of trailsOfDatabase(databaseUrl, {})) {
+    const trail = value as TrailLine;
+    lines.write(trail);
+    // A long soak has more trails than fit into memory.
+    trails.push({ id: trail.id, idempotencyKey: trail.idempotencyKey });
+  }
+  lines.close();
+  return trails;
 }
 
 function folderOf({ keep, seed }: SoakOptions): string {

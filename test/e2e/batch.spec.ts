@@ -194,6 +194,20 @@ describe('a batch of commands', () => {
       expect([again.body.accepted, again.body.refused]).toEqual([50, 0]);
     });
 
+    it('is told by the trail of each with its place, so that no two share one', async () => {
+      const own = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+      const key = randomUUID();
+      const item = { broker: own.id, op: 'broker.ping' };
+      const { body: batch } = await send([item, item], { 'idempotency-key': key });
+
+      const { body } = await cluster.api(1).get(`/api/v1/trails?broker=${own.id}`);
+
+      const keys = new Map(
+        body.items.map(({ id, idempotencyKey }: Record<string, string>) => [id, idempotencyKey]),
+      );
+      expect(idsOf(batch.items).map((id) => keys.get(id))).toEqual([`${key} 0`, `${key} 1`]);
+    });
+
     it('creates each once where the request comes twice at the same moment', async () => {
       const own = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
       const headers = { 'idempotency-key': randomUUID() };

@@ -219,6 +219,9 @@ describe('messages to an agent', () => {
       items.map(({ dispatch }: { dispatch: { id: string } | null }) => dispatch?.id);
     expect(ids(again)).toEqual(ids(first));
     expect([texts(one), texts(two)]).toEqual([['all'], ['all']]);
+    const { body: trails } = await api.get(`/api/v1/trails?broker=${broker.name}&limit=500`);
+    const keys = trails.items.map(({ idempotencyKey }: { idempotencyKey: string | null }) => idempotencyKey);
+    expect(keys).toContain(`${key['idempotency-key']} ${id}`);
   });
 
   it('go to as many as 100 agents, and no more', async () => {

@@ -31,8 +31,8 @@ describe('a command that is done again', () => {
 
   const redrive = (id: string, replica = 0, headers: Record<string, string> = {}) =>
     cluster.api(replica).post(`/api/v1/dispatches/${id}/redrive`, undefined, headers);
-  const matching = (filter: Record<string, unknown>, replica = 0) =>
-    cluster.api(replica).post('/api/v1/dispatches/redrive', filter);
+  const matching = (filter: Record<string, unknown>, replica = 0, headers: Record<string, string> = {}) =>
+    cluster.api(replica).post('/api/v1/dispatches/redrive', filter, headers);
   const ask = async (body: Record<string, unknown> = {}): Promise<string> => {
     const path = `/api/v1/brokers/${broker.id}/dispatches`;
     return (await cluster.api(0).post(path, { op: 'broker.ping', orderingKey: null, ...body })).body.dispatch
@@ -141,6 +141,23 @@ describe('a command that is done again', () => {
   });
 
   describe('by a filter', () => {
+    it('is told by its trail with the key of the request and what it does again', async () => {
+      const link = await broker.connect(cluster.hub(1).url);
+      const ids = await dead(link, 2);
+      const key = randomUUID();
+
+      const { body } = await matching({ broker: broker.name }, 0, { 'idempotency-key': key });
+
+      const { body: trails } = await cluster.api(1).get(`/api/v1/trails?broker=${broker.id}`);
+      const keys = new Map(
+        trails.items.map(({ id, idempotencyKey }: Record<string, string>) => [id, idempotencyKey]),
+      );
+      expect(body.redriven.map(({ to }: { to: string }) => keys.get(to))).toEqual(
+        ids.map((id) => `${key} ${id}`),
+      );
+      await link.close();
+    });
+
     it('goes page by page, newest first, each once', async () => {
       const link = await broker.connect(cluster.hub(1).url);
       const ids = await dead(link, 5);

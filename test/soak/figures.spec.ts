@@ -1,35 +1,35 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Call } from '../../scripts/soak/record.js';
-import { slopeOf, spreadOf } from '../../scripts/soak/slope.js';
+import { spreadOf, trendOf } from '../../scripts/soak/slope.js';
 import type { Struck } from '../../scripts/soak/soak.js';
 import { timeline } from '../../scripts/soak/timeline.js';
 
 describe('the figures of a soak', () => {
-  it('tell by how much something grows', () => {
-    expect(
-      slopeOf([
-        [0, 5],
-        [1, 7],
-        [2, 9],
-        [10, 25],
-      ]),
-    ).toBeCloseTo(2);
-    expect(
-      slopeOf([
-        [0, 1],
-        [1, -1],
-        [2, 1],
-        [3, -1],
-        [4, 1],
-      ]),
-    ).toBeCloseTo(0);
-    expect(slopeOf([[3, 8]])).toBe(0);
-    expect(
-      slopeOf([
-        [3, 8],
-        [3, 9],
-      ]),
-    ).toBe(0);
+  it('tell by how much something grows, and how far off that may be', () => {
+    const line = [0, 1, 2, 10].map((at): [number, number] => [at, 5 + 2 * at]);
+    const saw = Array.from({ length: 40 }, (_none, at): [number, number] => [at, at % 2 === 0 ? 1 : -1]);
+
+    expect(trendOf(line)).toEqual({ slope: 2, error: 0 });
+    const { slope, error } = trendOf(saw);
+    expect(Math.abs(slope)).toBeLessThan(error);
+    // Twice the standard error of the slope of 40 points that are all 1 off.
+    expect(error).toBeCloseTo((2 * Math.sqrt(40 / 38)) / Math.sqrt((40 * (40 ** 2 - 1)) / 12), 2);
+  });
+
+  it('tell less of samples that resemble those before them', () => {
+    const step = (at: number) => (at % 20 < 10 ? 1 : -1);
+    const slow = Array.from({ length: 40 }, (_none, at): [number, number] => [at, step(at)]);
+    const fast = slow.map(([at]): [number, number] => [at, step(at * 10)]);
+
+    expect(trendOf(slow).error).toBeGreaterThan(2 * trendOf(fast).error);
+  });
+
+  it.each([
+    ['of one moment', [[3, 8]]],
+    ['of two points', [[3, 8], [4, 9]]], // prettier-ignore
+    ['of points at one time', [[3, 8], [3, 9], [3, 10]]], // prettier-ignore
+  ])('tell nothing %s', (_case, points) => {
+    expect(trendOf(points as [number, number][])).toEqual({ slope: 0, error: Infinity });
   });
 
   it('tell ranks that were seen, and nothing between them', () => {

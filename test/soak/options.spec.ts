@@ -9,8 +9,10 @@ describe('the command line of a soak', () => {
       minutes: 2,
       seed: 250_000,
       rate: 60,
+      bulk: 30,
       brokers: 30,
       replicas: 3,
+      calm: 1,
       json: null,
       markdown: null,
       svg: null,
@@ -22,11 +24,24 @@ describe('the command line of a soak', () => {
   });
 
   it('takes all that it knows', () => {
-    const argv = ['--minutes', '0.5', '--seed', '7', '--only', '0,12', '--shrink', '--json', 'out.json'];
+    const argv = [
+      '--minutes',
+      '0.5',
+      '--seed',
+      '7',
+      '--calm',
+      '3',
+      '--only',
+      '0,12',
+      '--shrink',
+      '--json',
+      'out.json',
+    ];
 
     expect(read(...argv)).toMatchObject({
       minutes: 0.5,
       seed: 7,
+      calm: 3,
       only: [0, 12],
       shrinks: true,
       json: 'out.json',
@@ -43,10 +58,14 @@ describe('the command line of a soak', () => {
     ['--seed', '1.5'],
     ['--rate', '0'],
     ['--rate', '5001'],
+    ['--bulk', '-1'],
+    ['--bulk', '5001'],
     ['--brokers', '3'],
     ['--brokers', '501'],
     ['--replicas', '2'],
     ['--replicas', '10'],
+    ['--calm', '0'],
+    ['--calm', '1001'],
     ['--only', '1,'],
     ['--only', 'a'],
     ['--nothing', '1'],

@@ -55,6 +55,17 @@ describe('the schedule of a soak', () => {
     expect(scheduleOf(1, 45 * MINUTE).length).toBeGreaterThan(1_000);
   });
 
+  it('has the same faults in each lane further apart where it is to be calm', () => {
+    const [usual, calm] = [scheduleOf(7, MINUTE), scheduleOf(7, 5 * MINUTE, 5)];
+    for (const lane of LANES) {
+      const kinds = (faults: typeof usual) =>
+        faults.map(({ kind }) => kind).filter((kind) => FAULT_KINDS[kind].lane === lane);
+
+      expect(kinds(calm).slice(0, 5)).toEqual(kinds(usual).slice(0, 5));
+    }
+    expect(calm.length).toBeLessThan(3 * usual.length);
+  });
+
   it('numbers its faults by time, and says all of one in a line', () => {
     const faults = scheduleOf(7, MINUTE);
     const [first] = faults;

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
 import type { Message } from '../../protocol/op.js';
 import type { Scope } from '../auth/scope.js';
 import type { BatchOutcome } from '../dispatch/batches.js';
-import type { Asking } from '../dispatch/caller.js';
+import { askingForPart, type Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
 import type { DispatchRecord } from '../dispatch/record.js';
 import type { Wait } from '../http/prefer.js';
@@ -125,7 +124,7 @@ export class Messages {
     wait: Wait,
   ): Promise<BatchOutcome> {
     try {
-      return { record: await this.sendTo(agent, letter, askingFor(asking, agent.id, letter), wait) };
+      return { record: await this.sendTo(agent, letter, askingForPart(asking, agent.id, letter), wait) };
     } catch (error) {
       return { error };
     }
@@ -156,11 +155,4 @@ export class Messages {
       wait,
     );
   }
-}
-
-/** Each message of a group is known by the request's key and its agent. */
-function askingFor({ initiator, idempotency }: Asking, agentId: string, letter: Letter): Asking {
-  if (idempotency === undefined) return { initiator };
-  const requestHash = createHash('sha256').update(JSON.stringify(letter)).digest('base64url');
-  return { initiator, idempotency: { ...idempotency, key: `${idempotency.key} ${agentId}`, requestHash } };
 }

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { requireScope, type Scope } from '../auth/scope.js';
 import type { Wait } from '../http/prefer.js';
 import { asCoded } from '../problems/problem.filter.js';
 import { Brokers } from '../registry/brokers.js';
 import { Projects } from '../registry/projects.js';
-import type { Asking } from './caller.js';
+import { askingForPart, type Asking } from './caller.js';
 import { Dispatches } from './dispatches.js';
 import type { BatchItemDto } from './dto/batch.dto.js';
 import { orderOf } from './dto/order.js';
@@ -51,7 +50,7 @@ export class Batches {
           const order = {
             ...orderOf(item),
             brokerId: idIn(brokers, item.broker),
-            ...askingFor(asking, index, item),
+            ...askingForPart(asking, String(index), item),
           };
           if (item.project === undefined) requireScope(scope, null);
           else Object.assign(order, { projectId: idIn(projects, item.project) });
@@ -89,11 +88,4 @@ function idIn(ids: Ids, name: string): string {
   if (id === undefined) throw new Error('a name was not looked up');
   if (id instanceof Error) throw id;
   return id;
-}
-
-/** Each command of a batch is known by the request's key and its place. */
-function askingFor({ initiator, idempotency }: Asking, place: number, item: BatchItemDto): Asking {
-  if (idempotency === undefined) return { initiator };
-  const requestHash = createHash('sha256').update(JSON.stringify(item)).digest('base64url');
-  return { initiator, idempotency: { ...idempotency, key: `${idempotency.key} ${place}`, requestHash } };
 }

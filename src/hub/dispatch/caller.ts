@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { isTraceparent } from '../../protocol/traceparent.js';
@@ -21,3 +22,18 @@ export const Asks = createParamDecorator((_data: undefined, context: ExecutionCo
   if (idempotency === undefined) return { initiator };
   return { initiator: { ...initiator, idempotencyKey: idempotency.key }, idempotency };
 });
+
+/**
+ * The asking for one of several commands of a request, which is known by the request's key and its own part of it.
+ *
+ * @param content what a repeat must have the same
+ */
+export function askingForPart({ initiator, idempotency }: Asking, part: string, content: object): Asking {
+  if (idempotency === undefined) return { initiator };
+  const requestHash = createHash('sha256').update(JSON.stringify(content)).digest('base64url');
+  const key = `${idempotency.key} ${part}`;
+  return {
+    initiator: { ...initiator, idempotencyKey: key },
+    idempotency: { ...idempotency, key, requestHash },
+  };
+}

@@ -59,7 +59,7 @@ export class Redrives {
     const outcome: Redriven = { redriven: [], refused: [], next: null };
     for (const record of rows.slice(0, limit).sort((a, b) => a.seq - b.seq)) {
       try {
-        const { id: to } = await this.again(record, initiator, NO_WAIT);
+        const { id: to } = await this.again(record, ofOne(initiator, record.id), NO_WAIT);
         outcome.redriven.push({ from: record.id, to });
       } catch (error) {
         if (!(error instanceof CodedError) || error.status >= 500) throw error;
@@ -88,4 +88,10 @@ export class Redrives {
       wait,
     );
   }
+}
+
+/** Each of those that one request redrives is known by the request's key and the one that it does again. */
+function ofOne(initiator: Initiator, id: string): Initiator {
+  const { idempotencyKey: key } = initiator;
+  return key === undefined ? initiator : { ...initiator, idempotencyKey: `${key} ${id}` };
 }

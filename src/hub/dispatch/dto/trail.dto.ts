@@ -70,7 +70,9 @@ export class TrailFactsDto implements TrailFacts {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'The `Idempotency-Key` of the request that asked for it.',
+    description:
+      'The `Idempotency-Key` of the request that asked for it, and for one of several of a request a space and its part: ' +
+      'the place in a batch, the id of the agent, or the id of what is done again.',
   })
   idempotencyKey: string | null;
 

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as rest } from 'node:timers/promises';
+import { Arrivals, BULK_KEYS, type Command } from './arrivals.js';
+import { AGAIN_MS, codeOf, IN_DOUBT, restOf, type Caller, type Told } from './caller.js';
+import type { Orders } from './client-program.js';
+import { EFFECT_OP } from './effect-op.js';
+import type { Answer } from './record.js';
+
+const EVERY_MS = 250;
+const MOST = 1_000;
+const ANSWER_WITHIN_MS = 15_000;
+
+type Item = { command: Command; key: string; tries: number; acceptedMs: number | null; wasInDoubt: boolean };
+type Batch = { key: string; body: string; items: Item[]; submittedAt: string };
+type Outcome = {
+  dispatch: { id: string; state: string } | null;
+  problem: { code: string; status: number } | null;
+};
+
+/**
+ * The commands of a client that are given many in one request. A request is repeated under its Idempotency-Key until each
+ * of its commands was taken: those that were are told again what they were told first.
+ */
+export class Bulk {
+  accepted = 0;
+  private readonly arrivals: Arrivals | undefined;
+  private next: Command | undefined;
+  private toldMs = 0;
+  private readonly batches = new Set<Promise<void>>();
+  private unanswered = 0;
+
+  constructor(
+    private readonly caller: Caller,
+    private readonly orders: Orders,
+    private readonly goesOn: () => boolean,
+  ) {
+    if (orders.bulkPerS === 0) return;
+    this.arrivals = new Arrivals(orders.seed, orders, orders.bulkPerS, BULK_KEYS);
+    this.next = this.arrivals.next();
+  }
+
+  get asking(): number {
+    return this.unanswered;
+  }
+
+  /** Gives what has become due, now and then. */
+  begin(nowMs: number): void {
+    if (this.arrivals === undefined || nowMs - this.toldMs < EVERY_MS) return;
+    this.toldMs = nowMs;
+    for (;;) {
+      const due: Command[] = [];
+      for (
+        ;
+        this.next !== undefined && this.next.dueMs <= nowMs && due.length < MOST;
+        this.next = this.arrivals.next()
+      )
+        due.push(this.next);
+      if (due.length === 0) return;
+      const given = this.give(batchOf(due)).finally(() => this.batches.delete(given));
+      this.batches.add(given);
+    }
+  }
+
+  async done(): Promise<void> {
+    await Promise.all(this.batches);
+  }
+
+  private async give(batch: Batch): Promise<void> {
+    const { items } = batch;
+    this.unanswered += items.length;
+    let wasCut = false;
+    for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
+      for (const item of items) if (item.acceptedMs === null) item.tries += 1;
+      const answer = await this.caller.call(askOf(batch));
+      wasCut ||= answer === undefined;
+      if (answer !== undefined) this.hear(batch, answer);
+      if (items.every(({ acceptedMs }) => acceptedMs !== null)) break;
+      await rest(restOf(again, answer));
+    }
+    for (const { command, key, tries, acceptedMs, wasInDoubt } of items) {
+      if (acceptedMs === null) {
+        this.unanswered -= 1;
+        if (wasCut) this.tell(batch, key, 'unknown', { cut: true });
+        else this.tell(batch, key, wasInDoubt ? 'unknown' : 'refused');
+      }
+      this.caller.note('calls', { dueMs: command.dueMs, acceptedMs, endedMs: null, waited: false, tries });
+    }
+  }
+
+  private hear(batch: Batch, { status, text }: Told): void {
+    const { items } = batch;
+    if (status !== 200) {
+      if (codeOf(text) === IN_DOUBT) for (const item of items) item.wasInDoubt = true;
+      return;
+    }
+    const outcomes = (JSON.parse(text) as { items: Outcome[] }).items;
+    for (const [place, item] of items.entries()) {
+      const { dispatch = null, problem = null } = outcomes[place] ?? {};
+      if (dispatch !== null) {
+        this.tell(batch, item.key, dispatch.state, { dispatchId: dispatch.id });
+        if (item.acceptedMs === null) this.take(item);
+      } else if (problem === null) {
+        this.caller.refused(status, 'no outcome', text);
+      } else {
+        item.wasInDoubt ||= problem.code === IN_DOUBT;
+        this.caller.refused(problem.status, problem.code, JSON.stringify(problem));
+      }
+    }
+  }
+
+  private take(item: Item): void {
+    item.acceptedMs = Date.now() - this.orders.beginsAtMs;
+    this.accepted += 1;
+    this.unanswered -= 1;
+  }
+
+  private tell(
+    { submittedAt }: Batch,
+    idempotencyKey: string,
+    state: string,
+    more: Partial<Answer> = {},
+  ): void {
+    const answeredAt = new Date().toISOString();
+    this.caller.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
+  }
+}
+
+function batchOf(commands: readonly Command[]): Batch {
+  const key = randomUUID();
+  // A command of a batch is known by the key of its request and its place.
+  const items = commands.map((command, place) => ({
+    command,
+    key: `${key} ${place}`,
+    tries: 0,
+    acceptedMs: null,
+    wasInDoubt: false,
+  }));
+  const body = JSON.stringify({
+    items: items.map(({ command: { brokerId, orderingKey, takesMs }, key: note }) => ({
+      broker: brokerId,
+      op: EFFECT_OP,
+      args: { note, orderingKey, turn: null, takesMs },
+      orderingKey,
+    })),
+  });
+  return { key, body, items, submittedAt: new Date().toISOString() };
+}
+
+function askOf({ key, body }: Batch) {
+  return {
+    method: 'POST',
+    path: '/dispatches/batch',
+    body,
+    withinMs: ANSWER_WITHIN_MS,
+    headers: {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+      'idempotency-key': key,
+    },
+  };
+}

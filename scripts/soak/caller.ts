@@ -1,0 +1,122 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import type { Answer, Call, Untrue } from './record.js';
+
+export type Ask = {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+  withinMs: number;
+};
+
+/** @property afterMs how long the hub asks to be left alone */
+export type Told = { status: number; text: string; afterMs: number };
+
+type Notes = { answers: Answer; calls: Call; untrue: Untrue };
+
+export const AGAIN_MS = { least: 100, most: 5_000 };
+/** What a hub may honestly say to a command that is right, beside that it took it: not now. */
+export const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
+/** Said where a commit's outcome could not be found out. */
+export const IN_DOUBT = 'outcome_unknown';
+const SOCKETS_MOST = 512;
+
+/** Calls a hub for one client, and writes down what that was told. */
+export class Caller {
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MOST });
+  private readonly files: Record<keyof Notes, number>;
+  /** Answers that were no acceptance, and calls without one, each kind with its number. */
+  readonly refusals = new Map<string, number>();
+
+  constructor(
+    private readonly url: string,
+    private readonly token: string,
+    folder: string,
+    client: number,
+  ) {
+    const open = (name: string) => openSync(join(folder, `client-${client}.${name}`), 'a');
+    this.files = { answers: open('answers'), calls: open('calls'), untrue: open('untrue') };
+  }
+
+  /** @returns undefined where the connection gave no answer */
+  async call(ask: Ask): Promise<Told | undefined> {
+    let answer: Told;
+    try {
+      answer = await this.send(ask);
+    } catch (error) {
+      this.count(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+    const { status, text } = answer;
+    if (status !== 200 && status !== 202) this.refused(status, codeOf(text), text);
+    return answer;
+  }
+
+  /** @param text the whole of what was said, for where it may not be said */
+  refused(status: number, code: string, text: string): void {
+    this.count(`${status} ${code}`);
+    if (NOT_NOW.has(status)) return;
+    this.note('untrue', { at: new Date().toISOString(), status, body: text.slice(0, 500) });
+  }
+
+  note<K extends keyof Notes>(file: K, line: Notes[K]): void {
+    writeSync(this.files[file], `${JSON.stringify(line)}\n`);
+  }
+
+  close(): void {
+    this.agent.destroy();
+    for (const file of Object.values(this.files)) closeSync(file);
+  }
+
+  private count(refusal: string): void {
+    const kind = refusal.slice(0, 100).replace(/\d+\.\d+\.\d+\.\d+:\d+/g, '');
+    this.refusals.set(kind, (this.refusals.get(kind) ?? 0) + 1);
+  }
+
+  private send({ method, path, body, headers, withinMs }: Ask): Promise<Told> {
+    const { url, token } = this;
+    return new Promise((resolve, reject) => {
+      const call = request(
+        `${url}/api/v1${path}`,
+        { method, agent: this.agent, headers: { authorization: `Bearer ${token}`, ...headers } },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8');
+          response.on('data', (part: string) => (text += part));
+          response.on('end', () => {
+            clearTimeout(timer);
+            const afterMs = Number(response.headers['retry-after'] ?? 0) * 1_000;
+            resolve({
+              status: response.statusCode ?? 0,
+              text,
+              afterMs: Math.min(afterMs, AGAIN_MS.most) || 0,
+            });
+          });
+          response.on('error', failed);
+        },
+      );
+      const failed = (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      const timer = setTimeout(() => call.destroy(new Error('no answer in time')), withinMs);
+      call.on('error', failed);
+      call.end(body);
+    });
+  }
+}
+
+export function codeOf(text: string): string {
+  try {
+    return String((JSON.parse(text) as { code?: unknown }).code);
+  } catch {
+    return 'no problem document';
+  }
+}
+
+/** For how long to rest before a call is repeated: growing, by chance, and no less than the hub asks for. */
+export function restOf(againMs: number, answer: Told | undefined): number {
+  return Math.max(againMs, answer?.afterMs ?? 0) * (0.5 + Math.random() / 2);
+}
