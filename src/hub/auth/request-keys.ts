@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Run } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
+import { makeDurable } from '../database/durable.js';
 import { IdempotencyKeyReused } from './auth.errors.js';
 import type { Idempotency } from './request-key.js';
 import { RequestKeyRepository } from './request-key.repository.js';
@@ -7,7 +8,10 @@ import { RequestKeyRepository } from './request-key.repository.js';
 /** Which requests came before, by the keys that their callers gave them. */
 @Injectable()
 export class RequestKeys {
-  constructor(private readonly repository: RequestKeyRepository) {}
+  constructor(
+    private readonly repository: RequestKeyRepository,
+    private readonly database: Database,
+  ) {}
 
   /**
    * Keeps a request's key in the caller's transaction.
@@ -24,10 +28,14 @@ export class RequestKeys {
   }
 
   /** The id that the same request led to, if there was one. @throws IdempotencyKeyReused */
-  async winnerOf({ scope, key, requestHash }: Idempotency, run?: Run): Promise<string | undefined> {
+  async winnerOf(
+    { scope, key, requestHash }: Idempotency,
+    run = this.database.run,
+  ): Promise<string | undefined> {
     const [winner] = await this.repository.findKeys([{ scope, key }], run);
     if (winner === undefined) return undefined;
     if (winner.requestHash !== requestHash) throw new IdempotencyKeyReused();
+    await makeDurable(run);
     return winner.subjectId;
   }
 }

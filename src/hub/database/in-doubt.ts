@@ -1,6 +1,7 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import type { Database, Run } from './database.js';
 import { DatabaseUnavailable } from './database.errors.js';
+import { makeDurable } from './durable.js';
 
 const LOOK_UP_FOR_MS = 5_000;
 const LOOK_UP_EVERY_MS = 250;
@@ -31,17 +32,20 @@ export async function transactionInDoubt<T>(
     if (done === undefined || !(error instanceof DatabaseUnavailable) || error.statement === 'no_effect')
       throw error;
     const { outcome } = done;
-    if (await isFoundInDoubt(() => isThere(outcome))) return outcome;
+    if (await isFoundInDoubt(database.run, () => isThere(outcome))) return outcome;
     throw unknown(outcome, error);
   }
 }
 
-/** Asks again and again, for 5 s, whether something is on record whose commit is in doubt. */
-export async function isFoundInDoubt(isThere: () => Promise<boolean>): Promise<boolean> {
+/** Asks again and again, for 5 s, whether something is on record, and durable, whose commit is in doubt. */
+export async function isFoundInDoubt(run: Run, isThere: () => Promise<boolean>): Promise<boolean> {
   const giveUpAt = performance.now() + LOOK_UP_FOR_MS;
   while (performance.now() < giveUpAt) {
     try {
-      if (await isThere()) return true;
+      if (await isThere()) {
+        await makeDurable(run);
+        return true;
+      }
     } catch (error) {
       // Whatever is wrong, it is not that nothing was stored.
       if (!(error instanceof DatabaseUnavailable)) return false;

@@ -3,7 +3,7 @@ import { RequestKeys } from '../auth/request-keys.js';
 import type { Hint } from '../cluster/hint.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
-import type { Run } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import { DatabaseUnavailable, isLockTimeout } from '../database/database.errors.js';
 import { isFoundInDoubt } from '../database/in-doubt.js';
 import { Group } from '../lifecycle/group.js';
@@ -62,6 +62,7 @@ export class Submission {
     private readonly steps: Steps,
     private readonly handOff: HandOff,
     private readonly keys: RequestKeys,
+    private readonly database: Database,
   ) {}
 
   /**
@@ -182,11 +183,13 @@ export class Submission {
    */
   private async lookUp(drafts: Draft[], cause: DatabaseUnavailable): Promise<(Inserted | Error)[]> {
     const ids = drafts.map(({ id }) => id);
-    const found = new Map<string, Inserted>();
-    await isFoundInDoubt(async () => {
-      for (const row of await this.repository.stored(ids)) found.set(row.id, row);
-      return found.size === ids.length;
+    let rows: Inserted[] = [];
+    // They were stored together or not at all, but for those that were refused.
+    const isFound = await isFoundInDoubt(this.database.run, async () => {
+      rows = await this.repository.stored(ids);
+      return rows.length > 0;
     });
+    const found = new Map(isFound ? rows.map((row) => [row.id, row]) : []);
     const outcomes = ids.map((id) => found.get(id) ?? new OutcomeUnknown(id, cause));
     this.accepted(drafts, outcomes);
     return outcomes;

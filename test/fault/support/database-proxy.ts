@@ -19,23 +19,26 @@ export class DatabaseProxy {
   private fault: Fault | undefined;
   private isFrozen = false;
   private areListenersDeaf = false;
+  private target: URL;
   private readonly listeners = new Map<Socket, string>();
 
   private constructor(
     private readonly server: Server,
+    databaseUrl: string,
     readonly url: string,
-  ) {}
+  ) {
+    this.target = new URL(databaseUrl);
+  }
 
   static async start(databaseUrl: string): Promise<DatabaseProxy> {
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const target = new URL(databaseUrl);
     const url = new URL(databaseUrl);
     url.hostname = '127.0.0.1';
     url.port = String((server.address() as { port: number }).port);
-    const proxy = new DatabaseProxy(server, url.href);
-    server.on('connection', (socket) => proxy.take(socket, target));
+    const proxy = new DatabaseProxy(server, databaseUrl, url.href);
+    server.on('connection', (socket) => proxy.take(socket));
     return proxy;
   }
 
@@ -51,6 +54,11 @@ export class DatabaseProxy {
     return new Promise((resolve) => {
       this.fault = { part, statement, isHeld: true, hit: resolve };
     });
+  }
+
+  /** New connections go to another server, as where its name leads to another. */
+  leadTo(databaseUrl: string): void {
+    this.target = new URL(databaseUrl);
   }
 
   /** Nothing passes any more, and nothing is closed: a server that hangs. @returns what ends it */
@@ -87,8 +95,8 @@ export class DatabaseProxy {
     await once(this.server, 'close');
   }
 
-  private take(client: Socket, target: URL): void {
-    const upstream = connect(Number(target.port), target.hostname);
+  private take(client: Socket): void {
+    const upstream = connect(Number(this.target.port), this.target.hostname);
     const end = () => {
       client.destroy();
       upstream.destroy();

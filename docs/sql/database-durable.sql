@@ -1,0 +1,4 @@
+-- src/hub/database/durable.ts
+
+-- write_durable_note
+select pg_logical_emit_message(true, 'fairlead', '') as at;
