@@ -7,6 +7,7 @@
 import 'reflect-metadata';
 import { accessPage } from './access/page.js';
 import { Stage } from './access/stage.js';
+import { measureProjects } from './access/projects.js';
 import { measure } from './access/table.js';
 import { hold } from './committed.js';
 import { withScratchDatabase } from './scratch-server.js';
@@ -14,7 +15,7 @@ import { withScratchDatabase } from './scratch-server.js';
 const page = await withScratchDatabase(async (url) => {
   const stage = await Stage.set(url);
   try {
-    return accessPage(await measure(stage));
+    return accessPage(await measure(stage), await measureProjects(stage));
   } finally {
     await stage.strike();
   }

@@ -13,6 +13,7 @@ const SLOWEST = [
   'e2e/drain',
   'broker/broker',
   'e2e/tracing',
+  'e2e/planted-secrets',
   'e2e/messages',
   'e2e/deadlines',
   'broker/runtime',

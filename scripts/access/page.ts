@@ -1,4 +1,5 @@
 import { CREDENTIALS } from './credentials.js';
+import { HOLDERS, type ProjectRow } from './projects.js';
 import type { Row } from './table.js';
 
 const INTRODUCTION = `# Who may ask what
@@ -14,8 +15,14 @@ listener. The internal one is asked from loopback, where a drain needs no signat
 This page is made by \`npm run access:write\`. A test asks anew, and fails on every difference.
 `;
 
+const OF_PROJECTS = `What is of a project is not there for those of another one: 404, as for what does not exist. These are all routes that name a
+project or something in one, asked for what is there, with a body that makes sense. What is the business of the hub alone is 403,
+whatever it is asked for. Of a list that names nothing it is \`nothing\` where it has nothing of the project. Where several things are asked
+for at once it is the answer to the one that is of the project.
+`;
+
 /** docs/access.md */
-export function accessPage(rows: readonly Row[]): string {
+export function accessPage(rows: readonly Row[], ofProjects: readonly ProjectRow[]): string {
   const meanings = CREDENTIALS.map(({ column, meaning }) => [column, meaning]);
   const head = ['route', ...CREDENTIALS.map(({ column }) => column)];
   const of = (listener: Row['listener']) =>
@@ -33,6 +40,16 @@ export function accessPage(rows: readonly Row[]): string {
     `${of('public')}\n`,
     '## The internal listener\n',
     `${of('internal')}\n`,
+    '## What is of another project\n',
+    OF_PROJECTS,
+    `${table(
+      ['column', 'what is shown'],
+      HOLDERS.map(({ column, meaning }) => [column, meaning]),
+    )}\n`,
+    `${table(
+      ['route', ...HOLDERS.map(({ column }) => column)],
+      ofProjects.map(({ method, path, answers }) => [`\`${method} ${path}\``, ...answers]),
+    )}\n`,
   ].join('\n');
 }
 

@@ -61,9 +61,9 @@ export class Stage {
   }
 
   /** As an administrator. */
-  async post(path: string, body: object): Promise<Record<string, unknown>> {
+  async post(path: string, body: object, method = 'POST'): Promise<Record<string, unknown>> {
     const response = await fetch(`${this.running.publicUrl}/api/v1/${path}`, {
-      method: 'POST',
+      method,
       headers: { 'content-type': 'application/json', authorization: `Bearer ${this.administrator}` },
       body: JSON.stringify(body),
     });

@@ -35,6 +35,7 @@ import { Sweep } from './heartbeat/sweep.js';
 import { Headroom } from './registry/headroom.js';
 import { Whereabouts } from './registry/whereabouts.js';
 import { securityHeadersOf } from './http/headers.js';
+import { refuseAddress, refuseUnread } from './http/unread.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
 import { newId } from './new-id.js';
@@ -58,7 +59,7 @@ const BODY_BYTES = 1024 * 1024;
 /** From the end of the drain on, for requests that are in flight still. */
 const REQUESTS_WITHIN_MS = 3_000;
 /** For pages of other origins: what they may send, and see of an answer. */
-const METHODS = ['GET', 'POST', 'PATCH', 'DELETE'];
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const EXPOSED = ['ETag', 'Location', 'Retry-After', 'X-Request-Id'];
 const ROUTES = 'routeTable';
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -68,6 +69,8 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   const fastify = new FastifyAdapter({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: 'idle',
+    frameworkErrors: refuseAddress,
+    clientErrorHandler: refuseUnread,
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id'];

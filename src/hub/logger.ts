@@ -5,7 +5,40 @@ import type { HubConfig } from './config/hub-config.js';
 
 /** One JSON object a line; the hub's own name goes with each. */
 export function loggerOptions(config: HubConfig): Params {
-  return { pinoHttp: { level: config.logLevel, base: { replica: config.replicaName }, autoLogging: false } };
+  return {
+    pinoHttp: {
+      level: config.logLevel,
+      base: { replica: config.replicaName },
+      autoLogging: false,
+      serializers: { err: whatOf },
+    },
+  };
+}
+
+/** By which what is wrong can be found: names of ours and of the schema, and codes. */
+const TELLING = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'routine', 'status'] as const;
+
+type Serialized = Record<string, unknown> & { type: string; message: string; stack: string };
+
+/**
+ * What of an error goes to the log: its kind, what it says, where it was thrown, and what TELLING has of it. Whatever else
+ * it carries stays out, since that may be anything: the row that the database refused, the answer that a provider gave.
+ */
+function whatOf({ type, message, stack, ...rest }: Serialized): object {
+  const { aggregateErrors } = rest;
+  return {
+    type,
+    message,
+    stack,
+    ...Object.fromEntries(TELLING.flatMap((name) => (isPlain(rest[name]) ? [[name, rest[name]]] : []))),
+    ...(Array.isArray(aggregateErrors)
+      ? { aggregateErrors: aggregateErrors.map((each) => whatOf(each as Serialized)) }
+      : {}),
+  };
+}
+
+function isPlain(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
 }
 
 const requests = new NestLogger('http');

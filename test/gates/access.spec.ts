@@ -8,6 +8,7 @@ import { Tree } from './support/tree.js';
 
 const FILE = 'docs/access.md';
 const PAGE = readFileSync(FILE, 'utf8');
+const [BY_CREDENTIAL = '', BY_PROJECT = ''] = PAGE.split('\n## What is of another project\n');
 
 /** Routes without a credential, by what their body or their being there is for. */
 const OPEN = [
@@ -67,7 +68,7 @@ describe('the gate on who may ask what', () => {
 
   it('asks every route of a running hub with every credential, and fires where the page says otherwise', async () => {
     // In its last row: whatever else differed would be told of before.
-    const lied = PAGE.replace(/403 \| 400 \|\n$/, '200 | 400 |\n');
+    const lied = PAGE.replace(/404 \| 404 \| 200 \| 200 \|\n$/, '404 | 200 | 200 | 200 |\n');
     const tree = new Tree({ [FILE]: lied });
 
     const { code, err } = await run(built('scripts/access.js'), ['--check'], {
@@ -84,7 +85,7 @@ describe('the gate on who may ask what', () => {
 });
 
 describe('every route asked with every kind of credential', () => {
-  const rows = rowsIn(PAGE);
+  const rows = rowsIn(BY_CREDENTIAL);
   const internal = rows.findIndex(({ name }) => name.includes('/internal/')) - 1;
   const ofPersons = rows
     .slice(0, internal)
@@ -143,5 +144,30 @@ describe('every route asked with every kind of credential', () => {
     const failed = rows.filter(({ statuses }) => [...statuses.values()].some((status) => status >= 500));
 
     expect(failed).toEqual([]);
+  });
+});
+
+describe('what is of a project', () => {
+  const rows = [...BY_PROJECT.matchAll(/^\| `([A-Z]+ \/.*?)` \| (.*) \|$/gm)].map(([, name, cells]) => {
+    const [other = '', only = '', own = '', hub = ''] = cells!.split(' | ');
+    return { name: name!, other, only, own, hub };
+  });
+  const NOTHING = ['404', 'nothing'];
+
+  it('is there for its own, and for the administrators of the hub', () => {
+    const wrong = rows.filter(
+      ({ own, hub }) => NOTHING.includes(own) || [...NOTHING, '401', '403'].includes(hub),
+    );
+
+    expect(wrong).toEqual([]);
+    expect(rows.length).toBeGreaterThan(45);
+  });
+
+  it('is not there for those of another project, who are refused only what is the business of the hub', () => {
+    const wrong = rows.filter(({ other, only, own }) =>
+      [other, only].some((answer) => !(own === '403' ? ['403'] : NOTHING).includes(answer)),
+    );
+
+    expect(wrong).toEqual([]);
   });
 });

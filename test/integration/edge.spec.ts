@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
 import { DatabaseServer } from '../../src/hub/database/server.js';
-import { makeHub } from '../../src/hub/hub.js';
+import { makeHub, routesOf } from '../../src/hub/hub.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
@@ -117,6 +117,16 @@ describe('an answer', () => {
     expect(await cors(told, 'https://evil.example')).toEqual([undefined, undefined]);
   });
 
+  it('lets a named page change what it may, by whichever method of the API', async () => {
+    const asked = { origin: 'https://console.example', 'access-control-request-method': 'PUT' };
+
+    const { headers } = await told.inject({ method: 'OPTIONS', url: '/api/v1/me/password', headers: asked });
+
+    const methods = new Set(routesOf(told).map(({ method }) => method));
+    methods.delete('OPTIONS');
+    expect(String(headers['access-control-allow-methods']).split(', ').sort()).toEqual([...methods].sort());
+  });
+
   it.each(['//', '//?', '/%', 'http://[', '*'])(
     'to an upgrade of %s says that there is no such thing',
     async (path) => {
@@ -146,5 +156,59 @@ describe('an answer', () => {
     expect(answers.map(({ statusCode, json }) => [statusCode, json().code])).toEqual(
       Array(2).fill([400, 'request_invalid']),
     );
+  });
+
+  /** What a server says to a request as it stands on the wire. */
+  const toWire = async (request: string) => {
+    const { port } = bare.getHttpServer().address() as { port: number };
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(request);
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    return {
+      status: Number(text.split(' ')[1]),
+      body: JSON.parse(text.slice(text.indexOf('\r\n\r\n'))),
+      text,
+    };
+  };
+  const withHeaders = (bytes: number) => {
+    const head = `GET /no/such HTTP/1.1\r\nhost: hub\r\nconnection: close\r\nx-of-mine: `;
+    return `${head}${'x'.repeat(bytes - head.length)}\r\n\r\n`;
+  };
+
+  it('to more headers than 16 KiB is 413, and to less none of that', async () => {
+    const answers = [await toWire(withHeaders(16_000)), await toWire(withHeaders(16_500))];
+
+    expect(answers.map(({ status, body }) => [status, body.code])).toEqual([
+      [404, 'not_found'],
+      [413, 'request_too_large'],
+    ]);
+  });
+
+  it('to what is no HTTP is 400', async () => {
+    const { status, body } = await toWire('HELO hub\r\n\r\n');
+
+    expect([status, body.code]).toEqual([400, 'request_invalid']);
+  });
+
+  it('to a name in a path past the cap is 413, and says it to nobody again', async () => {
+    const [known, long] = ['a'.repeat(100), 'a'.repeat(101)];
+    const headers = { authorization: `Bearer ${token}` };
+    const ask = async (name: string) =>
+      bare.inject({ method: 'GET', url: `/api/v1/agents/${name}`, headers });
+
+    const answers = [await ask(known), await ask(long), await ask('%ff')];
+
+    expect(answers.map(({ statusCode, json }) => [statusCode, json().code])).toEqual([
+      [404, 'not_found'],
+      [413, 'request_too_large'],
+      [400, 'request_invalid'],
+    ]);
+    for (const { payload, headers: told } of answers) {
+      expect(payload).not.toMatch(/aaa|%ff/);
+      expect(told).toMatchObject({ 'x-request-id': expect.any(String), 'x-content-type-options': 'nosniff' });
+    }
   });
 });

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Api } from './api.js';
 import { eventually } from './eventually.js';
@@ -10,6 +10,8 @@ import { memoryFolder } from './memory-folder.js';
 /** A real broker in a process of its own, as a user runs it. */
 export class BrokerProcess {
   readonly home = memoryFolder('fairlead-broker-');
+  /** What it joined with. */
+  joinToken = '';
   private child: ChildProcess | undefined;
 
   private constructor(readonly name: string) {}
@@ -17,6 +19,7 @@ export class BrokerProcess {
   static async join(api: Api, url: string, name: string): Promise<BrokerProcess> {
     const broker = new BrokerProcess(name);
     const { body } = await api.post('/api/v1/join-tokens', {});
+    broker.joinToken = String(body.token);
     const joining = spawn(
       process.execPath,
       [FAIRLEAD, 'broker', 'join', url, '--name', name, '--home', broker.home],
@@ -32,6 +35,11 @@ export class BrokerProcess {
     return broker;
   }
 
+  /** All that it has written while it ran. */
+  get output(): string {
+    return readFileSync(this.logPath, 'utf8');
+  }
+
   get journal(): string {
     return join(this.home, 'journal');
   }
@@ -39,10 +47,12 @@ export class BrokerProcess {
   /** Runs it, and waits until the hub counts it as connected. */
   async start(api: Api, env: Record<string, string> = {}, options: string[] = []): Promise<void> {
     const before = await this.epoch(api);
+    const log = openSync(this.logPath, 'a');
     this.child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', this.home, ...options], {
       env: { PATH: process.env.PATH, ...env },
-      stdio: 'ignore',
+      stdio: ['ignore', log, log],
     });
+    closeSync(log);
     await eventually(async () => (await this.epoch(api)) > before, { withinMs: 60_000, everyMs: 100 });
   }
 
@@ -60,6 +70,12 @@ export class BrokerProcess {
   async remove(): Promise<void> {
     await this.kill();
     rmSync(this.home, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 });
+    rmSync(this.logPath, { force: true });
+  }
+
+  /** Beside its home, in which nothing is but its own. */
+  private get logPath(): string {
+    return `${this.home}.log`;
   }
 
   private async epoch(api: Api): Promise<number> {

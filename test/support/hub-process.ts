@@ -18,6 +18,8 @@ type Line = { msg?: string; url?: string; replicaId?: string; [member: string]: 
 /** A replica in a process of its own. */
 export class HubProcess {
   readonly lines: Line[] = [];
+  /** All that it wrote, as it came. */
+  readonly output: string[] = [];
   private readonly waiting: { matches: (line: Line) => boolean; found: (line: Line) => void }[] = [];
   url = '';
   replicaId = '';
@@ -109,10 +111,14 @@ export class HubProcess {
     const { stdout, stderr } = this.child;
     if (stdout === null || stderr === null) throw new Error('the hub has no output');
     createInterface({ input: stdout }).on('line', (text) => this.take(text));
-    createInterface({ input: stderr }).on('line', (text) => this.lines.push({ stderr: text }));
+    createInterface({ input: stderr }).on('line', (text) => {
+      this.output.push(text);
+      this.lines.push({ stderr: text });
+    });
   }
 
   private take(text: string): void {
+    this.output.push(text);
     const token = /^\s+(flp_\S+)$/.exec(text)?.[1];
     if (token !== undefined) this.administratorToken = token;
     const invite = /^\s+http\S+#(fli_\S+)$/.exec(text)?.[1];
