@@ -2,16 +2,24 @@ import { ServerResponse } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { advertisedUrl } from '../cluster/peers/address.js';
 import { PeerDoor } from '../cluster/peers/door.js';
-import { DualServer, type DualRequest, type DualResponse } from '../cluster/peers/dual-server.js';
+import { Certificates } from '../cluster/peers/certificates.js';
+import {
+  DualServer,
+  isOfReplica,
+  type DualRequest,
+  type DualResponse,
+} from '../cluster/peers/dual-server.js';
 import { SignedCalls } from '../cluster/peers/signed-calls.js';
 import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
+import { secureContextOptions } from '../config/internal-tls.js';
 import { Metrics } from '../health/metrics.js';
 import { asCoded } from '../problems/problem.filter.js';
 import { Draining } from './draining.js';
 import { DRAIN_PATH } from './local.js';
 
+const REFUSAL_TOLD_EVERY_MS = 10_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
 /**
@@ -21,7 +29,8 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 @Injectable()
 export class InternalListener {
   private readonly log = new Logger('drain');
-  private readonly server = new DualServer((request, response) => void this.answer(request, response));
+  private readonly server: DualServer;
+  private refusalToldAt = -Infinity;
   private onDrained: () => void = () => undefined;
 
   constructor(
@@ -31,7 +40,19 @@ export class InternalListener {
     private readonly door: PeerDoor,
     private readonly signed: SignedCalls,
     private readonly metrics: Metrics,
-  ) {}
+    private readonly certificates: Certificates,
+  ) {
+    const { listening } = certificates;
+    const tls = listening && {
+      isRequired: listening.mode === 'require',
+      context: secureContextOptions(listening.pems),
+      onRefused: (refused: object) => this.tellRefused(refused),
+    };
+    this.server = new DualServer(
+      (request, response) => void this.answer(request, response),
+      tls ?? undefined,
+    );
+  }
 
   /**
    * Resolves when it listens, and the others are told where. A port that is taken ends the boot: a replica that cannot
@@ -44,6 +65,7 @@ export class InternalListener {
     this.onDrained = onDrained;
     const { host, port } = this.config.internalListen;
     await this.server.listen(port, host);
+    this.certificates.start((pems) => this.server.renew(secureContextOptions(pems)));
     await this.replica.advertise(advertisedUrl(this.config, this.port ?? port));
   }
 
@@ -52,6 +74,7 @@ export class InternalListener {
   }
 
   async close(): Promise<void> {
+    await this.certificates.stop();
     await this.server.close();
   }
 
@@ -65,8 +88,12 @@ export class InternalListener {
     response.on('error', () => undefined);
     try {
       const [pathname = '', query] = (request.url ?? '').split('?', 2);
-      if (PeerDoor.serves(pathname)) await this.door.answer(request, response);
-      else if (request.method === 'GET' && pathname === '/metrics') await this.answerMetrics(response);
+      const isMetrics = request.method === 'GET' && pathname === '/metrics';
+      // Who has a link of HTTP/2 has been asked for that already.
+      const isStranger = request.httpVersionMajor === 1 && !isOfReplica(request.socket);
+      if (isStranger && !isMetrics) end(response, 403);
+      else if (isMetrics) await this.answerMetrics(response);
+      else if (PeerDoor.serves(pathname)) await this.door.answer(request, response);
       else if (request.method === 'POST' && pathname === DRAIN_PATH && response instanceof ServerResponse) {
         await this.answerDrain(request, response, new URLSearchParams(query).get('deadline'));
       } else end(response, 404);
@@ -76,6 +103,14 @@ export class InternalListener {
       if (response.headersSent) response.end();
       else end(response, status);
     }
+  }
+
+  /** Strangers that come again and again are told of once in a while. */
+  private tellRefused(refused: object): void {
+    const now = performance.now();
+    if (now - this.refusalToldAt < REFUSAL_TOLD_EVERY_MS) return;
+    this.refusalToldAt = now;
+    this.log.warn(refused, 'a connection to the internal listener was refused');
   }
 
   private async answerMetrics(response: DualResponse): Promise<void> {
