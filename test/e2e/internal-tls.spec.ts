@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { INTERNAL_TLS_NAME } from '../../src/hub/config/internal-tls.js';
-import { Authority } from '../support/certificates.js';
+import { Authority } from '../../scripts/support/certificates.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD } from '../support/hub-process.js';
@@ -81,7 +81,7 @@ describe('a hub whose internal listeners require TLS', () => {
       return /^fairlead_peer_links [1-9]/m.test(text);
     });
 
-    link.close();
+    await link.close();
   });
 
   it('gives its metrics to whoever its authority has signed, and nothing else', async () => {

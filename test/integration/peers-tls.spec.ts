@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { INTERNAL_TLS_NAME, secureContextOptions, type Pems } from '../../src/hub/config/internal-tls.js';
 import { CodedError } from '../../src/hub/problems/coded.error.js';
-import { Authority } from '../support/certificates.js';
+import { Authority } from '../../scripts/support/certificates.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { Authority } from '../../../test/support/certificates.js';
+import { Authority } from '../../../scripts/support/certificates.js';
 import { ConfigError } from './config.error.js';
 import { readConfig } from './hub-config.js';
 import { brokenPems, endOf, INTERNAL_TLS_NAME } from './internal-tls.js';
@@ -40,7 +40,7 @@ describe('what replicas show each other', () => {
     ['no PEM at all', { ...good, cert: 'nothing' }, 'cert', 'must be a certificate in PEM'],
     [
       'a damaged certificate',
-      { ...good, cert: good.cert.replace('MII', 'XXX').replace(/[A-Z]{2}/g, 'x') },
+      { ...good, cert: good.cert.replace('MII', 'AAA').replace(/[A-Z]{2}/g, 'x') },
       'cert',
       'must be a certificate in PEM',
     ],
