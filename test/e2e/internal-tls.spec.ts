@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,6 +87,16 @@ describe('a hub whose internal listeners require TLS', () => {
 
   it('gives its metrics to whoever its authority has signed, and nothing else', async () => {
     const { status, text } = await call(0, 'metrics.example', 'GET', '/metrics');
+    const session = connect(addresses[0] ?? '', {
+      servername: INTERNAL_TLS_NAME,
+      ...authority.sign({ names: ['metrics.example'] }),
+    });
+    // As Prometheus does it where it may.
+    const [head] = (await once(session.request({ ':path': '/metrics' }), 'response')) as [
+      Record<string, unknown>,
+    ];
+    session.destroy();
+    expect(head[':status']).toBe(200);
 
     expect([status, text]).toEqual([200, expect.stringContaining('fairlead_replica_may_act')]);
     expect(await call(0, 'metrics.example', 'POST', '/internal/v1/drain')).toMatchObject({ status: 403 });

@@ -9,6 +9,7 @@ import {
   type DualRequest,
   type DualResponse,
 } from '../cluster/peers/dual-server.js';
+import { PeerRefused } from '../cluster/peers/peers.errors.js';
 import { SignedCalls } from '../cluster/peers/signed-calls.js';
 import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
@@ -88,12 +89,8 @@ export class InternalListener {
     response.on('error', () => undefined);
     try {
       const [pathname = '', query] = (request.url ?? '').split('?', 2);
-      const isMetrics = request.method === 'GET' && pathname === '/metrics';
-      // Who has a link of HTTP/2 has been asked for that already.
-      const isStranger = request.httpVersionMajor === 1 && !isOfReplica(request.socket);
-      if (isStranger && !isMetrics) end(response, 403);
-      else if (isMetrics) await this.answerMetrics(response);
-      else if (PeerDoor.serves(pathname)) await this.door.answer(request, response);
+      if (PeerDoor.serves(pathname)) await this.door.answer(request, response);
+      else if (request.method === 'GET' && pathname === '/metrics') await this.answerMetrics(response);
       else if (request.method === 'POST' && pathname === DRAIN_PATH && response instanceof ServerResponse) {
         await this.answerDrain(request, response, new URLSearchParams(query).get('deadline'));
       } else end(response, 404);
@@ -145,7 +142,9 @@ export class InternalListener {
   }
 
   /** @throws PeerRefused, PeerClockSkew, DatabaseUnavailable */
-  private async admitDrain({ method = '', url = '', headers, socket }: DualRequest): Promise<void> {
+  private async admitDrain(request: DualRequest): Promise<void> {
+    const { method = '', url = '', headers, socket } = request;
+    if (!isOfReplica(request)) throw new PeerRefused('its certificate is not that of a replica');
     // Whoever signs is judged by that, wherever the call comes from.
     if (LOOPBACK.has(socket.remoteAddress ?? '') && !SignedCalls.isSigned(headers)) return;
     await this.signed.check('drain', { method, path: url, headers, body: Buffer.alloc(0) });

@@ -32,6 +32,7 @@ export class Certificates {
   private readonly looking: Loop | undefined;
   private current: { pems: Pems; caller: CallerTls } | undefined;
   private toldOf = '';
+  private toldOfEnd = '';
   private onRenewed: (pems: Pems) => void = () => undefined;
 
   constructor(
@@ -88,8 +89,10 @@ export class Certificates {
       this.tellOnce(`unreadable (${codeOf(error) ?? 'unknown'})`);
       return;
     }
-    if (this.current !== undefined && PEM_PARTS.every((part) => this.current?.pems[part] === pems[part]))
+    if (PEM_PARTS.every((part) => this.current?.pems[part] === pems[part])) {
+      this.toldOf = '';
       return;
+    }
     const broken = brokenPems(pems);
     if (broken.length > 0) {
       this.tellOnce(broken.map(({ part, rule }) => `${part} ${rule}`).join('; '));
@@ -119,8 +122,8 @@ export class Certificates {
 
   private tellOfEnd(end: Date): void {
     const text = end.toISOString();
-    if (end.getTime() - Date.now() > SOON_MS || this.toldOf !== '') return;
-    this.toldOf = text;
+    if (end.getTime() - Date.now() > SOON_MS || this.toldOfEnd === text) return;
+    this.toldOfEnd = text;
     this.log.warn(
       { until: text },
       'the certificate of the internal listener ends within a day, and there is no other',

@@ -39,7 +39,7 @@ export type DualTls = {
 /**
  * HTTP/1 and HTTP/2 on one port, told apart by the first bytes of each connection: metrics and a drain on this machine come
  * in the one, and other replicas in the other. With certificates TLS comes in there too, or alone; whoever calls shows one
- * of the same authority, and on HTTP/2 that of a replica.
+ * of the same authority.
  */
 export class DualServer {
   private readonly http1: Server;
@@ -112,9 +112,8 @@ export class DualServer {
         const isThis = each.remotePort === socket.remotePort && each.remoteAddress === socket.remoteAddress;
         if (isThis) this.unsorted.delete(each);
       }
-      if (socket.alpnProtocol !== 'h2') first(socket);
-      else if (isOfReplica(socket)) second(socket);
-      else this.refuse(socket, `its certificate has not the name ${INTERNAL_TLS_NAME}`);
+      if (socket.alpnProtocol === 'h2') second(socket);
+      else first(socket);
     });
     server.on('tlsClientError', (error, socket) => {
       // Of a certificate that is not good the socket knows more than the error, which tells only that it ended.
@@ -160,11 +159,23 @@ export class DualServer {
   }
 }
 
+const judgedSessions = new WeakMap<object, boolean>();
+
 /**
- * Whether a connection is one of a replica as far as its certificate tells: those of others who are signed by the same
+ * Whether a request comes from a replica as far as the certificate of its connection tells: others who are signed by the same
  * authority may read what asks for no signature. Without TLS there is none to judge by.
  */
-export function isOfReplica(socket: Socket): boolean {
+export function isOfReplica(request: DualRequest): boolean {
+  if (!('stream' in request)) return isNamed(request.socket);
+  const { session } = request.stream;
+  // It is gone, and so is whoever asked.
+  if (session === undefined || session.destroyed) return false;
+  const judged = judgedSessions.get(session) ?? isNamed(session.socket);
+  judgedSessions.set(session, judged);
+  return judged;
+}
+
+function isNamed(socket: Socket): boolean {
   return (
     !(socket instanceof TLSSocket) ||
     socket.getPeerX509Certificate()?.checkHost(INTERNAL_TLS_NAME) !== undefined
