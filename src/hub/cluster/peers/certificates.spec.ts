@@ -62,7 +62,7 @@ describe('the certificates of a replica', () => {
     rmSync(join(folder, 'ca'));
     await certificates.look();
 
-    expect(told.map(([level, { why }]: unknown[] & [string, { why: string }]) => [level, why])).toEqual([
+    expect(told.map(([level, said]) => [level, (said as { why: string }).why])).toEqual([
       ['error', 'key must be that of the certificate'],
       ['error', 'key must be that of the certificate'],
       ['error', 'unreadable (ENOENT)'],
