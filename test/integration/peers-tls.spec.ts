@@ -189,21 +189,23 @@ describe('replicas that show each other certificates', () => {
       await eventually(() => a.refused.length > before);
     });
 
-    it('let nobody open a link who has no certificate of a replica', async () => {
-      const { cert: named, key: fitting } = authority.sign({ names: ['metrics.example'] });
+    it.each([
+      [INTERNAL_TLS_NAME, 200],
+      ['metrics.example', 403],
+    ])('answer a link that is signed by one with the name %s with %i', async (name, status) => {
       const session = connect2(`https://127.0.0.1:${a.port}`, {
         servername: INTERNAL_TLS_NAME,
-        cert: named,
-        key: fitting,
-        ca,
+        ...authority.sign({ names: [name] }),
       });
       sessions.push(session);
-      session.on('error', () => undefined);
+      const body = Buffer.from(JSON.stringify({ replica: b.id }));
+      const call = { purpose: 'link', target: a.id, method: 'POST', path: LINK_PATH, body } as const;
+      const { headers } = b.signed.sign(call, b.signed.secrets[0]);
 
-      const stream = session.request({ ':method': 'POST', ':path': LINK_PATH });
-      const [head] = (await once(stream.end(), 'response')) as [Record<string, unknown>];
+      const stream = session.request({ ...headers, ':method': 'POST', ':path': LINK_PATH });
+      const [head] = (await once(stream.end(body), 'response')) as [Record<string, unknown>];
 
-      expect(head[':status']).toBe(403);
+      expect(head[':status']).toBe(status);
     });
 
     it('are themselves known by that name, and not by an address', async () => {
