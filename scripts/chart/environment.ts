@@ -15,6 +15,7 @@ type Container = {
   command: string[];
   env?: Variable[];
   envFrom?: { configMapRef: { name: string } }[];
+  volumeMounts?: { name: string; mountPath: string }[];
   lifecycle?: { preStop: { exec: { command: string[] } } };
   securityContext: Record<string, unknown>;
   [member: string]: unknown;
@@ -26,6 +27,7 @@ export type Pod = {
   serviceAccountName?: string;
   automountServiceAccountToken: boolean;
   securityContext: Record<string, unknown>;
+  volumes?: { name: string; secret?: { secretName: string } }[];
   [member: string]: unknown;
 };
 type Template = { metadata: { labels: Texts; annotations?: Texts }; spec: Pod };
@@ -54,7 +56,10 @@ function templateOf(manifest: Manifest): Template | undefined {
   }
 }
 
-/** The environment that a container of the hub would find, put together as the kubelet does. */
+/**
+ * The environment that a container of the hub would find, put together as the kubelet does, with what is in the files of secrets
+ * in the place of their names.
+ */
 export function environmentOf(
   manifests: readonly Manifest[],
   outsiders: Record<string, Texts>,
@@ -66,7 +71,10 @@ export function environmentOf(
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
     const { secretKeyRef, fieldRef } = valueFrom ?? {};
-    if (value !== undefined) environment[name] = value;
+    if (value !== undefined) {
+      const mounted = contentOf(manifests, outsiders, container, value);
+      environment[mounted === undefined ? name : name.replace(/_FILE$/, '')] = mounted ?? value;
+    }
     if (fieldRef !== undefined) environment[name] = 'release-fairlead-7c9f';
     if (secretKeyRef === undefined) continue;
     const secret = outsiders[secretKeyRef.name] ?? held(manifests, 'Secret', secretKeyRef.name);
@@ -75,6 +83,22 @@ export function environmentOf(
     else if (secretKeyRef.optional !== true) throw new Error(`no secret holds ${name}`);
   }
   return environment;
+}
+
+/** What the file of a secret holds that is mounted there. */
+function contentOf(
+  manifests: readonly Manifest[],
+  outsiders: Record<string, Texts>,
+  { volumeMounts = [] }: Container,
+  path: string,
+): string | undefined {
+  const mount = volumeMounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`));
+  const volumes = podsOf(manifests).flatMap(({ pod }) => pod.volumes ?? []);
+  const { secret } = volumes.find(({ name }) => name === mount?.name) ?? {};
+  if (mount === undefined || secret === undefined) return undefined;
+  const held = outsiders[secret.secretName]?.[path.slice(mount.mountPath.length + 1)];
+  if (held === undefined) throw new Error(`no secret holds ${path}`);
+  return held;
 }
 
 function held(manifests: readonly Manifest[], kind: string, name: string): Texts {

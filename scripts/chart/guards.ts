@@ -23,6 +23,16 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     'must not be the example',
   ],
   [
+    'TLS between replicas without certificates',
+    [...SOUND, '--set', 'internalTls.mode=accept'],
+    'internalTls.secret is needed',
+  ],
+  [
+    'TLS between replicas that keeps Prometheus out',
+    [...SOUND, '--set', 'internalTls.mode=require,internalTls.secret=a,serviceMonitor.enabled=true'],
+    'internalTls.metricsSecret is needed',
+  ],
+  [
     'a provider of sign-ins without its client',
     [...SOUND, '--set', 'oidc.issuer=https://login.example.com'],
     'needs oidc.clientId',

@@ -16,6 +16,8 @@ Values to begin with:
 - [cloudnative-pg.yaml](examples/cloudnative-pg.yaml), with [its database](examples/cloudnative-pg-cluster.yaml)
 - [managed-database.yaml](examples/managed-database.yaml): behind a pooler, a route of the Gateway API, a number of replicas
   that follows the load
+- [internal-tls.yaml](examples/internal-tls.yaml), with [its certificates](examples/internal-tls-certificates.yaml): TLS between
+  replicas, by cert-manager
 - [single-node.yaml](examples/single-node.yaml): one replica that loses everything with its pod, for a look
 
 What cannot work is refused when it is rendered: more than one replica without a database that they share, secrets that are

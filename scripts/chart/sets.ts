@@ -1,3 +1,4 @@
+import { Authority } from '../support/certificates.js';
 import { CHART } from './helm.js';
 
 const SEAL_KEY = '7d1c0e5b9f2a4836c1d7e0f3a5928b4c6e8f1a3d5b7c9e0f2a4c6d8e1b3f5a79';
@@ -11,6 +12,7 @@ export const SETS: Readonly<Record<string, string[]>> = {
   database: ['--values', `${CHART}/ci/database-values.yaml`],
   everything: ['--values', `${CHART}/ci/everything-values.yaml`],
   production: example('production'),
+  'internal-tls': [...example('production'), ...example('internal-tls')],
   'single-node': example('single-node'),
   'managed-database': example('managed-database'),
   'cloudnative-pg': example(
@@ -20,6 +22,8 @@ export const SETS: Readonly<Record<string, string[]>> = {
   ),
 };
 
+const { cert, key, ca } = new Authority().sign();
+
 /** Secrets that the values speak of and the chart does not make. */
 export const OUTSIDERS = {
   'fairlead-secrets': {
@@ -28,4 +32,5 @@ export const OUTSIDERS = {
     FAIRLEAD_CLUSTER_SECRET: CLUSTER_SECRET,
   },
   'fairlead-db-app': { uri: URL },
+  'fairlead-internal-tls': { 'tls.crt': cert, 'tls.key': key, 'ca.crt': ca },
 };

@@ -24,6 +24,10 @@ const TAKEN: [claim: string, values: string[]][] = [
     "a direct address beside an operator's secret",
     ['--set', 'database.url=,database.existingSecret=a,database.directUrl=postgres://a'],
   ],
+  [
+    'TLS between replicas that leaves the metrics open, for as long as both are taken',
+    ['--set', 'internalTls.mode=accept,internalTls.secret=a,serviceMonitor.enabled=true'],
+  ],
   ['a grace of the deadline and 15 s', ['--set', 'terminationGracePeriodSeconds=75']],
   ['a linger one second less than the deadline', ['--set', 'drain.lingerSeconds=59']],
   ['a history of the least days', ['--set', 'history.days=8']],

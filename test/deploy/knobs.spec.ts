@@ -151,6 +151,38 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       '7d1c'.repeat(16),
     ],
     [
+      'internalTls.mode',
+      ['--set', 'internalTls.mode=accept,internalTls.secret=a'],
+      'ConfigMap',
+      'data.FAIRLEAD_INTERNAL_TLS',
+      undefined,
+      'accept',
+    ],
+    [
+      'internalTls.secret',
+      ['--set', 'internalTls.mode=require,internalTls.secret=a'],
+      'Deployment',
+      `${POD}.volumes.2`,
+      undefined,
+      { name: 'internal-tls', secret: { secretName: 'a', defaultMode: 0o440 } },
+    ],
+    [
+      'internalTls.metricsSecret',
+      [
+        '--set',
+        'internalTls.mode=require,internalTls.secret=a,internalTls.metricsSecret=b,serviceMonitor.enabled=true',
+      ],
+      'ServiceMonitor',
+      'spec.endpoints.0.tlsConfig',
+      undefined,
+      {
+        serverName: 'fairlead-internal',
+        ca: { secret: { name: 'b', key: 'ca.crt' } },
+        cert: { secret: { name: 'b', key: 'tls.crt' } },
+        keySecret: { name: 'b', key: 'tls.key' },
+      },
+    ],
+    [
       'existingSecret',
       ['--set', 'database.url=,sealKeys=,clusterSecret=,existingSecret=mine'],
       'Deployment',

@@ -37,7 +37,9 @@ describe.each(Object.keys(SETS))('the pods of %s', (name) => {
   it('have no host folder, and nothing of the nodes', () => {
     for (const { pod } of pods) {
       for (const volume of (pod.volumes ?? []) as object[]) {
-        expect(Object.keys(volume).filter((member) => member !== 'name')).toEqual(['emptyDir']);
+        expect(Object.keys(volume).filter((member) => member !== 'name')).toEqual([
+          'secret' in volume ? 'secret' : 'emptyDir',
+        ]);
       }
     }
   });

@@ -2,18 +2,21 @@ import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { Authority } from '../../scripts/support/certificates.js';
+import { readConfig } from '../../src/hub/config/hub-config.js';
 import { EXAMPLE_KEY } from '../../src/hub/config/seal-keys.js';
 import { Sealer } from '../../src/hub/auth/sealer.js';
 import { roomFindings } from '../../src/hub/doctor/disk.js';
 import { examine } from '../../src/hub/doctor/doctor.js';
 import type { SeenServer } from '../../src/hub/doctor/doctor.repository.js';
 import { FINDINGS, type Diagnosis, type FindingCode } from '../../src/hub/doctor/finding.js';
-import { openSecrets, weakSecrets } from '../../src/hub/doctor/secrets.js';
+import { endingCertificate, openSecrets, weakSecrets } from '../../src/hub/doctor/secrets.js';
 import { connectionFindings, pinnedFindings, serverFindings } from '../../src/hub/doctor/server.js';
 import { ENTITIES } from '../../src/hub/entities.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -24,6 +27,7 @@ const KEY = randomBytes(32).toString('hex');
 const SECRET = randomBytes(32).toString('hex');
 const NOBODY = { domains: new Set<string>(), addresses: new Set<string>() };
 const GIB = 1024 ** 3;
+const DAY_MS = 24 * 3_600_000;
 
 /** What is found on the server of the tests, which is quick instead of durable, and nowhere else has a fault. */
 const OF_THE_TESTS: FindingCode[] = ['database_not_durable', 'standby_none', 'replica_none'];
@@ -285,6 +289,35 @@ describe('the doctor', () => {
     expect(foundIn(diagnosis).sort()).toEqual(['replica_mixed', 'replica_silent', 'replica_unreachable']);
     expect(saidOf(diagnosis, 'replica_silent')[0]).toMatch(/^three /);
     expect(saidOf(diagnosis, 'replica_unreachable')[0]).toContain('something else than a hub');
+  });
+
+  it('reaches replicas that speak TLS by the certificates of this environment, and warns before these end', async () => {
+    const pems = new Authority().sign();
+    const variables = (given: typeof pems) => ({
+      FAIRLEAD_INTERNAL_TLS_CERT: given.cert,
+      FAIRLEAD_INTERNAL_TLS_KEY: given.key,
+      FAIRLEAD_INTERNAL_TLS_CA: given.ca,
+    });
+    const replica = createSecureServer({ ...pems, requestCert: true }, (_request, response) =>
+      response.end('fairlead_replica_may_act 1'),
+    ).listen(0, '127.0.0.1');
+    await once(replica, 'listening');
+    const { port } = replica.address() as { port: number };
+    await enterReplica('secure', `https://127.0.0.1:${port}`, 0);
+
+    const [without, within] = [await look(), await look(variables(pems))];
+
+    replica.close();
+    await sql.query('delete from hub_replica');
+    expect(saidOf(without, 'replica_unreachable')[0]).toContain('it speaks TLS');
+    expect(foundIn(within)).toEqual(['certificate_ending']);
+    const internalTls = (leftMs: number) => {
+      const later = new Authority().sign({ untilMs: leftMs });
+      return readConfig(variables(later)).internalTls;
+    };
+    expect(endingCertificate({ internalTls: internalTls(7 * DAY_MS - 60_000) })).toHaveLength(1);
+    expect(endingCertificate({ internalTls: internalTls(7 * DAY_MS + 60_000) })).toEqual([]);
+    expect(endingCertificate({ internalTls: null })).toEqual([]);
   });
 
   it('finds the keys of the ring that nothing needs, and what callers call alike is no secret', async () => {

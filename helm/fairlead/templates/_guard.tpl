@@ -45,6 +45,12 @@
 {{- if and (or $secret .Values.ingress.enabled .Values.route.enabled) (not .Values.publicUrl) }}
 {{- fail "publicUrl is needed: a draining replica sends its brokers there" }}
 {{- end }}
+{{- if and (ne .Values.internalTls.mode "off") (not .Values.internalTls.secret) }}
+{{- fail "internalTls.secret is needed with internalTls.mode: it holds what the replicas show each other" }}
+{{- end }}
+{{- if and (eq .Values.internalTls.mode "require") .Values.serviceMonitor.enabled (not .Values.internalTls.metricsSecret) }}
+{{- fail "internalTls.metricsSecret is needed with internalTls.mode require and serviceMonitor.enabled: nobody reads the metrics without a certificate" }}
+{{- end }}
 {{- if and .Values.route.enabled (not .Values.route.parentRefs) }}
 {{- fail "route.parentRefs is needed with route.enabled: a route belongs to a gateway" }}
 {{- end }}

@@ -106,6 +106,22 @@ FAIRLEAD_OIDC_CLIENT_SECRET: {{ . | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Where a replica finds the certificates of its internal listener. The folder is mounted whole: a file alone is never renewed. */}}
+{{- define "fairlead.internalTlsEnvironment" -}}
+- name: FAIRLEAD_INTERNAL_TLS_CERT_FILE
+  value: /etc/fairlead/internal-tls/tls.crt
+- name: FAIRLEAD_INTERNAL_TLS_KEY_FILE
+  value: /etc/fairlead/internal-tls/tls.key
+- name: FAIRLEAD_INTERNAL_TLS_CA_FILE
+  value: /etc/fairlead/internal-tls/ca.crt
+{{- end }}
+
+{{- define "fairlead.internalTlsMount" -}}
+- name: internal-tls
+  mountPath: /etc/fairlead/internal-tls
+  readOnly: true
+{{- end }}
+
 {{- define "fairlead.image" -}}
 {{- if .Values.image.digest }}{{ printf "%s@%s" .Values.image.repository .Values.image.digest | quote }}
 {{- else }}

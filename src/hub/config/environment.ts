@@ -1,6 +1,7 @@
 import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
 import { readAllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
+import { INTERNAL_TLS_MODES, type InternalTlsMode } from './internal-tls.js';
 import { isLocallyReachable, parseListen } from './listen.js';
 import { readNetworks } from './networks.js';
 import { readRateLimits } from './rate-limits.js';
@@ -30,6 +31,10 @@ export const HISTORY_DAYS = { least: 8, most: 3_650 };
 
 /** Far more brokers than one replica can welcome within a second. */
 const ADMISSIONS_MOST = 100_000;
+
+/** A certificate with those above it has a few thousand. */
+const PEM_CHARACTERS = 256 * 1024;
+const PEM_RULE = `must be at most ${PEM_CHARACTERS} characters`;
 
 /** A check of one text whose message is the rule, and never the value. */
 function Holds(rule: string, holds: (text: string) => boolean): PropertyDecorator {
@@ -118,10 +123,7 @@ export class Environment {
   FAIRLEAD_INTERNAL_LISTEN?: string;
 
   @IsOptional()
-  @Holds(
-    'must be an http URL of scheme, host and port alone',
-    (text) => isOrigin(text) && /^http:/i.test(text),
-  )
+  @Holds('must be an http or https URL of scheme, host and port alone', isOrigin)
   FAIRLEAD_ADVERTISE_URL?: string;
 
   @IsOptional()
@@ -131,6 +133,22 @@ export class Environment {
   @IsOptional()
   @IsClusterSecret()
   FAIRLEAD_CLUSTER_SECRET_PREVIOUS?: string;
+
+  @IsOptional()
+  @IsIn(INTERNAL_TLS_MODES, { message: `must be one of ${INTERNAL_TLS_MODES.join(', ')}` })
+  FAIRLEAD_INTERNAL_TLS?: InternalTlsMode;
+
+  @IsOptional()
+  @Length(1, PEM_CHARACTERS, { message: PEM_RULE })
+  FAIRLEAD_INTERNAL_TLS_CERT?: string;
+
+  @IsOptional()
+  @Length(1, PEM_CHARACTERS, { message: PEM_RULE })
+  FAIRLEAD_INTERNAL_TLS_KEY?: string;
+
+  @IsOptional()
+  @Length(1, PEM_CHARACTERS, { message: PEM_RULE })
+  FAIRLEAD_INTERNAL_TLS_CA?: string;
 
   @IsOptional()
   @Obeys((text) => {

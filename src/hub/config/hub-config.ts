@@ -5,12 +5,20 @@ import { readTracing, type TracingSettings } from '../../tracing/settings.js';
 import { readAllowList, type AllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
-import type { Environment, FirstBootShows, LogLevel, Pooler, StrayPolicy } from './environment.js';
+import type {
+  Environment,
+  FirstBootShows,
+  LogLevel,
+  Pooler,
+  StrayPolicy,
+  VariableName,
+} from './environment.js';
 import { isLocallyReachable, localUrl, parseListen, type Listen } from './listen.js';
+import { brokenPems, PEM_PARTS, type InternalTls, type PemPart } from './internal-tls.js';
 import { readNetworks } from './networks.js';
 import { RATE_LIMITS, readRateLimits, type RateLimits } from './rate-limits.js';
 import { readSealKeys } from './seal-keys.js';
-import { collect } from './sources.js';
+import { collect, type Collected } from './sources.js';
 
 /** The OpenID provider by which people may sign in. */
 export type OidcConfig = {
@@ -39,6 +47,8 @@ export type HubConfig = {
   readonly internalListen: Listen;
   /** How other replicas reach `internalListen`; null: derived from it once it has its port. */
   readonly advertiseUrl: string | null;
+  /** By what replicas show each other who they are, beside their signatures; null: the internal listener speaks no TLS. */
+  readonly internalTls: InternalTls | null;
   /** The current one, then the previous one where there is one; null: made once, see `clusterSecretsOf`. */
   readonly clusterSecrets: readonly Buffer[] | null;
   /** Newest first, 32 bytes each; null: made once in the data directory, see `sealKeysOf`. */
@@ -103,7 +113,7 @@ export function examineConfig(
   env: NodeJS.ProcessEnv,
   reader: ReaderOfConfig = 'replica',
 ): { config: HubConfig; broken: readonly BrokenRule[] } {
-  const { environment, broken } = collect(env);
+  const { environment, files, broken } = collect(env);
   broken.push(...brokenAlone(environment));
   // A variable that is broken in itself would only add confusion to the rules between variables.
   const sound = without(
@@ -112,7 +122,7 @@ export function examineConfig(
   );
   const tracing = readTracing(env);
   broken.push(...tracing.broken);
-  const config = assemble(sound, tracing.settings);
+  const config = assemble(sound, files, tracing.settings);
   broken.push(...brokenTogether(sound, config, broken, reader));
   return { config, broken };
 }
@@ -127,7 +137,7 @@ function without(environment: Environment, names: string[]): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
 }
 
-function assemble(environment: Environment, tracing: TracingSettings): HubConfig {
+function assemble(environment: Environment, files: Collected['files'], tracing: TracingSettings): HubConfig {
   const isEmbedded = environment.DATABASE_URL === undefined;
   const listen = listenOr(environment.FAIRLEAD_LISTEN, { host: '127.0.0.1', port: 8080 });
   const internalDefault = { host: isEmbedded ? '127.0.0.1' : '0.0.0.0', port: 8091 };
@@ -144,6 +154,7 @@ function assemble(environment: Environment, tracing: TracingSettings): HubConfig
     publicUrl: originOf(environment.FAIRLEAD_PUBLIC_URL) ?? localUrl(listen),
     internalListen: listenOr(environment.FAIRLEAD_INTERNAL_LISTEN, internalDefault),
     advertiseUrl: originOf(environment.FAIRLEAD_ADVERTISE_URL) ?? null,
+    internalTls: internalTlsOf(environment, files),
     clusterSecrets: secretsOf(
       environment.FAIRLEAD_CLUSTER_SECRET,
       environment.FAIRLEAD_CLUSTER_SECRET_PREVIOUS,
@@ -249,8 +260,9 @@ function brokenTogether(
       given.FAIRLEAD_INTERNAL_LISTEN === undefined ? 'FAIRLEAD_LISTEN' : 'FAIRLEAD_INTERNAL_LISTEN',
       'must not have the same port for the public and the internal listener',
     ],
-    // A job signs nobody in.
+    // A job signs nobody in, and speaks to no replica.
     ...(reader === 'job' ? [] : brokenOidc(given, isFaulty)),
+    ...(reader === 'job' ? [] : brokenInternalTls(given, config, isFaulty)),
   ];
   return rules.filter(([broken]) => broken).map(([, variable, rule]) => ({ variable, rule }));
 }
@@ -267,6 +279,63 @@ function brokenOidc(
     name,
     'is required beside the other variables of FAIRLEAD_OIDC_',
   ]);
+}
+
+const TLS = {
+  cert: 'FAIRLEAD_INTERNAL_TLS_CERT',
+  key: 'FAIRLEAD_INTERNAL_TLS_KEY',
+  ca: 'FAIRLEAD_INTERNAL_TLS_CA',
+} as const satisfies Record<PemPart, VariableName>;
+
+/** Without a word on it, TLS is required as soon as there is a part of what it takes. */
+function tlsModeOf(given: Environment): InternalTls['mode'] | 'off' {
+  const isWanted = PEM_PARTS.some((part) => given[TLS[part]] !== undefined);
+  return given.FAIRLEAD_INTERNAL_TLS ?? (isWanted ? 'require' : 'off');
+}
+
+function brokenInternalTls(
+  given: Environment,
+  { advertiseUrl, internalTls }: HubConfig,
+  isFaulty: (...names: string[]) => boolean,
+): [broken: boolean, variable: string, rule: string][] {
+  const mode = tlsModeOf(given);
+  const scheme = advertiseUrl === null ? null : new URL(advertiseUrl).protocol;
+  return [
+    ...PEM_PARTS.map((part): [boolean, string, string] => [
+      mode !== 'off' && given[TLS[part]] === undefined && !isFaulty(TLS[part]),
+      TLS[part],
+      'is required beside the other variables of FAIRLEAD_INTERNAL_TLS',
+    ]),
+    ...(internalTls === null ? [] : brokenPems(internalTls.pems)).map(
+      ({ part, rule }): [boolean, string, string] => [true, TLS[part], rule],
+    ),
+    [
+      mode === 'off' && scheme === 'https:' && !isFaulty('FAIRLEAD_INTERNAL_TLS', ...Object.values(TLS)),
+      'FAIRLEAD_ADVERTISE_URL',
+      'must be an http URL where the internal listener speaks no TLS',
+    ],
+    [
+      mode === 'require' && scheme === 'http:',
+      'FAIRLEAD_ADVERTISE_URL',
+      'must be an https URL where the internal listener requires TLS',
+    ],
+  ];
+}
+
+/** Whole, or none: what is missing is told by a rule. */
+function internalTlsOf(environment: Environment, files: Collected['files']): InternalTls | null {
+  const mode = tlsModeOf(environment);
+  const [cert, key, ca] = PEM_PARTS.map((part) => environment[TLS[part]]);
+  if (mode === 'off' || cert === undefined || key === undefined || ca === undefined) return null;
+  const [certFile, keyFile, caFile] = PEM_PARTS.map((part) => files[TLS[part]]);
+  const areFiles = certFile !== undefined && keyFile !== undefined && caFile !== undefined;
+  return Object.freeze({
+    mode,
+    pems: Object.freeze({ cert, key, ca }),
+    files: areFiles
+      ? Object.freeze({ cert: resolve(certFile), key: resolve(keyFile), ca: resolve(caFile) })
+      : null,
+  });
 }
 
 function listenOr(text: string | undefined, otherwise: Listen): Listen {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { BrokenRule } from './config.error.js';
-import { Environment, VARIABLES } from './environment.js';
+import { Environment, VARIABLES, type VariableName } from './environment.js';
 import { nearest } from './nearest.js';
 
 /** Variables of Fairlead's other programs, which often share an environment with the hub. */
@@ -16,12 +16,20 @@ const TOLERATED = [
   /^FAIRLEAD_(\w+_)?PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/,
 ];
 
+export type Collected = {
+  environment: Environment;
+  /** Of those that were given as files, where these are. */
+  files: Partial<Record<VariableName, string>>;
+  broken: BrokenRule[];
+};
+
 /**
  * Collects each variable from the environment or from the file that `NAME_FILE` names, as text without the space
  * around it. An empty variable counts as not given, since templates leave them behind.
  */
-export function collect(env: NodeJS.ProcessEnv): { environment: Environment; broken: BrokenRule[] } {
+export function collect(env: NodeJS.ProcessEnv): Collected {
   const environment = new Environment();
+  const files: Collected['files'] = {};
   const broken = unknownNames(env);
   for (const name of VARIABLES) {
     const direct = given(env[name]);
@@ -34,8 +42,9 @@ export function collect(env: NodeJS.ProcessEnv): { environment: Environment; bro
     if (text === null) broken.push({ variable: `${name}_FILE`, rule: 'must name a readable file' });
     else if (text === '') broken.push({ variable: `${name}_FILE`, rule: 'must name a file with content' });
     else if (text !== undefined) Object.assign(environment, { [name]: text });
+    if (path !== undefined) files[name] = path;
   }
-  return { environment, broken };
+  return { environment, files, broken };
 }
 
 /** A variable of ours that nothing reads is a typo, and what it was to say would silently not hold. */

@@ -5,6 +5,7 @@ import { ConfigError } from '../config/config.error.js';
 import { messageOf } from '../config/error-code.js';
 import type { Pooler } from '../config/environment.js';
 import { examineConfig, type HubConfig } from '../config/hub-config.js';
+import { brokenPems, callerTls, type CallerTls } from '../config/internal-tls.js';
 import { sealKeysOf, secretsDir } from '../config/secrets.js';
 import { makeDataSource } from '../database/data-source.js';
 import { Database, type Run } from '../database/database.js';
@@ -19,7 +20,7 @@ import { hearingFindings } from './hearing.js';
 import { replicaFindings } from './replicas.js';
 import { driftFindings, migrationFindings } from './schema.js';
 import { sealFindings } from './seal-ring.js';
-import { brokenRules, openSecrets, weakSecrets } from './secrets.js';
+import { brokenRules, endingCertificate, openSecrets, weakSecrets } from './secrets.js';
 import { connectionFindings, pinnedFindings, serverFindings, unreachable } from './server.js';
 
 type Entities = (new () => object)[];
@@ -45,7 +46,11 @@ class Examination {
   async run(): Promise<Diagnosis> {
     const { config, broken } = examineConfig(this.env);
     this.tell('configuration', brokenRules(broken));
-    this.tell('secrets', [...weakSecrets(config), ...openSecrets(this.env, config.dataDir)]);
+    this.tell('secrets', [
+      ...weakSecrets(config),
+      ...openSecrets(this.env, config.dataDir),
+      ...endingCertificate(config),
+    ]);
     const isAddressKnown = !broken.some(({ variable }) => /^DATABASE_URL(_FILE)?$/.test(variable));
     if (isAddressKnown && config.database.url === null) await this.embedded(config);
     else {
@@ -181,7 +186,7 @@ class Examination {
     if (await catalogue.hasTable('hub_replica')) {
       await this.attempt('replicas', async () => {
         const replicas = await repository.replicas();
-        return [...connectionFindings(seen, replicas), ...(await replicaFindings(replicas))];
+        return [...connectionFindings(seen, replicas), ...(await replicaFindings(replicas, tlsOf(config)))];
       });
     } else this.findings.push(...connectionFindings(seen, []));
     const ring = ringOf(config);
@@ -211,6 +216,12 @@ async function standbyFindings(run: Run): Promise<Finding[]> {
   if (standby === 'none') return [found('standby_none', 'there is no synchronous standby')];
   if (standby !== 'away') return [];
   return [found('standby_away', 'a synchronous standby is asked for, and none is connected')];
+}
+
+/** undefined where there is none to call with; what is wrong with it is told by the configuration. */
+function tlsOf({ internalTls }: HubConfig): CallerTls | undefined {
+  if (internalTls === null || brokenPems(internalTls.pems).length > 0) return undefined;
+  return callerTls(internalTls.pems);
 }
 
 /** undefined where there is none to look with; what is missing is told by the configuration. */

@@ -21,6 +21,10 @@ export const FINDINGS = {
     'Give each purpose a secret of its own: whoever learns one should not learn the other.',
   ],
   secret_open: ['warning', 'Close the file to all but its owner: chmod 600.'],
+  certificate_ending: [
+    'warning',
+    'Renew it: once it has ended no replica starts, and none is reached by the others.',
+  ],
 
   database_unreachable: [
     'error',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { secretsDir } from '../config/secrets.js';
 import type { BrokenRule } from '../config/config.error.js';
 import type { HubConfig } from '../config/hub-config.js';
+import { endOf } from '../config/internal-tls.js';
 import { found, type Finding } from './finding.js';
 
 /** Of 32 bytes each, made here. */
@@ -13,11 +14,17 @@ const SECRETS = [
   'FAIRLEAD_SESSION_SECRETS',
 ];
 /** What others make: any text. */
-const GIVEN = ['FAIRLEAD_OIDC_CLIENT_SECRET', 'DATABASE_URL', 'DATABASE_DIRECT_URL'];
+const GIVEN = [
+  'FAIRLEAD_INTERNAL_TLS_KEY',
+  'FAIRLEAD_OIDC_CLIENT_SECRET',
+  'DATABASE_URL',
+  'DATABASE_DIRECT_URL',
+];
 /** Of 32 bytes by chance so few differ once in many millions of millions. */
 const DISTINCT_LEAST = 16;
 /** Providers make far longer ones; whoever knows it can ask the provider in the name of the hub. */
 const CLIENT_LEAST = { characters: 16, distinct: 8 };
+const ENDS_SOON_MS = 7 * 24 * 3_600_000;
 const FOR_OTHERS = 0o077;
 
 /** Rules of the configuration that are broken, those of secrets under codes of their own. */
@@ -51,6 +58,20 @@ export function weakSecrets({ clusterSecrets, sealKeys, sessionSecrets, oidc }: 
       : [],
   );
   return [...guessable, ...weakClientSecret(oidc?.clientSecret), ...reused(made, oidc?.clientSecret)];
+}
+
+/** One that has ended is no configuration at all. Who renews does so long before that. */
+export function endingCertificate({ internalTls }: Pick<HubConfig, 'internalTls'>): Finding[] {
+  if (internalTls === null) return [];
+  const end = endOf(internalTls.pems);
+  const leftMs = end.getTime() - Date.now();
+  if (!(leftMs > 0 && leftMs <= ENDS_SOON_MS)) return [];
+  return [
+    found(
+      'certificate_ending',
+      `the certificate of FAIRLEAD_INTERNAL_TLS_CERT ends at ${end.toISOString()}, within 7 days`,
+    ),
+  ];
 }
 
 function weakClientSecret(secret: string | undefined): Finding[] {

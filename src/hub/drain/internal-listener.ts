@@ -2,16 +2,25 @@ import { ServerResponse } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { advertisedUrl } from '../cluster/peers/address.js';
 import { PeerDoor } from '../cluster/peers/door.js';
-import { DualServer, type DualRequest, type DualResponse } from '../cluster/peers/dual-server.js';
+import { Certificates } from '../cluster/peers/certificates.js';
+import {
+  DualServer,
+  isOfReplica,
+  type DualRequest,
+  type DualResponse,
+} from '../cluster/peers/dual-server.js';
+import { PeerRefused } from '../cluster/peers/peers.errors.js';
 import { SignedCalls } from '../cluster/peers/signed-calls.js';
 import { Replica } from '../cluster/replica.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
+import { secureContextOptions } from '../config/internal-tls.js';
 import { Metrics } from '../health/metrics.js';
 import { asCoded } from '../problems/problem.filter.js';
 import { Draining } from './draining.js';
 import { DRAIN_PATH } from './local.js';
 
+const REFUSAL_TOLD_EVERY_MS = 10_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
 /**
@@ -21,7 +30,8 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 @Injectable()
 export class InternalListener {
   private readonly log = new Logger('drain');
-  private readonly server = new DualServer((request, response) => void this.answer(request, response));
+  private readonly server: DualServer;
+  private refusalToldAt = -Infinity;
   private onDrained: () => void = () => undefined;
 
   constructor(
@@ -31,7 +41,19 @@ export class InternalListener {
     private readonly door: PeerDoor,
     private readonly signed: SignedCalls,
     private readonly metrics: Metrics,
-  ) {}
+    private readonly certificates: Certificates,
+  ) {
+    const { listening } = certificates;
+    const tls = listening && {
+      isRequired: listening.mode === 'require',
+      context: secureContextOptions(listening.pems),
+      onRefused: (refused: object) => this.tellRefused(refused),
+    };
+    this.server = new DualServer(
+      (request, response) => void this.answer(request, response),
+      tls ?? undefined,
+    );
+  }
 
   /**
    * Resolves when it listens, and the others are told where. A port that is taken ends the boot: a replica that cannot
@@ -44,6 +66,7 @@ export class InternalListener {
     this.onDrained = onDrained;
     const { host, port } = this.config.internalListen;
     await this.server.listen(port, host);
+    this.certificates.start((pems) => this.server.renew(secureContextOptions(pems)));
     await this.replica.advertise(advertisedUrl(this.config, this.port ?? port));
   }
 
@@ -52,6 +75,7 @@ export class InternalListener {
   }
 
   async close(): Promise<void> {
+    await this.certificates.stop();
     await this.server.close();
   }
 
@@ -76,6 +100,14 @@ export class InternalListener {
       if (response.headersSent) response.end();
       else end(response, status);
     }
+  }
+
+  /** Strangers that come again and again are told of once in a while. */
+  private tellRefused(refused: object): void {
+    const now = performance.now();
+    if (now - this.refusalToldAt < REFUSAL_TOLD_EVERY_MS) return;
+    this.refusalToldAt = now;
+    this.log.warn(refused, 'a connection to the internal listener was refused');
   }
 
   private async answerMetrics(response: DualResponse): Promise<void> {
@@ -110,7 +142,9 @@ export class InternalListener {
   }
 
   /** @throws PeerRefused, PeerClockSkew, DatabaseUnavailable */
-  private async admitDrain({ method = '', url = '', headers, socket }: DualRequest): Promise<void> {
+  private async admitDrain(request: DualRequest): Promise<void> {
+    const { method = '', url = '', headers, socket } = request;
+    if (!isOfReplica(request)) throw new PeerRefused('its certificate is not that of a replica');
     // Whoever signs is judged by that, wherever the call comes from.
     if (LOOPBACK.has(socket.remoteAddress ?? '') && !SignedCalls.isSigned(headers)) return;
     await this.signed.check('drain', { method, path: url, headers, body: Buffer.alloc(0) });

@@ -1,5 +1,7 @@
-import { request } from 'node:http';
+import { request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as requestOverTls } from 'node:https';
 import type { HubConfig } from '../config/hub-config.js';
+import { callerTls } from '../config/internal-tls.js';
 
 /** Here rather than with the listener: whoever asks for a drain is to load no more than that takes. */
 export const DRAIN_PATH = '/internal/v1/drain';
@@ -19,11 +21,16 @@ export async function drainLocally(
   config: HubConfig,
   { deadlineS, onProgress }: LocalDrain,
 ): Promise<'drained' | 'not_running'> {
+  const { internalTls } = config;
   const { host, port } = config.internalListen;
   const query = deadlineS === undefined ? '' : `?deadline=${deadlineS}`;
   const isWildcard = host === '0.0.0.0' || host === '::';
+  const outgoing = (options: RequestOptions, answered: (response: IncomingMessage) => void) =>
+    internalTls?.mode === 'require'
+      ? requestOverTls({ ...options, ...callerTls(internalTls.pems) }, answered)
+      : request(options, answered);
   return new Promise((resolve, reject) => {
-    const call = request(
+    const call = outgoing(
       { method: 'POST', host: isWildcard ? '127.0.0.1' : host, port, path: `${DRAIN_PATH}${query}` },
       (response) => {
         let unread = '';

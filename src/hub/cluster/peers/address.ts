@@ -7,15 +7,17 @@ import type { HubConfig } from '../../config/hub-config.js';
  * has a database of this machine; else at the first address of the machine that is not its loopback.
  */
 export function advertisedUrl(
-  config: Pick<HubConfig, 'advertiseUrl' | 'database' | 'internalListen'>,
+  config: Pick<HubConfig, 'advertiseUrl' | 'database' | 'internalListen' | 'internalTls'>,
   port: number,
 ): string {
-  const { advertiseUrl, database, internalListen } = config;
+  const { advertiseUrl, database, internalListen, internalTls } = config;
   if (advertiseUrl !== null) return advertiseUrl;
   const { host } = internalListen;
   const isWildcard = host === '0.0.0.0' || host === '::';
   const reached = !isWildcard ? host : database.url === null ? '127.0.0.1' : firstOutside(host === '::');
-  return `http://${isIPv6(reached) ? `[${reached}]` : reached}:${port}`;
+  // As long as both are taken, some of the others may speak no TLS yet.
+  const scheme = internalTls?.mode === 'require' ? 'https' : 'http';
+  return `${scheme}://${isIPv6(reached) ? `[${reached}]` : reached}:${port}`;
 }
 
 /** An IPv4 address where there is one; IPv6 where it is listened on. */

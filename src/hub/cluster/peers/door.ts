@@ -9,7 +9,7 @@ import { NotFound } from '../../problems/coded.error.js';
 import { newId } from '../../new-id.js';
 import { Replica } from '../replica.js';
 import { bodyOf, SIGNED_BODY_BYTES } from './body.js';
-import type { DualRequest, DualResponse } from './dual-server.js';
+import { isOfReplica, type DualRequest, type DualResponse } from './dual-server.js';
 import { LINK_PATH, RELAY_PREFIX, SELF_PATH, WAKE_PATH } from './paths.js';
 import { PeerRefused } from './peers.errors.js';
 import { Reach } from './reach.js';
@@ -83,6 +83,7 @@ export class PeerDoor {
   async answer(request: DualRequest, response: DualResponse): Promise<void> {
     try {
       const path = request.url ?? '';
+      if (!isOfReplica(request)) throw new PeerRefused('its certificate is not that of a replica');
       if (request.method !== 'POST') throw new NotFound('call');
       if (path === SELF_PATH) await this.hearItself(request, response);
       else if (path === LINK_PATH) await this.open(request, response);

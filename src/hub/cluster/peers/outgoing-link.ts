@@ -1,4 +1,5 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import type { CallerTls } from '../../config/internal-tls.js';
 import { isSame } from '../../http/same-text.js';
 import { CodedError } from '../../problems/coded.error.js';
 import { bodyOf } from './body.js';
@@ -35,12 +36,12 @@ export class OutgoingLink {
   ) {}
 
   /**
-   * Opens one; with the previous secret where the target refuses the current one with 403.
+   * Opens one, over TLS where its address says so; with the previous secret where the target refuses the current one with 403.
    *
    * @throws PeerUnreachable
    */
-  static async open(signed: SignedCalls, ends: Ends): Promise<OutgoingLink> {
-    const session = connect(ends.address);
+  static async open(signed: SignedCalls, ends: Ends, tls: CallerTls | undefined): Promise<OutgoingLink> {
+    const session = connect(ends.address, tls);
     // A hint is smaller than a packet, and is not to wait for the answer to the one before.
     session.once('connect', (_session, socket) => socket.setNoDelay(true));
     // Whoever waits for an answer is told by its stream; the rest is in isOpen.

@@ -4,6 +4,7 @@ import type { Loop } from '../../lifecycle/loop.js';
 import { Loops } from '../../lifecycle/loops.js';
 import { Replica } from '../replica.js';
 import { ReplicaRepository } from '../replica.repository.js';
+import { Certificates } from './certificates.js';
 import { PeerNonceRepository } from './nonce.repository.js';
 import { OutgoingLink, type Ask } from './outgoing-link.js';
 import { CallsItself, PeerUnreachable } from './peers.errors.js';
@@ -34,6 +35,7 @@ export class Peers {
     private readonly signed: SignedCalls,
     private readonly nonces: PeerNonceRepository,
     private readonly reach: Reach,
+    private readonly certificates: Certificates,
     loops: Loops,
   ) {
     this.minding = loops.make({ name: 'peers', everyMs: MIND_EVERY_MS, turn: (signal) => this.mind(signal) });
@@ -87,7 +89,7 @@ export class Peers {
     if (replicaId === this.replica.id) throw new CallsItself();
     const address = await this.addressOf(replicaId);
     const call = { address, purpose: 'drain', target: replicaId, path, withinMs: SINGLE_WITHIN_MS } as const;
-    const answer: IncomingMessage = await callOnce(this.signed, call);
+    const answer: IncomingMessage = await callOnce(this.signed, this.certificates, call);
     // It goes on telling how far it is; that it has begun is enough here.
     answer.destroy();
     if (answer.statusCode !== 200) throw new PeerUnreachable(`it answered ${answer.statusCode ?? 0}`);
@@ -112,7 +114,8 @@ export class Peers {
   private async openTo(replicaId: string, known?: string): Promise<OutgoingLink> {
     const caller = this.replica.id;
     const address = known ?? (await this.addressOf(replicaId));
-    const link = await OutgoingLink.open(this.signed, { address, caller, target: replicaId });
+    const tls = this.certificates.callerFor(address);
+    const link = await OutgoingLink.open(this.signed, { address, caller, target: replicaId }, tls);
     if (this.stopped || caller !== this.replica.id) {
       link.close();
       throw new PeerUnreachable('this replica is not any more who it was');

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Replica } from '../replica.js';
+import { Certificates } from './certificates.js';
 import { SELF_PATH } from './paths.js';
 import { SignedCalls } from './signed-calls.js';
 import { callOnce } from './single-call.js';
@@ -21,6 +22,7 @@ export class Reach {
   constructor(
     private readonly replica: Replica,
     private readonly signed: SignedCalls,
+    private readonly certificates: Certificates,
   ) {}
 
   /** null before it was tried. */
@@ -40,7 +42,7 @@ export class Reach {
     this.heardNonce = undefined;
     let fault: unknown;
     try {
-      const answer = await callOnce(this.signed, {
+      const answer = await callOnce(this.signed, this.certificates, {
         address,
         purpose: 'self',
         target: this.replica.id,
