@@ -30,7 +30,10 @@ export class RequestKeyRepository {
   constructor(private readonly database: Database) {}
 
   /** Must be a statement of its own: the winner of a race is visible only to a snapshot taken after it. */
-  async findKeys(asked: { scope: string; key: string }[], run: Run = this.database.run): Promise<KeptKey[]> {
+  async findKeys(
+    asked: readonly { scope: string; key: string }[],
+    run: Run = this.database.run,
+  ): Promise<KeptKey[]> {
     return run<KeptKey>(FIND_KEYS, [asked.map(({ scope }) => scope), asked.map(({ key }) => key)]);
   }
 
