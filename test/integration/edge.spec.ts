@@ -117,6 +117,21 @@ describe('an answer', () => {
     expect(await cors(told, 'https://evil.example')).toEqual([undefined, undefined]);
   });
 
+  it('lets a page that was named see what it needs of an answer, and how much it may still ask', async () => {
+    const headers = { origin: 'https://console.example' };
+
+    const answer = await told.inject({ method: 'GET', url: '/livez', headers });
+
+    expect(String(answer.headers['access-control-expose-headers']).split(', ').sort()).toEqual([
+      'ETag',
+      'Location',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Retry-After',
+      'X-Request-Id',
+    ]);
+  });
+
   it('lets a named page change what it may, by whichever method of the API', async () => {
     const asked = { origin: 'https://console.example', 'access-control-request-method': 'PUT' };
 
