@@ -54,7 +54,7 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     const row = await watch.find(replica.name);
     replica.program.signal('SIGSTOP');
     if (row !== undefined) watch.death(replica.name, row.id);
-    await rest(forMs);
+    await watch.standStill(replica.name, () => rest(forMs));
     replica.program.signal('SIGCONT');
     return replica.name;
   },

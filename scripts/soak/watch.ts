@@ -42,6 +42,8 @@ export class Watch {
   private troubles = 0;
   private lastTroubleAt = -Infinity;
   private readonly watching = new Set<Promise<void>>();
+  /** Replicas that stand still, by their names. */
+  private readonly still = new Set<string>();
 
   constructor(
     private readonly database: SoakDatabase,
@@ -56,6 +58,16 @@ export class Watch {
     } finally {
       this.troubles -= 1;
       this.lastTroubleAt = performance.now();
+    }
+  }
+
+  /** While a replica stands still it can heal nothing. */
+  async standStill<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.still.add(name);
+    try {
+      return await work();
+    } finally {
+      this.still.delete(name);
     }
   }
 
@@ -126,7 +138,7 @@ export class Watch {
       const [row] = await this.database
         .query<{ hearing: number }>(HEARS, [sessionName, since])
         .catch(() => []);
-      if (row === undefined) isSeen = false;
+      if (row === undefined || this.still.has(name)) isSeen = false;
       if (row === undefined || row.hearing === 0) continue;
       const ms = Math.round(performance.now() - from);
       if (isSeen && !this.wasTroubledSince(from)) this.listens.push({ name, ms });
