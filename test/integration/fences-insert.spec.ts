@@ -24,7 +24,7 @@ beforeAll(async () => {
   bench = await openBench();
   rows = bench.rows;
   repository = new InsertRepository(bench.database);
-  keys = new RequestKeyRepository(bench.database);
+  keys = new RequestKeyRepository();
 });
 
 beforeEach(async () => {
@@ -135,7 +135,9 @@ describe('an idempotency key', () => {
     expect(await insert([second])).toMatchObject([{ id: second.id, seq: null, refusal: null }]);
 
     expect(await stored([first.id, second.id])).toEqual([first.id]);
-    expect(await keys.findKeys([kept()])).toMatchObject([{ subjectId: first.id, requestHash: 'h' }]);
+    expect(await keys.findKeys(bench.database.run, [kept()])).toMatchObject([
+      { subjectId: first.id, requestHash: 'h' },
+    ]);
   });
 
   it('is good for one command of a batch', async () => {
@@ -154,7 +156,7 @@ describe('an idempotency key', () => {
     await insert([other]);
 
     expect(await stored([mine.id, other.id])).toEqual([mine.id, other.id]);
-    expect(await keys.findKeys([theirs])).toMatchObject([{ subjectId: other.id }]);
+    expect(await keys.findKeys(bench.database.run, [theirs])).toMatchObject([{ subjectId: other.id }]);
   });
 
   it('is not used up by a command that was refused', async () => {
@@ -190,7 +192,7 @@ describe('an idempotency key', () => {
 
     expect(await keys.keepKey(bench.database.run, key)).toBe(true);
     expect(await keys.keepKey(bench.database.run, { ...key, subjectId: uuidv7() })).toBe(false);
-    expect(await keys.findKeys([key])).toMatchObject([{ subjectId: key.subjectId }]);
+    expect(await keys.findKeys(bench.database.run, [key])).toMatchObject([{ subjectId: key.subjectId }]);
   });
 
   it('is forgotten after a day, and not sooner', async () => {
@@ -207,7 +209,10 @@ describe('an idempotency key', () => {
 
     expect(await repository.sweepKeys(10)).toBe(1);
 
-    const left = await keys.findKeys(['young', 'old'].map((key) => ({ scope, key })));
+    const left = await keys.findKeys(
+      bench.database.run,
+      ['young', 'old'].map((key) => ({ scope, key })),
+    );
     expect(left.map(({ key }) => key)).toEqual(['young']);
   });
   it('is forgotten batch by batch until none is left, or the loop is to stop', async () => {

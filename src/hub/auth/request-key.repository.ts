@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Run } from '../database/database.js';
+import type { Run } from '../database/database.js';
 import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 
@@ -27,13 +27,8 @@ const KEEP_KEY = statement(
 /** SQL of the keys by which requests may be repeated. */
 @Injectable()
 export class RequestKeyRepository {
-  constructor(private readonly database: Database) {}
-
   /** Must be a statement of its own: the winner of a race is visible only to a snapshot taken after it. */
-  async findKeys(
-    asked: readonly { scope: string; key: string }[],
-    run: Run = this.database.run,
-  ): Promise<KeptKey[]> {
+  async findKeys(run: Run, asked: readonly { scope: string; key: string }[]): Promise<KeptKey[]> {
     return run<KeptKey>(FIND_KEYS, [asked.map(({ scope }) => scope), asked.map(({ key }) => key)]);
   }
 

@@ -43,7 +43,7 @@ export class RequestKeys {
   }
 
   private async find(asked: readonly Idempotency[], run: Run): Promise<(string | undefined | Error)[]> {
-    const kept = await this.repository.findKeys(asked, run);
+    const kept = await this.repository.findKeys(run, asked);
     if (kept.length > 0) await makeDurable(run);
     const winners = new Map(kept.map((winner) => [nameOf(winner), winner]));
     return asked.map((idempotency) => {

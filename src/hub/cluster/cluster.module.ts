@@ -27,9 +27,10 @@ import { Wakes } from './wakes.js';
  * Guarantees: the death of a replica's process is noticed within 6 s by whoever looks first, and its connections
  * are released by whoever looks next; after an outage of the database nobody is declared dead for having been
  * unable to beat; a replica that could not renew for 4 s knows that it may not act, and finds out whether it is the only
- * one. Where certificates are given, whoever has none of the same authority is not listened to at all. Nobody without the cluster's secret is listened to by a replica as one of its own; what was signed for one replica,
- * one purpose and one call is taken there, for that, once. Who asks another replica gets its answer or is told that there
- * is none. It may lose wakes, and links to other replicas, and never anything else.
+ * one. Where certificates are required, whoever has none of the same authority is not listened to at all. Nobody without the
+ * cluster's secret is listened to by a replica as one of its own; what was signed for one replica, one purpose and one call is
+ * taken there, for that, once. Who asks another replica gets its answer or is told that there is none. It may lose wakes, and
+ * links to other replicas, and never anything else.
  */
 @Module({
   providers: [
