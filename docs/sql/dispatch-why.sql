@@ -12,13 +12,18 @@ with asked as materialized (
   from broker_dispatch_history where id = any ($1::uuid[]) and id between $4 and $5
 ),
 held as materialized (
-  select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, unacked.count as unacked
+  select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs, first.unacked
   from (select distinct broker_id from asked where state = any ($2::text[])) live
   left join broker_dispatch_floor floor on floor.broker_id between live.broker_id and live.broker_id
   cross join lateral (
-    select count(*) from broker_dispatch other
-    where other.broker_id = live.broker_id and other.seq >= coalesce(floor.seq, 0) and other.state = 'claimed'
-  ) unacked
+    select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
+    from (
+      select other.seq, other.state from broker_dispatch other
+      where other.broker_id = live.broker_id and other.seq >= coalesce(floor.seq, 0)
+      order by other.seq
+      limit 1000
+    ) other
+  ) first
 )
 select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.contract,
        asked.ordering_key as "orderingKey", asked.not_before as "notBefore", asked.retry_at as "retryAt",
@@ -37,7 +42,7 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
          >= (project.min_broker_major, project.min_broker_minor)) is not true
   ) as "isReadOnly",
        presence.state as presence, presence.last_seen_at as "brokerSeenAt",
-       earlier.count as position, coalesce(held.unacked, 0) as unacked,
+       coalesce(width_bucket(asked.seq - 1, held.seqs), 0) as position, coalesce(held.unacked, 0) as unacked,
        blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
        blocker.created_at as "blockerSince"
 from asked
@@ -49,13 +54,6 @@ left join broker_presence presence on presence.broker_id = asked.broker_id
 left join project on project.id = asked.project_id
 left join broker_attachment attachment
   on attachment.project_id = asked.project_id and attachment.broker_id = asked.broker_id
-cross join lateral (
-  select count(*) from (
-    select from broker_dispatch other
-    where other.broker_id = held.broker_id and other.seq >= held.floor and other.seq < asked.seq
-    limit 1000
-  ) other
-) earlier
 left join lateral (
   select other.id, other.state, other.op, other.created_at
   from broker_dispatch other
