@@ -10,10 +10,12 @@
  */
 import { parseArgs } from 'node:util';
 import { Screen } from '../demo/screen.js';
+import { tellUsage } from '../support/usage.js';
 import { DevCluster, type Rolled } from './dev-cluster.js';
 
 const USAGE = 'usage: npm run dev:cluster -- [--roll] [--exit] [--port 8080] [--json]';
 
+tellUsage(USAGE);
 const values = read();
 const port = Number(values.port);
 if (!Number.isInteger(port) || port < 0 || port > 65_535) refuse(`${values.port} is no port`);

@@ -4,13 +4,17 @@
  *   --exit   ends everything when the steps are done; the exit code is 0 only if every step was proven
  *   --json   prints the outcome as one JSON object on the last line of standard output
  */
+import { tellUsage } from '../support/usage.js';
 import { Demo } from './demo.js';
 import { Screen } from './screen.js';
 
+const USAGE = 'usage: npm run demo -- [--exit] [--json]';
+
+tellUsage(USAGE);
 const flags = new Set(process.argv.slice(2));
 const unknown = [...flags].filter((flag) => flag !== '--exit' && flag !== '--json');
 if (unknown.length > 0) {
-  process.stderr.write(`unknown: ${unknown.join(' ')}\nusage: npm run demo -- [--exit] [--json]\n`);
+  process.stderr.write(`unknown: ${unknown.join(' ')}\n${USAGE}\n`);
   process.exit(2);
 }
 

@@ -22,6 +22,7 @@
  */
 import { parseArgs } from 'node:util';
 import { Screen } from '../demo/screen.js';
+import { tellUsage } from '../support/usage.js';
 import { ACTS, VERSIONS } from './acts.js';
 import { runDrill, type Drill } from './drill.js';
 
@@ -33,6 +34,7 @@ const DRILLS: readonly Drill[] = [
 ];
 const USAGE = `usage: npm run drill -- ${DRILLS.map(({ name }) => name).join('|')} [--quick] [--replicas 3] [--brokers 50] [--rate 500] [--other FOLDER] [--json]`;
 
+tellUsage(USAGE);
 const { values, positionals } = read();
 const drill = DRILLS.find(({ name }) => name === positionals[0]);
 const options = {

@@ -16,6 +16,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Program } from '../support/program.js';
+import { tellUsage } from '../support/usage.js';
 import { SoakDatabase } from './database.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { argumentsOf, reportOf } from './report.js';
@@ -43,6 +44,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 process.exit(await main());
 
 async function main(): Promise<number> {
+  tellUsage(USAGE);
   let options: Options;
   try {
     options = readOptions(process.argv.slice(2), Math.random);

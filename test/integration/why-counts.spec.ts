@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { WhyRepository } from '../../src/hub/dispatch/why.repository.js';
+import { expectNoLeaks } from '../support/leaks.js';
+import { openBench, type Bench } from './support/repositories.js';
+import type { PlantedBroker, Rows } from './support/rows.js';
+
+const COUNTED_MOST = 1_000;
+
+let bench: Bench;
+let rows: Rows;
+let repository: WhyRepository;
+let broker: PlantedBroker;
+
+beforeAll(async () => {
+  bench = await openBench();
+  rows = bench.rows;
+  repository = new WhyRepository(bench.database);
+});
+
+beforeEach(async () => {
+  broker = await rows.broker();
+});
+
+afterAll(async () => {
+  await bench.close();
+  await expectNoLeaks();
+});
+
+/** Pending copies of a command, behind it. */
+async function queue(id: string, count: number): Promise<string[]> {
+  const { rows: copies } = await rows.sql.query<{ id: string }>(
+    `insert into broker_dispatch (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
+     select gen_random_uuid(), broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail
+     from broker_dispatch, generate_series(1, $2) where id = $1
+     returning id, seq`,
+    [id, count],
+  );
+  return copies.map((copy) => copy.id);
+}
+
+const toldOf = async (...ids: string[]) => {
+  const told = new Map((await repository.read(ids)).map((about) => [about.id, about]));
+  return ids.map((id) => told.get(id)!);
+};
+
+describe('what is counted of a broker for a command that waits', () => {
+  it('is what is alive before it, each counted for itself where many are asked for at once', async () => {
+    const first = await rows.dispatch(broker);
+    const ended = await rows.dispatch(broker);
+    const [second, third] = await queue(first, 2);
+    await rows.sql.query('delete from broker_dispatch where id = $1', [ended]);
+    const elsewhere = await rows.dispatch(await rows.broker());
+
+    const told = await toldOf(third!, elsewhere, second!, first);
+
+    expect(told.map(({ position }) => position)).toEqual([2, 0, 1, 0]);
+  });
+
+  it('is no more than a thousand, however much is before it', async () => {
+    const first = await rows.dispatch(broker);
+    const behind = await queue(first, COUNTED_MOST + 3);
+
+    const told = await toldOf(behind[COUNTED_MOST - 2]!, behind[COUNTED_MOST - 1]!, behind.at(-1)!);
+
+    expect(told.map(({ position }) => position)).toEqual([COUNTED_MOST - 1, COUNTED_MOST, COUNTED_MOST]);
+  });
+
+  it('is what is claimed and not acked, before and behind it', async () => {
+    await rows.dispatch(broker, { state: 'claimed' });
+    const pending = await rows.dispatch(broker);
+    await rows.dispatch(broker, { state: 'claimed' });
+    await rows.dispatch(broker, { state: 'running' });
+
+    const [told] = await toldOf(pending);
+
+    expect(told).toMatchObject({ position: 1, unacked: 2 });
+  });
+});
