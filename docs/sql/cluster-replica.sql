@@ -3,7 +3,8 @@
 -- enter_replica
 insert into hub_replica
   (id, name, session_name, public_url, internal_url, software, protocol_min, protocol_max, state)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (id) do nothing;
 
 -- beat_replica
 update hub_replica

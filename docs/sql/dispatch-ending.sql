@@ -183,8 +183,8 @@ with locked as materialized (
   from broker_dispatch dispatch
   where dispatch.broker_id = $1
     and dispatch.seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)
-    and dispatch.contract = any ($2::text[])
-    and dispatch.link_epoch <= $3
+    and dispatch.contract in ('now_or_fail', 'on_attach')
+    and dispatch.link_epoch <= $2
     and dispatch.state = 'pending'
   order by dispatch.seq
   for update of dispatch skip locked
@@ -205,11 +205,11 @@ ended as (
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
-         $4::text, failures, null,
+         $3::text, failures, null,
          jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                             'message', 'The link that it was to go out on ended before it was begun.'),
          append_step(trail, jsonb_build_object(
-           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
            'reason', 'broker_offline'
          ))
   from removed
@@ -228,12 +228,12 @@ with locked as materialized (
   from broker_dispatch dispatch
   left join broker_connection connection on connection.broker_id between dispatch.broker_id and dispatch.broker_id
   where $1::uuid[] is null
-    and dispatch.contract = any ($2::text[])
+    and dispatch.contract in ('now_or_fail', 'on_attach')
     and dispatch.state = 'pending'
     and (connection.epoch > dispatch.link_epoch
          or dispatch.link_epoch is not null and connection.replica_id is null)
   order by dispatch.seq
-  limit $3
+  limit $2
   for update of dispatch skip locked
 ),
 removed as (
@@ -252,11 +252,11 @@ ended as (
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
-         $4::text, failures, null,
+         $3::text, failures, null,
          jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                             'message', 'The link that it was to go out on ended before it was begun.'),
          append_step(trail, jsonb_build_object(
-           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
            'reason', 'broker_offline'
          ))
   from removed
@@ -275,12 +275,12 @@ with locked as materialized (
   from broker_dispatch dispatch
   left join broker_connection connection on connection.broker_id between dispatch.broker_id and dispatch.broker_id
   where dispatch.id = any ($1::uuid[])
-    and dispatch.contract = any ($2::text[])
+    and dispatch.contract = any ($5::text[])
     and dispatch.state = 'pending'
     and (connection.epoch > dispatch.link_epoch
          or dispatch.link_epoch is not null and connection.replica_id is null)
   order by dispatch.seq
-  limit $3
+  limit $2
   for update of dispatch skip locked
 ),
 removed as (
@@ -299,11 +299,11 @@ ended as (
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
-         $4::text, failures, null,
+         $3::text, failures, null,
          jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                             'message', 'The link that it was to go out on ended before it was begun.'),
          append_step(trail, jsonb_build_object(
-           'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+           'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
            'reason', 'broker_offline'
          ))
   from removed

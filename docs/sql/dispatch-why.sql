@@ -19,9 +19,9 @@ held as materialized (
     select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
     from (
       select other.seq, other.state from broker_dispatch other
-      where other.broker_id = live.broker_id and other.seq >= coalesce(floor.seq, 0)
-      order by other.seq
-      limit 1000
+      where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, 9223372036854775807)
+      order by other.broker_id, other.seq
+      limit $6
     ) other
   ) first
 )

@@ -3,6 +3,8 @@
  * writes down what it does in a file of its broker, past the product.
  *
  *     node broker-program.js <folder> <name>...     with HUB_URL, and JOIN_TOKEN where they have not joined
+ *
+ * Each second of them holds a second link ready.
  */
 import { appendFileSync, fsyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +40,7 @@ async function brokerIdOf(name: string): Promise<string> {
 }
 
 /** Runs one until the process is told to end; a broker that ends by itself is started again, as a supervisor does. */
-async function serve(name: string, brokerId: string): Promise<void> {
+async function serve(name: string, brokerId: string, standby: boolean): Promise<void> {
   const file = openSync(join(folder, `${name}.effects`), 'a');
   const effect = ownOp(EFFECT_OP, {
     handle: async ({ note, orderingKey, turn, takesMs }: JsonObject) => {
@@ -54,6 +56,7 @@ async function serve(name: string, brokerId: string): Promise<void> {
     const broker = await Broker.start({
       home: join(folder, name),
       ops: [effect],
+      standby,
       log: log.child({ broker: name }),
     });
     brokers.set(name, broker);
@@ -74,9 +77,9 @@ process.once('SIGTERM', end);
 process.stdin.once('close', end).resume();
 
 const served: Promise<void>[] = [];
-for (const name of names) {
+for (const [place, name] of names.entries()) {
   const brokerId = await brokerIdOf(name);
-  served.push(serve(name, brokerId));
+  served.push(serve(name, brokerId, place % 2 === 1));
   process.stdout.write(`joined ${name} ${brokerId}\n`);
 }
 process.stdout.write('all joined\n');

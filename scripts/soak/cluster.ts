@@ -7,6 +7,8 @@ import { Readiness } from '../support/readiness.js';
 import { Replicas, type Launched } from '../support/replicas.js';
 import type { SoakDatabase } from './database.js';
 
+const STARTS_MOST = 5;
+
 export type Replica = Launched & {
   /** Between it and the database. */
   toDatabase: FaultyProxy;
@@ -17,7 +19,7 @@ export type Replica = Launched & {
 /** Real replicas, each behind networks of its own that can fail, and two balancers before them all. */
 export class SoakCluster {
   readonly replicas: Replica[] = [];
-  /** Exit codes of replicas that nobody ended. */
+  /** What replicas said last that nobody ended, and those that did not end, or begin, as they should. */
   readonly deaths: string[] = [];
   private readonly launching: Replicas;
 
@@ -58,8 +60,24 @@ export class SoakCluster {
     return new Caller(this.toClients.url, this.token);
   }
 
-  /** Starts one more replica, and waits until it is ready. @param clockOffsetMs by how much its clock is wrong */
+  /**
+   * Starts one more replica, and waits until it is ready; one that does not become so is told with the deaths, and another
+   * started: a hub that has become smaller proves less.
+   *
+   * @param clockOffsetMs by how much its clock is wrong
+   */
   async add(clockOffsetMs = 0): Promise<Replica> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.start(clockOffsetMs);
+      } catch (error) {
+        this.deaths.push(`it did not start: ${error instanceof Error ? error.message : String(error)}`);
+        if (tries === STARTS_MOST) throw error;
+      }
+    }
+  }
+
+  private async start(clockOffsetMs: number): Promise<Replica> {
     const internalPort = await freePort();
     const toDatabase = await FaultyProxy.start(() => [{ host: '127.0.0.1', port: this.database.port }]);
     const fromPeers = await FaultyProxy.start(() => [{ host: '127.0.0.1', port: internalPort }]);
@@ -73,6 +91,7 @@ export class SoakCluster {
     try {
       const launched = await this.launching.launch(env, { clockOffsetMs });
       const replica: Replica = { ...launched, toDatabase, fromPeers };
+      replica.program.onCrash((how) => this.deaths.push(how));
       this.replicas.push(replica);
       this.readiness.add(replica.url);
       return replica;
@@ -99,12 +118,9 @@ export class SoakCluster {
       this.deaths.push(`${replica.name} did not end its drain: ${replica.program.lastLines}`);
   }
 
-  /** Replicas that ended though nobody ended them: they are replaced, and told of. */
+  /** Replaces replicas that ended though nobody ended them. */
   async mend(): Promise<void> {
     for (const replica of this.replicas.filter(({ program }) => !program.isRunning)) {
-      this.deaths.push(
-        `${replica.name} ended by itself (${replica.program.exitCode}): ${replica.program.lastLines}`,
-      );
       this.forget(replica);
       await this.clear(replica);
       await this.add();

@@ -17,6 +17,8 @@ export class SoakDatabase {
   private readonly over = new AbortController();
   private pinning: Promise<void> | undefined;
   private pinned: QueryRunner | undefined;
+  private pinnedAt = 0;
+  private pinnedForMs: number[] = [];
 
   private constructor(
     private readonly server: DatabaseServer,
@@ -107,6 +109,11 @@ export class SoakDatabase {
     this.pinning = this.keepPinned();
   }
 
+  /** For how long it was open each time, in milliseconds. */
+  get pins(): readonly number[] {
+    return this.pinnedForMs.map(Math.round);
+  }
+
   async stop(): Promise<void> {
     this.over.abort();
     await this.pinning;
@@ -121,6 +128,7 @@ export class SoakDatabase {
       try {
         this.pinned ??= await this.openPin();
         await this.pinned.query('select 1');
+        this.pinnedForMs.splice(-1, 1, performance.now() - this.pinnedAt);
       } catch {
         // The server was away: there is nothing to hold on to any more.
         await this.pinned?.release().catch(() => undefined);
@@ -138,6 +146,8 @@ export class SoakDatabase {
     await runner.query('set idle_in_transaction_session_timeout = 0');
     await runner.query('begin isolation level repeatable read read only');
     await runner.query('select count(*) from broker_dispatch');
+    this.pinnedAt = performance.now();
+    this.pinnedForMs.push(0);
     return runner;
   }
 

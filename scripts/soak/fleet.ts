@@ -4,12 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Program } from '../support/program.js';
 import type { SoakCluster } from './cluster.js';
+import type { Lost } from './record.js';
 
 const PROGRAM = fileURLToPath(new URL('./broker-program.js', import.meta.url));
 const JOINED_WITHIN_MS = 90_000;
 /** Brokers with a process of their own; the others share a few. */
 const ALONE_MOST = 4;
 const TOGETHER_MOST = 25;
+/** Whatever its brokers are at, a process that is told to end has time to say goodbye. */
+const END_WITHIN_MS = 30_000;
+
+const NAME = 'broker-';
 
 /** A process, and the brokers in it. */
 export type Crew = { names: readonly string[]; program: Program };
@@ -21,8 +26,10 @@ export type Loss = { losesJournal?: boolean; clockOffsetMs?: number };
 export class Fleet {
   readonly crews: Crew[] = [];
   readonly brokerIds: string[] = [];
-  /** What brokers said when they ended by themselves. */
+  /** What brokers, and their processes, said last where they ended by themselves, or did not end when they were to. */
   readonly ends: string[] = [];
+  /** When brokers lost what they had not written down. */
+  readonly losses: Lost[] = [];
 
   private constructor(
     readonly folder: string,
@@ -32,7 +39,7 @@ export class Fleet {
   static async start(folder: string, cluster: SoakCluster, count: number): Promise<Fleet> {
     const fleet = new Fleet(folder, cluster);
     const token = await cluster.caller.joinToken(count);
-    const names = Array.from({ length: count }, (_none, place) => `broker-${place + 1}`);
+    const names = Array.from({ length: count }, (_none, place) => `${NAME}${place + 1}`);
     const crews = crewsOf(names);
     await Promise.all(
       crews.map(async (crew) => {
@@ -49,6 +56,7 @@ export class Fleet {
 
   /** Kills a process, and starts it again after a while. */
   async kill(crew: Crew, awayMs: number, { losesJournal = false, clockOffsetMs = 0 }: Loss): Promise<void> {
+    const at = new Date().toISOString();
     await crew.program.end('SIGKILL');
     if (losesJournal) {
       const journals = crew.names.map((name) => join(this.folder, name, 'journal'));
@@ -58,10 +66,22 @@ export class Fleet {
     this.crews.splice(this.crews.indexOf(crew), 1);
     const program = this.launch(crew.names, '', clockOffsetMs);
     await program.line(/^all joined$/, JOINED_WITHIN_MS);
+    const until = new Date().toISOString();
+    this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.crews.map(({ program }) => program.end('SIGTERM', 10_000)));
+    await Promise.all(
+      this.crews.map(async ({ program }) => {
+        if (!program.isRunning) return;
+        await program.end('SIGTERM', END_WITHIN_MS);
+        if (program.exitCode !== 0) this.ends.push(`${program.name} did not end well: ${program.lastLines}`);
+      }),
+    );
+  }
+
+  private idOf(name: string): string {
+    return this.brokerIds[Number(name.replace(NAME, '')) - 1] ?? '';
   }
 
   private launch(names: readonly string[], token: string, clockOffsetMs = 0): Program {
@@ -74,6 +94,7 @@ export class Fleet {
       log: join(this.folder, `brokers-of-${first}.log`),
       isLed: true,
     });
+    program.onCrash((how) => this.ends.push(how));
     program.each(/^over (.*)$/, ([, end = '']) => this.ends.push(end));
     this.crews.push({ names, program });
     return program;

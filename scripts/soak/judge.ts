@@ -1,7 +1,8 @@
 /**
  * What a soak came to: the trails of the hub, what brokers wrote down past it, and what clients were told, held against
  * each other by the checker behind `fairlead verify`, and what that one does not look at: that effects of commands given in
- * turn stand in that order at their broker, and that a hub never said of a right command what is not so.
+ * turn stand in that order at their broker, and those of one key in the order in which the hub had them out; that each ended
+ * as one must that nobody cancels and whose op never fails; and that a hub never said of a right command what is not so.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,16 +10,28 @@ import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
 import { readLines, writeLines } from '../support/json-lines.js';
 import { EFFECT_OP } from './effect-op.js';
-import type { Answer, Call, Effect, Untrue } from './record.js';
+import type { TrailFacts } from '../../src/hub/dispatch/record.js';
+import type { Answer, Call, Effect, Lost, Untrue } from './record.js';
 
-/** A trail as far as it is looked at here. */
-export type TrailLine = { id: string; idempotencyKey: string | null };
+/** A trail as far as it is looked at here: a long soak has more of them than fit into memory as they are. */
+export type TrailLine = {
+  id: string;
+  idempotencyKey: string | null;
+  brokerId: string;
+  /** null for one that has not ended. */
+  ending: 'succeeded' | 'unknown' | 'another' | null;
+  state: string;
+  /** Milliseconds since 1970: when it was first claimed, and when it ended; Infinity where it was not, or did not. */
+  outMs: number;
+  endedMs: number;
+};
 
 export type Evidence = {
   /** Of each broker, in the order in which it wrote them down. */
   effects: readonly (readonly Effect[])[];
   answers: readonly Answer[];
   untrue: readonly Untrue[];
+  losses: readonly Lost[];
 };
 
 export type Judgement = {
@@ -35,12 +48,18 @@ export type Judgement = {
   irregular: number;
   /** Endings that say that nobody knows. */
   unknown: number;
+  /** Those of them at brokers that had lost nothing while the command was out. */
+  unfounded: number;
+  /** Endings that were neither a success nor unknown. */
+  unserved: number;
   byRule: Verdict['byRule'];
   /** The first of what was found. */
   findings: string[];
 };
 
 const FINDINGS_MOST = 50;
+/** Its old link may seem open, and take commands, until a broker that was started again has come to the hub. */
+const LINKED_WITHIN_MS = 30_000;
 
 /** @param folder where `trails.ndjson` is, and where the evidence is written for `fairlead verify` to read again */
 export async function judge(
@@ -48,10 +67,10 @@ export async function judge(
   trails: readonly TrailLine[],
   evidence: Evidence,
 ): Promise<Judgement> {
-  const idOfNote = new Map(trails.map(({ idempotencyKey, id }) => [idempotencyKey, id]));
+  const byNote = new Map(trails.map((trail) => [trail.idempotencyKey, trail]));
   const effects = evidence.effects.flat();
   const witness = effects.map(({ note, brokerId, at }) => ({
-    dispatchId: idOfNote.get(note) ?? note,
+    dispatchId: byNote.get(note)?.id ?? note,
     at,
     brokerId,
     op: EFFECT_OP,
@@ -61,7 +80,9 @@ export async function judge(
     witnesses: [writeLines(folder, 'effects.ndjson', witness)],
     answers: writeLines(folder, 'answers.ndjson', evidence.answers),
   });
-  const swapped = evidence.effects.flatMap(outOfTurn);
+  const swapped = evidence.effects.flatMap((each) => [...outOfTurn(each), ...outOfLine(each, byNote)]);
+  const unfounded = trails.filter((trail) => isUnfounded(trail, evidence.losses));
+  const unserved = trails.filter(({ ending }) => ending === 'another');
   const { lost, duplicated, reordered, irregular } = faultsOf(verdict);
   const untold = (verdict.byRule.answer_true ?? 0) + (verdict.byRule.answer_known ?? 0);
   const counts = {
@@ -70,8 +91,13 @@ export async function judge(
     reordered: reordered + swapped.length,
     untrue: untold + evidence.untrue.length,
     irregular: irregular - untold + verdict.unjudged,
+    unfounded: unfounded.length,
+    unserved: unserved.length,
   };
   const said = verdict.violations.map(({ rule, dispatchId, seen }) => `${rule} ${dispatchId ?? ''}: ${seen}`);
+  const wrong = [...unfounded, ...unserved].map(
+    ({ id, brokerId, state, ending }) => `${id} at broker ${brokerId} ended as ${state}, ${ending}`,
+  );
   const told = evidence.untrue.map(({ at, status, body }) => `at ${at} a client was told ${status}: ${body}`);
   return {
     ok: Object.values(counts).every((count) => count === 0) && verdict.clean,
@@ -81,7 +107,7 @@ export async function judge(
     ...counts,
     unknown: verdict.unknown,
     byRule: verdict.byRule,
-    findings: [...said, ...swapped, ...told].slice(0, FINDINGS_MOST),
+    findings: [...said, ...swapped, ...wrong, ...told].slice(0, FINDINGS_MOST),
   };
 }
 
@@ -99,8 +125,60 @@ function outOfTurn(effects: readonly Effect[]): string[] {
   return found;
 }
 
-/** What brokers and clients wrote down in a folder. */
-export function evidenceOf(folder: string): Evidence & { calls: Call[] } {
+/**
+ * Of one key one command is out at a time, so that the effects of its commands stand in the order in which they were out. One
+ * that nobody knows the ending of may have been done at any time.
+ */
+function outOfLine(effects: readonly Effect[], byNote: ReadonlyMap<string | null, TrailLine>): string[] {
+  const latest = new Map<string, TrailLine>();
+  const found: string[] = [];
+  for (const { orderingKey, note, brokerId } of effects) {
+    const trail = byNote.get(note);
+    if (trail?.ending !== 'succeeded') continue;
+    const before = latest.get(orderingKey);
+    if (before !== undefined && before.outMs > trail.endedMs)
+      found.push(
+        `broker ${brokerId} did ${trail.id} of ${orderingKey} after ${before.id}, which went out later`,
+      );
+    if (before === undefined || before.outMs < trail.outMs) latest.set(orderingKey, trail);
+  }
+  return found;
+}
+
+/** Nobody knows only of what a broker had been given when it lost what it knew. */
+function isUnfounded({ ending, brokerId, outMs, endedMs }: TrailLine, losses: readonly Lost[]): boolean {
+  if (ending !== 'unknown') return false;
+  const mayBe = ({ brokerId: of, at, until }: Lost) =>
+    of === brokerId && Date.parse(until) > outMs - LINKED_WITHIN_MS && Date.parse(at) < endedMs;
+  return !losses.some(mayBe);
+}
+
+export function trailLineOf({
+  id,
+  idempotencyKey,
+  broker,
+  state,
+  error,
+  endedAt,
+  trail,
+}: TrailFacts): TrailLine {
+  const claimed = trail.find((step) => step.state === 'claimed');
+  const { effect } = (error?.data ?? {}) as { effect?: unknown };
+  const isUnknown = error?.code === 'outcome_unknown' || effect === 'unknown';
+  const ending = state === 'succeeded' ? 'succeeded' : isUnknown ? 'unknown' : 'another';
+  return {
+    id,
+    idempotencyKey,
+    brokerId: broker.id,
+    ending: endedAt === null ? null : ending,
+    state,
+    outMs: claimed === undefined ? Infinity : Date.parse(claimed.at),
+    endedMs: endedAt === null ? Infinity : Date.parse(endedAt),
+  };
+}
+
+/** What brokers and clients wrote down in a folder. @param losses of brokers, as whoever struck them knows */
+export function evidenceOf(folder: string, losses: readonly Lost[]): Evidence & { calls: Call[] } {
   const files = readdirSync(folder).sort();
   const notes = <T>(ending: string) =>
     files.filter((name) => name.endsWith(ending)).map((name) => readLines<T>(join(folder, name)));
@@ -108,6 +186,7 @@ export function evidenceOf(folder: string): Evidence & { calls: Call[] } {
     effects: notes<Effect>('.effects'),
     answers: notes<Answer>('.answers').flat(),
     untrue: notes<Untrue>('.untrue').flat(),
+    losses,
     calls: notes<Call>('.calls').flat(),
   };
 }

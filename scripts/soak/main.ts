@@ -11,8 +11,9 @@
  *   --shrink                          where it is not clean, looks for fewer faults that are enough
  *   --plan                            prints the schedule, and does nothing
  *
- * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue or irregular, nor given up by its client, 1 where something was, and 2
- * where the command line cannot be meant.
+ * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue, irregular or unserved, nor given up by its
+ * client, no ending unknown without a cause, no death or deafness unnoticed for ever, no process ended by itself, and every
+ * fault could be done; 1 where it is not so, and 2 where the command line cannot be meant.
  */
 import { writeFileSync } from 'node:fs';
 import { Program } from '../support/program.js';
@@ -96,13 +97,16 @@ function tell({ outcome }: Run): void {
     untrue,
     irregular,
     unknown,
+    unfounded,
+    unserved,
     crashes,
     failedFaults,
     artifacts,
   } = outcome;
   say(
     `${commands} commands, ${faults} faults: ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ` +
-      `${untrue} untrue, ${irregular} irregular, ${givenUp} given up; ${unknown} endings unknown`,
+      `${untrue} untrue, ${irregular} irregular, ${unserved} unserved, ${givenUp} given up; ` +
+      `${unknown} endings unknown, ${unfounded} of them without a loss at the broker`,
   );
   say(
     `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms; ` +

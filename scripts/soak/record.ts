@@ -29,5 +29,8 @@ export type Call = {
   tries: number;
 };
 
+/** A broker's process was killed, and with it went what was under way, or its whole journal; and when it was up again. */
+export type Lost = { brokerId: string; at: string; until: string };
+
 /** An answer that a hub must not give to a command that is right. */
 export type Untrue = { at: string; status: number; body: string };

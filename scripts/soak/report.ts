@@ -2,7 +2,8 @@
 import { cpus } from 'node:os';
 import { FAULT_KINDS, lineOf, type Fault, type FaultKind } from './schedule.js';
 import type { Trend } from './slope.js';
-import type { Outcome, Promised, Struck } from './soak.js';
+import type { Outcome, Promised } from './soak.js';
+import { toldOf, type Struck } from './struck.js';
 
 type Settings = Pick<
   Outcome,
@@ -49,10 +50,17 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['given up by clients', outcome.givenUp],
       ['irregular trails', outcome.irregular],
       ['endings that say that nobody knows', outcome.unknown],
+      ['of them at brokers that had lost nothing', outcome.unfounded],
+      ['endings that were neither a success nor unknown', outcome.unserved],
       ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],
       ['due to ended, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.endMs)],
+      ['faults that found nothing to strike', outcome.missed],
       ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
       ['silent LISTEN healed', promise(outcome.listenHealed)],
+      [
+        'the transaction that is kept open',
+        `begun ${outcome.pinned.times} times, open for ${outcome.pinned.longestMs} ms at most`,
+      ],
       ['memory of a replica in the last half, MiB a minute', trend(growth.replicaMemoryMiBPerMin)],
       ['its open files and sockets, a minute', trend(growth.replicaSocketsPerMin)],
       ['rows of live commands, a minute', growth.liveRowsPerMin],
@@ -85,8 +93,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
     '```text',
     ...schedule.map((fault) => {
       const one = struck.find(({ number }) => number === fault.number);
-      const came =
-        one === undefined ? 'left out' : `at ${(one.atMs / 1000).toFixed(1)} s: ${one.error ?? one.struck}`;
+      const came = one === undefined ? 'left out' : `at ${(one.atMs / 1000).toFixed(1)} s: ${toldOf(one)}`;
       return `${lineOf(fault)}  ${came}`;
     }),
     '```',

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
+import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { trailsOfDatabase } from '../../src/hub/verify/main.js';
 import { LinesFile, writeLines } from '../support/json-lines.js';
 import { Program } from '../support/program.js';
@@ -10,12 +11,13 @@ import { SoakCluster } from './cluster.js';
 import { Clients } from './clients.js';
 import { SoakDatabase } from './database.js';
 import { Fleet } from './fleet.js';
-import { evidenceOf, judge, type Judgement, type TrailLine } from './judge.js';
+import { evidenceOf, judge, trailLineOf, type Judgement, type TrailLine } from './judge.js';
 import type { Call } from './record.js';
 import { Samples, type Growth } from './samples.js';
 import { FAULT_KINDS, LANES, lineOf, type Fault, type FaultKind } from './schedule.js';
 import { spreadOf } from './slope.js';
 import { STRIKES, type Stage } from './strikes.js';
+import { toldOf, type Struck } from './struck.js';
 import { Watch, type Timing } from './watch.js';
 
 export type SoakOptions = {
@@ -32,15 +34,6 @@ export type SoakOptions = {
   keep: string | null;
 };
 
-/** A fault as it came about. */
-export type Struck = {
-  number: number;
-  kind: FaultKind;
-  atMs: number;
-  untilMs: number;
-  struck: string;
-  error?: string;
-};
 type Spread = ReturnType<typeof spreadOf>;
 /** The longest of what is promised within a time; null where nothing could be judged. */
 export type Promised = {
@@ -66,9 +59,10 @@ export type Outcome = Judgement & {
   commands: number;
   /** Commands that no replica had taken at the end, though their clients asked on: no promise is broken, and no hub is well. */
   givenUp: number;
-  /** How many struck, and each kind's number. */
+  /** How many struck, each kind's number, and how many found nothing to strike. */
   faults: number;
   faultsByKind: Partial<Record<FaultKind, number>>;
+  missed: number;
   /** Faults that could not be done or undone. */
   failedFaults: string[];
   /** Milliseconds from the time at which a command was due, which no outage moves. */
@@ -78,7 +72,9 @@ export type Outcome = Judgement & {
   deathsNoticed: Promised;
   listenHealed: Promised;
   growth: Growth;
-  /** Processes that ended by themselves. */
+  /** The transaction that is kept open: how often it was begun, and for how long it was open at most. */
+  pinned: { times: number; longestMs: number };
+  /** Processes that ended by themselves, and those that did not begin, or end, as they were to. */
   crashes: string[];
   /** Commands without an ending when it was judged. */
   left: object[];
@@ -143,13 +139,22 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const left = await database.ask<object>(LEFT);
     await fleet.stop();
     const trails = await dumped(folder, database.url);
-    const evidence = evidenceOf(folder);
+    const evidence = evidenceOf(folder, fleet.losses);
+    writeLines(folder, 'losses.ndjson', fleet.losses);
     const judgement = await judge(folder, trails, evidence);
     if (left.length > 0) writeLines(folder, 'left.ndjson', left);
     const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
     // Nobody ended them, or they did not end when they were to.
     const crashes = [...cluster.deaths, ...fleet.ends];
-    const ok = judgement.ok && givenUp === 0 && crashes.length === 0;
+    const failedFaults = struck.flatMap(({ number, kind, error }) =>
+      error === undefined ? [] : [`${number} ${kind}: ${error}`],
+    );
+    const deathsNoticed = promised(watch.deaths, watch.unjudgedDeaths, NOTICED_WITHIN_MS);
+    const listenHealed = promised(watch.listens, watch.unjudgedListens, HEALED_WITHIN_MS);
+    const never = deathsNoticed.never + listenHealed.never;
+    const ok =
+      judgement.ok && givenUp === 0 && crashes.length === 0 && failedFaults.length === 0 && never === 0;
+    const done = struck.filter(({ error, struck: what }) => error === undefined && what !== null);
     const isKept = options.keep !== null || !ok;
     const outcome: Outcome = {
       ...judgement,
@@ -165,17 +170,17 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       only: options.only,
       tookMs: Math.round(performance.now() - begunAt),
       commands: evidence.calls.length,
-      faults: struck.filter(({ error }) => error === undefined).length,
-      faultsByKind: countOf(struck.map(({ kind }) => kind)),
-      failedFaults: struck.flatMap(({ number, kind, error }) =>
-        error === undefined ? [] : [`${number} ${kind}: ${error}`],
-      ),
+      faults: done.length,
+      faultsByKind: countOf(done.map(({ kind }) => kind)),
+      missed: struck.length - failedFaults.length - done.length,
+      failedFaults,
       acceptMs: spreadOf(evidence.calls.filter(({ waited }) => !waited).flatMap(latencyOf('acceptedMs'))),
       endMs: spreadOf(evidence.calls.filter(({ waited }) => waited).flatMap(latencyOf('endedMs'))),
       refusals: clients.refusals,
-      deathsNoticed: promised(watch.deaths, watch.unjudgedDeaths, NOTICED_WITHIN_MS),
-      listenHealed: promised(watch.listens, watch.unjudgedListens, HEALED_WITHIN_MS),
+      deathsNoticed,
+      listenHealed,
       growth,
+      pinned: { times: database.pins.length, longestMs: Math.max(0, ...database.pins) },
       crashes,
       left: left.slice(0, 20),
       artifacts: isKept ? folder : null,
@@ -208,7 +213,7 @@ async function strikeAll(
       await rest(Math.max(0, fault.atMs - nowMs()));
       // A slow machine is late; what is due after the end is left out.
       if (nowMs() > forMs) return;
-      const one: Struck = { number: fault.number, kind: fault.kind, atMs: nowMs(), untilMs: 0, struck: '' };
+      const one: Struck = { number: fault.number, kind: fault.kind, atMs: nowMs(), untilMs: 0, struck: null };
       struck.push(one);
       try {
         one.struck = await STRIKES[fault.kind](stage, fault);
@@ -217,7 +222,7 @@ async function strikeAll(
       }
       one.untilMs = nowMs();
       say(
-        `${lineOf({ ...fault, atMs: one.atMs, forMs: one.untilMs - one.atMs })}: ${one.error ?? one.struck} | ${clients.progress}`,
+        `${lineOf({ ...fault, atMs: one.atMs, forMs: one.untilMs - one.atMs })}: ${toldOf(one)} | ${clients.progress}`,
       );
     }
   };
@@ -251,10 +256,9 @@ async function dumped(folder: string, databaseUrl: string): Promise<TrailLine[]>
   const lines = new LinesFile(folder, 'trails.ndjson');
   const trails: TrailLine[] = [];
   for await (const { value } of trailsOfDatabase(databaseUrl, {})) {
-    const trail = value as TrailLine;
+    const trail = value as TrailFacts;
     lines.write(trail);
-    // A long soak has more trails than fit into memory.
-    trails.push({ id: trail.id, idempotencyKey: trail.idempotencyKey });
+    trails.push(trailLineOf(trail));
   }
   lines.close();
   return trails;

@@ -16,11 +16,12 @@ export type Stage = {
   say: (line: string) => void;
 };
 
-/** Does it, and resolves when it is over and what it broke is put back. @returns what it struck */
-type Strike = (stage: Stage, fault: Fault) => Promise<string>;
+/** Does it, and resolves when it is over and what it broke is put back. @returns what it struck, null where there was nothing */
+type Strike = (stage: Stage, fault: Fault) => Promise<string | null>;
 
 const CLOCK_OFF_MS = 600_000;
-const DELAY_MS = 200;
+/** Each link has one of these, so that what is said on one overtakes what was said before on another. */
+const DELAYS_MS = [200, 20, 350, 100, 250] as const;
 /** The share of links that a fault of links strikes, so that others show what they should do. */
 const SOME = 0.4;
 
@@ -53,7 +54,7 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     const replica = picked(cluster.replicas, pick);
     const row = await watch.find(replica.name);
     replica.program.signal('SIGSTOP');
-    if (row !== undefined) watch.death(replica.name, row.id);
+    watch.death(replica.name, row?.id);
     await watch.standStill(replica.name, () => rest(forMs));
     replica.program.signal('SIGCONT');
     return replica.name;
@@ -104,15 +105,15 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     for (const { replica, sessionName } of struck) {
       watch.deafness(replica.name, sessionName, since, () => !isThere(cluster, replica));
     }
-    return `${struck.length} sessions`;
+    return struck.length === 0 ? null : `${struck.length} sessions`;
   },
 
   listen_silent: async ({ cluster, database, watch }, { pick }) => {
     const struck = await listeners(cluster, watch, database);
-    if (struck.length === 0) return 'nobody';
+    if (struck.length === 0) return null;
     const { replica, sessionName, port } = picked(struck, pick);
     const link = replica.toDatabase.links.find(({ farPort }) => farPort === port);
-    if (link === undefined) return 'nobody';
+    if (link === undefined) return null;
     const since = await watch.now();
     link.halfOpen(WAYS);
     watch.deafness(replica.name, sessionName, since, () => !isThere(cluster, replica));
@@ -173,7 +174,7 @@ async function killed(
   const victim = picked(cluster.replicas, pick);
   const row = await watch.find(victim.name);
   await cluster.kill(victim);
-  if (row !== undefined) watch.death(victim.name, row.id);
+  watch.death(victim.name, row?.id);
   await rest(awayMs);
   const next = await cluster.add(clockOffsetMs);
   return `${victim.name}, then ${next.name}`;
@@ -188,14 +189,15 @@ async function crewKilled(fleet: Fleet, pick: number, awayMs: number, loss: Loss
 async function onOne(
   { replicas }: SoakCluster,
   pick: number,
-  strike: (replica: Replica) => Promise<string>,
-): Promise<string> {
+  strike: (replica: Replica) => Promise<string | null>,
+): Promise<string | null> {
   const replica = picked(replicas, pick);
-  return `${replica.name}: ${await strike(replica)}`;
+  const struck = await strike(replica);
+  return struck === null ? null : `${replica.name}: ${struck}`;
 }
 
 /** All links are struck, and all that are made meanwhile. */
-async function partition(proxy: FaultyProxy, forMs: number, strike: Manner): Promise<string> {
+async function partition(proxy: FaultyProxy, forMs: number, strike: Manner): Promise<string | null> {
   const { links } = proxy;
   for (const link of links) strike(link);
   await manner(proxy, strike, forMs);
@@ -209,14 +211,14 @@ async function halfOpened(
   forMs: number,
   ways: readonly Way[],
   forNew = true,
-): Promise<string> {
+): Promise<string | null> {
   for (const link of links) link.halfOpen(ways);
   await manner(proxy, forNew ? (link) => link.halfOpen(ways) : undefined, forMs);
   for (const link of proxy.links) if (link.isHalfOpen) link.cut();
   return linksOf(links);
 }
 
-async function stalled(proxy: FaultyProxy, forMs: number): Promise<string> {
+async function stalled(proxy: FaultyProxy, forMs: number): Promise<string | null> {
   const goOn: (() => void)[] = [];
   const stall: Manner = (link) => goOn.push(link.stall(WAYS));
   const { links } = proxy;
@@ -226,8 +228,9 @@ async function stalled(proxy: FaultyProxy, forMs: number): Promise<string> {
   return linksOf(links);
 }
 
-async function delayed(proxy: FaultyProxy, forMs: number, ways: readonly Way[]): Promise<string> {
-  const slow: Manner = (link) => link.delay(ways, DELAY_MS);
+async function delayed(proxy: FaultyProxy, forMs: number, ways: readonly Way[]): Promise<string | null> {
+  let place = 0;
+  const slow: Manner = (link) => link.delay(ways, DELAYS_MS[place++ % DELAYS_MS.length] ?? 0);
   for (const link of proxy.links) slow(link);
   await manner(proxy, slow, forMs);
   for (const link of proxy.links) link.delay(WAYS, 0);
@@ -240,7 +243,7 @@ async function manner(proxy: FaultyProxy, given: Manner | undefined, forMs: numb
   proxy.manner = undefined;
 }
 
-function cutSome({ proxy }: Balancer, pick: number): Promise<string> {
+function cutSome({ proxy }: Balancer, pick: number): Promise<string | null> {
   const links = some(proxy.links, pick);
   for (const link of links) link.cut();
   return Promise.resolve(linksOf(links));
@@ -276,6 +279,6 @@ function picked<T>(items: readonly T[], pick: number): T {
   return item;
 }
 
-function linksOf({ length }: readonly FaultyLink[]): string {
-  return `${length} links`;
+function linksOf({ length }: readonly FaultyLink[]): string | null {
+  return length === 0 ? null : `${length} links`;
 }

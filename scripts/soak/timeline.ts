@@ -2,7 +2,7 @@
 import type { Call } from './record.js';
 import { FAULT_KINDS, LANES, type Lane } from './schedule.js';
 import { spreadOf } from './slope.js';
-import type { Struck } from './soak.js';
+import { toldOf, type Struck } from './struck.js';
 
 const WIDTH = 1000;
 const MARGIN = { left: 70, right: 20 };
@@ -86,12 +86,13 @@ function shade({ atMs, untilMs, kind }: Struck, x: (ms: number) => number): stri
   );
 }
 
-function mark({ atMs, untilMs, kind, number, struck }: Struck, x: (ms: number) => number): string {
+function mark(fault: Struck, x: (ms: number) => number): string {
+  const { atMs, untilMs, kind, number } = fault;
   const { lane, what } = FAULT_KINDS[kind];
   const y = FAULTS.top + LANES.indexOf(lane) * FAULTS.row;
   return (
     `<rect x="${fixed(x(atMs))}" y="${y}" width="${fixed(Math.max(2, x(untilMs) - x(atMs)))}" height="${FAULTS.row - 4}" ` +
-    `fill="${LANE_COLOURS[lane]}"><title>${escape(`${number}: ${what} (${kind}; ${struck})`)}</title></rect>`
+    `fill="${LANE_COLOURS[lane]}"><title>${escape(`${number}: ${what} (${kind}; ${toldOf(fault)})`)}</title></rect>`
   );
 }
 

@@ -76,9 +76,10 @@ export class Watch {
     return row;
   }
 
-  /** A replica was killed, or stopped doing anything, just now. */
-  death(name: string, id: string): void {
-    this.keep(this.watchDeath(name, id, Date.now(), performance.now()));
+  /** A replica was killed, or stopped doing anything, just now. @param id undefined for one that nobody knew as living */
+  death(name: string, id: string | undefined): void {
+    if (id === undefined) this.unjudgedDeaths += 1;
+    else this.keep(this.watchDeath(name, id, Date.now(), performance.now()));
   }
 
   /** The session by which a replica listens was ended, or went deaf, just now. @param isGone whether the replica died meanwhile */

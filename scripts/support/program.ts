@@ -28,6 +28,7 @@ export type ProgramOptions = {
 export class Program {
   private readonly kept: string[] = [];
   private readonly takers = new Set<(line: string) => void>();
+  private wasToEnd = false;
 
   private constructor(
     readonly name: string,
@@ -60,7 +61,10 @@ export class Program {
 
   /** Ends all that are left, at once. */
   static killAll(): void {
-    for (const { child } of RUNNING) child.kill('SIGKILL');
+    for (const program of RUNNING) {
+      program.wasToEnd = true;
+      program.child.kill('SIGKILL');
+    }
   }
 
   get pid(): number {
@@ -132,6 +136,13 @@ export class Program {
     if (this.exitCode !== 0) throw this.failure('failed');
   }
 
+  /** Told how it ended, and what it said last, where nobody had ended it. */
+  onCrash(take: (how: string) => void): void {
+    this.child.once('close', (code, signal) => {
+      if (!this.wasToEnd) take(`${this.name} ended by itself (${signal ?? code}): ${this.lastLines}`);
+    });
+  }
+
   /** Sends a signal that does not end it. */
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
@@ -140,6 +151,7 @@ export class Program {
   /** Sends a signal, and resolves when it has ended. @param withinMs after which it is killed; else it is waited for */
   async end(signal: NodeJS.Signals, withinMs?: number): Promise<void> {
     if (!this.isRunning) return;
+    this.wasToEnd = true;
     const ended = once(this.child, 'exit');
     this.child.kill(signal);
     const timer = withinMs === undefined ? undefined : setTimeout(() => this.child.kill('SIGKILL'), withinMs);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
+import { HubProcess } from '../support/hub-process.js';
 import { leastOf } from '../support/least-of.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { DatabaseProxy } from './support/database-proxy.js';
@@ -78,6 +79,27 @@ describe('a database', () => {
     );
     await link.close();
   });
+
+  it.each([
+    ['the lock of its migrations', 'question', 'select pg_try_advisory_xact_lock($1) as mine'],
+    ['the row of the replica', 'answer', 'enter_replica'],
+    ['who comes in first', 'answer', 'create_first_administrator'],
+    ['where others find it', 'question', 'advertise_replica'],
+    ['its readiness', 'answer', 'activate_replica'],
+  ] as const)(
+    'that goes away while a replica that starts writes down %s costs it time alone',
+    async (_what, part, statement) => {
+      const lost = proxy.lose(part, statement);
+
+      const hub = await HubProcess.start(cluster.database.url, { DATABASE_URL: proxy.url });
+      await lost;
+
+      const { body } = await cluster.api(1).get('/api/v1/replicas');
+      const started = body.items.filter(({ id }: { id: string }) => id === hub.replicaId);
+      expect(started).toMatchObject([{ state: 'active' }]);
+      await hub.stop();
+    },
+  );
 
   it('that ends the sessions on which replicas listen is listened to again within 2 s', async () => {
     const broker = await join();

@@ -263,6 +263,28 @@ describe('a replica', () => {
   const replica = (id: string) => rows.one('select * from hub_replica where id = $1', [id]);
   const beat = (id: string) => repository().beat(bench.database as unknown as DirectConnection, id);
 
+  it('is entered once, however often it is told to, and keeps what it has become', async () => {
+    const repository = new ReplicaRepository(bench.database);
+    const id = randomUUID();
+    const row = {
+      id,
+      name: 'twice',
+      sessionName: id,
+      publicUrl: null,
+      internalUrl: null,
+      software: 'planted',
+      protocol: { min: 1, max: 1 },
+      state: 'starting' as const,
+    };
+
+    await repository.enter(row);
+    await repository.activate(id, 'http://twice');
+    await repository.enter(row);
+
+    const { rows: found } = await rows.sql.query('select state from hub_replica where id = $1', [id]);
+    expect(found).toEqual([{ state: 'active' }]);
+  });
+
   it('that was declared gone beats no more, and takes no other state', async () => {
     const id = await rows.replica({ state: 'gone' });
 

@@ -4,7 +4,7 @@ import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker, Rows } from './support/rows.js';
 
-const COUNTED_MOST = 1_000;
+const COUNTED_MOST = 100;
 
 let bench: Bench;
 let rows: Rows;
@@ -39,7 +39,7 @@ async function queue(id: string, count: number): Promise<string[]> {
 }
 
 const toldOf = async (...ids: string[]) => {
-  const told = new Map((await repository.read(ids)).map((about) => [about.id, about]));
+  const told = new Map((await repository.read(ids, COUNTED_MOST)).map((about) => [about.id, about]));
   return ids.map((id) => told.get(id)!);
 };
 
@@ -56,7 +56,7 @@ describe('what is counted of a broker for a command that waits', () => {
     expect(told.map(({ position }) => position)).toEqual([2, 0, 1, 0]);
   });
 
-  it('is no more than a thousand, however much is before it', async () => {
+  it('is no more than is asked for, however much is before it', async () => {
     const first = await rows.dispatch(broker);
     const behind = await queue(first, COUNTED_MOST + 3);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Call } from '../../scripts/soak/record.js';
 import { spreadOf, trendOf } from '../../scripts/soak/slope.js';
-import type { Struck } from '../../scripts/soak/soak.js';
+import type { Struck } from '../../scripts/soak/struck.js';
 import { timeline } from '../../scripts/soak/timeline.js';
 
 describe('the figures of a soak', () => {
@@ -49,6 +49,7 @@ describe('the time line of a soak', () => {
   const struck: Struck[] = [
     { number: 0, kind: 'replica_kill', atMs: 5_000, untilMs: 9_000, struck: 'replica-1 <& "others">' },
     { number: 1, kind: 'link_cut', atMs: 50_000, untilMs: 50_000, struck: '3 links' },
+    { number: 2, kind: 'peer_cut', atMs: 51_000, untilMs: 52_000, struck: null },
   ];
 
   it('is a picture with a mark for each fault, whose texts are escaped', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
-import { evidenceOf, judge, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
+import { evidenceOf, judge, trailLineOf, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
 import type { Answer, Effect } from '../../scripts/soak/record.js';
 import { writeLines } from '../../scripts/support/json-lines.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
@@ -37,7 +37,9 @@ function run() {
     submittedAt: at(place * 10),
     answeredAt: at(place * 10 + 0.5),
   }));
-  return { trails, effects, answers, untrue: [] as Evidence['untrue'] };
+  // What nobody knows of was out when its broker lost what it knew.
+  const losses = [{ brokerId: BROKER, at: at(31.5), until: at(32) }];
+  return { trails, effects, answers, untrue: [] as Evidence['untrue'], losses };
 }
 type RunOf = ReturnType<typeof run>;
 
@@ -53,9 +55,9 @@ describe('the judgement of a soak', () => {
   async function judged(change: (run: RunOf) => void): Promise<Judgement> {
     const planted = run();
     change(planted);
-    const { trails, effects, answers, untrue } = planted;
+    const { trails, effects, answers, untrue, losses } = planted;
     writeLines(folder, 'trails.ndjson', trails);
-    return judge(folder, trails, { effects: [effects], answers, untrue });
+    return judge(folder, trails.map(trailLineOf), { effects: [effects], answers, untrue, losses });
   }
 
   it('is clean where all that was accepted ended, was done once, in order, and as was told', async () => {
@@ -70,6 +72,8 @@ describe('the judgement of a soak', () => {
       untrue: 0,
       irregular: 0,
       unknown: 1,
+      unfounded: 0,
+      unserved: 0,
       byRule: {},
       findings: [],
     });
@@ -137,6 +141,41 @@ describe('the judgement of a soak', () => {
         trails[0]!.endedAt = at(5);
       },
     ],
+    [
+      'reordered',
+      'effects of a key that nobody gave in turn, in another order than the hub had them out',
+      ({ effects }) => {
+        for (const effect of effects) effect.turn = null;
+        effects.reverse();
+      },
+    ],
+    [
+      'unfounded',
+      'an ending that nobody knows, though its broker had lost nothing',
+      ({ losses }) => losses.pop(),
+    ],
+    [
+      'unfounded',
+      'one that was over before its broker lost anything',
+      ({ losses }) => Object.assign(losses[0]!, { at: at(90), until: at(91) }),
+    ],
+    [
+      'unfounded',
+      'one that was given to its broker long after that had come back',
+      ({ losses }) => Object.assign(losses[0]!, { at: at(-40), until: at(-30) }),
+    ],
+    [
+      'unfounded',
+      'one whose loss was that of another broker',
+      ({ losses }) => (losses[0]!.brokerId = 'another'),
+    ],
+    [
+      'unserved',
+      'a command that expired',
+      ({ trails }) => {
+        trails.push(dispatchOf(40, ['pending', 'expired'], { op: EFFECT_OP, idempotencyKey: 'note-5' }));
+      },
+    ],
     ['untrue', 'a client that was told another ending', ({ answers }) => (answers[0]!.state = 'failed')],
     [
       'untrue',
@@ -170,13 +209,19 @@ describe('the judgement of a soak', () => {
   });
 
   it('reads what programs wrote until they were killed, of each broker for itself', () => {
-    const { effects, answers } = run();
+    const { effects, answers, losses } = run();
     const lines = (all: object[]) => all.map((each) => `${JSON.stringify(each)}\n`).join('');
     writeFileSync(join(folder, 'broker-1.effects'), `${lines(effects)}{"note":"cut sho`);
     writeFileSync(join(folder, 'broker-2.effects'), '');
     writeFileSync(join(folder, 'client-0.answers'), lines(answers));
     writeFileSync(join(folder, 'client-0.untrue'), '');
 
-    expect(evidenceOf(folder)).toEqual({ effects: [effects, []], answers, untrue: [], calls: [] });
+    expect(evidenceOf(folder, losses)).toEqual({
+      effects: [effects, []],
+      answers,
+      untrue: [],
+      losses,
+      calls: [],
+    });
   });
 });

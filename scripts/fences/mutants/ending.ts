@@ -49,7 +49,7 @@ export const ENDING = [
   ]),
   ...mutantsOf('lapse_link_bound', SPEC, [
     ['ends the commands of other brokers', 'dispatch.broker_id = $1', '$1::uuid is not null'],
-    ['ends what is bound to a later link', 'dispatch.link_epoch <= $3', 'dispatch.link_epoch <= $3 + 1'],
+    ['ends what is bound to a later link', 'dispatch.link_epoch <= $2', 'dispatch.link_epoch <= $2 + 1'],
     ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
   ]),
   ...mutantsOf('lapse_bound_to_links_that_are_over', SPEC, [

@@ -76,6 +76,7 @@ export const OWNERSHIP = [
     ['forgets too soon', `interval '30 days'`, `interval '1 day'`],
     ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
   ]),
+  ...mutantsOf('enter_replica', SPEC, [['cannot be done again', 'on conflict (id) do nothing', '']]),
   ...mutantsOf('beat_replica', SPEC, [
     ['lets the dead beat', `and state <> 'gone'`, ''],
     [

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Database } from '../database/database.js';
+import { patiently } from '../database/patience.js';
 import { statement } from '../database/statement.js';
 import { makeOpaque } from './opaque-token.js';
 
 /** Long enough for whoever starts a hub to come to it, and too short to be found in an old log. */
 export const FIRST_INVITE_LIVES_S = 24 * 3_600;
 
-// Another replica that does the same waits for this one's row by its unique name, and then does nothing.
+// Another replica that does the same waits for this one's row by its unique name, and then does nothing. Where nobody knows
+// whether it was done it is done again, and finds what it made.
 const CREATE_FIRST = statement(
   'create_first_administrator',
   `
@@ -17,11 +19,16 @@ const CREATE_FIRST = statement(
     where not exists (select from hub_user)
     on conflict on constraint hub_user_name_is_unique do nothing
     returning id
+  ),
+  made as (
+    insert into personal_token (id, user_id, name, prefix, hash)
+    select $2, administrator.id, 'first boot', $3, $4
+    from administrator
+    returning id
   )
-  insert into personal_token (id, user_id, name, prefix, hash)
-  select $2, administrator.id, 'first boot', $3, $4
-  from administrator
-  returning id
+  select id from made
+  union all
+  select id from personal_token where id = $2
   `,
 );
 
@@ -34,11 +41,16 @@ const INVITE_FIRST = statement(
     where not exists (select from hub_user)
     on conflict on constraint hub_user_name_is_unique do nothing
     returning id
+  ),
+  made as (
+    insert into invite (id, user_id, hash, created_by, expires_at)
+    select $2, administrator.id, $3, administrator.id, now() + make_interval(secs => $4)
+    from administrator
+    returning id
   )
-  insert into invite (id, user_id, hash, created_by, expires_at)
-  select $2, administrator.id, $3, administrator.id, now() + make_interval(secs => $4)
-  from administrator
-  returning id
+  select id from made
+  union all
+  select id from invite where id = $2
   `,
 );
 
@@ -55,7 +67,7 @@ const INVITE_AGAIN = statement(
     and administrator.role = 'admin'
     and administrator.disabled_at is null
     and invite.redeemed_at is null
-    and invite.expires_at <= now()
+    and (invite.expires_at <= now() or invite.hash = $1)
     and not exists (select from user_password where user_id = administrator.id)
     and not exists (select from personal_token where user_id = administrator.id)
     and not exists (select from user_session where user_id = administrator.id)
@@ -77,9 +89,10 @@ export class FirstBoot {
    */
   async inviteAdministrator(): Promise<string | undefined> {
     const { plain, hash } = makeOpaque('invite');
-    const made = await this.database.run(INVITE_FIRST, [uuidv7(), uuidv7(), hash, FIRST_INVITE_LIVES_S]);
+    const values = [uuidv7(), uuidv7(), hash, FIRST_INVITE_LIVES_S];
+    const made = await patiently(() => this.database.run(INVITE_FIRST, values));
     if (made.length > 0) return plain;
-    const renewed = await this.database.run(INVITE_AGAIN, [hash, FIRST_INVITE_LIVES_S]);
+    const renewed = await patiently(() => this.database.run(INVITE_AGAIN, [hash, FIRST_INVITE_LIVES_S]));
     return renewed.length > 0 ? plain : undefined;
   }
 
@@ -92,7 +105,8 @@ export class FirstBoot {
    */
   async ensureAdministrator(): Promise<string | undefined> {
     const { plain, prefix, hash } = makeOpaque('personal');
-    const made = await this.database.run(CREATE_FIRST, [uuidv7(), uuidv7(), prefix, hash]);
+    const values = [uuidv7(), uuidv7(), prefix, hash];
+    const made = await patiently(() => this.database.run(CREATE_FIRST, values));
     return made.length > 0 ? plain : undefined;
   }
 }

@@ -4,12 +4,14 @@ import type { DirectConnection } from '../database/direct.js';
 import { statement } from '../database/statement.js';
 import type { ReplicaRow, ReplicaState } from './replica-row.js';
 
+// Where nobody knows whether it was done it is done again.
 const ENTER = statement(
   'enter_replica',
   `
   insert into hub_replica
     (id, name, session_name, public_url, internal_url, software, protocol_min, protocol_max, state)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  on conflict (id) do nothing
   `,
 );
 

@@ -106,8 +106,8 @@ export class Replica {
       settings: ['synchronous_commit=off'],
       answerWithinMs: BEAT_ANSWER_WITHIN_MS,
     });
-    await this.repository.enter(this.row());
-    // Nobody counts on a replica before its first beat: a database that is slow to answer costs time, and not the boot.
+    // Nobody counts on a replica before it is active: a database that goes away meanwhile costs time, and not the boot.
+    await patiently(() => this.repository.enter(this.row()));
     await patiently(() => this.beat());
     this.beating = this.loops.make({
       name: 'beat',
@@ -138,14 +138,14 @@ export class Replica {
   /** Tells the others where they find this one. */
   async advertise(internalUrl: string): Promise<void> {
     this.advertisedUrl = internalUrl;
-    await this.repository.advertise(this.currentId, internalUrl);
+    await patiently(() => this.repository.advertise(this.currentId, internalUrl));
   }
 
   /** From here on brokers may be sent here. @param publicUrl where they find this replica by itself */
   async activate(publicUrl: string): Promise<void> {
     this.publicUrl = publicUrl;
     this.currentState = 'active';
-    await this.repository.activate(this.currentId, publicUrl);
+    await patiently(() => this.repository.activate(this.currentId, publicUrl));
   }
 
   /** Says to all that this replica takes no new brokers. */

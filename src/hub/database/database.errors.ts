@@ -19,10 +19,10 @@ export function violatedUnique(error: unknown): string | undefined {
   return code === '23505' && typeof constraint === 'string' ? constraint : undefined;
 }
 
-/** Whether the server itself said what is wrong. */
+/** Whether the server itself said what is wrong. No class of SQLSTATE begins as the system's own codes do, such as EPIPE. */
 export function hasSqlState(error: unknown): error is { code: string } {
   const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
+  return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code);
 }
 
 /** The server chose this transaction to break a deadlock or a serialization conflict: doing it again is safe. */

@@ -50,20 +50,20 @@ async function openDataSource(
   entities: (new () => object)[],
 ): Promise<DataSource> {
   await server.open();
+  const { url, directUrl, pooler } = server;
   try {
-    const { url, directUrl, pooler } = server;
-    const dataSource = await patiently(() =>
-      makeDataSource(url, session.value, entities, pooler).initialize(),
-    );
-    try {
-      if (pooler === 'none') await assertSettingsKept(dataSource);
-      if (directUrl === url) await migrateWith(dataSource);
-      else await migrate(directUrl);
-      return dataSource;
-    } catch (error) {
-      await dataSource.destroy();
-      throw error;
-    }
+    return await patiently(async () => {
+      const dataSource = await makeDataSource(url, session.value, entities, pooler).initialize();
+      try {
+        if (pooler === 'none') await assertSettingsKept(dataSource);
+        if (directUrl === url) await migrateWith(dataSource);
+        else await migrate(directUrl);
+        return dataSource;
+      } catch (error) {
+        await dataSource.destroy();
+        throw error;
+      }
+    });
   } catch (error) {
     await server.close();
     throw asPoolerFault(error);

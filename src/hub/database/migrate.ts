@@ -25,7 +25,8 @@ export async function migrateWith(dataSource: DataSource): Promise<string[]> {
       const ran = await dataSource.runMigrations({ transaction: 'each' });
       return ran.map(({ name }) => name);
     } finally {
-      await holder.rollbackTransaction();
+      // Where it fails, its session is over, and the lock with it: what ended that is told, and not this.
+      await holder.rollbackTransaction().catch(() => undefined);
     }
   } finally {
     await holder.release();
@@ -49,10 +50,12 @@ async function tryLock(holder: QueryRunner): Promise<boolean> {
 
 /** The same for an address, with a DataSource of its own: the job of `fairlead hub migrate` and of test databases. */
 export async function migrate(url: string, pooler: Pooler = 'none'): Promise<string[]> {
-  const dataSource = await patiently(() => makeDataSource(url, 'fairlead-migrate', [], pooler).initialize());
-  try {
-    return await migrateWith(dataSource);
-  } finally {
-    await dataSource.destroy();
-  }
+  return patiently(async () => {
+    const dataSource = await makeDataSource(url, 'fairlead-migrate', [], pooler).initialize();
+    try {
+      return await migrateWith(dataSource);
+    } finally {
+      await dataSource.destroy();
+    }
+  });
 }

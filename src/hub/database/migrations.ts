@@ -25,6 +25,7 @@ import { AddDeviceGrants1790000000025 } from '../../../migrations/1790000000025-
 import { AddUserIdentities1790000000026 } from '../../../migrations/1790000000026-AddUserIdentities.js';
 import { CapDeviceGrantsByAddress1790000000027 } from '../../../migrations/1790000000027-CapDeviceGrantsByAddress.js';
 import { AddBrokerKeyOverlap1790000000028 } from '../../../migrations/1790000000028-AddBrokerKeyOverlap.js';
+import { IndexLinkBound1790000000030 } from '../../../migrations/1790000000030-IndexLinkBound.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -55,6 +56,7 @@ export const MIGRATIONS = [
   AddUserIdentities1790000000026,
   CapDeviceGrantsByAddress1790000000027,
   AddBrokerKeyOverlap1790000000028,
+  IndexLinkBound1790000000030,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

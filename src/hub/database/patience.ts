@@ -1,6 +1,8 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { ConfigError } from '../config/config.error.js';
 import { messageOf } from '../config/error-code.js';
+import { CodedError } from '../problems/coded.error.js';
 import { DatabaseUnavailable, hasSqlState, isOutage } from './database.errors.js';
 
 /** A hub and its database are often started together: what must be there first is waited for this long, in milliseconds. */
@@ -31,6 +33,8 @@ export async function patiently<T>(work: () => Promise<T>, withinMs = AT_BOOT_MS
 
 function outageOf(error: unknown): DatabaseUnavailable | undefined {
   if (error instanceof DatabaseUnavailable) return error;
+  // What has a name of its own is known to be something else.
+  if (error instanceof CodedError || error instanceof ConfigError) return undefined;
   // A pooler that refuses how it is spoken to stays as it is.
   const isRefusal = hasSqlState(error) && error.code === '08P01';
   return isOutage(error) && !isRefusal ? new DatabaseUnavailable(error, 'no_effect') : undefined;

@@ -97,6 +97,9 @@ abstract class CommandColumns {
 @Index('broker_dispatch_of_project', ['projectId'], { where: `(project_id IS NOT NULL)` })
 @Index('broker_dispatch_of_key', ['orderingKey', 'brokerId', 'seq'], { where: 'ordering_key is not null' })
 @Index('broker_dispatch_of_redrive', ['redriveOf'], { where: '(redrive_of IS NOT NULL)' })
+@Index('broker_dispatch_bound_to_link', ['brokerId', 'seq'], {
+  where: `(contract = ANY (ARRAY['now_or_fail'::text, 'on_attach'::text]))`,
+})
 @Check('broker_dispatch_state_is_live', `state in ('pending', 'claimed', 'running')`)
 @Index('broker_dispatch_by_deadline', ['deadlineAt'])
 @Check('broker_dispatch_lane_is_known', `lane in ('control', 'normal', 'bulk')`)

@@ -166,7 +166,10 @@ const LAPSE_MOST = 1_000;
 /** No row of the broker `$1` below it is alive: what has ended there is not walked over. */
 const FLOOR = 'coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)';
 
-/** Ends what is in `locked`; the state is `$4`, the replica `$5`. */
+// Told in words, so that the index of such rows alone is known to hold them: hardly any is bound to a link.
+const IS_BOUND = `dispatch.contract in (${LINK_BOUND.map((contract) => `'${contract}'`).join(', ')})`;
+
+/** Ends what is in `locked`; the state is `$3`, the replica `$4`. */
 const LAPSED = `removed as (
     delete from broker_dispatch dispatch
     using locked
@@ -176,11 +179,11 @@ const LAPSED = `removed as (
   ended as (
     insert into broker_dispatch_history (${HISTORY_COLUMNS})
     select ${KEPT_COLUMNS},
-           $4::text, failures, null,
+           $3::text, failures, null,
            jsonb_build_object('code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                               'message', 'The link that it was to go out on ended before it was begun.'),
            append_step(trail, jsonb_build_object(
-             'state', $4::text, 'at', clock_timestamp(), 'replica', $5::uuid, 'attempt', attempt,
+             'state', $3::text, 'at', clock_timestamp(), 'replica', $4::uuid, 'attempt', attempt,
              'reason', 'broker_offline'
            ))
     from removed
@@ -196,8 +199,8 @@ const LAPSE = statement(
     from broker_dispatch dispatch
     where dispatch.broker_id = $1
       and dispatch.seq >= ${FLOOR}
-      and dispatch.contract = any ($2::text[])
-      and dispatch.link_epoch <= $3
+      and ${IS_BOUND}
+      and dispatch.link_epoch <= $2
       and dispatch.state = 'pending'
     order by dispatch.seq
     for update of dispatch skip locked
@@ -208,28 +211,32 @@ const LAPSE = statement(
 
 // A command may be stored in the very moment in which the link ends that it is bound to: then nobody who ended what was
 // bound to it could see it. `$1` names those to look at, and is null where all are looked at.
-const lapseStaleText = (which: string) => `
+const lapseStaleText = (which: string, isBound: string) => `
   with locked as materialized (
     select dispatch.id
     from broker_dispatch dispatch
     left join broker_connection connection on ${sought('connection.broker_id', 'dispatch.broker_id')}
     where ${which}
-      and dispatch.contract = any ($2::text[])
+      and ${isBound}
       and dispatch.state = 'pending'
       and (connection.epoch > dispatch.link_epoch
            or dispatch.link_epoch is not null and connection.replica_id is null)
     order by dispatch.seq
-    limit $3
+    limit $2
     for update of dispatch skip locked
   ),
   ${LAPSED}
   `;
 
-const LAPSE_ALL_STALE = statement('lapse_bound_to_links_that_are_over', lapseStaleText('$1::uuid[] is null'));
+const LAPSE_ALL_STALE = statement(
+  'lapse_bound_to_links_that_are_over',
+  lapseStaleText('$1::uuid[] is null', IS_BOUND),
+);
 
+// Some are found by their ids, and by nothing else.
 const LAPSE_STALE = statement(
   'lapse_those_bound_to_links_that_are_over',
-  lapseStaleText('dispatch.id = any ($1::uuid[])'),
+  lapseStaleText('dispatch.id = any ($1::uuid[])', 'dispatch.contract = any ($5::text[])'),
 );
 
 // The broker is here again, and its inventory was taken, which `why` reads: what waited for its next link goes out on
@@ -291,18 +298,15 @@ export class EndingRepository {
 
   /** Ends what waits for a link of the broker that is over: one of this epoch or before. */
   async lapse(brokerId: string, epoch: number, replicaId: string): Promise<Ending[]> {
-    return this.database.run(LAPSE, [brokerId, LINK_BOUND, epoch, stateAfter('lapse'), replicaId]);
+    return this.database.run(LAPSE, [brokerId, epoch, stateAfter('lapse'), replicaId]);
   }
 
   /** Ends, of some commands or of all, those that are bound to a link that is over. */
   async lapseStale(ids: readonly string[] | null, replicaId: string): Promise<Ending[]> {
-    return this.database.run(ids === null ? LAPSE_ALL_STALE : LAPSE_STALE, [
-      ids,
-      LINK_BOUND,
-      LAPSE_MOST,
-      stateAfter('lapse'),
-      replicaId,
-    ]);
+    const values = [ids, LAPSE_MOST, stateAfter('lapse'), replicaId];
+    return ids === null
+      ? this.database.run(LAPSE_ALL_STALE, values)
+      : this.database.run(LAPSE_STALE, [...values, LINK_BOUND]);
   }
 
   async bindToLink(brokerId: string, epoch: number): Promise<void> {

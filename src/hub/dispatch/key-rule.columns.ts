@@ -1,4 +1,5 @@
-const LAST_SEQ = '9223372036854775807';
+/** Greater than any `seq`. */
+export const LAST_SEQ = '9223372036854775807';
 
 /**
  * SQL that is true of the live rows of one ordering key of a broker, from a `seq` on. It compares whole rows, in the order of

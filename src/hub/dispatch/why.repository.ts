@@ -5,14 +5,14 @@ import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
 import { spanOf } from './id-span.js';
-import { isOfKey } from './key-rule.columns.js';
+import { isOfKey, LAST_SEQ } from './key-rule.columns.js';
 import { LIVE_STATES } from './state.js';
 import type { Circumstances } from './why.js';
 
 // One statement, so that all facts are of one moment. What blocks a command is judged as the claim judges it; it is looked for
-// in the order of the index of keys, so that the first one found is it. Whatever is counted of a broker is counted among the
-// first thousand from its floor on, and once for all commands that are asked for: every answer about a command that waits asks
-// here, most of all while much waits.
+// in the order of the index of keys, so that the first one found is it. Whatever is counted of a broker is counted among its
+// first from its floor on, read in the order of their index so that no more are read than are counted, and once for all
+// commands that are asked for: every answer about a command that waits asks here, most of all while much waits.
 const WHY = statement(
   'read_circumstances',
   `
@@ -34,9 +34,9 @@ const WHY = statement(
       select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
       from (
         select other.seq, other.state from broker_dispatch other
-        where other.broker_id = live.broker_id and other.seq >= coalesce(floor.seq, 0)
-        order by other.seq
-        limit 1000
+        where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, ${LAST_SEQ})
+        order by other.broker_id, other.seq
+        limit $6
       ) other
     ) first
   )
@@ -85,8 +85,8 @@ const WHY = statement(
 export class WhyRepository {
   constructor(private readonly database: Database) {}
 
-  /** Of those that nobody knows nothing is told. */
-  async read(ids: readonly string[]): Promise<Circumstances[]> {
-    return this.database.run(WHY, [ids, LIVE_STATES, OPS_HELD_TO_ACK, ...spanOf(ids)]);
+  /** Of those that nobody knows nothing is told. @param countedMost of a broker's commands: what is behind them is not seen */
+  async read(ids: readonly string[], countedMost: number): Promise<Circumstances[]> {
+    return this.database.run(WHY, [ids, LIVE_STATES, OPS_HELD_TO_ACK, ...spanOf(ids), countedMost]);
   }
 }

@@ -222,7 +222,7 @@ export class DispatchDto {
   @ApiProperty({
     type: Number,
     nullable: true,
-    description: 'Live commands of the broker before it, up to 1,000.',
+    description: 'Live commands of the broker before it, up to 100.',
   })
   position: number | null;
 

@@ -62,7 +62,7 @@ export class WhyDto {
   })
   holder: HolderDto | null;
 
-  @ApiProperty({ type: 'integer', description: 'Live commands of the broker before it, up to 1,000.' })
+  @ApiProperty({ type: 'integer', description: 'Live commands of the broker before it, up to 1,025.' })
   position: number;
 
   @ApiProperty({
