@@ -21,17 +21,45 @@ export function connect(world: World, replica: number): string | undefined {
   if (world.links.length === LINKS_MOST) return undefined;
   if (!isForced) world.left.moves -= 1;
   world.owner = { replica, epoch: world.owner.epoch + 1 };
-  const entries = world.entries.map((entry) => (entry === null ? null : inventoryOf(entry)));
-  const link: Link = {
-    ...{ replica, epoch: world.owner.epoch, journal: world.journal, isReady: false },
-    down: [],
-    up: [{ t: 'inventory', entries: entries.map((entry) => (entry?.isTold === true ? entry.said : null)) }],
-  };
+  const link = linkTo(world, replica, world.owner.epoch);
   world.links.push(link);
-  world.welcomed = link.epoch;
+  welcomed(world, link, link.epoch);
+  return `the broker links to replica ${replica}, epoch ${link.epoch}`;
+}
+
+/** Holds a link ready beside the one that it has, at another replica, for when that is gone. */
+export function holdReady(world: World, replica: number): string | undefined {
+  const { links } = world;
+  if (world.left.standbys === 0 || links.length !== 1 || links[0]?.replica === replica) return undefined;
+  world.left.standbys -= 1;
+  // Work goes out on the other one: the newest link stays last.
+  links.unshift(linkTo(world, replica, 0));
+  return `the broker holds a link to replica ${replica} ready`;
+}
+
+const linkTo = ({ journal }: World, replica: number, epoch: number): Link => ({
+  ...{ replica, epoch, journal, welcomed: epoch, isReady: false, isLetGo: false },
+  ...{ down: [], up: [] },
+});
+
+/** Where the link that it works on is gone it wants the one that it held ready. */
+export function promote({ links }: World, place: number): string | undefined {
+  const link = links[place];
+  if (link === undefined || link.epoch > 0 || links.length > 1) return undefined;
+  return put(link.up, { t: 'promote' }) ? `the broker wants its link to replica ${link.replica}` : undefined;
+}
+
+/** What its journal knows is told under each epoch first, and then what it still has to tell. */
+function welcomed(world: World, link: Link, epoch: number): void {
+  world.welcomed = epoch;
+  link.welcomed = epoch;
+  const entries = world.entries.map((entry) => (entry === null ? null : inventoryOf(entry)));
+  link.up.push({
+    t: 'inventory',
+    entries: entries.map((entry) => (entry?.isTold === true ? entry.said : null)),
+  });
   for (const [command, entry] of world.entries.entries())
     if (entry?.outcome != null && !entry.isConfirmed) tell(link, command, entry, entry.outcome);
-  return `the broker links to replica ${replica}, epoch ${link.epoch}`;
 }
 
 function inventoryOf({ attempt, outcome, isExecuting, isConfirmed }: Entry): {
@@ -54,7 +82,8 @@ export function connectInVain(world: World, replica: number): string | undefined
 /** A link under an epoch that is over is closed by its replica, sooner or later. */
 export function close(world: World, place: number): string | undefined {
   const link = world.links[place];
-  if (link === undefined || link.epoch === world.owner.epoch) return undefined;
+  const isHeld = link?.epoch === world.owner.epoch && !link.isLetGo;
+  if (link === undefined || link.epoch === 0 || isHeld) return undefined;
   return `replica ${link.replica} closes the link of epoch ${ended(world, place).epoch}, which is over`;
 }
 
@@ -67,7 +96,8 @@ export function cut(world: World, place: number): string | undefined {
 function ended(world: World, place: number): Link {
   const [link] = world.links.splice(place, 1);
   if (link === undefined) throw new Error('no such link');
-  world.releases.push({ replica: link.replica, epoch: link.epoch });
+  // One that was held ready owned nothing.
+  if (link.epoch > 0) world.releases.push({ replica: link.replica, epoch: link.epoch });
   return link;
 }
 
@@ -95,6 +125,10 @@ export function take(world: World, has: Has, place: number): string | undefined 
   if (link === undefined || frame === undefined) return undefined;
   if (frame.t === 'dispatch') return taken(world, has, link, frame);
   if (frame.t === 'cancel') return cancelled(world, has, link, frame);
+  if (frame.t === 'welcome') {
+    welcomed(world, link, frame.epoch);
+    return `the broker is welcomed on the link that it held ready, epoch ${frame.epoch}`;
+  }
   if (frame.t !== 'confirm') return undefined;
   const entry = world.entries[frame.command];
   if (entry != null && !entry.isExecuting) {
@@ -118,7 +152,7 @@ function taken(
     if (entry.outcome !== null) tell(link, command, entry, entry.outcome);
     return `${what}, which it knows`;
   }
-  if (has('begin on the newest link') && link.epoch < world.welcomed)
+  if (has('begin on the newest link') && link.welcomed < world.welcomed)
     return `${what}, on an older link, and does not begin it`;
   world.entries[command] = {
     attempt,
@@ -220,7 +254,7 @@ function end(world: World, command: number, entry: Entry, outcome: Outcome): voi
 }
 
 function told({ links }: World, command: number, entry: Entry): void {
-  const newest = links.at(-1);
+  const newest = links.findLast(({ welcomed: known }) => known > 0);
   if (newest !== undefined && entry.outcome !== null) tell(newest, command, entry, entry.outcome);
 }
 

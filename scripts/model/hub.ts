@@ -1,7 +1,7 @@
 /** The hub's part: what its replicas do with the rows, each step one statement that is committed or is not. */
-import { statesBefore } from '../../src/hub/dispatch/state.js';
+import { transition } from '../../src/hub/dispatch/state.js';
 import type { Fence } from './fences.js';
-import { FAILURES_MOST, force, happen, isLive, isOut, nameOf, waitsForItsKey } from './rows.js';
+import { FAILURES_MOST, force, happen, isLive, isOut, must, nameOf, waitsForItsKey } from './rows.js';
 import { put, type Frame, type Link, type Row, type Scope, type World } from './world.js';
 
 /** Which fences are in place. */
@@ -20,10 +20,10 @@ export function claim(
   const [link, row] = [world.links[place], world.rows[command]];
   if (link === undefined || !isLive(row) || !link.isReady || row.isOverdue) return undefined;
   if (has('claim under the epoch on record') && !ownsBroker(world, link)) return undefined;
-  const isPending = statesBefore('claim').includes(row.state as never);
+  const isPending = transition(row.state, 'claim') !== undefined;
   if (!isPending && (has('claim of what is pending') || row.attempt > 1)) return undefined;
   if (has('key rule') && waitsForItsKey(world, keys, command)) return undefined;
-  force(row, 'claim');
+  if (!happen(row, 'claim')) force(row, 'claim');
   row.attempt += 1;
   row.claim = { replica: link.replica, epoch: link.epoch, journal: link.journal };
   return `replica ${link.replica} claims ${nameOf(command)} under epoch ${link.epoch}, attempt ${row.attempt}`;
@@ -54,6 +54,7 @@ export function take(world: World, scope: Scope, has: Has, place: number): strin
   const frame = link?.up.shift();
   if (link === undefined || frame === undefined) return undefined;
   const who = `replica ${link.replica}`;
+  if (frame.t === 'promote') return `${who} ${promoted(world, link)}`;
   if (frame.t === 'inventory') return `${who} ${judge(world, scope, has, link, frame.entries)}`;
   if (frame.t === 'ack') return `${who} takes the ack of ${nameOf(frame.command)}${acked(world, has, frame)}`;
   if (frame.t !== 'result') return undefined;
@@ -85,23 +86,23 @@ function settled(
   // Without the fence it ends what has ended, once: that is enough to be found.
   if (!isOfAttempt || (isFenced && !isOut(row)) || row.endings > 1)
     return { told: 'it is of another attempt', isConfirmed: false };
-  ended(row, outcome);
+  ended(row, outcome, isFenced ? must : force);
   // What is tried again has no ending yet that could be on record.
   return { told: `it is ${row.ending ?? row.state} now`, isConfirmed: !isLive(row) };
 }
 
-function ended(row: Row, outcome: (Frame & { t: 'result' })['outcome']): void {
-  if (outcome === 'succeeded') force(row, 'succeed', 'succeeded');
-  else if (outcome === 'failed') force(row, 'fail', 'failed');
-  else if (outcome === 'lost') force(row, 'fail', 'unknown');
+function ended(row: Row, outcome: (Frame & { t: 'result' })['outcome'], become: typeof must): void {
+  if (outcome === 'succeeded') become(row, 'succeed', 'succeeded');
+  else if (outcome === 'failed') become(row, 'fail', 'failed');
+  else if (outcome === 'lost') become(row, 'fail', 'unknown');
   else if (outcome === 'cancelled') {
-    if (row.isOverdue && !row.isGivenUp) force(row, 'expire', 'expired');
-    else force(row, 'cancel', 'cancelled');
-  } else if (row.isGivenUp || row.isOverdue) force(row, 'fail', 'failed');
-  else if (row.failures + 1 >= FAILURES_MOST) force(row, 'exhaust', 'dead');
+    if (row.isOverdue && !row.isGivenUp) become(row, 'expire', 'expired');
+    else become(row, 'cancel', 'cancelled');
+  } else if (row.isGivenUp || row.isOverdue) become(row, 'fail', 'failed');
+  else if (row.failures + 1 >= FAILURES_MOST) become(row, 'exhaust', 'dead');
   else {
     row.failures += 1;
-    force(row, 'retry');
+    become(row, 'retry');
   }
 }
 
@@ -135,7 +136,7 @@ function verdictOf(
 ): string {
   const isKnown = said !== null && (said.status !== 'lost' || !has('lost is not running'));
   if (isKnown && said.attempt === row.attempt) {
-    force(row, 'adopt');
+    must(row, 'adopt');
     row.claim = { replica, epoch, journal };
     return 'adopted';
   }
@@ -144,15 +145,15 @@ function verdictOf(
     return 'known by another attempt, and sent again';
   }
   if (said === null && (row.claim?.journal === journal || !has('inventory of the same journal'))) {
-    if (row.isGivenUp) force(row, 'cancel', 'cancelled');
-    else force(row, 'requeue');
+    if (row.isGivenUp) must(row, 'cancel', 'cancelled');
+    else must(row, 'requeue');
     return 'never begun';
   }
-  if (!isRepeatable || row.isGivenUp) force(row, 'fail', 'unknown');
-  else if (row.failures + 1 >= FAILURES_MOST) force(row, 'exhaust', 'unknown');
+  if (!isRepeatable || row.isGivenUp) must(row, 'fail', 'unknown');
+  else if (row.failures + 1 >= FAILURES_MOST) must(row, 'exhaust', 'unknown');
   else {
     row.failures += 1;
-    force(row, 'requeue');
+    must(row, 'requeue');
   }
   return 'begun and lost';
 }
@@ -162,7 +163,7 @@ export function cancel(world: World, has: Has, command: number): string | undefi
   if (world.left.cancels === 0 || !isLive(row) || row.isGivenUp) return undefined;
   world.left.cancels -= 1;
   const isAtOnce = row.state === 'pending' || !has('cancel waits for the broker');
-  if (isAtOnce) force(row, 'cancel', 'cancelled');
+  if (isAtOnce) must(row, 'cancel', 'cancelled');
   else row.isGivenUp = true;
   return `the caller cancels ${nameOf(command)}${isAtOnce ? ', which ends at once' : ''}`;
 }
@@ -180,7 +181,7 @@ export function expire(world: World, has: Has, command: number): string | undefi
   const row = world.rows[command];
   if (!isLive(row) || !row.isOverdue) return undefined;
   const isKnown = row.state === 'pending' || !has('unknown after the deadline');
-  force(row, 'expire', isKnown ? 'expired' : 'unknown');
+  must(row, 'expire', isKnown ? 'expired' : 'unknown');
   return `${nameOf(command)} expires, ${isKnown ? 'never begun' : 'and nobody knows what became of it'}`;
 }
 
@@ -194,6 +195,27 @@ export function release(world: World, has: Has): string | undefined {
   return `replica ${ended.replica} writes down that the link of epoch ${ended.epoch} has ended`;
 }
 
+/**
+ * The broker is let go of while its link is open: the others took the replica for dead while it stood still, or it drains and
+ * its deadline has come.
+ */
+export function letGo(world: World, place: number): string | undefined {
+  const link = world.links[place];
+  if (link === undefined || world.left.lettings === 0 || !ownsBroker(world, link)) return undefined;
+  world.left.lettings -= 1;
+  world.owner.replica = null;
+  link.isLetGo = true;
+  return `the broker of replica ${link.replica}, epoch ${link.epoch}, is let go of, and its link is open`;
+}
+
+/** The broker wants the link that it held ready for its own: a connection like any other, which begins with an inventory. */
+function promoted(world: World, link: Link): string {
+  world.owner = { replica: link.replica, epoch: world.owner.epoch + 1 };
+  link.epoch = world.owner.epoch;
+  link.down.push({ t: 'welcome', epoch: link.epoch });
+  return `takes the broker on the link that was held ready, epoch ${link.epoch}`;
+}
+
 /** A replica dies, and boots anew. */
 export function die(world: World, has: Has, replica: number): string | undefined {
   if (world.left.replicaDeaths === 0) return undefined;
@@ -201,6 +223,6 @@ export function die(world: World, has: Has, replica: number): string | undefined
   world.links = world.links.filter((link) => link.replica !== replica);
   world.releases = world.releases.filter((release) => release.replica !== replica);
   if (!has('owners hold through deaths'))
-    for (const row of world.rows) if (isOut(row) && row.claim?.replica === replica) force(row, 'requeue');
+    for (const row of world.rows) if (isOut(row) && row.claim?.replica === replica) must(row, 'requeue');
   return `replica ${replica} dies`;
 }

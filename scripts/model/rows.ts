@@ -23,7 +23,12 @@ export function happen(row: Row, happening: Happening, ending: Ending | null = n
   return true;
 }
 
-/** The same without the fence of states. */
+/** The same where the step knows that the row allows it. @throws Error where it does not: a fault of the model, or of production's rules */
+export function must(row: Row, happening: Happening, ending: Ending | null = null): void {
+  if (!happen(row, happening, ending)) throw new Error(`${happening} cannot happen to what is ${row.state}`);
+}
+
+/** The same without the fence of states, for where that is taken out. */
 export function force(row: Row, happening: Happening, ending: Ending | null = null): void {
   row.state = stateAfter(happening);
   if (row.state === 'pending') row.claim = null;

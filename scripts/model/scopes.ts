@@ -27,6 +27,12 @@ export const SMALL: readonly Scope[] = [
   scope('a cancel and a failure', ONE, { cancels: 1, failures: 1 }),
   scope('a deadline and a move', ONE, { deadlines: 1, moves: 1 }),
   scope('a move, and a replica dies', ONE, { moves: 1, replicaDeaths: 1 }),
+  scope('two of a key, let go of', TWO, { lettings: 1 }),
+  scope('let go of, and a move', ONE, { lettings: 1, moves: 1 }),
+  scope('a link held ready, and its owner dies', ONE, { standbys: 1, replicaDeaths: 1 }),
+  scope('a link held ready, let go of', ONE, { standbys: 1, lettings: 1 }),
+  scope('a link held ready, and a cut', ONE, { standbys: 1, cuts: 1 }),
+  scope('two of a key, a link held ready, let go of', TWO, { standbys: 1, lettings: 1 }),
   scope(
     'repeatable, and the broker dies',
     ONE,
@@ -44,5 +50,10 @@ export const LARGE: readonly Scope[] = [
   scope('two of a key, a move, the broker dies', TWO, { moves: 1, brokerDeaths: 1 }),
   scope('two of a key, failures and a move', TWO, { failures: 1, moves: 1 }),
   scope('two of a key, a cancel and a move', TWO, { cancels: 1, moves: 1 }),
+  scope('a link held ready, let go of, and the broker dies', ONE, {
+    standbys: 1,
+    lettings: 1,
+    brokerDeaths: 1,
+  }),
   scope('three of a key, a move', ['k', 'k', 'k'], { moves: 1 }),
 ];

@@ -28,6 +28,8 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
     may((next) => broker.take(next, has, place));
     may((next) => broker.cut(next, place));
     may((next) => broker.close(next, place));
+    may((next) => hub.letGo(next, place));
+    may((next) => broker.promote(next, place));
     for (const command of commands) {
       may((next) => hub.claim(next, scope, has, place, command));
       may((next) => hub.send(next, place, command));
@@ -50,6 +52,7 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
   for (const replica of replicas) {
     may((next) => broker.connect(next, replica));
     may((next) => broker.connectInVain(next, replica));
+    may((next) => broker.holdReady(next, replica));
     may((next) => hub.die(next, has, replica));
   }
   may((next) => broker.die(next, has, false));

@@ -42,6 +42,9 @@ export type Status = 'running' | 'lost' | 'ended';
 export type Frame =
   | { t: 'dispatch' | 'cancel'; command: number; attempt: number }
   | { t: 'confirm'; command: number }
+  /** Of a link that was held ready: it is wanted, and it is held under an epoch of its own. */
+  | { t: 'promote' }
+  | { t: 'welcome'; epoch: number }
   | { t: 'ack'; command: number; attempt: number }
   | { t: 'result'; command: number; attempt: number; outcome: Outcome }
   | { t: 'inventory'; entries: readonly ({ attempt: number; status: Status } | null)[] };
@@ -49,10 +52,15 @@ export type Frame =
 /** A broker's link with a replica; what is sent on it arrives in order, or not at all. */
 export type Link = {
   replica: number;
+  /** 0 for one that is held ready. */
   epoch: number;
+  /** The epoch under which the broker knows it: it learns of a new one later. */
+  welcomed: number;
   journal: number;
   /** The broker's inventory was taken: from here on work is claimed for it. */
   isReady: boolean;
+  /** Its replica holds the broker no more, and closes it sooner or later. */
+  isLetGo: boolean;
   down: Frame[];
   up: Frame[];
 };
@@ -60,6 +68,10 @@ export type Link = {
 /** How often each fault, and each wish, may still come. */
 export type Left = {
   moves: number;
+  /** Second links that the broker holds ready. */
+  standbys: number;
+  /** Brokers that are let go of while their links are open. */
+  lettings: number;
   cuts: number;
   replicaDeaths: number;
   brokerDeaths: number;
@@ -99,6 +111,8 @@ export type Scope = {
 
 const NO_FAULTS: Left = {
   moves: 0,
+  standbys: 0,
+  lettings: 0,
   cuts: 0,
   replicaDeaths: 0,
   brokerDeaths: 0,

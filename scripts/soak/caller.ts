@@ -2,6 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import type { Answer, Call, Untrue } from './record.js';
+import { Restraint } from './restraint.js';
 
 export type Ask = {
   method: string;
@@ -21,11 +22,14 @@ export const AGAIN_MS = { least: 100, most: 5_000 };
 export const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
 /** Said where a commit's outcome could not be found out. */
 export const IN_DOUBT = 'outcome_unknown';
-const SOCKETS_MOST = 512;
+/** Out at a time, of those that wait for an ending and of the others. */
+const CALLS_MOST = 256;
 
 /** Calls a hub for one client, and writes down what that was told. */
 export class Caller {
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MOST });
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 2 * CALLS_MOST });
+  private readonly asking = new Restraint(CALLS_MOST);
+  private readonly awaiting = new Restraint(CALLS_MOST);
   private readonly files: Record<keyof Notes, number>;
   /** Answers that were no acceptance, and calls without one, each kind with its number. */
   readonly refusals = new Map<string, number>();
@@ -42,6 +46,15 @@ export class Caller {
 
   /** @returns undefined where the connection gave no answer */
   async call(ask: Ask): Promise<Told | undefined> {
+    // Who waits for an ending takes no place from who only wants to be taken.
+    const restraint = ask.headers.prefer === undefined ? this.asking : this.awaiting;
+    return restraint.call(
+      () => this.once(ask),
+      (answer) => answer !== undefined && answer.status < 300,
+    );
+  }
+
+  private async once(ask: Ask): Promise<Told | undefined> {
     let answer: Told;
     try {
       answer = await this.send(ask);

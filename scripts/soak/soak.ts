@@ -91,7 +91,8 @@ const NEXT_ENDING_WITHIN_MS = 45_000;
 const SETTLED_WITHIN_MS = 300_000;
 const LOOK_MS = 250;
 const MEND_EVERY_MS = 1_000;
-const ANSWERED_WITHIN_MS = 60_000;
+/** For which clients go on asking, and the longest call and rest after that. */
+const ANSWERED_WITHIN_MS = 90_000;
 
 const LIVE = `select count(*)::int as count from broker_dispatch`;
 const LEFT = `
@@ -111,6 +112,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
   writeLines(folder, 'schedule.ndjson', options.schedule);
   say(`${options.replicas} replicas and ${options.brokers} brokers start; what they write is in ${folder}`);
   const stops: (() => Promise<unknown>)[] = [];
+  let isKept = true;
   try {
     // The unprivileged user that runs PostgreSQL for root goes through it.
     const databaseFolder = join(folder, 'database');
@@ -155,7 +157,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const ok =
       judgement.ok && givenUp === 0 && crashes.length === 0 && failedFaults.length === 0 && never === 0;
     const done = struck.filter(({ error, struck: what }) => error === undefined && what !== null);
-    const isKept = options.keep !== null || !ok;
+    isKept = options.keep !== null || !ok;
     const outcome: Outcome = {
       ...judgement,
       ok,
@@ -191,7 +193,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     Program.killAll();
     for (const stop of stops.reverse())
       await stop().catch((error: unknown) => say(`it did not stop well: ${String(error)}`));
-    rmSync(join(folder, 'database'), { recursive: true, force: true });
+    rmSync(isKept ? join(folder, 'database') : folder, { recursive: true, force: true });
   }
 }
 
