@@ -248,6 +248,33 @@ describe('the wire', () => {
       expect(await link.closed).toMatchObject({ code: CLOSE_CODES.goodbye });
     });
 
+    it('closes with 4400 after a goodbye whose reason is too long', async () => {
+      const link = await connect();
+
+      link.send({ t: 'goodbye', reason: x(LIMITS.textLength + 1) });
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('takes an inventory of as many entries as 100000 in its chunks, and ends with 4400 for one more', async () => {
+      const link = await dial(await join());
+      const chunk = (length: number) =>
+        JSON.stringify({
+          t: 'inventory',
+          entries: Array.from({ length }, () => ({ ...item, status: 'running' })),
+          last: false,
+        });
+      link.send(broker.hello());
+      await link.next('welcome');
+
+      const whole = chunk(LIMITS.inventoryChunk);
+      for (let told = 0; told < LIMITS.inventoryEntries; told += LIMITS.inventoryChunk) link.sendText(whole);
+      await goesOn(link);
+      link.sendText(chunk(1));
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
     it('takes a result up to its limit, and keeps a larger one as failed without an end of the link', async () => {
       const link = await connect();
       const body = (bytes: number) => ({ text: x(bytes - JSON.stringify({ text: '' }).length) });
