@@ -23,6 +23,8 @@ export type Pace = {
   pingMs: number;
   /** Without an ack a command comes again after this. */
   ackWithinMs: number;
+  /** A broker that holds second links ready asks for one so soon after the first; another is taken for one that holds none. */
+  standbyWithinMs: number;
   /** What machine and network may add to any of them. */
   slackMs: number;
 };
@@ -39,5 +41,6 @@ export const PACE: Pace = {
   reconnectBaseMs: TIMES.reconnectBaseMs,
   pingMs: TIMES.pingMs,
   ackWithinMs: 10_000,
+  standbyWithinMs: 5_000,
   slackMs: 1_500,
 };

@@ -21,6 +21,7 @@ const FAST: Pace = {
   reconnectBaseMs: 40,
   pingMs: 20,
   ackWithinMs: 100,
+  standbyWithinMs: 2_000,
   slackMs: 60,
 };
 
@@ -75,6 +76,9 @@ const FAULTS: Record<string, string[]> = {
   'broker.moved': ['leaves without a word'],
   'broker.newest-epoch': ['begins on any link'],
   'broker.any-link': ['is deaf on older links'],
+  'broker.standby': ['tells nobody that it stands by', 'talks while it stands by', 'stands by as another'],
+  'broker.promote': ['promotes nothing', 'promotes an old epoch', 'tells no inventory where it promotes'],
+  'broker.promote-refused': ['trusts in its standby'],
   'broker.epoch-kept': ['forgets its epoch'],
   'broker.journal-kept': ['changes its journalId'],
   'broker.ack-kept': ['acks before its journal'],
@@ -155,6 +159,14 @@ describe('the rules for brokers', () => {
 
     expect(verdicts.filter(({ verdict }) => verdict !== 'held')).toEqual([]);
     expect(verdicts).toHaveLength(BROKER_RULES.length);
+  });
+
+  it('about a second link are left out for one that holds none', async () => {
+    const ids = ['broker.standby', 'broker.promote', 'broker.promote-refused'];
+
+    const verdicts = await verdictsOf('answers no ping', ids, { ...FAST, standbyWithinMs: 100 });
+
+    expect(verdicts.map(({ id, verdict }) => [id, verdict])).toEqual(ids.map((id) => [id, 'skipped']));
   });
 
   it('stand under headings of the page', () => {

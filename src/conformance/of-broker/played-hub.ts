@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Hello, Welcome } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
-import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { Arrivals } from '../arrivals.js';
 import type { Pace } from '../pace.js';
 import { SeenLink } from './seen-link.js';
@@ -22,6 +22,7 @@ export type Asked = { body: Record<string, unknown>; atMs: number };
 const BODY_MOST = 64 * 1024;
 const TOKEN_LIVES_S = 900;
 const KEEP_ALIVE_MS = 600_000;
+const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
 
 export class PlayedHub {
   readonly hubId = `urn:fairlead:${randomUUID()}`;
@@ -33,6 +34,10 @@ export class PlayedHub {
   readonly links = new Arrivals<SeenLink>();
   /** Those that were not welcomed: their hello was held, or none came. */
   readonly held = new Arrivals<SeenLink>();
+  /** Second links that the broker holds ready, each with the word that it does. */
+  readonly standbys = new Arrivals<SeenLink>();
+  /** Upgrades for such links, with those that were refused: what is counted above is of links that carry work. */
+  readonly standbyUpgrades = new Arrivals<Upgrade>();
   /** Frames that nobody could read. */
   readonly faults: string[] = [];
   /** Taken one after another, before anything is given. */
@@ -42,6 +47,8 @@ export class PlayedHub {
   welcome: Partial<Welcome> = {};
   /** Whether hellos are answered. */
   isWelcoming = true;
+  /** Whether second links are taken; else this is a hub that knows of none, so that no rule finds one in its way. */
+  isHoldingStandbys = false;
   private epoch = 0;
   private tokens = 0;
   private readonly acceptor = new WebSocketServer({
@@ -50,7 +57,7 @@ export class PlayedHub {
     maxPayload: 4 * LIMITS.frameBytes,
     perMessageDeflate: false,
     autoPong: false,
-    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    handleProtocols: (offered) => SERVED.find((name) => offered.has(name)) ?? false,
   });
 
   private constructor(
@@ -135,9 +142,9 @@ export class PlayedHub {
     socket.on('error', () => socket.destroy());
     const path = new URL(request.url ?? '/', 'http://hub').pathname;
     const { headers } = request;
-    const isChannel = path === CONTROL_PATH;
-    const refused = isChannel ? this.upgradeRefusals.shift() : { status: 404, code: 'not_found' };
-    this.upgrades.add({ headers, path, refused });
+    const isStandby = path === CONTROL_PATH && isOfStandby(headers);
+    const refused = isStandby ? this.refusalOfStandby() : this.refusalAt(path);
+    (isStandby ? this.standbyUpgrades : this.upgrades).add({ headers, path, refused });
     if (refused !== undefined) {
       socket.end(
         [
@@ -158,13 +165,28 @@ export class PlayedHub {
         (hello) => {
           link.hello = hello;
           link.helloAtMs = performance.now();
-          if (this.isWelcoming) this.greet(link, hello);
+          if (isStandby) this.holdReady(link);
+          else if (this.isWelcoming) this.greet(link, hello);
           else this.held.add(link);
         },
         // It ended first, or the rule that is about hellos says so.
         () => this.held.add(link),
       );
     });
+  }
+
+  private refusalAt(path: string): Refusal | undefined {
+    return path === CONTROL_PATH ? this.upgradeRefusals.shift() : { status: 404, code: 'not_found' };
+  }
+
+  private refusalOfStandby(): Refusal | undefined {
+    return this.isHoldingStandbys ? undefined : { status: 426, code: 'protocol_unsupported' };
+  }
+
+  private holdReady(link: SeenLink): void {
+    const { livenessMs } = TIMES;
+    link.send({ t: 'standby_ok', connectionId: randomUUID(), livenessMs, alternatives: [] });
+    this.standbys.add(link);
   }
 
   private welcomeOf(epoch: number, { window }: Hello): Welcome {
@@ -185,6 +207,11 @@ export class PlayedHub {
       ...this.welcome,
     };
   }
+}
+
+function isOfStandby({ 'sec-websocket-protocol': offered = '' }: IncomingMessage['headers']): boolean {
+  const names = offered.split(',').map((name) => name.trim());
+  return names.includes(STANDBY_SUBPROTOCOL) && !names.includes(SUBPROTOCOL);
 }
 
 function bodyOf(text: string): Record<string, unknown> {

@@ -23,6 +23,8 @@ export type Judged = { link: SeenLink; inventory: InventoryEntry[] };
 /** Where the rules for brokers are tried: a hub that does what they say, and the broker on its newest link. */
 export class BrokerStage {
   private newest: Judged | undefined;
+  /** Whether it asks for second links, once that has been waited for. */
+  private standsBy: Promise<boolean> | undefined;
 
   constructor(
     readonly hub: PlayedHub,
@@ -113,6 +115,28 @@ export class BrokerStage {
   /** As `anew` where the broker can be started; else the link there is. */
   async fresh(): Promise<SeenLink> {
     return this.program === undefined ? this.link() : (await this.anew()).link;
+  }
+
+  /**
+   * Tries something on a link that the broker holds ready beside the one that carries work.
+   *
+   * @throws Skipped where it holds none
+   */
+  async beside(check: (standby: SeenLink, link: SeenLink) => Promise<void>): Promise<void> {
+    const { hub, pace } = this;
+    await this.link();
+    this.standsBy ??= hub.standbyUpgrades.hasCome(1, pace.standbyWithinMs);
+    if (!(await this.standsBy))
+      throw new Skipped('the broker holds no second link ready, which it need not');
+    const link = await this.fresh();
+    hub.isHoldingStandbys = true;
+    try {
+      const what = 'a second link that is held ready';
+      await check(await hub.standbys.next(what, ({ isOpen }) => isOpen, pace.linkWithinMs), link);
+    } finally {
+      hub.isHoldingStandbys = false;
+      for (const { item } of hub.standbys.all) if (item.epoch === 0) item.socket.close(1001, 'going away');
+    }
   }
 
   get lastUpgrade(): Upgrade | undefined {

@@ -11,7 +11,19 @@ type Kept = { id: string; attempt: number; end: End | undefined; isConfirmed: bo
 
 const CANCELLED: End = { outcome: 'cancelled' };
 /** How an attempt ends that came to no word of the hub. */
-const CUT_OFF = { code: 1006, reason: '', retryAfterMs: 0, wasMove: false };
+const CUT_OFF = { code: 1006, reason: '', retryAfterMs: 0, wasMove: false, wasPromote: false };
+/** Whoever has a fault that is none of these holds no second link, so that its rule is tried by itself. */
+const STANDS_BY = [
+  undefined,
+  'tells nobody that it stands by',
+  'talks while it stands by',
+  'stands by as another',
+  'promotes nothing',
+  'promotes an old epoch',
+  'tells no inventory where it promotes',
+  'trusts in its standby',
+];
+const STANDBY_EVERY_MS = 50;
 const failed = (code: string): End =>
   ({ outcome: 'failed', error: { code, message: code, retryable: false } }) as End;
 
@@ -73,6 +85,8 @@ class Life {
   private readonly running = new Map<string, AbortController>();
   private readonly turns = new Map<string, Promise<void>>();
   private newest: WebSocket | undefined;
+  /** Held ready, once the hub has said that it is. */
+  private standby: WebSocket | undefined;
   private token: string | undefined;
   private offsetMs = 0;
   private heardMs = 0;
@@ -101,6 +115,7 @@ class Life {
   }
 
   async run(): Promise<void> {
+    if (STANDS_BY.includes(this.fault)) void this.standBy();
     let failures = 0;
     let renewals = 0;
     while (!this.isOver) {
@@ -111,8 +126,9 @@ class Life {
         return CUT_OFF;
       });
       if (this.isOver) return;
-      const { code, retryAfterMs, wasMove } = end;
-      if (wasMove) continue;
+      const { code, retryAfterMs, wasMove, wasPromote } = end;
+      if (wasMove || this.standby !== undefined) continue;
+      if (wasPromote && this.fault === 'trusts in its standby') return;
       if (code === 4409 && end.reason.startsWith('another') && this.fault !== 'goes on beside a copy') return;
       if (this.fault === `stays away ${code}`) return;
       if (code === 401 || code === 4401) {
@@ -127,6 +143,30 @@ class Life {
       if (this.fault === 'waits without chance') waitMs = most;
       if (isSlow) waitMs = this.fault === `hastens ${code}` ? 1 : 60_000;
       await this.rest(code === 401 && renewals === 1 ? 1 : waitMs);
+    }
+  }
+
+  /** Holds a second link ready while there is a first one; the hub may refuse it for long. */
+  private async standBy(): Promise<void> {
+    for (; !this.isOver; await this.rest(STANDBY_EVERY_MS)) {
+      const { token } = this;
+      if (this.standby !== undefined || this.newest === undefined || token === undefined) continue;
+      const socket = this.dial(token, 'fairlead.v1.standby');
+      await new Promise<void>((resolve) => {
+        socket.on('unexpected-response', () => socket.terminate());
+        socket.on('open', () => {
+          this.hello(socket, true);
+          if (this.fault === 'talks while it stands by') this.beat(socket);
+        });
+        socket.once('message', () => {
+          this.standby = socket;
+          resolve();
+        });
+        socket.on('close', () => {
+          if (this.standby === socket) this.standby = undefined;
+          resolve();
+        });
+      });
     }
   }
 
@@ -204,28 +244,19 @@ class Life {
   /** One link, to its end, or to the moment in which another is to take its place. */
   private async attempt() {
     const token = await this.credential();
-    const ended = CUT_OFF;
-    if (token === undefined || this.isOver) return ended;
-    return new Promise<typeof ended>((resolve) => {
+    if (token === undefined || this.isOver) return CUT_OFF;
+    return new Promise<typeof CUT_OFF>((resolve) => {
       const { fault } = this;
       const left = this.newest;
-      const socket = new WebSocket(
-        `${this.hub.url.replace('http', 'ws')}/api/v1/control`,
-        fault === 'offers nothing' ? ['other'] : 'fairlead.v1',
-        {
-          headers: { authorization: `DPoP ${token}`, dpop: this.proof(token) },
-          perMessageDeflate: fault === 'compresses',
-          maxPayload: fault === 'takes any size' ? 0 : fault === 'takes less' ? 1_000_000 : 1_048_576,
-          autoPong: fault !== 'answers no ping',
-        },
-      );
-      this.sockets.add(socket);
+      const held = fault === 'promotes nothing' ? undefined : this.standby;
+      if (held !== undefined) this.standby = undefined;
+      const socket = held ?? this.dial(token, 'fairlead.v1');
+      const ended = { ...CUT_OFF, wasPromote: held !== undefined };
       let isWelcomed = false;
       let beating: NodeJS.Timeout | undefined;
       const pinging = setInterval(() => {
         if (fault !== 'does not ping' && socket.readyState === WebSocket.OPEN) socket.ping();
       }, this.pace.pingMs);
-      socket.on('error', () => undefined);
       socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
         clearInterval(pinging);
         resolve({ ...ended, code: statusCode, retryAfterMs: 1_000 * Number(headers['retry-after'] ?? 0) });
@@ -239,7 +270,6 @@ class Life {
       socket.on('close', (code, reason) => {
         clearInterval(pinging);
         clearInterval(beating);
-        this.sockets.delete(socket);
         if (fault === 'cancels what runs')
           for (const cancelling of this.running.values()) cancelling.abort('the link was lost');
         if (this.newest === socket) this.newest = undefined;
@@ -264,7 +294,7 @@ class Life {
           this.livenessMs = frame.livenessMs;
           if (left !== undefined && fault !== 'leaves without a word')
             this.send(left, { t: 'goodbye', reason: 'moved' });
-          this.welcomed(socket);
+          this.welcomed(socket, held !== undefined);
           const everyMs = frame.heartbeatMs * (fault === 'beats late' ? 20 : 0.9);
           beating = setInterval(() => fault !== 'beats once' && this.beat(socket), everyMs);
         } else if (frame.t === 'going_away') {
@@ -275,15 +305,40 @@ class Life {
           this.take(frame, socket);
         }
       });
+      if (held !== undefined) this.promote(held);
     });
   }
 
-  private hello(socket: WebSocket): void {
+  private dial(token: string, subprotocol: string): WebSocket {
+    const { fault } = this;
+    const socket = new WebSocket(
+      `${this.hub.url.replace('http', 'ws')}/api/v1/control`,
+      fault === 'offers nothing' ? ['other'] : subprotocol,
+      {
+        headers: { authorization: `DPoP ${token}`, dpop: this.proof(token) },
+        perMessageDeflate: fault === 'compresses',
+        maxPayload: fault === 'takes any size' ? 0 : fault === 'takes less' ? 1_000_000 : 1_048_576,
+        autoPong: fault !== 'answers no ping',
+      },
+    );
+    this.sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.sockets.delete(socket));
+    return socket;
+  }
+
+  private promote(socket: WebSocket): void {
+    const lastEpoch = this.fault === 'promotes an old epoch' ? 0 : this.disk.lastEpoch;
+    this.send(socket, { t: 'promote', lastEpoch, capabilities: ['x.slow'], health: 'online' });
+  }
+
+  private hello(socket: WebSocket, isStandby = false): void {
     const { fault, disk } = this;
+    const isAnother = fault === 'changes its bootId' || (isStandby && fault === 'stands by as another');
     this.send(socket, {
       t: 'hello',
       protocol: { min: 1, max: 1 },
-      bootId: fault === 'changes its bootId' ? randomUUID() : this.bootId,
+      bootId: isAnother ? randomUUID() : this.bootId,
       journalId: fault === 'changes its journalId' ? randomUUID() : disk.journalId,
       lastEpoch: fault === 'tells no epoch' ? 0 : disk.lastEpoch,
       software: 'broken/1.0',
@@ -291,11 +346,12 @@ class Life {
       labels: {},
       window: 64,
       health: 'online',
+      ...(isStandby && fault !== 'tells nobody that it stands by' ? { standby: true } : {}),
     });
     if (fault === 'sends what is none') socket.send('{"t":"ack","acks":[{"id":"none"}]}');
   }
 
-  private welcomed(socket: WebSocket): void {
+  private welcomed(socket: WebSocket, isPromoted: boolean): void {
     const { fault } = this;
     if (fault === 'beats before its inventory') this.beat(socket);
     const entries = [...this.disk.journal.values()]
@@ -306,7 +362,8 @@ class Life {
         status:
           end !== undefined && fault !== 'loses ends' ? 'ended' : this.running.has(id) ? 'running' : 'lost',
       }));
-    if (fault !== 'tells no inventory')
+    const isUntold = fault === 'tells no inventory where it promotes' && isPromoted;
+    if (fault !== 'tells no inventory' && !isUntold)
       this.send(socket, { t: 'inventory', entries: fault === 'tells nothing' ? [] : entries, last: true });
     if (fault !== 'beats late') this.beat(socket);
   }
