@@ -25,6 +25,8 @@ export type Pace = {
   ackWithinMs: number;
   /** A broker that holds second links ready asks for one so soon after the first; another is taken for one that holds none. */
   standbyWithinMs: number;
+  /** A broker that polls where no WebSocket opens has begun so soon. */
+  pollWithinMs: number;
   /** What machine and network may add to any of them. */
   slackMs: number;
 };
@@ -42,5 +44,6 @@ export const PACE: Pace = {
   pingMs: TIMES.pingMs,
   ackWithinMs: 10_000,
   standbyWithinMs: 5_000,
+  pollWithinMs: 20_000,
   slackMs: 1_500,
 };

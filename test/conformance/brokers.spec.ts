@@ -22,6 +22,7 @@ const FAST: Pace = {
   pingMs: 20,
   ackWithinMs: 100,
   standbyWithinMs: 2_000,
+  pollWithinMs: 2_000,
   slackMs: 60,
 };
 
@@ -79,6 +80,10 @@ const FAULTS: Record<string, string[]> = {
   'broker.standby': ['tells nobody that it stands by', 'talks while it stands by', 'stands by as another'],
   'broker.promote': ['promotes nothing', 'promotes an old epoch', 'tells no inventory where it promotes'],
   'broker.promote-refused': ['trusts in its standby'],
+  'broker.poll': ['says more with its first poll'],
+  'broker.poll-proof': ['repeats its proofs', 'names no connection in its proofs'],
+  'broker.poll-again': ['counts what was lost'],
+  'broker.poll-back': ['stays with its polls', 'leaves without a word'],
   'broker.epoch-kept': ['forgets its epoch'],
   'broker.journal-kept': ['changes its journalId'],
   'broker.ack-kept': ['acks before its journal'],
@@ -161,10 +166,10 @@ describe('the rules for brokers', () => {
     expect(verdicts).toHaveLength(BROKER_RULES.length);
   });
 
-  it('about a second link are left out for one that holds none', async () => {
-    const ids = ['broker.standby', 'broker.promote', 'broker.promote-refused'];
+  it('about a second link and about polls are left out for one that has none', async () => {
+    const ids = BROKER_RULES.map(({ id }) => id).filter((id) => /^broker\.(standby|promote|poll)/.test(id));
 
-    const verdicts = await verdictsOf('answers no ping', ids, { ...FAST, standbyWithinMs: 100 });
+    const verdicts = await verdictsOf('never polls', ids, { ...FAST, standbyWithinMs: 100, pollWithinMs: 500 });
 
     expect(verdicts.map(({ id, verdict }) => [id, verdict])).toEqual(ids.map((id) => [id, 'skipped']));
   });

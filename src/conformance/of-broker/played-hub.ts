@@ -7,19 +7,20 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { Hello, Welcome } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
-import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
+import { CONTROL_PATH, POLL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { Arrivals } from '../arrivals.js';
 import type { Pace } from '../pace.js';
+import { PlayedPolls } from './played-polls.js';
 import { SeenLink } from './seen-link.js';
 
 export type Refusal = { status: number; code: string; retryAfterMs?: number; hubTime?: string };
 export type Upgrade = { headers: IncomingMessage['headers']; path: string; refused: Refusal | undefined };
 export type Asked = { body: Record<string, unknown>; atMs: number };
 
-const BODY_MOST = 64 * 1024;
+const BODY_MOST = LIMITS.pollBytes;
 const TOKEN_LIVES_S = 900;
 const KEEP_ALIVE_MS = 600_000;
 const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
@@ -49,6 +50,12 @@ export class PlayedHub {
   isWelcoming = true;
   /** Whether second links are taken; else this is a hub that knows of none, so that no rule finds one in its way. */
   isHoldingStandbys = false;
+  /** Whether something on the way lets no WebSocket through; what it answers is no word of a hub. */
+  isWalled = false;
+  readonly polls = new PlayedPolls(
+    (socket, headers) => this.opened(socket as unknown as WebSocket, headers, false),
+    (fault) => this.faults.push(fault),
+  );
   private epoch = 0;
   private tokens = 0;
   private readonly acceptor = new WebSocketServer({
@@ -98,18 +105,21 @@ export class PlayedHub {
   }
 
   async close(): Promise<void> {
+    this.polls.close();
     for (const client of this.acceptor.clients) client.terminate();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = '';
+    const chunks: Buffer[] = [];
+    let bytes = 0;
     for await (const chunk of request as AsyncIterable<Buffer>) {
-      if (text.length > BODY_MOST) break;
-      text += chunk.toString();
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > BODY_MOST) break;
     }
-    const asked = { body: bodyOf(text), atMs: performance.now() };
+    const asked = { body: bodyOf(Buffer.concat(chunks).toString()), atMs: performance.now() };
     if (request.method === 'POST' && request.url === '/api/v1/brokers/join') {
       this.joins.push(asked);
       if (asked.body.token !== this.joinToken) {
@@ -129,6 +139,10 @@ export class PlayedHub {
         expires_in: expiresInS,
       });
     }
+    if (request.method === 'POST' && request.url === POLL_PATH) {
+      const answer = await this.polls.answer(request.headers, asked.body);
+      return answer === undefined ? void response.destroy() : give(response, answer.status, answer.body);
+    }
     refuse(response, { status: 404, code: 'not_found' });
   }
 
@@ -142,6 +156,10 @@ export class PlayedHub {
     socket.on('error', () => socket.destroy());
     const path = new URL(request.url ?? '/', 'http://hub').pathname;
     const { headers } = request;
+    if (this.isWalled) {
+      socket.end('HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
     const isStandby = path === CONTROL_PATH && isOfStandby(headers);
     const refused = isStandby ? this.refusalOfStandby() : this.refusalAt(path);
     (isStandby ? this.standbyUpgrades : this.upgrades).add({ headers, path, refused });
@@ -158,21 +176,23 @@ export class PlayedHub {
       );
       return;
     }
-    this.acceptor.handleUpgrade(request, socket, head, (accepted) => {
-      const token = headers.authorization?.replace(/^DPoP /i, '') ?? '';
-      const link = new SeenLink(accepted, token, this.pace, (fault) => this.faults.push(fault));
-      void link.next('hello').then(
-        (hello) => {
-          link.hello = hello;
-          link.helloAtMs = performance.now();
-          if (isStandby) this.holdReady(link);
-          else if (this.isWelcoming) this.greet(link, hello);
-          else this.held.add(link);
-        },
-        // It ended first, or the rule that is about hellos says so.
-        () => this.held.add(link),
-      );
-    });
+    this.acceptor.handleUpgrade(request, socket, head, (accepted) => this.opened(accepted, headers, isStandby));
+  }
+
+  private opened(socket: WebSocket, headers: IncomingMessage['headers'], isStandby: boolean): void {
+    const token = headers.authorization?.replace(/^DPoP /i, '') ?? '';
+    const link = new SeenLink(socket, token, this.pace, (fault) => this.faults.push(fault));
+    void link.next('hello').then(
+      (hello) => {
+        link.hello = hello;
+        link.helloAtMs = performance.now();
+        if (isStandby) this.holdReady(link);
+        else if (this.isWelcoming) this.greet(link, hello);
+        else this.held.add(link);
+      },
+      // It ended first, or the rule that is about hellos says so.
+      () => this.held.add(link),
+    );
   }
 
   private refusalAt(path: string): Refusal | undefined {

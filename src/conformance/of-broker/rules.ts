@@ -4,6 +4,7 @@ import { COMMANDS } from './rules-commands.js';
 import { ENDS } from './rules-ends.js';
 import { MOVING } from './rules-moving.js';
 import { OPENING } from './rules-opening.js';
+import { POLLING } from './rules-polling.js';
 import { RESTARTS } from './rules-restarts.js';
 import { STANDBY } from './rules-standby.js';
 import type { BrokerStage } from './stage.js';
@@ -15,6 +16,7 @@ export const BROKER_RULES: readonly Rule<BrokerStage>[] = [
   ...COMMANDS,
   ...MOVING,
   ...STANDBY,
+  ...POLLING,
   ...RESTARTS,
   ...ENDS,
 ];

@@ -5,6 +5,7 @@ import type { PlayedHub } from '../../../src/conformance/of-broker/played-hub.js
 import type { Program } from '../../../src/conformance/of-broker/stage.js';
 import type { Pace } from '../../../src/conformance/pace.js';
 import type { DispatchItem, HubFrame, ResultItem } from '../../../src/protocol/frame.js';
+import { PollingSocket } from './polling-socket.js';
 
 type End = Omit<ResultItem, 'id' | 'attempt'>;
 type Kept = { id: string; attempt: number; end: End | undefined; isConfirmed: boolean };
@@ -24,6 +25,9 @@ const STANDS_BY = [
   'trusts in its standby',
 ];
 const STANDBY_EVERY_MS = 50;
+/** WebSockets that did not open in a row, after which it polls. */
+const UNOPENED_MOST = 2;
+const SOCKET_AGAIN_MS = 40;
 const failed = (code: string): End =>
   ({ outcome: 'failed', error: { code, message: code, retryable: false } }) as End;
 
@@ -87,6 +91,9 @@ class Life {
   private newest: WebSocket | undefined;
   /** Held ready, once the hub has said that it is. */
   private standby: WebSocket | undefined;
+  /** That has opened beside the polls, and is to take their place. */
+  private better: WebSocket | undefined;
+  private unopened = 0;
   private token: string | undefined;
   private offsetMs = 0;
   private heardMs = 0;
@@ -221,8 +228,9 @@ class Life {
     return signedBy(key, { alg: 'EdDSA' }, claims);
   }
 
-  private proof(token: string): string {
+  private proof(token: string, poll?: { nonce: string | null }): string {
     const { fault } = this;
+    const isNamed = typeof poll?.nonce === 'string' && fault !== 'names no connection in its proofs';
     if (fault !== 'repeats its proofs') this.proofJti = randomUUID();
     const { publicKey, privateKey } =
       fault === 'proves another key' ? generateKeyPairSync('ed25519') : this.disk.key;
@@ -232,11 +240,12 @@ class Life {
       privateKey,
       { typ: 'dpop+jwt', alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x } },
       {
-        htm: fault === 'proves another request' ? 'POST' : 'GET',
-        htu: `${this.hub.url}/api/v1/control`,
+        htm: fault === 'proves another request' || poll !== undefined ? 'POST' : 'GET',
+        htu: `${this.hub.url}/api/v1/control${poll === undefined ? '' : '/poll'}`,
         ath: ath.digest('base64url'),
         iat: Math.floor((Date.now() + this.offsetMs) / 1_000),
         jti: this.proofJti,
+        ...(isNamed ? { nonce: poll.nonce } : {}),
       },
     );
   }
@@ -250,7 +259,14 @@ class Life {
       const left = this.newest;
       const held = fault === 'promotes nothing' ? undefined : this.standby;
       if (held !== undefined) this.standby = undefined;
-      const socket = held ?? this.dial(token, 'fairlead.v1');
+      const { better } = this;
+      this.better = undefined;
+      const isUnheld = held === undefined && better === undefined;
+      const isPolling = isUnheld && this.unopened >= UNOPENED_MOST && fault !== 'never polls';
+      const socket =
+        held ?? better ?? (isPolling ? this.dialByPolls(token) : this.dial(token, 'fairlead.v1'));
+      // Whatever ends the polls, a WebSocket is tried first again.
+      if (isPolling) this.unopened -= 1;
       const ended = { ...CUT_OFF, wasPromote: held !== undefined };
       let isWelcomed = false;
       let beating: NodeJS.Timeout | undefined;
@@ -259,13 +275,16 @@ class Life {
       }, this.pace.pingMs);
       socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
         clearInterval(pinging);
+        if (statusCode === 502) this.unopened += 1;
         resolve({ ...ended, code: statusCode, retryAfterMs: 1_000 * Number(headers['retry-after'] ?? 0) });
       });
       socket.on('open', () => {
+        if (!isPolling) this.unopened = 0;
         if (fault === 'beats first') this.beat(socket);
         if (fault === 'is late') setTimeout(() => this.hello(socket), 2 * this.pace.helloWithinMs);
         else this.hello(socket);
         if (fault === 'does not wait') this.beat(socket);
+        if (fault === 'says more with its first poll' && isPolling) this.beat(socket);
       });
       socket.on('close', (code, reason) => {
         clearInterval(pinging);
@@ -306,7 +325,39 @@ class Life {
         }
       });
       if (held !== undefined) this.promote(held);
+      else if (better !== undefined) this.hello(better);
+      else if (isPolling) void this.seek(socket, token, () => resolve({ ...ended, wasMove: true }));
     });
+  }
+
+  /** Opens a WebSocket beside the polls, as soon as one does. */
+  private async seek(polls: WebSocket, token: string, found: () => void): Promise<void> {
+    if (this.fault === 'stays with its polls') return;
+    while (!this.isOver && polls.readyState === WebSocket.OPEN) {
+      await this.rest(SOCKET_AGAIN_MS);
+      if (this.newest !== polls) continue;
+      const socket = this.dial(token, 'fairlead.v1');
+      const hasOpened = await new Promise<boolean>((resolve) => {
+        socket.on('unexpected-response', () => socket.terminate());
+        socket.on('open', () => resolve(true));
+        socket.on('close', () => resolve(false));
+      });
+      if (!hasOpened) continue;
+      this.better = socket;
+      return found();
+    }
+  }
+
+  private dialByPolls(token: string): WebSocket {
+    const { hub, fault } = this;
+    const headers = (nonce: string | null) => ({
+      authorization: `DPoP ${token}`,
+      dpop: this.proof(token, { nonce }),
+    });
+    const socket = new PollingSocket({ url: hub.url, headers, fault }) as unknown as WebSocket;
+    this.sockets.add(socket);
+    socket.on('close', () => this.sockets.delete(socket));
+    return socket;
   }
 
   private dial(token: string, subprotocol: string): WebSocket {
