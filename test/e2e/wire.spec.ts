@@ -433,6 +433,23 @@ describe('the wire', () => {
     });
   });
 
+  it('is told of in the log with its close code, however it ends', async () => {
+    const [stranger, guest] = [await join(), await join()];
+    const unread = await dial(stranger);
+    unread.sendText('{');
+    await unread.closed;
+    await (await connect(guest)).close();
+
+    const [early, late] = await Promise.all(
+      [stranger, guest].map(({ id }) =>
+        cluster.hub(0).line(({ brokerId, msg = '' }) => brokerId === id && msg.includes('ended')),
+      ),
+    );
+
+    expect(early).toMatchObject({ stage: 'awaiting_hello', code: CLOSE_CODES.protocol_error });
+    expect(late).toMatchObject({ reason: `${CLOSE_CODES.goodbye} the test is over` });
+  });
+
   meanwhile('ends with 4408 where no hello comes', async () => {
     const link = await dial(await join());
 
