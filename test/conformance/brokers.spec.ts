@@ -49,6 +49,7 @@ const FAULTS: Record<string, string[]> = {
   'broker.epoch-grows': ['takes any epoch'],
   'broker.inventory': ['beats before its inventory', 'tells no inventory'],
   'broker.heartbeat': ['beats late', 'beats once'],
+  'broker.agents': ['tells no list of agents', 'keeps its agents to itself', 'counts other agents'],
   'broker.unknown-field': ['minds fields'],
   'broker.unknown-type': ['overlooks'],
   'broker.unreadable': ['overlooks'],
@@ -169,7 +170,11 @@ describe('the rules for brokers', () => {
   it('about a second link and about polls are left out for one that has none', async () => {
     const ids = BROKER_RULES.map(({ id }) => id).filter((id) => /^broker\.(standby|promote|poll)/.test(id));
 
-    const verdicts = await verdictsOf('never polls', ids, { ...FAST, standbyWithinMs: 100, pollWithinMs: 500 });
+    const verdicts = await verdictsOf('never polls', ids, {
+      ...FAST,
+      standbyWithinMs: 100,
+      pollWithinMs: 500,
+    });
 
     expect(verdicts.map(({ id, verdict }) => [id, verdict])).toEqual(ids.map((id) => [id, 'skipped']));
   });

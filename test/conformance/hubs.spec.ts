@@ -40,6 +40,7 @@ const FAULTS: Record<string, string[]> = {
   'hub.list-cap': ['takes long lists'],
   'hub.frame-cap': ['takes any size'],
   'hub.heartbeat': ['answers no beat', 'minds fields of frames'],
+  'hub.agents-wanted': ['wants no agents', 'wants agents all the time'],
   'hub.pong': ['answers no ping'],
   'hub.goodbye': ['ends without peace'],
   'hub.standby': ['welcomes a standby', 'promotes nobody'],

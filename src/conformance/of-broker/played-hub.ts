@@ -176,7 +176,9 @@ export class PlayedHub {
       );
       return;
     }
-    this.acceptor.handleUpgrade(request, socket, head, (accepted) => this.opened(accepted, headers, isStandby));
+    this.acceptor.handleUpgrade(request, socket, head, (accepted) =>
+      this.opened(accepted, headers, isStandby),
+    );
   }
 
   private opened(socket: WebSocket, headers: IncomingMessage['headers'], isStandby: boolean): void {

@@ -15,9 +15,9 @@ export const POLLING: readonly Rule<BrokerStage>[] = [
     check: (stage) =>
       stage.walled(async (link, polls) => {
         const [first] = polls();
-        const said = first?.frames.map((frame) => (frame as { t?: unknown }).t);
         const isFirst = first?.connectionId === null && first.first === 1 && first.received === 0;
-        hold(isFirst && String(said) === 'hello', 'the hello alone in the first poll', first?.frames);
+        const isHello = first?.frames.length === 1 && (first.frames[0] as { t?: unknown }).t === 'hello';
+        hold(isFirst && isHello, 'the hello alone in the first poll', first?.frames);
         const item = link.give();
         await link.acked(item);
         const result = await link.result(item);
@@ -41,7 +41,7 @@ export const POLLING: readonly Rule<BrokerStage>[] = [
           const token = authorization.replace(/^DPoP /i, '');
           const hash = createHash('sha256').update(token).digest('base64url');
           hold(ath === hash, 'the hash of the access token as ath', ath);
-          hold((nonce ?? null) === connectionId, `the connectionId as nonce: ${connectionId}`, nonce);
+          hold((nonce ?? null) === connectionId, 'the connectionId as nonce', { nonce, connectionId });
           hold(isUuid(jti) && !ids.has(jti), 'a jti that is a lower-case UUID, used once', jti);
           ids.add(jti);
         }
@@ -62,7 +62,7 @@ export const POLLING: readonly Rule<BrokerStage>[] = [
         const told = polls().filter(({ frames }) => frames.length > 0);
         const at = told.findIndex(({ wasLost }) => wasLost);
         const [lost, again] = told.slice(at);
-        hold(again?.first === lost?.first, `a poll from number ${lost?.first} on`, again?.first);
+        hold(again?.first === lost?.first, 'a poll from the same number on', [lost?.first, again?.first]);
         const fault = hub.faults[before];
         hold(fault === undefined, 'each number to be of one frame', fault);
       }),

@@ -131,8 +131,7 @@ export class BrokerStage {
     const { hub, pace } = this;
     await this.link();
     this.standsBy ??= hub.standbyUpgrades.hasCome(1, pace.standbyWithinMs);
-    if (!(await this.standsBy))
-      throw new Skipped('the broker holds no second link ready, which it need not');
+    if (!(await this.standsBy)) throw new Skipped('the broker holds no second link ready, which it need not');
     const link = await this.fresh();
     hub.isHoldingStandbys = true;
     try {

@@ -101,7 +101,7 @@ export class PolledLink {
       const found = this.arrived.find(isIt);
       if (found !== undefined) {
         this.arrived.splice(this.arrived.indexOf(found), 1);
-        return found as FrameOf<T>;
+        return found;
       }
       if (performance.now() > until) throw new Broken(`a frame ${type}`, printed(this.arrived));
       const { closed } = await this.say();

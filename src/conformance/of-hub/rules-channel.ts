@@ -1,7 +1,7 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { AGENTS_CAPABILITY, CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import { hold, type Rule } from '../rule.js';
 import { endsWith, isTime, refusedWith } from './expectations.js';
 import { HubLink } from './hub-link.js';
@@ -9,6 +9,9 @@ import type { HubStage, Refused } from './stage.js';
 
 const JOIN = 'Before the channel: join and access token';
 const HOUR_MS = 3_600_000;
+const [DIGEST_OF_NONE, DIGEST_OF_OTHERS] = ['', 'others'].map((text) =>
+  createHash('sha256').update(text).digest('hex'),
+);
 
 export const CHANNEL: readonly Rule<HubStage>[] = [
   {
@@ -236,6 +239,25 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
       const { hubTime } = await link.next('heartbeat_ack');
       await stage.leave(link);
       hold(isTime(hubTime), 'an RFC 3339 time', hubTime);
+    },
+  },
+  {
+    id: 'hub.agents-wanted',
+    says: 'It asks for all agents where the digest of a heartbeat is of others than it was told, and not else.',
+    where: 'agents_wanted',
+    check: async (stage) => {
+      const link = await stage.connect({ capabilities: [AGENTS_CAPABILITY] });
+      link.send({ t: 'event', agents: [], list: 'last' });
+      // What the first one leads to has come before the answer to the second.
+      for (let beats = 0; beats < 2; beats += 1) {
+        link.beat(DIGEST_OF_NONE);
+        await link.next('heartbeat_ack');
+      }
+      const isEarly = link.frames.all.some(({ item: frame }) => frame.t === 'agents_wanted');
+      link.beat(DIGEST_OF_OTHERS);
+      await link.next('agents_wanted');
+      await stage.leave(link);
+      hold(!isEarly, 'no question where the digest is of what was told', 'agents_wanted');
     },
   },
   {

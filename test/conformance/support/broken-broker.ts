@@ -393,7 +393,8 @@ class Life {
       journalId: fault === 'changes its journalId' ? randomUUID() : disk.journalId,
       lastEpoch: fault === 'tells no epoch' ? 0 : disk.lastEpoch,
       software: 'broken/1.0',
-      capabilities: fault === 'is wordy' ? Array.from({ length: 128 }, () => 'c'.repeat(128)) : ['x.slow'],
+      capabilities:
+        fault === 'is wordy' ? Array.from({ length: 128 }, () => 'c'.repeat(128)) : ['x.slow', 'agents'],
       labels: {},
       window: 64,
       health: 'online',
@@ -420,13 +421,21 @@ class Life {
   }
 
   private beat(socket: WebSocket): void {
-    this.send(socket, { t: 'heartbeat', health: 'online', load: null, running: 0 });
+    const agents = createHash('sha256').update(this.fault === 'counts other agents' ? 'others' : '');
+    this.send(socket, {
+      t: 'heartbeat',
+      health: 'online',
+      load: null,
+      running: 0,
+      agents: agents.digest('hex'),
+    });
   }
 
   private take(frame: HubFrame, socket: WebSocket): void {
     const { fault, disk } = this;
     switch (frame.t) {
       case 'inventory_ok':
+        if (fault !== 'tells no list of agents') this.send(socket, { t: 'event', agents: [], list: 'last' });
         for (const kept of disk.journal.values())
           if (!kept.isConfirmed && fault !== 'tells no result again') this.tell(kept, socket);
         break;
@@ -434,6 +443,10 @@ class Life {
         for (const item of frame.dispatches.slice(0, fault === 'takes the first' ? 1 : undefined))
           if (socket === this.newest || disk.journal.has(item.id) || fault === 'begins on any link')
             if (socket === this.newest || fault !== 'is deaf on older links') this.do(item, socket);
+        break;
+      case 'agents_wanted':
+        if (fault !== 'keeps its agents to itself')
+          this.send(socket, { t: 'event', agents: [], list: 'last' });
         break;
       case 'cancel':
         for (const { id, attempt } of frame.cancels) this.cancel(id, attempt, socket);
@@ -536,9 +549,16 @@ function readOf(data: Buffer, isBinary: boolean): HubFrame | undefined {
 }
 
 function isKnown({ t }: HubFrame): boolean {
-  return ['welcome', 'inventory_ok', 'heartbeat_ack', 'dispatch', 'cancel', 'confirm', 'going_away'].includes(
-    t,
-  );
+  return [
+    'welcome',
+    'inventory_ok',
+    'agents_wanted',
+    'heartbeat_ack',
+    'dispatch',
+    'cancel',
+    'confirm',
+    'going_away',
+  ].includes(t);
 }
 
 function signedBy(key: KeyObject, head: object, claims: object): string {

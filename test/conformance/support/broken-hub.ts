@@ -1,4 +1,4 @@
-import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -21,6 +21,8 @@ type Row = {
 type Peer = { socket: WebSocket; bootId: string; window: number; isJudged: boolean };
 
 const TOKEN = 'good';
+/** No broker here tells of any agent. */
+const DIGEST_OF_NONE = createHash('sha256').digest('hex');
 
 /** A hub in this process that keeps every rule but for one fault, which has a name. */
 export class BrokenHub {
@@ -133,7 +135,8 @@ export class BrokenHub {
   ): Promise<void> {
     const { fault } = this;
     const { connectionId, first } = poll;
-    const wrong = authorization === `DPoP ${TOKEN}` ? this.judgeProof(dpop, connectionId) : 'credential_invalid';
+    const wrong =
+      authorization === `DPoP ${TOKEN}` ? this.judgeProof(dpop, connectionId) : 'credential_invalid';
     if (wrong !== undefined) return give(401, { code: wrong });
     if (first < 1 && fault !== 'reads any poll') return give(400, { code: 'request_invalid' });
     let channel = this.polled.find((each) => each.connectionId === connectionId);
@@ -143,7 +146,9 @@ export class BrokenHub {
       this.opened(channel as unknown as WebSocket);
     }
     if (channel === undefined)
-      return fault === 'knows of no end' ? give(404, { code: 'not_found' }) : give(409, { code: 'connection_lost' });
+      return fault === 'knows of no end'
+        ? give(404, { code: 'not_found' })
+        : give(409, { code: 'connection_lost' });
     give(200, await channel.poll(poll));
   }
 
@@ -303,6 +308,12 @@ export class BrokenHub {
         case 'heartbeat':
           if (fault !== 'answers no beat')
             this.say(peer, { t: 'heartbeat_ack', hubTime: new Date().toISOString() });
+          if (typeof frame.agents === 'string') {
+            const isOther = frame.agents !== DIGEST_OF_NONE && fault !== 'wants no agents';
+            if (isOther || fault === 'wants agents all the time') this.say(peer, { t: 'agents_wanted' });
+          }
+          return;
+        case 'event':
           return;
         case 'ack':
           if (frame.acks.length > LIMITS.batch) return wrong('takes long lists');
