@@ -23,6 +23,10 @@ export type Pace = {
   pingMs: number;
   /** Without an ack a command comes again after this. */
   ackWithinMs: number;
+  /** A broker that holds second links ready asks for one so soon after the first; another is taken for one that holds none. */
+  standbyWithinMs: number;
+  /** A broker that polls where no WebSocket opens has begun so soon. */
+  pollWithinMs: number;
   /** What machine and network may add to any of them. */
   slackMs: number;
 };
@@ -39,5 +43,7 @@ export const PACE: Pace = {
   reconnectBaseMs: TIMES.reconnectBaseMs,
   pingMs: TIMES.pingMs,
   ackWithinMs: 10_000,
+  standbyWithinMs: 5_000,
+  pollWithinMs: 20_000,
   slackMs: 1_500,
 };

@@ -21,6 +21,8 @@ const FAST: Pace = {
   reconnectBaseMs: 40,
   pingMs: 20,
   ackWithinMs: 100,
+  standbyWithinMs: 2_000,
+  pollWithinMs: 2_000,
   slackMs: 60,
 };
 
@@ -47,6 +49,7 @@ const FAULTS: Record<string, string[]> = {
   'broker.epoch-grows': ['takes any epoch'],
   'broker.inventory': ['beats before its inventory', 'tells no inventory'],
   'broker.heartbeat': ['beats late', 'beats once'],
+  'broker.agents': ['tells no list of agents', 'keeps its agents to itself', 'counts other agents'],
   'broker.unknown-field': ['minds fields'],
   'broker.unknown-type': ['overlooks'],
   'broker.unreadable': ['overlooks'],
@@ -75,6 +78,13 @@ const FAULTS: Record<string, string[]> = {
   'broker.moved': ['leaves without a word'],
   'broker.newest-epoch': ['begins on any link'],
   'broker.any-link': ['is deaf on older links'],
+  'broker.standby': ['tells nobody that it stands by', 'talks while it stands by', 'stands by as another'],
+  'broker.promote': ['promotes nothing', 'promotes an old epoch', 'tells no inventory where it promotes'],
+  'broker.promote-refused': ['trusts in its standby'],
+  'broker.poll': ['says more with its first poll'],
+  'broker.poll-proof': ['repeats its proofs', 'names no connection in its proofs'],
+  'broker.poll-again': ['counts what was lost'],
+  'broker.poll-back': ['stays with its polls', 'leaves without a word'],
   'broker.epoch-kept': ['forgets its epoch'],
   'broker.journal-kept': ['changes its journalId'],
   'broker.ack-kept': ['acks before its journal'],
@@ -155,6 +165,18 @@ describe('the rules for brokers', () => {
 
     expect(verdicts.filter(({ verdict }) => verdict !== 'held')).toEqual([]);
     expect(verdicts).toHaveLength(BROKER_RULES.length);
+  });
+
+  it('about a second link and about polls are left out for one that has none', async () => {
+    const ids = BROKER_RULES.map(({ id }) => id).filter((id) => /^broker\.(standby|promote|poll)/.test(id));
+
+    const verdicts = await verdictsOf('never polls', ids, {
+      ...FAST,
+      standbyWithinMs: 100,
+      pollWithinMs: 500,
+    });
+
+    expect(verdicts.map(({ id, verdict }) => [id, verdict])).toEqual(ids.map((id) => [id, 'skipped']));
   });
 
   it('stand under headings of the page', () => {

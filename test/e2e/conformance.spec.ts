@@ -40,6 +40,6 @@ describe('a hub that is tried by the rules of the wire', () => {
     const skipped = (await tried(undefined)).filter(({ verdict }) => verdict === 'skipped');
 
     expect(skipped.map(({ id }) => id)).toContain('hub.dispatch');
-    expect(skipped).toHaveLength(12);
+    expect(skipped).toHaveLength(13);
   });
 });

@@ -248,6 +248,33 @@ describe('the wire', () => {
       expect(await link.closed).toMatchObject({ code: CLOSE_CODES.goodbye });
     });
 
+    it('closes with 4400 after a goodbye whose reason is too long', async () => {
+      const link = await connect();
+
+      link.send({ t: 'goodbye', reason: x(LIMITS.textLength + 1) });
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('takes an inventory of as many entries as 100000 in its chunks, and ends with 4400 for one more', async () => {
+      const link = await dial(await join());
+      const chunk = (length: number) =>
+        JSON.stringify({
+          t: 'inventory',
+          entries: Array.from({ length }, () => ({ ...item, status: 'running' })),
+          last: false,
+        });
+      link.send(broker.hello());
+      await link.next('welcome');
+
+      const whole = chunk(LIMITS.inventoryChunk);
+      for (let told = 0; told < LIMITS.inventoryEntries; told += LIMITS.inventoryChunk) link.sendText(whole);
+      await goesOn(link);
+      link.sendText(chunk(1));
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
     it('takes a result up to its limit, and keeps a larger one as failed without an end of the link', async () => {
       const link = await connect();
       const body = (bytes: number) => ({ text: x(bytes - JSON.stringify({ text: '' }).length) });
@@ -404,6 +431,23 @@ describe('the wire', () => {
       expect(dialled.count('dispatch')).toBe(0);
       await dialled.close();
     });
+  });
+
+  it('is told of in the log with its close code, however it ends', async () => {
+    const [stranger, guest] = [await join(), await join()];
+    const unread = await dial(stranger);
+    unread.sendText('{');
+    await unread.closed;
+    await (await connect(guest)).close();
+
+    const [early, late] = await Promise.all(
+      [stranger, guest].map(({ id }) =>
+        cluster.hub(0).line(({ brokerId, msg = '' }) => brokerId === id && msg.includes('ended')),
+      ),
+    );
+
+    expect(early).toMatchObject({ stage: 'awaiting_hello', code: CLOSE_CODES.protocol_error });
+    expect(late).toMatchObject({ reason: `${CLOSE_CODES.goodbye} the test is over` });
   });
 
   meanwhile('ends with 4408 where no hello comes', async () => {

@@ -28,9 +28,11 @@ import { CONTROL_PATH, POLL_PATH } from '../../protocol/version.js';
 import type { Addresses } from './addresses.js';
 import { DisplacementJudge } from './displacement.js';
 import { openPollLink } from './poll-link.js';
-import { LinkFailed, openLink, openStandbyLink, type Link, type LinkEnd, type LinkTimes } from './link.js';
+import { LinkFailed, type Link, type LinkEnd, type LinkTimes } from './link.js';
 import { Patience, type ReconnectTimes } from './patience.js';
+import { openLink } from './socket-link.js';
 import { StandbyKeeper } from './standby.js';
+import { openStandbyLink } from './standby-link.js';
 import { LEARNED_CLOCK, remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy.js';
 
 /** Why a broker is over: it was asked to stop, or a copy of it took its place. */

@@ -14,7 +14,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { slowJitterMs, fullJitterMs } from './backoff.js';
-import type { Link, StandbyLink } from './link.js';
+import type { Link } from './link.js';
+import type { StandbyLink } from './standby-link.js';
 
 /** What the keeper needs to know: where a link may stand by beside one at an address, and how it is opened there. */
 type Way = {

@@ -7,21 +7,23 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { Hello, Welcome } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
-import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
+import { CONTROL_PATH, POLL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { Arrivals } from '../arrivals.js';
 import type { Pace } from '../pace.js';
+import { PlayedPolls } from './played-polls.js';
 import { SeenLink } from './seen-link.js';
 
 export type Refusal = { status: number; code: string; retryAfterMs?: number; hubTime?: string };
 export type Upgrade = { headers: IncomingMessage['headers']; path: string; refused: Refusal | undefined };
 export type Asked = { body: Record<string, unknown>; atMs: number };
 
-const BODY_MOST = 64 * 1024;
+const BODY_MOST = LIMITS.pollBytes;
 const TOKEN_LIVES_S = 900;
 const KEEP_ALIVE_MS = 600_000;
+const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
 
 export class PlayedHub {
   readonly hubId = `urn:fairlead:${randomUUID()}`;
@@ -33,6 +35,10 @@ export class PlayedHub {
   readonly links = new Arrivals<SeenLink>();
   /** Those that were not welcomed: their hello was held, or none came. */
   readonly held = new Arrivals<SeenLink>();
+  /** Second links that the broker holds ready, each with the word that it does. */
+  readonly standbys = new Arrivals<SeenLink>();
+  /** Upgrades for such links, with those that were refused: what is counted above is of links that carry work. */
+  readonly standbyUpgrades = new Arrivals<Upgrade>();
   /** Frames that nobody could read. */
   readonly faults: string[] = [];
   /** Taken one after another, before anything is given. */
@@ -42,6 +48,14 @@ export class PlayedHub {
   welcome: Partial<Welcome> = {};
   /** Whether hellos are answered. */
   isWelcoming = true;
+  /** Whether second links are taken; else this is a hub that knows of none, so that no rule finds one in its way. */
+  isHoldingStandbys = false;
+  /** Whether something on the way lets no WebSocket through; what it answers is no word of a hub. */
+  isWalled = false;
+  readonly polls = new PlayedPolls(
+    (socket, headers) => this.opened(socket as unknown as WebSocket, headers, false),
+    (fault) => this.faults.push(fault),
+  );
   private epoch = 0;
   private tokens = 0;
   private readonly acceptor = new WebSocketServer({
@@ -50,7 +64,7 @@ export class PlayedHub {
     maxPayload: 4 * LIMITS.frameBytes,
     perMessageDeflate: false,
     autoPong: false,
-    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    handleProtocols: (offered) => SERVED.find((name) => offered.has(name)) ?? false,
   });
 
   private constructor(
@@ -91,18 +105,21 @@ export class PlayedHub {
   }
 
   async close(): Promise<void> {
+    this.polls.close();
     for (const client of this.acceptor.clients) client.terminate();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = '';
+    const chunks: Buffer[] = [];
+    let bytes = 0;
     for await (const chunk of request as AsyncIterable<Buffer>) {
-      if (text.length > BODY_MOST) break;
-      text += chunk.toString();
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > BODY_MOST) break;
     }
-    const asked = { body: bodyOf(text), atMs: performance.now() };
+    const asked = { body: bodyOf(Buffer.concat(chunks).toString()), atMs: performance.now() };
     if (request.method === 'POST' && request.url === '/api/v1/brokers/join') {
       this.joins.push(asked);
       if (asked.body.token !== this.joinToken) {
@@ -122,6 +139,10 @@ export class PlayedHub {
         expires_in: expiresInS,
       });
     }
+    if (request.method === 'POST' && request.url === POLL_PATH) {
+      const answer = await this.polls.answer(request.headers, asked.body);
+      return answer === undefined ? void response.destroy() : give(response, answer.status, answer.body);
+    }
     refuse(response, { status: 404, code: 'not_found' });
   }
 
@@ -135,9 +156,13 @@ export class PlayedHub {
     socket.on('error', () => socket.destroy());
     const path = new URL(request.url ?? '/', 'http://hub').pathname;
     const { headers } = request;
-    const isChannel = path === CONTROL_PATH;
-    const refused = isChannel ? this.upgradeRefusals.shift() : { status: 404, code: 'not_found' };
-    this.upgrades.add({ headers, path, refused });
+    if (this.isWalled) {
+      socket.end('HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    const isStandby = path === CONTROL_PATH && isOfStandby(headers);
+    const refused = isStandby ? this.refusalOfStandby() : this.refusalAt(path);
+    (isStandby ? this.standbyUpgrades : this.upgrades).add({ headers, path, refused });
     if (refused !== undefined) {
       socket.end(
         [
@@ -151,20 +176,39 @@ export class PlayedHub {
       );
       return;
     }
-    this.acceptor.handleUpgrade(request, socket, head, (accepted) => {
-      const token = headers.authorization?.replace(/^DPoP /i, '') ?? '';
-      const link = new SeenLink(accepted, token, this.pace, (fault) => this.faults.push(fault));
-      void link.next('hello').then(
-        (hello) => {
-          link.hello = hello;
-          link.helloAtMs = performance.now();
-          if (this.isWelcoming) this.greet(link, hello);
-          else this.held.add(link);
-        },
-        // It ended first, or the rule that is about hellos says so.
-        () => this.held.add(link),
-      );
-    });
+    this.acceptor.handleUpgrade(request, socket, head, (accepted) =>
+      this.opened(accepted, headers, isStandby),
+    );
+  }
+
+  private opened(socket: WebSocket, headers: IncomingMessage['headers'], isStandby: boolean): void {
+    const token = headers.authorization?.replace(/^DPoP /i, '') ?? '';
+    const link = new SeenLink(socket, token, this.pace, (fault) => this.faults.push(fault));
+    void link.next('hello').then(
+      (hello) => {
+        link.hello = hello;
+        link.helloAtMs = performance.now();
+        if (isStandby) this.holdReady(link);
+        else if (this.isWelcoming) this.greet(link, hello);
+        else this.held.add(link);
+      },
+      // It ended first, or the rule that is about hellos says so.
+      () => this.held.add(link),
+    );
+  }
+
+  private refusalAt(path: string): Refusal | undefined {
+    return path === CONTROL_PATH ? this.upgradeRefusals.shift() : { status: 404, code: 'not_found' };
+  }
+
+  private refusalOfStandby(): Refusal | undefined {
+    return this.isHoldingStandbys ? undefined : { status: 426, code: 'protocol_unsupported' };
+  }
+
+  private holdReady(link: SeenLink): void {
+    const { livenessMs } = TIMES;
+    link.send({ t: 'standby_ok', connectionId: randomUUID(), livenessMs, alternatives: [] });
+    this.standbys.add(link);
   }
 
   private welcomeOf(epoch: number, { window }: Hello): Welcome {
@@ -185,6 +229,11 @@ export class PlayedHub {
       ...this.welcome,
     };
   }
+}
+
+function isOfStandby({ 'sec-websocket-protocol': offered = '' }: IncomingMessage['headers']): boolean {
+  const names = offered.split(',').map((name) => name.trim());
+  return names.includes(STANDBY_SUBPROTOCOL) && !names.includes(SUBPROTOCOL);
 }
 
 function bodyOf(text: string): Record<string, unknown> {

@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto';
+import type { AgentReport, BrokerFrame } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { hold, type Rule } from '../rule.js';
+import { AGENTS_CAPABILITY } from '../../protocol/version.js';
+import { hold, Skipped, type Rule } from '../rule.js';
+import type { SeenLink } from './seen-link.js';
 import type { BrokerStage } from './stage.js';
 
 export const CHANNEL: readonly Rule<BrokerStage>[] = [
@@ -100,6 +104,28 @@ export const CHANNEL: readonly Rule<BrokerStage>[] = [
     },
   },
   {
+    id: 'broker.agents',
+    says: 'After the inventory, and when it is asked, it tells all agents as a list, whose digest its heartbeats have.',
+    where: 'event',
+    check: async (stage) => {
+      const { hub, pace } = stage;
+      const { hello } = await stage.link();
+      if (hello?.capabilities.includes(AGENTS_CAPABILITY) !== true)
+        throw new Skipped(`the broker does not have the capability ${AGENTS_CAPABILITY}, which it need not`);
+      hub.welcome = { heartbeatMs: pace.heartbeatMs };
+      try {
+        const { link } = await stage.move();
+        await listed(link, pace.withinMs);
+        link.send({ t: 'agents_wanted' });
+        const digest = digestOf(await listed(link, pace.withinMs));
+        const isIt = (frame: BrokerFrame): boolean => frame.t === 'heartbeat' && frame.agents === digest;
+        await link.frames.next(`a heartbeat with the digest ${digest}`, isIt, pace.withinMs);
+      } finally {
+        hub.welcome = {};
+      }
+    },
+  },
+  {
     id: 'broker.unknown-field',
     says: 'It ignores fields that it does not know.',
     where: 'Frames',
@@ -191,6 +217,23 @@ export const CHANNEL: readonly Rule<BrokerStage>[] = [
     },
   },
 ];
+
+/** All agents, by the next list. @throws Broken where none comes to its end */
+async function listed(link: SeenLink, withinMs: number): Promise<AgentReport[]> {
+  const isPart = (frame: BrokerFrame) => frame.t === 'event' && frame.list !== undefined;
+  const agents: AgentReport[] = [];
+  for (;;) {
+    const frame = await link.frames.next('a list of all agents, up to its last part', isPart, withinMs);
+    if (frame.t !== 'event') continue;
+    agents.push(...frame.agents);
+    if (frame.list === 'last') return agents;
+  }
+}
+
+function digestOf(agents: readonly AgentReport[]): string {
+  const lines = agents.map(({ agentId, runId, phase }) => `${agentId} ${runId} ${phase}\n`);
+  return createHash('sha256').update(lines.sort().join('')).digest('hex');
+}
 
 /** A frame of so many bytes that means nothing. */
 function ofBytes(bytes: number): string {

@@ -217,8 +217,8 @@ function isFailed(result: ResultItem, code: string): void {
   hold(result.outcome === 'failed' && result.error.code === code, `failed, ${code}`, result);
 }
 
-/** What was done again would bear another time. */
-function isSame(result: ResultItem, before: ResultItem): void {
+/** What was done again would bear another time. @throws Broken where it is another */
+export function isSame(result: ResultItem, before: ResultItem): void {
   const [is, was] = [bodyOf(result), bodyOf(before)];
   hold(is === was, `the result that it had: ${was}`, is);
 }

@@ -206,7 +206,8 @@ function bytesOf(text: unknown): number {
   return Buffer.from(text, 'base64url').length;
 }
 
-function openSigned(
+/** What a JWT says, and whether the key of the join has signed it. */
+export function openSigned(
   compact: unknown,
   join: Record<string, unknown> | undefined,
 ): { header: Claims; claims: Claims; isSigned: boolean } {

@@ -2,6 +2,7 @@ import type { InventoryEntry, JsonObject } from '../../protocol/frame.js';
 import type { Pace } from '../pace.js';
 import { Broken, hold, Skipped } from '../rule.js';
 import type { PlayedHub, Refusal, Upgrade } from './played-hub.js';
+import type { SeenPoll } from './played-polls.js';
 import type { SeenLink } from './seen-link.js';
 
 /** The broker as a program that can be ended and started again. */
@@ -20,9 +21,15 @@ export type SlowCommand = { op: string; args: Record<string, unknown> };
 /** A link that was welcomed, and what the broker said of its journal. */
 export type Judged = { link: SeenLink; inventory: InventoryEntry[] };
 
+const NO_POLLS = 'the broker does not poll where no WebSocket opens, which it need not';
+
 /** Where the rules for brokers are tried: a hub that does what they say, and the broker on its newest link. */
 export class BrokerStage {
   private newest: Judged | undefined;
+  /** Whether it asks for second links, once that has been waited for. */
+  private standsBy: Promise<boolean> | undefined;
+  /** Whether it polls where no WebSocket opens, likewise. */
+  private isPolling: boolean | undefined;
 
   constructor(
     readonly hub: PlayedHub,
@@ -113,6 +120,56 @@ export class BrokerStage {
   /** As `anew` where the broker can be started; else the link there is. */
   async fresh(): Promise<SeenLink> {
     return this.program === undefined ? this.link() : (await this.anew()).link;
+  }
+
+  /**
+   * Tries something on a link that the broker holds ready beside the one that carries work.
+   *
+   * @throws Skipped where it holds none
+   */
+  async beside(check: (standby: SeenLink, link: SeenLink) => Promise<void>): Promise<void> {
+    const { hub, pace } = this;
+    await this.link();
+    this.standsBy ??= hub.standbyUpgrades.hasCome(1, pace.standbyWithinMs);
+    if (!(await this.standsBy)) throw new Skipped('the broker holds no second link ready, which it need not');
+    const link = await this.fresh();
+    hub.isHoldingStandbys = true;
+    try {
+      const what = 'a second link that is held ready';
+      await check(await hub.standbys.next(what, ({ isOpen }) => isOpen, pace.linkWithinMs), link);
+    } finally {
+      hub.isHoldingStandbys = false;
+      for (const { item } of hub.standbys.all) if (item.epoch === 0) item.socket.close(1001, 'going away');
+    }
+  }
+
+  /**
+   * Tries something on a link over polls, behind a network that lets no WebSocket through.
+   *
+   * @param check is given the polls since then, too
+   * @throws Skipped where the broker does not poll
+   */
+  async walled(check: (link: SeenLink, polls: () => SeenPoll[]) => Promise<void>): Promise<void> {
+    const { hub, pace, program } = this;
+    if (this.isPolling === false) throw new Skipped(NO_POLLS);
+    const { socket } = await this.link();
+    const { seen } = hub.polls;
+    const before = seen.all.length;
+    hub.isWalled = true;
+    try {
+      if (program === undefined) socket.terminate();
+      else {
+        await program.end('SIGKILL');
+        program.start();
+      }
+      this.isPolling = await seen.hasCome(before + 1, pace.pollWithinMs);
+      if (!this.isPolling) throw new Skipped(NO_POLLS);
+      const { link } = await this.nextLink('a link over polls');
+      await check(link, () => seen.all.slice(before).map(({ item }) => item));
+    } finally {
+      hub.isWalled = false;
+      hub.polls.close();
+    }
   }
 
   get lastUpgrade(): Upgrade | undefined {

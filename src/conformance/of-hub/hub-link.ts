@@ -79,8 +79,10 @@ export class HubLink {
     this.send({ t: 'result', results: [{ id, attempt, outcome: 'succeeded', body }] });
   }
 
-  beat(): void {
-    this.send({ t: 'heartbeat', health: 'online', load: null, running: 0 });
+  /** @param agents the digest of them, where there is one */
+  beat(agents?: string): void {
+    const digest = agents === undefined ? {} : { agents };
+    this.send({ t: 'heartbeat', health: 'online', load: null, running: 0, ...digest });
   }
 
   /** How the link ends, if it does in the time. */

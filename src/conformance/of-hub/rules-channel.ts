@@ -1,13 +1,17 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
+import { AGENTS_CAPABILITY, CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import { hold, type Rule } from '../rule.js';
-import { HubLink, type Ended } from './hub-link.js';
+import { endsWith, isTime, refusedWith } from './expectations.js';
+import { HubLink } from './hub-link.js';
 import type { HubStage, Refused } from './stage.js';
 
 const JOIN = 'Before the channel: join and access token';
 const HOUR_MS = 3_600_000;
+const [DIGEST_OF_NONE, DIGEST_OF_OTHERS] = ['', 'others'].map((text) =>
+  createHash('sha256').update(text).digest('hex'),
+);
 
 export const CHANNEL: readonly Rule<HubStage>[] = [
   {
@@ -238,6 +242,25 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
     },
   },
   {
+    id: 'hub.agents-wanted',
+    says: 'It asks for all agents where the digest of a heartbeat is of others than it was told, and not else.',
+    where: 'agents_wanted',
+    check: async (stage) => {
+      const link = await stage.connect({ capabilities: [AGENTS_CAPABILITY] });
+      link.send({ t: 'event', agents: [], list: 'last' });
+      // What the first one leads to has come before the answer to the second.
+      for (let beats = 0; beats < 2; beats += 1) {
+        link.beat(DIGEST_OF_NONE);
+        await link.next('heartbeat_ack');
+      }
+      const isEarly = link.frames.all.some(({ item: frame }) => frame.t === 'agents_wanted');
+      link.beat(DIGEST_OF_OTHERS);
+      await link.next('agents_wanted');
+      await stage.leave(link);
+      hold(!isEarly, 'no question where the digest is of what was told', 'agents_wanted');
+    },
+  },
+  {
     id: 'hub.pong',
     says: 'It answers WebSocket pings.',
     where: 'heartbeat',
@@ -258,34 +281,6 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
       const link = await stage.connect();
       link.send({ t: 'goodbye', reason: 'the rule is tried' });
       endsWith(await link.endsWithin(), CLOSE_CODES.goodbye);
-    },
-  },
-  {
-    id: 'hub.standby',
-    says: 'It holds a standby link ready, and welcomes it under a greater epoch once it is promoted.',
-    where: 'promote',
-    check: async (stage) => {
-      const link = await stage.dial(STANDBY_SUBPROTOCOL);
-      link.send(stage.hello({ standby: true }));
-      await link.next('standby_ok');
-      link.send({ t: 'promote', lastEpoch: stage.lastEpoch, capabilities: [], health: 'online' });
-      const { epoch } = await link.next('welcome');
-      const before = stage.lastEpoch;
-      stage.lastEpoch = epoch;
-      await stage.leave(link);
-      hold(epoch > before, `an epoch above ${before}`, epoch);
-    },
-  },
-  {
-    id: 'hub.standby-silent',
-    says: 'It ends a standby link with 4400 for any frame but promote and goodbye.',
-    where: 'standby_ok',
-    check: async (stage) => {
-      const link = await stage.dial(STANDBY_SUBPROTOCOL);
-      link.send(stage.hello({ standby: true }));
-      await link.next('standby_ok');
-      link.beat();
-      endsWith(await link.endsWithin(), CLOSE_CODES.protocol_error);
     },
   },
   {
@@ -359,26 +354,6 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
     },
   },
 ];
-
-function refusedWith(answer: HubLink | Refused, status: number, code: string): void {
-  if (answer instanceof HubLink) {
-    answer.cut();
-    hold(false, `${status} ${code}`, 'the channel was opened');
-    return;
-  }
-  hold(answer.status === status && answer.body.code === code, `${status} ${code}`, {
-    status: answer.status,
-    code: answer.body.code,
-  });
-}
-
-function endsWith(end: Ended | undefined, code: number): void {
-  hold(end?.code === code, `the link to end with ${code}`, end ?? 'it stays open');
-}
-
-function isTime(text: unknown): boolean {
-  return typeof text === 'string' && Number.isFinite(Date.parse(text));
-}
 
 /** As large as it is told, by a field that nobody knows. */
 function large(frame: object, bytes: number): string {

@@ -1,7 +1,9 @@
 import type { Rule } from '../rule.js';
 import { CHANNEL } from './rules-channel.js';
 import { COMMANDS } from './rules-commands.js';
+import { POLLS } from './rules-polls.js';
+import { STANDBY } from './rules-standby.js';
 import type { HubStage } from './stage.js';
 
 /** What a hub is tried by, in this order. */
-export const HUB_RULES: readonly Rule<HubStage>[] = [...CHANNEL, ...COMMANDS];
+export const HUB_RULES: readonly Rule<HubStage>[] = [...CHANNEL, ...STANDBY, ...COMMANDS, ...POLLS];

@@ -11,6 +11,14 @@ export type Answer = { status: number; headers: Headers; body: Record<string, un
 /** The fields of a request that say who asks. */
 export type Shown = { authorization: string; dpop: string };
 type KeyPair = { publicKey: KeyObject; privateKey: KeyObject };
+type Showing = {
+  key: KeyPair;
+  skewMs: number;
+  method: 'GET' | 'POST';
+  path: string;
+  connectionId: string | null;
+  token: string;
+};
 export type Refused = { status: number; body: Record<string, unknown> };
 
 const ANSWER_WITHIN_MS = 15_000;
@@ -61,17 +69,30 @@ export class HubStage {
     return signedBy(key, { alg: 'EdDSA' }, claims);
   }
 
-  /** What an upgrade shows: an access token, and a proof of the key that is for this one upgrade (RFC 9449). */
-  async shown({ key = this.key, skewMs = 0 }: { key?: KeyPair; skewMs?: number } = {}): Promise<Shown> {
-    const token = await this.accessToken();
+  /**
+   * What an upgrade shows, or a poll: an access token, and a proof of the key that is for this one request (RFC 9449).
+   *
+   * @param connectionId that a poll goes on with
+   * @param token a new one is asked for where none is given
+   */
+  async shown({
+    key = this.key,
+    skewMs = 0,
+    method = 'GET',
+    path = CONTROL_PATH,
+    connectionId = null,
+    token: given,
+  }: Partial<Showing> = {}): Promise<Shown> {
+    const token = given ?? (await this.accessToken());
     const { x } = key.publicKey.export({ format: 'jwk' });
     const head = { typ: 'dpop+jwt', alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x } };
     const proof = signedBy(key.privateKey, head, {
-      htm: 'GET',
-      htu: `${this.url}${CONTROL_PATH}`,
+      htm: method,
+      htu: `${this.url}${path}`,
       ath: createHash('sha256').update(token).digest('base64url'),
       iat: Math.floor((Date.now() + skewMs) / 1_000),
       jti: randomUUID(),
+      ...(connectionId === null ? {} : { nonce: connectionId }),
     });
     return { authorization: `DPoP ${token}`, dpop: proof };
   }
@@ -181,8 +202,8 @@ export class HubStage {
     }
   }
 
-  post(path: string, body: object): Promise<Answer> {
-    return this.fetch('POST', path, body, {});
+  post(path: string, body: object, shown?: Shown, withinMs?: number): Promise<Answer> {
+    return this.fetch('POST', path, body, { ...shown }, withinMs);
   }
 
   private async fetch(
@@ -190,11 +211,12 @@ export class HubStage {
     path: string,
     body: object | undefined,
     headers: Record<string, string>,
+    withinMs = ANSWER_WITHIN_MS,
   ): Promise<Answer> {
     const answer = await fetch(`${this.url}${path}`, {
       method,
       headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      signal: AbortSignal.timeout(withinMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: answer.status, headers: answer.headers, body: objectOf(await answer.text()) };

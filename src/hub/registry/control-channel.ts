@@ -1,9 +1,12 @@
+import { Logger } from '@nestjs/common';
 import type { CloseReason } from '../../protocol/close-code.js';
 import type { BrokerFrame, HubFrame } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import type { FrameHandlers } from './frame-handlers.js';
 import type { Transport } from './transport.js';
+
+const log = new Logger('registry');
 
 export type ChannelEnd = { code: number; reason: string };
 
@@ -91,8 +94,11 @@ export abstract class ControlChannel {
 
   protected ended(code: number, reason: string): void {
     if (this.stage === 'closed') return;
+    const { brokerId, stage } = this;
     this.stage = 'closed';
     const end = this.ownEnd ?? { code, reason };
+    // How a link ended is told by what owns it.
+    if (stage !== 'linked') log.log({ brokerId, stage, ...end }, 'a channel ended that was no link');
     for (const listener of this.closedListeners) listener(end);
   }
 

@@ -304,8 +304,12 @@ export class Ownership {
   }
 
   private ended(link: Link, reason: string): void {
-    if (!this.links.close(link, reason)) return;
-    this.log.log({ brokerId: link.brokerId, epoch: link.epoch, reason }, 'a broker disconnected');
+    const { brokerId, epoch } = link;
+    if (!this.links.close(link, reason)) {
+      this.log.log({ brokerId, epoch, reason }, 'a link ended that carried no work any more');
+      return;
+    }
+    this.log.log({ brokerId, epoch, reason }, 'a broker disconnected');
     void this.releases.add(link, reason);
   }
 }

@@ -5,13 +5,29 @@ import type { PlayedHub } from '../../../src/conformance/of-broker/played-hub.js
 import type { Program } from '../../../src/conformance/of-broker/stage.js';
 import type { Pace } from '../../../src/conformance/pace.js';
 import type { DispatchItem, HubFrame, ResultItem } from '../../../src/protocol/frame.js';
+import { PollingSocket } from './polling-socket.js';
 
 type End = Omit<ResultItem, 'id' | 'attempt'>;
 type Kept = { id: string; attempt: number; end: End | undefined; isConfirmed: boolean };
 
 const CANCELLED: End = { outcome: 'cancelled' };
 /** How an attempt ends that came to no word of the hub. */
-const CUT_OFF = { code: 1006, reason: '', retryAfterMs: 0, wasMove: false };
+const CUT_OFF = { code: 1006, reason: '', retryAfterMs: 0, wasMove: false, wasPromote: false };
+/** Whoever has a fault that is none of these holds no second link, so that its rule is tried by itself. */
+const STANDS_BY = [
+  undefined,
+  'tells nobody that it stands by',
+  'talks while it stands by',
+  'stands by as another',
+  'promotes nothing',
+  'promotes an old epoch',
+  'tells no inventory where it promotes',
+  'trusts in its standby',
+];
+const STANDBY_EVERY_MS = 50;
+/** WebSockets that did not open in a row, after which it polls. */
+const UNOPENED_MOST = 2;
+const SOCKET_AGAIN_MS = 40;
 const failed = (code: string): End =>
   ({ outcome: 'failed', error: { code, message: code, retryable: false } }) as End;
 
@@ -73,6 +89,11 @@ class Life {
   private readonly running = new Map<string, AbortController>();
   private readonly turns = new Map<string, Promise<void>>();
   private newest: WebSocket | undefined;
+  /** Held ready, once the hub has said that it is. */
+  private standby: WebSocket | undefined;
+  /** That has opened beside the polls, and is to take their place. */
+  private better: WebSocket | undefined;
+  private unopened = 0;
   private token: string | undefined;
   private offsetMs = 0;
   private heardMs = 0;
@@ -101,6 +122,7 @@ class Life {
   }
 
   async run(): Promise<void> {
+    if (STANDS_BY.includes(this.fault)) void this.standBy();
     let failures = 0;
     let renewals = 0;
     while (!this.isOver) {
@@ -111,8 +133,9 @@ class Life {
         return CUT_OFF;
       });
       if (this.isOver) return;
-      const { code, retryAfterMs, wasMove } = end;
-      if (wasMove) continue;
+      const { code, retryAfterMs, wasMove, wasPromote } = end;
+      if (wasMove || this.standby !== undefined) continue;
+      if (wasPromote && this.fault === 'trusts in its standby') return;
       if (code === 4409 && end.reason.startsWith('another') && this.fault !== 'goes on beside a copy') return;
       if (this.fault === `stays away ${code}`) return;
       if (code === 401 || code === 4401) {
@@ -127,6 +150,30 @@ class Life {
       if (this.fault === 'waits without chance') waitMs = most;
       if (isSlow) waitMs = this.fault === `hastens ${code}` ? 1 : 60_000;
       await this.rest(code === 401 && renewals === 1 ? 1 : waitMs);
+    }
+  }
+
+  /** Holds a second link ready while there is a first one; the hub may refuse it for long. */
+  private async standBy(): Promise<void> {
+    for (; !this.isOver; await this.rest(STANDBY_EVERY_MS)) {
+      const { token } = this;
+      if (this.standby !== undefined || this.newest === undefined || token === undefined) continue;
+      const socket = this.dial(token, 'fairlead.v1.standby');
+      await new Promise<void>((resolve) => {
+        socket.on('unexpected-response', () => socket.terminate());
+        socket.on('open', () => {
+          this.hello(socket, true);
+          if (this.fault === 'talks while it stands by') this.beat(socket);
+        });
+        socket.once('message', () => {
+          this.standby = socket;
+          resolve();
+        });
+        socket.on('close', () => {
+          if (this.standby === socket) this.standby = undefined;
+          resolve();
+        });
+      });
     }
   }
 
@@ -181,8 +228,9 @@ class Life {
     return signedBy(key, { alg: 'EdDSA' }, claims);
   }
 
-  private proof(token: string): string {
+  private proof(token: string, poll?: { nonce: string | null }): string {
     const { fault } = this;
+    const isNamed = typeof poll?.nonce === 'string' && fault !== 'names no connection in its proofs';
     if (fault !== 'repeats its proofs') this.proofJti = randomUUID();
     const { publicKey, privateKey } =
       fault === 'proves another key' ? generateKeyPairSync('ed25519') : this.disk.key;
@@ -192,11 +240,12 @@ class Life {
       privateKey,
       { typ: 'dpop+jwt', alg: 'EdDSA', jwk: { kty: 'OKP', crv: 'Ed25519', x } },
       {
-        htm: fault === 'proves another request' ? 'POST' : 'GET',
-        htu: `${this.hub.url}/api/v1/control`,
+        htm: fault === 'proves another request' || poll !== undefined ? 'POST' : 'GET',
+        htu: `${this.hub.url}/api/v1/control${poll === undefined ? '' : '/poll'}`,
         ath: ath.digest('base64url'),
         iat: Math.floor((Date.now() + this.offsetMs) / 1_000),
         jti: this.proofJti,
+        ...(isNamed ? { nonce: poll.nonce } : {}),
       },
     );
   }
@@ -204,42 +253,42 @@ class Life {
   /** One link, to its end, or to the moment in which another is to take its place. */
   private async attempt() {
     const token = await this.credential();
-    const ended = CUT_OFF;
-    if (token === undefined || this.isOver) return ended;
-    return new Promise<typeof ended>((resolve) => {
+    if (token === undefined || this.isOver) return CUT_OFF;
+    return new Promise<typeof CUT_OFF>((resolve) => {
       const { fault } = this;
       const left = this.newest;
-      const socket = new WebSocket(
-        `${this.hub.url.replace('http', 'ws')}/api/v1/control`,
-        fault === 'offers nothing' ? ['other'] : 'fairlead.v1',
-        {
-          headers: { authorization: `DPoP ${token}`, dpop: this.proof(token) },
-          perMessageDeflate: fault === 'compresses',
-          maxPayload: fault === 'takes any size' ? 0 : fault === 'takes less' ? 1_000_000 : 1_048_576,
-          autoPong: fault !== 'answers no ping',
-        },
-      );
-      this.sockets.add(socket);
+      const held = fault === 'promotes nothing' ? undefined : this.standby;
+      if (held !== undefined) this.standby = undefined;
+      const { better } = this;
+      this.better = undefined;
+      const isUnheld = held === undefined && better === undefined;
+      const isPolling = isUnheld && this.unopened >= UNOPENED_MOST && fault !== 'never polls';
+      const socket =
+        held ?? better ?? (isPolling ? this.dialByPolls(token) : this.dial(token, 'fairlead.v1'));
+      // Whatever ends the polls, a WebSocket is tried first again.
+      if (isPolling) this.unopened -= 1;
+      const ended = { ...CUT_OFF, wasPromote: held !== undefined };
       let isWelcomed = false;
       let beating: NodeJS.Timeout | undefined;
       const pinging = setInterval(() => {
         if (fault !== 'does not ping' && socket.readyState === WebSocket.OPEN) socket.ping();
       }, this.pace.pingMs);
-      socket.on('error', () => undefined);
       socket.on('unexpected-response', (_request, { statusCode = 0, headers }) => {
         clearInterval(pinging);
+        if (statusCode === 502) this.unopened += 1;
         resolve({ ...ended, code: statusCode, retryAfterMs: 1_000 * Number(headers['retry-after'] ?? 0) });
       });
       socket.on('open', () => {
+        if (!isPolling) this.unopened = 0;
         if (fault === 'beats first') this.beat(socket);
         if (fault === 'is late') setTimeout(() => this.hello(socket), 2 * this.pace.helloWithinMs);
         else this.hello(socket);
         if (fault === 'does not wait') this.beat(socket);
+        if (fault === 'says more with its first poll' && isPolling) this.beat(socket);
       });
       socket.on('close', (code, reason) => {
         clearInterval(pinging);
         clearInterval(beating);
-        this.sockets.delete(socket);
         if (fault === 'cancels what runs')
           for (const cancelling of this.running.values()) cancelling.abort('the link was lost');
         if (this.newest === socket) this.newest = undefined;
@@ -264,7 +313,7 @@ class Life {
           this.livenessMs = frame.livenessMs;
           if (left !== undefined && fault !== 'leaves without a word')
             this.send(left, { t: 'goodbye', reason: 'moved' });
-          this.welcomed(socket);
+          this.welcomed(socket, held !== undefined);
           const everyMs = frame.heartbeatMs * (fault === 'beats late' ? 20 : 0.9);
           beating = setInterval(() => fault !== 'beats once' && this.beat(socket), everyMs);
         } else if (frame.t === 'going_away') {
@@ -275,27 +324,86 @@ class Life {
           this.take(frame, socket);
         }
       });
+      if (held !== undefined) this.promote(held);
+      else if (better !== undefined) this.hello(better);
+      else if (isPolling) void this.seek(socket, token, () => resolve({ ...ended, wasMove: true }));
     });
   }
 
-  private hello(socket: WebSocket): void {
+  /** Opens a WebSocket beside the polls, as soon as one does. */
+  private async seek(polls: WebSocket, token: string, found: () => void): Promise<void> {
+    if (this.fault === 'stays with its polls') return;
+    while (!this.isOver && polls.readyState === WebSocket.OPEN) {
+      await this.rest(SOCKET_AGAIN_MS);
+      if (this.newest !== polls) continue;
+      const socket = this.dial(token, 'fairlead.v1');
+      const hasOpened = await new Promise<boolean>((resolve) => {
+        socket.on('unexpected-response', () => socket.terminate());
+        socket.on('open', () => resolve(true));
+        socket.on('close', () => resolve(false));
+      });
+      if (!hasOpened) continue;
+      this.better = socket;
+      return found();
+    }
+  }
+
+  private dialByPolls(token: string): WebSocket {
+    const { hub, fault } = this;
+    const headers = (nonce: string | null) => ({
+      authorization: `DPoP ${token}`,
+      dpop: this.proof(token, { nonce }),
+    });
+    const socket = new PollingSocket({ url: hub.url, headers, fault }) as unknown as WebSocket;
+    this.sockets.add(socket);
+    socket.on('close', () => this.sockets.delete(socket));
+    return socket;
+  }
+
+  private dial(token: string, subprotocol: string): WebSocket {
+    const { fault } = this;
+    const socket = new WebSocket(
+      `${this.hub.url.replace('http', 'ws')}/api/v1/control`,
+      fault === 'offers nothing' ? ['other'] : subprotocol,
+      {
+        headers: { authorization: `DPoP ${token}`, dpop: this.proof(token) },
+        perMessageDeflate: fault === 'compresses',
+        maxPayload: fault === 'takes any size' ? 0 : fault === 'takes less' ? 1_000_000 : 1_048_576,
+        autoPong: fault !== 'answers no ping',
+      },
+    );
+    this.sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.sockets.delete(socket));
+    return socket;
+  }
+
+  private promote(socket: WebSocket): void {
+    const lastEpoch = this.fault === 'promotes an old epoch' ? 0 : this.disk.lastEpoch;
+    this.send(socket, { t: 'promote', lastEpoch, capabilities: ['x.slow'], health: 'online' });
+  }
+
+  private hello(socket: WebSocket, isStandby = false): void {
     const { fault, disk } = this;
+    const isAnother = fault === 'changes its bootId' || (isStandby && fault === 'stands by as another');
     this.send(socket, {
       t: 'hello',
       protocol: { min: 1, max: 1 },
-      bootId: fault === 'changes its bootId' ? randomUUID() : this.bootId,
+      bootId: isAnother ? randomUUID() : this.bootId,
       journalId: fault === 'changes its journalId' ? randomUUID() : disk.journalId,
       lastEpoch: fault === 'tells no epoch' ? 0 : disk.lastEpoch,
       software: 'broken/1.0',
-      capabilities: fault === 'is wordy' ? Array.from({ length: 128 }, () => 'c'.repeat(128)) : ['x.slow'],
+      capabilities:
+        fault === 'is wordy' ? Array.from({ length: 128 }, () => 'c'.repeat(128)) : ['x.slow', 'agents'],
       labels: {},
       window: 64,
       health: 'online',
+      ...(isStandby && fault !== 'tells nobody that it stands by' ? { standby: true } : {}),
     });
     if (fault === 'sends what is none') socket.send('{"t":"ack","acks":[{"id":"none"}]}');
   }
 
-  private welcomed(socket: WebSocket): void {
+  private welcomed(socket: WebSocket, isPromoted: boolean): void {
     const { fault } = this;
     if (fault === 'beats before its inventory') this.beat(socket);
     const entries = [...this.disk.journal.values()]
@@ -306,19 +414,28 @@ class Life {
         status:
           end !== undefined && fault !== 'loses ends' ? 'ended' : this.running.has(id) ? 'running' : 'lost',
       }));
-    if (fault !== 'tells no inventory')
+    const isUntold = fault === 'tells no inventory where it promotes' && isPromoted;
+    if (fault !== 'tells no inventory' && !isUntold)
       this.send(socket, { t: 'inventory', entries: fault === 'tells nothing' ? [] : entries, last: true });
     if (fault !== 'beats late') this.beat(socket);
   }
 
   private beat(socket: WebSocket): void {
-    this.send(socket, { t: 'heartbeat', health: 'online', load: null, running: 0 });
+    const agents = createHash('sha256').update(this.fault === 'counts other agents' ? 'others' : '');
+    this.send(socket, {
+      t: 'heartbeat',
+      health: 'online',
+      load: null,
+      running: 0,
+      agents: agents.digest('hex'),
+    });
   }
 
   private take(frame: HubFrame, socket: WebSocket): void {
     const { fault, disk } = this;
     switch (frame.t) {
       case 'inventory_ok':
+        if (fault !== 'tells no list of agents') this.send(socket, { t: 'event', agents: [], list: 'last' });
         for (const kept of disk.journal.values())
           if (!kept.isConfirmed && fault !== 'tells no result again') this.tell(kept, socket);
         break;
@@ -326,6 +443,10 @@ class Life {
         for (const item of frame.dispatches.slice(0, fault === 'takes the first' ? 1 : undefined))
           if (socket === this.newest || disk.journal.has(item.id) || fault === 'begins on any link')
             if (socket === this.newest || fault !== 'is deaf on older links') this.do(item, socket);
+        break;
+      case 'agents_wanted':
+        if (fault !== 'keeps its agents to itself')
+          this.send(socket, { t: 'event', agents: [], list: 'last' });
         break;
       case 'cancel':
         for (const { id, attempt } of frame.cancels) this.cancel(id, attempt, socket);
@@ -428,9 +549,16 @@ function readOf(data: Buffer, isBinary: boolean): HubFrame | undefined {
 }
 
 function isKnown({ t }: HubFrame): boolean {
-  return ['welcome', 'inventory_ok', 'heartbeat_ack', 'dispatch', 'cancel', 'confirm', 'going_away'].includes(
-    t,
-  );
+  return [
+    'welcome',
+    'inventory_ok',
+    'agents_wanted',
+    'heartbeat_ack',
+    'dispatch',
+    'cancel',
+    'confirm',
+    'going_away',
+  ].includes(t);
 }
 
 function signedBy(key: KeyObject, head: object, claims: object): string {

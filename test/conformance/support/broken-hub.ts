@@ -1,4 +1,4 @@
-import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Pace } from '../../../src/conformance/pace.js';
 import { LIMITS } from '../../../src/protocol/limits.js';
+import { Polled, type Poll } from './polled.js';
 
 type Row = {
   id: string;
@@ -20,6 +21,8 @@ type Row = {
 type Peer = { socket: WebSocket; bootId: string; window: number; isJudged: boolean };
 
 const TOKEN = 'good';
+/** No broker here tells of any agent. */
+const DIGEST_OF_NONE = createHash('sha256').digest('hex');
 
 /** A hub in this process that keeps every rule but for one fault, which has a name. */
 export class BrokenHub {
@@ -30,6 +33,7 @@ export class BrokenHub {
   private epoch = 0;
   private revision = 1;
   private newest: Peer | undefined;
+  private readonly polled: Polled[] = [];
   private readonly rows: Row[] = [];
   private readonly acceptor: WebSocketServer;
 
@@ -64,6 +68,7 @@ export class BrokenHub {
   }
 
   async close(): Promise<void> {
+    for (const channel of this.polled) channel.close(1001);
     for (const client of this.acceptor.clients) client.terminate();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
@@ -79,6 +84,7 @@ export class BrokenHub {
     };
     const { fault } = this;
     const url = String(request.url);
+    if (url.endsWith('/control/poll')) return this.poll(request.headers, body as Poll, give);
     if (url.endsWith('/join')) {
       if (body.surplus !== undefined && fault !== 'minds no fields') return give(400, {});
       if (body.token !== 'seat' && fault !== 'lets anybody join')
@@ -122,6 +128,30 @@ export class BrokenHub {
     give(200, { dispatch: row });
   }
 
+  private async poll(
+    { authorization, dpop }: IncomingMessage['headers'],
+    poll: Poll,
+    give: (status: number, document: object) => void,
+  ): Promise<void> {
+    const { fault } = this;
+    const { connectionId, first } = poll;
+    const wrong =
+      authorization === `DPoP ${TOKEN}` ? this.judgeProof(dpop, connectionId) : 'credential_invalid';
+    if (wrong !== undefined) return give(401, { code: wrong });
+    if (first < 1 && fault !== 'reads any poll') return give(400, { code: 'request_invalid' });
+    let channel = this.polled.find((each) => each.connectionId === connectionId);
+    if (connectionId === null) {
+      channel = new Polled(fault);
+      this.polled.push(channel);
+      this.opened(channel as unknown as WebSocket);
+    }
+    if (channel === undefined)
+      return fault === 'knows of no end'
+        ? give(404, { code: 'not_found' })
+        : give(409, { code: 'connection_lost' });
+    give(200, await channel.poll(poll));
+  }
+
   private judge(assertion: string): string | undefined {
     const { fault } = this;
     const [header = '', claims = '', signature = ''] = assertion.split('.');
@@ -144,17 +174,22 @@ export class BrokenHub {
     return undefined;
   }
 
-  private judgeProof(proof: string | string[] | undefined): string | undefined {
+  private judgeProof(
+    proof: string | string[] | undefined,
+    connectionId: string | null = null,
+  ): string | undefined {
     const { fault } = this;
     if (typeof proof !== 'string') return fault === 'needs no proof' ? undefined : 'credential_missing';
     const [header = '', claims = '', signature = ''] = proof.split('.');
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: this.publicKey }, format: 'jwk' });
     const signed = Buffer.from(`${header}.${claims}`);
     const isSigned = verify(null, signed, key, Buffer.from(signature, 'base64url'));
-    const { iat, jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
+    const { iat, jti, nonce } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as {
       iat: number;
       jti: string;
+      nonce?: string;
     };
+    if ((nonce ?? null) !== connectionId && fault !== 'minds no nonce') return 'credential_invalid';
     if (!isSigned && fault !== 'takes proofs of any key') return 'credential_invalid';
     if (Math.abs(Date.now() / 1_000 - iat) > 65 && fault !== 'takes old proofs') return 'clock_skew';
     if (this.spent.has(jti) && fault !== 'spends no proof') return 'credential_invalid';
@@ -218,6 +253,8 @@ export class BrokenHub {
         const former = this.newest;
         peer = { socket, bootId, window, isJudged: fault === 'needs no inventory' };
         this.newest = peer;
+        if (fault === 'forgets polls' && former?.socket instanceof Polled)
+          for (const channel of this.polled.splice(0)) channel.close(1001);
         if (fault === 'reads no older link' && former?.bootId === bootId) former?.socket.close(4409);
         if (former !== undefined && former.bootId !== bootId && fault !== 'lets copies be')
           former.socket.close(4409, 'another instance connected with the same credential');
@@ -233,7 +270,8 @@ export class BrokenHub {
       const frame = JSON.parse(text) as Record<string, any>;
       if (stage === 'fresh' && frame.t !== 'hello') return wrong('minds no hello');
       if (stage === 'greeting') return wrong('minds no order');
-      if (stage === 'standby' && frame.t !== 'promote') return wrong('lets a standby talk');
+      if (stage === 'standby' && !['promote', 'goodbye'].includes(frame.t as string))
+        return wrong('lets a standby talk');
       if (frame.surplus === true && fault === 'minds fields of frames') return end(4400);
       switch (frame.t) {
         case 'hello': {
@@ -241,6 +279,9 @@ export class BrokenHub {
           if (data.length > LIMITS.helloBytes) return wrong('takes any hello');
           if (frame.protocol.min > 1) return fault === 'speaks anything' ? undefined : end(4426);
           if (frame.standby === true && fault !== 'welcomes a standby') {
+            if (socket instanceof Polled && fault !== 'stands by over polls') return end(4400);
+            if (fault === 'leaves brokers for standbys') this.newest = undefined;
+            else if (this.newest !== undefined) return end(1001);
             hello = frame;
             stage = 'standby';
             const alternatives: string[] = [];
@@ -267,6 +308,12 @@ export class BrokenHub {
         case 'heartbeat':
           if (fault !== 'answers no beat')
             this.say(peer, { t: 'heartbeat_ack', hubTime: new Date().toISOString() });
+          if (typeof frame.agents === 'string') {
+            const isOther = frame.agents !== DIGEST_OF_NONE && fault !== 'wants no agents';
+            if (isOther || fault === 'wants agents all the time') this.say(peer, { t: 'agents_wanted' });
+          }
+          return;
+        case 'event':
           return;
         case 'ack':
           if (frame.acks.length > LIMITS.batch) return wrong('takes long lists');
@@ -276,7 +323,8 @@ export class BrokenHub {
           for (const item of frame.results) this.settle(item, { socket } as Peer);
           return this.pump();
         case 'capabilities': {
-          const isStale = frame.revision <= this.revision && fault !== 'takes stale ones';
+          const isPast = frame.revision <= this.revision && fault !== 'takes stale ones';
+          const isStale = isPast || this.newest !== peer;
           if (!isStale) this.revision = frame.revision;
           const error = isStale ? { code: 'revision_stale', message: 'stale' } : null;
           return this.say(peer, {
@@ -287,6 +335,9 @@ export class BrokenHub {
           });
         }
         case 'goodbye':
+          if (stage === 'standby' && fault === 'keeps standbys') return;
+          // From here on nobody is linked, whenever its socket ends.
+          if (peer !== undefined && this.newest === peer) this.newest = undefined;
           return end(fault === 'ends without peace' ? 1001 : 1000);
         default:
           return wrong('overlooks types');
