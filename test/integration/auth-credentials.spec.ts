@@ -593,6 +593,9 @@ describe('a secret', () => {
     const { token } = await makePersonalToken();
     await ask('GET', `/api/v1/me?token=${token}`, token);
     await ask('GET', `/api/v1/no-such?token=${token}`, token);
+    const misplaced = [...new Set(secrets)].map((secret) => encodeURIComponent(secret));
+    for (const secret of misplaced) await ask('GET', `/api/v1/no-such/${secret}`, token);
+    for (const secret of misplaced) await ask('DELETE', `/api/v1/tokens/${secret}`, token);
     const failed = await joinInVain();
 
     const codes = await Promise.all(cluster.hubs.map((hub) => hub.stop()));
@@ -606,6 +609,7 @@ describe('a secret', () => {
       expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
     }
     expect(cluster.hub(0).lines.map(({ msg }) => msg)).toContain('a request failed');
+    expect(cluster.hub(0).lines.map(({ path }) => path)).toContain('/api/v1/tokens/[left out]');
   });
 
   /** The table is away, so the statement with the token's hash fails within the hub, which logs the fault. */
