@@ -159,3 +159,15 @@ left join agent on agent.broker_id = broker.id
   and agent.phase in ('starting', 'running', 'stopping', 'deleting')
 where broker.draining_at is not null and broker.drained_at is null and broker.revoked_at is null
 group by broker.id;
+
+-- find_standing_of_run
+select agent.project_id as "projectId",
+       agent.run_id is not distinct from $3 and agent.phase in ('starting', 'running', 'stopping') as "goesOn",
+       agent.project_id is null or exists (
+         select from broker_attachment attachment
+         where attachment.project_id = agent.project_id and attachment.broker_id = agent.broker_id
+           and attachment.detached_at is null
+       ) as "isAttached"
+from agent
+join broker on broker.id = agent.broker_id and broker.revoked_at is null
+where agent.id = $1 and agent.broker_id = $2;

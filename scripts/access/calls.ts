@@ -8,6 +8,7 @@ import { SELF_PATH, LINK_PATH, RELAY_PREFIX, WAKE_PATH } from '../../src/hub/clu
 import { signatureOf, type Purpose } from '../../src/hub/cluster/peers/signature.js';
 import { DRAIN_PATH } from '../../src/hub/drain/local.js';
 import {
+  AGENT_TOKENS_PATH,
   CONTROL_PATH,
   JOIN_PATH,
   POLL_PATH,
@@ -47,6 +48,8 @@ function publicLine(stage: Stage, method: string, path: string): Line {
     if (method === 'GET' || method === 'DELETE') return undefined;
     if (path === JOIN_PATH) return stage.joining(shown.token);
     if (path === TOKEN_PATH) return exchangeOf(shown.token);
+    // Of an agent that there is not: whoever is let in is told so.
+    if (path === AGENT_TOKENS_PATH) return { agentId: randomUUID(), runId: randomUUID() };
     // A hello that is none: whoever is let in is told so, and sent off.
     if (path === POLL_PATH) return { connectionId: null, first: 1, frames: [{ type: 'none' }], received: 0 };
     return {};

@@ -58,6 +58,23 @@ async function revoked(stage: Stage): Promise<Member> {
   return broker;
 }
 
+/** The token of an agent on a broker of its own, after something has become of one of them. */
+async function agentOf(
+  stage: Stage,
+  end: (of: { broker: string; agent: string; project: string }) => Promise<unknown>,
+): Promise<Shown> {
+  const broker = await stage.broker();
+  const { agent, project, token } = await stage.agentToken(broker);
+  await end({ broker: broker.id, agent, project });
+  return { token };
+}
+
+/** The same with other claims. */
+async function agentWith(stage: Stage, claims: object, signer?: KeyObject): Promise<Shown> {
+  const { token } = await stage.agentToken(await stage.broker());
+  return { token: await stage.resigned(token, claims, signer) };
+}
+
 export const CREDENTIALS: readonly Credential[] = [
   { column: 'none', meaning: 'No credential at all.', make: () => ({}) },
   {
@@ -242,6 +259,45 @@ export const CREDENTIALS: readonly Credential[] = [
     meaning:
       'The access token of a broker with a proof of its key for this one call, as with `b-` in general.',
     make: (_stage, broker) => proven(broker, broker.accessToken),
+  },
+  {
+    column: 'g-old',
+    meaning: 'The token of an agent, expired.',
+    make: (stage) => agentWith(stage, { exp: nowS() - AGO_S }),
+  },
+  {
+    column: 'g-aud',
+    meaning: 'The token of an agent for another audience, signed by this hub.',
+    make: (stage) => agentWith(stage, { aud: `${stage.urn}/api` }),
+  },
+  {
+    column: 'g-key',
+    meaning: 'The token of an agent, signed by its broker.',
+    make: (stage, broker) => agentWith(stage, {}, broker.key),
+  },
+  {
+    column: 'g-end',
+    meaning: 'The token of an agent whose run is over.',
+    make: (stage) =>
+      agentOf(stage, ({ agent }) => stage.query(`update agent set phase = 'stopped' where id = $1`, [agent])),
+  },
+  {
+    column: 'g-rev',
+    meaning: 'The token of an agent whose broker was revoked.',
+    make: (stage) => agentOf(stage, ({ broker }) => stage.post(`brokers/${broker}/revoke`, {})),
+  },
+  {
+    column: 'g-off',
+    meaning: 'The token of an agent whose broker is not attached to its project any more.',
+    make: (stage) =>
+      agentOf(stage, ({ broker, project }) =>
+        stage.post(`projects/${project}/attachments/${broker}/revoke`, {}),
+      ),
+  },
+  {
+    column: '**g-ok**',
+    meaning: 'The token of an agent in a run that goes on.',
+    make: async (stage) => agentOf(stage, () => Promise.resolve()),
   },
   {
     column: 's-key',

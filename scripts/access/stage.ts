@@ -5,6 +5,8 @@ import { makeOpaque, type OpaqueKind } from '../../src/hub/auth/opaque-token.js'
 import { Sealer } from '../../src/hub/auth/sealer.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
 import { sessionSecretsOf } from '../../src/hub/config/secrets.js';
+import { proofFields } from '../../src/broker/proof.js';
+import { AGENT_TOKENS_PATH } from '../../src/protocol/version.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Hub } from '../../src/hub/hub.js';
 
@@ -139,7 +141,40 @@ export class Stage {
 
   /** The broker's access token with other claims, under the hub's own signature, or under somebody's. */
   async accessToken({ accessToken }: Member, claims: object, signer?: KeyObject): Promise<string> {
-    const [header, was] = accessToken
+    return this.resigned(accessToken, claims, signer);
+  }
+
+  /** What an agent of the broker shows, which is of a project and was told to start. */
+  async agentToken({
+    id: broker,
+    key,
+    accessToken,
+  }: Member): Promise<{ agent: string; project: string; token: string }> {
+    const [name, project] = [`a-${randomUUID()}`, `p-${randomUUID()}`];
+    await this.post('projects', { name: project });
+    await this.post(`projects/${project}/attachments`, { broker });
+    const { id: agent } = await this.post('agents', { name, broker, project, spec: { command: 'true' } });
+    await this.post(`agents/${String(agent)}/start`, {});
+    const [row] = await this.query('select run_id from agent where id = $1', [agent]);
+    const { publicUrl } = this.running;
+    const showing = { method: 'POST', path: AGENT_TOKENS_PATH } as const;
+    const jwk = key.export({ format: 'jwk' }) as JWK;
+    const response = await fetch(`${publicUrl}${AGENT_TOKENS_PATH}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(await proofFields(jwk, accessToken, publicUrl, showing, Date.now())),
+      },
+      body: JSON.stringify({ agentId: agent, runId: row?.['run_id'] }),
+    });
+    const { token } = (await response.json()) as { token: string };
+    if (!response.ok) throw new Error(`an agent was given no token: ${response.status}`);
+    return { agent: String(agent), project, token };
+  }
+
+  /** A token of this hub with other claims, under the hub's own signature, or under somebody's. */
+  async resigned(token: string, claims: object, signer?: KeyObject): Promise<string> {
+    const [header, was] = token
       .split('.')
       .slice(0, 2)
       .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, string>);

@@ -64,6 +64,26 @@ export class RotationRefused extends BrokerFault {
   }
 }
 
+/** The hub gives an agent of this broker no credential; the code is the hub's own. */
+export class AgentTokenRefused extends BrokerFault {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    detail: string,
+  ) {
+    super(`the hub refused the credential of the agent (${status} ${code}): ${detail}`);
+  }
+}
+
+/** No run of the agent goes on at this broker. */
+export class AgentNotRunning extends BrokerFault {
+  readonly code = 'agent_not_running';
+
+  constructor(agentId: string) {
+    super(`no run of the agent ${agentId} goes on at this broker`);
+  }
+}
+
 export class RotationUnderWay extends BrokerFault {
   readonly code = 'broker_rotation_under_way';
 

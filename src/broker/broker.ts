@@ -12,6 +12,8 @@ import type { AgentReport, AttachmentNotice, Hello, HubFrame, ReportedHealth } f
 import { LIMITS } from '../protocol/limits.js';
 import type { Tracer } from '../tracing/tracer.js';
 import { AGENTS_CAPABILITY, ATTACHMENTS_CAPABILITY, PROTOCOL_RANGE } from '../protocol/version.js';
+import { AgentTokens, askForAgentToken, type RunOf } from './agent-tokens.js';
+import { AgentNotRunning } from './broker.errors.js';
 import { systemClocks, type Clocks } from './clocks.js';
 import { heartbeatDelayMs } from './connection/backoff.js';
 import { Addresses } from './connection/addresses.js';
@@ -19,7 +21,7 @@ import { Announcement } from './connection/announcement.js';
 import { Connector, type ExitReason } from './connection/connector.js';
 import { LINK_TIMES, type Link, type LinkTimes } from './connection/link.js';
 import { RECONNECT_TIMES, type ReconnectTimes } from './connection/patience.js';
-import { Credential } from './credential.js';
+import { Credential, type Granted } from './credential.js';
 import { Executor } from './dispatches/executor.js';
 import { agentHandlers, brokerHandlers, type OpHandler } from './dispatches/ops.js';
 import { OwnOps, type OwnOp } from './dispatches/own-ops.js';
@@ -61,6 +63,7 @@ export class Broker {
   private readonly connector: Connector;
   private readonly ownOps: OwnOps;
   private readonly announcement: Announcement;
+  private readonly agentTokens: AgentTokens;
   /** Open links, newest first. */
   private open: Link[] = [];
   private onLinked: (() => void)[] = [];
@@ -72,7 +75,7 @@ export class Broker {
   private constructor(
     private readonly membership: Membership,
     private readonly journal: Journal,
-    credential: Credential,
+    private readonly credential: Credential,
     private readonly keyCare: KeyCare,
     private readonly addresses: Addresses,
     runtime: { agentsPath: string; shim: string },
@@ -89,10 +92,19 @@ export class Broker {
   ) {
     this.runtime = new ProcessRuntime({
       ...runtime,
+      hubUrl: membership.urls[0],
       log,
       report: (report) => this.reported(report),
       forget: (agentId) => void this.reports.delete(agentId),
     });
+    this.agentTokens = new AgentTokens(
+      this.reports,
+      (run, signal) => this.tokenFor(run, signal),
+      (run, token) => this.runtime.keepToken(run, token),
+      clocks,
+      random,
+      log,
+    );
     const handlers = new Map<string, OpHandler>([
       ...brokerHandlers(),
       ...(runsAgents ? agentHandlers(this.runtime) : []),
@@ -163,6 +175,18 @@ export class Broker {
     this.announcement.tell();
   }
 
+  /**
+   * What an agent that runs here shows of itself to the hub: good for minutes, and not past the end of its run.
+   *
+   * @throws AgentNotRunning, AgentTokenRefused, HubUnreachable
+   */
+  async agentToken(agentId: string): Promise<Granted> {
+    const report = this.reports.get(agentId);
+    if (report === undefined || report.phase === 'stopped' || report.phase === 'failed')
+      throw new AgentNotRunning(agentId);
+    return this.tokenFor(report);
+  }
+
   /** Says goodbye and lets go of the home. Agents go on unless they are to stop. */
   async stop({ stopAgents }: { stopAgents: boolean }): Promise<void> {
     clearInterval(this.pruning);
@@ -170,6 +194,7 @@ export class Broker {
     if (stopAgents) await this.runtime.stopAll(STOP_GRACE_MS);
     await this.runtime.stop();
     await settled;
+    await this.agentTokens.stop();
     await this.keyCare.stop();
     await this.connector.stop('the broker stops');
     await this.addresses.settled();
@@ -182,6 +207,7 @@ export class Broker {
     this.pruning = setInterval(() => this.attempt(this.journal.prune()), PRUNE_EVERY_MS);
     this.connector.start(this.journal.lastEpoch);
     this.keyCare.start();
+    this.agentTokens.start();
   }
 
   private hello(): Hello {
@@ -326,6 +352,7 @@ export class Broker {
   /** The latest word on each agent is kept: it is told on every new link. */
   private reported(report: AgentReport): void {
     this.reports.set(report.agentId, report);
+    this.agentTokens.reported(report);
     const link = this.open.find(({ isOpen }) => isOpen);
     if (link !== undefined) this.sendReports(link, [report]);
   }
@@ -341,6 +368,14 @@ export class Broker {
     const frames = reports.length === 0 ? [[]] : framesOf(reports);
     for (const [index, agents] of frames.entries())
       link.send({ t: 'event', agents, list: index === frames.length - 1 ? 'last' : 'part' });
+  }
+
+  /** Asked of the replica that has the link first. */
+  private tokenFor(run: RunOf, signal?: AbortSignal): Promise<Granted> {
+    const { newest } = this.connector;
+    const round = this.addresses.round(null);
+    const urls = newest === undefined ? round : [newest.url, ...round.filter((url) => url !== newest.url)];
+    return askForAgentToken(this.credential, urls, run, signal);
   }
 
   private async nextLink(): Promise<void> {

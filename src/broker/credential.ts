@@ -4,7 +4,7 @@
  */
 import { importJWK, SignJWT, type JWK } from 'jose';
 import { v4 } from 'uuid';
-import { ROTATE_KEY_PATH } from '../protocol/version.js';
+import { AGENT_TOKENS_PATH, ROTATE_KEY_PATH } from '../protocol/version.js';
 import type { Clocks } from './clocks.js';
 import { publicKeyOf } from './credential-key.js';
 import { HubRefused, postToHub, type Refusal } from './hub-call.js';
@@ -90,6 +90,22 @@ export class Credential {
   }
 
   /**
+   * Asks for what an agent shows of itself, in a run that this broker was told to start.
+   *
+   * @throws HubRefused, HubUnreachable
+   */
+  async mintFor(
+    url: string,
+    run: { agentId: string; runId: string },
+    signal?: AbortSignal,
+  ): Promise<Granted> {
+    return this.#byTheClock(async () => {
+      const shown = await this.show(url, { method: 'POST', path: AGENT_TOKENS_PATH }, signal);
+      return grantedIn(await postToHub(url, AGENT_TOKENS_PATH, run, signal, { shown }));
+    });
+  }
+
+  /**
    * Has this key be the one that is signed with from now on.
    *
    * @returns whether the hub says that the key before it has ended
@@ -153,18 +169,9 @@ export class Credential {
       },
       signal,
     );
-    const members = answer as Record<string, unknown>;
-    const { access_token: token, expires_in: expiresInS, key_confirmed: confirmed } = members;
-    if (typeof token !== 'string' || typeof expiresInS !== 'number') {
-      throw new HubRefused({
-        status: 200,
-        code: 'token_unreadable',
-        detail: 'the answer holds no access token',
-        retryAfterMs: null,
-        hubTime: null,
-      });
-    }
-    return { access: accessOf({ token, expiresInS }, key, askedAtMs), isConfirmed: confirmed === true };
+    const { access_token: token, expires_in: expiresInS, key_confirmed: confirmed } = membersOf(answer);
+    const granted = grantedIn({ token, expiresInS });
+    return { access: accessOf(granted, key, askedAtMs), isConfirmed: confirmed === true };
   }
 
   async #assertion(key: JWK): Promise<string> {
@@ -179,6 +186,23 @@ export class Credential {
       .setJti(v4())
       .sign(await importJWK(key, 'EdDSA'));
   }
+}
+
+function membersOf(answer: unknown): Record<string, unknown> {
+  return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
+}
+
+/** @throws HubRefused where the answer is that of no hub */
+function grantedIn(answer: unknown): Granted {
+  const { token, expiresInS } = membersOf(answer);
+  if (typeof token === 'string' && typeof expiresInS === 'number') return { token, expiresInS };
+  throw new HubRefused({
+    status: 200,
+    code: 'token_unreadable',
+    detail: 'the answer holds no access token',
+    retryAfterMs: null,
+    hubTime: null,
+  });
 }
 
 /** Of a key that was never offered, has lapsed, or has ended. */

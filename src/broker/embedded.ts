@@ -16,6 +16,8 @@ import { joinBroker, type JoinOptions } from './join.js';
 import { acquireLock } from './lock.js';
 
 export {
+  AgentNotRunning,
+  AgentTokenRefused,
   AlreadyJoined,
   BrokerFault,
   HomeInUse,
@@ -114,6 +116,16 @@ export class Broker {
    */
   addOp(op: OwnOp): void {
     this.running.addOp(op);
+  }
+
+  /**
+   * What an agent that runs here shows of itself to the hub, as `Authorization: Bearer`. Each run also finds the same in the file that
+   * `FAIRLEAD_AGENT_TOKEN_FILE` of its environment names, which is replaced before it expires.
+   *
+   * @throws AgentNotRunning, AgentTokenRefused (with the hub's code), HubUnreachable
+   */
+  agentToken(agentId: string): Promise<{ token: string; expiresInS: number }> {
+    return this.running.agentToken(agentId);
   }
 
   /**

@@ -9,6 +9,9 @@ export const ENVIRONMENT = {
   FAIRLEAD_CONTEXT: 'which of the hubs that this user has logged in to; see `fairlead context`',
   FAIRLEAD_HOME: 'the folder of this user, where `fairlead login` stores the token (default: ~/.fairlead)',
   FAIRLEAD_BROKER_HOME: 'the folder of the broker (default: the folder broker in FAIRLEAD_HOME)',
+  FAIRLEAD_AGENT_URL: 'within an agent: the hub, as its broker has told it',
+  FAIRLEAD_AGENT_TOKEN_FILE:
+    'within an agent: the file with what `fairlead self` shows, which its broker keeps fresh',
   HOME: 'where ~ is',
   NO_COLOR: 'anything but nothing: no colours',
   TERM: '`dumb`: no colours, nothing that moves, and nothing that is drawn over',

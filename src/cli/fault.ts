@@ -33,6 +33,15 @@ export class NotLoggedIn extends Fault {
   }
 }
 
+/** What only an agent can ask was asked from elsewhere. */
+export class NoAgent extends Fault {
+  constructor(detail: string) {
+    const remedy =
+      'Run it in an agent, whose broker names both in its environment; a new run has its file within seconds.';
+    super({ title: 'Not within an agent', code: 'no_agent', detail, remedy }, EXIT.credential);
+  }
+}
+
 /** What the command was given on its line cannot be meant. */
 export class UsageFault extends Fault {
   constructor(detail: string) {

@@ -1,8 +1,10 @@
 /** One run of one command: what it was told, and the means that every command shares. */
+import { readFile } from 'node:fs/promises';
 import { Client } from './api/client.js';
 import { currentPath } from './api/contexts.js';
 import { isOpenToOthers, loadCredentials } from './api/credentials.js';
-import { targetOf } from './api/target.js';
+import { checkedToken, nonEmpty, readUrls, targetOf } from './api/target.js';
+import { NoAgent } from './fault.js';
 import { Printer } from './output/printer.js';
 import { spin, type Say } from './output/spinner.js';
 import { SOFTWARE } from './software.js';
@@ -36,6 +38,18 @@ export class Invocation<O extends object> {
       this.printer.warn(`others on this machine can read ${path}; run: chmod 600 ${path}`);
     }
     return this.client(targetOf(this.options, env, stored));
+  }
+
+  /** The same as the agent asks it that this runs in. @throws NoAgent, UsageFault */
+  async self(): Promise<Client> {
+    const { env } = this.surroundings;
+    const [url, path] = [nonEmpty(env.FAIRLEAD_AGENT_URL), nonEmpty(env.FAIRLEAD_AGENT_TOKEN_FILE)];
+    if (url === undefined || path === undefined)
+      throw new NoAgent('FAIRLEAD_AGENT_URL or FAIRLEAD_AGENT_TOKEN_FILE is not set.');
+    const token = nonEmpty(await readFile(path, 'utf8').catch(() => undefined));
+    if (token === undefined) throw new NoAgent(`There is no credential in ${path}.`);
+    this.hide(token);
+    return this.client({ urls: readUrls(url), token: checkedToken(token) });
   }
 
   client(target: Client['target']): Client {

@@ -25,6 +25,7 @@ import { addPassword } from './commands/password.js';
 import { addProjects } from './commands/projects.js';
 import { addReplicas } from './commands/replicas.js';
 import { addRollout } from './commands/rollout.js';
+import { addSelf } from './commands/self.js';
 import { addSessions } from './commands/sessions.js';
 import { addTokens } from './commands/tokens.js';
 import { addTrails } from './commands/trails.js';
@@ -111,6 +112,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addProjects,
     addMembers,
     addAgents,
+    addSelf,
     addDispatches,
     addWhy,
     addReplicas,

@@ -2,6 +2,7 @@ import { Logger as NestLogger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger, type Params } from 'nestjs-pino';
 import type { HubConfig } from './config/hub-config.js';
+import { toldPath } from './http/told-path.js';
 
 /** One JSON object a line; the hub's own name goes with each. */
 export function loggerOptions(config: HubConfig): Params {
@@ -47,10 +48,10 @@ const PROBES = new Set(['/livez', '/readyz']);
 
 /**
  * Logs an answered request by its id, method, path, status and time: never its query, its headers or its body, where
- * secrets travel. What the hub could not do is an error; what it refused is told; the rest is for who looks closely.
+ * secrets travel, nor of its path what reads like one. What the hub could not do is an error; what it refused is told; the rest is for who looks closely.
  */
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const path = request.url.split('?')[0] ?? '';
+  const path = toldPath(request.url);
   if (PROBES.has(path)) return;
   const { statusCode: status, elapsedTime } = reply;
   const line = { requestId: request.id, method: request.method, path, status, ms: Math.round(elapsedTime) };

@@ -21,6 +21,10 @@ export async function openApiOf(app: NestFastifyApplication): Promise<OpenAPIObj
     .setDescription('The control-plane hub for fleets of agent runtime brokers.')
     .setVersion(SOFTWARE)
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A personal token.' })
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', description: 'The token of an agent, which its broker asks for.' },
+      'agent',
+    )
     .build();
   return swagger.SwaggerModule.createDocument(app, config);
 }

@@ -25,6 +25,9 @@ export const JOIN_PATH = '/api/v1/brokers/join';
 /** Where the key that a broker has is shown with a proof of the one that is to follow it. */
 export const ROTATE_KEY_PATH = '/api/v1/brokers/rotate-key';
 
+/** Where a broker is given what its agents show of themselves. */
+export const AGENT_TOKENS_PATH = '/api/v1/brokers/agent-tokens';
+
 /** Where the same frames travel in batches, for networks that break WebSockets. */
 export const POLL_PATH = `${CONTROL_PATH}/poll`;
 

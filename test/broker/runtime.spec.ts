@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -43,12 +43,13 @@ describe('the processes that a broker runs', () => {
     await expectNoLeaks(before);
   });
 
-  const live = async (): Promise<Life> => {
+  const live = async (hubUrl?: string): Promise<Life> => {
     const reports: AgentReport[] = [];
     const forgotten: string[] = [];
     const runtime = new ProcessRuntime({
       agentsPath: join(folder, 'agents'),
       shim: PROGRAMS.shim,
+      hubUrl,
       log,
       report: (report) => reports.push(report),
       forget: (agentId) => forgotten.push(agentId),
@@ -161,6 +162,22 @@ describe('the processes that a broker runs', () => {
       const known = new Set([...ofTheShell, ...inherited, 'OWN']);
       const others = Object.keys(environment).filter((name) => !known.has(name));
       expect(others.sort()).toEqual(['FAIRLEAD_AGENT_ID', 'FAIRLEAD_AGENT_NAME', 'FAIRLEAD_RUN_ID']);
+    });
+
+    it('are told where the hub is, and in which file of their own what they show there will be', async () => {
+      const life = await live('https://hub.example');
+      const web = order(
+        'echo "$FAIRLEAD_AGENT_URL"; until [ -s "$FAIRLEAD_AGENT_TOKEN_FILE" ]; do sleep 0.05; done; cat "$FAIRLEAD_AGENT_TOKEN_FILE"',
+        { environment: { FAIRLEAD_AGENT_TOKEN_FILE: '/dev/null' } },
+      );
+      await life.runtime.startRun(web, inTime);
+
+      await life.runtime.keepToken(web, 'shown to the hub');
+      await ended(life, web.runId);
+
+      expect(await logs(life, web.agentId)).toEqual(['https://hub.example', 'shown to the hub']);
+      const { mode } = statSync(join(folder, 'agents', web.agentId, 'runs', web.runId, 'token'));
+      expect(mode & 0o777).toBe(0o600);
     });
 
     it('work in a folder of their own, or in the one they were given', async () => {

@@ -44,7 +44,12 @@ const BY_SECRET = [
   'POST /api/v1/sessions/refresh',
   'POST /api/v1/web-sessions',
 ];
-const BY_BROKER = ['UPGRADE /api/v1/control', 'POST /api/v1/control/poll'];
+const BY_BROKER = [
+  'UPGRADE /api/v1/control',
+  'POST /api/v1/control/poll',
+  'POST /api/v1/brokers/agent-tokens',
+];
+const BY_AGENT = ['GET /api/v1/self', 'GET /api/v1/self/messages'];
 const OF_REPLICAS = ['POST /internal/v1/link', 'POST /internal/v1/self'];
 
 type Row = { name: string; statuses: Map<string, number> };
@@ -89,7 +94,7 @@ describe('every route asked with every kind of credential', () => {
   const internal = rows.findIndex(({ name }) => name.includes('/internal/')) - 1;
   const ofPersons = rows
     .slice(0, internal)
-    .filter(({ name }) => ![...OPEN, ...BY_BODY, ...BY_SECRET, ...BY_BROKER].includes(name));
+    .filter(({ name }) => ![...OPEN, ...BY_BODY, ...BY_SECRET, ...BY_BROKER, ...BY_AGENT].includes(name));
   /** The columns under which a row answers other than with a refusal. */
   const letIn = (name: string) =>
     [...rows.find((row) => row.name === name)!.statuses]
@@ -133,7 +138,19 @@ describe('every route asked with every kind of credential', () => {
   });
 
   it('of brokers takes an access token of this hub that has not ended', () => {
-    expect(BY_BROKER.map(letIn)).toEqual([['**b-ok**'], ['**b-ok**']]);
+    expect(BY_BROKER.map(letIn)).toEqual(BY_BROKER.map(() => ['**b-ok**']));
+  });
+
+  it('of agents takes the token of one whose run goes on, and nothing else', () => {
+    expect(BY_AGENT.map(letIn)).toEqual(BY_AGENT.map(() => ['**g-ok**']));
+  });
+
+  it('of whoever else takes the token of no agent', () => {
+    const byAgents = rows
+      .filter(({ name }) => ![...OPEN, ...BY_AGENT].includes(name) && letIn(name).includes('**g-ok**'))
+      .map(({ name }) => name);
+
+    expect(byAgents).toEqual([]);
   });
 
   it('of replicas takes what is signed for this very call, once', () => {

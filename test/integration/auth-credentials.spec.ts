@@ -14,6 +14,7 @@ import { proofFields, type Showing, type ShownFields } from '../../src/broker/pr
 import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
 import { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
+import { AGENT_TOKENS_PATH } from '../../src/protocol/version.js';
 import { CLUSTER_SECRET } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
@@ -169,11 +170,34 @@ async function upgrade(token?: string): Promise<{ status: number; code?: string 
   return { status: 101 };
 }
 
+/** What an agent of the broker shows, in a run that goes on. */
+async function makeAgentToken(): Promise<string> {
+  const api = cluster.api(0);
+  const agent = { name: `a-${randomUUID()}`, broker: broker.id, spec: { command: 'true' } };
+  const { body: made } = await api.post('/api/v1/agents', agent);
+  await api.post(`/api/v1/agents/${made.id}/start`);
+  const { body: started } = await api.get(`/api/v1/agents/${made.id}`);
+  const fields = await shown(broker.accessToken, { method: 'POST', path: AGENT_TOKENS_PATH });
+  const run = { agentId: made.id, runId: started.runId };
+  const { body } = await new Api(url(0), '').post(AGENT_TOKENS_PATH, run, { ...fields });
+  secrets.push(body.token);
+  return body.token;
+}
+
+/** Asks for what an agent shows. */
+async function mint(token?: string): Promise<{ status: number; code?: string }> {
+  const run = { agentId: randomUUID(), runId: randomUUID() };
+  const fields = await shown(token, { method: 'POST', path: AGENT_TOKENS_PATH });
+  const answer = await new Api(url(0), '').post(AGENT_TOKENS_PATH, run, { authorization: '', ...fields });
+  return { status: answer.status, code: answer.body.code };
+}
+
 const KINDS: Record<string, () => Promise<string>> = {
   'a personal token': async () => (await makePersonalToken()).token,
   'a join token': () => makeJoinToken(),
   'an access token': () => Promise.resolve(broker.accessToken),
   'an access token that a broker signed': makeForgedAccessToken,
+  'the token of an agent': makeAgentToken,
   'an assertion': () => makeAssertion(),
   'a personal token that nobody has': () => Promise.resolve(makeOpaque('personal').plain),
   'the seal key': () => Promise.resolve(SEAL_KEY),
@@ -182,16 +206,17 @@ const allBut = (...kinds: string[]) => Object.keys(KINDS).filter((kind) => !kind
 const make = (kind: string) => KINDS[kind]!();
 
 describe('one kind of credential', () => {
-  type Route = { method: string; path: string; isPersons: boolean };
+  type Route = { method: string; path: string; isPersons: boolean; isAgents: boolean };
 
   /** What the hub says that it serves. */
   async function routes(): Promise<Route[]> {
     const { body } = await ask('GET', '/api/v1/openapi.json');
-    return Object.entries<Record<string, { security?: unknown }>>(body.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { security }]) => ({
+    return Object.entries<Record<string, { security?: object[] }>>(body.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { security = [] }]) => ({
         method: method.toUpperCase(),
         path: path.replace(/\{\w+\}/g, randomUUID()),
-        isPersons: security !== undefined,
+        isPersons: security.some((each) => 'bearer' in each),
+        isAgents: security.some((each) => 'agent' in each),
       })),
     );
   }
@@ -210,7 +235,9 @@ describe('one kind of credential', () => {
   it('is needed at every route but those where the body is one, those of the probes, of the public keys, of who signs in, and of brokers', async () => {
     const all = await routes();
 
-    const open = all.filter(({ isPersons }) => !isPersons).map(({ method, path }) => `${method} ${path}`);
+    const open = all
+      .filter(({ isPersons, isAgents }) => !isPersons && !isAgents)
+      .map(({ method, path }) => `${method} ${path}`);
 
     expect(open.sort()).toEqual([
       'GET /.well-known/jwks.json',
@@ -219,6 +246,7 @@ describe('one kind of credential', () => {
       'GET /api/v1/oidc/callback',
       'GET /livez',
       'GET /readyz',
+      'POST /api/v1/brokers/agent-tokens',
       'POST /api/v1/brokers/join',
       'POST /api/v1/brokers/rotate-key',
       'POST /api/v1/brokers/token',
@@ -248,6 +276,35 @@ describe('one kind of credential', () => {
     const answers = await refusals(persons, credential);
 
     expect(answers).toEqual(each(persons, '401 credential_invalid'));
+  });
+
+  it('is missing from a request without one, at every route of an agent', async () => {
+    const agents = (await routes()).filter(({ isAgents }) => isAgents);
+
+    expect(await refusals(agents)).toEqual(each(agents, '401 credential_missing'));
+    expect(agents.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /api/v1/self',
+      'GET /api/v1/self/messages',
+    ]);
+  });
+
+  it.each(allBut('the token of an agent'))('%s is refused at every route of an agent', async (kind) => {
+    const agents = (await routes()).filter(({ isAgents }) => isAgents);
+
+    expect(await refusals(agents, await make(kind))).toEqual(each(agents, '401 credential_invalid'));
+  });
+
+  it('the token of an agent is good at the routes of an agent, at either replica', async () => {
+    const token = await makeAgentToken();
+
+    const answers = await Promise.all(
+      [0, 1].map((replica) => ask('GET', '/api/v1/self', token, undefined, replica)),
+    );
+
+    expect(answers.map(({ status, body }) => [status, body.broker.id])).toEqual([
+      [200, broker.id],
+      [200, broker.id],
+    ]);
   });
 
   it('that is good is good by no other road than the header', async () => {
@@ -295,16 +352,16 @@ describe('one kind of credential', () => {
   it.each(allBut('an access token'))('%s is refused at the control channel', async (kind) => {
     const credential = await make(kind);
 
-    const answers = [await upgrade(credential), await poll(credential)];
+    const answers = [await upgrade(credential), await poll(credential), await mint(credential)];
 
-    expect(answers).toEqual(Array(2).fill({ status: 401, code: 'credential_invalid' }));
+    expect(answers).toEqual(Array(3).fill({ status: 401, code: 'credential_invalid' }));
   });
 
   it('an access token opens the control channel, and no credential does not', async () => {
     const missing = { status: 401, code: 'credential_missing' };
 
     expect(await upgrade(broker.accessToken)).toEqual({ status: 101 });
-    expect([await upgrade(), await poll()]).toEqual([missing, missing]);
+    expect([await upgrade(), await poll(), await mint()]).toEqual([missing, missing, missing]);
   });
 
   it.each(allBut('an assertion'))('%s is refused where an assertion belongs', async (kind) => {
@@ -536,6 +593,9 @@ describe('a secret', () => {
     const { token } = await makePersonalToken();
     await ask('GET', `/api/v1/me?token=${token}`, token);
     await ask('GET', `/api/v1/no-such?token=${token}`, token);
+    const misplaced = [...new Set(secrets)].map((secret) => encodeURIComponent(secret));
+    for (const secret of misplaced) await ask('GET', `/api/v1/no-such/${secret}`, token);
+    for (const secret of misplaced) await ask('DELETE', `/api/v1/tokens/${secret}`, token);
     const failed = await joinInVain();
 
     const codes = await Promise.all(cluster.hubs.map((hub) => hub.stop()));
@@ -549,6 +609,7 @@ describe('a secret', () => {
       expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
     }
     expect(cluster.hub(0).lines.map(({ msg }) => msg)).toContain('a request failed');
+    expect(cluster.hub(0).lines.map(({ path }) => path)).toContain('/api/v1/tokens/[left out]');
   });
 
   /** The table is away, so the statement with the token's hash fails within the hub, which logs the fault. */

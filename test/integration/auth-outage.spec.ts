@@ -19,6 +19,7 @@ import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Database } from '../../src/hub/database/database.js';
 import { DatabaseUnavailable } from '../../src/hub/database/database.errors.js';
+import { AGENT_TOKENS_PATH } from '../../src/protocol/version.js';
 import { Api } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
@@ -189,6 +190,32 @@ describe('a hub that cannot reach its database', () => {
     const renewing = broker.accessToken(hub.url);
 
     await expect(renewing).rejects.toThrow(/"code":"database_unavailable"/);
+  });
+
+  it('answers an agent with a token that was good with 503, and its broker that asks for another', async () => {
+    const shown = () => broker.shown(hub.url, { method: 'POST', path: AGENT_TOKENS_PATH });
+    const run = await eventually(async () => {
+      const agent = { name: `a-${randomUUID()}`, broker: broker.id, spec: { command: 'true' } };
+      const { status, body } = await api.post('/api/v1/agents', agent);
+      if (status !== 201) return false;
+      await api.post(`/api/v1/agents/${body.id}/start`);
+      const { runId } = (await api.get(`/api/v1/agents/${body.id}`)).body;
+      return { agentId: body.id as string, runId: runId as string };
+    });
+    const nobody = new Api(hub.url, '');
+    const { body } = await nobody.post(AGENT_TOKENS_PATH, run, { ...(await shown()) });
+    const agent = new Api(hub.url, body.token);
+    const before = await agent.get('/api/v1/self');
+    const next = await shown();
+
+    way.cut();
+    const answers = [await agent.get('/api/v1/self'), await nobody.post(AGENT_TOKENS_PATH, run, { ...next })];
+
+    expect(before.status).toBe(200);
+    expect(answers.map(({ status, body: { code } }) => [status, code])).toEqual([
+      [503, 'database_unavailable'],
+      [503, 'database_unavailable'],
+    ]);
   });
 
   it('answers a broker that joins with 503, whatever its token', async () => {

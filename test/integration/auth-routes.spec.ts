@@ -1,12 +1,24 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Body, Controller, Get, Logger, Module, Param, Post, Query, type Type } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Logger,
+  Module,
+  Param,
+  Post,
+  Query,
+  SetMetadata,
+  UseGuards,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { IsString } from 'class-validator';
 import { fastify } from 'fastify';
 import { DataSource } from 'typeorm';
-import { InProject, Person, Public, Scoped } from '../../src/hub/auth/access.js';
+import { ACCESS, InProject, Person, Public, Scoped } from '../../src/hub/auth/access.js';
 import type { Scope } from '../../src/hub/auth/scope.js';
 import { AuthModule } from '../../src/hub/auth/auth.module.js';
 import type { CreatePersonalTokenDto } from '../../src/hub/auth/dto/personal-token.dto.js';
@@ -70,6 +82,15 @@ class Forgotten {
   @InProject('viewer')
   @Get('members')
   members(@Scoped() _scope: Scope): void {}
+
+  @SetMetadata(ACCESS, { kind: 'agent' })
+  @Get('unguarded')
+  unguarded(): void {}
+
+  @SetMetadata(ACCESS, { kind: 'agent' })
+  @UseGuards({ canActivate: () => false })
+  @Get('guarded')
+  guarded(): void {}
 
   /** Not a route, so nobody has to declare it. */
   helper(_shape: Shape): void {}
@@ -205,6 +226,7 @@ describe('a route', () => {
       'Forgotten.change does not declare who may call it',
       'Forgotten.everything is for members of projects, and does not take its scope',
       'Forgotten.scoped takes a scope, and is of no project',
+      'Forgotten.unguarded is for agents, and has no guard that knows them',
     ]);
   });
 

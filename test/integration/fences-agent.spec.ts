@@ -353,3 +353,79 @@ describe('the agents that a list is compared with', () => {
     );
   });
 });
+
+describe('the standing of a run', () => {
+  /** An agent of a project to which its broker is attached. */
+  async function placed(over: object = {}, attachment: object = {}) {
+    const owner = await rows.broker();
+    const projectId = uuidv7();
+    await rows.insert('project', { id: projectId, name: `p-${projectId}`, created_by: randomUUID() });
+    await rows.insert('broker_attachment', {
+      id: uuidv7(),
+      project_id: projectId,
+      broker_id: owner.id,
+      state: 'online',
+      is_exclusive: true,
+      attached_by: randomUUID(),
+      ...attachment,
+    });
+    const { id: agentId, runId } = await plant({ broker_id: owner.id, project_id: projectId, ...over });
+    return { run: { agentId, runId }, owner, projectId };
+  }
+
+  it.each(['starting', 'running', 'stopping'])('that is %s goes on', async (phase) => {
+    const { run, owner, projectId } = await placed({ phase });
+
+    expect(await repository.standingOf(run, owner.id)).toEqual({ projectId, goesOn: true, isAttached: true });
+  });
+
+  it.each(['created', 'stopped', 'failed', 'deleting', 'deleted'])('that is %s does not', async (phase) => {
+    const { run, owner } = await placed({ phase });
+
+    expect(await repository.standingOf(run, owner.id)).toMatchObject({ goesOn: false });
+  });
+
+  it('of an agent that has another, or has had none, does not go on', async () => {
+    const [{ run, owner }, { run: none, owner: other }] = [await placed(), await placed({ run_id: null })];
+
+    const standings = [
+      await repository.standingOf({ ...run, runId: randomUUID() }, owner.id),
+      await repository.standingOf(none, other.id),
+    ];
+
+    expect(standings.map((standing) => standing?.goesOn)).toEqual([false, false]);
+  });
+
+  it('is nothing for a broker that the agent is not on, or that was revoked', async () => {
+    const { run } = await placed();
+    const { run: left, owner } = await placed();
+    await rows.sql.query('update broker set revoked_at = now() where id = $1', [owner.id]);
+
+    const standings = [
+      await repository.standingOf(run, owner.id),
+      await repository.standingOf(left, owner.id),
+    ];
+
+    expect(standings).toEqual([undefined, undefined]);
+  });
+
+  it('is attached while the broker is, whether it can be reached or not, and for no other project', async () => {
+    const offline = await placed({}, { state: 'offline' });
+    const detached = await placed({}, { state: 'offline', detached_at: new Date() });
+    const ofNone = await plant();
+    const elsewhere = await placed();
+    await rows.sql.query('update agent set project_id = $2 where id = $1', [
+      elsewhere.run.agentId,
+      offline.projectId,
+    ]);
+
+    const standings = [
+      await repository.standingOf(offline.run, offline.owner.id),
+      await repository.standingOf({ agentId: ofNone.id, runId: ofNone.runId }, broker.id),
+      await repository.standingOf(detached.run, detached.owner.id),
+      await repository.standingOf(elsewhere.run, elsewhere.owner.id),
+    ];
+
+    expect(standings.map((standing) => standing?.isAttached)).toEqual([true, true, false, false]);
+  });
+});

@@ -255,7 +255,7 @@ export class PlantedRun {
       await Promise.all(samples.slice(at, at + AT_ONCE).map((secret) => this.misplace(secret)));
   }
 
-  /** Each secret where it does not belong; save in a path, which is logged for the names in it. */
+  /** Each secret where it does not belong; save in a path, of which is logged what reads like a name, as some of these do. */
   private async misplace(secret: string): Promise<void> {
     const encoded = encodeURIComponent(secret);
     const json = JSON.stringify(secret);

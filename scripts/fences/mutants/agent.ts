@@ -23,6 +23,15 @@ export const AGENT = [
     ['moves an agent by the command of another', 'ended.id = agent.dispatch_id', 'ended.id <> agent.id'],
     ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
   ]),
+  ...mutantsOf('find_standing_of_run', SPEC, [
+    ['lets another run go on', 'agent.run_id is not distinct from $3 and', '$3::uuid is not null and'],
+    ['lets a run go on that is over', `agent.phase in ('starting', 'running', 'stopping')`, 'true'],
+    ['tells another broker of it', 'and agent.broker_id = $2', 'and $2::uuid is not null'],
+    ['goes on with a revoked broker', 'and broker.revoked_at is null', ''],
+    ['goes on with a detached broker', 'and attachment.detached_at is null', ''],
+    ['takes an attachment to another project', 'attachment.project_id = agent.project_id and', ''],
+    ['takes the attachment of another broker', 'and attachment.broker_id = agent.broker_id', ''],
+  ]),
   ...mutantsOf('end_lost_run', SPEC, [
     ['believes another replica', 'and connection.replica_id = $2', 'and $2::uuid is not null'],
     ['believes an older epoch', 'and connection.epoch = $3', 'and $3::bigint is not null'],

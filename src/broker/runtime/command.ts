@@ -137,7 +137,8 @@ function exitOf(child: ChildProcess): Promise<Pick<End, 'exitCode' | 'signal'>> 
 }
 
 /** Little is handed down from the broker's own environment: secrets live in there. */
-export function environmentOf({ agentId, name, runId, spec, traceparent }: RunOrder): Record<string, string> {
+export function environmentOf(order: RunOrder): Record<string, string> {
+  const { agentId, name, runId, spec, traceparent, hub } = order;
   const kept = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SHELL'];
   const inherited = kept.flatMap((variable) => {
     const value = process.env[variable];
@@ -151,6 +152,7 @@ export function environmentOf({ agentId, name, runId, spec, traceparent }: RunOr
     FAIRLEAD_AGENT_ID: agentId,
     FAIRLEAD_AGENT_NAME: name,
     FAIRLEAD_RUN_ID: runId,
+    ...(hub === undefined ? {} : { FAIRLEAD_AGENT_URL: hub.url, FAIRLEAD_AGENT_TOKEN_FILE: hub.tokenPath }),
   };
 }
 

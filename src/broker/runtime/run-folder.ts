@@ -1,7 +1,7 @@
 /**
  * The folder of one run, through which a broker and the shim that supervises the run speak. Each file is written by
- * one side alone, durably, and once but for the two that a restart replaces; whoever starts later reads where things
- * stand.
+ * one side alone, durably, and once but for the two that a restart replaces and the token; whoever starts later reads where
+ * things stand.
  *
  *   spec.json     broker  what to run
  *   shim.json     shim    claimed exclusively: of any number of shims one runs the command, and none does if the
@@ -10,6 +10,7 @@
  *   restart.json  shim    it has ended, and is started again: how often so far, and when; replaced by each
  *   stop.json     broker  the command is to stop: nothing starts it again
  *   exit.json     shim    the run is over: the command has ended for good, or could not start
+ *   token         broker  what the command shows of itself to the hub; replaced before it expires
  *   output.log    shim    what it wrote, with older parts in output.log.1 and so on
  *   inbox/        both    messages for the command: see Inbox
  */
@@ -30,6 +31,8 @@ export type RunOrder = {
   workFolder: string;
   /** The trace context of what asked for it (W3C). */
   traceparent?: string;
+  /** Where the command reaches the hub, and the file with what it shows there. */
+  hub?: { url: string; tokenPath: string };
 };
 
 export type RunExit = {
@@ -78,6 +81,10 @@ export class RunFolder {
     return join(this.path, OUTPUT_NAME);
   }
 
+  get tokenPath(): string {
+    return join(this.path, 'token');
+  }
+
   get inbox(): Inbox {
     return new Inbox(join(this.path, 'inbox'));
   }
@@ -114,6 +121,11 @@ export class RunFolder {
   async childStartedAt(): Promise<Date | undefined> {
     const found = await stat(join(this.path, 'pid.json')).catch(() => undefined);
     return found?.mtime;
+  }
+
+  /** Readable by the owner alone, and whole whenever it is read. */
+  async keepToken(token: string): Promise<void> {
+    await writeDurably(this.tokenPath, token);
   }
 
   async askToStop(order: StopOrder): Promise<void> {

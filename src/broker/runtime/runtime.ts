@@ -26,6 +26,8 @@ type RuntimeOptions = {
   agentsPath: string;
   /** The program that supervises a run. */
   shim: string;
+  /** Where its runs reach the hub with what they show of themselves; left out where they are given nothing to show. */
+  hubUrl?: string | undefined;
   log: Logger;
   /** Called for each change of a run; of one agent always in the order of its runs. */
   report: (report: AgentReport) => void;
@@ -126,7 +128,9 @@ export class ProcessRuntime {
       await this.followers.toldAll(agentId, { except: runId });
       const workFolder = this.roster.workFolder(agentId);
       const trace = traceparent === undefined ? {} : { traceparent };
-      await run.make({ agentId, name, runId, spec, workFolder, ...trace });
+      const { hubUrl } = this.options;
+      const hub = hubUrl === undefined ? {} : { hub: { url: hubUrl, tokenPath: run.tokenPath } };
+      await run.make({ agentId, name, runId, spec, workFolder, ...trace, ...hub });
       await this.roster.keep({ agentId, name, runId });
       await launch(this.options.shim, run);
     }
@@ -199,6 +203,11 @@ export class ProcessRuntime {
     progress({ note: `It waits for the run ${runId} to take it.` });
     await handOver(this.roster.run(agentId, runId), message, { mayBegin, given, over: this.over.signal });
     return { runId };
+  }
+
+  /** Puts what an agent shows of itself where its run finds it, in place of what was there. */
+  async keepToken({ agentId, runId }: { agentId: string; runId: string }, token: string): Promise<void> {
+    await this.roster.run(agentId, runId).keepToken(token);
   }
 
   /** @throws OpFailure `agent_not_running` where it was never started here */

@@ -7,6 +7,7 @@ import { messageText } from '../input/message-text.js';
 import { examples, lists, waitS, waits, type PageOptions, type WaitOptions } from '../options.js';
 import { age } from '../output/age.js';
 import { showOutcome } from '../output/dispatch.js';
+import type { Column } from '../output/table.js';
 import { printList } from './list.js';
 
 /** Of a text as much as a table has room for. */
@@ -44,16 +45,21 @@ export function addAgentMessages(group: Command, cli: Cli): void {
     .addHelpText('after', examples('agents messages worker', 'agents messages worker --watch 5'))
     .action(
       cli.action<PageOptions, [string]>((run, idOrName) =>
-        printList<MessageDto>(run, `/agents/${encodeURIComponent(idOrName)}/messages`, {}, (nowMs) => [
-          { title: 'ID', of: ({ id }) => id },
-          { title: 'FROM', of: ({ from }) => from.name },
-          { title: 'STATE', of: ({ state }) => state, isState: true },
-          { title: 'AGE', of: ({ sentAt }) => age(sentAt, nowMs) },
-          { title: 'REASON', of: ({ reason }) => reason?.code ?? null },
-          { title: 'TEXT', of: ({ text }) => shortened(text) },
-        ]),
+        printList<MessageDto>(run, `/agents/${encodeURIComponent(idOrName)}/messages`, {}, messageColumns),
       ),
     );
+}
+
+/** @param nowMs the hub's time in milliseconds */
+export function messageColumns(nowMs: number): Column<MessageDto>[] {
+  return [
+    { title: 'ID', of: ({ id }) => id },
+    { title: 'FROM', of: ({ from }) => from.name },
+    { title: 'STATE', of: ({ state }) => state, isState: true },
+    { title: 'AGE', of: ({ sentAt }) => age(sentAt, nowMs) },
+    { title: 'REASON', of: ({ reason }) => reason?.code ?? null },
+    { title: 'TEXT', of: ({ text }) => shortened(text) },
+  ];
 }
 
 export function shortened(text: string): string {

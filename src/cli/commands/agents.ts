@@ -67,7 +67,8 @@ export function addAgents(program: Command, cli: Cli): void {
   addStrays(group, cli);
 }
 
-function agentFacts(
+/** @param strays what there is of it elsewhere, where that was asked */
+export function agentFacts(
   { paint }: Printer,
   agent: AgentDto,
   strays: string | undefined,

@@ -9,14 +9,19 @@ type Page<R> = { items: R[]; nextCursor: string | null };
 /** @param nowMs the hub's time in milliseconds, against which ages are measured */
 type Columns<R> = (nowMs: number) => Column<R>[];
 
-/** Prints one page of a list, and how to see the next one; again and again with `--watch`. */
+/**
+ * Prints one page of a list, and how to see the next one; again and again with `--watch`.
+ *
+ * @param open who asks the hub; left out: the user
+ */
 export async function printList<R>(
   run: Invocation<PageOptions & WatchOptions>,
   path: string,
   query: Ask['query'],
   columns: Columns<R>,
+  open: () => Promise<Client> = () => run.hub(),
 ): Promise<void> {
-  const hub = await run.hub();
+  const hub = await open();
   const { limit, cursor } = run.options;
   await showWatched(run, hub, async (signal) => {
     const page = await hub.ask<Page<R>>({ method: 'GET', path, query: { ...query, limit, cursor }, signal });

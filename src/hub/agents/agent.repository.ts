@@ -33,6 +33,9 @@ export type AgentRow = {
   updatedAt: Date;
 };
 
+/** Where a run stands: whether it is the agent's and has not ended, and whether its broker is attached to the agent's project. */
+export type Standing = { projectId: string | null; goesOn: boolean; isAttached: boolean };
+
 /** null for those of any. */
 export type AgentFilter = { brokerId: string | null; projectId: string | null };
 
@@ -232,6 +235,23 @@ const ON_DRAINING = statement(
   `,
 );
 
+// A broker that was revoked, or detached from the project, has no say in it any more, whatever its agents do there.
+const STANDING = statement(
+  'find_standing_of_run',
+  `
+  select agent.project_id as "projectId",
+         agent.run_id is not distinct from $3 and agent.phase in ('starting', 'running', 'stopping') as "goesOn",
+         agent.project_id is null or exists (
+           select from broker_attachment attachment
+           where attachment.project_id = agent.project_id and attachment.broker_id = agent.broker_id
+             and attachment.detached_at is null
+         ) as "isAttached"
+  from agent
+  join broker on broker.id = agent.broker_id and broker.revoked_at is null
+  where agent.id = $1 and agent.broker_id = $2
+  `,
+);
+
 /** SQL of agents. */
 @Injectable()
 export class AgentRepository {
@@ -344,6 +364,11 @@ export class AgentRepository {
     const values = [brokerId, replicaId, epoch, agentId, runId, ranS, allowed, detail];
     const [lost] = await run<{ mayStartAgain: boolean }>(LOSE, values);
     return { isLost: lost !== undefined, mayStartAgain: lost?.mayStartAgain === true };
+  }
+
+  /** @returns undefined where the agent is not on this broker, or the broker was revoked */
+  async standingOf({ agentId, runId }: RunOf, brokerId: string): Promise<Standing | undefined> {
+    return (await this.database.run<Standing>(STANDING, [agentId, brokerId, runId]))[0];
   }
 
   /** @returns how many agents were moved */

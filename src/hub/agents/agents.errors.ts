@@ -42,6 +42,13 @@ export class VerbRefused extends CodedError {
   }
 }
 
+/** Of the runs that the agent has had, it is not the one that goes on. */
+export class AgentRunOver extends CodedError {
+  constructor() {
+    super('agent_run_over');
+  }
+}
+
 /** A project has more agents than one message goes to. */
 export class TooManyRecipients extends CodedError {
   constructor(most: number) {

@@ -5,7 +5,10 @@ import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { HeartbeatModule } from '../heartbeat/heartbeat.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { AgentController } from './agent.controller.js';
+import { AgentCredentials } from './agent-credentials.js';
+import { AgentGuard } from './agent.guard.js';
 import { AgentRepository } from './agent.repository.js';
+import { AgentTokenController } from './agent-token.controller.js';
 import { Agents } from './agents.js';
 import { AgentsGateway } from './agents.gateway.js';
 import { Drifts } from './drifts.js';
@@ -13,6 +16,7 @@ import { Evacuation } from './evacuation.js';
 import { Messages } from './messages.js';
 import { MessagesController } from './messages.controller.js';
 import { Reports } from './reports.js';
+import { SelfController } from './self.controller.js';
 import { StrayController } from './stray.controller.js';
 import { StrayRepository } from './stray.repository.js';
 import { Strays } from './strays.js';
@@ -39,14 +43,19 @@ import { Sealing } from './sealing.js';
  *     running --not in the list, twice--> failed --policy, it had run for a minute--> starting, with a new run
  *     (goes on, unwanted, twice) --> on record --ends there, or is wanted again--> (none)
  *
+ * An agent has a credential of its own, of minutes, which its broker asks for. It reads the agent and its inbox, and nothing else. It is
+ * refused from the commit on that ends the run, revokes or detaches the broker, or deletes the agent.
+ *
  * What stands in an agent's environment is sealed in its row and told to nobody but its broker; only the names are.
  *
  * It may lose reports: the broker tells the state of all its agents on its next link, and its digest finds that out before.
  */
 @Module({
   imports: [AuthModule, ClusterModule, DispatchModule, HeartbeatModule, RegistryModule],
-  controllers: [AgentController, MessagesController, StrayController],
+  controllers: [AgentController, AgentTokenController, MessagesController, SelfController, StrayController],
   providers: [
+    AgentCredentials,
+    AgentGuard,
     AgentRepository,
     Agents,
     AgentsGateway,

@@ -1,9 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { Logger, type ExecutionContext } from '@nestjs/common';
+import { Logger, SetMetadata, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { AccessGuard } from './access.guard.js';
-import { FromBroker, InProject, Person, Public } from './access.js';
+import { ACCESS, FromBroker, InProject, Person, Public } from './access.js';
 import { CredentialInvalid, CredentialMissing, Forbidden } from './auth.errors.js';
 import type { WebSessions } from './cookies/web-sessions.js';
 import type { Credentials } from './credentials.js';
@@ -29,6 +29,9 @@ class Declared {
 
   @FromBroker()
   frame(): void {}
+
+  @SetMetadata(ACCESS, { kind: 'agent' })
+  agents(): void {}
 }
 
 @Person('admin')
@@ -82,6 +85,12 @@ describe('the guard', () => {
 
     await expect(guard.canActivate(context)).rejects.toThrow(Forbidden);
     expect(logged).toHaveBeenCalledWith({ route: 'Undeclared.handle' }, expect.any(String));
+  });
+
+  it('leaves a route of agents to the guard that knows them', async () => {
+    const { guard } = makeGuard(() => Promise.reject(new Error('not to be asked')));
+
+    await expect(guard.canActivate(makeContext(Declared, 'agents').context)).resolves.toBe(true);
   });
 
   it('lets anybody call a public route without looking at credentials', async () => {

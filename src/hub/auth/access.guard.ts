@@ -36,7 +36,7 @@ export class AccessGuard implements CanActivate {
       this.log.error({ route }, 'a route does not declare who may call it, and is denied');
       throw new Forbidden();
     }
-    // The adapter has authenticated the upgrade; a frame carries no credential of its own.
+    // The adapter has authenticated the upgrade; a frame carries no credential of its own. Agents have a guard of their own.
     if (access.kind !== 'person') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const principal = await this.callerOf(request);
@@ -65,7 +65,8 @@ declare module 'fastify' {
   }
 }
 
-function bearerOf(request: FastifyRequest): string {
+/** @throws CredentialMissing */
+export function bearerOf(request: Pick<FastifyRequest, 'headers'>): string {
   const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined) throw new CredentialMissing();
   return token;

@@ -19,7 +19,9 @@ export type Access =
       /** The least that a caller must be in the project of what it asks for; undefined where it is of no project. */
       readonly project?: ProjectRole;
     }
-  | { readonly kind: 'broker' };
+  | { readonly kind: 'broker' }
+  /** Judged by a guard of its own, which knows the agents; a hub does not start with such a route without one. */
+  | { readonly kind: 'agent' };
 
 export const ACCESS = 'fairlead:access';
 

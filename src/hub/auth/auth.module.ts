@@ -6,6 +6,7 @@ import type { HubConfig } from '../config/hub-config.js';
 import { sealKeysOf } from '../config/secrets.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokens } from './access-tokens.js';
+import { AgentTokens } from './agent-tokens.js';
 import { Assertions } from './assertions.js';
 import { AuditChainRepository } from './audit-chain.repository.js';
 import { AuditChaining } from './audit-chaining.js';
@@ -78,7 +79,8 @@ import { Users } from './users.js';
  * | person in a browser | sealed cookie, and for changes its origin and a token | 30 days, while its session goes on | routes that ask for a person |
  * | broker that joins | join token `flj_...` | its seats and its time | the join |
  * | broker | assertion signed with its key | 60 s, once | the exchange for an access token |
- * | broker | access token, a JWT, and a proof of its key | 15 minutes, each proof once | the control channel |
+ * | broker | access token, a JWT, and a proof of its key | 15 minutes, each proof once | the control channel, and the exchange for an agent's token |
+ * | agent | token of its run, a JWT that its broker has asked for | 15 minutes, while the run goes on | what an agent may ask of itself |
  *
  *     user:        let in <--enable/disable--> disabled, which makes all its tokens good for nothing
  *     join token:  open --seats taken--> used up       broker key:   waits --first use--> live --> retired
@@ -135,6 +137,7 @@ import { Users } from './users.js';
     RateBucketRepository,
     RateLimiter,
     AccessTokens,
+    AgentTokens,
     Assertions,
     Audit,
     AuditChainRepository,
@@ -183,6 +186,7 @@ import { Users } from './users.js';
   ],
   exports: [
     AccessTokens,
+    AgentTokens,
     Audit,
     AuditChaining,
     AuthDuties,

@@ -1,6 +1,11 @@
 import 'reflect-metadata';
 import type { INestApplicationContext } from '@nestjs/common';
-import { PARAMTYPES_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import {
+  GUARDS_METADATA,
+  PARAMTYPES_METADATA,
+  PATH_METADATA,
+  ROUTE_ARGS_METADATA,
+} from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { ACCESS, readScope, type Access } from './access.js';
@@ -58,11 +63,19 @@ function accessFault(controller: Controller, method: string): string | undefined
   const access = metadata(ACCESS, handlerOf(controller, method)) ?? metadata(ACCESS, controller);
   if (access === undefined) return 'does not declare who may call it';
   const { kind, ...declared } = access as Access & { project?: string };
+  if (kind === 'agent' && !hasGuard(controller, method))
+    return 'is for agents, and has no guard that knows them';
   const isOfProjects = kind === 'person' && declared.project !== undefined;
   if (isOfProjects === takesScope(controller, method)) return undefined;
   return isOfProjects
     ? 'is for members of projects, and does not take its scope'
     : 'takes a scope, and is of no project';
+}
+
+function hasGuard(controller: Controller, method: string): boolean {
+  return [handlerOf(controller, method), controller].some(
+    (place) => metadata(GUARDS_METADATA, place) !== undefined,
+  );
 }
 
 /** A route that never asks for its scope would answer with what is of all projects. */

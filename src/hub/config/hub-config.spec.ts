@@ -288,12 +288,15 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('tolerates the variables of the CLI and the broker, and those that Kubernetes adds', () => {
+  it('tolerates the variables of the CLI, the broker and its agents, and those that Kubernetes adds', () => {
     const others = {
       FAIRLEAD_URL: 'http://hub',
       FAIRLEAD_TOKEN: 't',
       FAIRLEAD_HOME: '/h',
       FAIRLEAD_BROKER_WINDOW: '9',
+      FAIRLEAD_AGENT_ID: '0198f1a2-7c44-7e11-9d5e-2f6c1b0a9e33',
+      FAIRLEAD_AGENT_TOKEN_FILE: '/run/token',
+      FAIRLEAD_RUN_ID: '0198f1a2-9a01-7c22-8b1d-5f0e2d1c3b4a',
       FAIRLEAD_SERVICE_HOST: '10.0.0.1',
       FAIRLEAD_PORT_8080_TCP_ADDR: '10.0.0.1',
       FAIRLEAD_INTERNAL_SERVICE_PORT_HTTP: '8091',

@@ -7,11 +7,12 @@ import { nearest } from './nearest.js';
 const OTHERS = ['FAIRLEAD_URL', 'FAIRLEAD_TOKEN', 'FAIRLEAD_HOME', 'FAIRLEAD_JOIN_TOKEN'] as const;
 
 /**
- * What is not ours to judge: the broker's variables, and those that Kubernetes puts into every pod beside a service
- * whose name begins with `fairlead`.
+ * What is not ours to judge: the broker's variables, those that it gives its agents, and those that Kubernetes puts into every pod
+ * beside a service whose name begins with `fairlead`.
  */
 const TOLERATED = [
   /^FAIRLEAD_BROKER_/,
+  /^FAIRLEAD_(AGENT_(ID|NAME|URL|TOKEN_FILE)|RUN_ID)$/,
   /^FAIRLEAD_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)$/,
   /^FAIRLEAD_(\w+_)?PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/,
 ];

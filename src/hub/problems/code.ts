@@ -195,6 +195,11 @@ export const PROBLEMS = {
     remedy: 'Wait for it, stop it, or restart it.',
   },
   agent_not_started: { status: 409, title: 'The agent was never started', remedy: 'Start it first.' },
+  agent_run_over: {
+    status: 409,
+    title: 'The run of the agent does not go on',
+    remedy: 'Ask for the run that the broker was told to start last; stop one that nobody wants.',
+  },
   op_failed: {
     status: 409,
     title: 'The broker could not do it',

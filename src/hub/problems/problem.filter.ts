@@ -1,6 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CONTROL_PATH } from '../../protocol/version.js';
+import { AGENT_TOKENS_PATH, CONTROL_PATH } from '../../protocol/version.js';
 import { PROBLEMS, type Problem, type ProblemCode } from './code.js';
 import { CodedError } from './coded.error.js';
 
@@ -22,7 +22,8 @@ export class ProblemFilter implements ExceptionFilter {
     }
     void reply.headers(error.extra.headers ?? {});
     // Of people and programs the bearer, of brokers what RFC 9449 has.
-    const scheme = request.url.startsWith(CONTROL_PATH) ? 'DPoP algs="EdDSA"' : 'Bearer';
+    const isOfBrokers = [CONTROL_PATH, AGENT_TOKENS_PATH].some((path) => request.url.startsWith(path));
+    const scheme = isOfBrokers ? 'DPoP algs="EdDSA"' : 'Bearer';
     if (error.status === 401) void reply.header('www-authenticate', scheme);
     void reply.status(error.status).type('application/problem+json').send(problemOf(error, request.id));
   }

@@ -250,4 +250,39 @@ describe('the door for brokers', () => {
 
     expect(await isOver(admission.close())).toBe(true);
   });
+
+  it('tells whose call it is that opens no channel, also once it is closed', async () => {
+    const { admission, asked } = door();
+    await admission.close();
+
+    const caller = admission.callerOf('POST', '/elsewhere', { authorization: TOKEN });
+
+    await expect(caller).resolves.toBe('b');
+    expect(asked).toEqual(['t.o.k']);
+  });
+
+  it.each<[string, Parameters<typeof door>[0], string | undefined, object]>([
+    ['shows nothing', {}, undefined, { code: 'credential_missing' }],
+    ['shows a bearer', {}, 'Bearer t.o.k', { code: 'credential_missing' }],
+    ['shows a proof that was seen', { wasSeen: true }, TOKEN, { code: 'credential_invalid' }],
+    [
+      'shows a proof that was used',
+      { spend: () => Promise.resolve('refused') },
+      TOKEN,
+      { code: 'credential_invalid' },
+    ],
+    [
+      'shows a proof that has ended',
+      { spend: () => Promise.resolve('ended') },
+      TOKEN,
+      { code: 'clock_skew' },
+    ],
+    ['is revoked', { standing: () => Promise.resolve('revoked') }, TOKEN, { code: 'broker_revoked' }],
+    ['is unknown', { standing: () => Promise.resolve('unknown') }, TOKEN, { code: 'credential_invalid' }],
+    ['asks a replica that may not act', { mayAct: false }, TOKEN, { message: 'may not act' }],
+  ])('takes no such call of who %s', async (_what, given, authorization, error) => {
+    const { admission } = door(given);
+
+    await expect(admission.callerOf('POST', '/elsewhere', { authorization })).rejects.toMatchObject(error);
+  });
 });

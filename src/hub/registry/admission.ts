@@ -116,6 +116,20 @@ export class Admission {
     return { brokerId, proof };
   }
 
+  /**
+   * Whose call it is that opens no channel; good also where the door is closed. Its proof is used up.
+   *
+   * @throws CodedError that becomes the answer
+   */
+  async callerOf(method: string, path: string, credential: Credential): Promise<string> {
+    this.replica.assertMayAct();
+    const { brokerId, proof } = await this.prove(method, path, credential, null);
+    if (this.spentProofs.wasSeen(proof)) throw new CredentialInvalid();
+    await this.limiter.take('token', brokerId);
+    await this.take(brokerId, proof);
+    return brokerId;
+  }
+
   private prove(
     method: string,
     path: string,
@@ -134,15 +148,7 @@ export class Admission {
       if (this.spentProofs.wasSeen(proof)) throw new CredentialInvalid();
       await this.limiter.take('upgrade', brokerId);
       this.spend();
-      const [standing, spending] = await Promise.all([
-        this.standings.of(brokerId),
-        this.spentProofs.spend(brokerId, proof),
-      ]);
-      // A database that was put back to before the join: nothing but another join helps.
-      if (standing === 'unknown') throw new CredentialInvalid();
-      if (standing === 'revoked') throw new BrokerRevoked();
-      if (spending === 'ended') throw new ClockSkew(this.clock.now());
-      if (spending === 'refused') throw new CredentialInvalid();
+      await this.take(brokerId, proof);
       // The door may have closed while the credential was checked.
       if (this.closed) throw new ReplicaDraining();
       return { brokerId, expiresAt, settled };
@@ -150,6 +156,19 @@ export class Admission {
       settled();
       throw error;
     }
+  }
+
+  /** Uses a proof up, where its broker is still wanted. */
+  private async take(brokerId: string, proof: BrokerProof): Promise<void> {
+    const [standing, spending] = await Promise.all([
+      this.standings.of(brokerId),
+      this.spentProofs.spend(brokerId, proof),
+    ]);
+    // A database that was put back to before the join: nothing but another join helps.
+    if (standing === 'unknown') throw new CredentialInvalid();
+    if (standing === 'revoked') throw new BrokerRevoked();
+    if (spending === 'ended') throw new ClockSkew(this.clock.now());
+    if (spending === 'refused') throw new CredentialInvalid();
   }
 
   /** Refuses everybody from now on, and resolves when nobody stands in the door. */

@@ -18,6 +18,7 @@ import type {
 } from '../../../src/protocol/frame.js';
 import { TIMES } from '../../../src/protocol/limits.js';
 import { parseBrokerFrame } from '../../../src/protocol/parse.js';
+import { AGENT_TOKENS_PATH } from '../../../src/protocol/version.js';
 
 export type Refusal = { status: number; code?: string; retryAfterS?: number; hubTime?: string };
 
@@ -30,6 +31,8 @@ export class ScriptedHub {
   /** The assertions that tokens were asked for with, and the tokens that the channel was asked for with. */
   readonly assertions: string[] = [];
   readonly bearers: string[] = [];
+  /** The runs that a credential was asked for, in this order. */
+  readonly agentRuns: { agentId: string; runId: string }[] = [];
   /** When each attempt to open the channel came, by the monotonic clock. */
   readonly attemptsMs: number[] = [];
   /** Taken one after another, before tokens and channels are given. */
@@ -51,6 +54,12 @@ export class ScriptedHub {
       let text = '';
       request.on('data', (chunk) => (text += String(chunk)));
       request.on('end', () => {
+        if (request.url === AGENT_TOKENS_PATH) {
+          hub.agentRuns.push(JSON.parse(text) as { agentId: string; runId: string });
+          response.writeHead(200, { 'content-type': 'application/json', connection: 'close' });
+          response.end(JSON.stringify({ token: `agent-${hub.agentRuns.length}`, expiresInS: 900 }));
+          return;
+        }
         const { client_assertion: assertion } = JSON.parse(text) as { client_assertion: string };
         hub.assertions.push(assertion);
         const refusal = hub.tokenRefusals.shift();

@@ -1,0 +1,157 @@
+/**
+ * What the agents of this broker show of themselves to the hub: a token of minutes for each run that goes on, in a file of the run that
+ * is replaced long before it ends.
+ *
+ *     (a run begins) --asked for--> held --half of its life--> asked for again
+ *                         \--refused--> asked for later, and later still
+ *
+ * No run waits for it: a hub that cannot be asked costs the token, and no start. What was held is good until it expires, whatever
+ * becomes of the broker.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { AgentReport } from '../protocol/frame.js';
+import { AgentTokenRefused, HubUnreachable } from './broker.errors.js';
+import type { Clocks } from './clocks.js';
+import type { Credential, Granted } from './credential.js';
+import { isErrno } from './durable-file.js';
+import { HubRefused } from './hub-call.js';
+
+export type RunOf = Pick<AgentReport, 'agentId' | 'runId'>;
+
+const AGAIN_AFTER_MS = 2_000;
+const AGAIN_MOST_MS = 300_000;
+
+/**
+ * Asks the replicas in turn: one that cannot serve, or knows nothing of this yet, says nothing of the others.
+ *
+ * @throws AgentTokenRefused, HubUnreachable
+ */
+export async function askForAgentToken(
+  credential: Pick<Credential, 'mintFor' | 'forget'>,
+  urls: readonly string[],
+  { agentId, runId }: RunOf,
+  signal?: AbortSignal,
+): Promise<Granted> {
+  let last: Error = new HubUnreachable('no address of a hub is known');
+  for (const url of urls) {
+    try {
+      return await credential.mintFor(url, { agentId, runId }, signal);
+    } catch (error) {
+      if (error instanceof HubUnreachable) {
+        last = error;
+      } else if (error instanceof HubRefused) {
+        const { code, status, detail } = error.refusal;
+        last = new AgentTokenRefused(code, status, detail);
+        // Of the broker's own access token: another one is got with the next try.
+        if (status === 401) credential.forget();
+        if (status < 500 && status !== 404) throw last;
+      } else {
+        throw error;
+      }
+    }
+  }
+  throw last;
+}
+
+type Held = { dueMs: number; refusals: number };
+
+/** Keeps each run that goes on with a token. */
+export class AgentTokens {
+  private readonly stopping = new AbortController();
+  private readonly held = new Map<string, Held>();
+  private resting: AbortController | undefined;
+  private isWanted = false;
+  private running: Promise<void> | undefined;
+
+  /** @param keep puts a token where its run finds it */
+  constructor(
+    private readonly reports: ReadonlyMap<string, AgentReport>,
+    private readonly ask: (run: RunOf, signal: AbortSignal) => Promise<Granted>,
+    private readonly keep: (run: RunOf, token: string) => Promise<void>,
+    private readonly clocks: Clocks,
+    private readonly random: () => number,
+    private readonly log: Logger,
+  ) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  /** Idempotent, and safe if never started. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.resting?.abort();
+    await this.running;
+  }
+
+  /** Something was reported of a run: one that is new is given a token at once. */
+  reported({ runId, phase }: AgentReport): void {
+    if (!goesOn(phase) || this.held.has(runId)) return;
+    this.isWanted = true;
+    this.resting?.abort();
+  }
+
+  private async run(): Promise<void> {
+    for (let failed = 0; !this.stopping.signal.aborted;) {
+      this.isWanted = false;
+      failed = (await this.look()) ? 0 : failed + 1;
+      const restMs = failed === 0 ? this.untilDueMs() : this.laterMs(failed);
+      if (!this.isWanted) await this.rest(restMs);
+    }
+  }
+
+  /** @returns false where no replica can be asked: the others are not tried in vain */
+  private async look(): Promise<boolean> {
+    const { signal } = this.stopping;
+    const live = [...this.reports.values()].filter(({ phase }) => goesOn(phase));
+    const runIds = new Set(live.map(({ runId }) => runId));
+    for (const runId of this.held.keys()) if (!runIds.has(runId)) this.held.delete(runId);
+    for (const { agentId, runId } of live) {
+      const { dueMs, refusals } = this.held.get(runId) ?? { dueMs: 0, refusals: 0 };
+      if (this.clocks.monotonicMs() < dueMs) continue;
+      try {
+        const { token, expiresInS } = await this.ask({ agentId, runId }, signal);
+        await this.keep({ agentId, runId }, token);
+        // A fleet of runs that began together does not ask together.
+        const lastsMs = expiresInS * 1_000 * (0.4 + 0.2 * this.random());
+        this.held.set(runId, { dueMs: this.clocks.monotonicMs() + lastsMs, refusals: 0 });
+      } catch (error) {
+        if (signal.aborted) return true;
+        // That no replica is reached the connector says as well, and loudly.
+        const level = error instanceof HubUnreachable || refusals > 0 ? 'debug' : 'warn';
+        this.log[level]({ agentId, runId, err: error }, 'an agent could not be given a credential yet');
+        if (!isOfRun(error)) return false;
+        const dueMs = this.clocks.monotonicMs() + this.laterMs(refusals + 1);
+        this.held.set(runId, { dueMs, refusals: refusals + 1 });
+      }
+    }
+    return true;
+  }
+
+  private laterMs(failed: number): number {
+    return Math.min(AGAIN_MOST_MS, AGAIN_AFTER_MS * 2 ** Math.min(failed, 10)) * (0.5 + this.random() / 2);
+  }
+
+  /** The longest rest where there is no run: the next one ends it. */
+  private untilDueMs(): number {
+    const dues = [...this.held.values()].map(({ dueMs }) => dueMs - this.clocks.monotonicMs());
+    return Math.max(0, Math.min(AGAIN_MOST_MS, ...dues));
+  }
+
+  private async rest(ms: number): Promise<void> {
+    const { signal } = (this.resting = new AbortController());
+    if (!this.stopping.signal.aborted) await wait(ms, undefined, { signal }).catch(() => undefined);
+    this.resting = undefined;
+  }
+}
+
+function goesOn(phase: AgentReport['phase']): boolean {
+  return phase === 'starting' || phase === 'running';
+}
+
+/** Whether it says nothing of the other runs: the hub refuses this one, or its folder is gone, since it is being deleted. */
+function isOfRun(error: unknown): boolean {
+  if (error instanceof AgentTokenRefused) return error.status === 404 || error.status === 409;
+  return isErrno(error, 'ENOENT');
+}
