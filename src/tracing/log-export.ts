@@ -18,9 +18,6 @@ export interface LogExport {
   close(withinMs: number): Promise<void>;
 }
 
-/** A line has more characters only where somebody has logged what does not belong there: it is not exported, and counted. */
-export const LINE_MOST = 32_768;
-
 /** The context of what happens now (W3C); a line that names one itself comes before it. */
 export type CurrentTrace = () => string | undefined;
 

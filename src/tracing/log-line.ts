@@ -1,6 +1,9 @@
 /** A line of a program's log as a record for OpenTelemetry. Decides alone: no package, no I/O. */
 import { isTraceparent } from '../protocol/traceparent.js';
 
+/** A line has more characters only where somebody has logged what does not belong there: it is not exported, and counted. */
+export const LINE_MOST = 32_768;
+
 export type LogLine = {
   /** Milliseconds since 1970. */
   timeMs: number;

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { LINE_MOST, openLogExport, type LogExport } from './log-export.js';
+import { openLogExport, type LogExport } from './log-export.js';
+import { LINE_MOST } from './log-line.js';
 
 const PROGRAM = { name: 'a-program', version: '1.2.3' };
 const SETTINGS = {

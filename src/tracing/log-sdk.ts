@@ -2,8 +2,8 @@
 import { BatchLogRecordProcessor, LoggerProvider, type LogRecordExporter } from '@opentelemetry/sdk-logs';
 import { contextOf } from './context.js';
 import { inTime } from './in-time.js';
-import { LINE_MOST, type CurrentTrace, type LogExport } from './log-export.js';
-import { readLine } from './log-line.js';
+import type { CurrentTrace, LogExport } from './log-export.js';
+import { LINE_MOST, readLine } from './log-line.js';
 import { Losses } from './losses.js';
 import { resourceOf } from './resource.js';
 import type { LogExportSettings, Protocol } from './settings.js';
