@@ -79,7 +79,7 @@ export default {
     {
       name: 'sdk-in-one-place',
       comment:
-        'the SDK of OpenTelemetry is loaded where tracing is on, and nowhere else: by src/tracing/sdk.ts',
+        'the SDK of OpenTelemetry is loaded where traces or logs are exported, and nowhere else: by src/tracing',
       severity: 'error',
       from: { path: OURS, pathNot: '^src/tracing/' },
       to: { path: '^node_modules/@opentelemetry/' },

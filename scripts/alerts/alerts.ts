@@ -135,6 +135,12 @@ export const ALERTS: Readonly<Record<string, Alert>> = {
     severity: 'info',
     summary: 'No collector takes the spans of a replica.',
   },
+  FairleadLogRecordsLost: {
+    expr: 'increase(fairlead_log_records_lost_total[5m]) > 0',
+    holds: '10m',
+    severity: 'info',
+    summary: 'No collector takes the log of a replica.',
+  },
 };
 
 const PAGES = 'https://github.com/fairlead/fairlead/blob/main/docs/runbooks';

@@ -82,6 +82,11 @@ export const DASHBOARDS: Readonly<Record<string, { title: string; rows: readonly
             unit: 'short',
             queries: each('increase(fairlead_spans_lost_total[$__rate_interval])'),
           },
+          {
+            title: 'Records of the log lost',
+            unit: 'short',
+            queries: each('increase(fairlead_log_records_lost_total[$__rate_interval])'),
+          },
         ],
       },
     ],

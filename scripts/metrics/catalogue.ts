@@ -96,6 +96,7 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_dispatches_stuck: byState('dispatches'),
   fairlead_dispatches_unacked: gauge('dispatches'),
   fairlead_listener_reconnects_total: { type: 'counter', unit: 'connections' },
+  fairlead_log_records_lost_total: { type: 'counter', unit: 'records' },
   fairlead_loop_faults: gauge('turns'),
   fairlead_project_dispatches_pending: byProject('dispatches'),
   fairlead_project_oldest_pending_seconds: byProject('seconds'),

@@ -1,5 +1,6 @@
 /** What the command line starts: joining a hub once, and running the broker until it is asked to end. */
-import { readTracing } from '../tracing/settings.js';
+import { both, openLogExport } from '../tracing/log-export.js';
+import { readExports } from '../tracing/settings.js';
 import { openTracer } from '../tracing/tracer.js';
 import { thumbprint } from './credential-key.js';
 import { Credential } from './credential.js';
@@ -17,8 +18,8 @@ export { joinBroker } from './join.js';
 export { startCanaries } from './load/canaries.js';
 export { loadBrokers } from './load/load.js';
 
-/** Time that spans are given to leave with the process. */
-const SPANS_WITHIN_MS = 3_000;
+/** Time that spans and the last lines of the log are given to leave with the process. */
+const EXPORTED_WITHIN_MS = 3_000;
 
 export type RunOptions = {
   home: string;
@@ -53,7 +54,7 @@ export async function rotateBrokerKey({
  * @throws NotJoined, HomeInUse, HomeUnreadable, TracingMisconfigured, BrokerDisplaced
  */
 export async function runBroker({ home: path, stopAgents, standby, signal }: RunOptions): Promise<void> {
-  const { settings, broken } = readTracing(process.env);
+  const { tracing, logExport: exported, broken } = readExports(process.env);
   if (broken.length > 0) throw new TracingMisconfigured(broken);
   const home = new Home(path);
   const { brokerId } = await home.membership();
@@ -61,10 +62,14 @@ export async function runBroker({ home: path, stopAgents, standby, signal }: Run
   try {
     // Not sooner: joining needs none of them, and what is wrong above is told at once.
     const [{ pino }, { Broker }] = await Promise.all([import('pino'), import('./broker.js')]);
-    const log = pino({ base: {} });
     const [name = 'fairlead', version = 'unknown'] = softwareName().split('/');
     const program = { name: `${name}-broker`, version, attributes: { 'fairlead.broker.id': brokerId } };
-    const tracer = await openTracer(settings, program, (told) =>
+    const logExport = await openLogExport(exported, program, (told) =>
+      log.warn(told, 'lines of the log could not be exported; nothing is held up by that'),
+    );
+    const output = pino.destination();
+    const log = pino({ base: {} }, logExport === undefined ? output : both(output, logExport));
+    const tracer = await openTracer(tracing, program, (told) =>
       log.warn(told, 'spans could not be exported; commands are not held up by that'),
     );
     const broker = await Broker.start({ home, log, tracer, standby });
@@ -77,7 +82,7 @@ export async function runBroker({ home: path, stopAgents, standby, signal }: Run
       why = await Promise.race([asked, broker.done]);
     } finally {
       await broker.stop({ stopAgents: stopAgents && why === 'asked' });
-      await tracer?.close(SPANS_WITHIN_MS);
+      await Promise.all([tracer?.close(EXPORTED_WITHIN_MS), logExport?.close(EXPORTED_WITHIN_MS)]);
     }
     if (why === 'displaced') throw new BrokerDisplaced(path);
   } finally {

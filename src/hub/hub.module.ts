@@ -14,18 +14,19 @@ import { HeartbeatModule } from './heartbeat/heartbeat.module.js';
 import { LifecycleModule } from './lifecycle/lifecycle.module.js';
 import { loggerOptions } from './logger.js';
 import { RegistryModule } from './registry/registry.module.js';
+import type { LogExport } from '../tracing/log-export.js';
 import type { Tracer } from '../tracing/tracer.js';
 import { TracingModule } from './tracing/tracing.module.js';
 
 /** One replica of the hub. Which module may use which is told in docs/architecture.md and held by a gate. */
 @Module({})
 export class HubModule {
-  static of(config: HubConfig, tracer: Tracer | undefined): DynamicModule {
+  static of(config: HubConfig, tracer: Tracer | undefined, logExport: LogExport | undefined): DynamicModule {
     return {
       module: HubModule,
       imports: [
         ConfigModule.of(config),
-        LoggerModule.forRoot(loggerOptions(config)),
+        LoggerModule.forRoot(loggerOptions(config, logExport)),
         LifecycleModule,
         DatabaseModule.of(ENTITIES),
         ClusterModule,
@@ -34,7 +35,7 @@ export class HubModule {
         HeartbeatModule,
         DispatchModule,
         AgentsModule,
-        TracingModule.of(tracer),
+        TracingModule.of(tracer, logExport),
         HealthModule,
         DrainModule,
       ],

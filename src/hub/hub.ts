@@ -6,6 +6,7 @@ import { PinoLogger } from 'nestjs-pino';
 import { DataSource } from 'typeorm';
 import { LIMITS } from '../protocol/limits.js';
 import { POLL_PATH } from '../protocol/version.js';
+import { openLogExport } from '../tracing/log-export.js';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
@@ -52,7 +53,9 @@ import { Ownership } from './registry/ownership.js';
 import { PollChannels } from './registry/poll-channels.js';
 import { Releases } from './registry/releases.js';
 import { SOFTWARE } from './software.js';
+import { LogRecords } from './tracing/log-records.js';
 import { RequestSpans } from './tracing/request-spans.js';
+import { RequestTrace } from './tracing/request-trace.js';
 import { Traces } from './tracing/traces.js';
 
 const BODY_BYTES = 1024 * 1024;
@@ -90,10 +93,13 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
     attributes: { 'fairlead.replica.name': config.replicaName },
   };
   const tracer = await openTracer(config.tracing, program, tellLost);
-  const app = await NestFactory.create<NestFastifyApplication>(HubModule.of(config, tracer), fastify, {
-    bufferLogs: true,
-    abortOnError: false,
-  });
+  const trace = new RequestTrace();
+  const logExport = await openLogExport(config.logExport, program, tellUnexported, () => trace.current);
+  const app = await NestFactory.create<NestFastifyApplication>(
+    HubModule.of(config, tracer, logExport),
+    fastify,
+    { bufferLogs: true, abortOnError: false },
+  );
   app.useLogger(new HubLogger(await app.resolve(PinoLogger), {}));
   app.flushLogs();
   app.useGlobalPipes(validationPipe());
@@ -109,7 +115,14 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   app.useWebSocketAdapter(new ControlAdapter(app));
   if (tracer !== undefined) {
     const spans = app.get(RequestSpans);
-    fastify.getInstance().addHook('onRequest', async (request, reply) => spans.begin(request, reply));
+    const isFollowed = logExport !== undefined;
+    fastify.getInstance().addHook('onRequest', (request, reply, done) => {
+      const traceparent = spans.begin(request, reply);
+      if (isFollowed && traceparent !== undefined) trace.begin(request, reply, traceparent, done);
+      else done();
+    });
+    if (isFollowed)
+      fastify.getInstance().addHook('preValidation', (request, _reply, done) => trace.again(request, done));
   }
   fastify.getInstance().addHook('onSend', async (request, reply) => {
     void reply.header('x-request-id', request.id);
@@ -117,7 +130,10 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
     // A draining replica serves what it is asked and asks not to be asked again.
     if (app.get(Draining).hasBegun) void reply.header('connection', 'close');
   });
-  fastify.getInstance().addHook('onResponse', async (request, reply) => logRequest(request, reply));
+  fastify.getInstance().addHook('onResponse', (request, reply, done) => {
+    trace.again(request, () => logRequest(request, reply));
+    done();
+  });
   serveOpenApi(app);
   servePages(fastify.getInstance());
   auditRoutes(app, table);
@@ -127,6 +143,8 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
 
 const tellLost: TellLost = (told) =>
   new Logger('tracing').warn(told, 'spans could not be exported; commands are not held up by that');
+const tellUnexported: TellLost = (told) =>
+  new Logger('tracing').warn(told, 'lines of the log could not be exported; nothing is held up by that');
 
 /** What an application serves on its public listener, as far as it is made. */
 export function routesOf(app: NestFastifyApplication): readonly Route[] {
@@ -264,7 +282,7 @@ export class Hub {
       ['public listener', () => this.closePublic()],
       ['pool', () => app.get(DataSource).destroy()],
       ['database', () => app.get(DatabaseServer).close()],
-      ['traces', () => app.get(Traces).close()],
+      ['traces and logs', () => Promise.all([app.get(Traces).close(), app.get(LogRecords).close()])],
     ];
     // A step that fails must not keep the later ones from letting go of what they hold.
     for (const [name, step] of steps) {

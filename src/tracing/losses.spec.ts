@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Losses } from './losses.js';
 
-describe('lost spans', () => {
+describe('lost spans and records', () => {
   it('are counted, and told once a minute with all that were lost since', () => {
     const told: { lost: number; reason: string }[] = [];
     let now = 0;

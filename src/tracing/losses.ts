@@ -2,7 +2,7 @@ import type { TellLost } from './tracer.js';
 
 const TELL_EVERY_MS = 60_000;
 
-/** Counts spans that were lost, and tells of them at most once a minute. */
+/** Counts spans, or records of the log, that were lost, and tells of them at most once a minute. */
 export class Losses {
   private total = 0;
   private told = 0;
@@ -18,8 +18,8 @@ export class Losses {
   }
 
   /** @param reason a code, such as `ECONNREFUSED` or a status of HTTP; never an address or an answer */
-  add(spans: number, reason: string): void {
-    this.total += spans;
+  add(items: number, reason: string): void {
+    this.total += items;
     if (this.now() - this.toldAt < TELL_EVERY_MS) return;
     this.toldAt = this.now();
     const lost = this.total - this.told;

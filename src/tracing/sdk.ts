@@ -1,26 +1,20 @@
-/** The one place where OpenTelemetry's packages are loaded, and nothing loads it but `openTracer`. */
+/** Where OpenTelemetry's packages for spans are loaded, and nothing loads it but `openTracer`. */
 import {
-  ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
-  trace,
-  type Context,
   type SpanContext,
   type Span as OpenSpan,
   type Tracer as OpenTracer,
 } from '@opentelemetry/api';
-import {
-  defaultResource,
-  detectResources,
-  envDetector,
-  resourceFromAttributes,
-} from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
-import { isTraceparent } from '../protocol/traceparent.js';
+import { contextOf } from './context.js';
+import { inTime } from './in-time.js';
 import { Losses } from './losses.js';
 import { Queue } from './queue.js';
+import { resourceOf } from './resource.js';
 import type { Protocol, TracingSettings } from './settings.js';
 import type { Attributes, Program, Span, SpanEnd, SpanStart, TellLost, Tracer } from './tracer.js';
+import { Waiting } from './waiting.js';
 
 const KINDS = {
   internal: SpanKind.INTERNAL,
@@ -34,26 +28,24 @@ export class SdkTracer implements Tracer {
   private constructor(
     private readonly provider: BasicTracerProvider,
     private readonly tracer: OpenTracer,
-    private readonly queue: Queue,
+    private readonly waiting: Waiting,
     private readonly losses: Losses,
   ) {}
 
   static async open(
     settings: NonNullable<TracingSettings>,
-    { name, version, attributes = {} }: Program,
+    program: Program,
     tellLost: TellLost,
   ): Promise<SdkTracer> {
     const losses = new Losses(tellLost);
-    const queue = new Queue(settings.queueMost, losses);
+    const waiting = new Waiting(settings.queueMost, losses);
+    const queue = new Queue(waiting);
     queue.connect(
       await exporterOf(settings.protocol),
       (exporter) => new BatchSpanProcessor(exporter, { maxQueueSize: settings.queueMost }),
     );
-    const own = resourceFromAttributes({ 'service.name': name, 'service.version': version, ...attributes });
-    const told = detectResources({ detectors: [envDetector] });
-    const resource = defaultResource().merge(own).merge(told);
-    const provider = new BasicTracerProvider({ resource, spanProcessors: [queue] });
-    return new SdkTracer(provider, provider.getTracer('fairlead', version), queue, losses);
+    const provider = new BasicTracerProvider({ resource: resourceOf(program), spanProcessors: [queue] });
+    return new SdkTracer(provider, provider.getTracer('fairlead', program.version), waiting, losses);
   }
 
   get lost(): number {
@@ -68,12 +60,8 @@ export class SdkTracer implements Tracer {
   }
 
   async close(withinMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
-    // What could not be exported is counted where it failed.
-    await Promise.race([this.provider.shutdown().catch(() => undefined), late]);
-    clearTimeout(timer);
-    this.queue.giveUp();
+    await inTime(this.provider.shutdown(), withinMs);
+    this.waiting.giveUp();
   }
 }
 
@@ -93,13 +81,6 @@ function endSpan(span: OpenSpan, { attributes = {}, failure, endMs }: SpanEnd = 
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
   span.end(endMs);
-}
-
-function contextOf(parent: string | undefined): Context {
-  if (!isTraceparent(parent)) return ROOT_CONTEXT;
-  const [, traceId = '', spanId = '', flags = '00'] = parent.split('-');
-  const traceFlags = parseInt(flags, 16) & 1;
-  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
 }
 
 function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): string {

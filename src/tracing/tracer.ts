@@ -44,10 +44,10 @@ export interface Tracer {
   close(withinMs: number): Promise<void>;
 }
 
-/** Who makes the spans. A name in OpenTelemetry's own variables comes before this one. */
+/** Who exports. A name in OpenTelemetry's own variables comes before this one. */
 export type Program = { name: string; version: string; attributes?: Attributes };
 
-/** Told where spans were lost, at most once a minute. */
+/** Told where spans, or records of the log, were lost, at most once a minute. */
 export type TellLost = (told: { lost: number; reason: string }) => void;
 
 /** @returns undefined where tracing is off */

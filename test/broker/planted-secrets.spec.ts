@@ -38,6 +38,7 @@ const PLACES: [place: string, shows: string][] = [
   ['answers', MARK],
   ['audit', MARK],
   ['database', MARK],
+  ['exported logs', 'it_fails'],
   ['log of a broker', 'linked to the hub'],
   ['log of a hub', 'it_fails'],
   ['log of the other hub', 'the hub is ready'],

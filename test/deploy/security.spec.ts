@@ -71,6 +71,20 @@ describe('what the replicas are told', () => {
     expect(untold).toEqual(['FAIRLEAD_ADVERTISE_URL']);
   });
 
+  it('switches on the traces and the exported log, where further variables say so', () => {
+    const toldBy = (name: string) => {
+      const manifests = manifestsOf(...setOf(name));
+      const deployment = podsOf(manifests).find((each) => each.name.startsWith('Deployment'))!;
+      return judged(environmentOf(manifests, OUTSIDERS, deployment.pod.containers[0]));
+    };
+
+    expect(toldBy('everything')).toMatchObject({
+      tracing: { protocol: 'http/protobuf' },
+      logExport: { protocol: 'http/protobuf' },
+    });
+    expect(toldBy('database')).toMatchObject({ tracing: null, logExport: null });
+  });
+
   it('stops their container by the drain of the hub itself, within its grace', () => {
     const { pod } = podsOf(manifestsOf(...setOf('everything'))).find(({ name }) =>
       name.startsWith('Deployment'),

@@ -15,7 +15,7 @@ import { expectNoLeaks } from '../support/leaks.js';
 const ORDER = [
   ...['announced', 'lingered', 'asked_brokers', 'brokers_moved', 'released'],
   ...['connections', 'dispatch', 'loops', 'wakes', 'replica', 'isolation', 'peers'],
-  ...['internal listener', 'public listener', 'pool', 'database', 'traces'],
+  ...['internal listener', 'public listener', 'pool', 'database', 'traces and logs'],
 ];
 
 describe('a replica that drains', () => {

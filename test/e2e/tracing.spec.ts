@@ -187,6 +187,10 @@ describe('the trace of a request', () => {
     expect(sent.some(({ body }) => body.includes(Buffer.from(trace, 'hex')))).toBe(true);
   });
 
+  it('takes no line of a log along: an endpoint for everything is no word on that', () => {
+    expect(new Set(collector.bodies.map(({ path }) => path))).toEqual(new Set(['/v1/traces']));
+  });
+
   it('costs no command where the collector is away: spans are lost, counted, and told once', async () => {
     await collector.stop();
     const lostBy = async (replica: number) => {

@@ -15,11 +15,22 @@ export type ExportedSpan = {
   attributes: Record<string, unknown>;
 };
 
+/** A record of a log as it was exported, and by which program. */
+export type ExportedRecord = {
+  resource: Record<string, unknown>;
+  timeMs: number;
+  severity: { number: number; text: string };
+  body: string;
+  attributes: Record<string, unknown>;
+  traceId?: string;
+  spanId?: string;
+};
+
 type Attributes = { key: string; value: Record<string, unknown> }[];
 
-/** Takes spans over OTLP/HTTP, as a collector does. */
+/** Takes spans and logs over OTLP/HTTP, as a collector does. */
 export class Collector {
-  readonly bodies: { type: string | undefined; body: Buffer }[] = [];
+  readonly bodies: { path: string | undefined; type: string | undefined; body: Buffer }[] = [];
 
   private constructor(private readonly server: Server) {}
 
@@ -30,7 +41,8 @@ export class Collector {
       const parts: Buffer[] = [];
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => {
-        collector.bodies.push({ type: request.headers['content-type'], body: Buffer.concat(parts) });
+        const type = request.headers['content-type'];
+        collector.bodies.push({ path: request.url, type, body: Buffer.concat(parts) });
         response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
       });
     });
@@ -45,7 +57,18 @@ export class Collector {
 
   /** What came as JSON. */
   get spans(): ExportedSpan[] {
-    return this.bodies.filter(({ type }) => type === 'application/json').flatMap(({ body }) => spansOf(body));
+    return this.inJson('/v1/traces').flatMap(spansOf);
+  }
+
+  /** What came as JSON. */
+  get records(): ExportedRecord[] {
+    return this.inJson('/v1/logs').flatMap(recordsOf);
+  }
+
+  private inJson(at: string): Buffer[] {
+    return this.bodies.flatMap(({ path, type, body }) =>
+      path === at && type === 'application/json' ? [body] : [],
+    );
   }
 
   async stop(): Promise<void> {
@@ -66,6 +89,22 @@ function spansOf(body: Buffer): ExportedSpan[] {
         startMs: Number(span.startTimeUnixNano) / 1e6,
         endMs: Number(span.endTimeUnixNano) / 1e6,
         attributes: valuesOf(span.attributes),
+      })),
+    ),
+  );
+}
+
+function recordsOf(body: Buffer): ExportedRecord[] {
+  const { resourceLogs } = JSON.parse(body.toString()) as { resourceLogs: any[] };
+  return resourceLogs.flatMap(({ resource, scopeLogs }) =>
+    scopeLogs.flatMap(({ logRecords }: { logRecords: any[] }) =>
+      logRecords.map(({ traceId, spanId, ...record }) => ({
+        resource: valuesOf(resource.attributes),
+        timeMs: Math.round(Number(record.timeUnixNano) / 1e6),
+        severity: { number: record.severityNumber, text: record.severityText },
+        body: record.body.stringValue,
+        attributes: valuesOf(record.attributes),
+        ...(traceId === undefined ? {} : { traceId, spanId }),
       })),
     ),
   );

@@ -69,6 +69,8 @@ export class PlantedRun {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_BSP_SCHEDULE_DELAY: '50',
+      OTEL_LOGS_EXPORTER: 'otlp',
+      OTEL_BLRP_SCHEDULE_DELAY: '50',
     };
     const run = new PlantedRun(cluster, sql, collector, provider, traced);
     await Promise.all([cluster.addReplica(run.environment), cluster.addReplica(run.environment)]);
@@ -344,8 +346,14 @@ export class PlantedRun {
       'log of a hub': withoutLink(first?.output ?? []),
       'log of the other hub': withoutLink(second?.output ?? []),
       'log of a broker': broker?.output ?? '',
-      traces: this.collector.bodies.map(({ body }) => body.toString()).join('\n'),
+      traces: this.exported('/v1/traces'),
+      'exported logs': this.exported('/v1/logs'),
     };
+  }
+
+  private exported(at: string): string {
+    const bodies = this.collector.bodies.filter(({ path }) => path === at);
+    return bodies.map(({ body }) => body.toString()).join('\n');
   }
 
   /** Every column of every table as text. */

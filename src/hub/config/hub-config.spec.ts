@@ -43,6 +43,7 @@ describe('the configuration', () => {
       logLevel: 'info',
       replicaName: hostname(),
       tracing: null,
+      logExport: null,
     });
   });
 
@@ -81,6 +82,9 @@ describe('the configuration', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4318',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_BSP_MAX_QUEUE_SIZE: '100',
+      OTEL_LOGS_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/protobuf',
+      OTEL_BLRP_MAX_QUEUE_SIZE: '200',
     });
 
     expect(config).toEqual({
@@ -117,6 +121,13 @@ describe('the configuration', () => {
       logLevel: 'debug',
       replicaName: 'hub-7d9f-x2',
       tracing: { protocol: 'http/json', queueMost: 100 },
+      logExport: {
+        protocol: 'http/protobuf',
+        queueMost: 200,
+        batchMost: 512,
+        delayMs: 1_000,
+        exportWithinMs: 30_000,
+      },
     });
   });
 
@@ -276,6 +287,11 @@ describe('the configuration', () => {
       'a protocol of spans that is not spoken here',
       { OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
       ['OTEL_EXPORTER_OTLP_PROTOCOL'],
+    ],
+    [
+      'a protocol of logs that is not spoken here',
+      { OTEL_LOGS_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'grpc' },
+      ['OTEL_EXPORTER_OTLP_LOGS_PROTOCOL'],
     ],
     ['a variable nobody knows', { FAIRLEAD_COLOUR: 'red' }, ['FAIRLEAD_COLOUR']],
   ])('refuses %s, by the name of its variable', (_what, env, names) => {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
-import { readTracing, type TracingSettings } from '../../tracing/settings.js';
+import { readExports, type LogExportSettings, type TracingSettings } from '../../tracing/settings.js';
 import { readAllowList, type AllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
@@ -92,6 +92,8 @@ export type HubConfig = {
   readonly replicaName: string;
   /** By OpenTelemetry's own variables; null: no spans are made. */
   readonly tracing: TracingSettings;
+  /** Likewise; null: the log goes to the standard output alone. */
+  readonly logExport: LogExportSettings;
 };
 
 /** Who asks: a replica, or a job that needs no more than the way to the database. */
@@ -120,9 +122,9 @@ export function examineConfig(
     environment,
     broken.map(({ variable }) => variable),
   );
-  const tracing = readTracing(env);
-  broken.push(...tracing.broken);
-  const config = assemble(sound, files, tracing.settings);
+  const { broken: brokenExports, ...exports } = readExports(env);
+  broken.push(...brokenExports);
+  const config = assemble(sound, files, exports);
   broken.push(...brokenTogether(sound, config, broken, reader));
   return { config, broken };
 }
@@ -137,7 +139,11 @@ function without(environment: Environment, names: string[]): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
 }
 
-function assemble(environment: Environment, files: Collected['files'], tracing: TracingSettings): HubConfig {
+function assemble(
+  environment: Environment,
+  files: Collected['files'],
+  { tracing, logExport }: Pick<HubConfig, 'tracing' | 'logExport'>,
+): HubConfig {
   const isEmbedded = environment.DATABASE_URL === undefined;
   const listen = listenOr(environment.FAIRLEAD_LISTEN, { host: '127.0.0.1', port: 8080 });
   const internalDefault = { host: isEmbedded ? '127.0.0.1' : '0.0.0.0', port: 8091 };
@@ -189,6 +195,7 @@ function assemble(environment: Environment, files: Collected['files'], tracing: 
     logLevel: environment.FAIRLEAD_LOG_LEVEL ?? 'info',
     replicaName: environment.FAIRLEAD_REPLICA_NAME ?? hostname(),
     tracing,
+    logExport,
   });
 }
 

@@ -8,6 +8,7 @@ import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Headroom } from '../registry/headroom.js';
 import { Links } from '../registry/links.js';
+import { LogRecords } from '../tracing/log-records.js';
 import { Traces } from '../tracing/traces.js';
 import { AgentMetrics } from './agent-metrics.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
@@ -30,6 +31,7 @@ export class Metrics {
     dispatchMetrics: DispatchMetrics,
     projectMetrics: ProjectMetrics,
     traces: Traces,
+    logRecords: LogRecords,
     agentMetrics: AgentMetrics,
     limiter: RateLimiter,
   ) {
@@ -64,7 +66,12 @@ export class Metrics {
     agentMetrics.register(this.registry);
     this.registerLimits(limiter);
     this.registerWakes(wakes);
-    this.registerTraces(traces);
+    this.lost('fairlead_spans_lost_total', 'Spans that no collector took, where tracing is on.', traces);
+    this.lost(
+      'fairlead_log_records_lost_total',
+      'Records of the log that no collector took, where logs are exported.',
+      logRecords,
+    );
   }
 
   /** @returns the text to serve, and its media type */
@@ -121,14 +128,14 @@ export class Metrics {
     });
   }
 
-  private registerTraces(traces: Traces): void {
+  private lost(name: string, help: string, of: { readonly lost: number }): void {
     new Counter({
-      name: 'fairlead_spans_lost_total',
-      help: 'Spans that no collector took, where tracing is on.',
+      name,
+      help,
       registers: [this.registry],
       collect() {
         this.reset();
-        this.inc(traces.lost);
+        this.inc(of.lost);
       },
     });
   }

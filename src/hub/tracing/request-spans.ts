@@ -14,11 +14,15 @@ const UNTRACED = new Set(['/livez', '/readyz', '/health', '/metrics']);
 export class RequestSpans {
   constructor(@Inject(TRACER) private readonly tracer: Tracer | null) {}
 
-  /** The request goes on in the context of its span: what it asks for is stored with that, and so are its effects. */
-  begin(request: FastifyRequest, reply: FastifyReply): void {
+  /**
+   * The request goes on in the context of its span: what it asks for is stored with that, and so are its effects.
+   *
+   * @returns that context (W3C); undefined for what is not traced
+   */
+  begin(request: FastifyRequest, reply: FastifyReply): string | undefined {
     const { method, headers, routeOptions, id } = request;
     const route = routeOptions.url;
-    if (this.tracer === null || UNTRACED.has(route ?? '')) return;
+    if (this.tracer === null || UNTRACED.has(route ?? '')) return undefined;
     const span = this.tracer.begin({
       name: route === undefined ? method : `${method} ${route}`,
       kind: 'server',
@@ -33,6 +37,7 @@ export class RequestSpans {
       const failure = writableFinished ? faultOf(statusCode) : 'caller_gone';
       span.end({ attributes, failure });
     });
+    return span.traceparent;
   }
 }
 

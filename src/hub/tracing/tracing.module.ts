@@ -1,7 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import type { LogExport } from '../../tracing/log-export.js';
 import type { Tracer } from '../../tracing/tracer.js';
 import { ClusterModule } from '../cluster/cluster.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { LOG_EXPORT } from './log-export.token.js';
+import { LogRecords } from './log-records.js';
 import { RequestSpans } from './request-spans.js';
 import { StepSpans } from './step-spans.js';
 import { TRACER } from './tracer.token.js';
@@ -23,19 +26,30 @@ import { Traces } from './traces.js';
  * to know another's spans. A command that is done again has the parts of each attempt. What the hub asks for itself has
  * no request, and no spans.
  *
- * Guarantees: where tracing is off nothing is observed and none of OpenTelemetry's SDK is loaded. A span holds no
- * argument, result, header or name that a caller chose. A collector that is slow or away costs spans, which are
- * counted, and never a command. May lose: spans, and the beginnings of those that another owner knew.
+ * The log is exported beside it, where that is switched on: line by line as it was written, with the context of the
+ * request's span where there is one, so that both meet.
+ *
+ * Guarantees: where both are off nothing is observed and none of OpenTelemetry's SDK is loaded. A span holds no
+ * argument, result, header or name that a caller chose, and a record of the log nothing that its line does not. A
+ * collector that is slow or away costs spans and records, which are counted, and never a command. May lose: spans, the
+ * beginnings of those that another owner knew, and records of the log.
  */
 @Module({})
 export class TracingModule {
-  static of(tracer: Tracer | undefined): DynamicModule {
+  static of(tracer: Tracer | undefined, logExport: LogExport | undefined): DynamicModule {
     return {
       module: TracingModule,
       global: true,
       imports: [ClusterModule, DispatchModule],
-      providers: [{ provide: TRACER, useValue: tracer ?? null }, RequestSpans, StepSpans, Traces],
-      exports: [RequestSpans, Traces],
+      providers: [
+        { provide: TRACER, useValue: tracer ?? null },
+        { provide: LOG_EXPORT, useValue: logExport ?? null },
+        RequestSpans,
+        StepSpans,
+        Traces,
+        LogRecords,
+      ],
+      exports: [RequestSpans, Traces, LogRecords],
     };
   }
 }
