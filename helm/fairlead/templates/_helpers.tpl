@@ -47,6 +47,15 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- if and (include "fairlead.secret" .) (not .Values.existingSecret) }}yes{{ end }}
 {{- end }}
 
+{{/* Changes with whatever secret the pods read. Those that are not the chart's are read where Helm talks to the cluster. */}}
+{{- define "fairlead.secretChecksum" -}}
+{{- $read := include (print .Template.BasePath "/secret.yaml") . }}
+{{- range compact (list .Values.existingSecret .Values.database.existingSecret) }}
+{{- $read = print $read (toJson (lookup "v1" "Secret" $.Release.Namespace .).data) }}
+{{- end }}
+{{- sha256sum $read }}
+{{- end }}
+
 {{/* Where the database is, in the secret of the release and in that of the job that runs before there is one. */}}
 {{- define "fairlead.databaseData" -}}
 {{- with .Values.database.url }}
