@@ -14,7 +14,7 @@ const SLOWEST = [
   'broker/broker',
   'broker/planted-secrets',
   'e2e/tracing',
-  'e2e/log-export',
+  'broker/log-export',
   'e2e/messages',
   'e2e/deadlines',
   'broker/runtime',

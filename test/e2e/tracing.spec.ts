@@ -34,7 +34,7 @@ describe('the trace of a request', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       // What could not be exported by then is lost: to a collector that is there it must not happen on a busy machine.
-      OTEL_EXPORTER_OTLP_TIMEOUT: '3000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '6000',
       OTEL_BSP_SCHEDULE_DELAY: '50',
     };
     cluster = await Cluster.start(0);

@@ -28,10 +28,10 @@ describe('the exported log', () => {
     const both = {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-      OTEL_EXPORTER_OTLP_TIMEOUT: '3000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '6000',
       OTEL_BSP_SCHEDULE_DELAY: '50',
       OTEL_LOGS_EXPORTER: 'otlp',
-      OTEL_EXPORTER_OTLP_LOGS_TIMEOUT: '1500',
+      OTEL_EXPORTER_OTLP_LOGS_TIMEOUT: '6000',
       OTEL_BLRP_SCHEDULE_DELAY: '50',
     };
     await cluster.addReplica(both);
