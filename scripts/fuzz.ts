@@ -10,6 +10,7 @@ import 'reflect-metadata';
 import { parseArgs } from 'node:util';
 import { Stage } from './access/stage.js';
 import { attack } from './fuzz/attack.js';
+import { ORIGIN } from './fuzz/targets.js';
 import { withScratchDatabase } from './scratch-server.js';
 
 /** More than a hub needs for what it keeps in mind of strangers. */
@@ -28,13 +29,13 @@ if (![seed, seconds].every((number) => Number.isFinite(number) && number >= 0) |
 
 await withScratchDatabase(async (url) => {
   // Without limits of callers, which would answer in place of what is to be tried.
-  const stage = await Stage.set(url, { FAIRLEAD_RATE_LIMITS: 'off' });
+  const stage = await Stage.set(url, { FAIRLEAD_RATE_LIMITS: 'off', FAIRLEAD_PUBLIC_URL: ORIGIN });
   try {
     const { public: open, internal = open } = stage.running.ports;
     const beganMb = heapMb();
     const untilMs = performance.now() + seconds * 1_000;
     const { sent, statuses, faults } = await attack({ seed, cases, untilMs, ports: [open, open, internal] });
-    const alive = await fetch(`${stage.running.publicUrl}/readyz`);
+    const alive = await fetch(`http://127.0.0.1:${open}/readyz`);
     if (!alive.ok) faults.push(`the hub is not ready any more: ${alive.status}`);
     const grownMb = heapMb() - beganMb;
     if (grownMb > GROWS_MOST_MB) faults.push(`the heap grew by ${Math.round(grownMb)} MB`);

@@ -1,37 +1,13 @@
 /** What a stranger may send before anybody knows who he is: requests that are well formed, strange, or broken. */
 
 import type { Dice } from './dice.js';
+import { BODIES, ORIGIN, QUERIES, TARGETS } from './targets.js';
 
 export type Thrown = {
   readonly bytes: Buffer;
   /** Whether an answer is owed: the request is whole. */
   readonly isWhole: boolean;
 };
-
-const TARGETS: readonly [string, ...string[]] = [
-  'POST /api/v1/brokers/join',
-  'POST /api/v1/brokers/token',
-  'POST /api/v1/brokers/rotate-key',
-  'POST /api/v1/control/poll',
-  'GET /api/v1/control',
-  'GET /api/v1/agents',
-  'POST /api/v1/agents',
-  'DELETE /api/v1/tokens/x',
-  'GET /api/v1/openapi.json',
-  'GET /docs',
-  'GET /docs/x',
-  'GET /docs-yaml',
-  'GET /livez',
-  'GET /readyz',
-  'GET /metrics',
-  'POST /internal/v1/link',
-  'POST /internal/v1/self',
-  'POST /internal/v1/wake',
-  'POST /internal/v1/relay/poll',
-  'OPTIONS /api/v1/agents',
-  'PUT /',
-  'TRACE /',
-];
 
 const TEXTS: readonly [string, ...string[]] = [
   '',
@@ -51,6 +27,13 @@ const TEXTS: readonly [string, ...string[]] = [
   'a.b.c',
   'eyJhbGciOiJub25lIn0.e30.',
   'eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.e30.AAAA',
+  ...['agent', 'broker', 'person'].map((kind) =>
+    signedByNobody({ typ: `fairlead-${kind}+jwt`, kid: '01900000-0000-7000-8000-000000000000' }),
+  ),
+  signedByNobody({ typ: 'dpop+jwt', jwk: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) } }),
+  'fairlead-session=AAAA',
+  `fairlead-session=${'AQID'.repeat(40)}`,
+  `fairlead-oidc=${'AQID'.repeat(40)}`,
   'ü'.repeat(300),
   'x'.repeat(5_000),
   '9'.repeat(400),
@@ -58,6 +41,12 @@ const TEXTS: readonly [string, ...string[]] = [
   '00000000-0000-0000-0000-000000000000',
   '💥',
 ];
+
+/** It is well formed until its key is looked for, or its signature looked at. */
+function signedByNobody(head: object): string {
+  const encodedHead = Buffer.from(JSON.stringify({ alg: 'EdDSA', ...head })).toString('base64url');
+  return `${encodedHead}.e30.${'A'.repeat(86)}`;
+}
 
 /** One request, by chance. */
 export function thrownBy(dice: Dice): Thrown {
@@ -69,7 +58,7 @@ export function thrownBy(dice: Dice): Thrown {
 
 function requestOf(dice: Dice): Buffer {
   const [method = '', path = ''] = dice.pick(TARGETS).split(' ');
-  const query = dice.isLucky(0.3) ? `?${encoded(dice)}=${encoded(dice)}&limit=${encoded(dice)}` : '';
+  const query = dice.isLucky(0.3) ? `?${queried(dice)}=${encoded(dice)}&limit=${encoded(dice)}` : '';
   const further = dice.isLucky(0.15) ? `/${encoded(dice)}` : '';
   const body = method === 'GET' || method === 'TRACE' ? Buffer.alloc(0) : bodyOf(path, dice);
   const lines = [
@@ -97,6 +86,7 @@ const NAMES: readonly [string, ...string[]] = [
   'accept-encoding',
   'cookie',
   'origin',
+  'x-csrf-token',
   'idempotency-key',
   'fairlead-signature',
   'fairlead-target',
@@ -107,9 +97,13 @@ const NAMES: readonly [string, ...string[]] = [
   'fairlead-counter',
 ];
 
+/** Of people and agents, and of brokers. */
+const SCHEMES: readonly [string, ...string[]] = ['Bearer', 'DPoP'];
+
 function headersOf(dice: Dice): string[] {
   const lines = Array.from({ length: dice.below(5) }, () => `${dice.pick(NAMES)}: ${header(dice)}`);
-  if (dice.isLucky(0.4)) lines.push(`authorization: Bearer ${header(dice)}`);
+  if (dice.isLucky(0.4)) lines.push(`authorization: ${dice.pick(SCHEMES)} ${header(dice)}`);
+  if (dice.isLucky(0.3)) lines.push(`origin: ${ORIGIN}`);
   if (dice.isLucky(0.1)) {
     lines.push('connection: Upgrade', `upgrade: ${dice.isLucky(0.8) ? 'websocket' : header(dice)}`);
     lines.push(`sec-websocket-key: ${dice.isLucky(0.7) ? 'AAAAAAAAAAAAAAAAAAAAAA==' : header(dice)}`);
@@ -124,41 +118,23 @@ function header(dice: Dice): string {
   return dice.pick(TEXTS).replace(/[^\x20-\x7e\xa0-\xff]/g, '?');
 }
 
+function queried(dice: Dice): string {
+  return dice.isLucky(0.5) ? dice.pick(QUERIES) : encoded(dice);
+}
+
 function encoded(dice: Dice): string {
   return dice.isLucky(0.5)
     ? encodeURIComponent(dice.pick(TEXTS).replace(/[\ud800-\udfff]/g, ''))
     : header(dice).replace(/\s/g, '+');
 }
 
-const FIELDS: Readonly<Record<string, readonly string[]>> = {
-  '/api/v1/brokers/join': ['token', 'publicKey', 'name', 'fingerprint', 'software', 'labels', 'proof'],
-  '/api/v1/brokers/token': ['grant_type', 'client_assertion_type', 'client_assertion'],
-  '/api/v1/brokers/rotate-key': ['assertion', 'publicKey'],
-  '/api/v1/control/poll': ['connectionId', 'first', 'frames', 'received'],
-};
-
-/** What a well-behaved caller sends, so that chance gets past the form. */
-const GOOD: Readonly<Record<string, unknown>> = {
-  token: 'flj_' + 'A'.repeat(43),
-  publicKey: 'A'.repeat(43),
-  name: 'b',
-  fingerprint: 'a'.repeat(64),
-  software: 'fuzz/1',
-  grant_type: 'client_credentials',
-  client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-  connectionId: null,
-  first: 1,
-  frames: [],
-  received: 0,
-};
-
 function bodyOf(path: string, dice: Dice): Buffer {
   if (dice.isLucky(0.05)) return dice.bytes(300);
-  const fields = FIELDS[path];
-  if (fields === undefined || dice.isLucky(0.1)) return text(valueOf(dice, 0));
-  const members = fields
+  const good = BODIES[path];
+  if (good === undefined || dice.isLucky(0.1)) return text(valueOf(dice, 0));
+  const members = Object.entries(good)
     .filter(() => dice.isLucky(0.9))
-    .map((name) => [name, dice.isLucky(0.6) ? (GOOD[name] ?? valueOf(dice, 1)) : valueOf(dice, 1)]);
+    .map(([name, value]) => [name, value !== undefined && dice.isLucky(0.6) ? value : valueOf(dice, 1)]);
   if (dice.isLucky(0.1)) members.push([dice.pick(TEXTS), valueOf(dice, 1)]);
   return text(Object.fromEntries(members));
 }

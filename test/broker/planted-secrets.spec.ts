@@ -30,6 +30,7 @@ const KINDS = [
   'setup link',
   'signing key',
   'state of a sign-in',
+  'token of an agent',
   'user code',
   'wrong password',
 ];

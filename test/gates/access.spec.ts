@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CREDENTIALS } from '../../scripts/access/credentials.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { rowsIn } from './support/access-page.js';
 import { built } from './support/built.js';
 import { run } from './support/program.js';
 import { Tree } from './support/tree.js';
@@ -51,16 +51,6 @@ const BY_BROKER = [
 ];
 const BY_AGENT = ['GET /api/v1/self', 'GET /api/v1/self/messages'];
 const OF_REPLICAS = ['POST /internal/v1/link', 'POST /internal/v1/self'];
-
-type Row = { name: string; statuses: Map<string, number> };
-
-function rowsIn(page: string): Row[] {
-  const lines = [...page.matchAll(/^\| `([A-Z]+ \/.*?)` \| (.*) \|$/gm)];
-  return lines.map(([, name, cells]) => {
-    const statuses = cells!.split(' | ').map(Number);
-    return { name: name!, statuses: new Map(CREDENTIALS.map(({ column }, at) => [column, statuses[at]!])) };
-  });
-}
 
 describe('the gate on who may ask what', () => {
   let database: TestDatabase;

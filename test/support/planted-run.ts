@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import pg from 'pg';
@@ -33,6 +33,8 @@ export class PlantedRun {
   readonly planted = new Planted();
   /** What stands openly in the database, and in no log and no trace all the same. */
   readonly unlogged = new Planted();
+  /** What was told to an agent of itself. */
+  private toldToAgent = '';
   /** What was answered to those who did something wrong. */
   readonly refusals: string[] = [];
   private readonly secrets = [
@@ -238,7 +240,7 @@ export class PlantedRun {
       [MARK, 'cat'],
       ['broken', '/nowhere/to/be/found'],
     ] as const) {
-      await this.asAdmin('agents', {
+      const { id } = await this.asAdmin('agents', {
         name,
         broker: MARK,
         project: MARK,
@@ -247,8 +249,20 @@ export class PlantedRun {
       for (const verb of ['start', 'restart', 'stop']) {
         const { body } = await this.admin.post(`/api/v1/agents/${name}/${verb}`, {}, { prefer: 'wait=10' });
         this.lastStop = body.dispatch.id;
+        if (name === MARK && verb === 'start') await this.showTokenOf(id);
       }
     }
+  }
+
+  /** As the agent does while its run goes on, with what its broker has laid down for it. */
+  private async showTokenOf(id: string): Promise<void> {
+    const { runId } = (await this.admin.get(`/api/v1/agents/${id}`)).body;
+    const file = join(this.broker?.home ?? '', 'agents', id, 'runs', runId, 'token');
+    const written = () => existsSync(file) && readFileSync(file, 'utf8');
+    const token = this.planted.text('token of an agent', await eventually(written, { withinMs: 30_000 }));
+    const { status, body } = await new Api(this.otherUrl, token).get('/api/v1/self');
+    if (status !== 200) throw new Error(`an agent is refused: ${JSON.stringify(body)}`);
+    this.toldToAgent = JSON.stringify(body);
   }
 
   async misplaceAll(): Promise<void> {
@@ -266,6 +280,8 @@ export class PlantedRun {
       ['GET', `/nowhere?x=${encoded}`, {}],
       ['GET', '/api/v1/agents', { headers: { authorization: `Bearer ${secret}` } }],
       ['GET', '/api/v1/agents', { headers: { authorization: `Basic ${secret}` } }],
+      // The agent's own too: its run is over by now.
+      ['GET', `/api/v1/self/messages?cursor=${encoded}`, { headers: { authorization: `Bearer ${secret}` } }],
       ['GET', '/api/v1/me', { headers: { authorization: '', cookie: `fairlead-session=${encoded}` } }],
       [
         'POST',
@@ -331,7 +347,7 @@ export class PlantedRun {
     const ofOne = ['', '/inspect', '/messages', '/logs'].map((of) => `/api/v1/agents/${MARK}${of}`);
     const answers = await Promise.all([...lists, ...ofOne, `/api/v1/dispatches/${id}`].map(read));
     const told = {
-      answers: answers.join('\n'),
+      answers: [...answers, this.toldToAgent].join('\n'),
       trails: (await read(`/api/v1/dispatches/${id}/trail`)) + (await read(`/api/v1/dispatches/${id}/why`)),
       audit: (await read('/api/v1/audit?limit=200')) + (await read('/api/v1/audit/export')),
       metrics: await read('/metrics'),
