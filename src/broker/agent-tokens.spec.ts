@@ -14,12 +14,15 @@ class Scene {
   readonly asked: string[] = [];
   readonly kept: string[] = [];
   readonly refusals: Error[] = [];
+  /** Of runs: what is answered each time, and where no file can be written. */
+  readonly faults = new Map<string, Error>();
+  readonly unwritable = new Set<string>();
   nowMs = 0;
   private readonly changes: (() => void)[] = [];
   readonly tokens = new AgentTokens(
     this.reports,
     ({ runId }) => this.answer(runId),
-    (_run, token) => this.keep(token),
+    ({ runId }, token) => this.keep(runId, token),
     { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs },
     () => 0.5,
     pino({ level: 'silent' }),
@@ -45,12 +48,14 @@ class Scene {
   private answer(runId: string) {
     this.asked.push(runId);
     this.changed();
-    const refusal = this.refusals.shift();
+    const refusal = this.refusals.shift() ?? this.faults.get(runId);
     if (refusal !== undefined) return Promise.reject(refusal);
     return Promise.resolve({ token: `of ${runId}`, expiresInS: LIVES_S });
   }
 
-  private keep(token: string): Promise<void> {
+  private keep(runId: string, token: string): Promise<void> {
+    if (this.unwritable.has(runId))
+      return Promise.reject(new Error('EISDIR: illegal operation on a directory'));
     this.kept.push(token);
     this.changed();
     return Promise.resolve();
@@ -127,9 +132,13 @@ describe('the tokens of agents', () => {
       expect(scene.asked.slice(2)).not.toContain(former.runId);
     }));
 
-  it('that are refused for one run are kept for the others, and asked for later', () =>
+  it.each([
+    [400, 'request_invalid'],
+    [404, 'not_found'],
+    [409, 'agent_run_over'],
+  ])('that are refused for one run by %d are kept for the others, and asked for later', (status, code) =>
     within(async (scene) => {
-      scene.refusals.push(new AgentTokenRefused('agent_run_over', 409, 'over'));
+      scene.refusals.push(new AgentTokenRefused(code, status, 'no'));
       const refused = scene.tell('running');
       const other = scene.tell('running');
       await scene.until(() => scene.kept.length === 1);
@@ -140,6 +149,41 @@ describe('the tokens of agents', () => {
       await scene.until(() => scene.kept.length === 3);
 
       expect(scene.kept).toContain(`of ${refused.runId}`);
+    }),
+  );
+
+  it('that cannot be written for one run are kept for the others, and asked for again no sooner than usual', () =>
+    within(async (scene) => {
+      const faulty = scene.tell('running');
+      scene.unwritable.add(faulty.runId);
+      const other = scene.tell('running');
+      await scene.until(() => scene.kept.length === 1);
+      expect(scene.kept).toEqual([`of ${other.runId}`]);
+
+      scene.nowMs = LIVES_S * 400;
+      scene.wake();
+      await scene.until(() => scene.kept.length === 2);
+      const sooner = [...scene.asked];
+      scene.unwritable.clear();
+      scene.nowMs = LIVES_S * 501;
+      scene.wake();
+      await scene.until(() => scene.kept.includes(`of ${faulty.runId}`));
+
+      expect(sooner.filter((runId) => runId === faulty.runId)).toHaveLength(1);
+    }));
+
+  it('are kept for the others where the hub fails at one run each time', () =>
+    within(async (scene) => {
+      const faulty = scene.tell('running');
+      scene.faults.set(faulty.runId, new AgentTokenRefused('internal', 500, 'it fails'));
+      const other = scene.tell('running');
+      await scene.until(() => scene.asked.length === 1);
+      expect(scene.asked).toEqual([faulty.runId]);
+
+      const third = scene.tell('running');
+      await scene.until(() => scene.kept.length === 2);
+
+      expect(scene.kept).toEqual([`of ${other.runId}`, `of ${third.runId}`]);
     }));
 
   it('are not asked for run by run where no replica answers', () =>

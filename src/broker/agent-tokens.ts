@@ -6,7 +6,8 @@
  *                         \--refused--> asked for later, and later still
  *
  * No run waits for it: a hub that cannot be asked costs the token, and no start. What was held is good until it expires, whatever
- * becomes of the broker.
+ * becomes of the broker. No run keeps the others from theirs, whatever is wrong with it: agents write to the folders that these
+ * files are in.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -14,13 +15,14 @@ import type { AgentReport } from '../protocol/frame.js';
 import { AgentTokenRefused, HubUnreachable } from './broker.errors.js';
 import type { Clocks } from './clocks.js';
 import type { Credential, Granted } from './credential.js';
-import { isErrno } from './durable-file.js';
 import { HubRefused } from './hub-call.js';
 
 export type RunOf = Pick<AgentReport, 'agentId' | 'runId'>;
 
 const AGAIN_AFTER_MS = 2_000;
 const AGAIN_MOST_MS = 300_000;
+/** With which the hub refuses one run, and says nothing of the others. */
+const OF_RUN: ReadonlySet<number> = new Set([400, 404, 409]);
 
 /**
  * Asks the replicas in turn: one that cannot serve, or knows nothing of this yet, says nothing of the others.
@@ -62,6 +64,8 @@ export class AgentTokens {
   private readonly held = new Map<string, Held>();
   private resting: AbortController | undefined;
   private isWanted = false;
+  /** The run that ended the last round. It may be at fault for that, so that the next one begins behind it. */
+  private endedAt: string | undefined;
   private running: Promise<void> | undefined;
 
   /** @param keep puts a token where its run finds it */
@@ -103,30 +107,47 @@ export class AgentTokens {
 
   /** @returns false where no replica can be asked: the others are not tried in vain */
   private async look(): Promise<boolean> {
-    const { signal } = this.stopping;
-    const live = [...this.reports.values()].filter(({ phase }) => goesOn(phase));
-    const runIds = new Set(live.map(({ runId }) => runId));
-    for (const runId of this.held.keys()) if (!runIds.has(runId)) this.held.delete(runId);
-    for (const { agentId, runId } of live) {
+    for (const { agentId, runId } of this.inTurn()) {
       const { dueMs, refusals } = this.held.get(runId) ?? { dueMs: 0, refusals: 0 };
       if (this.clocks.monotonicMs() < dueMs) continue;
       try {
-        const { token, expiresInS } = await this.ask({ agentId, runId }, signal);
-        await this.keep({ agentId, runId }, token);
-        // A fleet of runs that began together does not ask together.
-        const lastsMs = expiresInS * 1_000 * (0.4 + 0.2 * this.random());
-        this.held.set(runId, { dueMs: this.clocks.monotonicMs() + lastsMs, refusals: 0 });
+        await this.renew({ agentId, runId });
       } catch (error) {
-        if (signal.aborted) return true;
+        if (this.stopping.signal.aborted) return true;
         // That no replica is reached the connector says as well, and loudly.
         const level = error instanceof HubUnreachable || refusals > 0 ? 'debug' : 'warn';
         this.log[level]({ agentId, runId, err: error }, 'an agent could not be given a credential yet');
-        if (!isOfRun(error)) return false;
+        if (!isOfRun(error)) {
+          this.endedAt = runId;
+          return false;
+        }
         const dueMs = this.clocks.monotonicMs() + this.laterMs(refusals + 1);
         this.held.set(runId, { dueMs, refusals: refusals + 1 });
       }
     }
     return true;
+  }
+
+  /** The runs that go on. What is known of others is forgotten. */
+  private inTurn(): AgentReport[] {
+    const live = [...this.reports.values()].filter(({ phase }) => goesOn(phase));
+    const runIds = new Set(live.map(({ runId }) => runId));
+    for (const runId of this.held.keys()) if (!runIds.has(runId)) this.held.delete(runId);
+    const first = live.findIndex(({ runId }) => runId === this.endedAt) + 1;
+    return [...live.slice(first), ...live.slice(0, first)];
+  }
+
+  private async renew(run: RunOf): Promise<void> {
+    const { token, expiresInS } = await this.ask(run, this.stopping.signal);
+    // A fleet of runs that began together does not ask together.
+    const lastsMs = expiresInS * 1_000 * (0.4 + 0.2 * this.random());
+    this.held.set(run.runId, { dueMs: this.clocks.monotonicMs() + lastsMs, refusals: 0 });
+    try {
+      await this.keep(run, token);
+    } catch (error) {
+      // Whatever the agent has put in the way costs this one, and no further one before its time.
+      this.log.warn({ ...run, err: error }, 'the credential of an agent could not be written to its file');
+    }
   }
 
   private laterMs(failed: number): number {
@@ -150,8 +171,6 @@ function goesOn(phase: AgentReport['phase']): boolean {
   return phase === 'starting' || phase === 'running';
 }
 
-/** Whether it says nothing of the other runs: the hub refuses this one, or its folder is gone, since it is being deleted. */
 function isOfRun(error: unknown): boolean {
-  if (error instanceof AgentTokenRefused) return error.status === 404 || error.status === 409;
-  return isErrno(error, 'ENOENT');
+  return error instanceof AgentTokenRefused && OF_RUN.has(error.status);
 }
