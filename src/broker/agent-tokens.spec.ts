@@ -45,6 +45,11 @@ class Scene {
     while (!holds()) await new Promise<void>((resolve) => this.changes.push(resolve));
   }
 
+  /** Long enough for whoever was woken to have looked, and to rest again. */
+  async turns(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   private answer(runId: string) {
     this.asked.push(runId);
     this.changed();
@@ -157,7 +162,8 @@ describe('the tokens of agents', () => {
       const faulty = scene.tell('running');
       scene.unwritable.add(faulty.runId);
       const other = scene.tell('running');
-      await scene.until(() => scene.kept.length === 1);
+      // Within the same round.
+      await scene.turns();
       expect(scene.kept).toEqual([`of ${other.runId}`]);
 
       scene.nowMs = LIVES_S * 400;
@@ -184,6 +190,43 @@ describe('the tokens of agents', () => {
       await scene.until(() => scene.kept.length === 2);
 
       expect(scene.kept).toEqual([`of ${other.runId}`, `of ${third.runId}`]);
+    }));
+
+  it('are not asked for before the time that a hub names which was asked too much, and then from where that was', () =>
+    within(async (scene) => {
+      const first = scene.tell('running');
+      const limited = scene.tell('running');
+      scene.faults.set(limited.runId, new AgentTokenRefused('rate_limited', 429, 'too much', 60_000));
+      const third = scene.tell('running');
+      await scene.until(() => scene.asked.length === 2);
+
+      scene.faults.clear();
+      const fourth = scene.tell('running');
+      scene.nowMs = 59_999;
+      await scene.turns();
+      expect(scene.asked).toEqual([first.runId, limited.runId]);
+      scene.nowMs = 60_000;
+      const fifth = scene.tell('running');
+      await scene.until(() => scene.kept.length === 5);
+
+      const rest = [limited, third, fourth, fifth].map(({ runId }) => runId);
+      expect(scene.asked).toEqual([first.runId, limited.runId, ...rest]);
+    }));
+
+  it('are not asked for without a pause where a limit names no time', () =>
+    within(async (scene) => {
+      const limited = scene.tell('running');
+      scene.faults.set(limited.runId, new AgentTokenRefused('rate_limited', 429, 'too much', 0));
+      await scene.until(() => scene.asked.length === 1);
+
+      scene.nowMs = 1_999;
+      scene.wake();
+      await scene.turns();
+      expect(scene.asked).toEqual([limited.runId]);
+      scene.faults.clear();
+      scene.nowMs = 2_000;
+      scene.wake();
+      await scene.until(() => scene.kept.length === 3);
     }));
 
   it('are not asked for run by run where no replica answers', () =>
@@ -227,8 +270,8 @@ describe('the tokens of agents', () => {
 
 describe('asking for the token of an agent', () => {
   const RUN = { agentId: uuidv7(), runId: uuidv7() };
-  const refused = (status: number, code: string) =>
-    new HubRefused({ status, code, detail: code, retryAfterMs: null, hubTime: null });
+  const refused = (status: number, code: string, retryAfterMs: number | null = null) =>
+    new HubRefused({ status, code, detail: code, retryAfterMs, hubTime: null });
 
   /** @param answers of the replicas in the order in which they are asked */
   function asking(...answers: (Error | string)[]) {
@@ -261,6 +304,13 @@ describe('asking for the token of an agent', () => {
     const { outcome, urls } = asking(refused(409, 'agent_run_over'));
 
     await expect(outcome).rejects.toMatchObject({ code: 'agent_run_over', status: 409 });
+    expect(urls).toEqual(['a']);
+  });
+
+  it('says when a hub that was asked too much may be asked again, and asks no other replica', async () => {
+    const { outcome, urls } = asking(refused(429, 'rate_limited', 7_000));
+
+    await expect(outcome).rejects.toMatchObject({ code: 'rate_limited', status: 429, retryAfterMs: 7_000 });
     expect(urls).toEqual(['a']);
   });
 

@@ -43,8 +43,8 @@ export async function askForAgentToken(
       if (error instanceof HubUnreachable) {
         last = error;
       } else if (error instanceof HubRefused) {
-        const { code, status, detail } = error.refusal;
-        last = new AgentTokenRefused(code, status, detail);
+        const { code, status, detail, retryAfterMs } = error.refusal;
+        last = new AgentTokenRefused(code, status, detail, retryAfterMs);
         // Of the broker's own access token: another one is got with the next try.
         if (status === 401) credential.forget();
         if (status < 500 && status !== 404) throw last;
@@ -66,6 +66,8 @@ export class AgentTokens {
   private isWanted = false;
   /** The run that ended the last round. It may be at fault for that, so that the next one begins behind it. */
   private endedAt: string | undefined;
+  /** Until then the hub, which this broker has asked too much, is not asked at all. */
+  private silentUntilMs = 0;
   private running: Promise<void> | undefined;
 
   /** @param keep puts a token where its run finds it */
@@ -107,6 +109,7 @@ export class AgentTokens {
 
   /** @returns false where no replica can be asked: the others are not tried in vain */
   private async look(): Promise<boolean> {
+    if (this.clocks.monotonicMs() < this.silentUntilMs) return true;
     for (const { agentId, runId } of this.inTurn()) {
       const { dueMs, refusals } = this.held.get(runId) ?? { dueMs: 0, refusals: 0 };
       if (this.clocks.monotonicMs() < dueMs) continue;
@@ -114,9 +117,17 @@ export class AgentTokens {
         await this.renew({ agentId, runId });
       } catch (error) {
         if (this.stopping.signal.aborted) return true;
-        // That no replica is reached the connector says as well, and loudly.
-        const level = error instanceof HubUnreachable || refusals > 0 ? 'debug' : 'warn';
+        const silentMs = silentMsOf(error);
+        // That no replica is reached the connector says as well, and loudly; of limits the hub tells.
+        const isKnown = error instanceof HubUnreachable || silentMs !== undefined || refusals > 0;
+        const level = isKnown ? 'debug' : 'warn';
         this.log[level]({ agentId, runId, err: error }, 'an agent could not be given a credential yet');
+        if (silentMs !== undefined) {
+          this.silentUntilMs = this.clocks.monotonicMs() + silentMs;
+          // Those before it have theirs: it is the next one to be asked for.
+          this.held.set(runId, { dueMs: this.silentUntilMs, refusals });
+          return true;
+        }
         if (!isOfRun(error)) {
           this.endedAt = runId;
           return false;
@@ -156,8 +167,9 @@ export class AgentTokens {
 
   /** The longest rest where there is no run: the next one ends it. */
   private untilDueMs(): number {
-    const dues = [...this.held.values()].map(({ dueMs }) => dueMs - this.clocks.monotonicMs());
-    return Math.max(0, Math.min(AGAIN_MOST_MS, ...dues));
+    const nowMs = this.clocks.monotonicMs();
+    const dues = [...this.held.values()].map(({ dueMs }) => dueMs - nowMs);
+    return Math.max(0, this.silentUntilMs - nowMs, Math.min(AGAIN_MOST_MS, ...dues));
   }
 
   private async rest(ms: number): Promise<void> {
@@ -169,6 +181,12 @@ export class AgentTokens {
 
 function goesOn(phase: AgentReport['phase']): boolean {
   return phase === 'starting' || phase === 'running';
+}
+
+/** How long the hub is to be left alone, where it says that this broker has asked too much. */
+function silentMsOf(error: unknown): number | undefined {
+  if (!(error instanceof AgentTokenRefused) || error.status !== 429) return undefined;
+  return Math.max(AGAIN_AFTER_MS, error.retryAfterMs ?? 0);
 }
 
 function isOfRun(error: unknown): boolean {
