@@ -16,7 +16,7 @@ import { ScriptedBroker } from '../support/scripted-broker.js';
 
 /** Above what these tests ask for one agent, but for those of the limits. */
 const AT_ONCE = 20;
-const LIMITS = { FAIRLEAD_RATE_LIMITS: `agent_token=1:${AT_ONCE}` };
+const LIMITS = { FAIRLEAD_RATE_LIMITS: `agent=1:${AT_ONCE},agent_token=1:${AT_ONCE}` };
 
 const ASKED = { method: 'POST', path: AGENT_TOKENS_PATH } as const;
 
@@ -172,6 +172,28 @@ describe('what an agent shows of itself', () => {
     // What the broker asks for itself is counted apart, and so is another broker.
     await expect(agent.broker.accessToken(urls[0]!)).resolves.toEqual(expect.any(String));
     expect((await mint(other.broker, other)).status).toBe(200);
+  });
+
+  it('reads as often as one agent may at both replicas, and then says when it may again', async () => {
+    const [agent, other] = [await makeAgent(), await makeAgent()];
+    const token = await tokenOf(agent);
+
+    const answers = await Promise.all(
+      Array.from({ length: 4 * AT_ONCE }, (_, count) =>
+        new Api(urls[count % 2]!, token).get(count % 4 < 2 ? '/api/v1/self' : '/api/v1/self/messages'),
+      ),
+    );
+
+    const taken = answers.filter(({ status }) => status === 200);
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(taken.length + refused.length).toBe(answers.length);
+    expect(taken.length).toBeGreaterThanOrEqual(AT_ONCE);
+    expect(taken.length).toBeLessThan(3 * AT_ONCE);
+    const { headers, body } = refused[0]!;
+    expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(headers.get('ratelimit-policy')).toBe(`"agent";q=${AT_ONCE};w=${AT_ONCE}`);
+    expect(body).toMatchObject({ code: 'rate_limited', limit: 'agent' });
+    expect(await everywhere(await tokenOf(other))).toEqual(both(200, other.agentId));
   });
 
   it.each<[string, (agent: Agent) => Promise<unknown>]>([

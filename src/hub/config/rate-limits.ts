@@ -2,6 +2,7 @@
 export const LIMIT_CLASSES = [
   'read',
   'write',
+  'agent',
   'login',
   'join',
   'token',
@@ -28,6 +29,7 @@ export const FULL_AFTER_S = 600;
 export const RATE_LIMITS: RateLimits = {
   read: { perS: 50_000, burst: 100_000 },
   write: { perS: 50_000, burst: 100_000 },
+  agent: { perS: 20, burst: 100 },
   login: { perS: 1, burst: 60 },
   join: { perS: 5, burst: 500 },
   token: { perS: 5, burst: 500 },
