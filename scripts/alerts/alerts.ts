@@ -100,7 +100,7 @@ export const ALERTS: Readonly<Record<string, Alert>> = {
     summary: 'Runs go on at brokers that nobody wants there.',
   },
   FairleadCallersLimited: {
-    expr: 'sum by (class) (rate(fairlead_rate_limited_total{class=~"read|write|upgrade|poll"}[5m])) > 1',
+    expr: 'sum by (class) (rate(fairlead_rate_limited_total{class=~"read|write|agent|agent_token|upgrade|poll"}[5m])) > 1',
     holds: '1m',
     severity: 'info',
     summary: 'Callers ask for more than their limit allows.',

@@ -14,12 +14,15 @@ class Scene {
   readonly asked: string[] = [];
   readonly kept: string[] = [];
   readonly refusals: Error[] = [];
+  /** Of runs: what is answered each time, and where no file can be written. */
+  readonly faults = new Map<string, Error>();
+  readonly unwritable = new Set<string>();
   nowMs = 0;
   private readonly changes: (() => void)[] = [];
   readonly tokens = new AgentTokens(
     this.reports,
     ({ runId }) => this.answer(runId),
-    (_run, token) => this.keep(token),
+    ({ runId }, token) => this.keep(runId, token),
     { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs },
     () => 0.5,
     pino({ level: 'silent' }),
@@ -42,15 +45,22 @@ class Scene {
     while (!holds()) await new Promise<void>((resolve) => this.changes.push(resolve));
   }
 
+  /** Long enough for whoever was woken to have looked, and to rest again. */
+  async turns(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   private answer(runId: string) {
     this.asked.push(runId);
     this.changed();
-    const refusal = this.refusals.shift();
+    const refusal = this.refusals.shift() ?? this.faults.get(runId);
     if (refusal !== undefined) return Promise.reject(refusal);
     return Promise.resolve({ token: `of ${runId}`, expiresInS: LIVES_S });
   }
 
-  private keep(token: string): Promise<void> {
+  private keep(runId: string, token: string): Promise<void> {
+    if (this.unwritable.has(runId))
+      return Promise.reject(new Error('EISDIR: illegal operation on a directory'));
     this.kept.push(token);
     this.changed();
     return Promise.resolve();
@@ -127,9 +137,13 @@ describe('the tokens of agents', () => {
       expect(scene.asked.slice(2)).not.toContain(former.runId);
     }));
 
-  it('that are refused for one run are kept for the others, and asked for later', () =>
+  it.each([
+    [400, 'request_invalid'],
+    [404, 'not_found'],
+    [409, 'agent_run_over'],
+  ])('that are refused for one run by %d are kept for the others, and asked for later', (status, code) =>
     within(async (scene) => {
-      scene.refusals.push(new AgentTokenRefused('agent_run_over', 409, 'over'));
+      scene.refusals.push(new AgentTokenRefused(code, status, 'no'));
       const refused = scene.tell('running');
       const other = scene.tell('running');
       await scene.until(() => scene.kept.length === 1);
@@ -140,6 +154,79 @@ describe('the tokens of agents', () => {
       await scene.until(() => scene.kept.length === 3);
 
       expect(scene.kept).toContain(`of ${refused.runId}`);
+    }),
+  );
+
+  it('that cannot be written for one run are kept for the others, and asked for again no sooner than usual', () =>
+    within(async (scene) => {
+      const faulty = scene.tell('running');
+      scene.unwritable.add(faulty.runId);
+      const other = scene.tell('running');
+      // Within the same round.
+      await scene.turns();
+      expect(scene.kept).toEqual([`of ${other.runId}`]);
+
+      scene.nowMs = LIVES_S * 400;
+      scene.wake();
+      await scene.until(() => scene.kept.length === 2);
+      const sooner = [...scene.asked];
+      scene.unwritable.clear();
+      scene.nowMs = LIVES_S * 501;
+      scene.wake();
+      await scene.until(() => scene.kept.includes(`of ${faulty.runId}`));
+
+      expect(sooner.filter((runId) => runId === faulty.runId)).toHaveLength(1);
+    }));
+
+  it('are kept for the others where the hub fails at one run each time', () =>
+    within(async (scene) => {
+      const faulty = scene.tell('running');
+      scene.faults.set(faulty.runId, new AgentTokenRefused('internal', 500, 'it fails'));
+      const other = scene.tell('running');
+      await scene.until(() => scene.asked.length === 1);
+      expect(scene.asked).toEqual([faulty.runId]);
+
+      const third = scene.tell('running');
+      await scene.until(() => scene.kept.length === 2);
+
+      expect(scene.kept).toEqual([`of ${other.runId}`, `of ${third.runId}`]);
+    }));
+
+  it('are not asked for before the time that a hub names which was asked too much, and then from where that was', () =>
+    within(async (scene) => {
+      const first = scene.tell('running');
+      const limited = scene.tell('running');
+      scene.faults.set(limited.runId, new AgentTokenRefused('rate_limited', 429, 'too much', 60_000));
+      const third = scene.tell('running');
+      await scene.until(() => scene.asked.length === 2);
+
+      scene.faults.clear();
+      const fourth = scene.tell('running');
+      scene.nowMs = 59_999;
+      await scene.turns();
+      expect(scene.asked).toEqual([first.runId, limited.runId]);
+      scene.nowMs = 60_000;
+      const fifth = scene.tell('running');
+      await scene.until(() => scene.kept.length === 5);
+
+      const rest = [limited, third, fourth, fifth].map(({ runId }) => runId);
+      expect(scene.asked).toEqual([first.runId, limited.runId, ...rest]);
+    }));
+
+  it('are not asked for without a pause where a limit names no time', () =>
+    within(async (scene) => {
+      const limited = scene.tell('running');
+      scene.faults.set(limited.runId, new AgentTokenRefused('rate_limited', 429, 'too much', 0));
+      await scene.until(() => scene.asked.length === 1);
+
+      scene.nowMs = 1_999;
+      scene.wake();
+      await scene.turns();
+      expect(scene.asked).toEqual([limited.runId]);
+      scene.faults.clear();
+      scene.nowMs = 2_000;
+      scene.wake();
+      await scene.until(() => scene.kept.length === 3);
     }));
 
   it('are not asked for run by run where no replica answers', () =>
@@ -183,8 +270,8 @@ describe('the tokens of agents', () => {
 
 describe('asking for the token of an agent', () => {
   const RUN = { agentId: uuidv7(), runId: uuidv7() };
-  const refused = (status: number, code: string) =>
-    new HubRefused({ status, code, detail: code, retryAfterMs: null, hubTime: null });
+  const refused = (status: number, code: string, retryAfterMs: number | null = null) =>
+    new HubRefused({ status, code, detail: code, retryAfterMs, hubTime: null });
 
   /** @param answers of the replicas in the order in which they are asked */
   function asking(...answers: (Error | string)[]) {
@@ -217,6 +304,13 @@ describe('asking for the token of an agent', () => {
     const { outcome, urls } = asking(refused(409, 'agent_run_over'));
 
     await expect(outcome).rejects.toMatchObject({ code: 'agent_run_over', status: 409 });
+    expect(urls).toEqual(['a']);
+  });
+
+  it('says when a hub that was asked too much may be asked again, and asks no other replica', async () => {
+    const { outcome, urls } = asking(refused(429, 'rate_limited', 7_000));
+
+    await expect(outcome).rejects.toMatchObject({ code: 'rate_limited', status: 429, retryAfterMs: 7_000 });
     expect(urls).toEqual(['a']);
   });
 

@@ -70,6 +70,8 @@ export class AgentTokenRefused extends BrokerFault {
     readonly code: string,
     readonly status: number,
     detail: string,
+    /** How long the hub wants not to be asked; null where it does not say. */
+    readonly retryAfterMs: number | null = null,
   ) {
     super(`the hub refused the credential of the agent (${status} ${code}): ${detail}`);
   }

@@ -8,6 +8,7 @@ import { LIMITS } from '../protocol/limits.js';
 import { POLL_PATH } from '../protocol/version.js';
 import { openLogExport } from '../tracing/log-export.js';
 import { openTracer, type TellLost } from '../tracing/tracer.js';
+import { AgentGuard } from './agents/agent.guard.js';
 import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
 import { Sealing } from './agents/sealing.js';
@@ -136,7 +137,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   });
   serveOpenApi(app);
   servePages(fastify.getInstance());
-  auditRoutes(app, table);
+  auditRoutes(app, AgentGuard, table);
   auditFrames(app);
   return app;
 }

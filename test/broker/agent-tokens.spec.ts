@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -95,6 +95,7 @@ describe('the agents of a broker', () => {
     expect(await link.result(id)).toMatchObject({ outcome: 'succeeded' });
 
     await expect(broker.agentToken(run.agentId)).rejects.toThrow(AgentNotRunning);
+    await eventually(() => !existsSync(file()), { withinMs: 20_000 });
     expect(hub.agentRuns).toEqual([run, run, run]);
     expect(JSON.stringify(lines)).not.toMatch(/agent-[123]/);
   });

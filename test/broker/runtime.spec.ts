@@ -126,6 +126,35 @@ describe('the processes that a broker runs', () => {
       expect(witnessed()).toEqual([String(again.pid)]);
     });
 
+    it('leave no token behind that they showed of themselves, also where another one comes after their end', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const tokens = () => readdirSync(runPath(web)).filter((name) => name.startsWith('token'));
+      await life.runtime.startRun(web, inTime);
+      await life.runtime.keepToken(web, 'shown');
+      expect(tokens()).toEqual(['token']);
+
+      await life.runtime.stopRun({ ...web, graceMs: 0 }, inTime);
+
+      await eventually(() => tokens().length === 0);
+      await life.runtime.keepToken(web, 'late');
+      expect(tokens()).toEqual([]);
+    });
+
+    it('leave no token behind where they ended while there was no broker', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+      await life.runtime.keepToken(web, 'shown');
+      await die(life);
+      process.kill(pid, 'SIGKILL');
+      await eventually(() => existsSync(join(runPath(web), 'exit.json')));
+
+      await live();
+
+      await eventually(() => !existsSync(join(runPath(web), 'token')));
+    });
+
     it('keep another run of the same agent out', async () => {
       const life = await live();
       const web = order('exec sleep 600');
@@ -167,14 +196,15 @@ describe('the processes that a broker runs', () => {
     it('are told where the hub is, and in which file of their own what they show there will be', async () => {
       const life = await live('https://hub.example');
       const web = order(
-        'echo "$FAIRLEAD_AGENT_URL"; until [ -s "$FAIRLEAD_AGENT_TOKEN_FILE" ]; do sleep 0.05; done; cat "$FAIRLEAD_AGENT_TOKEN_FILE"',
+        'echo "$FAIRLEAD_AGENT_URL"; until [ -s "$FAIRLEAD_AGENT_TOKEN_FILE" ]; do sleep 0.05; done; ' +
+          'cat "$FAIRLEAD_AGENT_TOKEN_FILE"; echo; exec sleep 600',
         { environment: { FAIRLEAD_AGENT_TOKEN_FILE: '/dev/null' } },
       );
       await life.runtime.startRun(web, inTime);
 
       await life.runtime.keepToken(web, 'shown to the hub');
-      await ended(life, web.runId);
 
+      await eventually(async () => (await logs(life, web.agentId)).at(-1) === 'shown to the hub');
       expect(await logs(life, web.agentId)).toEqual(['https://hub.example', 'shown to the hub']);
       const { mode } = statSync(join(folder, 'agents', web.agentId, 'runs', web.runId, 'token'));
       expect(mode & 0o777).toBe(0o600);

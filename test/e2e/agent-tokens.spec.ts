@@ -14,6 +14,10 @@ import { FAIRLEAD } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 
+/** Above what these tests ask for one agent, but for those of the limits. */
+const AT_ONCE = 20;
+const LIMITS = { FAIRLEAD_RATE_LIMITS: `agent=1:${AT_ONCE},agent_token=1:${AT_ONCE}` };
+
 const ASKED = { method: 'POST', path: AGENT_TOKENS_PATH } as const;
 
 type Run = { agentId: string; runId: string };
@@ -26,7 +30,8 @@ describe('what an agent shows of itself', () => {
   let sql: pg.Client;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(2);
+    cluster = await Cluster.start(0);
+    await Promise.all([cluster.addReplica(LIMITS), cluster.addReplica(LIMITS)]);
     api = cluster.api(0);
     urls = cluster.hubs.map(({ url }) => url);
     sql = new pg.Client(cluster.database.url);
@@ -141,6 +146,54 @@ describe('what an agent shows of itself', () => {
 
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401]);
     expect([again.status, again.headers.get('www-authenticate')]).toEqual([401, 'DPoP algs="EdDSA"']);
+  });
+
+  it('is minted as often as its broker may ask at both replicas, which is told when it may again', async () => {
+    const [agent, other] = [await makeAgent(), await makeAgent()];
+    const token = await agent.broker.accessToken(urls[0]!);
+
+    const answers = await Promise.all(
+      Array.from({ length: 4 * AT_ONCE }, (_, count) => {
+        const at = urls[count % 2]!;
+        return mint(agent.broker, agent, { at, shown: agent.broker.shown(at, { ...ASKED, token }) });
+      }),
+    );
+
+    const taken = answers.filter(({ status }) => status === 200);
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(taken.length + refused.length).toBe(answers.length);
+    // A tenth more for each replica; a busy machine may give what a second brings.
+    expect(taken.length).toBeGreaterThanOrEqual(AT_ONCE);
+    expect(taken.length).toBeLessThan(3 * AT_ONCE);
+    const { headers, body } = refused[0]!;
+    expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(headers.get('ratelimit-policy')).toBe(`"agent_token";q=${AT_ONCE};w=${AT_ONCE}`);
+    expect(body).toMatchObject({ code: 'rate_limited', limit: 'agent_token' });
+    // What the broker asks for itself is counted apart, and so is another broker.
+    await expect(agent.broker.accessToken(urls[0]!)).resolves.toEqual(expect.any(String));
+    expect((await mint(other.broker, other)).status).toBe(200);
+  });
+
+  it('reads as often as one agent may at both replicas, and then says when it may again', async () => {
+    const [agent, other] = [await makeAgent(), await makeAgent()];
+    const token = await tokenOf(agent);
+
+    const answers = await Promise.all(
+      Array.from({ length: 4 * AT_ONCE }, (_, count) =>
+        new Api(urls[count % 2]!, token).get(count % 4 < 2 ? '/api/v1/self' : '/api/v1/self/messages'),
+      ),
+    );
+
+    const taken = answers.filter(({ status }) => status === 200);
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(taken.length + refused.length).toBe(answers.length);
+    expect(taken.length).toBeGreaterThanOrEqual(AT_ONCE);
+    expect(taken.length).toBeLessThan(3 * AT_ONCE);
+    const { headers, body } = refused[0]!;
+    expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(headers.get('ratelimit-policy')).toBe(`"agent";q=${AT_ONCE};w=${AT_ONCE}`);
+    expect(body).toMatchObject({ code: 'rate_limited', limit: 'agent' });
+    expect(await everywhere(await tokenOf(other))).toEqual(both(200, other.agentId));
   });
 
   it.each<[string, (agent: Agent) => Promise<unknown>]>([

@@ -11,6 +11,7 @@ import {
   Query,
   SetMetadata,
   UseGuards,
+  type CanActivate,
   type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -18,6 +19,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { IsString } from 'class-validator';
 import { fastify } from 'fastify';
 import { DataSource } from 'typeorm';
+import { AgentGuard } from '../../src/hub/agents/agent.guard.js';
 import { ACCESS, InProject, Person, Public, Scoped } from '../../src/hub/auth/access.js';
 import type { Scope } from '../../src/hub/auth/scope.js';
 import { AuthModule } from '../../src/hub/auth/auth.module.js';
@@ -46,6 +48,13 @@ class Dto {
 }
 
 const called = jest.fn();
+
+/** Stands for the guard of agents, which the routes of the hub itself are tried with. */
+class KnowsAgents implements CanActivate {
+  canActivate(): boolean {
+    return false;
+  }
+}
 
 @Controller('forgotten')
 class Forgotten {
@@ -89,6 +98,11 @@ class Forgotten {
 
   @SetMetadata(ACCESS, { kind: 'agent' })
   @UseGuards({ canActivate: () => false })
+  @Get('guarded-by-another')
+  guardedByAnother(): void {}
+
+  @SetMetadata(ACCESS, { kind: 'agent' })
+  @UseGuards({ canActivate: () => false }, KnowsAgents)
   @Get('guarded')
   guarded(): void {}
 
@@ -219,7 +233,7 @@ describe('a route', () => {
   });
 
   it('that declares nothing is found by the audit of the boot', () => {
-    const faults = undeclaredRoutes(app).filter((fault) => fault.startsWith('Forgotten'));
+    const faults = undeclaredRoutes(app, KnowsAgents).filter((fault) => fault.startsWith('Forgotten'));
 
     expect(faults).toEqual([
       'Forgotten.read does not declare who may call it',
@@ -227,11 +241,12 @@ describe('a route', () => {
       'Forgotten.everything is for members of projects, and does not take its scope',
       'Forgotten.scoped takes a scope, and is of no project',
       'Forgotten.unguarded is for agents, and has no guard that knows them',
+      'Forgotten.guardedByAnother is for agents, and has no guard that knows them',
     ]);
   });
 
   it('that takes what no class describes is found by the audit of the boot', () => {
-    const faults = undeclaredRoutes(app).filter((fault) => fault.startsWith('Shapeless'));
+    const faults = undeclaredRoutes(app, KnowsAgents).filter((fault) => fault.startsWith('Shapeless'));
 
     expect(faults).toEqual([
       'Shapeless.byInterface takes a body without a class to validate it',
@@ -249,12 +264,12 @@ describe('a route', () => {
     bare.get('/bare', () => 'whoever asks');
     bare.get('/open', { config: { access: 'public' } }, () => 'whoever asks');
 
-    expect(() => auditRoutes(app, table)).toThrow(/GET \/bare is made past the controllers/);
+    expect(() => auditRoutes(app, KnowsAgents, table)).toThrow(/GET \/bare is made past the controllers/);
     expect(table.undeclared().join()).not.toContain('/open');
   });
 
   it('with a fault keeps the hub from starting, which names every one', () => {
-    const auditing = () => auditRoutes(app);
+    const auditing = () => auditRoutes(app, KnowsAgents);
 
     expect(auditing).toThrow(RoutesUndeclared);
     expect(auditing).toThrow(/Forgotten\.read[^]*Shapeless\.byParameters/);
@@ -278,7 +293,7 @@ describe('the routes of the hub itself', () => {
   });
 
   it('have no fault', () => {
-    const faults = undeclaredRoutes(app);
+    const faults = undeclaredRoutes(app, AgentGuard);
 
     expect(faults).toEqual([]);
   });

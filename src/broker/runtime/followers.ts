@@ -13,7 +13,7 @@ const LOOK_MS = 5_000;
 type Follower = { agentId: string; isOver: Promise<void>; isTold: Promise<void>; wake: () => void };
 type Given = { wakeable: (wake: () => void) => void; told: () => void };
 
-/** Watches runs and reports every change of each until it is over. */
+/** Watches runs and reports every change of each until it is over, and removes then what it showed of itself. */
 export class Followers {
   private readonly byRun = new Map<string, Follower>();
   /** Runs of which nothing was told yet, and whose they are. */
@@ -89,6 +89,18 @@ export class Followers {
     await Promise.all([...this.byRun.values()].map(({ isOver }) => isOver));
   }
 
+  /** It would be good for minutes yet where the hub has not heard of the end. */
+  private async dropToken(agentId: string, runId: string, run: RunFolder): Promise<void> {
+    try {
+      await run.dropToken();
+    } catch (error) {
+      this.log.warn(
+        { agentId, runId, err: error },
+        'the credential of a run that is over could not be removed',
+      );
+    }
+  }
+
   private async untilOver(
     agentId: string,
     runId: string,
@@ -96,7 +108,7 @@ export class Followers {
     { wakeable, told: isTold }: Given,
   ): Promise<void> {
     let told = '';
-    await until(
+    const isOver = await until(
       run.path,
       async () => {
         const report = reportOf(agentId, runId, await run.state());
@@ -109,5 +121,6 @@ export class Followers {
       },
       { signal: this.over, everyMs: LOOK_MS, wakeable },
     );
+    if (isOver === true) await this.dropToken(agentId, runId, run);
   }
 }

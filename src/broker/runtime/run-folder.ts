@@ -10,11 +10,11 @@
  *   restart.json  shim    it has ended, and is started again: how often so far, and when; replaced by each
  *   stop.json     broker  the command is to stop: nothing starts it again
  *   exit.json     shim    the run is over: the command has ended for good, or could not start
- *   token         broker  what the command shows of itself to the hub; replaced before it expires
+ *   token         broker  what the command shows of itself to the hub; replaced before it expires, and removed once the run is over
  *   output.log    shim    what it wrote, with older parts in output.log.1 and so on
  *   inbox/        both    messages for the command: see Inbox
  */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
 import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
@@ -126,6 +126,10 @@ export class RunFolder {
   /** Readable by the owner alone, and whole whenever it is read. */
   async keepToken(token: string): Promise<void> {
     await writeDurably(this.tokenPath, token);
+  }
+
+  async dropToken(): Promise<void> {
+    await rm(this.tokenPath, { force: true });
   }
 
   async askToStop(order: StopOrder): Promise<void> {

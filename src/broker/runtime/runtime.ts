@@ -205,9 +205,12 @@ export class ProcessRuntime {
     return { runId };
   }
 
-  /** Puts what an agent shows of itself where its run finds it, in place of what was there. */
+  /** Puts what an agent shows of itself where its run finds it, in place of what was there; not of a run that is over. */
   async keepToken({ agentId, runId }: { agentId: string; runId: string }, token: string): Promise<void> {
-    await this.roster.run(agentId, runId).keepToken(token);
+    const run = this.roster.run(agentId, runId);
+    await run.keepToken(token);
+    // Whoever follows it may have looked before, and removes what was there then.
+    if (isOver(await run.state())) await run.dropToken();
   }
 
   /** @throws OpFailure `agent_not_running` where it was never started here */
@@ -266,6 +269,10 @@ export class ProcessRuntime {
       }
     }
   }
+}
+
+function isOver({ kind }: RunState): boolean {
+  return kind === 'ended' || kind === 'vanished';
 }
 
 type Settled = Exclude<RunState, { kind: 'starting' | 'unclaimed' }>;

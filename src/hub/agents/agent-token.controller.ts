@@ -25,7 +25,7 @@ export class AgentTokenController {
   @ApiHeader({ name: 'DPoP', required: true, description: 'A proof of the key for this request (RFC 9449).' })
   @ApiOkResponse({ type: AgentTokenDto })
   async mint(@Headers() credential: Credential, @Body() run: MintAgentTokenDto): Promise<AgentTokenDto> {
-    const brokerId = await this.admission.callerOf('POST', AGENT_TOKENS_PATH, credential);
+    const brokerId = await this.admission.callerOf('POST', AGENT_TOKENS_PATH, credential, 'agent_token');
     const [agentId, runId] = [run.agentId.toLowerCase(), run.runId.toLowerCase()];
     return this.credentials.mint(brokerId, { agentId, runId });
   }

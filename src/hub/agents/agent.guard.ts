@@ -27,7 +27,7 @@ export class AgentGuard implements CanActivate {
   /** @throws CredentialMissing, CredentialInvalid, RateLimited, RateUndecided, DatabaseUnavailable */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const name = isReading(request) ? 'read' : 'write';
+    const name = isReading(request) ? 'agent' : 'write';
     request.agent = await this.credentials.authenticate(bearerOf(request), (agentId) =>
       this.limiter.take(name, agentId),
     );

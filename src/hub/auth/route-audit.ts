@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { INestApplicationContext } from '@nestjs/common';
+import type { CanActivate, INestApplicationContext, Type } from '@nestjs/common';
 import {
   GUARDS_METADATA,
   PARAMTYPES_METADATA,
@@ -22,25 +22,31 @@ export class RoutesUndeclared extends Error {
 /**
  * To be called before the application is initialised, when the routes that were made past the controllers are all there are.
  *
+ * @param agentGuard what alone knows agents: of a module above this one
  * @throws RoutesUndeclared with every fault of every route
  */
-export function auditRoutes(app: INestApplicationContext, table?: RouteTable): void {
-  const faults = [...undeclaredRoutes(app), ...(table?.undeclared() ?? [])];
+export function auditRoutes(
+  app: INestApplicationContext,
+  agentGuard: Type<CanActivate>,
+  table?: RouteTable,
+): void {
+  const faults = [...undeclaredRoutes(app, agentGuard), ...(table?.undeclared() ?? [])];
   if (faults.length > 0) throw new RoutesUndeclared(faults);
 }
 
 /**
  * One line for each route that does not declare who may call it, and for each whole body, query or parameter
  * object whose type is no class: an interface or an `import type` leaves nothing to validate against, and the
- * pipe would let everything pass. And one for each route of projects that does not take the scope of its caller.
+ * pipe would let everything pass. And one for each route of projects that does not take the scope of its caller, and for each
+ * of agents that does not stand behind the guard of these.
  */
-export function undeclaredRoutes(app: INestApplicationContext): string[] {
+export function undeclaredRoutes(app: INestApplicationContext, agentGuard: Type<CanActivate>): string[] {
   const scanner = new MetadataScanner();
   return app
     .get(DiscoveryService, { strict: false })
     .getControllers()
     .flatMap(({ metatype }) =>
-      typeof metatype === 'function' ? faultsOf(metatype as Controller, scanner) : [],
+      typeof metatype === 'function' ? faultsOf(metatype as Controller, scanner, agentGuard) : [],
     );
 }
 
@@ -48,22 +54,26 @@ type Controller = { readonly name: string; readonly prototype: Record<string, ob
 
 type RouteArgument = { index: number; data?: unknown; factory?: unknown };
 
-function faultsOf(controller: Controller, scanner: MetadataScanner): string[] {
+function faultsOf(controller: Controller, scanner: MetadataScanner, agentGuard: Type<CanActivate>): string[] {
   return scanner
     .getAllMethodNames(controller.prototype)
     .filter((method) => metadata(PATH_METADATA, handlerOf(controller, method)) !== undefined)
     .flatMap((method) =>
-      [accessFault(controller, method), ...argumentFaults(controller, method)]
+      [accessFault(controller, method, agentGuard), ...argumentFaults(controller, method)]
         .filter((fault) => fault !== undefined)
         .map((fault) => `${controller.name}.${method} ${fault}`),
     );
 }
 
-function accessFault(controller: Controller, method: string): string | undefined {
+function accessFault(
+  controller: Controller,
+  method: string,
+  agentGuard: Type<CanActivate>,
+): string | undefined {
   const access = metadata(ACCESS, handlerOf(controller, method)) ?? metadata(ACCESS, controller);
   if (access === undefined) return 'does not declare who may call it';
   const { kind, ...declared } = access as Access & { project?: string };
-  if (kind === 'agent' && !hasGuard(controller, method))
+  if (kind === 'agent' && !isBehind(agentGuard, controller, method))
     return 'is for agents, and has no guard that knows them';
   const isOfProjects = kind === 'person' && declared.project !== undefined;
   if (isOfProjects === takesScope(controller, method)) return undefined;
@@ -72,9 +82,10 @@ function accessFault(controller: Controller, method: string): string | undefined
     : 'takes a scope, and is of no project';
 }
 
-function hasGuard(controller: Controller, method: string): boolean {
-  return [handlerOf(controller, method), controller].some(
-    (place) => metadata(GUARDS_METADATA, place) !== undefined,
+/** Guards of a method and of its controller all have to let a caller pass. */
+function isBehind(guard: Type<CanActivate>, controller: Controller, method: string): boolean {
+  return [handlerOf(controller, method), controller].some((place) =>
+    ((metadata(GUARDS_METADATA, place) ?? []) as unknown[]).includes(guard),
   );
 }
 

@@ -6,6 +6,8 @@ describe('the limits of callers', () => {
     ['read=100:600', { read: { perS: 100, burst: 600 } }],
     ['read=100', { read: { perS: 100, burst: 200 } }],
     [' write=off , login=1:600', { write: null, login: { perS: 1, burst: 600 } }],
+    ['agent=5', { agent: { perS: 5, burst: 10 } }],
+    ['agent_token=5:50,token=off', { agent_token: { perS: 5, burst: 50 }, token: null }],
     ['poll=500000:1000000', { poll: { perS: 500_000, burst: 1_000_000 } }],
   ])('are read from %j, and stay as they are where it names none', (text, named) => {
     expect(readRateLimits(text)).toEqual({ limits: { ...RATE_LIMITS, ...named } });
@@ -27,6 +29,8 @@ describe('the limits of callers', () => {
     'read=-1',
     'read=1.5',
     'reads=10',
+    'agent-token=10',
+    'agenttoken=10',
     'read=10,read=20',
     'read=10,',
     'read=10:9',

@@ -1,5 +1,15 @@
 /** What callers ask for, as far as it is limited. Each class has a limit of its own. */
-export const LIMIT_CLASSES = ['read', 'write', 'login', 'join', 'token', 'upgrade', 'poll'] as const;
+export const LIMIT_CLASSES = [
+  'read',
+  'write',
+  'agent',
+  'login',
+  'join',
+  'token',
+  'agent_token',
+  'upgrade',
+  'poll',
+] as const;
 export type LimitClass = (typeof LIMIT_CLASSES)[number];
 
 /** What one caller may ask: so many at once, and so many a second in the long run. */
@@ -14,14 +24,16 @@ export const FULL_AFTER_S = 600;
 
 /**
  * Far above what a well-behaved caller asks. Those of `join`, `token` and `login` count what failed, by address: guesses, and not
- * fleets.
+ * fleets. `agent_token` bears a broker with 20,000 agents, each of which needs another token about every seven minutes.
  */
 export const RATE_LIMITS: RateLimits = {
   read: { perS: 50_000, burst: 100_000 },
   write: { perS: 50_000, burst: 100_000 },
+  agent: { perS: 20, burst: 100 },
   login: { perS: 1, burst: 60 },
   join: { perS: 5, burst: 500 },
   token: { perS: 5, burst: 500 },
+  agent_token: { perS: 50, burst: 1_000 },
   upgrade: { perS: 20, burst: 1_000 },
   poll: { perS: 2_000, burst: 10_000 },
 };
@@ -34,7 +46,7 @@ export function readRateLimits(text: string): { limits: RateLimits } | { rule: s
   const limits: Record<LimitClass, Limit | null> = { ...RATE_LIMITS };
   const seen = new Set<string>();
   for (const part of text.split(',')) {
-    const [, name = '', told = ''] = /^ *([a-z]+)=(off|\d{1,7}(?::\d{1,7})?) *$/.exec(part) ?? [];
+    const [, name = '', told = ''] = /^ *([a-z_]+)=(off|\d{1,7}(?::\d{1,7})?) *$/.exec(part) ?? [];
     if (!isClass(name) || seen.has(name)) return { rule: RULE };
     seen.add(name);
     const limit = told === 'off' ? null : limitOf(told);

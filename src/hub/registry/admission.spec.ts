@@ -43,7 +43,13 @@ function door({
   };
   const spentProofs = { wasSeen: () => wasSeen, spend };
   const clock = { now: () => new Date() };
-  const limiter = { take: () => Promise.resolve() };
+  const counted: [name: string, brokerId: string][] = [];
+  const limiter = {
+    take: (name: string, brokerId: string) => {
+      counted.push([name, brokerId]);
+      return Promise.resolve();
+    },
+  };
   const admission = new Admission(
     accessTokens as unknown as AccessTokens,
     replica as unknown as Replica,
@@ -53,7 +59,7 @@ function door({
     limiter as unknown as RateLimiter,
     { pace: new Pace(admissionsPerS) } as unknown as Headroom,
   );
-  return { admission, asked };
+  return { admission, asked, counted };
 }
 
 const request = (authorization?: string, protocols: string | undefined = SUBPROTOCOL) =>
@@ -252,13 +258,14 @@ describe('the door for brokers', () => {
   });
 
   it('tells whose call it is that opens no channel, also once it is closed', async () => {
-    const { admission, asked } = door();
+    const { admission, asked, counted } = door();
     await admission.close();
 
-    const caller = admission.callerOf('POST', '/elsewhere', { authorization: TOKEN });
+    const caller = admission.callerOf('POST', '/elsewhere', { authorization: TOKEN }, 'agent_token');
 
     await expect(caller).resolves.toBe('b');
     expect(asked).toEqual(['t.o.k']);
+    expect(counted).toEqual([['agent_token', 'b']]);
   });
 
   it.each<[string, Parameters<typeof door>[0], string | undefined, object]>([
@@ -283,6 +290,8 @@ describe('the door for brokers', () => {
   ])('takes no such call of who %s', async (_what, given, authorization, error) => {
     const { admission } = door(given);
 
-    await expect(admission.callerOf('POST', '/elsewhere', { authorization })).rejects.toMatchObject(error);
+    const caller = admission.callerOf('POST', '/elsewhere', { authorization }, 'agent_token');
+
+    await expect(caller).rejects.toMatchObject(error);
   });
 });

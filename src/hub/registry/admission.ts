@@ -6,6 +6,7 @@ import type { BrokerProof } from '../auth/broker-proof.js';
 import { SpentProofs } from '../auth/spent-proofs.js';
 import { Clock } from '../cluster/clock.js';
 import { RateLimiter } from '../auth/limits/rate-limiter.js';
+import type { LimitClass } from '../config/rate-limits.js';
 import { Replica } from '../cluster/replica.js';
 import { CodedError } from '../problems/coded.error.js';
 import {
@@ -119,13 +120,14 @@ export class Admission {
   /**
    * Whose call it is that opens no channel; good also where the door is closed. Its proof is used up.
    *
+   * @param name what the call counts as
    * @throws CodedError that becomes the answer
    */
-  async callerOf(method: string, path: string, credential: Credential): Promise<string> {
+  async callerOf(method: string, path: string, credential: Credential, name: LimitClass): Promise<string> {
     this.replica.assertMayAct();
     const { brokerId, proof } = await this.prove(method, path, credential, null);
     if (this.spentProofs.wasSeen(proof)) throw new CredentialInvalid();
-    await this.limiter.take('token', brokerId);
+    await this.limiter.take(name, brokerId);
     await this.take(brokerId, proof);
     return brokerId;
   }

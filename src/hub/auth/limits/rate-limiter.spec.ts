@@ -33,7 +33,7 @@ function make(
     },
   };
   const rateLimits = Object.fromEntries(
-    ['read', 'write', 'join'].map((name) => [name, limit]),
+    ['read', 'write', 'agent', 'join', 'agent_token'].map((name) => [name, limit]),
   ) as unknown as RateLimits;
   const limiter = new RateLimiter({ rateLimits }, repository as unknown as RateBucketRepository, new Loops());
   return { limiter, asked };
@@ -134,6 +134,9 @@ describe('the limit of a caller', () => {
 
     await expect(limiter.take('write', 'ann')).rejects.toThrow(RateUndecided);
     for (let count = 0; count < 50; count += 1) await limiter.take('read', 'ann');
+    for (let count = 0; count < 5; count += 1) await limiter.take('agent_token', 'a broker');
+    await expect(limiter.take('agent_token', 'a broker')).rejects.toThrow(RateUndecided);
+    for (let count = 0; count < 50; count += 1) await limiter.take('agent', 'an agent');
   });
 
   it('is refused by a look without being counted, only while it is spent', async () => {

@@ -23,7 +23,7 @@ const SWEEP_EVERY_MS = 60_000;
 const SWEEP_BATCH = 1_000;
 
 /** Where nobody can tell whether the limit is spent, these go on: what they read or hold changes nothing. */
-const GO_ON: ReadonlySet<LimitClass> = new Set(['read', 'poll']);
+const GO_ON: ReadonlySet<LimitClass> = new Set(['read', 'agent', 'poll']);
 
 type Held = {
   /** Taken from the common bucket, and not used yet. */
