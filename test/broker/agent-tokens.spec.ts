@@ -94,8 +94,9 @@ describe('the agents of a broker', () => {
 
     expect(await link.result(id)).toMatchObject({ outcome: 'succeeded' });
 
-    await expect(broker.agentToken(run.agentId)).rejects.toThrow(AgentNotRunning);
+    // By then the broker knows of the end: it may hear of it after whoever asked for it.
     await eventually(() => !existsSync(file()), { withinMs: 20_000 });
+    await expect(broker.agentToken(run.agentId)).rejects.toThrow(AgentNotRunning);
     expect(hub.agentRuns).toEqual([run, run, run]);
     expect(JSON.stringify(lines)).not.toMatch(/agent-[123]/);
   });
