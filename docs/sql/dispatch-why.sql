@@ -15,13 +15,14 @@ held as materialized (
   select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs, first.unacked
   from (select distinct broker_id from asked where state = any ($2::text[])) live
   left join broker_dispatch_floor floor on floor.broker_id between live.broker_id and live.broker_id
+  left join broker_connection connection on connection.broker_id between live.broker_id and live.broker_id
   cross join lateral (
     select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
     from (
       select other.seq, other.state from broker_dispatch other
       where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, 9223372036854775807)
       order by other.broker_id, other.seq
-      limit $6
+      limit greatest(100, connection.window_size + 1)
     ) other
   ) first
 )

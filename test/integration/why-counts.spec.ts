@@ -30,7 +30,7 @@ afterAll(async () => {
 async function queue(id: string, count: number): Promise<string[]> {
   const { rows: copies } = await rows.sql.query<{ id: string }>(
     `insert into broker_dispatch (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-     select gen_random_uuid(), broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail
+     select gen_random_uuid(), broker_id, op, args, lane, 'pending', deadline_at, origin_replica, initiator, trail
      from broker_dispatch, generate_series(1, $2) where id = $1
      returning id, seq`,
     [id, count],
@@ -39,7 +39,7 @@ async function queue(id: string, count: number): Promise<string[]> {
 }
 
 const toldOf = async (...ids: string[]) => {
-  const told = new Map((await repository.read(ids, COUNTED_MOST)).map((about) => [about.id, about]));
+  const told = new Map((await repository.read(ids)).map((about) => [about.id, about]));
   return ids.map((id) => told.get(id)!);
 };
 
@@ -56,13 +56,23 @@ describe('what is counted of a broker for a command that waits', () => {
     expect(told.map(({ position }) => position)).toEqual([2, 0, 1, 0]);
   });
 
-  it('is no more than is asked for, however much is before it', async () => {
+  it('is no more than a hundred, however much is before it', async () => {
     const first = await rows.dispatch(broker);
     const behind = await queue(first, COUNTED_MOST + 3);
 
     const told = await toldOf(behind[COUNTED_MOST - 2]!, behind[COUNTED_MOST - 1]!, behind.at(-1)!);
 
     expect(told.map(({ position }) => position)).toEqual([COUNTED_MOST - 1, COUNTED_MOST, COUNTED_MOST]);
+  });
+
+  it('is one more than the window of the broker takes, where that is larger', async () => {
+    const first = await rows.dispatch(broker, { state: 'claimed' });
+    await rows.sql.query('update broker_connection set window_size = 150 where broker_id = $1', [broker.id]);
+    const behind = await queue(first, 160);
+
+    const [told] = await toldOf(behind.at(-1)!);
+
+    expect(told).toMatchObject({ position: 151, unacked: 1 });
   });
 
   it('is what is claimed and not acked, before and behind it', async () => {

@@ -50,8 +50,6 @@ export type Order = {
 };
 
 const READ_MOST = 500;
-/** Commands of a broker that are counted for each answer; `why` counts more. */
-const COUNTED_MOST = 100;
 /** Retryable failures that a command may have, as its row has it where nobody says otherwise. */
 const FAILURES_MOST = 5;
 
@@ -175,7 +173,7 @@ export class Dispatches {
   /** With what keeps each from going on that is alive. One that has ended since it was read is read again. */
   private async explained(records: readonly ReadRecord[]): Promise<DispatchRecord[]> {
     const live = records.filter(({ state }) => !hasEnded(state)).map(({ id }) => id);
-    const facts = live.length === 0 ? [] : await this.why.read(live, COUNTED_MOST);
+    const facts = live.length === 0 ? [] : await this.why.read(live);
     const waiting = new Map(
       facts.filter(({ endedAt }) => endedAt === null).map((about) => [about.id, about]),
     );

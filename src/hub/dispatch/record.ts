@@ -59,7 +59,7 @@ export type DispatchRecord = {
   endedAt: Date | null;
   result: JsonValue;
   error: BrokerError | null;
-  /** Live commands of the same broker before this one, counted to at most 100; null once it has ended. */
+  /** Live commands of the same broker before this one, counted to 100, or to one more than its window; null once it has ended. */
   position: number | null;
   /** What keeps it from going on, in a sentence; null once it has ended. */
   reason: string | null;

@@ -1,5 +1,4 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { LIMITS } from '../../protocol/limits.js';
 import { InProject, Scoped } from '../auth/access.js';
 import type { Scope } from '../auth/scope.js';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
@@ -8,9 +7,6 @@ import { Dispatches } from './dispatches.js';
 import { dispatchId } from './dto/order.js';
 import { WhyDto } from './dto/why.dto.js';
 import { WhyRepository } from './why.repository.js';
-
-/** So many that it is known of the largest window whether it is full. */
-const COUNTED_MOST = LIMITS.windowMax + 1;
 
 /** Explains what a command waits for: the cause, who holds the broker, and how old each fact is. */
 @ApiTags('dispatches')
@@ -26,7 +22,7 @@ export class WhyController {
   @ApiOkResponse({ type: WhyDto })
   async why(@Param('id') id: string, @Scoped() scope: Scope): Promise<WhyDto> {
     await this.dispatches.within(scope, dispatchId(id));
-    const [about] = await this.repository.read([id], COUNTED_MOST);
+    const [about] = await this.repository.read([id]);
     if (about === undefined) throw new DispatchNotFound();
     return WhyDto.of(about);
   }

@@ -9,6 +9,9 @@ import { isOfKey, LAST_SEQ } from './key-rule.columns.js';
 import { LIVE_STATES } from './state.js';
 import type { Circumstances } from './why.js';
 
+/** Of a broker's commands; more where its window is larger, since it must be known whether that is full. */
+const COUNTED_LEAST = 100;
+
 // One statement, so that all facts are of one moment. What blocks a command is judged as the claim judges it; it is looked for
 // in the order of the index of keys, so that the first one found is it. Whatever is counted of a broker is counted among its
 // first from its floor on, read in the order of their index so that no more are read than are counted, and once for all
@@ -30,13 +33,14 @@ const WHY = statement(
     select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs, first.unacked
     from (select distinct broker_id from asked where state = any ($2::text[])) live
     left join broker_dispatch_floor floor on ${sought('floor.broker_id', 'live.broker_id')}
+    left join broker_connection connection on ${sought('connection.broker_id', 'live.broker_id')}
     cross join lateral (
       select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
       from (
         select other.seq, other.state from broker_dispatch other
         where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, ${LAST_SEQ})
         order by other.broker_id, other.seq
-        limit $6
+        limit greatest(${COUNTED_LEAST}, connection.window_size + 1)
       ) other
     ) first
   )
@@ -85,8 +89,8 @@ const WHY = statement(
 export class WhyRepository {
   constructor(private readonly database: Database) {}
 
-  /** Of those that nobody knows nothing is told. @param countedMost of a broker's commands: what is behind them is not seen */
-  async read(ids: readonly string[], countedMost: number): Promise<Circumstances[]> {
-    return this.database.run(WHY, [ids, LIVE_STATES, OPS_HELD_TO_ACK, ...spanOf(ids), countedMost]);
+  /** Of those that nobody knows nothing is told. */
+  async read(ids: readonly string[]): Promise<Circumstances[]> {
+    return this.database.run(WHY, [ids, LIVE_STATES, OPS_HELD_TO_ACK, ...spanOf(ids)]);
   }
 }

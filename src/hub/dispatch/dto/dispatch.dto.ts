@@ -222,7 +222,7 @@ export class DispatchDto {
   @ApiProperty({
     type: Number,
     nullable: true,
-    description: 'Live commands of the broker before it, up to 100.',
+    description: 'Live commands of the broker before it, counted to 100, or to one more than its window.',
   })
   position: number | null;
 

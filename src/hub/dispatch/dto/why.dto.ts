@@ -62,7 +62,10 @@ export class WhyDto {
   })
   holder: HolderDto | null;
 
-  @ApiProperty({ type: 'integer', description: 'Live commands of the broker before it, up to 1,025.' })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Live commands of the broker before it, counted to 100, or to one more than its window.',
+  })
   position: number;
 
   @ApiProperty({
