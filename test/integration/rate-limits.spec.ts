@@ -7,8 +7,10 @@ import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { RateBucketRepository } from '../../src/hub/auth/limits/rate-bucket.repository.js';
 import { RateLimiter } from '../../src/hub/auth/limits/rate-limiter.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
+import { FULL_AFTER_S } from '../../src/hub/config/rate-limits.js';
 import { Database } from '../../src/hub/database/database.js';
 import { DatabaseServer } from '../../src/hub/database/server.js';
+import type { Statement } from '../../src/hub/database/statement.js';
 import { makeHub } from '../../src/hub/hub.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -233,6 +235,16 @@ describe('the limits of callers, over two replicas', () => {
   });
 });
 
+/** Pages of the table and its index that this session has asked for. */
+async function pagesAsked(): Promise<number> {
+  await sql.query('select pg_stat_force_next_flush()');
+  const { rows } = await sql.query(
+    `select heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit as pages
+     from pg_statio_user_tables where relname = 'rate_bucket'`,
+  );
+  return Number(rows[0].pages);
+}
+
 describe('a common bucket', () => {
   const limit = { perS: 10, burst: 100 };
   const repository = () => new RateBucketRepository(replicas[0]!.get(Database));
@@ -253,8 +265,8 @@ describe('a common bucket', () => {
     await repository().lease(bucket, 100, limit);
     const since = async (seconds: number) => {
       await sql.query(
-        `update rate_bucket set tokens = 0, filled_at = now() - make_interval(secs => $2) where bucket = $1`,
-        [bucket, seconds],
+        `update rate_bucket set tokens = 0, filled_at = now() - make_interval(secs => $2) where bucket like $1`,
+        [`${bucket} %`, seconds],
       );
       return (await repository().lease(bucket, 1_000, limit)).lease;
     };
@@ -265,15 +277,59 @@ describe('a common bucket', () => {
     expect(await since(-60)).toBe(0);
   });
 
+  it('goes on in the next period with what it had left in the one before', async () => {
+    const bucket = `write ${randomUUID()}`;
+    const slow = { perS: 1, burst: 100 };
+    await repository().lease(bucket, 90, slow);
+    await sql.query(
+      `update rate_bucket set bucket = $1 || ' ' || floor(extract(epoch from now()) / $2::float8) - 1 where bucket like $1 || ' %'`,
+      [bucket, FULL_AFTER_S],
+    );
+
+    const { lease } = await repository().lease(bucket, 100, slow);
+
+    expect(lease).toBeGreaterThanOrEqual(10);
+    expect(lease).toBeLessThan(20);
+  });
+
+  it('walks over no more versions than a period brings, though a transaction keeps each of them', async () => {
+    const bucket = `write ${randomUUID()}`;
+    const pin = new pg.Client(database.url);
+    await pin.connect();
+    try {
+      await pin.query('begin isolation level repeatable read');
+      await pin.query('select txid_current()');
+      const mine = new RateBucketRepository({
+        run: async (asked: Statement, values: unknown[]) => (await sql.query({ ...asked, values })).rows,
+      } as unknown as Database);
+      const pagesForTen = async (periodS: number) => {
+        const before = await pagesAsked();
+        for (let count = 0; count < 10; count += 1) await mine.lease(bucket, 1, limit, periodS);
+        return (await pagesAsked()) - before;
+      };
+      const atFirst = await pagesForTen(FULL_AFTER_S);
+      for (let count = 0; count < 2_000; count += 1) await mine.lease(bucket, 1, limit);
+      const inTheEnd = await pagesForTen(FULL_AFTER_S);
+      const inAnother = await pagesForTen(FULL_AFTER_S + 1);
+
+      expect(inTheEnd).toBeGreaterThan(5 * atFirst);
+      expect(inAnother).toBeLessThan(2 * atFirst);
+    } finally {
+      await pin.end();
+    }
+  });
+
   it('is forgotten once it is full, and not before', async () => {
     const [full, used] = [`write ${randomUUID()}`, `write ${randomUUID()}`];
     await repository().lease(full, 1, limit);
     await repository().lease(used, 1, limit);
-    await sql.query(`update rate_bucket set filled_at = now() - interval '601 s' where bucket = $1`, [full]);
+    await sql.query(`update rate_bucket set filled_at = now() - interval '601 s' where bucket like $1`, [
+      `${full} %`,
+    ]);
 
     await replicas[0]!.get(RateLimiter).sweep();
 
-    expect([await buckets(full), await buckets(used)]).toEqual([[], [expect.any(Object)]]);
+    expect([await buckets(`${full} %`), await buckets(`${used} %`)]).toEqual([[], [expect.any(Object)]]);
   });
 
   it('is written where it stands: no index has to be', async () => {

@@ -115,8 +115,7 @@ export class Listener {
     client.removeAllListeners('notification');
     client.on('notification', ({ payload }) => this.heard(payload ?? ''));
     const channel = channelOf(this.replica.id);
-    await client.query('unlisten *');
-    await client.query(`listen "${channel}"`);
+    await client.query(`unlisten *; listen "${channel}"`);
     this.channel = channel;
     this.reconnects += 1;
     this.onResumed();

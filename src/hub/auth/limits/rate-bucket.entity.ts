@@ -2,7 +2,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 @Entity('rate_bucket')
 export class RateBucketEntity {
-  /** The class, and whose it is. */
+  /** The class, whose it is, and the number of the period. */
   @PrimaryColumn('text', { primaryKeyConstraintName: 'rate_bucket_is_one_a_caller' })
   bucket: string;
 

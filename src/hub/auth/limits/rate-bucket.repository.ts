@@ -1,23 +1,43 @@
 import { Injectable } from '@nestjs/common';
-import type { Limit } from '../../config/rate-limits.js';
+import { FULL_AFTER_S, type Limit } from '../../config/rate-limits.js';
 import { Database } from '../../database/database.js';
 import { statement } from '../../database/statement.js';
 
 // One statement that fills the bucket up to now and takes from it, whoever else does at the same moment: the row is locked by
-// the insert that finds it. No column of an index is written, so that the row stays on its page.
+// the insert that finds it. No column of an index is written, so that the row stays on its page. Each period has a row
+// of its own, which begins with what the one before has left: while some transaction keeps every version of a row from being
+// removed, no lease walks over more of them than a period brings.
 const LEASE = statement(
   'lease_from_rate_bucket',
   `
+  with period as (
+    select floor(extract(epoch from statement_timestamp()) / $5::float8)::bigint as number
+  ), begun as (
+    select
+      $1::text || ' ' || period.number as bucket,
+      coalesce(
+        least($4::float8, before.tokens
+          + extract(epoch from greatest(statement_timestamp() - before.filled_at, interval '0')) * $3::float8),
+        $4
+      ) as tokens
+    from period
+    left join rate_bucket before on before.bucket = $1 || ' ' || (period.number - 1)
+  )
   insert into rate_bucket as held (bucket, tokens, lease, filled_at)
-  values ($1, $4::float8 - least($2::integer, $4::float8), least($2::integer, $4::float8)::integer, statement_timestamp())
+  select
+    bucket,
+    tokens - least($2::integer, floor(tokens)),
+    least($2, floor(tokens))::integer,
+    statement_timestamp()
+  from begun
   on conflict on constraint rate_bucket_is_one_a_caller do update
   set tokens =
-        least($4, held.tokens + extract(epoch from greatest(statement_timestamp() - held.filled_at, interval '0')) * $3::float8)
+        least($4, held.tokens + extract(epoch from greatest(statement_timestamp() - held.filled_at, interval '0')) * $3)
         - least($2, floor(least($4, held.tokens
-            + extract(epoch from greatest(statement_timestamp() - held.filled_at, interval '0')) * $3::float8))),
+            + extract(epoch from greatest(statement_timestamp() - held.filled_at, interval '0')) * $3))),
       lease =
         least($2, floor(least($4, held.tokens
-          + extract(epoch from greatest(statement_timestamp() - held.filled_at, interval '0')) * $3::float8)))::integer,
+          + extract(epoch from greatest(statement_timestamp() - held.filled_at, interval '0')) * $3)))::integer,
       filled_at = statement_timestamp()
   returning lease, tokens
   `,
@@ -48,18 +68,22 @@ export class RateBucketRepository {
   /**
    * Takes from a bucket, which all replicas share.
    *
+   * @param periodS how long a row goes on before the next begins with what it has left: no shorter than a bucket takes to fill, since
+   *   only the row before is looked at
    * @returns how many were given, at most as many as were wanted, and what is left
    */
   async lease(
     bucket: string,
     want: number,
     { perS, burst }: Limit,
+    periodS = FULL_AFTER_S,
   ): Promise<{ lease: number; tokens: number }> {
     const [row] = await this.database.run<{ lease: number; tokens: number }>(LEASE, [
       bucket,
       want,
       perS,
       burst,
+      periodS,
     ]);
     if (row === undefined) throw new Error('an insert gave no row');
     return row;
