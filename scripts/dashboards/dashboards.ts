@@ -179,6 +179,11 @@ export const DASHBOARDS: Readonly<Record<string, { title: string; rows: readonly
           { title: 'Brokers', unit: 'short', queries: each('fairlead_brokers_connected') },
           { title: 'Sent and not acked', unit: 'short', queries: each('fairlead_dispatches_unacked') },
           {
+            title: 'Come in and not stored yet',
+            unit: 'short',
+            queries: each('fairlead_dispatches_not_stored'),
+          },
+          {
             title: 'A round of claiming and sending',
             unit: 's',
             queries: quantiles('fairlead_reconcile_duration_seconds'),

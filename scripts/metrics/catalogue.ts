@@ -89,6 +89,7 @@ const OWN: Readonly<Record<string, Described>> = {
   },
   fairlead_dispatches_late_results_total: ofDispatches('counter', 'results'),
   fairlead_dispatches_live: byState('dispatches'),
+  fairlead_dispatches_not_stored: gauge('dispatches'),
   fairlead_dispatches_oldest_seconds: byState('seconds'),
   fairlead_dispatches_put_back_total: ofDispatches('counter', 'dispatches'),
   fairlead_dispatches_released_total: ofDispatches('counter', 'attempts'),

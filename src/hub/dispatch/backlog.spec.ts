@@ -38,6 +38,7 @@ const draft = (id: string, orderingKey: string | null = null): Draft => ({
     agentId: null,
     op: 'broker.ping',
     args: {},
+    argsBytes: 2,
     capability: null,
   },
   ...{

@@ -33,6 +33,13 @@ export class BrokerOffline extends CodedError {
   }
 }
 
+/** As many commands, or bytes of them, wait to be stored by this replica as may. */
+export class Overloaded extends CodedError {
+  constructor() {
+    super('overloaded', undefined, { retryAfterS: 1 });
+  }
+}
+
 /** As many commands wait for the broker as may. */
 export class BacklogFull extends CodedError {
   constructor(depth: number) {

@@ -41,6 +41,7 @@ import { SettleRepository } from './settle.repository.js';
 import { Shares } from './shares.js';
 import { StepLog } from './step-log.js';
 import { Steps } from './steps.js';
+import { Intake } from './intake.js';
 import { Submission } from './submission.js';
 import { Sweeps } from './sweeps.js';
 import { TrailController } from './trail.controller.js';
@@ -87,8 +88,8 @@ import { Waits } from './waits.js';
  * attachment held: what was accepted is done, whatever becomes of them. A quota is counted as the cap is, and two
  * replicas that count at once may pass it by what each of them stores.
  *
- * The way of a command: `Submission` stores it, through `HandOff` as claimed where the broker is linked here and nothing of it
- * waits, or, without an ordering key and within the limits of `Shares`, for the owner elsewhere. `Reconciler` claims it from
+ * The way of a command: `Submission` stores it, within what `Intake` has room for, through `HandOff` as claimed where the broker
+ * is linked here and nothing of it waits, or, without an ordering key and within the limits of `Shares`, for the owner elsewhere. `Reconciler` claims it from
  * its broker's `Backlog`, `Sender` puts it on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside
  * that way, `Upkeep` does by the clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories`
  * judge what an earlier link left, `Cancels`, `Contracts` and `Sweeps` end what its caller, its link or time gave up, and
@@ -139,6 +140,7 @@ import { Waits } from './waits.js';
     Shares,
     StepLog,
     Steps,
+    Intake,
     Submission,
     Sweeps,
     TrailRepository,

@@ -261,7 +261,8 @@ async function onRecord(id: string, reading: Promise<DispatchRecord>): Promise<D
 /** @throws CodedError `args_too_large`, `request_invalid` */
 function draftOf(order: Order): Draft {
   const { brokerId, agentId, op, args, contract = 'until', deadlineS = DEADLINE_S, notBefore } = order;
-  if (Buffer.byteLength(JSON.stringify(args)) > LIMITS.argsBytes) throw new CodedError('args_too_large');
+  const argsBytes = Buffer.byteLength(JSON.stringify(args));
+  if (argsBytes > LIMITS.argsBytes) throw new CodedError('args_too_large');
   const orderingKey = order.orderingKey === undefined ? (agentId ?? brokerId) : order.orderingKey;
   if (contract === 'latest_only' && orderingKey === null) {
     const rule = 'must not be null with the contract latest_only';
@@ -274,6 +275,7 @@ function draftOf(order: Order): Draft {
     agentId: agentId ?? null,
     op,
     args,
+    argsBytes,
     capability: contractOf(op).capability,
     lane: order.lane ?? 'normal',
     orderingKey,

@@ -24,6 +24,8 @@ export type Draft = {
   agentId: string | null;
   op: string;
   args: JsonObject;
+  /** Of the arguments as they came, in UTF-8. */
+  argsBytes: number;
   /** What the broker must have announced; null where any will do. */
   capability: string | null;
   lane: Lane;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Backlogs } from './backlogs.js';
 import { Contracts } from './contracts.js';
+import { Intake } from './intake.js';
 import { Progress } from './progress.js';
 import { ReadRepository, type LiveDepth, type ProjectDepth } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
@@ -26,6 +27,7 @@ export class DispatchLife {
     private readonly shares: Shares,
     private readonly progress: Progress,
     private readonly repository: ReadRepository,
+    private readonly intake: Intake,
   ) {}
 
   start(): void {
@@ -54,9 +56,9 @@ export class DispatchLife {
     await this.waits.stop();
   }
 
-  /** What this replica holds in memory of its brokers' commands. */
-  here(): { waiting: number; unacked: number; out: number } {
-    return this.backlogs.depth();
+  /** What this replica holds in memory: of its brokers' commands, and of those that came in and are not stored yet. */
+  here(): { waiting: number; unacked: number; out: number; notStored: number } {
+    return { ...this.backlogs.depth(), notStored: this.intake.waiting };
   }
 
   /** Live rows of the whole hub by state, with the age of the oldest in seconds. */

@@ -19,6 +19,7 @@ const draft = (over: Partial<Draft> = {}): Draft => ({
     agentId: null,
     op: 'broker.ping',
     args: {},
+    argsBytes: 2,
     capability: null,
   },
   ...{

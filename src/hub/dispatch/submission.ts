@@ -21,6 +21,7 @@ import { commandCopy, isPlain } from './row-copy.js';
 import { refusalOfProject } from './project.errors.js';
 import { Quotas } from './quotas.js';
 import { HandOff, type Offer } from './hand-off.js';
+import { Intake } from './intake.js';
 import { SealedArgs } from './sealed-args.js';
 import { InsertRepository, type Inserted } from './insert.repository.js';
 import { Steps } from './steps.js';
@@ -63,17 +64,18 @@ export class Submission {
     private readonly handOff: HandOff,
     private readonly keys: RequestKeys,
     private readonly database: Database,
+    private readonly intake: Intake,
   ) {}
 
   /**
-   * @throws BrokerNotFound, BrokerOffline, BacklogFull, BrokerUpgradeRequired, IdempotencyKeyReused, and as
-   *   refusalOfProject: nothing was stored.
+   * @throws BrokerNotFound, BrokerOffline, BacklogFull, BrokerUpgradeRequired, IdempotencyKeyReused, Overloaded,
+   *   and as refusalOfProject: nothing was stored.
    *   DatabaseUnavailable: nothing was stored. OutcomeUnknown: it may have been.
    */
   async submit(draft: Draft): Promise<Accepted> {
     this.replica.assertMayAct();
     const sealed = this.seal(draft);
-    const inserted = await this.inserts.add(sealed);
+    const inserted = await this.intake.during(draft, () => this.inserts.add(sealed));
     if (inserted.seq === null) return this.refused(draft, inserted);
     const { seq, brokerName = null, createdAt } = inserted;
     const isKnown = createdAt !== undefined && createdAt !== null;

@@ -57,7 +57,7 @@ export class HealthDto {
   @ApiProperty({ type: Object, description: 'Live commands: of the hub by state, and in memory here.' })
   dispatches: {
     rows: { state: string; count: number; oldestS: number; stuck: number }[] | null;
-    here: { waiting: number; unacked: number; out: number };
+    here: { waiting: number; unacked: number; out: number; notStored: number };
   };
 
   @ApiProperty({ type: [Object], description: 'Background loops, with the age of their last progress.' })

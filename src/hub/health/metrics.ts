@@ -63,6 +63,11 @@ export class Metrics {
       'Dispatches sent from here and not yet acked.',
       () => dispatch.here().unacked,
     );
+    this.gauge(
+      'fairlead_dispatches_not_stored',
+      'Dispatches that came in here and are not stored yet: at most 10,000, and 64 MiB of arguments.',
+      () => dispatch.here().notStored,
+    );
     agentMetrics.register(this.registry);
     this.registerLimits(limiter);
     this.registerWakes(wakes);

@@ -332,6 +332,11 @@ export const PROBLEMS = {
     title: 'The hub cannot tell now whether the caller asks too much',
     remedy: 'Try again as `Retry-After` says.',
   },
+  overloaded: {
+    status: 503,
+    title: 'This replica has more to store than it may hold',
+    remedy: 'Try again as `Retry-After` says, with the same Idempotency-Key; another replica may have room.',
+  },
   replica_fenced: {
     status: 503,
     title: 'This replica cannot prove that it is alive',
