@@ -81,7 +81,7 @@ describe('the gate on sizes', () => {
     expect(code).toBe(0);
     expect(cells).toEqual(
       expect.arrayContaining([
-        '| memory of a replica for each of 10,000 idle brokers | 40.0 (38.0 to 42.0) KiB; 391 MiB together | `brokers` |',
+        '| memory of a replica for each of 10,000 idle brokers | 40 (38 to 42) KiB; 391 MiB together | `brokers` |',
         '| transactions a second of a hub with 100 idle brokers | 13.5 (12 to 14) | `brokers` |',
         '| all of 10,000 brokers owned again after their replica was killed | 21.4 s; p99 of the API meanwhile 412 ms | `brokers` |',
         '| commands a second through the public API, 256 in flight | 3,100 (2,900 to 3,300); p50 80.1 ms, p99 190 ms | `http` |',
