@@ -56,6 +56,15 @@ function prepare() {
   }
 }
 
+/** What was measured; null where this is no clone. */
+function commitOf() {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return status === 0 ? stdout.trim() : null;
+}
+
 function write(file, content) {
   mkdirSync(dirname(resolve(file)), { recursive: true });
   writeFileSync(file, content);
@@ -68,7 +77,7 @@ async function main() {
   const { endAll } = await import('./child.mjs');
   const { Server } = await import('./database.mjs');
   const { describeMachine, machineLine } = await import('./machine.mjs');
-  const { run } = await import(`./scenarios/${scenario}.mjs`);
+  const { run: measure } = await import(`./scenarios/${scenario}.mjs`);
 
   let server;
   let ending;
@@ -84,13 +93,21 @@ async function main() {
     const profileDir = profile === undefined ? undefined : resolve(profile);
     const only = against?.split(',');
     const { result, text, plot } = await Promise.race([
-      run({ server, isQuick, profileDir, only, progress }),
+      measure({ server, isQuick, profileDir, only, progress }),
       interrupted,
     ]);
     process.stdout.write(`${scenario}${isQuick ? ', quick: fewer and shorter rounds' : ''}\n`);
     process.stdout.write(`${machineLine(machine)}\n\n${text}\n`);
     const name = resolve(HERE, 'results', `${scenario}${isQuick ? '-quick' : ''}`);
-    write(json ?? `${name}.json`, `${JSON.stringify({ scenario, isQuick, machine, ...result }, null, 2)}\n`);
+    const run = {
+      scenario,
+      isQuick,
+      measuredAt: new Date().toISOString(),
+      commit: commitOf(),
+      machine,
+      ...result,
+    };
+    write(json ?? `${name}.json`, `${JSON.stringify(run, null, 2)}\n`);
     write(svg ?? `${name}.svg`, plot);
   } finally {
     await end();

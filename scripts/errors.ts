@@ -1,5 +1,5 @@
 /**
- * docs/errors.md: every code that a client or a broker can meet, from the tables that the hub answers by.
+ * docs/errors.md: every code that a client or a broker can meet, from the tables that hub and broker answer by.
  *
  *     node dist/scripts/errors.js            writes it
  *     node dist/scripts/errors.js --check    exit code 1 where what is committed differs
@@ -7,6 +7,7 @@
 import { remedyOfClose } from '../src/broker/connection/remedy.js';
 import { PROBLEMS } from '../src/hub/problems/code.js';
 import { CLOSE_CODES } from '../src/protocol/close-code.js';
+import { ENDINGS } from '../src/protocol/ending-code.js';
 import { hold } from './committed.js';
 
 const INTRODUCTION = `# Errors
@@ -30,7 +31,18 @@ Every error of the public API is a problem document (RFC 9457, \`application/pro
 \`X-Request-Id\` of the answer, and stands in the hub's log. An answer of 429 or 503 says in \`Retry-After\` when to try
 again.
 
+What the \`fairlead\` command finds wrong by itself has codes as well (\`not_logged_in\`, \`hub_unreachable\`), and is told with its
+remedy; what is wrong with an installation is in [doctor.md](doctor.md), and where to begin by what is seen in
+[operations.md](operations.md#finding-faults).
+
 This page is made from the code by \`npm run errors:write\`.
+`;
+
+const ENDING = `## How commands end
+
+A command that ended as \`failed\`, \`expired\`, \`cancelled\` or \`dead\` has an \`error\`: a \`code\`, a \`message\` for people, and in
+\`data.effect\`, where that is known, whether anything was done. \`fairlead dispatches get\` shows it. An op that a broker has of its own
+may end with other codes, which its program explains.
 `;
 
 const CLOSING = `## Close codes of the control channel
@@ -54,6 +66,11 @@ const problems = Object.entries(PROBLEMS).map(([code, { status, title, remedy }]
   title,
   remedy,
 ]);
+const endings = Object.entries(ENDINGS).map(([code, { meaning, remedy }]) => [
+  `<a id="ending_${code}"></a>\`${code}\``,
+  meaning,
+  remedy,
+]);
 const closings = Object.entries(CLOSE_CODES).map(([reason, code]) => [
   String(code),
   `\`${reason}\``,
@@ -64,6 +81,8 @@ const content = [
   INTRODUCTION,
   '## Problems\n',
   `${table(['code', 'status', 'meaning', 'remedy'], problems)}\n`,
+  ENDING,
+  `${table(['code', 'meaning', 'remedy'], endings)}\n`,
   CLOSING,
   `${table(['close code', 'reason', 'what it means and what to do'], closings)}\n`,
 ].join('\n');

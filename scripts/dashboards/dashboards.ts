@@ -1,17 +1,25 @@
-import { panelsOf, type Row } from './panels.js';
+import { panelsOf, type Panel, type Row } from './panels.js';
 
 const rate = (metric: string, by: string) => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
-const quantiles = (metric: string): [string, string][] =>
+const quantiles = (metric: string, selector = ''): [string, string][] =>
   (
     [
       ['0.5', 'p50'],
       ['0.99', 'p99'],
     ] as const
   ).map(([share, name]) => [
-    `histogram_quantile(${share}, sum by (le) (rate(${metric}_bucket[$__rate_interval])))`,
+    `histogram_quantile(${share}, sum by (le) (rate(${metric}_bucket${selector}[$__rate_interval])))`,
     name,
   ]);
 const each = (query: string, name = '{{instance}}'): [string, string][] => [[query, name]];
+
+/** How long something took of which traces tell more. */
+const times = (title: string, metric: string, selector?: string): Panel => ({
+  title,
+  unit: 's',
+  queries: quantiles(metric, selector),
+  hasExemplars: true,
+});
 
 /** Title, then rows of panels. */
 export const DASHBOARDS: Readonly<Record<string, { title: string; rows: readonly Row[] }>> = {
@@ -54,6 +62,18 @@ export const DASHBOARDS: Readonly<Record<string, { title: string; rows: readonly
             queries: each('increase(fairlead_listener_reconnects_total[$__rate_interval])'),
           },
           { title: 'Links to peers', unit: 'short', queries: each('fairlead_peer_links') },
+        ],
+      },
+      {
+        title: 'Requests',
+        panels: [
+          {
+            title: 'Answered',
+            unit: 'reqps',
+            queries: each(rate('fairlead_http_request_duration_seconds_count', 'status'), '{{status}}'),
+          },
+          times('Asked not to wait', 'fairlead_http_request_duration_seconds', '{waits="no"}'),
+          times('Asked to wait', 'fairlead_http_request_duration_seconds', '{waits="yes"}'),
         ],
       },
       {
@@ -122,22 +142,10 @@ export const DASHBOARDS: Readonly<Record<string, { title: string; rows: readonly
       {
         title: 'How long',
         panels: [
-          {
-            title: 'From acceptance to claim',
-            unit: 's',
-            queries: quantiles('fairlead_dispatch_accept_to_claim_seconds'),
-          },
-          {
-            title: 'From claim to ack',
-            unit: 's',
-            queries: quantiles('fairlead_dispatch_claim_to_ack_seconds'),
-          },
-          { title: 'From ack to end', unit: 's', queries: quantiles('fairlead_dispatch_ack_to_end_seconds') },
-          {
-            title: 'From acceptance to end',
-            unit: 's',
-            queries: quantiles('fairlead_dispatch_accept_to_end_seconds'),
-          },
+          times('From acceptance to claim', 'fairlead_dispatch_accept_to_claim_seconds'),
+          times('From claim to ack', 'fairlead_dispatch_claim_to_ack_seconds'),
+          times('From ack to end', 'fairlead_dispatch_ack_to_end_seconds'),
+          times('From acceptance to end', 'fairlead_dispatch_accept_to_end_seconds'),
         ],
       },
       {
@@ -244,11 +252,15 @@ export function dashboardJson(uid: string): string {
 }
 
 /** All that the dashboards ask of Prometheus, with where it stands. */
-export function queriesOf(): { where: string; query: string }[] {
+export function queriesOf(): { where: string; query: string; hasExemplars: boolean }[] {
   return Object.values(DASHBOARDS).flatMap(({ title, rows }) =>
     rows.flatMap(({ panels }) =>
       panels.flatMap((panel) =>
-        panel.queries.map(([query]) => ({ where: `${title}, ${panel.title}`, query })),
+        panel.queries.map(([query]) => ({
+          where: `${title}, ${panel.title}`,
+          query,
+          hasExemplars: panel.hasExemplars === true,
+        })),
       ),
     ),
   );

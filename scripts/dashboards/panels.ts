@@ -1,9 +1,11 @@
-type Panel = {
+export type Panel = {
   title: string;
   /** By Grafana's names of units. */
   unit: string;
   /** A query, and the name of each of its series. */
   queries: readonly (readonly [query: string, legend: string])[];
+  /** Shows the traces that the histograms of its last query name; those of the others would be the same. */
+  hasExemplars?: true;
 };
 
 export type Row = { title: string; panels: readonly Panel[] };
@@ -40,6 +42,7 @@ export function panelsOf(rows: readonly Row[]): object[] {
           datasource: SOURCE,
           expr,
           legendFormat,
+          ...(panel.hasExemplars === true && index === panel.queries.length - 1 ? { exemplar: true } : {}),
         })),
       })),
     ];

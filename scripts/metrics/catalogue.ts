@@ -2,6 +2,7 @@ import { STRAY_KINDS } from '../../src/hub/agents/drift.js';
 import { LIMIT_CLASSES } from '../../src/hub/config/rate-limits.js';
 import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { BATCHES } from '../../src/hub/dispatch/steps.js';
+import { METHODS, STATUSES, WAITS } from '../../src/hub/health/request-metrics.js';
 import { OPS } from '../../src/protocol/op.js';
 
 export type Type = 'counter' | 'gauge' | 'histogram' | 'summary';
@@ -16,6 +17,8 @@ export type Described = {
   meaning?: string;
   /** Exported on Linux alone. */
   isOfLinux?: true;
+  /** Its buckets name traces, to who asks for OpenMetrics, where tracing is on. */
+  hasExemplars?: true;
 };
 
 const gauge = (unit: string, meaning?: string): Described => ({
@@ -48,6 +51,8 @@ const ofDispatches = (type: 'counter' | 'histogram', unit: string): Described =>
   labels: OF_DISPATCHES,
 });
 
+const timesOfDispatches: Described = { ...ofDispatches('histogram', 'seconds'), hasExemplars: true };
+
 const byProject = (unit: string): Described => ({
   ...gauge(unit),
   labels: { project: 'names of the 50 projects in which most are pending' },
@@ -71,13 +76,13 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_agent_strays_stopped_total: { type: 'counter', unit: 'dispatches', labels: STRAYS },
   fairlead_brokers_connected: gauge('brokers'),
   fairlead_canary_delay_seconds: { type: 'histogram', unit: 'seconds' },
-  fairlead_dispatch_accept_to_claim_seconds: ofDispatches('histogram', 'seconds'),
-  fairlead_dispatch_accept_to_end_seconds: ofDispatches('histogram', 'seconds'),
-  fairlead_dispatch_ack_to_end_seconds: ofDispatches('histogram', 'seconds'),
+  fairlead_dispatch_accept_to_claim_seconds: timesOfDispatches,
+  fairlead_dispatch_accept_to_end_seconds: timesOfDispatches,
+  fairlead_dispatch_ack_to_end_seconds: timesOfDispatches,
   fairlead_dispatch_attempts: ofDispatches('histogram', 'attempts'),
   fairlead_dispatch_batch_size: { type: 'histogram', unit: 'items', labels: { statement: BATCHES } },
-  fairlead_dispatch_claim_to_ack_seconds: ofDispatches('histogram', 'seconds'),
-  fairlead_dispatch_claim_to_end_seconds: ofDispatches('histogram', 'seconds'),
+  fairlead_dispatch_claim_to_ack_seconds: timesOfDispatches,
+  fairlead_dispatch_claim_to_end_seconds: timesOfDispatches,
   fairlead_dispatches_accepted_total: ofDispatches('counter', 'dispatches'),
   fairlead_dispatches_acked_total: ofDispatches('counter', 'attempts'),
   fairlead_dispatches_adopted_total: ofDispatches('counter', 'dispatches'),
@@ -96,6 +101,12 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_dispatches_retried_total: ofDispatches('counter', 'failures'),
   fairlead_dispatches_stuck: byState('dispatches'),
   fairlead_dispatches_unacked: gauge('dispatches'),
+  fairlead_http_request_duration_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    labels: { method: METHODS, status: STATUSES, waits: WAITS },
+    hasExemplars: true,
+  },
   fairlead_listener_reconnects_total: { type: 'counter', unit: 'connections' },
   fairlead_log_records_lost_total: { type: 'counter', unit: 'records' },
   fairlead_loop_faults: gauge('turns'),

@@ -11,6 +11,10 @@ id: what is told of one broker or one command is in the API. Times of commands a
 claim to its ack and from an ack to the end, which one process sees at both ends; many commands end without an ack. The op
 \`other\` stands for all ops of brokers' own, and for those of a newer release.
 
+A scraper that asks for OpenMetrics (\`Accept: application/openmetrics-text; version=1.0.0\`) gets the same in that format, and in
+it exemplars: where tracing is on, buckets of the histograms that say so name the trace of the latest value in each
+([tracing.md](tracing.md#from-a-metric-to-its-trace)). All others get plain text, in which there are none.
+
 This page is made from the catalogue of the code by \`npm run metrics:write\`, and compared with what a hub exports.
 `;
 
@@ -45,13 +49,15 @@ function table(
   metrics: Readonly<Record<string, Described>>,
   exported: ReadonlyMap<string, Exported>,
 ): string {
-  const rows = Object.entries(metrics).map(([name, { type, unit, labels = {}, meaning, isOfLinux }]) => [
-    `\`${name}\`${isOfLinux === true ? ' (Linux alone)' : ''}`,
-    type,
-    Object.entries(labels).map(labelCell).join('; ') || 'none',
-    unit,
-    meaning ?? exported.get(name)?.help ?? '',
-  ]);
+  const rows = Object.entries(metrics).map(
+    ([name, { type, unit, labels = {}, meaning, isOfLinux, hasExemplars }]) => [
+      `\`${name}\`${isOfLinux === true ? ' (Linux alone)' : ''}`,
+      hasExemplars === true ? `${type}, exemplars` : type,
+      Object.entries(labels).map(labelCell).join('; ') || 'none',
+      unit,
+      meaning ?? exported.get(name)?.help ?? '',
+    ],
+  );
   const head = ['metric', 'type', 'labels', 'unit', 'meaning'];
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

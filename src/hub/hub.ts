@@ -32,6 +32,7 @@ import { Draining } from './drain/draining.js';
 import { InternalListener } from './drain/internal-listener.js';
 import { Rollouts } from './drain/rollouts.js';
 import { Health } from './health/health.js';
+import { RequestMetrics } from './health/request-metrics.js';
 import { Heartbeats } from './heartbeat/heartbeats.js';
 import { Sweep } from './heartbeat/sweep.js';
 import { Headroom } from './registry/headroom.js';
@@ -131,7 +132,9 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
     // A draining replica serves what it is asked and asks not to be asked again.
     if (app.get(Draining).hasBegun) void reply.header('connection', 'close');
   });
+  const requests = app.get(RequestMetrics);
   fastify.getInstance().addHook('onResponse', (request, reply, done) => {
+    requests.answered(request, reply);
     trace.again(request, () => logRequest(request, reply));
     done();
   });

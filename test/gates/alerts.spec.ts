@@ -46,6 +46,16 @@ describe('the gate on alerts and dashboards', () => {
     ).toEqual([]);
   });
 
+  it('shows the traces of what the catalogue says has some, wherever times of that are shown, and of nothing else', () => {
+    const traced = Object.keys(CATALOGUE.own).filter((name) => CATALOGUE.own[name]?.hasExemplars === true);
+
+    const shown = queriesOf().filter(({ query }) => query.includes('_bucket'));
+
+    expect(shown.filter(({ hasExemplars }) => hasExemplars)).not.toEqual([]);
+    for (const { query, hasExemplars } of shown)
+      expect([query, hasExemplars]).toEqual([query, traced.some((name) => query.includes(`${name}_bucket`))]);
+  });
+
   it('fires on alerts without a runbook, runbooks without an alert, and parts that are missing', () => {
     const whole =
       '# A\n\n## Meaning\n\nIt.\n\n## Impact\n\nIt.\n\n## Diagnosis\n\nIt.\n\n## Mitigation\n\nIt.\n';

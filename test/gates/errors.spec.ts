@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { PROBLEMS } from '../../src/hub/problems/code.js';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import { ENDINGS } from '../../src/protocol/ending-code.js';
 import { built } from './support/built.js';
 import { run } from './support/program.js';
 import { Tree } from './support/tree.js';
@@ -23,6 +24,7 @@ function tableUnder(heading: string): Row[] {
 
 describe('docs/errors.md', () => {
   const problems = tableUnder('Problems');
+  const endings = tableUnder('How commands end');
   const closings = tableUnder('Close codes of the control channel');
 
   it.each(Object.entries(PROBLEMS))('tells of %s what the hub answers', (code, { status, title, remedy }) => {
@@ -31,6 +33,19 @@ describe('docs/errors.md', () => {
 
   it('tells of no problem that the hub does not know', () => {
     expect(problems.map(([code]) => code).sort()).toEqual(Object.keys(PROBLEMS).sort());
+  });
+
+  it.each(Object.entries(ENDINGS))('tells of %s how a command ends with it', (code, { meaning, remedy }) => {
+    expect(endings).toContainEqual([code, meaning, remedy]);
+  });
+
+  it('tells of no ending that nobody knows', () => {
+    expect(endings.map(([code]) => code).sort()).toEqual(Object.keys(ENDINGS).sort());
+  });
+
+  it('says of each what to do, in a sentence', () => {
+    for (const { remedy } of [...Object.values(PROBLEMS), ...Object.values(ENDINGS)])
+      expect(remedy).toMatch(/^[A-Z].{14,}\.$/);
   });
 
   it.each(Object.entries(CLOSE_CODES))('tells of the close code for %s, and what to do', (reason, code) => {

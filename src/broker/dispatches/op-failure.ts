@@ -1,3 +1,5 @@
+import type { EndingCode } from '../../protocol/ending-code.js';
+
 /** An op that came to nothing, for a reason that the caller is to learn. */
 export class OpFailure extends Error {
   constructor(
@@ -7,6 +9,13 @@ export class OpFailure extends Error {
   ) {
     super(message);
     this.name = 'OpFailure';
+  }
+}
+
+/** The same of an op that every broker has: its code is one that is explained to whoever meets it. */
+export class KnownFailure extends OpFailure {
+  constructor(code: EndingCode, message: string, retryable = false) {
+    super(code, message, retryable);
   }
 }
 

@@ -15,7 +15,7 @@ import { LIMITS } from '../../protocol/limits.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import * as read from '../../protocol/read.js';
 import type { MayBegin, ProcessRuntime } from '../runtime/runtime.js';
-import { OpFailure } from './op-failure.js';
+import { KnownFailure } from './op-failure.js';
 import type { Told } from './progress.js';
 
 /** What an op is given beside its arguments. */
@@ -92,7 +92,7 @@ function checked<T>(parse: (args: JsonObject) => T, args: JsonObject): T {
   try {
     return parse(args);
   } catch (error) {
-    if (error instanceof ProtocolError) throw new OpFailure('args_invalid', error.message);
+    if (error instanceof ProtocolError) throw new KnownFailure('args_invalid', error.message);
     throw error;
   }
 }

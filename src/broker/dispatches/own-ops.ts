@@ -6,7 +6,7 @@ import type { JsonObject, JsonValue } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { isOwnOp } from '../../protocol/op.js';
 import { BrokerFault } from '../broker.errors.js';
-import { OpFailure, OpInterrupted } from './op-failure.js';
+import { KnownFailure, OpFailure, OpInterrupted } from './op-failure.js';
 import type { OpContext, OpHandler } from './ops.js';
 
 /** Capabilities that a broker has beside its own ops: the hub takes only so many. */
@@ -112,6 +112,9 @@ function checked<A>(read: (args: JsonObject) => A, args: JsonObject): A {
     return read(args);
   } catch (error) {
     if (error instanceof OpFailure) throw error;
-    throw new OpFailure('args_invalid', error instanceof Error ? error.message : 'The arguments do not fit.');
+    throw new KnownFailure(
+      'args_invalid',
+      error instanceof Error ? error.message : 'The arguments do not fit.',
+    );
   }
 }

@@ -1,5 +1,5 @@
 /** Stopping a run, whatever has become of its supervisor. */
-import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import { KnownFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import { killGroup, signalGroup, type ProcessIdentity } from '../process-identity.js';
 import type { RunExit, RunFolder, RunState } from './run-folder.js';
 import { until } from './until.js';
@@ -39,7 +39,7 @@ export async function endRun(
   const order = await run.order();
   if (order === undefined) return undefined;
   if ((await run.stopOrder()) === undefined && !mayBegin()) {
-    throw new OpFailure('deadline_passed', 'The deadline passed before the agent was stopped.');
+    throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was stopped.');
   }
   if (state.kind === 'unclaimed') await run.callOff({ reason: 'stopped', detail: null });
   await run.askToStop({ graceMs });
@@ -53,7 +53,7 @@ export async function endRun(
     { withinMs: graceMs + END_WITHIN_MS, signal },
   );
   if (signal.aborted && over === undefined) throw new OpInterrupted();
-  if (over === undefined) throw new OpFailure('stop_failed', 'The process did not end, even by SIGKILL.');
+  if (over === undefined) throw new KnownFailure('stop_failed', 'The process did not end, even by SIGKILL.');
   return over.kind === 'ended' ? over.exit : undefined;
 }
 

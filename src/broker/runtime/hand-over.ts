@@ -1,5 +1,5 @@
 import type { Message } from '../../protocol/op.js';
-import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import { KnownFailure, type OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import { isLive } from './ending.js';
 import { isSettled, type Settled } from './inbox.js';
 import type { RunFolder, RunState } from './run-folder.js';
@@ -59,7 +59,10 @@ async function mustRead(run: RunFolder): Promise<void> {
   const order = await run.order();
   if (order === undefined) throw notRunning();
   if (order.spec.stdin !== 'messages')
-    throw new OpFailure('agent_not_reading', 'The agent reads no messages: its spec has not stdin=messages.');
+    throw new KnownFailure(
+      'agent_not_reading',
+      'The agent reads no messages: its spec has not stdin=messages.',
+    );
   await run.inbox.make();
 }
 
@@ -73,14 +76,14 @@ function failureOf(
     case 'withdrawn':
       return isRunning ? notBegunOf(isCancelled) : notRunning();
     case 'absent':
-      return new OpFailure(
+      return new KnownFailure(
         'agent_not_running',
         'The command of the agent has ended, and waits to be restarted.',
       );
     case 'closed':
-      return new OpFailure('agent_not_reading', 'The command of the agent has closed its standard input.');
+      return new KnownFailure('agent_not_reading', 'The command of the agent has closed its standard input.');
     case 'full':
-      return new OpFailure(
+      return new KnownFailure(
         'agent_not_reading',
         'The command of the agent does not read what it was sent before.',
       );
@@ -102,14 +105,14 @@ function notBegun(given: AbortSignal): OpFailure {
 
 function notBegunOf(isCancelled: boolean): OpFailure {
   return isCancelled
-    ? new OpFailure('cancelled', 'It was cancelled.')
-    : new OpFailure('deadline_passed', 'The deadline passed before it was written.');
+    ? new KnownFailure('cancelled', 'It was cancelled.')
+    : new KnownFailure('deadline_passed', 'The deadline passed before it was written.');
 }
 
 function notRunning(): OpFailure {
-  return new OpFailure('agent_not_running', 'The agent does not run.');
+  return new KnownFailure('agent_not_running', 'The agent does not run.');
 }
 
 function unknown(message: string): OpFailure {
-  return new OpFailure('outcome_unknown', message);
+  return new KnownFailure('outcome_unknown', message);
 }

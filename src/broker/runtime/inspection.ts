@@ -1,5 +1,5 @@
 import type { Inspection } from '../../protocol/op.js';
-import { OpFailure } from '../dispatches/op-failure.js';
+import { KnownFailure } from '../dispatches/op-failure.js';
 import { environmentOf } from './command.js';
 import { outputFiles } from './output.js';
 import { reportOf } from './report.js';
@@ -10,7 +10,7 @@ export async function inspect(agentId: string, runId: string, run: RunFolder): P
   const order = await run.order();
   const state = await run.state();
   if (order === undefined || state.kind === 'unclaimed')
-    throw new OpFailure('agent_not_running', 'The run of the agent has not begun.');
+    throw new KnownFailure('agent_not_running', 'The run of the agent has not begun.');
   const { exitCode, detail, restarts } = reportOf(agentId, runId, state);
   const files = await outputFiles(run.outputPath);
   return {

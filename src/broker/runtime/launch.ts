@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { OpFailure } from '../dispatches/op-failure.js';
+import { KnownFailure } from '../dispatches/op-failure.js';
 import type { RunFolder } from './run-folder.js';
 
 /**
@@ -16,6 +16,6 @@ export async function launch(shim: string, run: RunFolder): Promise<void> {
   } catch {
     const detail = 'Its supervisor could not be started.';
     await run.callOff({ reason: 'start_failed', detail });
-    throw new OpFailure('start_failed', detail);
+    throw new KnownFailure('start_failed', detail);
   }
 }

@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { AgentReport } from '../../protocol/frame.js';
 import type { OpArgs, OpBody } from '../../protocol/op.js';
-import { OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import { KnownFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import type { Told } from '../dispatches/progress.js';
 import { endRun, isLive } from './ending.js';
 import { Followers } from './followers.js';
@@ -120,11 +120,11 @@ export class ProcessRuntime {
       latest.runId !== runId &&
       isLive(await this.roster.run(agentId, latest.runId).state())
     ) {
-      throw new OpFailure('already_running', `The agent runs already, as ${latest.runId}.`);
+      throw new KnownFailure('already_running', `The agent runs already, as ${latest.runId}.`);
     }
     if ((await run.state()).kind === 'unclaimed') {
       if (!mayBegin())
-        throw new OpFailure('deadline_passed', 'The deadline passed before the agent was started.');
+        throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was started.');
       await this.followers.toldAll(agentId, { except: runId });
       const workFolder = this.roster.workFolder(agentId);
       const trace = traceparent === undefined ? {} : { traceparent };
@@ -161,7 +161,7 @@ export class ProcessRuntime {
     if ((await this.roster.run(agentId, runId).state()).kind !== 'unclaimed')
       return this.startRun(args, mayBegin);
     if (!mayBegin())
-      throw new OpFailure('deadline_passed', 'The deadline passed before the agent was restarted.');
+      throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was restarted.');
     progress({ note: 'The run before it is being stopped.' });
     await this.endAll(agentId, fromRunId, graceMs, () => true);
     // Begun in time: an agent that was stopped for it is not left so because its stop took long.
@@ -173,7 +173,7 @@ export class ProcessRuntime {
     mayBegin: MayBegin,
   ): Promise<OpBody['agent.delete']> {
     if (!mayBegin())
-      throw new OpFailure('deadline_passed', 'The deadline passed before the agent was deleted.');
+      throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was deleted.');
     await this.endAll(agentId, runId, graceMs, () => true);
     await this.followers.toldAll(agentId);
     await this.roster.forget(agentId);
@@ -222,7 +222,7 @@ export class ProcessRuntime {
   private async latestOf(agentId: string): Promise<{ runId: string }> {
     const latest = await this.roster.find(agentId);
     if (latest !== undefined) return latest;
-    throw new OpFailure('agent_not_running', 'The agent was never started on this broker.');
+    throw new KnownFailure('agent_not_running', 'The agent was never started on this broker.');
   }
 
   /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */
@@ -252,20 +252,20 @@ export class ProcessRuntime {
         const child = await run.child();
         const { reason, detail } = state.exit;
         if (child === undefined && (reason === 'start_failed' || reason === 'limit_refused'))
-          throw new OpFailure(reason, detail ?? 'The command could not be started.');
+          throw new KnownFailure(reason, detail ?? 'The command could not be started.');
         return child?.pid ?? 0;
       }
       case 'vanished': {
         const child = await run.child();
         if (child !== undefined) return child.pid;
-        throw new OpFailure('start_failed', 'Its supervisor ended before the command had started.');
+        throw new KnownFailure('start_failed', 'Its supervisor ended before the command had started.');
       }
       case undefined: {
         if (this.over.signal.aborted) throw new OpInterrupted();
         // Nothing may start later that its caller was told has failed.
         const detail = given.aborted ? 'It was cancelled.' : 'The command did not start in time.';
         await run.callOff({ reason: 'start_failed', detail });
-        throw new OpFailure(given.aborted ? 'cancelled' : 'start_failed', detail);
+        throw new KnownFailure(given.aborted ? 'cancelled' : 'start_failed', detail);
       }
     }
   }

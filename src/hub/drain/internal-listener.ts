@@ -90,7 +90,8 @@ export class InternalListener {
     try {
       const [pathname = '', query] = (request.url ?? '').split('?', 2);
       if (PeerDoor.serves(pathname)) await this.door.answer(request, response);
-      else if (request.method === 'GET' && pathname === '/metrics') await this.answerMetrics(response);
+      else if (request.method === 'GET' && pathname === '/metrics')
+        await this.answerMetrics(request, response);
       else if (request.method === 'POST' && pathname === DRAIN_PATH && response instanceof ServerResponse) {
         await this.answerDrain(request, response, new URLSearchParams(query).get('deadline'));
       } else end(response, 404);
@@ -110,8 +111,8 @@ export class InternalListener {
     this.log.warn(refused, 'a connection to the internal listener was refused');
   }
 
-  private async answerMetrics(response: DualResponse): Promise<void> {
-    const { contentType, text } = await this.metrics.scrape();
+  private async answerMetrics(request: DualRequest, response: DualResponse): Promise<void> {
+    const { contentType, text } = await this.metrics.scrape(request.headers.accept);
     response.statusCode = 200;
     response.setHeader('content-type', contentType);
     response.end(text);

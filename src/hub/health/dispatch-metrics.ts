@@ -3,9 +3,11 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { DispatchLife } from '../dispatch/life.js';
 import { LIVE_STATES } from '../dispatch/state.js';
 import { Steps } from '../dispatch/steps.js';
-import type { Distribution } from './distribution.js';
-import { COUNTED, Tallies, TIMED, type Tally } from './tallies.js';
 import { within } from '../lifecycle/within.js';
+import { Traces } from '../tracing/traces.js';
+import type { Distribution } from './distribution.js';
+import { exposeDistributions } from './expose.js';
+import { COUNTED, Tallies, TIMED, type Tally } from './tallies.js';
 
 /** A scrape waits no longer for the rows: without them it tells what it has. */
 export const ROWS_WITHIN_MS = 2_000;
@@ -48,12 +50,15 @@ const TIMINGS: Readonly<Record<(typeof TIMED)[number], [name: string, help: stri
 /** How commands come along: what this replica did for them, and how many of them wait in the whole hub. */
 @Injectable()
 export class DispatchMetrics {
-  private readonly tallies = new Tallies();
+  private readonly tallies: Tallies;
 
   constructor(
     private readonly steps: Steps,
     private readonly life: DispatchLife,
-  ) {}
+    traces: Traces,
+  ) {
+    this.tallies = new Tallies(traces.isOn);
+  }
 
   /** @returns what is to be called before each scrape */
   register(registry: Registry): () => Promise<void> {
@@ -99,23 +104,17 @@ export class DispatchMetrics {
     });
   }
 
-  /** Only what has a value is told: each of these is twenty lines. */
   private registerHistogram(
     registry: Registry,
-    [name, help]: [string, string],
+    metric: readonly [name: string, help: string],
     pick: (tally: Tally) => Distribution,
   ): void {
-    const values = () =>
-      this.tallies.all().flatMap((tally) => {
+    exposeDistributions(registry, metric, () =>
+      this.tallies.all().map((tally) => {
         const { op, lane } = tally;
-        return samplesOf(name, { op, lane }, pick(tally));
-      });
-    const metric = { name, help, type: 'histogram', aggregator: 'sum' };
-    // All that a registry asks of a metric is to be got.
-    registry.registerMetric({
-      ...metric,
-      get: () => Promise.resolve({ ...metric, values: values() }),
-    } as unknown as Histogram);
+        return { labels: { op, lane }, distribution: pick(tally) };
+      }),
+    );
   }
 
   private registerBatches(registers: Registry[]): void {
@@ -163,18 +162,4 @@ export class DispatchMetrics {
       }
     };
   }
-}
-
-function samplesOf(name: string, labels: { op: string; lane: string }, distribution: Distribution) {
-  if (distribution.count === 0) return [];
-  const buckets = distribution.cumulative().map(({ bound, count }) => ({
-    metricName: `${name}_bucket`,
-    labels: { ...labels, le: bound === Infinity ? '+Inf' : String(bound) },
-    value: count,
-  }));
-  return [
-    ...buckets,
-    { metricName: `${name}_sum`, labels, value: distribution.sum },
-    { metricName: `${name}_count`, labels, value: distribution.count },
-  ];
 }

@@ -1,5 +1,5 @@
-import { Controller, Get, Header, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Controller, Get, Header, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Person, Public } from '../auth/access.js';
 import { ApiOkResponse, ApiProduces, ApiTags } from '../http/described.js';
 import { HealthDto, LiveDto } from './health.dto.js';
@@ -43,11 +43,15 @@ export class HealthController {
     return this.health.report();
   }
 
+  /** Plain text of Prometheus, or OpenMetrics, with exemplars, where the request asks for it. */
   @Get('metrics')
   @Person('admin')
-  @ApiProduces('text/plain')
-  async scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    const { contentType, text } = await this.metrics.scrape();
+  @ApiProduces('text/plain', 'application/openmetrics-text')
+  async scrape(
+    @Req() { headers }: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const { contentType, text } = await this.metrics.scrape(headers.accept);
     void reply.type(contentType);
     return text;
   }

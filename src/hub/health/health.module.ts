@@ -8,6 +8,7 @@ import { HealthController } from './health.controller.js';
 import { AgentMetrics } from './agent-metrics.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
 import { ProjectMetrics } from './project-metrics.js';
+import { RequestMetrics } from './request-metrics.js';
 import { Health } from './health.js';
 import { Metrics } from './metrics.js';
 
@@ -16,11 +17,14 @@ import { Metrics } from './metrics.js';
  *
  * Readiness says one thing only, whether requests should come here. It depends neither on brokers, which wait for
  * readiness, nor on the database, unless another replica has it: its absence nobody else would answer better.
+ *
+ * What is measured is told to who asks, as plain text or as OpenMetrics. That alone names traces, of the times of requests
+ * and commands: such as were sampled and are exported from here. Where tracing is off no value is kept for that.
  */
 @Module({
   imports: [AgentsModule, AuthModule, ClusterModule, DispatchModule, RegistryModule],
   controllers: [HealthController],
-  providers: [AgentMetrics, DispatchMetrics, ProjectMetrics, Health, Metrics],
-  exports: [Health, Metrics],
+  providers: [AgentMetrics, DispatchMetrics, ProjectMetrics, RequestMetrics, Health, Metrics],
+  exports: [Health, Metrics, RequestMetrics],
 })
 export class HealthModule {}

@@ -12,7 +12,9 @@ import { LogRecords } from '../tracing/log-records.js';
 import { Traces } from '../tracing/traces.js';
 import { AgentMetrics } from './agent-metrics.js';
 import { DispatchMetrics } from './dispatch-metrics.js';
+import { openMetricsOf, wantsOpenMetrics } from './open-metrics.js';
 import { ProjectMetrics } from './project-metrics.js';
+import { RequestMetrics } from './request-metrics.js';
 
 /** What this replica measures, for Prometheus. Gauges are read when they are asked for. */
 @Injectable()
@@ -33,6 +35,7 @@ export class Metrics {
     traces: Traces,
     logRecords: LogRecords,
     agentMetrics: AgentMetrics,
+    requestMetrics: RequestMetrics,
     limiter: RateLimiter,
   ) {
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
@@ -69,6 +72,7 @@ export class Metrics {
       () => dispatch.here().notStored,
     );
     agentMetrics.register(this.registry);
+    requestMetrics.register(this.registry);
     this.registerLimits(limiter);
     this.registerWakes(wakes);
     this.lost('fairlead_spans_lost_total', 'Spans that no collector took, where tracing is on.', traces);
@@ -79,9 +83,13 @@ export class Metrics {
     );
   }
 
-  /** @returns the text to serve, and its media type */
-  async scrape(): Promise<{ contentType: string; text: string }> {
+  /**
+   * @param accept what the scraper takes, as its request says
+   * @returns the text to serve, and its media type
+   */
+  async scrape(accept: string | undefined): Promise<{ contentType: string; text: string }> {
     await Promise.all(this.readRows.map((read) => read()));
+    if (wantsOpenMetrics(accept)) return openMetricsOf(this.registry);
     return { contentType: this.registry.contentType, text: await this.registry.metrics() };
   }
 

@@ -2,9 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import type { Lane } from '../dispatch/state.js';
 import type { StepRows } from '../dispatch/steps.js';
 import { Distribution } from './distribution.js';
-import { ACKS_MOST, Tallies } from './tallies.js';
+import { ACKS_MOST, Tallies, TIMED } from './tallies.js';
 
-const ping = { id: 'd', op: 'broker.ping', lane: 'normal' as const, attempt: 1 };
+const ping = { id: 'd', op: 'broker.ping', lane: 'normal' as const, attempt: 1, traceparent: null };
+const [TRACE, SPAN] = ['4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7'];
+const SAMPLED = `00-${TRACE}-${SPAN}-01`;
 const claimed = (part: object = {}) =>
   ({ ...ping, claimedAt: performance.now(), ageS: 0.2, ...part }) as StepRows['claimed'];
 const ended = (part: object = {}) =>
@@ -88,6 +90,29 @@ describe('what is counted of the steps of commands', () => {
     expect(pings(tallies).seconds.ack_to_end.count).toBe(2);
   });
 
+  describe('with the trace that each time was measured in', () => {
+    const told = (tallies: Tallies, traceparent: string | null) => {
+      tallies.claimed([claimed({ traceparent })]);
+      tallies.acked([claimed({ traceparent })]);
+      tallies.ended([ended({ traceparent })]);
+      return Object.values(pings(tallies).seconds).map((times) =>
+        times.cumulative().flatMap(({ exemplar }) => exemplar?.labelSet ?? []),
+      );
+    };
+
+    it('names it where traces are exported from here', () => {
+      expect(told(new Tallies(true), SAMPLED)).toEqual(TIMED.map(() => [{ trace_id: TRACE, span_id: SPAN }]));
+    });
+
+    it.each<[string, boolean, string | null]>([
+      ['none are exported from here, though the caller has one', false, SAMPLED],
+      ['it is left out of the sample', true, SAMPLED.replace(/01$/, '00')],
+      ['the command came without one', true, null],
+    ])('names none where %s', (_case, isTraced, traceparent) => {
+      expect(told(new Tallies(isTraced), traceparent)).toEqual(TIMED.map(() => []));
+    });
+  });
+
   it('is told as `other` where this release does not know the op', () => {
     const tallies = new Tallies();
 
@@ -111,6 +136,22 @@ describe('a distribution', () => {
       [Infinity, 4],
     ]);
     expect(distribution).toMatchObject({ count: 4, sum: 13.5 });
+  });
+
+  it('has in each bucket the latest value whose trace is in the sample, and none of another bucket', () => {
+    const distribution = new Distribution([1, 2]);
+
+    distribution.take(0.5, SAMPLED);
+    distribution.take(0.7, SAMPLED.replace(TRACE, SPAN.repeat(2)));
+    distribution.take(0.9, SAMPLED.replace(/01$/, '00'));
+    distribution.take(1.5);
+    distribution.take(7, SAMPLED);
+
+    expect(distribution.cumulative().map(({ exemplar }) => exemplar)).toEqual([
+      { labelSet: { trace_id: SPAN.repeat(2), span_id: SPAN }, value: 0.7, timestamp: expect.any(Number) },
+      undefined,
+      { labelSet: { trace_id: TRACE, span_id: SPAN }, value: 7, timestamp: expect.any(Number) },
+    ]);
   });
 
   it('takes what lies below zero for zero, so that its sum never falls', () => {

@@ -51,7 +51,8 @@ export class Tallies implements StepObserver {
   /** When attempts were acked here that have not ended here yet, oldest first. */
   private readonly acks = new Map<string, { attempt: number; at: number }>();
 
-  constructor() {
+  /** @param isTraced whether values are to name the traces that they were measured in */
+  constructor(private readonly isTraced = false) {
     for (const op of Object.keys(OPS)) this.byOp.set(op, byLane(op));
     this.others = byLane(OTHER);
   }
@@ -69,7 +70,8 @@ export class Tallies implements StepObserver {
       const tally = this.of(row);
       tally.steps.claimed += 1;
       // A later attempt says how long failures took, and not how long a command waits for its turn.
-      if (row.attempt === 1 && row.ageS !== null) tally.seconds.accept_to_claim.take(row.ageS);
+      if (row.attempt === 1 && row.ageS !== null)
+        tally.seconds.accept_to_claim.take(row.ageS, this.traceOf(row));
     }
   }
 
@@ -78,7 +80,8 @@ export class Tallies implements StepObserver {
     for (const row of rows) {
       const tally = this.of(row);
       tally.steps.acked += 1;
-      if (row.claimedAt !== null) tally.seconds.claim_to_ack.take((now - row.claimedAt) / 1_000);
+      if (row.claimedAt !== null)
+        tally.seconds.claim_to_ack.take((now - row.claimedAt) / 1_000, this.traceOf(row));
       this.keepAck(row, now);
     }
   }
@@ -89,13 +92,14 @@ export class Tallies implements StepObserver {
       const tally = this.of(row);
       tally.ended[row.state] += 1;
       tally.attempts.take(row.attempt);
-      tally.seconds.accept_to_end.take(row.ageS);
-      if (row.outS !== null) tally.seconds.claim_to_end.take(row.outS);
+      const trace = this.traceOf(row);
+      tally.seconds.accept_to_end.take(row.ageS, trace);
+      if (row.outS !== null) tally.seconds.claim_to_end.take(row.outS, trace);
       const ack = this.acks.get(row.id);
       if (ack === undefined) continue;
       this.acks.delete(row.id);
       // The attempt that ended may have been acked elsewhere, or not at all.
-      if (ack.attempt === row.attempt) tally.seconds.ack_to_end.take((now - ack.at) / 1_000);
+      if (ack.attempt === row.attempt) tally.seconds.ack_to_end.take((now - ack.at) / 1_000, trace);
     }
   }
 
@@ -118,6 +122,11 @@ export class Tallies implements StepObserver {
     return (rows: readonly { op: string; lane: Lane }[]): void => {
       for (const row of rows) this.of(row).steps[step] += 1;
     };
+  }
+
+  /** A caller's trace is kept with its command also where this replica exports none: then nobody would find it. */
+  private traceOf({ traceparent }: { traceparent: string | null }): string | undefined {
+    return this.isTraced ? (traceparent ?? undefined) : undefined;
   }
 
   private of({ op, lane }: { op: string; lane: Lane }): Tally {

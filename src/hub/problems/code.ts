@@ -21,7 +21,7 @@ export const PROBLEMS = {
   access_denied: {
     status: 400,
     title: 'The program was turned away',
-    remedy: 'Begin again, and let somebody approve it who is let in.',
+    remedy: 'Begin again, `fairlead login`, and let somebody approve it who is let in.',
   },
   device_code_expired: {
     status: 400,
@@ -31,17 +31,17 @@ export const PROBLEMS = {
   credential_missing: {
     status: 401,
     title: 'A credential is needed',
-    remedy: 'Send a personal token as `Authorization: Bearer`.',
+    remedy: 'Log in, `fairlead login`; programs send a personal token as `Authorization: Bearer`.',
   },
   credential_invalid: {
     status: 401,
     title: 'The credential is not valid',
-    remedy: 'Log in again, or ask an administrator for a new token.',
+    remedy: 'Log in again, `fairlead login`, or ask an administrator for a new token.',
   },
   clock_skew: {
     status: 401,
     title: 'The clocks of the caller and of the hub differ too much',
-    remedy: 'Use `hubTime` of this answer as the time, or set the clock.',
+    remedy: 'Use `hubTime` of this answer as the time, or set the clock of the machine (NTP).',
   },
   join_token_invalid: {
     status: 401,
@@ -61,12 +61,13 @@ export const PROBLEMS = {
   provider_refused: {
     status: 401,
     title: 'The sign-in by the OpenID provider failed',
-    remedy: 'Begin the sign-in again in this browser, within ten minutes.',
+    remedy:
+      'Begin the sign-in again in this browser, within ten minutes. Where nobody gets in, the log of the hub says what the provider said.',
   },
   forbidden: {
     status: 403,
     title: 'The credential does not allow this',
-    remedy: 'Ask an administrator for the role.',
+    remedy: 'See in `fairlead whoami` who asks, and ask an administrator for the role.',
   },
   email_unverified: {
     status: 403,
@@ -101,7 +102,8 @@ export const PROBLEMS = {
   identity_taken: {
     status: 409,
     title: 'The user with this e-mail address is known to the OpenID provider as somebody else',
-    remedy: 'Ask an administrator whose address it is.',
+    remedy:
+      'Ask an administrator whose address it is: `fairlead users update --email` gives the other another.',
   },
   agent_name_taken: {
     status: 409,
@@ -162,7 +164,7 @@ export const PROBLEMS = {
   attachment_conflict: {
     status: 409,
     title: 'The broker is attached elsewhere, and is not shared',
-    remedy: 'Detach it there first, or use another broker.',
+    remedy: 'Detach it there first, `fairlead projects detach`, or use another broker.',
   },
   attachment_revoked: {
     status: 409,
@@ -182,7 +184,7 @@ export const PROBLEMS = {
   project_archived: {
     status: 409,
     title: 'The project is archived',
-    remedy: 'Name another project, or none.',
+    remedy: 'Name another project, or none: `fairlead projects list`.',
   },
   version_floor_lowered: {
     status: 409,
@@ -192,9 +194,13 @@ export const PROBLEMS = {
   start_in_progress: {
     status: 409,
     title: 'The agent is starting or running already',
-    remedy: 'Wait for it, stop it, or restart it.',
+    remedy: 'Wait for it, stop it (`fairlead agents stop`), or replace it (`fairlead agents restart`).',
   },
-  agent_not_started: { status: 409, title: 'The agent was never started', remedy: 'Start it first.' },
+  agent_not_started: {
+    status: 409,
+    title: 'The agent was never started',
+    remedy: 'Start it first: `fairlead agents start`.',
+  },
   agent_run_over: {
     status: 409,
     title: 'The run of the agent does not go on',
@@ -203,13 +209,18 @@ export const PROBLEMS = {
   op_failed: {
     status: 409,
     title: 'The broker could not do it',
-    remedy: 'See `brokerError` for its own words.',
+    remedy: 'See `brokerError` for its own words; docs/errors.md says of its code what to do.',
   },
-  agent_deleted: { status: 409, title: 'The agent is being deleted', remedy: 'Create another.' },
+  agent_deleted: {
+    status: 409,
+    title: 'The agent is being deleted',
+    remedy: 'Create another: `fairlead agents create`.',
+  },
   broker_offline: {
     status: 409,
     title: 'The broker is not connected',
-    remedy: 'Try again when it is: `fairlead brokers list`; or let the command wait, without `now_or_fail`.',
+    remedy:
+      'Try again when it is (`fairlead brokers history` says why it is not), or let the command wait, without `now_or_fail`.',
   },
   not_redrivable: {
     status: 409,
@@ -274,27 +285,29 @@ export const PROBLEMS = {
   broker_upgrade_required: {
     status: 426,
     title: 'The broker cannot do this op',
-    remedy: 'Upgrade the broker, or use another.',
+    remedy: 'Upgrade the broker, or use another: `fairlead brokers get` shows what one is capable of.',
   },
   protocol_unsupported: {
     status: 426,
     title: 'No common protocol version',
-    remedy: 'Upgrade the older of hub and broker.',
+    remedy: 'Upgrade the older of hub and broker: `fairlead version` says which that is.',
   },
   backlog_full: {
     status: 429,
     title: 'Too many commands wait for this broker',
-    remedy: 'Wait as `Retry-After` says, or see why they wait.',
+    remedy: 'Wait as `Retry-After` says; `fairlead why` with the oldest of them says what they wait for.',
   },
   quota_exceeded: {
     status: 429,
     title: 'The project has as many live commands as it may',
-    remedy: 'Wait as `Retry-After` says, see why they wait, or let an administrator raise the quota.',
+    remedy:
+      'Wait as `Retry-After` says; `fairlead why` says what one waits for, `fairlead projects update --max-pending` raises the quota.',
   },
   admission_budget_spent: {
     status: 429,
     title: 'Too many brokers connect to this replica at once',
-    remedy: 'Come again as `Retry-After` says, or ask another replica.',
+    remedy:
+      'Come again as `Retry-After` says, or ask another replica; where it lasts, see FAIRLEAD_ADMISSIONS_PER_S and the load of the database.',
   },
   sign_ins_busy: {
     status: 429,
@@ -315,22 +328,24 @@ export const PROBLEMS = {
   internal: {
     status: 500,
     title: 'The hub failed',
-    remedy: 'Report the request id; the hub logged the cause.',
+    remedy: 'Look for the request id in the log of the hub, which has the cause, and report it with that.',
   },
   provider_unavailable: {
     status: 503,
     title: 'The OpenID provider does not answer',
-    remedy: 'Try again, or sign in with a password.',
+    remedy:
+      'Try again, or sign in with a password; where it lasts, see that the replicas reach FAIRLEAD_OIDC_ISSUER.',
   },
   database_unavailable: {
     status: 503,
     title: 'The hub cannot reach its database',
-    remedy: 'Try again as `Retry-After` says.',
+    remedy: 'Try again as `Retry-After` says; where it lasts, `fairlead doctor` says what keeps them apart.',
   },
   rate_undecided: {
     status: 503,
     title: 'The hub cannot tell now whether the caller asks too much',
-    remedy: 'Try again as `Retry-After` says.',
+    remedy:
+      'Try again as `Retry-After` says; where it lasts, its database is away or slow: `fairlead doctor`.',
   },
   overloaded: {
     status: 503,
@@ -340,7 +355,8 @@ export const PROBLEMS = {
   replica_fenced: {
     status: 503,
     title: 'This replica cannot prove that it is alive',
-    remedy: 'Try again; another replica may answer.',
+    remedy:
+      'Try again; another replica may answer. Where all say so, the database is away: `fairlead doctor`.',
   },
   draining: {
     status: 503,
@@ -355,7 +371,8 @@ export const PROBLEMS = {
   broker_silent: {
     status: 503,
     title: 'The broker did not answer in time',
-    remedy: 'See whether it is connected: `fairlead brokers list`.',
+    remedy:
+      'See whether it is connected, `fairlead brokers get`, and whether it answers, `fairlead brokers ping`.',
   },
   outcome_unknown: {
     status: 503,

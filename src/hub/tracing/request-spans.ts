@@ -1,10 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Tracer } from '../../tracing/tracer.js';
+import { isProbe } from '../http/probes.js';
 import { TRACER } from './tracer.token.js';
-
-/** Asked for every few seconds by whoever watches the replica. */
-const UNTRACED = new Set(['/livez', '/readyz', '/health', '/metrics']);
 
 /**
  * A span for each request, by its route, method and status: never its path, its query, its headers or its body, where
@@ -22,7 +20,7 @@ export class RequestSpans {
   begin(request: FastifyRequest, reply: FastifyReply): string | undefined {
     const { method, headers, routeOptions, id } = request;
     const route = routeOptions.url;
-    if (this.tracer === null || UNTRACED.has(route ?? '')) return undefined;
+    if (this.tracer === null || isProbe(route)) return undefined;
     const span = this.tracer.begin({
       name: route === undefined ? method : `${method} ${route}`,
       kind: 'server',

@@ -10,6 +10,10 @@ const CLOSE_WITHIN_MS = 3_000;
 export class Traces {
   constructor(@Inject(TRACER) private readonly tracer: Tracer | null) {}
 
+  get isOn(): boolean {
+    return this.tracer !== null;
+  }
+
   /** Spans that no collector has taken. */
   get lost(): number {
     return this.tracer?.lost ?? 0;
