@@ -30,24 +30,37 @@ fi
 docker compose build migration
 docker compose up --detach --wait database replica-a replica-b balancer
 
+# kept <variable> <start> <text>: writes the first word of the text that begins so to .env, and ends where there is none.
+kept() {
+  local word
+  word="$(grep -oE "\\b$2[A-Za-z0-9_-]+" <<<"$3" | sed -n 1p)" || true
+  if [ -z "$word" ]; then
+    echo "nothing shows a token that begins with $2; a database that was there before shows none" >&2
+    exit 1
+  fi
+  echo "$1=$word" >>.env
+}
+
 # The first replica on an empty database shows the token once.
 if ! grep -q '^FAIRLEAD_TOKEN=' .env; then
-  token="$(docker compose logs --no-log-prefix replica-a replica-b | grep -oE '\bflp_[A-Za-z0-9_-]+' | head -n 1)"
-  echo "FAIRLEAD_TOKEN=$token" >>.env
+  kept FAIRLEAD_TOKEN flp_ "$(docker compose logs --no-log-prefix replica-a replica-b)"
 fi
 FAIRLEAD_TOKEN="$(sed -n 's/^FAIRLEAD_TOKEN=//p' .env)"
 
 if ! grep -q '^FAIRLEAD_JOIN_TOKEN=' .env; then
-  joining="$(through replica-a join-tokens create | grep -oE '\bflj_[A-Za-z0-9_-]+' | head -n 1)"
-  echo "FAIRLEAD_JOIN_TOKEN=$joining" >>.env
+  kept FAIRLEAD_JOIN_TOKEN flj_ "$(through replica-a join-tokens create)"
 fi
 compose up --detach broker
+# Not in a pipe: whoever has found the word would end it under the hands of what still writes.
 for _ in $(seq 60); do
-  through replica-a brokers list | grep -q online && break
+  brokers="$(through replica-a brokers list)"
+  grep -q online <<<"$brokers" && break
   sleep 1
 done
+grep -q online <<<"$brokers" || { echo "the broker does not come: $brokers" >&2; exit 1; }
 
-if ! through replica-a agents list | grep -q hello; then
+agents="$(through replica-a agents list)"
+if ! grep -q hello <<<"$agents"; then
   through replica-a agents create hello --broker laptop --start -- sh -c 'while :; do date; sleep 1; done'
 fi
 for replica in replica-a replica-b; do

@@ -8,11 +8,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultsOfExamples } from './docs/examples.js';
-import { commandsOf, readPage } from './docs/page.js';
+import { commandsOf, readPage, type Page } from './docs/page.js';
 import { Story } from './docs/story.js';
 
 const FRONT = ['README.md', 'CONTRIBUTING.md'];
 const FOLDER = 'docs';
+/** What newcomers follow from top to bottom: nothing in it is left to them to try first. */
+const FOLLOWED = ['README.md', 'docs/quickstart.md', 'docs/install.md'];
 
 const given = process.argv.slice(2);
 const paths = given.length > 0 ? given : [...FRONT.filter((path) => existsSync(path)), ...inFolder()];
@@ -30,7 +32,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 for (const path of paths) {
   const text = readFileSync(path, 'utf8');
   const page = readPage(path, text);
-  faults.push(...page.faults, ...(await faultsOfExamples(path, text)));
+  faults.push(...page.faults, ...untried(page), ...(await faultsOfExamples(path, text)));
   if (page.faults.length > 0 || commandsOf(page).length === 0) continue;
   const beganAt = performance.now();
   story = await Story.of(page);
@@ -44,6 +46,13 @@ for (const reason of notRun) process.stdout.write(`not run: ${reason}\n`);
 process.stdout.write(`${paths.length} documents, ${notRun.length} blocks not run\n`);
 for (const fault of faults) process.stderr.write(`${fault}\n`);
 if (faults.length > 0) process.exitCode = 1;
+
+function untried(page: Page): string[] {
+  if (!FOLLOWED.includes(page.path)) return [];
+  return commandsOf(page)
+    .filter(({ markers }) => markers.some(({ kind }) => kind === 'skip'))
+    .map(({ line }) => `${page.path}:${line}: newcomers follow this page, and nobody runs this block`);
+}
 
 function inFolder(): string[] {
   if (!existsSync(FOLDER)) return [];

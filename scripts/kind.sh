@@ -27,7 +27,8 @@ up() {
     --set publicUrl=http://fairlead.default.svc,firstBoot=token \
     --set database.url=postgres://fairlead:fairlead@database:5432/fairlead \
     --set-string "sealKeys=$(openssl rand -hex 32),clusterSecret=$(openssl rand -hex 32)"
-  helm test "$release" --logs
+  # Without --logs: not every Helm reads them before it removes a test that has passed.
+  helm test "$release"
 }
 
 # fairlead <words...>: the command line in a pod of a replica, which asks itself: the network policy leads nowhere else.
@@ -36,17 +37,25 @@ fairlead() {
     env FAIRLEAD_URL=http://127.0.0.1:8080 "FAIRLEAD_TOKEN=$token" fairlead "$@"
 }
 
+# word <start> <text>: the first word of the text that begins so.
+word() {
+  grep -oE "\\b$1[A-Za-z0-9_-]+" <<<"$2" | sed -n 1p || { echo "nothing shows a token that begins with $1" >&2; return 1; }
+}
+
 # The replica that started first on the empty database logs the token, as `firstBoot` asks for.
 roll() {
-  token="$(kubectl logs --selector app.kubernetes.io/name=fairlead --container hub --tail -1 | grep -oE '\bflp_[A-Za-z0-9_-]+' | head -n 1)"
-  local joining asking
-  joining="$(fairlead join-tokens create | grep -oE '\bflj_[A-Za-z0-9_-]+' | head -n 1)"
+  token="$(word flp_ "$(kubectl logs --selector app.kubernetes.io/name=fairlead --container hub --tail -1)")"
+  local joining brokers=""
+  joining="$(word flj_ "$(fairlead join-tokens create)")"
   kubectl run broker --image=fairlead:kind --image-pull-policy=Never --env="FAIRLEAD_JOIN_TOKEN=$joining" --command -- \
     sh -ec 'fairlead broker join http://fairlead --name laptop; exec fairlead broker start'
+  # Not in a pipe: whoever has found the word would end it under the hands of what still writes.
   for _ in $(seq 60); do
-    fairlead brokers list | grep -q online && break
+    brokers="$(fairlead brokers list)"
+    grep -q online <<<"$brokers" && break
     sleep 1
   done
+  grep -q online <<<"$brokers" || { echo "the broker does not come: $brokers" >&2; exit 1; }
   fairlead agents create hello --broker laptop --start -- sh -c 'while :; do date; sleep 1; done'
 
   # One command after another, by a pod that outlives the replicas; each is asked for until a replica has taken it.
@@ -56,8 +65,11 @@ roll() {
   helm upgrade "$release" helm/fairlead --reuse-values --set-string "podAnnotations.rolled=$(date +%s)" --wait --timeout 10m
   kubectl rollout status "deployment/$release" --timeout=10m
   kubectl wait pod/load --for=jsonpath='{.status.phase}'=Succeeded --timeout=10m
-  # The last report is written once the brokers are back and the commands of that moment have ended.
-  sleep 60
+  # Those that leave drain until they are gone; what the last of them left is judged soon after.
+  for _ in $(seq 180); do
+    [ "$(kubectl get pods --selector app.kubernetes.io/name=fairlead --no-headers | wc -l)" -eq 3 ] && break
+    sleep 1
+  done
   fairlead rollout report --last
   fairlead verify --since 1h
 }
@@ -65,6 +77,8 @@ roll() {
 logs() {
   kubectl get pods,jobs,events --all-namespaces
   kubectl logs --selector app.kubernetes.io/instance="$release" --all-containers --prefix --tail 100
+  # What a roll has made; there is none of it where that did not begin.
+  kubectl logs --selector 'run in (broker, load)' --prefix --tail 100
 }
 
 down() {

@@ -8,8 +8,10 @@ export function notRunByCi(text: string): string[] {
   return commandsIn(text).filter((command) => !steps.includes(command));
 }
 
-function commandsIn(text: string): string[] {
+/** One a line, each in one piece and without comments. */
+export function commandsIn(text: string): string[] {
   return text
+    .replace(/\s*\\\n\s*/g, ' ')
     .split('\n')
     .flatMap((line) => line.replace(/(^|\s)#.*$/, '').split('&&'))
     .map((command) => command.trim())

@@ -9,6 +9,7 @@
  *                                 of the last match. A word such as flp_... needs no comment: the last word of the
  *                                 output that begins so is meant.
  *     ci runs it                  not run here; each of its commands must be one of a step of .ci/run
+ *     run by <file>               not run here, but by that file, see `carried.ts`
  *     skip because <reason>       not run at all; counted and printed with the reason
  */
 export type Marker =
@@ -16,6 +17,7 @@ export type Marker =
   | { kind: 'shows'; text: string }
   | { kind: 'fill'; name: string; from: RegExp }
   | { kind: 'ci' }
+  | { kind: 'elsewhere'; file: string }
   | { kind: 'skip'; reason: string };
 
 const FORMS: [form: RegExp, read: (first: string, second: string) => Marker | undefined][] = [
@@ -23,6 +25,7 @@ const FORMS: [form: RegExp, read: (first: string, second: string) => Marker | un
   [/^shows "([^"]+)"$/, (text) => ({ kind: 'shows', text })],
   [/^fill (<[a-z][a-z-]*>) from "([^"]+)"$/, (name, regex) => fill(name, regex)],
   [/^ci runs it$/, () => ({ kind: 'ci' })],
+  [/^run by (\S+)$/, (file) => ({ kind: 'elsewhere', file })],
   [/^skip because (\S.*)$/, (reason) => ({ kind: 'skip', reason })],
 ];
 

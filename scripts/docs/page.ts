@@ -4,6 +4,8 @@ export type Block = {
   /** Of its fence, from 1. */
   line: number;
   language: string;
+  /** The latest before it; empty where there is none. */
+  heading: string;
   text: string;
   markers: Marker[];
 };
@@ -25,6 +27,7 @@ export function readPage(path: string, text: string): Page {
   const page: Page = { path, blocks: [], faults: [] };
   const fault = (line: number, what: string): void => void page.faults.push(`${path}:${line}: ${what}`);
   let waiting: { line: number; marker: Marker }[] = [];
+  let heading = '';
   let open: { block: Block; fence: string } | undefined;
 
   text.split('\n').forEach((content, index) => {
@@ -43,11 +46,12 @@ export function readPage(path: string, text: string): Page {
     }
     const [, fence, language = ''] = FENCE.exec(content) ?? [];
     if (fence !== undefined) {
-      const block = { line, language, text: '', markers: waiting.map(({ marker }) => marker) };
+      const block = { line, language, heading, text: '', markers: waiting.map(({ marker }) => marker) };
       page.blocks.push(block);
       open = { block, fence };
       if (language !== RUN && waiting.length > 0) fault(line, 'only a block of sh is run, and this is none');
     } else if (content.trim() !== '') {
+      heading = /^#+ (.*)$/.exec(content)?.[1]?.trim() ?? heading;
       for (const { line: at } of waiting) fault(at, 'no block follows');
     } else {
       return;

@@ -1,4 +1,5 @@
 import { Clone } from './clone.js';
+import { faultOfCarrier } from './carried.js';
 import { notRunByCi } from './ci-steps.js';
 import type { Marker } from './marker.js';
 import { commandsOf, type Block, type Page } from './page.js';
@@ -57,11 +58,15 @@ export class Story {
   /** @returns a fault, true where the block is not to be run, or undefined where it is */
   private passedOver(block: Block): string | true | undefined {
     const skip = marker(block, 'skip');
+    const elsewhere = marker(block, 'elsewhere');
     const isRunByCi = marker(block, 'ci') !== undefined;
-    if (skip === undefined && !isRunByCi) return undefined;
+    if (skip === undefined && elsewhere === undefined && !isRunByCi) return undefined;
     const missing = isRunByCi ? notRunByCi(block.text) : [];
     if (missing.length > 0) return `no step of .ci/run runs ${missing.join(', ')}`;
-    this.notRun.push(`${this.page.path}:${block.line}: ${skip?.reason ?? 'a step of CI of its own'}`);
+    const fault = elsewhere === undefined ? undefined : faultOfCarrier(elsewhere.file, this.page.path, block);
+    if (fault !== undefined) return fault;
+    const reason = skip?.reason ?? (elsewhere === undefined ? 'a step of CI of its own' : elsewhere.file);
+    this.notRun.push(`${this.page.path}:${block.line}: ${reason}`);
     return true;
   }
 

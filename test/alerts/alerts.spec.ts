@@ -6,6 +6,7 @@ import { Cluster } from '../support/cluster.js';
 import { createDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
+import { CUT_OFF, GONE, TROUBLED } from './support/shown.js';
 import { checkQueries, judge, promtool, ruleFiles, type Scraped } from './support/series.js';
 
 const BROKERS = 4;
@@ -79,7 +80,7 @@ describe('the alerts', () => {
   it('fire where no replica is scraped any more', async () => {
     const gone = [...healthy.slice(0, 1), { text: '', minutes: 10 }];
 
-    expect(await judge(gone, [{ atMinute: 12, firing: ['FairleadAbsent'] }])).toBe('');
+    expect(await judge(gone, [{ atMinute: 12, firing: GONE }])).toBe('');
   });
 
   it('fire one by one over a hub whose callers, commands, brokers and database go wrong', async () => {
@@ -115,16 +116,8 @@ describe('the alerts', () => {
       [...before, { text: troubled, minutes: 6 }, { text: cutOff, minutes: 10 }],
       [
         { atMinute: 1, firing: [] },
-        { atMinute: 5, firing: ['FairleadBrokersLost', 'FairleadCallersLimited', 'FairleadCommandsFail'] },
-        {
-          atMinute: 16,
-          firing: [
-            'FairleadBrokersLost',
-            'FairleadLoopFails',
-            'FairleadReplicaMayNotAct',
-            'FairleadWakesByPolls',
-          ],
-        },
+        { atMinute: 5, firing: TROUBLED },
+        { atMinute: 16, firing: ['FairleadBrokersLost', ...CUT_OFF] },
       ],
     );
 

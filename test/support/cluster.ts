@@ -39,8 +39,9 @@ export class Cluster {
     return this.token;
   }
 
-  async addReplica(env: Record<string, string> = {}): Promise<HubProcess> {
-    const hub = await HubProcess.start(this.database.url, env);
+  /** @param limits of its process */
+  async addReplica(env: Record<string, string> = {}, limits: { files?: number } = {}): Promise<HubProcess> {
+    const hub = await HubProcess.start(this.database.url, env, limits);
     this.token = hub.administratorToken ?? this.token;
     this.hubs.push(hub);
     return hub;

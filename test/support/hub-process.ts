@@ -29,9 +29,20 @@ export class HubProcess {
 
   private constructor(private readonly child: ChildProcess) {}
 
-  /** Starts a replica on a database and waits until it is ready. */
-  static async start(databaseUrl: string, env: Record<string, string> = {}): Promise<HubProcess> {
-    const child = spawn(process.execPath, [FAIRLEAD, 'hub', 'start'], {
+  /**
+   * Starts a replica on a database and waits until it is ready.
+   *
+   * @param files so many files and sockets it may open; left out, as many as this process
+   */
+  static async start(
+    databaseUrl: string,
+    env: Record<string, string> = {},
+    { files }: { files?: number } = {},
+  ): Promise<HubProcess> {
+    const started = [process.execPath, FAIRLEAD, 'hub', 'start'];
+    const limited = ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh', ...started];
+    const [program = '', ...args] = files === undefined ? started : limited;
+    const child = spawn(program, args, {
       env: {
         PATH: process.env.PATH,
         DATABASE_URL: databaseUrl,

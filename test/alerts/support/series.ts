@@ -14,16 +14,21 @@ export type Scraped = { text: string; minutes: number };
 export type Expected = { atMinute: number; firing: readonly string[] };
 
 /**
- * Judges what was scraped by all rules of the chart, in time that promtool makes pass.
+ * Judges what was scraped by rules of the chart, in time that promtool makes pass.
  *
+ * @param rules their files; all of them where they are left out
  * @returns what promtool has against it; empty where all is as expected
  */
-export async function judge(scrapes: readonly Scraped[], expected: readonly Expected[]): Promise<string> {
+export async function judge(
+  scrapes: readonly Scraped[],
+  expected: readonly Expected[],
+  rules = ruleFiles(),
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-alerts-'));
   try {
     const file = join(folder, 'test.json');
     // promtool reads YAML, of which JSON is a part.
-    writeFileSync(file, JSON.stringify(unitTest(scrapes, expected)));
+    writeFileSync(file, JSON.stringify(unitTest(scrapes, expected, rules)));
     return await promtool('test', 'rules', file);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -59,9 +64,14 @@ export function ruleFiles(): string[] {
   return readdirSync(RULES).map((name) => resolve(RULES, name));
 }
 
-function unitTest(scrapes: readonly Scraped[], expected: readonly Expected[]): object {
+/** That of one alert. */
+export function ruleFile(alert: string): string {
+  return resolve(RULES, `${alert}.yaml`);
+}
+
+function unitTest(scrapes: readonly Scraped[], expected: readonly Expected[], rules: string[]): object {
   return {
-    rule_files: ruleFiles(),
+    rule_files: rules,
     evaluation_interval: '15s',
     tests: [
       {
@@ -75,6 +85,12 @@ function unitTest(scrapes: readonly Scraped[], expected: readonly Expected[]): o
       },
     ],
   };
+}
+
+/** A sample by its name and labels as they are exported, such as `fairlead_loop_faults`; NaN where there is none. */
+export function valueIn(text: string, series: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  return line === undefined ? NaN : Number(line.slice(series.length + 1));
 }
 
 /** Each sample's value over all scrapes; one that is not there yet, or not any more, is a gap. */

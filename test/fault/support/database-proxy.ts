@@ -19,6 +19,7 @@ export class DatabaseProxy {
   private fault: Fault | undefined;
   private isFrozen = false;
   private areListenersDeaf = false;
+  private tellsLateMs = 0;
   private target: URL;
   private readonly listeners = new Map<Socket, string>();
 
@@ -84,6 +85,14 @@ export class DatabaseProxy {
     };
   }
 
+  /** What the server tells those that listen arrives so much later, in its order. @returns what ends it */
+  tellLate(byMs: number): () => void {
+    this.tellsLateMs = byMs;
+    return () => {
+      this.tellsLateMs = 0;
+    };
+  }
+
   /** The channels on which somebody listens through here. */
   get channels(): string[] {
     return [...this.listeners.values()];
@@ -133,10 +142,16 @@ export class DatabaseProxy {
       if (struck?.part === 'question') strike(struck, data, upstream);
       else upstream.write(data);
     });
+    const late: Buffer[] = [];
     let answer = Buffer.alloc(0);
     upstream.on('data', (data) => {
       if (struck === undefined) {
-        client.write(data);
+        const isLate = this.tellsLateMs > 0 && this.listeners.has(upstream);
+        if (isLate || late.length > 0) {
+          late.push(data);
+          // Whichever of them ends first takes the oldest: none overtakes another.
+          setTimeout(() => client.write(late.shift() ?? ''), this.tellsLateMs);
+        } else client.write(data);
         return;
       }
       // ReadyForQuery is the server's last word on a statement: by then it is committed.
