@@ -45,6 +45,7 @@ where administrator.id = invite.user_id
   and administrator.role = 'admin'
   and administrator.disabled_at is null
   and invite.redeemed_at is null
+  and invite.revoked_at is null
   and (invite.expires_at <= now() or invite.hash = $1)
   and not exists (select from user_password where user_id = administrator.id)
   and not exists (select from personal_token where user_id = administrator.id)

@@ -17,20 +17,10 @@ values ($1, $2)
 on conflict on constraint user_password_is_one_a_user do update
 set hash = excluded.hash, changed_at = now();
 
--- create_invite
-insert into invite (id, user_id, hash, created_by, expires_at)
-select $1, person.id, $3, $4, now() + make_interval(secs => $5)
-from hub_user person
-where person.id = $2 and person.disabled_at is null
-returning expires_at as "expiresAt";
-
--- void_invites_of_user
-update invite set expires_at = now() where user_id = $1 and redeemed_at is null and expires_at > now();
-
 -- redeem_invite
 update invite
 set redeemed_at = now()
 from hub_user person
-where invite.hash = $1 and invite.redeemed_at is null and invite.expires_at > now()
+where invite.hash = $1 and invite.redeemed_at is null and invite.revoked_at is null and invite.expires_at > now()
   and person.id = invite.user_id and person.disabled_at is null
 returning invite.id, person.id as "userId", person.name;

@@ -3,6 +3,7 @@ import { LIMIT_CLASSES } from '../../src/hub/config/rate-limits.js';
 import { ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { BATCHES } from '../../src/hub/dispatch/steps.js';
 import { METHODS, STATUSES, WAITS } from '../../src/hub/health/request-metrics.js';
+import { REFUSALS } from '../../src/hub/registry/refusals.js';
 import { OPS } from '../../src/protocol/op.js';
 
 export type Type = 'counter' | 'gauge' | 'histogram' | 'summary';
@@ -76,6 +77,11 @@ const OWN: Readonly<Record<string, Described>> = {
   fairlead_agent_strays_stopped_total: { type: 'counter', unit: 'dispatches', labels: STRAYS },
   fairlead_brokers_connected: gauge('brokers'),
   fairlead_canary_delay_seconds: { type: 'histogram', unit: 'seconds' },
+  fairlead_channels_refused_total: {
+    type: 'counter',
+    unit: 'requests',
+    labels: { code: [...REFUSALS, 'other'] },
+  },
   fairlead_dispatch_accept_to_claim_seconds: timesOfDispatches,
   fairlead_dispatch_accept_to_end_seconds: timesOfDispatches,
   fairlead_dispatch_ack_to_end_seconds: timesOfDispatches,

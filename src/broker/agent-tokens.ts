@@ -9,13 +9,13 @@
  * becomes of the broker. No run keeps the others from theirs, whatever is wrong with it: agents write to the folders that these
  * files are in.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { AgentReport } from '../protocol/frame.js';
 import { AgentTokenRefused, HubUnreachable } from './broker.errors.js';
 import type { Clocks } from './clocks.js';
 import type { Credential, Granted } from './credential.js';
 import { HubRefused } from './hub-call.js';
+import { Rounds } from './rounds.js';
 
 export type RunOf = Pick<AgentReport, 'agentId' | 'runId'>;
 
@@ -60,15 +60,15 @@ type Held = { dueMs: number; refusals: number };
 
 /** Keeps each run that goes on with a token. */
 export class AgentTokens {
-  private readonly stopping = new AbortController();
   private readonly held = new Map<string, Held>();
-  private resting: AbortController | undefined;
-  private isWanted = false;
+  private readonly rounds = new Rounds(
+    (signal) => this.look(signal),
+    (failed) => (failed === 0 ? this.untilDueMs() : this.laterMs(failed)),
+  );
   /** The run that ended the last round. It may be at fault for that, so that the next one begins behind it. */
   private endedAt: string | undefined;
   /** Until then the hub, which this broker has asked too much, is not asked at all. */
   private silentUntilMs = 0;
-  private running: Promise<void> | undefined;
 
   /** @param keep puts a token where its run finds it */
   constructor(
@@ -81,42 +81,30 @@ export class AgentTokens {
   ) {}
 
   start(): void {
-    this.running = this.run();
+    this.rounds.start();
   }
 
   /** Idempotent, and safe if never started. */
   async stop(): Promise<void> {
-    this.stopping.abort();
-    this.resting?.abort();
-    await this.running;
+    await this.rounds.stop();
   }
 
   /** Something was reported of a run: one that is new is given a token at once. */
   reported({ runId, phase }: AgentReport): void {
     if (!goesOn(phase) || this.held.has(runId)) return;
-    this.isWanted = true;
-    this.resting?.abort();
-  }
-
-  private async run(): Promise<void> {
-    for (let failed = 0; !this.stopping.signal.aborted;) {
-      this.isWanted = false;
-      failed = (await this.look()) ? 0 : failed + 1;
-      const restMs = failed === 0 ? this.untilDueMs() : this.laterMs(failed);
-      if (!this.isWanted) await this.rest(restMs);
-    }
+    this.rounds.wake();
   }
 
   /** @returns false where no replica can be asked: the others are not tried in vain */
-  private async look(): Promise<boolean> {
+  private async look(signal: AbortSignal): Promise<boolean> {
     if (this.clocks.monotonicMs() < this.silentUntilMs) return true;
     for (const { agentId, runId } of this.inTurn()) {
       const { dueMs, refusals } = this.held.get(runId) ?? { dueMs: 0, refusals: 0 };
       if (this.clocks.monotonicMs() < dueMs) continue;
       try {
-        await this.renew({ agentId, runId });
+        await this.renew({ agentId, runId }, signal);
       } catch (error) {
-        if (this.stopping.signal.aborted) return true;
+        if (signal.aborted) return true;
         const silentMs = silentMsOf(error);
         // That no replica is reached the connector says as well, and loudly; of limits the hub tells.
         const isKnown = error instanceof HubUnreachable || silentMs !== undefined || refusals > 0;
@@ -148,8 +136,8 @@ export class AgentTokens {
     return [...live.slice(first), ...live.slice(0, first)];
   }
 
-  private async renew(run: RunOf): Promise<void> {
-    const { token, expiresInS } = await this.ask(run, this.stopping.signal);
+  private async renew(run: RunOf, signal: AbortSignal): Promise<void> {
+    const { token, expiresInS } = await this.ask(run, signal);
     // A fleet of runs that began together does not ask together.
     const lastsMs = expiresInS * 1_000 * (0.4 + 0.2 * this.random());
     this.held.set(run.runId, { dueMs: this.clocks.monotonicMs() + lastsMs, refusals: 0 });
@@ -170,12 +158,6 @@ export class AgentTokens {
     const nowMs = this.clocks.monotonicMs();
     const dues = [...this.held.values()].map(({ dueMs }) => dueMs - nowMs);
     return Math.max(0, this.silentUntilMs - nowMs, Math.min(AGAIN_MOST_MS, ...dues));
-  }
-
-  private async rest(ms: number): Promise<void> {
-    const { signal } = (this.resting = new AbortController());
-    if (!this.stopping.signal.aborted) await wait(ms, undefined, { signal }).catch(() => undefined);
-    this.resting = undefined;
   }
 }
 

@@ -18,8 +18,8 @@ export async function makeKey(): Promise<JWK> {
 }
 
 /** @throws HomeUnreadable where there is no usable key */
-export async function loadKey(path: string): Promise<JWK> {
-  const key = await readKey(path);
+export async function loadKey(path: string, read = readKey): Promise<JWK> {
+  const key = await read(path);
   if (key === undefined) throw new HomeUnreadable(`${path} holds no Ed25519 private key`);
   return key;
 }

@@ -2,9 +2,12 @@
  * Small files that survive a crash whole or not at all: written beside their place, synced, put in place in
  * one step, and the folder synced, so that a reader never sees half of one.
  */
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { v7 } from 'uuid';
+
+/** Ends the name of what is not in its place yet. */
+const UNFINISHED = '.part';
 
 /** Replaces the file's content. Modes default to the owner alone, as such files may hold secrets. */
 export async function writeDurably(path: string, content: string, mode = 0o600): Promise<void> {
@@ -59,7 +62,7 @@ export function isErrno(error: unknown, code: string): boolean {
 }
 
 async function writeBeside(path: string, content: string, mode: number): Promise<string> {
-  const beside = `${path}.${v7()}.part`;
+  const beside = `${path}.${v7()}${UNFINISHED}`;
   const file = await open(beside, 'wx', mode);
   try {
     await file.writeFile(content);
@@ -68,6 +71,15 @@ async function writeBeside(path: string, content: string, mode: number): Promise
     await file.close();
   }
   return beside;
+}
+
+/** Removes what writers that were killed have left beside the file. Only where nobody writes it meanwhile. */
+export async function removeUnfinished(path: string): Promise<void> {
+  const folder = dirname(path);
+  const start = `${basename(path)}.`;
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(start) && name.endsWith(UNFINISHED)) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** Makes what was put into a folder, or renamed in it, survive a crash of the machine. */

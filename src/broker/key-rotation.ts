@@ -6,7 +6,6 @@
  * The hub takes both keys from the second step to the third, and the credential tries both from the first to the fourth, so that
  * a broker that died, or has lost an answer, gets in; the rotation is gone on with where it stands.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import {
@@ -22,6 +21,7 @@ import { HubRefused } from './hub-call.js';
 import type { Home } from './home.js';
 import { Keyring } from './keyring.js';
 import { acquireLock } from './lock.js';
+import { Rounds } from './rounds.js';
 
 /** By then a copy that nobody knows of is of no more use. */
 const KEY_LIVES_MS = 90 * 24 * 3_600_000;
@@ -125,8 +125,10 @@ export function isRotationDue(madeAtMs: number, hasNext: boolean, nowMs: number)
 
 /** Rotates the key of a running broker by its age, and ends rotations that were cut short. Its links stay as they are. */
 export class KeyCare {
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
+  private readonly rounds = new Rounds(
+    (signal) => this.look(signal),
+    (failed) => this.restMs(failed),
+  );
 
   constructor(
     private readonly home: Home,
@@ -137,36 +139,30 @@ export class KeyCare {
   ) {}
 
   start(): void {
-    this.running = this.run();
+    this.rounds.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.running;
+    await this.rounds.stop();
   }
 
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    for (let failed = 0; !signal.aborted;) {
-      failed = (await this.look()) ? 0 : failed + 1;
-      const restMs =
-        failed === 0 ? LOOK_EVERY_MS : Math.min(LOOK_EVERY_MS, AGAIN_AFTER_MS * 2 ** (failed - 1));
-      // A fleet that joined together does not rotate together.
-      await wait(restMs * (0.5 + this.random()), undefined, { signal }).catch(() => undefined);
-    }
+  /** A fleet that joined together does not rotate together. */
+  private restMs(failed: number): number {
+    const ms = failed === 0 ? LOOK_EVERY_MS : Math.min(LOOK_EVERY_MS, AGAIN_AFTER_MS * 2 ** (failed - 1));
+    return ms * (0.5 + this.random());
   }
 
   /** @returns false where it is to be tried again soon */
-  private async look(): Promise<boolean> {
+  private async look(signal: AbortSignal): Promise<boolean> {
     try {
       const keyring = new Keyring(this.home);
       const hasNext = (await keyring.next()) !== undefined;
       if (!isRotationDue(await keyring.madeAtMs(), hasNext, Date.now())) return true;
-      await rotateKey(this.home, this.credential, this.urls(), this.stopping.signal);
+      await rotateKey(this.home, this.credential, this.urls(), signal);
       this.log.info('the key of this broker was rotated');
       return true;
     } catch (error) {
-      if (this.stopping.signal.aborted || error instanceof RotationUnderWay) return true;
+      if (signal.aborted || error instanceof RotationUnderWay) return true;
       this.log.warn(
         { err: error },
         'the key of this broker could not be rotated yet; it goes on with what it has',

@@ -3,14 +3,15 @@
  *
  *     one --make, durably--> two --the hub has confirmed the newer--> one, in place of the other
  *
- * Whichever step the broker dies in, one of those on disk is good: the newer is tried first, then the other. They are read anew
- * for each access token, since another process of this machine may have rotated them.
+ * Whichever step the broker dies in, one of those on disk is good: the newer is tried first, then the other. Each request looks
+ * whether they have changed, since another process of this machine may have rotated them, and reads anew those that have.
  */
 import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { JWK } from 'jose';
+import { HomeUnreadable } from './broker.errors.js';
 import { loadKey, makeKey, publicKeyOf, readKey } from './credential-key.js';
-import { claimDurably, syncFolder } from './durable-file.js';
+import { claimDurably, isErrno, syncFolder } from './durable-file.js';
 import type { Home } from './home.js';
 
 /** What a credential signs with. */
@@ -28,6 +29,9 @@ export function keyInMemory(key: JWK): Keys {
 
 /** The keys in a home. What changes them asks for the lock of the rotation first. */
 export class Keyring implements Keys {
+  /** What was read last, by path, and of which state of the file. */
+  private readonly read = new Map<string, { state: string; key: JWK | undefined }>();
+
   constructor(private readonly home: Home) {}
 
   async all(): Promise<readonly JWK[]> {
@@ -48,12 +52,12 @@ export class Keyring implements Keys {
 
   /** @throws HomeUnreadable */
   current(): Promise<JWK> {
-    return loadKey(this.home.keyPath);
+    return loadKey(this.home.keyPath, (path) => this.readChanged(path));
   }
 
   /** @throws HomeUnreadable */
   next(): Promise<JWK | undefined> {
-    return readKey(this.home.nextKeyPath);
+    return this.readChanged(this.home.nextKeyPath);
   }
 
   /** When the key was made, by the clock of this machine. */
@@ -77,6 +81,28 @@ export class Keyring implements Keys {
   async settle(): Promise<void> {
     await rename(this.home.nextKeyPath, this.home.keyPath);
     await syncFolder(dirname(this.home.keyPath));
+  }
+
+  /** What the file holds, read again where it is another than the last time. */
+  private async readChanged(path: string): Promise<JWK | undefined> {
+    // Looked at first: a file that changes while it is read is read again the next time.
+    const state = await stateOf(path);
+    const known = this.read.get(path);
+    if (known?.state === state) return known.key;
+    const key = await readKey(path);
+    this.read.set(path, { state, key });
+    return key;
+  }
+}
+
+/** Another where the file is another, or was written to. @throws HomeUnreadable */
+async function stateOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return 'missing';
+    throw new HomeUnreadable(`${path} cannot be read`, { cause: error });
   }
 }
 

@@ -15,6 +15,7 @@ import { addDevice } from './commands/device.js';
 import { addDispatches } from './commands/dispatches.js';
 import { addDoctor } from './commands/doctor.js';
 import { addHub } from './commands/hub.js';
+import { addInvites } from './commands/invites.js';
 import { addJoinTokens } from './commands/join-tokens.js';
 import { addDrill } from './commands/drill.js';
 import { addLoad } from './commands/load.js';
@@ -107,6 +108,7 @@ export function buildProgram(surroundings: Surroundings, cli: Cli): Command {
     addTokens,
     addSessions,
     addUsers,
+    addInvites,
     addJoinTokens,
     addBrokers,
     addProjects,

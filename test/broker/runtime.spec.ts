@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -153,6 +162,41 @@ describe('the processes that a broker runs', () => {
       await live();
 
       await eventually(() => !existsSync(join(runPath(web), 'token')));
+    });
+
+    it('leave nothing behind of a token that the broker was putting in place when it was killed', async () => {
+      const life = await live();
+      const [web, next] = [order('exec sleep 600'), order('exec sleep 600')];
+      next.agentId = web.agentId;
+      await life.runtime.startRun(web, inTime);
+      await life.runtime.restart({ ...next, fromRunId: web.runId, graceMs: 0 }, inTime);
+      const names = [web, next].map((run) => join(runPath(run), `token.${uuidv7()}.part`));
+      for (const name of names) writeFileSync(name, 'shown');
+      const ofShim = join(runPath(next), `restart.json.${uuidv7()}.part`);
+      writeFileSync(ofShim, '{}');
+      await life.runtime.keepToken(next, 'kept');
+      await die(life);
+
+      await live();
+
+      expect(names.filter((name) => existsSync(name))).toEqual([]);
+      expect(readFileSync(join(runPath(next), 'token'), 'utf8')).toBe('kept');
+      // A shim writes on while there is no broker.
+      expect(existsSync(ofShim)).toBe(true);
+    });
+
+    it('keep no broker from its start by what they put in the place of a token', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      const { pid } = await life.runtime.startRun(web, inTime);
+      mkdirSync(join(runPath(web), `token.${uuidv7()}.part`));
+      await die(life);
+
+      const next = await live();
+
+      expect(next.reports).toMatchObject([{ runId: web.runId, phase: 'running' }]);
+      expect(isProcess(pid)).toBe(true);
+      expect(lines.splice(0)).toMatchObject([{ msg: expect.stringContaining('could not be removed') }]);
     });
 
     it('keep another run of the same agent out', async () => {

@@ -75,6 +75,67 @@ describe('users on the command line', () => {
   });
 });
 
+describe('invites on the command line', () => {
+  const made = { id: ID, token: 'fli_secret', expiresAt: NOW };
+  const invite = {
+    id: ID,
+    userId: ID,
+    name: 'ada',
+    email: 'ada@example.com',
+    role: 'member',
+    createdBy: ID,
+    createdByName: 'admin',
+    createdAt: NOW,
+    expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+    redeemedAt: null,
+    revokedAt: null,
+    state: 'open',
+  };
+
+  it.each([[['invites', 'create']], [['users', 'invite']]])(
+    'are made by %j for a user, and shown alone on stdout',
+    async (words) => {
+      const { ran, asked } = await ask([...words, 'ada', '--expires', '1h'], { status: 201, body: made });
+
+      expect(ran.out).toBe('fli_secret\n');
+      expect(asked[0]).toMatchObject({
+        method: 'POST',
+        path: '/api/v1/users/ada/invites',
+        body: { expiresInS: 3_600 },
+      });
+    },
+  );
+
+  it('are listed with whom they are for, what became of them and who made them', async () => {
+    const gone = { ...invite, email: null, state: 'revoked', revokedAt: NOW, createdByName: null };
+
+    const { ran, asked } = await ask(['invites', 'list'], {
+      body: { items: [invite, gone], nextCursor: null },
+    });
+
+    expect(ran.out).toMatch(/ada +ada@example\.com +member +open +in 1h +admin +\d+s\n/);
+    expect(ran.out).toMatch(new RegExp(`ada +- +member +revoked +- +${ID} +\\d+s\\n`));
+    expect(asked[0]?.path).toBe('/api/v1/invites');
+  });
+
+  it('are listed as the hub tells them with --json', async () => {
+    const body = { items: [invite], nextCursor: null };
+
+    const { ran } = await ask(['invites', 'list', '--json'], { body });
+
+    expect(JSON.parse(ran.out)).toEqual(body);
+  });
+
+  it('are revoked by their id', async () => {
+    const revoked = await ask(['invites', 'revoke', ID], { status: 204 });
+    const told = await ask(['invites', 'revoke', ID, '--json'], { status: 204 });
+
+    expect([revoked.ran.code, revoked.ran.out]).toEqual([0, `Revoked ${ID}.\n`]);
+    expect(revoked.asked[0]).toMatchObject({ method: 'DELETE', path: `/api/v1/invites/${ID}` });
+    expect(JSON.parse(told.ran.out)).toEqual({ id: ID, revoked: true });
+  });
+});
+
 describe('members on the command line', () => {
   it('are set by the names of project, user and role', async () => {
     const { ran, asked } = await ask(['members', 'set', 'web', 'ada', 'operator'], {

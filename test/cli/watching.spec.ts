@@ -31,7 +31,7 @@ afterEach(async () => {
 afterAll(() => expectNoLeaks());
 
 describe('a list with --watch', () => {
-  it.each(['agents', 'brokers', 'dispatches', 'replicas', 'join-tokens'])(
+  it.each(['agents', 'brokers', 'dispatches', 'replicas', 'join-tokens', 'invites'])(
     'shows %s again and again until Ctrl-C, and ends with 0',
     async (group) => {
       const hub = await open(page());

@@ -75,7 +75,7 @@ describe('the link of the first boot', () => {
 
     expect(different).toBe('The two are not the same.');
     expect(right).toContain(`fairlead login ${cluster.hub(1).url} --user admin`);
-    expect(refused).toContain('The invite is unknown, expired, or used');
+    expect(refused).toContain('The invite is unknown, expired, revoked, or used');
     const body = { user: 'admin', password: PASSWORD };
     expect((await anonymous(0).call('POST', '/api/v1/sessions', body, bare)).status).toBe(201);
     const { rows } = await sql.query('select ended_at from user_session order by id');

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
 import { LIMITS } from '../../src/protocol/limits.js';
-import { CONTROL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
+import { CONTROL_PATH, POLL_PATH, SUBPROTOCOL } from '../../src/protocol/version.js';
 import { DatabaseProxy } from '../fault/support/database-proxy.js';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
@@ -17,6 +18,7 @@ import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 
 const BUDGET = 40;
+const REFUSED = 'a broker was refused at the door';
 
 type Answer = { status: number; retryAfter: string | undefined; problem: Record<string, unknown> };
 
@@ -24,6 +26,7 @@ describe('a broker at the door', () => {
   let cluster: Cluster;
   let proxy: DatabaseProxy;
   let url: string;
+  let internalUrl: string;
   let broker: ScriptedBroker;
 
   beforeAll(async () => {
@@ -34,8 +37,14 @@ describe('a broker at the door', () => {
       DATABASE_URL: proxy.url,
       FAIRLEAD_ADMISSIONS_PER_S: String(BUDGET),
       FAIRLEAD_DRAIN_LINGER_S: '2',
+      FAIRLEAD_TRUSTED_PROXIES: '127.0.0.1',
     });
     url = hub.url;
+    const sql = new pg.Client(database.url);
+    await sql.connect();
+    const { rows } = await sql.query(`select internal_url from hub_replica where state = 'active'`);
+    await sql.end();
+    internalUrl = rows[0].internal_url;
     broker = await join();
   }, 60_000);
 
@@ -55,7 +64,7 @@ describe('a broker at the door', () => {
       ...claims,
     });
   };
-  const upgrade = async (token: string, whose = broker) => {
+  const upgrade = async (token: string, whose = broker, headers: Record<string, string> = {}) => {
     const shown = await whose.shown(url, { token });
     return new Promise<Answer>((resolve, reject) => {
       const asking = request(`${url}${CONTROL_PATH}`, {
@@ -67,6 +76,7 @@ describe('a broker at the door', () => {
           'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
           'sec-websocket-protocol': SUBPROTOCOL,
           ...shown,
+          ...headers,
         },
       });
       asking.on('upgrade', (_response, socket) => {
@@ -87,6 +97,24 @@ describe('a broker at the door', () => {
       asking.on('error', reject);
       asking.end();
     });
+  };
+  /** The first poll of a channel, with its hello. */
+  const poll = async (...headers: Record<string, string>[]): Promise<Answer> => {
+    const response = await fetch(`${url}${POLL_PATH}`, {
+      method: 'POST',
+      headers: Object.assign({ 'content-type': 'application/json' }, ...headers),
+      body: JSON.stringify({ connectionId: null, first: 1, frames: [broker.hello()], received: 0 }),
+    });
+    return {
+      status: response.status,
+      retryAfter: response.headers.get('retry-after') ?? undefined,
+      problem: (await response.json()) as Record<string, unknown>,
+    };
+  };
+  /** As Prometheus scrapes it. */
+  const sample = async (name: string): Promise<number> => {
+    const lines = (await (await fetch(`${internalUrl}/metrics`)).text()).split('\n');
+    return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? 0);
   };
   const revoke = async ({ id }: ScriptedBroker) => {
     const { status } = await cluster.api(0).post(`/api/v1/brokers/${id}/revoke`);
@@ -213,6 +241,79 @@ describe('a broker at the door', () => {
 
     expect(await link.closed).toMatchObject({ code: CLOSE_CODES.credential_expired });
     early.cut();
+  });
+
+  it('that is refused is told of in the log, with from where and which it was, and counted', async () => {
+    const other = await join();
+    const token = await other.accessToken(url);
+    await revoke(other);
+    const before = await sample('fairlead_channels_refused_total{code="broker_revoked"}');
+    // As the proxy tells that was named; what stands to the left of that it was told itself.
+    const forwarded = { 'x-forwarded-for': '198.51.100.1, 203.0.113.9' };
+
+    const answers = [
+      await upgrade(token, other, forwarded),
+      await poll(await other.shown(url, { method: 'POST', path: POLL_PATH, token }), forwarded),
+      await poll({}, forwarded),
+    ];
+
+    expect(answers.map(({ problem }) => problem.code)).toEqual([
+      'broker_revoked',
+      'broker_revoked',
+      'credential_missing',
+    ]);
+    const told = (code: string, transport: string) =>
+      cluster
+        .hub(0)
+        .line(
+          (line) =>
+            line.msg === REFUSED &&
+            line.code === code &&
+            line.transport === transport &&
+            line.address === '203.0.113.9',
+        );
+    const lines = [
+      await told('broker_revoked', 'websocket'),
+      await told('broker_revoked', 'poll'),
+      await told('credential_missing', 'poll'),
+    ];
+    expect(lines.map(({ brokerId, status }) => [brokerId, status])).toEqual([
+      [other.id, 403],
+      [other.id, 403],
+      [undefined, 401],
+    ]);
+    expect(JSON.stringify(lines)).not.toContain(token);
+    expect(await sample('fairlead_channels_refused_total{code="broker_revoked"}')).toBe(before + 2);
+  });
+
+  it('is told 503 and when to come again while its replica has lost its lease, and let in once that is renewed', async () => {
+    const token = await broker.accessToken(url);
+    const thaw = proxy.freeze();
+    // Until then whoever knocks waits for the database, which may answer yet.
+    await eventually(async () => (await sample('fairlead_replica_may_act')) === 0, {
+      withinMs: 60_000,
+      everyMs: 500,
+    });
+
+    const answers = await Promise.all([
+      upgrade(token),
+      broker.shown(url, { method: 'POST', path: POLL_PATH, token }).then((shown) => poll(shown)),
+    ]);
+    thaw();
+    const again = await eventually(
+      async () => {
+        const answer = await upgrade(token);
+        return answer.status === 101 && answer;
+      },
+      { withinMs: 30_000, everyMs: 500 },
+    );
+
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 503, problem: { code: 'replica_fenced' } });
+      expect(Number(answer.retryAfter)).toBeGreaterThan(0);
+    }
+    expect(again.status).toBe(101);
+    await cluster.hub(0).line(({ msg, code }) => msg === REFUSED && code === 'replica_fenced');
   });
 
   it('is told 503 and when to come again once the replica drains', async () => {

@@ -78,6 +78,15 @@ describe('the first administrator', () => {
     expect(again !== undefined).toBe(table === '');
   });
 
+  it('is not invited again where its invite was revoked', async () => {
+    const boot = new FirstBoot(bench.database);
+    await rows.sql.query('truncate hub_user cascade');
+    await boot.inviteAdministrator();
+    await rows.sql.query('update invite set expires_at = now(), revoked_at = now()');
+
+    expect(await boot.inviteAdministrator()).toBeUndefined();
+  });
+
   it('is made in a hub that knows nobody, whatever the names of those that it knows', async () => {
     await rows.sql.query(`update hub_user set name = 'renamed'`);
 

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DeviceGrantRepository } from '../../src/hub/auth/device-grant.repository.js';
+import { InviteRepository } from '../../src/hub/auth/invite.repository.js';
 import { IdentityRepository } from '../../src/hub/auth/oidc/identity.repository.js';
 import { MemberRepository } from '../../src/hub/auth/member.repository.js';
 import { PersonalTokenRepository } from '../../src/hub/auth/personal-token.repository.js';
@@ -18,6 +19,7 @@ let members: MemberRepository;
 let tokens: PersonalTokenRepository;
 let sessions: SessionRepository;
 let signIns: SignInRepository;
+let invites: InviteRepository;
 
 beforeAll(async () => {
   bench = await openBench();
@@ -26,6 +28,7 @@ beforeAll(async () => {
   tokens = new PersonalTokenRepository(bench.database);
   sessions = new SessionRepository(bench.database);
   signIns = new SignInRepository(bench.database);
+  invites = new InviteRepository(bench.database);
 });
 
 afterAll(async () => {
@@ -338,18 +341,28 @@ describe('a session', () => {
 });
 
 describe('an invite', () => {
-  async function makeInvite(over: object = {}, user: object = {}): Promise<{ userId: string; hash: Buffer }> {
-    const [userId, hash] = [await makeUser(user), randomBytes(32)];
+  async function makeInvite(
+    over: object = {},
+    user: object = {},
+  ): Promise<{ id: string; userId: string; hash: Buffer }> {
+    const [id, userId, hash] = [randomUUID(), await makeUser(user), randomBytes(32)];
     const expires_at = new Date(Date.now() + 60_000);
     await bench.rows.insert('invite', {
-      id: randomUUID(),
+      id,
       user_id: userId,
       hash,
       created_by: userId,
       expires_at,
       ...over,
     });
-    return { userId, hash };
+    return { id, userId, hash };
+  }
+
+  async function kept(id: string): Promise<{ isOver: boolean; isRevoked: boolean }> {
+    return bench.rows.one(
+      `select expires_at <= now() as "isOver", revoked_at is not null as "isRevoked" from invite where id = $1`,
+      [id],
+    );
   }
 
   it('is redeemed once', async () => {
@@ -362,6 +375,7 @@ describe('an invite', () => {
 
   it.each<[string, object, object]>([
     ['is over', { expires_at: inPast() }, {}],
+    ['was revoked', { revoked_at: inPast() }, {}],
     ['is of one who is disabled', {}, { disabled_at: inPast() }],
   ])('that %s is not redeemed', async (_what, over, user) => {
     const { hash } = await makeInvite(over, user);
@@ -374,11 +388,78 @@ describe('an invite', () => {
     const { run } = bench.database;
     const made = { id: randomUUID(), userId: mine.userId, hash: randomBytes(32), createdBy: mine.userId };
 
-    await signIns.invite(run, { ...made, expiresInS: 60 });
+    await invites.create(run, { ...made, expiresInS: 60 });
 
     expect(await signIns.redeem(run, mine.hash)).toBeUndefined();
     expect(await signIns.redeem(run, other.hash)).toMatchObject({ userId: other.userId });
     expect(await signIns.redeem(run, made.hash)).toMatchObject({ userId: mine.userId });
+    // The release before goes by the end alone.
+    expect(await kept(mine.id)).toEqual({ isOver: true, isRevoked: true });
+  });
+
+  it('that was redeemed, or is over, is not revoked by another that is made', async () => {
+    const redeemed = await makeInvite();
+    const { run } = bench.database;
+    await signIns.redeem(run, redeemed.hash);
+    const { userId } = redeemed;
+    const over = { id: randomUUID(), user_id: userId, hash: randomBytes(32), created_by: userId };
+    await bench.rows.insert('invite', { ...over, expires_at: inPast() });
+
+    await invites.create(run, {
+      id: randomUUID(),
+      userId,
+      hash: randomBytes(32),
+      createdBy: userId,
+      expiresInS: 60,
+    });
+
+    expect(await kept(redeemed.id)).toEqual({ isOver: false, isRevoked: false });
+    expect(await kept(over.id)).toEqual({ isOver: true, isRevoked: false });
+  });
+
+  it('is revoked alone, and for replicas of the release before as well', async () => {
+    const [mine, other] = [await makeInvite(), await makeInvite()];
+    const { run } = bench.database;
+
+    expect(await invites.revoke(run, mine.id)).toMatchObject({ userId: mine.userId });
+
+    expect(await kept(mine.id)).toEqual({ isOver: true, isRevoked: true });
+    expect(await kept(other.id)).toEqual({ isOver: false, isRevoked: false });
+  });
+
+  it('that was revoked keeps the time of that, and its end', async () => {
+    const at = inPast();
+    const { id } = await makeInvite({ revoked_at: at, expires_at: at });
+
+    await invites.revoke(bench.database.run, id);
+
+    const row = await bench.rows.one('select expires_at, revoked_at from invite where id = $1', [id]);
+    expect(row).toEqual({ expires_at: at, revoked_at: at });
+  });
+
+  it('that is redeemed is not revoked: the second of the two finds what the first has done', async () => {
+    const { id, hash } = await makeInvite();
+
+    const revoked = await inTurn(
+      (run) => signIns.redeem(run, hash),
+      (run) => invites.revoke(run, id),
+    );
+
+    expect(revoked).toBeUndefined();
+    expect(await kept(id)).toEqual({ isOver: false, isRevoked: false });
+  });
+
+  it('that is revoked is not redeemed by who has begun before that', async () => {
+    const { id, hash } = await makeInvite();
+
+    // Its time is that at which it began: by that the end of the invite has not come.
+    const redeemed = await bench.database.transaction(async (run) => {
+      await run({ name: 'begin_of_a_redemption', text: 'select now()' }, []);
+      await bench.database.transaction((other) => invites.revoke(other, id));
+      return signIns.redeem(run, hash);
+    });
+
+    expect(redeemed).toBeUndefined();
   });
 });
 

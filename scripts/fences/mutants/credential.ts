@@ -19,6 +19,7 @@ export const CREDENTIAL = [
     ],
   ]),
   ...mutantsOf('invite_first_administrator_again', SPEC, [
+    ['invites who was turned away', 'and invite.revoked_at is null', ''],
     [
       'invites who comes in by a provider',
       'and not exists (select from user_identity where user_id = administrator.id)',

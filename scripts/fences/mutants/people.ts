@@ -61,6 +61,7 @@ export const PEOPLE = [
   ...mutantsOf('redeem_invite', SPEC, [
     ['redeems twice', 'and invite.redeemed_at is null', ''],
     ['redeems after the end', 'and invite.expires_at > now()', ''],
+    ['redeems what was revoked', 'and invite.revoked_at is null', ''],
     ['redeems for whom nobody lets in', 'and person.disabled_at is null', ''],
   ]),
   ...mutantsOf('ask_device_grant', DEVICE_SPEC, [
@@ -98,5 +99,19 @@ export const PEOPLE = [
   ]),
   ...mutantsOf('void_invites_of_user', SPEC, [
     ['ends the invites of others', 'user_id = $1', '$1::uuid is not null'],
+    ['revokes what was redeemed', 'and redeemed_at is null', ''],
+    ['revokes what is over', 'and expires_at > now()', ''],
+    [
+      'leaves it to replicas of the release before',
+      'revoked_at = now(), expires_at = now()',
+      'revoked_at = now()',
+    ],
+  ]),
+  ...mutantsOf('revoke_invite', SPEC, [
+    ['revokes all', 'invite.id = $1', '$1::uuid is not null'],
+    ['revokes what was redeemed', 'and invite.redeemed_at is null', ''],
+    ['forgets when it was revoked first', 'coalesce(invite.revoked_at, now())', 'now()'],
+    ['leaves it to replicas of the release before', ', expires_at = least(invite.expires_at, now())', ''],
+    ['gives time to what is over', 'least(invite.expires_at, now())', 'now()'],
   ]),
 ];

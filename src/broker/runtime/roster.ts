@@ -41,6 +41,19 @@ export class Roster {
       await rm(this.run(entry.agentId, runId).path, { recursive: true, force: true });
   }
 
+  /** Every run that is kept, the latest and those before it. */
+  async runs(): Promise<RunFolder[]> {
+    const agentIds = (await this.names()).filter(isUuid);
+    const runs = await Promise.all(
+      agentIds.map(async (agentId) =>
+        (await namesIn(join(this.folder(agentId), 'runs')))
+          .filter(isUuid)
+          .map((runId) => this.run(agentId, runId)),
+      ),
+    );
+    return runs.flat();
+  }
+
   /** In one step first: a shim that is late must find no folder to run in, not one that is half gone. */
   async forget(agentId: string): Promise<void> {
     const gone = `${this.folder(agentId)}${GONE}`;
@@ -57,12 +70,8 @@ export class Roster {
     for (const name of names.filter((each) => each.endsWith(GONE))) await rm(join(this.path, name), REMOVED);
   }
 
-  /** A folder that cannot be read is another matter than one that was never made: the agents in it are there. */
-  private async names(): Promise<string[]> {
-    return readdir(this.path).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    });
+  private names(): Promise<string[]> {
+    return namesIn(this.path);
   }
 
   run(agentId: string, runId: string): RunFolder {
@@ -76,6 +85,14 @@ export class Roster {
   private folder(agentId: string): string {
     return join(this.path, checked(agentId));
   }
+}
+
+/** A folder that cannot be read is another matter than one that was never made: what is in it is there. */
+async function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  });
 }
 
 /** Nothing from the wire becomes a path but a uuid. */

@@ -17,7 +17,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessSpec } from '../../protocol/op.js';
-import { claimDurably, readJsonFile, writeDurably } from '../durable-file.js';
+import { claimDurably, readJsonFile, removeUnfinished, writeDurably } from '../durable-file.js';
 import { Inbox } from './inbox.js';
 import { OUTPUT_NAME } from './output.js';
 import { identify, isAlive, type ProcessIdentity } from '../process-identity.js';
@@ -130,6 +130,11 @@ export class RunFolder {
 
   async dropToken(): Promise<void> {
     await rm(this.tokenPath, { force: true });
+  }
+
+  /** Removes the tokens that an earlier life of the broker was putting in place when it was killed. */
+  async removeUnfinishedTokens(): Promise<void> {
+    await removeUnfinished(this.tokenPath);
   }
 
   async askToStop(order: StopOrder): Promise<void> {

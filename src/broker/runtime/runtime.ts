@@ -54,6 +54,7 @@ export class ProcessRuntime {
   /** Finds the runs of earlier lives: those that go on are followed. All of them are reported when it resolves. */
   async recover(): Promise<void> {
     await this.roster.sweep();
+    await this.sweepTokens();
     const found: string[] = [];
     for (const { agentId, runId } of await this.roster.all()) {
       const run = this.roster.run(agentId, runId);
@@ -223,6 +224,15 @@ export class ProcessRuntime {
     const latest = await this.roster.find(agentId);
     if (latest !== undefined) return latest;
     throw new KnownFailure('agent_not_running', 'The agent was never started on this broker.');
+  }
+
+  /** Agents write to these folders as well: one that has put something in the way keeps the broker from nothing. */
+  private async sweepTokens(): Promise<void> {
+    for (const run of await this.roster.runs()) {
+      await run.removeUnfinishedTokens().catch((error: unknown) => {
+        this.options.log.warn({ run: run.path, err: error }, 'what is left of a token could not be removed');
+      });
+    }
   }
 
   /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */

@@ -1,16 +1,15 @@
 /** The people of the hub. */
 import { Option, type Command } from 'commander';
 import type { CreatedPersonalTokenDto } from '../../hub/auth/dto/personal-token.dto.js';
-import type { CreateInviteDto, InviteDto } from '../../hub/auth/dto/session.dto.js';
 import type { CreateUserDto, UpdateUserDto, UserDto } from '../../hub/auth/dto/user.dto.js';
 import type { Ask } from '../api/client.js';
 import type { Cli } from '../cli.js';
 import { UsageFault } from '../fault.js';
 import type { Invocation } from '../invocation.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
-import { durationS } from '../input/duration.js';
-import { age, away } from '../output/age.js';
+import { age } from '../output/age.js';
 import { facts } from '../output/table.js';
+import { makesInvite } from './invites.js';
 import { printList } from './list.js';
 import { tokenBodyOf, tokenOptions, tellToken, type TokenOptions } from './tokens.js';
 
@@ -25,7 +24,7 @@ export function addUsers(program: Command, cli: Cli): void {
     .addHelpText('after', examples('users create ada --email ada@example.com', 'users list'));
   addChanges(group, cli);
   addSwitches(group, cli);
-  addInvites(group, cli);
+  addWaysIn(group, cli);
 
   lists(group.command('list'))
     .description('list users, newest first')
@@ -119,29 +118,8 @@ function addSwitches(group: Command, cli: Cli): void {
     );
 }
 
-function addInvites(group: Command, cli: Cli): void {
-  asksHub(group.command('invite'))
-    .description('let a user set a password, once; the invite is shown once, and ends those before it')
-    .argument('<user>', 'id or name')
-    .option('--expires <duration>', 'how long it can be used, such as 1h or 7d (default: 3d)', durationS)
-    .addHelpText('after', examples('users invite ada', 'users invite ada --expires 1h'))
-    .action(
-      cli.action<{ expires?: number }, [string]>(async (run, user) => {
-        const { expires } = run.options;
-        const body: Partial<CreateInviteDto> = expires === undefined ? {} : { expiresInS: expires };
-        const hub = await run.hub();
-        const path = `${pathOf(user)}/invites`;
-        // The hub keeps no answer with a secret in it, so a repeat would make a second invite.
-        const made = await run.spin('asking the hub', () =>
-          hub.ask<InviteDto>({ method: 'POST', path, body, repeat: 'harmful' }),
-        );
-        run.printer.data(made, () => [made.token]);
-        run.printer.note(
-          `Shown this once; expires ${away(made.expiresAt, hub.hubNowMs)}. The user sets a password with it:\n\n` +
-            `  fairlead login ${hub.target.urls.join(',')} --invite <the invite>\n`,
-        );
-      }),
-    );
+function addWaysIn(group: Command, cli: Cli): void {
+  makesInvite(group.command('invite'), cli, 'users invite');
 
   asksHub(group.command('end-sessions'))
     .description('end all sessions of a user, everywhere, within a second; tokens stay')

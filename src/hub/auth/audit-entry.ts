@@ -30,6 +30,7 @@ export const ACTS = [
   'session.reuse',
   'invite.create',
   'invite.redeem',
+  'invite.revoke',
   'device.approve',
   'device.deny',
   'member.set',

@@ -185,6 +185,13 @@ export class InviteInvalid extends CodedError {
   }
 }
 
+/** It cannot be taken back any more: its user has set a password with it. */
+export class InviteRedeemed extends CodedError {
+  constructor() {
+    super('invite_redeemed');
+  }
+}
+
 /** Nobody has answered yet (RFC 8628, 3.5). */
 export class AuthorizationPending extends CodedError {
   constructor(intervalS: number) {

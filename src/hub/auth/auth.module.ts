@@ -27,6 +27,9 @@ import { DeviceGrantRepository } from './device-grant.repository.js';
 import { DeviceGrants } from './device-grants.js';
 import { AuthDuties } from './duties.js';
 import { FirstBoot } from './first-boot.js';
+import { InviteController } from './invite.controller.js';
+import { InviteRepository } from './invite.repository.js';
+import { Invites } from './invites.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenRepository } from './join-token.repository.js';
 import { JoinTokens } from './join-tokens.js';
@@ -71,7 +74,7 @@ import { Users } from './users.js';
  * | --- | --- | --- | --- |
  * | person or program | personal token `flp_...` | until it expires or is revoked | routes that ask for a person |
  * | person | name or address, and password | until it is changed | the sign-in |
- * | person | invite `fli_...` | once, within its time | setting the first password |
+ * | person | invite `fli_...` | once, within its time, until it is revoked or another is made | setting the first password |
  * | person | refresh token `flr_...` | until its successor is used | the exchange for the next pair |
  * | person | access token, a JWT | 15 minutes, while its session goes on | routes that ask for a person |
  * | program | device code `fld_...` | 10 minutes, once, after a person has approved it | the exchange for a personal token |
@@ -85,6 +88,8 @@ import { Users } from './users.js';
  *     user:        let in <--enable/disable--> disabled, which makes all its tokens good for nothing
  *     join token:  open --seats taken--> used up       broker key:   waits --first use--> live --> retired
  *                    \--> expired, revoked             signing key:  live --> retired --1 h--> not taken
+ *     invite:      open --its user sets a password--> redeemed
+ *                    \--> expired, revoked
  *     assertion, proof:   unseen --redeemed--> spent --ended--> forgotten
  *
  * A signing key that was retired may sign for half an hour more, at a replica that does not have its successor yet.
@@ -118,6 +123,7 @@ import { Users } from './users.js';
   controllers: [
     MeController,
     PersonalTokenController,
+    InviteController,
     JoinTokenController,
     SigningKeyController,
     BrokerTokenController,
@@ -151,6 +157,8 @@ import { Users } from './users.js';
     DeviceGrantRepository,
     DeviceGrants,
     FirstBoot,
+    InviteRepository,
+    Invites,
     JoinTokenRepository,
     JoinTokens,
     MemberRepository,

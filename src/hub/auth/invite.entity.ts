@@ -26,4 +26,8 @@ export class InviteEntity {
 
   @Column('timestamptz', { name: 'redeemed_at', nullable: true })
   redeemedAt: Date | null;
+
+  /** By somebody, or since another was made for its user. */
+  @Column('timestamptz', { name: 'revoked_at', nullable: true })
+  revokedAt: Date | null;
 }

@@ -28,36 +28,19 @@ const SET_PASSWORD = statement(
   `,
 );
 
-const INVITE = statement(
-  'create_invite',
-  `
-  insert into invite (id, user_id, hash, created_by, expires_at)
-  select $1, person.id, $3, $4, now() + make_interval(secs => $5)
-  from hub_user person
-  where person.id = $2 and person.disabled_at is null
-  returning expires_at as "expiresAt"
-  `,
-);
-
-// The newest alone is good: whoever makes another has lost the one before, or told it to somebody else.
-const VOID = statement(
-  'void_invites_of_user',
-  `update invite set expires_at = now() where user_id = $1 and redeemed_at is null and expires_at > now()`,
-);
-
 const REDEEM = statement(
   'redeem_invite',
   `
   update invite
   set redeemed_at = now()
   from hub_user person
-  where invite.hash = $1 and invite.redeemed_at is null and invite.expires_at > now()
+  where invite.hash = $1 and invite.redeemed_at is null and invite.revoked_at is null and invite.expires_at > now()
     and person.id = invite.user_id and person.disabled_at is null
   returning invite.id, person.id as "userId", person.name
   `,
 );
 
-/** SQL of passwords, and of the invites by which the first one is set. */
+/** SQL of passwords, and of the use of an invite, by which the first one is set. */
 @Injectable()
 export class SignInRepository {
   constructor(private readonly database: Database) {}
@@ -73,17 +56,6 @@ export class SignInRepository {
 
   async setPassword(run: Run, userId: string, hash: string): Promise<void> {
     await run(SET_PASSWORD, [userId, hash]);
-  }
-
-  /** @returns when it ends; undefined for a user that is not let in */
-  async invite(
-    run: Run,
-    invite: { id: string; userId: string; hash: Buffer; createdBy: string; expiresInS: number },
-  ): Promise<Date | undefined> {
-    const { id, userId, hash, createdBy, expiresInS } = invite;
-    await run(VOID, [userId]);
-    const [row] = await run<{ expiresAt: Date }>(INVITE, [id, userId, hash, createdBy, expiresInS]);
-    return row?.expiresAt;
   }
 
   /** Once, within its time. @returns undefined where it cannot be */

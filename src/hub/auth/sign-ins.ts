@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import { Database } from '../database/database.js';
-import { NotFound } from '../problems/coded.error.js';
 import type { Actor, Origin } from './actor.js';
 import { Audit } from './audit.js';
 import { Forbidden, InviteInvalid, SignInRefused } from './auth.errors.js';
-import { hashOpaque, makeOpaque } from './opaque-token.js';
+import { hashOpaque } from './opaque-token.js';
 import { Passwords } from './passwords.js';
 import { PeopleNews } from './people-news.js';
 import type { Principal } from './principal.js';
@@ -48,34 +46,6 @@ export class SignIns {
     const isRight = await this.passwords.isRight(password, known?.hash ?? undefined);
     if (known === undefined || !isRight) throw new SignInRefused();
     return known;
-  }
-
-  /**
-   * Lets a user set a password once. Those that were made before are good no more.
-   *
-   * @returns the secret that is never to be had again, and when it ends
-   * @throws NotFound for a user that is not let in
-   */
-  async invite(
-    userId: string,
-    expiresInS: number,
-    actor: Actor,
-  ): Promise<{ id: string; token: string; expiresAt: Date }> {
-    const { plain, hash } = makeOpaque('invite');
-    const id = uuidv7();
-    const expiresAt = await this.database.transaction(async (run) => {
-      const end = await this.repository.invite(run, { id, userId, hash, createdBy: actor.id, expiresInS });
-      if (end === undefined) throw new NotFound('user');
-      const subject = { kind: 'user', id: userId, name: null } as const;
-      await this.audit.done(run, {
-        act: 'invite.create',
-        actor,
-        subject,
-        detail: { invite: id, expiresInS },
-      });
-      return end;
-    });
-    return { id, token: plain, expiresAt };
   }
 
   /** Sets the password, ends all sessions, and begins one. @throws InviteInvalid, SignInsBusy */

@@ -15,11 +15,11 @@ import {
   PersonalTokenDto,
 } from './dto/personal-token.dto.js';
 import { CreateUserDto, ListUsersQuery, UpdateUserDto, UserDto, UserPageDto } from './dto/user.dto.js';
-import { CreateInviteDto, InviteDto } from './dto/session.dto.js';
+import { CreatedInviteDto, CreateInviteDto } from './dto/invite.dto.js';
+import { Invites } from './invites.js';
 import { PersonalTokens } from './personal-tokens.js';
 import { RequestKey, type Idempotency } from './request-key.js';
 import { Sessions } from './sessions.js';
-import { SignIns } from './sign-ins.js';
 import { Users } from './users.js';
 
 @ApiTags('users')
@@ -29,7 +29,7 @@ export class UserController {
   constructor(
     private readonly users: Users,
     private readonly tokens: PersonalTokens,
-    private readonly signIns: SignIns,
+    private readonly invites: Invites,
     private readonly sessions: Sessions,
   ) {}
 
@@ -89,13 +89,13 @@ export class UserController {
   /** With it the user sets a password, once; those that were made before are good no more. */
   @Post(':user/invites')
   @Header('cache-control', 'no-store')
-  @ApiCreatedResponse({ type: InviteDto })
+  @ApiCreatedResponse({ type: CreatedInviteDto })
   async invite(
     @Param('user') user: string,
     @Body() { expiresInS }: CreateInviteDto,
     @Acting() actor: Actor,
-  ): Promise<InviteDto> {
-    const invite = await this.signIns.invite(await this.users.idOf(user), expiresInS, actor);
+  ): Promise<CreatedInviteDto> {
+    const invite = await this.invites.create(await this.users.idOf(user), expiresInS, actor);
     return { ...invite, expiresAt: invite.expiresAt.toISOString() };
   }
 

@@ -26,6 +26,7 @@ import { AddUserIdentities1790000000026 } from '../../../migrations/179000000002
 import { CapDeviceGrantsByAddress1790000000027 } from '../../../migrations/1790000000027-CapDeviceGrantsByAddress.js';
 import { AddBrokerKeyOverlap1790000000028 } from '../../../migrations/1790000000028-AddBrokerKeyOverlap.js';
 import { IndexLinkBound1790000000030 } from '../../../migrations/1790000000030-IndexLinkBound.js';
+import { AddInviteRevocation1790000000031 } from '../../../migrations/1790000000031-AddInviteRevocation.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -57,6 +58,7 @@ export const MIGRATIONS = [
   CapDeviceGrantsByAddress1790000000027,
   AddBrokerKeyOverlap1790000000028,
   IndexLinkBound1790000000030,
+  AddInviteRevocation1790000000031,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

@@ -8,6 +8,7 @@ import { DispatchLife } from '../dispatch/life.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Headroom } from '../registry/headroom.js';
 import { Links } from '../registry/links.js';
+import { Refusals } from '../registry/refusals.js';
 import { LogRecords } from '../tracing/log-records.js';
 import { Traces } from '../tracing/traces.js';
 import { AgentMetrics } from './agent-metrics.js';
@@ -37,6 +38,7 @@ export class Metrics {
     agentMetrics: AgentMetrics,
     requestMetrics: RequestMetrics,
     limiter: RateLimiter,
+    refusals: Refusals,
   ) {
     collectDefaultMetrics({ register: this.registry, prefix: 'fairlead_' });
     this.readRows = [dispatchMetrics.register(this.registry), projectMetrics.register(this.registry)];
@@ -74,6 +76,7 @@ export class Metrics {
     agentMetrics.register(this.registry);
     requestMetrics.register(this.registry);
     this.registerLimits(limiter);
+    this.registerRefusals(refusals);
     this.registerWakes(wakes);
     this.lost('fairlead_spans_lost_total', 'Spans that no collector took, where tracing is on.', traces);
     this.lost(
@@ -137,6 +140,19 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(limiter.leases);
+      },
+    });
+  }
+
+  private registerRefusals(refusals: Refusals): void {
+    new Counter({
+      name: 'fairlead_channels_refused_total',
+      help: 'Upgrades of the control channel, and polls, that were refused here at the door, by code.',
+      labelNames: ['code'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [code, count] of refusals.counts) this.inc({ code }, count);
       },
     });
   }

@@ -55,7 +55,7 @@ export const PROBLEMS = {
   },
   invite_invalid: {
     status: 401,
-    title: 'The invite is unknown, expired, or used',
+    title: 'The invite is unknown, expired, revoked, or used',
     remedy: 'Ask an administrator for a new one: `fairlead users invite`.',
   },
   provider_refused: {
@@ -140,6 +140,12 @@ export const PROBLEMS = {
     status: 409,
     title: 'The broker is being drained, and starts nothing',
     remedy: 'Use another broker, or put this one back into service: `fairlead brokers uncordon`.',
+  },
+  invite_redeemed: {
+    status: 409,
+    title: 'The invite was used before it could be revoked',
+    remedy:
+      'If it was not its user who set a password with it, make another, and end the sessions: `fairlead users end-sessions`.',
   },
   last_administrator: {
     status: 409,

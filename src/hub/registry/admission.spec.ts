@@ -8,6 +8,7 @@ import type { Replica } from '../cluster/replica.js';
 import { Admission } from './admission.js';
 import type { Headroom } from './headroom.js';
 import { Pace } from './pace.js';
+import type { Visitor } from './refusals.js';
 import type { Standing, Standings } from './standings.js';
 
 const TOKEN = 'DPoP t.o.k';
@@ -70,6 +71,8 @@ const request = (authorization?: string, protocols: string | undefined = SUBPROT
     },
   }) as unknown as IncomingMessage;
 
+const visitor = (): Visitor => ({ address: '192.0.2.7' });
+
 /** Whether a promise has come to its end by now. */
 async function isOver(promise: Promise<unknown>): Promise<boolean> {
   let over = false;
@@ -84,7 +87,7 @@ describe('the door for brokers', () => {
     async (offer) => {
       const { admission, asked } = door();
 
-      expect(await admission.admit(request(TOKEN, offer))).toMatchObject({ brokerId: 'b' });
+      expect(await admission.admit(request(TOKEN, offer), visitor())).toMatchObject({ brokerId: 'b' });
       expect(asked).toEqual(['t.o.k']);
     },
   );
@@ -92,10 +95,10 @@ describe('the door for brokers', () => {
   it.each(['', 'fairlead.v2', 'x-fairlead.v1'])('turns away who offers "%s"', async (offer) => {
     const { admission, asked } = door();
 
-    const refused = expect(admission.admit(request(TOKEN, offer))).rejects;
+    const refused = expect(admission.admit(request(TOKEN, offer), visitor())).rejects;
 
     await refused.toMatchObject({ code: 'protocol_unsupported' });
-    await expect(admission.admit(request(TOKEN, offer))).rejects.toThrow(
+    await expect(admission.admit(request(TOKEN, offer), visitor())).rejects.toThrow(
       'Offer the subprotocol fairlead.v1.',
     );
     expect(asked).toEqual([]);
@@ -113,7 +116,7 @@ describe('the door for brokers', () => {
   ])('turns away who shows %s', async (authorization) => {
     const { admission } = door();
 
-    await expect(admission.admit(request(authorization))).rejects.toMatchObject({
+    await expect(admission.admit(request(authorization), visitor())).rejects.toMatchObject({
       code: 'credential_missing',
     });
     expect(await isOver(admission.close())).toBe(true);
@@ -122,7 +125,7 @@ describe('the door for brokers', () => {
   it('takes a token of 4,096 characters, whatever the case of its scheme', async () => {
     const { admission } = door();
 
-    await expect(admission.admit(request(`dpop ${'a'.repeat(4_096)}`))).resolves.toMatchObject({
+    await expect(admission.admit(request(`dpop ${'a'.repeat(4_096)}`), visitor())).resolves.toMatchObject({
       brokerId: 'b',
     });
   });
@@ -130,7 +133,7 @@ describe('the door for brokers', () => {
   it('lets nobody in where the replica may not act', async () => {
     const { admission } = door({ mayAct: false });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toThrow('may not act');
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toThrow('may not act');
   });
 
   it.each<[Standing, string]>([
@@ -139,7 +142,7 @@ describe('the door for brokers', () => {
   ])('turns away a broker that is %s: %s', async (standing, code) => {
     const { admission } = door({ standing: () => Promise.resolve(standing) });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code });
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({ code });
     expect(await isOver(admission.close())).toBe(true);
   });
 
@@ -149,7 +152,7 @@ describe('the door for brokers', () => {
   ])('turns away who shows a proof that is %s: %s', async (spending, code) => {
     const { admission } = door({ spend: () => Promise.resolve(spending) });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code });
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({ code });
     expect(await isOver(admission.close())).toBe(true);
   });
 
@@ -157,26 +160,30 @@ describe('the door for brokers', () => {
     const spend = () => Promise.resolve<Spending>('refused');
     const { admission } = door({ standing: () => Promise.resolve('revoked'), spend });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code: 'broker_revoked' });
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({
+      code: 'broker_revoked',
+    });
   });
 
   it('says neither yes nor no where nobody can tell whether a proof was used', async () => {
     const { admission } = door({ spend: () => Promise.reject(new Error('the database is away')) });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toThrow('the database is away');
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toThrow('the database is away');
   });
 
   it('lets a proof that was seen before spend nothing of the budget', async () => {
     const { admission } = door({ wasSeen: true, admissionsPerS: 1 });
 
     for (let time = 0; time < 3; time += 1)
-      await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code: 'credential_invalid' });
+      await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({
+        code: 'credential_invalid',
+      });
   });
 
   it('says neither yes nor no where nobody can tell whether a broker is wanted', async () => {
     const { admission } = door({ standing: () => Promise.reject(new Error('the database is away')) });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toThrow('the database is away');
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toThrow('the database is away');
     expect(await isOver(admission.close())).toBe(true);
   });
 
@@ -189,10 +196,10 @@ describe('the door for brokers', () => {
         return Promise.resolve('welcome');
       },
     });
-    await admission.admit(request(TOKEN));
-    await admission.admit(request(TOKEN));
+    await admission.admit(request(TOKEN), visitor());
+    await admission.admit(request(TOKEN), visitor());
 
-    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({
       code: 'admission_budget_spent',
       status: 429,
       extra: { retryAfterS: expect.any(Number) },
@@ -207,11 +214,22 @@ describe('the door for brokers', () => {
       verify: () => (isBad ? Promise.reject(new Error('bad')) : Promise.resolve(undefined)),
     });
     for (let time = 0; time < 5; time += 1)
-      await expect(admission.admit(request(TOKEN))).rejects.toThrow('bad');
+      await expect(admission.admit(request(TOKEN), visitor())).rejects.toThrow('bad');
 
     isBad = false;
 
-    await expect(admission.admit(request(TOKEN))).resolves.toMatchObject({ brokerId: 'b' });
+    await expect(admission.admit(request(TOKEN), visitor())).resolves.toMatchObject({ brokerId: 'b' });
+  });
+
+  it('says which broker it has turned away once that is proven, and not before', async () => {
+    const revoked = door({ standing: () => Promise.resolve('revoked') });
+    const bad = door({ verify: () => Promise.reject(new Error('bad')) });
+    const [known, unknown] = [visitor(), visitor()];
+
+    await expect(revoked.admission.admit(request(TOKEN), known)).rejects.toThrow();
+    await expect(bad.admission.admit(request(TOKEN), unknown)).rejects.toThrow();
+
+    expect([known.brokerId, unknown.brokerId]).toEqual(['b', undefined]);
   });
 
   it('once closed lets nobody in', async () => {
@@ -221,13 +239,13 @@ describe('the door for brokers', () => {
     await admission.close();
 
     expect(admission.isClosed).toBe(true);
-    await expect(admission.admit(request(TOKEN))).rejects.toMatchObject({ code: 'draining' });
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({ code: 'draining' });
   });
 
   it('lets nobody in who was still being looked at when it closed, and has settled only then', async () => {
     let looked: (() => void) | undefined;
     const { admission } = door({ verify: () => new Promise<void>((resolve) => (looked = resolve)) });
-    const admitted = admission.admit(request(TOKEN));
+    const admitted = admission.admit(request(TOKEN), visitor());
     const closed = admission.close();
     expect(await isOver(closed)).toBe(false);
 
@@ -239,7 +257,10 @@ describe('the door for brokers', () => {
 
   it('has settled when everybody inside has, each counted once', async () => {
     const { admission } = door();
-    const [one, other] = [await admission.admit(request(TOKEN)), await admission.admit(request(TOKEN))];
+    const [one, other] = [
+      await admission.admit(request(TOKEN), visitor()),
+      await admission.admit(request(TOKEN), visitor()),
+    ];
     const closed = admission.close();
 
     one.settled();
@@ -252,7 +273,7 @@ describe('the door for brokers', () => {
   it('counts nobody whose credential was bad', async () => {
     const { admission } = door({ verify: () => Promise.reject(new Error('bad')) });
 
-    await expect(admission.admit(request(TOKEN))).rejects.toThrow('bad');
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toThrow('bad');
 
     expect(await isOver(admission.close())).toBe(true);
   });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AccessTokens, type ShownToken } from '../auth/access-tokens.js';
 import { ClockSkew, CredentialInvalid } from '../auth/auth.errors.js';
 import type { BrokerProof } from '../auth/broker-proof.js';
@@ -18,6 +18,7 @@ import {
 } from '../../protocol/version.js';
 import { AdmissionBudget } from './admission-budget.js';
 import { Headroom } from './headroom.js';
+import type { Visitor } from './refusals.js';
 import {
   AdmissionBudgetSpent,
   BrokerRevoked,
@@ -56,9 +57,7 @@ export class Admission {
   private inside = 0;
   private onSettled: (() => void)[] = [];
   private readonly closedListeners: (() => void)[] = [];
-  private readonly log = new Logger('registry');
   private readonly budget: AdmissionBudget;
-  private turnedAway = 0;
 
   constructor(
     private readonly accessTokens: AccessTokens,
@@ -81,15 +80,18 @@ export class Admission {
     this.closedListeners.push(listener);
   }
 
-  /** @throws CodedError that becomes the HTTP answer of the upgrade */
-  async admit(request: IncomingMessage): Promise<Admitted> {
+  /**
+   * @param visitor is given the broker once that is known, also where it is not let in
+   * @throws CodedError that becomes the HTTP answer of the upgrade
+   */
+  async admit(request: IncomingMessage, visitor: Visitor): Promise<Admitted> {
     if (this.closed) throw new ReplicaDraining();
     this.replica.assertMayAct();
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (!offered.includes(SUBPROTOCOL) && !offered.includes(STANDBY_SUBPROTOCOL)) {
       throw new ProtocolUnsupported(PROTOCOL_RANGE, `Offer the subprotocol ${SUBPROTOCOL}.`);
     }
-    return this.enter('GET', CONTROL_PATH, credentialIn(request.headers));
+    return this.enter('GET', CONTROL_PATH, credentialIn(request.headers), visitor);
   }
 
   /**
@@ -97,10 +99,10 @@ export class Admission {
    *
    * @throws CodedError that becomes the answer
    */
-  async admitPoll(credential: Credential): Promise<Admitted> {
+  async admitPoll(credential: Credential, visitor: Visitor): Promise<Admitted> {
     if (this.closed) throw new ReplicaDraining();
     this.replica.assertMayAct();
-    return this.enter('POST', POLL_PATH, credential);
+    return this.enter('POST', POLL_PATH, credential, visitor);
   }
 
   /**
@@ -111,8 +113,10 @@ export class Admission {
   async brokerOf(
     credential: Credential,
     connectionId: string,
+    visitor: Visitor,
   ): Promise<{ brokerId: string; proof: BrokerProof }> {
     const { brokerId, proof } = await this.prove('POST', POLL_PATH, credential, connectionId);
+    visitor.brokerId = brokerId;
     await this.limiter.take('poll', brokerId);
     return { brokerId, proof };
   }
@@ -141,11 +145,17 @@ export class Admission {
     return this.accessTokens.prove({ method, path, token: tokenOf(authorization), connectionId }, dpop);
   }
 
-  private async enter(method: string, path: string, credential: Credential): Promise<Admitted> {
+  private async enter(
+    method: string,
+    path: string,
+    credential: Credential,
+    visitor: Visitor,
+  ): Promise<Admitted> {
     this.inside += 1;
     const settled = once(() => this.settle());
     try {
       const { brokerId, expiresAt, proof } = await this.prove(method, path, credential, null);
+      visitor.brokerId = brokerId;
       // What is shown again takes nothing from the broker that it was taken from.
       if (this.spentProofs.wasSeen(proof)) throw new CredentialInvalid();
       await this.limiter.take('upgrade', brokerId);
@@ -183,13 +193,7 @@ export class Admission {
   /** @throws AdmissionBudgetSpent */
   private spend(): void {
     const retryAfterS = this.budget.take();
-    if (retryAfterS === undefined) {
-      if (this.turnedAway > 0) this.log.warn({ brokers: this.turnedAway }, 'brokers were told to come later');
-      this.turnedAway = 0;
-      return;
-    }
-    this.turnedAway += 1;
-    throw new AdmissionBudgetSpent(retryAfterS);
+    if (retryAfterS !== undefined) throw new AdmissionBudgetSpent(retryAfterS);
   }
 
   private settle(): void {

@@ -8,12 +8,16 @@ import { v7 as uuidv7 } from 'uuid';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
+import { HUB_CONFIG } from '../config/config.module.js';
+import type { HubConfig } from '../config/hub-config.js';
+import { addressesBehind, type AddressOf } from '../http/remote-address.js';
 import { asCoded, problemOf } from '../problems/problem.filter.js';
 import type { CodedError } from '../problems/coded.error.js';
 import { NotFound } from '../problems/coded.error.js';
 import { Admission, type Admitted } from './admission.js';
 import { ControlSocket } from './control-socket.js';
 import { FrameHandlers, type Received } from './frame-handlers.js';
+import { Refusals, type Visitor } from './refusals.js';
 
 /** The first of them that a broker offers. */
 const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
@@ -32,6 +36,8 @@ type ConnectHandler = (client: FrameHandlers) => void;
  */
 export class ControlAdapter extends AbstractWsAdapter {
   private readonly admission: Admission;
+  private readonly refusals: Refusals;
+  private readonly addressOf: AddressOf;
   private readonly handlers: FrameHandlers;
   private readonly sockets = new Set<ControlSocket>();
   private server: WebSocketServer | undefined;
@@ -40,6 +46,8 @@ export class ControlAdapter extends AbstractWsAdapter {
   constructor(app: INestApplicationContext) {
     super(app);
     this.admission = app.get(Admission);
+    this.refusals = app.get(Refusals);
+    this.addressOf = addressesBehind(app.get<HubConfig>(HUB_CONFIG).trustedProxies);
     this.handlers = app.get(FrameHandlers);
   }
 
@@ -93,9 +101,8 @@ export class ControlAdapter extends AbstractWsAdapter {
     const { server } = this;
     if (server === undefined) return;
     try {
-      // Not parsed as an address: a stranger's may be none.
-      if ((request.url ?? '').split('?', 1)[0] !== CONTROL_PATH) throw new NotFound('channel');
-      const admitted = await this.admission.admit(request);
+      const visitor: Visitor = { address: this.addressOf(request) };
+      const admitted = await this.refusals.watch('websocket', visitor, () => this.admit(request, visitor));
       try {
         if (socket.destroyed) return;
         server.handleUpgrade(request, socket, head, (upgraded) => this.connected(upgraded, admitted));
@@ -105,6 +112,12 @@ export class ControlAdapter extends AbstractWsAdapter {
     } catch (error) {
       refuse(socket, asCoded(error));
     }
+  }
+
+  private async admit(request: IncomingMessage, visitor: Visitor): Promise<Admitted> {
+    // Not parsed as an address: a stranger's may be none.
+    if ((request.url ?? '').split('?', 1)[0] !== CONTROL_PATH) throw new NotFound('channel');
+    return this.admission.admit(request, visitor);
   }
 
   private connected(upgraded: WebSocket, admitted: Admitted): void {

@@ -2,10 +2,13 @@ import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { POLL_PATH } from '../../protocol/version.js';
 import { Public } from '../auth/access.js';
+import { From, type Origin } from '../auth/actor.js';
 import { ApiOkResponse, ApiTags } from '../http/described.js';
+import { told } from '../http/remote-address.js';
 import { Admission, type Credential } from './admission.js';
 import { PollAnswerDto, PollDto } from './dto/poll.dto.js';
 import { Polls } from './polls.js';
+import { Refusals, type Visitor } from './refusals.js';
 
 type Context = Credential & { traceparent?: string };
 
@@ -16,6 +19,7 @@ export class PollController {
   constructor(
     private readonly polls: Polls,
     private readonly admission: Admission,
+    private readonly refusals: Refusals,
   ) {}
 
   /**
@@ -29,15 +33,18 @@ export class PollController {
   async poll(
     @Headers() { traceparent, ...credential }: Context,
     @Body() { connectionId, ...poll }: PollDto,
+    @From() { address }: Origin,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PollAnswerDto> {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
+    const visitor: Visitor = { address: told(address) };
+    const watch = <T>(enter: () => Promise<T>) => this.refusals.watch('poll', visitor, enter);
     if (connectionId === null) {
-      const { settled, ...shown } = await this.admission.admitPoll(credential);
+      const { settled, ...shown } = await watch(() => this.admission.admitPoll(credential, visitor));
       return this.polls.begin(shown, poll, settled, gone.signal);
     }
-    const { brokerId, proof } = await this.admission.brokerOf(credential, connectionId);
+    const { brokerId, proof } = await watch(() => this.admission.brokerOf(credential, connectionId, visitor));
     return this.polls.poll(
       brokerId,
       connectionId,

@@ -28,6 +28,7 @@ import { Polls } from './polls.js';
 import { ProjectController } from './project.controller.js';
 import { ProjectRepository } from './project.repository.js';
 import { Projects } from './projects.js';
+import { Refusals } from './refusals.js';
 import { Rejoins } from './rejoins.js';
 import { StandbyLinks } from './standby-links.js';
 import { Standings } from './standings.js';
@@ -97,6 +98,7 @@ import { Whereabouts } from './whereabouts.js';
     Polls,
     ProjectRepository,
     Projects,
+    Refusals,
     RegistryDuties,
     StandbyLinks,
     Standings,
@@ -118,6 +120,7 @@ import { Whereabouts } from './whereabouts.js';
     Ownership,
     PollChannels,
     Projects,
+    Refusals,
     RegistryDuties,
     Releases,
     Stays,

@@ -1,11 +1,10 @@
-import { IsInt, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { IsString, Length, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { SessionRow } from '../session.repository.js';
 import type { Signed } from '../sessions.js';
 import { Omittable } from './omittable.js';
 import { EMAIL_MOST } from './user.dto.js';
 
-const DAY_S = 24 * 3_600;
 const PASSWORD = { least: 12, most: 256 };
 const TOKEN_MOST = 256;
 
@@ -56,26 +55,6 @@ export class ChangePasswordDto {
 
   @IsNewPassword()
   password: string;
-}
-
-export class CreateInviteDto {
-  @ApiPropertyOptional({ type: 'integer', minimum: 60, maximum: 30 * DAY_S, default: 3 * DAY_S })
-  @Omittable()
-  @IsInt()
-  @Min(60)
-  @Max(30 * DAY_S)
-  expiresInS = 3 * DAY_S;
-}
-
-export class InviteDto {
-  @ApiProperty({ format: 'uuid' })
-  id: string;
-
-  @ApiProperty({ description: 'With it a password is set, once. It is shown here and never again.' })
-  token: string;
-
-  @ApiProperty({ type: String, format: 'date-time' })
-  expiresAt: string;
 }
 
 export class SignedInDto {
