@@ -113,7 +113,7 @@ class Client {
         const { id: dispatchId, state } = (
           JSON.parse(answer.text) as { dispatch: { id: string; state: string } }
         ).dispatch;
-        told(state, { dispatchId });
+        told(state, { dispatchId, wasRead: call.acceptedMs !== null });
         if (call.acceptedMs === null) {
           this.accepted += 1;
           call.acceptedMs = Date.now() - this.orders.beginsAtMs;

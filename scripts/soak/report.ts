@@ -28,7 +28,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
   const ms = ({ p50, p90, p99, p999, max }: Outcome['acceptMs']) =>
     `${p50} / ${p90} / ${p99} / ${p999} / ${max}`;
   return [
-    `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : 'NOT CLEAN'}`,
+    `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : `NOT CLEAN (${outcome.failures.join(', ')})`}`,
     '',
     `${replicas} replicas, ${brokers} brokers, ${rate} commands a second and ${bulk} in batches; ${commands} commands and ${faults} faults; ` +
       `${cpus().length} processors, Node ${process.versions.node}. The same schedule again:`,
@@ -52,9 +52,12 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['endings that say that nobody knows', outcome.unknown],
       ['of them at brokers that had lost nothing', outcome.unfounded],
       ['endings that were neither a success nor unknown', outcome.unserved],
+      ['calls without an answer, by what cut them', countsOf(outcome.silences)],
+      ['of them cut by nothing that is known', outcome.unexplained],
       ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],
       ['due to ended, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.endMs)],
       ['faults that found nothing to strike', outcome.missed],
+      ['faults that came too late to strike', outcome.leftOut],
       ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
       ['silent LISTEN healed', promise(outcome.listenHealed)],
       [
@@ -99,6 +102,11 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
     '```',
     '',
   ].join('\n');
+}
+
+function countsOf(counts: Readonly<Record<string, number>>): string {
+  const told = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
+  return told.length === 0 ? 'none' : told.join(', ');
 }
 
 function list(title: string, lines: readonly string[]): string[] {
