@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Answer, Call, Silence, Untrue } from './record.js';
+import type { Answer, Call, Given, Silence, Untrue } from './record.js';
 import { Restraint } from './restraint.js';
 
 export type Ask = {
@@ -16,7 +16,7 @@ export type Ask = {
 /** @property afterMs how long the hub asks to be left alone */
 export type Told = { status: number; text: string; afterMs: number };
 
-type Notes = { answers: Answer; calls: Call; untrue: Untrue; silences: Silence };
+type Notes = { answers: Answer; calls: Call; untrue: Untrue; silences: Silence; given: Given };
 /** On which connection a call went, and what was known of that one then. */
 type Went = Pick<Silence, 'nearPort' | 'idleMs' | 'keptMs'>;
 
@@ -52,6 +52,7 @@ export class Caller {
       calls: open('calls'),
       untrue: open('untrue'),
       silences: open('silences'),
+      given: open('given'),
     };
   }
 

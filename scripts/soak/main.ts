@@ -4,6 +4,7 @@
  *
  *   --minutes <n> --seed <n>          for how long, and what goes wrong when; without a seed chance takes one, and says which
  *   --rate <commands a second> --bulk <more of them, in batches> --brokers <n> --replicas <n>
+ *   --mix <n>                         commands a second beside them that fail, are given up, expire, wait, or are overtaken
  *   --calm <n>                        rests n times as long between faults, for high rates and long lives
  *   --json FILE --markdown FILE --svg FILE    what it came to, for programs and for people
  *   --keep DIR                        keeps trails, logs and evidence; where it is not clean they are kept anyway

@@ -1,3 +1,5 @@
+import type { Kind } from './kinds.js';
+
 /** What a broker wrote down of each effect, in the order in which they happened, in a file that the product knows nothing of. */
 export type Effect = {
   /** The idempotency key of its command: a broker's op is not told the id. */
@@ -30,6 +32,9 @@ export type Call = {
   waited: boolean;
   tries: number;
 };
+
+/** A command that need not succeed, as its client gave it. @property notBeforeMs milliseconds since 1970 */
+export type Given = { idempotencyKey: string; kind: Kind; notBeforeMs: number | null };
 
 /** A broker's process was killed, and with it went what was under way, or its whole journal; and when it was up again. */
 export type Lost = { brokerId: string; at: string; until: string };

@@ -31,7 +31,7 @@ export type Silenced = {
 };
 
 /** Between what two processes notice of one end, while the machine is full. */
-const NOTICED_WITHIN_MS = 2_000;
+const NOTICED_WITHIN_MS = 5_000;
 /** A server may close an idle connection a little before it has been so for the whole of its time. */
 const IDLE_EARLY_MS = 2_000;
 
@@ -41,7 +41,11 @@ export function silenced(
   { links, absences }: Ways,
 ): Silenced {
   const byPort = new Map<number, Link[]>();
-  for (const link of links) byPort.set(link.nearPort, [...(byPort.get(link.nearPort) ?? []), link]);
+  for (const link of links) {
+    const ofPort = byPort.get(link.nearPort) ?? [];
+    if (ofPort.length === 0) byPort.set(link.nearPort, ofPort);
+    ofPort.push(link);
+  }
   const causes: Silenced['causes'] = {};
   const unexplained: string[] = [];
   for (const silence of silences) {
@@ -75,12 +79,17 @@ function causeOf(silence: Silence, link: Link | undefined, absences: readonly Ab
   return link.endedBy === 'far' && wasIdle(silence) ? 'idle' : null;
 }
 
-/** The latest connection from its port that was there during the call. */
-function linkOf({ nearPort, begunMs, endedMs }: Silence, byPort: ReadonlyMap<number, Link[]>) {
+/**
+ * The connection from its port during the call: the latest that was there before its end, or else one that the balancer, behind
+ * in its work, took up only then. Ports come round again.
+ */
+function linkOf({ nearPort, begunMs, endedMs }: Silence, byPort: ReadonlyMap<number, Link[]>): Link | undefined {
   const ofPort = nearPort === null ? [] : (byPort.get(nearPort) ?? []);
-  const isThen = (link: Link) =>
-    link.openedMs <= endedMs + NOTICED_WITHIN_MS && (link.endedMs ?? Infinity) >= begunMs - NOTICED_WITHIN_MS;
-  return ofPort.filter(isThen).sort((one, other) => other.openedMs - one.openedMs)[0];
+  const after = ofPort
+    .filter((link) => (link.endedMs ?? Infinity) >= begunMs - NOTICED_WITHIN_MS)
+    .sort((one, other) => one.openedMs - other.openedMs);
+  const before = after.filter(({ openedMs }) => openedMs <= endedMs).at(-1);
+  return before ?? after.find(({ openedMs }) => openedMs <= endedMs + NOTICED_WITHIN_MS);
 }
 
 /** What ended, or stood still, was the replica at its far end, then, and not one that had the port before or after it. */

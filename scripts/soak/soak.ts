@@ -26,6 +26,7 @@ export type SoakOptions = {
   seed: number;
   rate: number;
   bulk: number;
+  mix: number;
   brokers: number;
   replicas: number;
   calm: number;
@@ -51,6 +52,7 @@ export type Outcome = Judgement & {
   minutes: number;
   rate: number;
   bulk: number;
+  mix: number;
   brokers: number;
   replicas: number;
   calm: number;
@@ -133,7 +135,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     database.pin();
     const clients = Clients.start(folder, cluster, fleet.brokerIds, options);
     stops.push(() => clients.kill());
-    say(`${options.rate + options.bulk} commands a second; ${options.schedule.length} faults are due`);
+    const ratePerS = options.rate + options.bulk + options.mix;
+    say(`${ratePerS} commands a second; ${options.schedule.length} faults are due`);
 
     const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients);
 
@@ -171,7 +174,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       failedFaults,
       never,
       commands,
-      due: (options.rate + options.bulk) * options.minutes * 60,
+      due: ratePerS * options.minutes * 60,
       faults: done.length,
       scheduled: options.schedule.length,
     });
@@ -186,6 +189,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       minutes: options.minutes,
       rate: options.rate,
       bulk: options.bulk,
+      mix: options.mix,
       brokers: options.brokers,
       replicas: options.replicas,
       calm: options.calm,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
 import { evidenceOf, judge, trailLineOf, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
-import type { Answer, Effect, Silence } from '../../scripts/soak/record.js';
+import type { Kind } from '../../scripts/soak/kinds.js';
+import type { Answer, Effect, Given, Silence } from '../../scripts/soak/record.js';
 import { writeLines } from '../../scripts/support/json-lines.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { at, BROKER, dispatchOf, succeeded, UNKNOWN } from '../support/history.js';
@@ -40,7 +41,8 @@ function run() {
   // What nobody knows of was out when its broker lost what it knew.
   const losses = [{ brokerId: BROKER, at: at(31.5), until: at(32) }];
   const ways = { links: [], absences: [] };
-  return { trails, effects, answers, untrue: [] as Evidence['untrue'], losses, silences: [] as Silence[], ways };
+  const [untrue, silences, given]: [Evidence['untrue'], Silence[], Given[]] = [[], [], []];
+  return { trails, effects, answers, given, untrue, losses, silences, ways };
 }
 type RunOf = ReturnType<typeof run>;
 
@@ -267,6 +269,90 @@ describe('the judgement of a soak', () => {
     expect(found.ok).toBe(true);
   });
 
+  /** Another command, of a kind, which went this way; it was done where that is told. */
+  const mixed =
+    (kind: Kind, steps: Parameters<typeof dispatchOf>[1], more: Partial<TrailFacts> = {}, isDone = false) =>
+    ({ trails, effects, answers, given }: RunOf) => {
+      const note = `note-${trails.length + 1}`;
+      const s = trails.length * 10;
+      const trail = dispatchOf(s, steps, { op: EFFECT_OP, orderingKey: 'mix-1', idempotencyKey: note, ...more });
+      trails.push(trail);
+      given.push({ idempotencyKey: note, kind, notBeforeMs: kind === 'later' ? Date.parse(at(s + 1)) : null });
+      answers.push({
+        dispatchId: trail.id,
+        idempotencyKey: note,
+        state: 'pending',
+        submittedAt: at(s),
+        answeredAt: at(s + 0.5),
+      });
+      if (isDone) effects.push({ note, brokerId: BROKER, orderingKey: 'mix-1', turn: null, at: at(s + 2) });
+    };
+  const RUN = ['pending', 'claimed', 'running'] as const;
+  const SOON = { deadlineAt: at(40) };
+
+  it.each<[Kind, string, (run: RunOf) => void]>([
+    ['failing', 'fails', mixed('failing', [...RUN, 'failed'])],
+    ['flaky', 'succeeds at its second attempt', mixed('flaky', [...RUN, ...RUN, 'succeeded'], {}, true)],
+    ['cancelled', 'was given up', mixed('cancelled', [...RUN, 'cancelled'])],
+    ['cancelled', 'was done before it was given up', mixed('cancelled', [...RUN, 'succeeded'], {}, true)],
+    ['expiring', 'expires', mixed('expiring', ['pending', 'expired'], SOON)],
+    [
+      'expiring',
+      'expires while it is with its broker, so that nobody knows',
+      mixed('expiring', [...RUN, 'expired'], {
+        ...SOON,
+        error: { code: 'deadline_passed', message: '', retryable: false, data: { effect: 'unknown' } },
+      }),
+    ],
+    ['later', 'is sent at its time', mixed('later', [...RUN, 'succeeded'], {}, true)],
+    [
+      'latest',
+      'is overtaken by a later one',
+      (planted) => {
+        mixed('latest', ['pending', 'cancelled'])(planted);
+        mixed('latest', [...RUN, 'succeeded'], {}, true)(planted);
+      },
+    ],
+  ])('takes one that is %s and %s', async (_kind, _how, change) => {
+    expect(await judged(change)).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it.each<[keyof Judgement, string, (run: RunOf) => void]>([
+    ['unserved', 'one that was to fail, and succeeded', mixed('failing', [...RUN, 'succeeded'], {}, true)],
+    ['unserved', 'one that was to fail once, and failed', mixed('flaky', [...RUN, 'failed'])],
+    ['unserved', 'one that was given up, and failed', mixed('cancelled', [...RUN, 'failed'])],
+    ['unserved', 'one that was to wait, and was cancelled', mixed('later', ['pending', 'cancelled'])],
+    ['unserved', 'one that was overtaken by none', mixed('latest', ['pending', 'cancelled'])],
+    [
+      'unfounded',
+      'one that was given up, and of which nobody knows, though its broker had lost nothing',
+      (planted) => {
+        mixed('cancelled', [...RUN, 'failed'], { error: UNKNOWN })(planted);
+        // Long before it went out, and still soon enough before the other.
+        Object.assign(planted.losses[0]!, { at: at(5), until: at(6) });
+      },
+    ],
+    ['irregular', 'one that expired before its deadline', mixed('expiring', ['pending', 'expired'])],
+    [
+      'irregular',
+      'one that was sent before its time',
+      (planted) => {
+        mixed('later', [...RUN, 'succeeded'], {}, true)(planted);
+        planted.given[0]!.notBeforeMs = Date.parse(at(43));
+      },
+    ],
+    [
+      'duplicated',
+      'one that was given up, and done',
+      mixed('cancelled', [...RUN, 'cancelled'], {}, true),
+    ],
+  ])('finds %s: %s', async (fault, _what, change) => {
+    const found = await judged(change);
+
+    expect(found.ok).toBe(false);
+    expect(found[fault]).toBeGreaterThan(0);
+  });
+
   it('reads what programs wrote until they were killed, of each broker for itself', () => {
     const { effects, answers, losses, ways } = run();
     const lines = (all: object[]) => all.map((each) => `${JSON.stringify(each)}\n`).join('');
@@ -278,6 +364,7 @@ describe('the judgement of a soak', () => {
     expect(evidenceOf(folder, { losses, ways })).toEqual({
       effects: [effects, []],
       answers,
+      given: [],
       untrue: [],
       losses,
       silences: [],

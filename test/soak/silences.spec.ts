@@ -154,9 +154,24 @@ describe('a call without an answer', () => {
 
   it('is looked up under the latest of the connections that had its port', () => {
     const { silence, link } = cut();
-    const earlier: Link = { ...link, openedMs: link.openedMs - 90_000, brokenMs: BEGUN_MS - 1_000, endedBy: 'fault' };
+    const earlier: Link = { ...link, openedMs: link.openedMs - 90_000, brokenMs: BEGUN_MS - 1_000, endedBy: 'fault' } as const;
 
     expect(silenced([silence], [], { links: [link, earlier], absences: [] }).unexplained).toHaveLength(1);
+  });
+
+  it('is not taken for one on the next connection that had its port', () => {
+    const { silence, link } = cut();
+    Object.assign(link, { brokenMs: ENDED_MS - 1, endedBy: 'fault' });
+    const next: Link = { ...link, openedMs: ENDED_MS + 50, brokenMs: null, endedMs: null, endedBy: null };
+
+    expect(silenced([silence], [], { links: [link, next], absences: [] }).causes).toEqual({ struck: 1 });
+  });
+
+  it('is looked up under a connection that the balancer took up only after it', () => {
+    const { silence, link } = cut();
+    Object.assign(link, { openedMs: ENDED_MS + 900, replicaPort: null, endedBy: null, endedMs: ENDED_MS + 900 });
+
+    expect(silenced([silence], [], { links: [link], absences: [] }).causes).toEqual({ unreached: 1 });
   });
 
   it('must be there where a client says that it was cut', () => {
