@@ -10,7 +10,14 @@ import { appendFileSync, fsyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Broker, HubUnreachable, JoinRefused, OpFailure, ownOp, type JsonObject } from '../../src/broker/embedded.js';
+import {
+  Broker,
+  HubUnreachable,
+  JoinRefused,
+  OpFailure,
+  ownOp,
+  type JsonObject,
+} from '../../src/broker/embedded.js';
 import { Home } from '../../src/broker/home.js';
 import { EFFECT_OP } from './effect-op.js';
 import type { Conduct } from './kinds.js';
@@ -55,7 +62,8 @@ async function serve(name: string, brokerId: string, standby: boolean): Promise<
   const file = openSync(join(folder, `${name}.effects`), 'a');
   const effect = ownOp(EFFECT_OP, {
     handle: async ({ note, orderingKey, turn, takesMs, conduct }: JsonObject, { signal }) => {
-      if (typeof takesMs === 'number' && takesMs > 0) await rest(takesMs, undefined, { signal }).catch(() => undefined);
+      if (typeof takesMs === 'number' && takesMs > 0)
+        await rest(takesMs, undefined, { signal }).catch(() => undefined);
       // Nothing comes between this and the effect: what is given up is not done, and what is done is not given up.
       if (signal.aborted) throw new OpFailure('cancelled', 'it was given up before it was done');
       misbehave(conduct as Conduct | null | undefined, String(note));

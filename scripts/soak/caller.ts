@@ -114,12 +114,14 @@ export class Caller {
         { method, agent: this.agent, headers: { authorization: `Bearer ${token}`, ...headers } },
         (response) => {
           let text = '';
+          // A response that has ended is on no connection any more.
+          const { socket } = response;
           response.setEncoding('utf8');
           response.on('data', (part: string) => (text += part));
           response.on('end', () => {
             clearTimeout(timer);
             const keptMs = keptMsOf(response.headers['keep-alive']);
-            this.idle.set(response.socket, { sinceMs: Date.now(), keptMs });
+            this.idle.set(socket, { sinceMs: Date.now(), keptMs });
             const afterMs = Number(response.headers['retry-after'] ?? 0) * 1_000;
             resolve({
               status: response.statusCode ?? 0,
@@ -154,8 +156,8 @@ export class Caller {
 }
 
 /** For how long a hub keeps a connection on which nothing is asked, where it says so. */
-function keptMsOf(header: string | undefined): number | null {
-  const [, seconds] = /(?:^|,)\s*timeout=(\d+)/.exec(header ?? '') ?? [];
+function keptMsOf(header: string | string[] = ''): number | null {
+  const [, seconds] = /(?:^|,)\s*timeout=(\d+)/.exec(String(header)) ?? [];
   return seconds === undefined ? null : Number(seconds) * 1_000;
 }
 

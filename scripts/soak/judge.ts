@@ -134,7 +134,10 @@ export async function judge(
     unknown: verdict.unknown,
     silences: causes,
     byRule: verdict.byRule,
-    findings: [...said, ...swapped, ...wrong, ...told, ...stale, ...unasked, ...early, ...unexplained].slice(0, FINDINGS_MOST),
+    findings: [...said, ...swapped, ...wrong, ...told, ...stale, ...unasked, ...early, ...unexplained].slice(
+      0,
+      FINDINGS_MOST,
+    ),
   };
 }
 

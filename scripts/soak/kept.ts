@@ -56,7 +56,9 @@ function readAsked(argv: string[]): { seeds: readonly KeptSeed[]; isList: boolea
   const strange = positionals.filter((text) => !isKept(text));
   if (strange.length > 0) throw new Error(`no seed is kept that is ${strange.join(', ')}`);
   const seeds =
-    positionals.length === 0 ? KEPT_SEEDS : KEPT_SEEDS.filter(({ seed }) => positionals.includes(String(seed)));
+    positionals.length === 0
+      ? KEPT_SEEDS
+      : KEPT_SEEDS.filter(({ seed }) => positionals.includes(String(seed)));
   return { seeds, isList: values.list };
 }
 

@@ -147,7 +147,9 @@ async function shrunk(
     const only = faults.map(({ number }) => number);
     const { outcome } = await soaked({ ...options, only }, faults);
     const alike = outcome.failures.filter((failure) => failures.includes(failure));
-    say(`${alike.length === 0 ? 'not so' : `so too (${alike.join(', ')})`} with ${only.length}: ${only.join(',')}`);
+    say(
+      `${alike.length === 0 ? 'not so' : `so too (${alike.join(', ')})`} with ${only.length}: ${only.join(',')}`,
+    );
     return alike.length > 0;
   };
   const least = await shrink(schedule, fails, TRIES_MOST);

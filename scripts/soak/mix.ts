@@ -15,7 +15,14 @@ const LATER_MS = { least: 1_000, most: 5_000 };
 const LATEST_KEY = 'latest';
 
 /** A command that need not succeed, with all that chance decides of it. */
-type Mixed = { command: Command; kind: Kind; takesMs: number; cancelsAfterMs: number; deadlineS: number; laterMs: number };
+type Mixed = {
+  command: Command;
+  kind: Kind;
+  takesMs: number;
+  cancelsAfterMs: number;
+  deadlineS: number;
+  laterMs: number;
+};
 
 /** The commands of a client of which some fail, are given up, expire, wait or are overtaken. */
 export class Mix {
@@ -101,7 +108,10 @@ export class Mix {
   }
 
   /** Asks until it was done. @returns undefined where it is over before that */
-  private async until(ask: Ask, look: (told: Told | undefined) => void = () => undefined): Promise<Told | undefined> {
+  private async until(
+    ask: Ask,
+    look: (told: Told | undefined) => void = () => undefined,
+  ): Promise<Told | undefined> {
     for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
       const told = await this.caller.call(ask);
       look(told);
@@ -143,5 +153,10 @@ function postOf({ command, kind, takesMs, deadlineS }: Mixed, notBeforeMs: numbe
 }
 
 function cancelOf(dispatchId: string): Ask {
-  return { method: 'POST', path: `/dispatches/${dispatchId}/cancel`, headers: {}, withinMs: ANSWER_WITHIN_MS };
+  return {
+    method: 'POST',
+    path: `/dispatches/${dispatchId}/cancel`,
+    headers: {},
+    withinMs: ANSWER_WITHIN_MS,
+  };
 }

@@ -65,7 +65,9 @@ function claimed(silences: readonly Silence[], answers: readonly Answer[]): stri
     keys.has(idempotencyKey) || keys.has(idempotencyKey.split(' ', 1)[0] ?? '');
   return answers
     .filter((answer) => answer.cut === true && !isNamed(answer))
-    .map(({ idempotencyKey }) => `the client of ${idempotencyKey} says it was cut, and names no call that was`);
+    .map(
+      ({ idempotencyKey }) => `the client of ${idempotencyKey} says it was cut, and names no call that was`,
+    );
 }
 
 function causeOf(silence: Silence, link: Link | undefined, absences: readonly Absence[]): Cause | null {
@@ -83,7 +85,10 @@ function causeOf(silence: Silence, link: Link | undefined, absences: readonly Ab
  * The connection from its port during the call: the latest that was there before its end, or else one that the balancer, behind
  * in its work, took up only then. Ports come round again.
  */
-function linkOf({ nearPort, begunMs, endedMs }: Silence, byPort: ReadonlyMap<number, Link[]>): Link | undefined {
+function linkOf(
+  { nearPort, begunMs, endedMs }: Silence,
+  byPort: ReadonlyMap<number, Link[]>,
+): Link | undefined {
   const ofPort = nearPort === null ? [] : (byPort.get(nearPort) ?? []);
   const after = ofPort
     .filter((link) => (link.endedMs ?? Infinity) >= begunMs - NOTICED_WITHIN_MS)

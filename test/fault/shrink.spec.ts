@@ -47,7 +47,15 @@ describe('a soak of a build whose brokers forget', () => {
       const json = join(folder, 'soak.json');
       const only = ['--only', STRUCK.join(',')];
 
-      const { code, err } = await soak(...RUN, ...only, '--shrink', '--json', json, '--keep', join(folder, 'kept'));
+      const { code, err } = await soak(
+        ...RUN,
+        ...only,
+        '--shrink',
+        '--json',
+        json,
+        '--keep',
+        join(folder, 'kept'),
+      );
 
       const found = JSON.parse(readFileSync(json, 'utf8')) as Soaked;
       expect(code).toBe(1);

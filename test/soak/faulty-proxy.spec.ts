@@ -192,7 +192,8 @@ describe('a network that can be made to fail', () => {
     for (const { socket } of [near, server_]) socket.destroy();
     await eventually(() => !proxy.links.includes(link));
 
-    expect(link).toMatchObject({ endedBy, nearPort: expect.any(Number) as number });
+    expect(link.endedBy).toBe(endedBy);
+    expect(link.nearPort).toBeGreaterThan(0);
     expect(link.endedMs).toBeGreaterThanOrEqual(dialledAt - 1);
     expect(link.brokenMs === null).toBe(endedBy !== 'fault');
   });

@@ -224,9 +224,7 @@ describe('the judgement of a soak', () => {
       'irregular',
       'a command that is on record, and that no client asked for',
       ({ trails }) => {
-        trails.push(
-          dispatchOf(40, ['pending', 'cancelled'], { op: EFFECT_OP, idempotencyKey: 'note-5' }),
-        );
+        trails.push(dispatchOf(40, ['pending', 'cancelled'], { op: EFFECT_OP, idempotencyKey: 'note-5' }));
       },
     ],
     [
@@ -275,9 +273,18 @@ describe('the judgement of a soak', () => {
     ({ trails, effects, answers, given }: RunOf) => {
       const note = `note-${trails.length + 1}`;
       const s = trails.length * 10;
-      const trail = dispatchOf(s, steps, { op: EFFECT_OP, orderingKey: 'mix-1', idempotencyKey: note, ...more });
+      const trail = dispatchOf(s, steps, {
+        op: EFFECT_OP,
+        orderingKey: 'mix-1',
+        idempotencyKey: note,
+        ...more,
+      });
       trails.push(trail);
-      given.push({ idempotencyKey: note, kind, notBeforeMs: kind === 'later' ? Date.parse(at(s + 1)) : null });
+      given.push({
+        idempotencyKey: note,
+        kind,
+        notBeforeMs: kind === 'later' ? Date.parse(at(s + 1)) : null,
+      });
       answers.push({
         dispatchId: trail.id,
         idempotencyKey: note,
@@ -341,11 +348,7 @@ describe('the judgement of a soak', () => {
         planted.given[0]!.notBeforeMs = Date.parse(at(43));
       },
     ],
-    [
-      'duplicated',
-      'one that was given up, and done',
-      mixed('cancelled', [...RUN, 'cancelled'], {}, true),
-    ],
+    ['duplicated', 'one that was given up, and done', mixed('cancelled', [...RUN, 'cancelled'], {}, true)],
   ])('finds %s: %s', async (fault, _what, change) => {
     const found = await judged(change);
 

@@ -123,8 +123,7 @@ describe('a call without an answer', () => {
     ],
     [
       'one was killed that had the port of its replica before',
-      ({ absences, link }) =>
-        absences.push(absent('killed', link.openedMs - 60_000, link.openedMs - 59_000)),
+      ({ absences, link }) => absences.push(absent('killed', link.openedMs - 60_000, link.openedMs - 59_000)),
     ],
     [
       'its replica, which stood still, ended the connection: what stands still does nothing',
@@ -154,7 +153,12 @@ describe('a call without an answer', () => {
 
   it('is looked up under the latest of the connections that had its port', () => {
     const { silence, link } = cut();
-    const earlier: Link = { ...link, openedMs: link.openedMs - 90_000, brokenMs: BEGUN_MS - 1_000, endedBy: 'fault' } as const;
+    const earlier: Link = {
+      ...link,
+      openedMs: link.openedMs - 90_000,
+      brokenMs: BEGUN_MS - 1_000,
+      endedBy: 'fault',
+    };
 
     expect(silenced([silence], [], { links: [link, earlier], absences: [] }).unexplained).toHaveLength(1);
   });
@@ -169,7 +173,12 @@ describe('a call without an answer', () => {
 
   it('is looked up under a connection that the balancer took up only after it', () => {
     const { silence, link } = cut();
-    Object.assign(link, { openedMs: ENDED_MS + 900, replicaPort: null, endedBy: null, endedMs: ENDED_MS + 900 });
+    Object.assign(link, {
+      openedMs: ENDED_MS + 900,
+      replicaPort: null,
+      endedBy: null,
+      endedMs: ENDED_MS + 900,
+    });
 
     expect(silenced([silence], [], { links: [link], absences: [] }).causes).toEqual({ unreached: 1 });
   });
