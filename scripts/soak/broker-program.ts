@@ -66,7 +66,7 @@ async function serve(name: string, brokerId: string, standby: boolean): Promise<
         await rest(takesMs, undefined, { signal }).catch(() => undefined);
       // Nothing comes between this and the effect: what is given up is not done, and what is done is not given up.
       if (signal.aborted) throw new OpFailure('cancelled', 'it was given up before it was done');
-      misbehave(conduct as Conduct | null | undefined, String(note));
+      misbehave(conduct as Conduct | null | undefined, note as string);
       const line = { note, brokerId, orderingKey, turn, at: new Date().toISOString() } as Effect;
       // What was written when the process is killed stays written.
       appendFileSync(file, `${JSON.stringify(line)}\n`);

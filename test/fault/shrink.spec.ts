@@ -19,7 +19,7 @@ const STRUCK = [2, 5, 6, 8, 9, 10];
 const KILL = 5;
 /** A run takes less than a minute, and is tried six times; on a machine with other work each takes longer. */
 const WITHIN_MS = 900_000;
-const RUN = ['--minutes', String(MINUTES), '--seed', String(SEED), '--rate', '20', '--bulk', '10'];
+const RUN = ['--minutes', String(MINUTES), '--seed', String(SEED), '--rate', '60', '--bulk', '60'];
 
 describe('a soak of a build whose brokers forget', () => {
   let folder: string;
