@@ -43,6 +43,15 @@ export type Failure =
   | 'hardly_asked'
   | 'hardly_struck';
 
+/** What a machine that is too slow comes to with any faults, and with none. */
+const OF_SLOWNESS: readonly Failure[] = ['given_up', 'hardly_asked', 'hardly_struck'];
+
+/** What fewer faults must come to as well to be enough: whatever was broken, or, where nothing was, that it was too slow. */
+export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
+  const broken = failures.filter((failure) => !OF_SLOWNESS.includes(failure));
+  return broken.length > 0 ? broken : failures;
+}
+
 /** Chance spreads what is due, and clients begin a little later than faults. */
 const ASKED_PART = 0.75;
 /** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */

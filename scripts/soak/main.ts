@@ -20,7 +20,7 @@ import { writeFileSync } from 'node:fs';
 import { Program } from '../support/program.js';
 import { tellUsage } from '../support/usage.js';
 import { SoakDatabase } from './database.js';
-import type { Failure } from './failures.js';
+import { soughtOf, type Failure } from './failures.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { argumentsOf, reportOf } from './report.js';
 import { lineOf, scheduleOf, type Fault } from './schedule.js';
@@ -142,11 +142,12 @@ async function shrunk(
   schedule: readonly Fault[],
   failures: readonly Failure[],
 ): Promise<void> {
-  say(`fewer faults are tried, at most ${TRIES_MOST} times`);
+  const sought = soughtOf(failures);
+  say(`fewer faults that come to ${sought.join(' or ')} are looked for, in ${TRIES_MOST} runs at most`);
   const fails = async (faults: readonly Fault[]): Promise<boolean> => {
     const only = faults.map(({ number }) => number);
     const { outcome } = await soaked({ ...options, only }, faults);
-    const alike = outcome.failures.filter((failure) => failures.includes(failure));
+    const alike = outcome.failures.filter((failure) => sought.includes(failure));
     say(
       `${alike.length === 0 ? 'not so' : `so too (${alike.join(', ')})`} with ${only.length}: ${only.join(',')}`,
     );

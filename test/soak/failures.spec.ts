@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { failuresOf, type Found } from '../../scripts/soak/failures.js';
+import { failuresOf, soughtOf, type Found } from '../../scripts/soak/failures.js';
 
 const CLEAN: Found = {
   lost: 0,
@@ -45,5 +45,15 @@ describe('what fails a soak', () => {
     ['hardly_struck', { faults: 4 }],
   ])('is %s where %j', (failure, change) => {
     expect(failuresOf({ ...CLEAN, ...change })).toEqual([failure]);
+  });
+});
+
+describe('what fewer faults must come to', () => {
+  it('is what was broken, and not that the machine was slow besides', () => {
+    expect(soughtOf(['duplicated', 'crashed', 'given_up', 'hardly_struck'])).toEqual([
+      'duplicated',
+      'crashed',
+    ]);
+    expect(soughtOf(['given_up'])).toEqual(['given_up']);
   });
 });
