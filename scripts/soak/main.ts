@@ -146,7 +146,12 @@ async function shrunk(
   say(`fewer faults that come to ${sought.join(' or ')} are looked for, in ${TRIES_MOST} runs at most`);
   const fails = async (faults: readonly Fault[]): Promise<boolean> => {
     const only = faults.map(({ number }) => number);
-    const { outcome } = await soaked({ ...options, only }, faults);
+    const run = await soaked({ ...options, only }, faults).catch((error: unknown) => {
+      // It says nothing of these faults, and is no reason to lose what was found so far.
+      say(`it could not be run: ${firstLineOf(String(error))}`);
+    });
+    if (run === undefined) return false;
+    const { outcome } = run;
     const alike = outcome.failures.filter((failure) => sought.includes(failure));
     say(
       `${alike.length === 0 ? 'not so' : `so too (${alike.join(', ')})`} with ${only.length}: ${only.join(',')}`,
