@@ -38,6 +38,14 @@ export const BULK_KEYS: readonly Key[] = Array.from({ length: 8 }, (_none, place
   isInTurn: false,
 }));
 
+/** Of each broker: those of commands that need not succeed. */
+export const MIX_KEYS: readonly Key[] = Array.from({ length: 4 }, (_none, place) => ({
+  orderingKey: `mix-${place + 1}`,
+  isInTurn: false,
+}));
+/** Each has chances of its own, so that one can be left out, and the others stay as they are. */
+const STREAMS = [KEYS, BULK_KEYS, MIX_KEYS];
+
 type Pair = { brokerId: string; orderingKey: string; isInTurn: boolean; turns: number };
 
 /**
@@ -55,7 +63,7 @@ export class Arrivals {
     private readonly ratePerS: number,
     keys = KEYS,
   ) {
-    this.dice = new Dice(seed * 131 + client + (keys === KEYS ? 0 : clients));
+    this.dice = new Dice(seed * 131 + client + STREAMS.indexOf(keys) * clients);
     this.pairs = keys
       .flatMap((key) => brokerIds.map((brokerId) => ({ brokerId, ...key, turns: 0 })))
       .filter((_pair, place) => place % clients === client);

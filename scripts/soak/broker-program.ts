@@ -10,9 +10,17 @@ import { appendFileSync, fsyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Broker, HubUnreachable, JoinRefused, ownOp, type JsonObject } from '../../src/broker/embedded.js';
+import {
+  Broker,
+  HubUnreachable,
+  JoinRefused,
+  OpFailure,
+  ownOp,
+  type JsonObject,
+} from '../../src/broker/embedded.js';
 import { Home } from '../../src/broker/home.js';
 import { EFFECT_OP } from './effect-op.js';
+import type { Conduct } from './kinds.js';
 import type { Effect } from './record.js';
 
 const [folder = '.', ...names] = process.argv.slice(2);
@@ -21,6 +29,8 @@ const log = pino({ base: {}, level: 'warn', timestamp: pino.stdTimeFunctions.iso
 const brokers = new Map<string, Broker>();
 let isOver = false;
 const JOIN_TRIES_MOST = 60;
+/** What has failed that was to fail once; a process that was killed lets it fail once more. */
+const failedOnce = new Set<string>();
 
 async function brokerIdOf(name: string): Promise<string> {
   const home = join(folder, name);
@@ -39,12 +49,24 @@ async function brokerIdOf(name: string): Promise<string> {
   }
 }
 
+/** @throws OpFailure where that is asked for */
+function misbehave(conduct: Conduct | null | undefined, note: string): void {
+  if (conduct === 'fails') throw new OpFailure('soak_failed', 'it was to fail');
+  if (conduct !== 'fails_once' || failedOnce.has(note)) return;
+  failedOnce.add(note);
+  throw new OpFailure('soak_not_yet', 'it was to fail once', true);
+}
+
 /** Runs one until the process is told to end; a broker that ends by itself is started again, as a supervisor does. */
 async function serve(name: string, brokerId: string, standby: boolean): Promise<void> {
   const file = openSync(join(folder, `${name}.effects`), 'a');
   const effect = ownOp(EFFECT_OP, {
-    handle: async ({ note, orderingKey, turn, takesMs }: JsonObject) => {
-      if (typeof takesMs === 'number' && takesMs > 0) await rest(takesMs);
+    handle: async ({ note, orderingKey, turn, takesMs, conduct }: JsonObject, { signal }) => {
+      if (typeof takesMs === 'number' && takesMs > 0)
+        await rest(takesMs, undefined, { signal }).catch(() => undefined);
+      // Nothing comes between this and the effect: what is given up is not done, and what is done is not given up.
+      if (signal.aborted) throw new OpFailure('cancelled', 'it was given up before it was done');
+      misbehave(conduct as Conduct | null | undefined, note as string);
       const line = { note, brokerId, orderingKey, turn, at: new Date().toISOString() } as Effect;
       // What was written when the process is killed stays written.
       appendFileSync(file, `${JSON.stringify(line)}\n`);

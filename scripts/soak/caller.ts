@@ -1,7 +1,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Answer, Call, Untrue } from './record.js';
+import type { Answer, Call, Given, Silence, Untrue } from './record.js';
 import { Restraint } from './restraint.js';
 
 export type Ask = {
@@ -15,13 +16,16 @@ export type Ask = {
 /** @property afterMs how long the hub asks to be left alone */
 export type Told = { status: number; text: string; afterMs: number };
 
-type Notes = { answers: Answer; calls: Call; untrue: Untrue };
+type Notes = { answers: Answer; calls: Call; untrue: Untrue; silences: Silence; given: Given };
+/** On which connection a call went, and what was known of that one then. */
+type Went = Pick<Silence, 'nearPort' | 'idleMs' | 'keptMs'>;
 
 export const AGAIN_MS = { least: 100, most: 5_000 };
 /** What a hub may honestly say to a command that is right, beside that it took it: not now. */
 export const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
 /** Said where a commit's outcome could not be found out. */
 export const IN_DOUBT = 'outcome_unknown';
+const LATE = 'no answer in time';
 /** Out at a time, of those that wait for an ending and of the others. */
 const CALLS_MOST = 256;
 
@@ -31,6 +35,8 @@ export class Caller {
   private readonly asking = new Restraint(CALLS_MOST);
   private readonly awaiting = new Restraint(CALLS_MOST);
   private readonly files: Record<keyof Notes, number>;
+  /** Since when nothing is asked on a connection, and for how long the hub keeps it so. */
+  private readonly idle = new WeakMap<Socket, { sinceMs: number; keptMs: number | null }>();
   /** Answers that were no acceptance, and calls without one, each kind with its number. */
   readonly refusals = new Map<string, number>();
 
@@ -41,7 +47,13 @@ export class Caller {
     client: number,
   ) {
     const open = (name: string) => openSync(join(folder, `client-${client}.${name}`), 'a');
-    this.files = { answers: open('answers'), calls: open('calls'), untrue: open('untrue') };
+    this.files = {
+      answers: open('answers'),
+      calls: open('calls'),
+      untrue: open('untrue'),
+      silences: open('silences'),
+      given: open('given'),
+    };
   }
 
   /** @returns undefined where the connection gave no answer */
@@ -56,10 +68,16 @@ export class Caller {
 
   private async once(ask: Ask): Promise<Told | undefined> {
     let answer: Told;
+    const begunMs = Date.now();
+    const went: Went = { nearPort: null, idleMs: null, keptMs: null };
     try {
-      answer = await this.send(ask);
+      answer = await this.send(ask, went);
     } catch (error) {
-      this.count(error instanceof Error ? error.message : String(error));
+      const told = error instanceof Error ? error.message : String(error);
+      this.count(told);
+      const idempotencyKey = ask.headers['idempotency-key'] ?? null;
+      const wasLate = told === LATE;
+      this.note('silences', { error: told, wasLate, idempotencyKey, begunMs, endedMs: Date.now(), ...went });
       return undefined;
     }
     const { status, text } = answer;
@@ -88,7 +106,7 @@ export class Caller {
     this.refusals.set(kind, (this.refusals.get(kind) ?? 0) + 1);
   }
 
-  private send({ method, path, body, headers, withinMs }: Ask): Promise<Told> {
+  private send({ method, path, body, headers, withinMs }: Ask, went: Went): Promise<Told> {
     const { url, token } = this;
     return new Promise((resolve, reject) => {
       const call = request(
@@ -96,10 +114,14 @@ export class Caller {
         { method, agent: this.agent, headers: { authorization: `Bearer ${token}`, ...headers } },
         (response) => {
           let text = '';
+          // A response that has ended is on no connection any more.
+          const { socket } = response;
           response.setEncoding('utf8');
           response.on('data', (part: string) => (text += part));
           response.on('end', () => {
             clearTimeout(timer);
+            const keptMs = keptMsOf(response.headers['keep-alive']);
+            this.idle.set(socket, { sinceMs: Date.now(), keptMs });
             const afterMs = Number(response.headers['retry-after'] ?? 0) * 1_000;
             resolve({
               status: response.statusCode ?? 0,
@@ -114,11 +136,29 @@ export class Caller {
         clearTimeout(timer);
         reject(error);
       };
-      const timer = setTimeout(() => call.destroy(new Error('no answer in time')), withinMs);
+      const timer = setTimeout(() => call.destroy(new Error(LATE)), withinMs);
       call.on('error', failed);
+      call.once('socket', (socket) => this.follow(socket, went));
       call.end(body);
     });
   }
+
+  private follow(socket: Socket, went: Went): void {
+    const idle = this.idle.get(socket);
+    if (idle !== undefined) {
+      went.idleMs = Date.now() - idle.sinceMs;
+      went.keptMs = idle.keptMs;
+    }
+    const name = () => (went.nearPort = socket.localPort ?? null);
+    if (socket.connecting) socket.once('connect', name);
+    else name();
+  }
+}
+
+/** For how long a hub keeps a connection on which nothing is asked, where it says so. */
+function keptMsOf(header: string | string[] = ''): number | null {
+  const [, seconds] = /(?:^|,)\s*timeout=(\d+)/.exec(String(header)) ?? [];
+  return seconds === undefined ? null : Number(seconds) * 1_000;
 }
 
 export function codeOf(text: string): string {

@@ -10,6 +10,7 @@ import { Arrivals, type Command } from './arrivals.js';
 import { Bulk } from './bulk.js';
 import { AGAIN_MS, Caller, codeOf, IN_DOUBT, restOf, type Ask } from './caller.js';
 import { EFFECT_OP } from './effect-op.js';
+import { Mix } from './mix.js';
 import type { Answer, Call } from './record.js';
 
 export type Orders = {
@@ -22,6 +23,8 @@ export type Orders = {
   ratePerS: number;
   /** Commands a second that it gives in batches, beside the others. */
   bulkPerS: number;
+  /** Commands a second that need not succeed, beside them. */
+  mixPerS: number;
   /** Milliseconds since 1970. */
   beginsAtMs: number;
   /** How long it goes on asking, after it was told to end, for answers that it does not have. */
@@ -37,6 +40,7 @@ class Client {
   private readonly asking = new Set<Promise<void>>();
   private readonly caller: Caller;
   private readonly bulk: Bulk;
+  private readonly mix: Mix;
   private endsAtMs = Infinity;
   private accepted = 0;
 
@@ -45,7 +49,9 @@ class Client {
     private readonly orders: Orders,
   ) {
     this.caller = new Caller(orders.url, orders.token, folder, orders.client);
-    this.bulk = new Bulk(this.caller, orders, () => Date.now() < this.endsAtMs);
+    const goesOn = () => Date.now() < this.endsAtMs;
+    this.bulk = new Bulk(this.caller, orders, goesOn);
+    this.mix = new Mix(this.caller, orders, goesOn);
   }
 
   async run(isOver: AbortSignal): Promise<void> {
@@ -57,22 +63,23 @@ class Client {
       const nowMs = Date.now() - beginsAtMs;
       for (; next.dueMs <= nowMs && !isOver.aborted; next = arrivals.next()) this.begin(next);
       this.bulk.begin(nowMs);
+      this.mix.begin(nowMs);
       if (Date.now() - toldAt >= 1_000) {
         toldAt = Date.now();
         this.say();
       }
       await rest(5);
     }
-    await Promise.all([...this.asking, this.bulk.done()]);
+    await Promise.all([...this.asking, this.bulk.done(), this.mix.done()]);
     this.caller.close();
     this.say();
     process.stdout.write(`refusals ${JSON.stringify(Object.fromEntries(this.caller.refusals))}\n`);
   }
 
   private say(): void {
-    process.stdout.write(
-      `progress ${this.accepted + this.bulk.accepted} ${this.asking.size + this.bulk.asking}\n`,
-    );
+    const { bulk, mix } = this;
+    const accepted = this.accepted + bulk.accepted + mix.accepted;
+    process.stdout.write(`progress ${accepted} ${this.asking.size + bulk.asking + mix.asking}\n`);
   }
 
   private begin(command: Command): void {
@@ -113,7 +120,7 @@ class Client {
         const { id: dispatchId, state } = (
           JSON.parse(answer.text) as { dispatch: { id: string; state: string } }
         ).dispatch;
-        told(state, { dispatchId });
+        told(state, { dispatchId, wasRead: call.acceptedMs !== null });
         if (call.acceptedMs === null) {
           this.accepted += 1;
           call.acceptedMs = Date.now() - this.orders.beginsAtMs;

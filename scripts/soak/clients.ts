@@ -22,7 +22,7 @@ export class Clients {
     folder: string,
     { toClients, token }: SoakCluster,
     brokerIds: string[],
-    { seed, rate, bulk }: { seed: number; rate: number; bulk: number },
+    { seed, rate, bulk, mix }: { seed: number; rate: number; bulk: number; mix: number },
   ): Clients {
     const children = Array.from({ length: CLIENTS }, (_none, client) => {
       const log = join(folder, `client-${client}.log`);
@@ -45,6 +45,7 @@ export class Clients {
         brokerIds,
         ratePerS: rate / CLIENTS,
         bulkPerS: bulk / CLIENTS,
+        mixPerS: mix / CLIENTS,
         beginsAtMs: Date.now() + BEGIN_IN_MS,
         graceMs: GRACE_MS,
       };

@@ -6,8 +6,12 @@ import { FaultyProxy } from '../support/faulty-proxy.js';
 import { Readiness } from '../support/readiness.js';
 import { Replicas, type Launched } from '../support/replicas.js';
 import type { SoakDatabase } from './database.js';
+import { Links } from './links.js';
+import type { Absence } from './record.js';
 
 const STARTS_MOST = 5;
+/** Before it is known that a process has ended by itself. */
+const CRASHED_WITHIN_MS = 2_000;
 
 export type Replica = Launched & {
   /** Between it and the database. */
@@ -21,6 +25,10 @@ export class SoakCluster {
   readonly replicas: Replica[] = [];
   /** What replicas said last that nobody ended, and those that did not end, or begin, as they should. */
   readonly deaths: string[] = [];
+  /** When replicas were ended, or stood still. */
+  readonly absences: Absence[] = [];
+  /** The connections of clients. */
+  readonly clientLinks: Links;
   private readonly launching: Replicas;
 
   private constructor(
@@ -31,6 +39,7 @@ export class SoakCluster {
     readonly toClients: Balancer,
   ) {
     this.launching = new Replicas(toBrokers.url, folder);
+    this.clientLinks = new Links(toClients.proxy);
   }
 
   static async start(folder: string, database: SoakDatabase, replicas: number): Promise<SoakCluster> {
@@ -91,7 +100,12 @@ export class SoakCluster {
     try {
       const launched = await this.launching.launch(env, { clockOffsetMs });
       const replica: Replica = { ...launched, toDatabase, fromPeers };
-      replica.program.onCrash((how) => this.deaths.push(how));
+      replica.program.onCrash((how) => {
+        this.deaths.push(how);
+        const untilMs = Date.now();
+        const fromMs = untilMs - CRASHED_WITHIN_MS;
+        this.absences.push({ replicaPort: portOf(replica), why: 'crashed', fromMs, untilMs });
+      });
       this.replicas.push(replica);
       this.readiness.add(replica.url);
       return replica;
@@ -104,18 +118,29 @@ export class SoakCluster {
   /** As a crash would end it. */
   async kill(replica: Replica): Promise<void> {
     this.forget(replica);
-    await replica.program.end('SIGKILL');
+    await this.away(replica, 'killed', () => replica.program.end('SIGKILL'));
     await this.clear(replica);
   }
 
   /** Takes one out as a rollout does; that it did not end well by itself is told with the deaths. */
   async drain(replica: Replica): Promise<void> {
     this.forget(replica, false);
-    await replica.program.end('SIGTERM', 60_000);
+    await this.away(replica, 'drained', () => replica.program.end('SIGTERM', 60_000));
     this.readiness.remove(replica.url);
     await this.clear(replica);
     if (replica.program.exitCode !== 0)
       this.deaths.push(`${replica.name} did not end its drain: ${replica.program.lastLines}`);
+  }
+
+  /** While work ends a replica, or has it stand still. */
+  async away(replica: Replica, why: Absence['why'], work: () => Promise<unknown>): Promise<void> {
+    const absence: Absence = { replicaPort: portOf(replica), why, fromMs: Date.now(), untilMs: Infinity };
+    this.absences.push(absence);
+    try {
+      await work();
+    } finally {
+      absence.untilMs = Date.now();
+    }
   }
 
   /** Replaces replicas that ended though nobody ended them. */
@@ -141,6 +166,10 @@ export class SoakCluster {
   private async clear({ toDatabase, fromPeers }: Replica): Promise<void> {
     await Promise.all([toDatabase.stop(), fromPeers.stop()]);
   }
+}
+
+function portOf({ url }: Replica): number {
+  return Number(new URL(url).port);
 }
 
 /** A port that nobody listens on now. */

@@ -2,7 +2,9 @@
  * What a soak came to: the trails of the hub, what brokers wrote down past it, and what clients were told, held against
  * each other by the checker behind `fairlead verify`, and what that one does not look at: that effects of commands given in
  * turn stand in that order at their broker, and those of one key in the order in which the hub had them out; that each ended
- * as one must that nobody cancels and whose op never fails; and that a hub never said of a right command what is not so.
+ * as one must that nobody cancels and whose op never fails; that a hub never said of a right command what is not so, and not
+ * long after its ending that it goes on; that nothing is on record that no client asked for; and that each call that ended without an
+ * answer was cut by something that is known.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +13,9 @@ import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js
 import { readLines, writeLines } from '../support/json-lines.js';
 import { EFFECT_OP } from './effect-op.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
-import type { Answer, Call, Effect, Lost, Untrue } from './record.js';
+import { KINDS } from './kinds.js';
+import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
+import { silenced, type Silenced, type Ways } from './silences.js';
 
 /** A trail as far as it is looked at here: a long soak has more of them than fit into memory as they are. */
 export type TrailLine = {
@@ -24,14 +28,23 @@ export type TrailLine = {
   /** Milliseconds since 1970: when it was first claimed, and when it ended; Infinity where it was not, or did not. */
   outMs: number;
   endedMs: number;
+  deadlineMs: number;
+  /** In the order of which commands were stored, and what it shares with those of its key. */
+  seq: number;
+  orderingKey: string | null;
 };
 
 export type Evidence = {
   /** Of each broker, in the order in which it wrote them down. */
   effects: readonly (readonly Effect[])[];
   answers: readonly Answer[];
+  /** Commands that need not succeed. */
+  given: readonly Given[];
   untrue: readonly Untrue[];
   losses: readonly Lost[];
+  /** Calls without an answer, and what is known of their connections past those who made them. */
+  silences: readonly Silence[];
+  ways: Ways;
 };
 
 export type Judgement = {
@@ -42,22 +55,29 @@ export type Judgement = {
   lost: number;
   duplicated: number;
   reordered: number;
-  /** Answers that were not so, and those that left a client without one though its connection held. */
+  /** Answers that were not so, or no longer, and those that left a client without one though its connection held. */
   untrue: number;
-  /** Trails that no life of a command makes. */
+  /** Trails that no life of a command makes, or that no client asked for. */
   irregular: number;
   /** Endings that say that nobody knows. */
   unknown: number;
   /** Those of them at brokers that had lost nothing while the command was out. */
   unfounded: number;
-  /** Endings that were neither a success nor unknown. */
+  /** Endings that a command of its kind must not have: all but a success, or unknown, where it is not one of `--mix`. */
   unserved: number;
+  /** Calls without an answer, each by what cut it, and those of them that nothing explains. */
+  silences: Silenced['causes'];
+  unexplained: number;
   byRule: Verdict['byRule'];
   /** The first of what was found. */
   findings: string[];
 };
 
 const FINDINGS_MOST = 50;
+/** The longest that a client waits for the answer to one call, and then some: what it hears later was asked for later. */
+const READ_WITHIN_MS = 25_000;
+/** By how much the clock of an owner may be ahead that has a command stopped at its deadline. */
+const STOPPED_EARLY_MS = 5_000;
 /** Its old link may seem open, and take commands, until a broker that was started again has come to the hub. */
 const LINKED_WITHIN_MS = 30_000;
 
@@ -81,18 +101,24 @@ export async function judge(
     answers: writeLines(folder, 'answers.ndjson', evidence.answers),
   });
   const swapped = evidence.effects.flatMap((each) => [...outOfTurn(each), ...outOfLine(each, byNote)]);
-  const unfounded = trails.filter((trail) => isUnfounded(trail, evidence.losses));
-  const unserved = trails.filter(({ ending }) => ending === 'another');
+  const given = new Map(evidence.given.map((each) => [each.idempotencyKey, each]));
+  const unfounded = trails.filter((trail) => isUnfounded(trail, evidence.losses, given));
+  const unserved = [...unservedOf(trails, given), ...passedOver(trails, given)];
+  const early = earlyOf(trails, given);
+  const stale = staleOf(evidence.answers, byNote);
+  const unasked = unaskedOf(trails, evidence.answers);
+  const { causes, unexplained } = silenced(evidence.silences, evidence.answers, evidence.ways);
   const { lost, duplicated, reordered, irregular } = faultsOf(verdict);
   const untold = (verdict.byRule.answer_true ?? 0) + (verdict.byRule.answer_known ?? 0);
   const counts = {
     lost,
     duplicated,
     reordered: reordered + swapped.length,
-    untrue: untold + evidence.untrue.length,
-    irregular: irregular - untold + verdict.unjudged,
+    untrue: untold + evidence.untrue.length + stale.length,
+    irregular: irregular - untold + verdict.unjudged + unasked.length + early.length,
     unfounded: unfounded.length,
     unserved: unserved.length,
+    unexplained: unexplained.length,
   };
   const said = verdict.violations.map(({ rule, dispatchId, seen }) => `${rule} ${dispatchId ?? ''}: ${seen}`);
   const wrong = [...unfounded, ...unserved].map(
@@ -106,8 +132,12 @@ export async function judge(
     effects: effects.length,
     ...counts,
     unknown: verdict.unknown,
+    silences: causes,
     byRule: verdict.byRule,
-    findings: [...said, ...swapped, ...wrong, ...told].slice(0, FINDINGS_MOST),
+    findings: [...said, ...swapped, ...wrong, ...told, ...stale, ...unasked, ...early, ...unexplained].slice(
+      0,
+      FINDINGS_MOST,
+    ),
   };
 }
 
@@ -145,9 +175,66 @@ function outOfLine(effects: readonly Effect[], byNote: ReadonlyMap<string | null
   return found;
 }
 
-/** Nobody knows only of what a broker had been given when it lost what it knew. */
-function isUnfounded({ ending, brokerId, outMs, endedMs }: TrailLine, losses: readonly Lost[]): boolean {
+/** Who reads how a command is, and asks after its ending, is told the ending. */
+function staleOf(answers: readonly Answer[], byNote: ReadonlyMap<string | null, TrailLine>): string[] {
+  return answers.flatMap(({ wasRead, idempotencyKey, state, answeredAt }) => {
+    const trail = byNote.get(idempotencyKey);
+    if (wasRead !== true || trail === undefined || state === trail.state) return [];
+    if (Date.parse(answeredAt) <= trail.endedMs + READ_WITHIN_MS) return [];
+    return [`at ${answeredAt} a client was told ${state} of ${trail.id}, which had long been ${trail.state}`];
+  });
+}
+
+/** Each client writes down something of each command that it gave. */
+function unaskedOf(trails: readonly TrailLine[], answers: readonly Answer[]): string[] {
+  const asked = new Set(answers.map(({ idempotencyKey }) => idempotencyKey));
+  return trails
+    .filter(({ idempotencyKey }) => idempotencyKey === null || !asked.has(idempotencyKey))
+    .map(({ id }) => `${id} is on record, and no client asked for it`);
+}
+
+type GivenOf = ReadonlyMap<string | null, Given>;
+
+/** What ended as one of its kind must not. */
+function unservedOf(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
+  return trails.filter(({ idempotencyKey, ending, state }) => {
+    const kind = given.get(idempotencyKey)?.kind;
+    const mayEnd: readonly string[] = kind === undefined ? ['succeeded'] : KINDS[kind].mayEnd;
+    return ending !== null && ending !== 'unknown' && !mayEnd.includes(state);
+  });
+}
+
+/** What another was to take the place of, and none came after it. */
+function passedOver(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
+  const latest = trails.filter(({ idempotencyKey }) => given.get(idempotencyKey)?.kind === 'latest');
+  const newest = new Map<string, number>();
+  const keyOf = ({ brokerId, orderingKey }: TrailLine) => `${brokerId} ${orderingKey}`;
+  for (const trail of latest) newest.set(keyOf(trail), Math.max(trail.seq, newest.get(keyOf(trail)) ?? 0));
+  return latest.filter((trail) => trail.state === 'cancelled' && newest.get(keyOf(trail)) === trail.seq);
+}
+
+/** What was sent before its time, or expired before its deadline. */
+function earlyOf(trails: readonly TrailLine[], given: GivenOf): string[] {
+  return trails.flatMap(({ id, idempotencyKey, state, outMs, endedMs, deadlineMs }) => {
+    const { notBeforeMs = null } = given.get(idempotencyKey) ?? {};
+    const wasSent = notBeforeMs !== null && outMs < notBeforeMs;
+    const mayBeMs = outMs === Infinity ? 0 : STOPPED_EARLY_MS;
+    const hasExpired = state === 'expired' && endedMs < deadlineMs - mayBeMs;
+    return [
+      ...(wasSent ? [`${id} was sent ${notBeforeMs - outMs} ms before its time`] : []),
+      ...(hasExpired ? [`${id} expired ${deadlineMs - endedMs} ms before its deadline`] : []),
+    ];
+  });
+}
+
+/** Nobody knows only of what a broker had been given when it lost what it knew, or that was with it when its deadline passed. */
+function isUnfounded(
+  { idempotencyKey, ending, state, brokerId, outMs, endedMs }: TrailLine,
+  losses: readonly Lost[],
+  given: GivenOf,
+): boolean {
   if (ending !== 'unknown') return false;
+  if (state === 'expired' && given.get(idempotencyKey)?.kind === 'expiring') return outMs === Infinity;
   const mayBe = ({ brokerId: of, at, until }: Lost) =>
     of === brokerId && Date.parse(until) > outMs - LINKED_WITHIN_MS && Date.parse(at) < endedMs;
   return !losses.some(mayBe);
@@ -160,6 +247,9 @@ export function trailLineOf({
   state,
   error,
   endedAt,
+  deadlineAt,
+  seq,
+  orderingKey,
   trail,
 }: TrailFacts): TrailLine {
   const claimed = trail.find((step) => step.state === 'claimed');
@@ -174,19 +264,32 @@ export function trailLineOf({
     state,
     outMs: claimed === undefined ? Infinity : Date.parse(claimed.at),
     endedMs: endedAt === null ? Infinity : Date.parse(endedAt),
+    deadlineMs: Date.parse(deadlineAt),
+    seq,
+    orderingKey,
   };
 }
 
-/** What brokers and clients wrote down in a folder. @param losses of brokers, as whoever struck them knows */
-export function evidenceOf(folder: string, losses: readonly Lost[]): Evidence & { calls: Call[] } {
+/**
+ * What brokers and clients wrote down in a folder.
+ *
+ * @param losses of brokers, and what became of the ways of clients, as whoever struck them knows
+ */
+export function evidenceOf(
+  folder: string,
+  { losses, ways }: Pick<Evidence, 'losses' | 'ways'>,
+): Evidence & { calls: Call[] } {
   const files = readdirSync(folder).sort();
   const notes = <T>(ending: string) =>
     files.filter((name) => name.endsWith(ending)).map((name) => readLines<T>(join(folder, name)));
   return {
     effects: notes<Effect>('.effects'),
     answers: notes<Answer>('.answers').flat(),
+    given: notes<Given>('.given').flat(),
     untrue: notes<Untrue>('.untrue').flat(),
     losses,
+    silences: notes<Silence>('.silences').flat(),
+    ways,
     calls: notes<Call>('.calls').flat(),
   };
 }

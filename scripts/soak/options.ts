@@ -6,6 +6,8 @@ export type Options = {
   rate: number;
   /** Commands a second that are given in batches, beside the others. */
   bulk: number;
+  /** Commands a second that need not succeed, beside the others. */
+  mix: number;
   brokers: number;
   replicas: number;
   /** How many times as long as usual all is well between two faults. */
@@ -22,7 +24,7 @@ export type Options = {
 };
 
 export const USAGE =
-  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--bulk 30] [--brokers 30] [--replicas 3] [--calm 1] [--json FILE] ' +
+  'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--bulk 30] [--mix 0] [--brokers 30] [--replicas 3] [--calm 1] [--json FILE] ' +
   '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--shrink] [--plan]';
 
 const CAPS = {
@@ -30,6 +32,7 @@ const CAPS = {
   seed: { least: 0, most: 2 ** 31 - 1 },
   rate: { least: 1, most: 5_000 },
   bulk: { least: 0, most: 5_000 },
+  mix: { least: 0, most: 1_000 },
   brokers: { least: 4, most: 500 },
   replicas: { least: 3, most: 9 },
   calm: { least: 1, most: 1_000 },
@@ -49,6 +52,7 @@ export function readOptions(argv: readonly string[], chance: () => number): Opti
     seed: numberOf('seed', seed),
     rate: numberOf('rate', values.rate),
     bulk: numberOf('bulk', values.bulk),
+    mix: numberOf('mix', values.mix),
     brokers: numberOf('brokers', values.brokers),
     replicas: numberOf('replicas', values.replicas),
     calm: numberOf('calm', values.calm),
@@ -71,6 +75,7 @@ function parsed(argv: readonly string[]) {
         seed: { type: 'string' },
         rate: { type: 'string', default: '60' },
         bulk: { type: 'string', default: '30' },
+        mix: { type: 'string', default: '0' },
         brokers: { type: 'string', default: '30' },
         replicas: { type: 'string', default: '3' },
         calm: { type: 'string', default: '1' },

@@ -1,3 +1,5 @@
+import type { Kind } from './kinds.js';
+
 /** What a broker wrote down of each effect, in the order in which they happened, in a file that the product knows nothing of. */
 export type Effect = {
   /** The idempotency key of its command: a broker's op is not told the id. */
@@ -16,6 +18,8 @@ export type Answer = {
   submittedAt: string;
   answeredAt: string;
   cut?: boolean;
+  /** Whether it was looked up when it was asked for: a repeat is told again what was told first. */
+  wasRead?: boolean;
 };
 
 /** What became of one command at its client, in milliseconds after the beginning. */
@@ -29,8 +33,47 @@ export type Call = {
   tries: number;
 };
 
+/** A command that need not succeed, as its client gave it. @property notBeforeMs milliseconds since 1970 */
+export type Given = { idempotencyKey: string; kind: Kind; notBeforeMs: number | null };
+
 /** A broker's process was killed, and with it went what was under way, or its whole journal; and when it was up again. */
 export type Lost = { brokerId: string; at: string; until: string };
 
 /** An answer that a hub must not give to a command that is right. */
 export type Untrue = { at: string; status: number; body: string };
+
+/** A call that ended without an answer, as its client saw it. Times are milliseconds since 1970. */
+export type Silence = {
+  error: string;
+  /** Whether the client itself ended it, since no answer came within its time. */
+  wasLate: boolean;
+  /** What it asked with, where that has a key. */
+  idempotencyKey: string | null;
+  /** The port from which it came; null where it had no connection yet. */
+  nearPort: number | null;
+  begunMs: number;
+  endedMs: number;
+  /** For how long nothing had been asked on its connection, and for how long the hub had said that it keeps such; null on a new one. */
+  idleMs: number | null;
+  keptMs: number | null;
+};
+
+/** A connection as whatever is between a client and the replicas saw it. Times are milliseconds since 1970. */
+export type Link = {
+  nearPort: number;
+  /** Of the replica to which it led; null where none took it. */
+  replicaPort: number | null;
+  openedMs: number;
+  /** When a fault first cut or silenced it. */
+  brokenMs: number | null;
+  endedMs: number | null;
+  endedBy: 'near' | 'far' | 'fault' | null;
+};
+
+/** A replica was ended, or stood still, for a reason that is known. Times are milliseconds since 1970. */
+export type Absence = {
+  replicaPort: number;
+  why: 'killed' | 'drained' | 'paused' | 'crashed';
+  fromMs: number;
+  untilMs: number;
+};

@@ -7,19 +7,19 @@ import { toldOf, type Struck } from './struck.js';
 
 type Settings = Pick<
   Outcome,
-  'minutes' | 'seed' | 'rate' | 'bulk' | 'brokers' | 'replicas' | 'calm' | 'only'
+  'minutes' | 'seed' | 'rate' | 'bulk' | 'mix' | 'brokers' | 'replicas' | 'calm' | 'only'
 >;
 
 /** The command line that strikes the same again. */
 export function argumentsOf(settings: Settings): string {
-  const { minutes, seed, rate, bulk, brokers, replicas, calm, only } = settings;
-  const named = Object.entries({ minutes, seed, rate, bulk, brokers, replicas, calm });
+  const { minutes, seed, rate, bulk, mix, brokers, replicas, calm, only } = settings;
+  const named = Object.entries({ minutes, seed, rate, bulk, mix, brokers, replicas, calm });
   const some = only === null ? [] : [`--only ${only.join(',')}`];
   return [...named.map(([name, value]) => `--${name} ${value}`), ...some].join(' ');
 }
 
 export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: readonly Struck[]): string {
-  const { seed, minutes, rate, bulk, brokers, replicas, commands, faults, growth } = outcome;
+  const { seed, minutes, rate, bulk, mix, brokers, replicas, commands, faults, growth } = outcome;
   const rows = (pairs: readonly (readonly [string, string | number])[]) =>
     pairs.map(([name, value]) => `| ${name} | ${value} |`);
   const kinds = (Object.keys(FAULT_KINDS) as FaultKind[]).filter(
@@ -28,9 +28,9 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
   const ms = ({ p50, p90, p99, p999, max }: Outcome['acceptMs']) =>
     `${p50} / ${p90} / ${p99} / ${p999} / ${max}`;
   return [
-    `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : 'NOT CLEAN'}`,
+    `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : `NOT CLEAN (${outcome.failures.join(', ')})`}`,
     '',
-    `${replicas} replicas, ${brokers} brokers, ${rate} commands a second and ${bulk} in batches; ${commands} commands and ${faults} faults; ` +
+    `${replicas} replicas, ${brokers} brokers, ${rate} commands a second, ${bulk} in batches and ${mix} that need not succeed; ${commands} commands and ${faults} faults; ` +
       `${cpus().length} processors, Node ${process.versions.node}. The same schedule again:`,
     '',
     '```sh',
@@ -51,10 +51,13 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['irregular trails', outcome.irregular],
       ['endings that say that nobody knows', outcome.unknown],
       ['of them at brokers that had lost nothing', outcome.unfounded],
-      ['endings that were neither a success nor unknown', outcome.unserved],
+      ['endings that a command of its kind must not have', outcome.unserved],
+      ['calls without an answer, by what cut them', countsOf(outcome.silences)],
+      ['of them cut by nothing that is known', outcome.unexplained],
       ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],
       ['due to ended, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.endMs)],
       ['faults that found nothing to strike', outcome.missed],
+      ['faults that came too late to strike', outcome.leftOut],
       ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
       ['silent LISTEN healed', promise(outcome.listenHealed)],
       [
@@ -99,6 +102,11 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
     '```',
     '',
   ].join('\n');
+}
+
+function countsOf(counts: Readonly<Record<string, number>>): string {
+  const told = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
+  return told.length === 0 ? 'none' : told.join(', ');
 }
 
 function list(title: string, lines: readonly string[]): string[] {

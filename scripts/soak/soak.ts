@@ -10,6 +10,7 @@ import { countOf } from '../support/spread.js';
 import { SoakCluster } from './cluster.js';
 import { Clients } from './clients.js';
 import { SoakDatabase } from './database.js';
+import { failuresOf, type Failure } from './failures.js';
 import { Fleet } from './fleet.js';
 import { evidenceOf, judge, trailLineOf, type Judgement, type TrailLine } from './judge.js';
 import type { Call } from './record.js';
@@ -25,6 +26,7 @@ export type SoakOptions = {
   seed: number;
   rate: number;
   bulk: number;
+  mix: number;
   brokers: number;
   replicas: number;
   calm: number;
@@ -50,6 +52,7 @@ export type Outcome = Judgement & {
   minutes: number;
   rate: number;
   bulk: number;
+  mix: number;
   brokers: number;
   replicas: number;
   calm: number;
@@ -59,10 +62,13 @@ export type Outcome = Judgement & {
   commands: number;
   /** Commands that no replica had taken at the end, though their clients asked on: no promise is broken, and no hub is well. */
   givenUp: number;
-  /** How many struck, each kind's number, and how many found nothing to strike. */
+  /** Why it is not clean; nothing where it is. */
+  failures: Failure[];
+  /** How many struck, each kind's number, how many found nothing to strike, and how many came too late to. */
   faults: number;
   faultsByKind: Partial<Record<FaultKind, number>>;
   missed: number;
+  leftOut: number;
   /** Faults that could not be done or undone. */
   failedFaults: string[];
   /** Milliseconds from the time at which a command was due, which no outage moves. */
@@ -129,7 +135,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     database.pin();
     const clients = Clients.start(folder, cluster, fleet.brokerIds, options);
     stops.push(() => clients.kill());
-    say(`${options.rate + options.bulk} commands a second; ${options.schedule.length} faults are due`);
+    const ratePerS = options.rate + options.bulk + options.mix;
+    say(`${ratePerS} commands a second; ${options.schedule.length} faults are due`);
 
     const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients);
 
@@ -141,8 +148,12 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const left = await database.ask<object>(LEFT);
     await fleet.stop();
     const trails = await dumped(folder, database.url);
-    const evidence = evidenceOf(folder, fleet.losses);
-    writeLines(folder, 'losses.ndjson', fleet.losses);
+    const { losses } = fleet;
+    const ways = { links: cluster.clientLinks.all, absences: cluster.absences };
+    const evidence = evidenceOf(folder, { losses, ways });
+    writeLines(folder, 'losses.ndjson', losses);
+    writeLines(folder, 'links.ndjson', ways.links);
+    writeLines(folder, 'absences.ndjson', ways.absences);
     const judgement = await judge(folder, trails, evidence);
     if (left.length > 0) writeLines(folder, 'left.ndjson', left);
     const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
@@ -154,27 +165,41 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const deathsNoticed = promised(watch.deaths, watch.unjudgedDeaths, NOTICED_WITHIN_MS);
     const listenHealed = promised(watch.listens, watch.unjudgedListens, HEALED_WITHIN_MS);
     const never = deathsNoticed.never + listenHealed.never;
-    const ok =
-      judgement.ok && givenUp === 0 && crashes.length === 0 && failedFaults.length === 0 && never === 0;
     const done = struck.filter(({ error, struck: what }) => error === undefined && what !== null);
+    const commands = evidence.calls.length;
+    const failures = failuresOf({
+      ...judgement,
+      givenUp,
+      crashes,
+      failedFaults,
+      never,
+      commands,
+      due: ratePerS * options.minutes * 60,
+      faults: done.length,
+      scheduled: options.schedule.length,
+    });
+    const ok = judgement.ok && failures.length === 0;
     isKept = options.keep !== null || !ok;
     const outcome: Outcome = {
       ...judgement,
       ok,
+      failures,
       givenUp,
       seed: options.seed,
       minutes: options.minutes,
       rate: options.rate,
       bulk: options.bulk,
+      mix: options.mix,
       brokers: options.brokers,
       replicas: options.replicas,
       calm: options.calm,
       only: options.only,
       tookMs: Math.round(performance.now() - begunAt),
-      commands: evidence.calls.length,
+      commands,
       faults: done.length,
       faultsByKind: countOf(done.map(({ kind }) => kind)),
       missed: struck.length - failedFaults.length - done.length,
+      leftOut: options.schedule.length - struck.length,
       failedFaults,
       acceptMs: spreadOf(evidence.calls.filter(({ waited }) => !waited).flatMap(latencyOf('acceptedMs'))),
       endMs: spreadOf(evidence.calls.filter(({ waited }) => waited).flatMap(latencyOf('endedMs'))),

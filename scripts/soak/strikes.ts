@@ -55,7 +55,7 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     const row = await watch.find(replica.name);
     replica.program.signal('SIGSTOP');
     watch.death(replica.name, row?.id);
-    await watch.standStill(replica.name, () => rest(forMs));
+    await watch.standStill(replica.name, () => cluster.away(replica, 'paused', () => rest(forMs)));
     replica.program.signal('SIGCONT');
     return replica.name;
   },

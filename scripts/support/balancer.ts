@@ -21,7 +21,7 @@ export class Balancer {
     readonly proxy: FaultyProxy,
     private readonly readiness: Readiness,
   ) {
-    proxy.onLink = (link) => link.onHead((head) => this.notice(link, head));
+    proxy.onLink((link) => link.onHead((head) => this.notice(link, head)));
   }
 
   /**

@@ -12,6 +12,8 @@ export const WAYS = ['there', 'back'] as const;
 export type Way = (typeof WAYS)[number];
 export type Address = { host: string; port: number };
 export type Manner = (link: FaultyLink) => void;
+/** Who ended a link: whoever dialled, whoever was dialled, or a fault. */
+export type EndedBy = 'near' | 'far' | 'fault';
 
 const CONNECT_WITHIN_MS = 2_000;
 
@@ -20,8 +22,8 @@ export class FaultyProxy {
   private readonly dialling = new Set<Socket>();
   /** Struck on each link as it is made. */
   manner: Manner | undefined;
-  /** Told of each link as it is made. */
-  onLink: ((link: FaultyLink) => void) | undefined;
+  private readonly linkTakers: ((link: FaultyLink) => void)[] = [];
+  private readonly unreachedTakers: ((nearPort: number) => void)[] = [];
 
   private constructor(
     private readonly server: Server,
@@ -45,6 +47,16 @@ export class FaultyProxy {
 
   get links(): readonly FaultyLink[] {
     return [...this.open];
+  }
+
+  /** Told of each link as it is made. */
+  onLink(take: (link: FaultyLink) => void): void {
+    this.linkTakers.push(take);
+  }
+
+  /** Told of each connection that nobody took, by the port from which it came. */
+  onUnreached(take: (nearPort: number) => void): void {
+    this.unreachedTakers.push(take);
   }
 
   /** The same URL, by way of it. */
@@ -71,17 +83,19 @@ export class FaultyProxy {
 
   private async take(near: Socket): Promise<void> {
     near.on('error', () => undefined);
+    const nearPort = near.remotePort ?? 0;
     this.dialling.add(near);
     const target = await this.reach(near);
     this.dialling.delete(near);
     if (target === undefined || near.destroyed) {
       target?.far.destroy();
       if (!near.destroyed) near.resetAndDestroy();
+      for (const each of this.unreachedTakers) each(nearPort);
       return;
     }
     const link = new FaultyLink(near, target.far, target.address, () => this.open.delete(link));
     this.open.add(link);
-    this.onLink?.(link);
+    for (const each of this.linkTakers) each(link);
     this.manner?.(link);
     near.resume();
   }
@@ -104,8 +118,15 @@ export class FaultyProxy {
 /** One connection through the proxy. */
 export class FaultyLink {
   private readonly flows: Readonly<Record<Way, Flow>>;
+  /** The port from which whoever dialled sees it go. */
+  readonly nearPort: number;
   /** The port from which the far side sees it come. */
   readonly farPort: number;
+  /** When it was made, when it was first cut or silenced here, and when a side first ended it: milliseconds since 1970. */
+  readonly openedMs = Date.now();
+  brokenMs: number | null = null;
+  endedMs: number | null = null;
+  endedBy: EndedBy | null = null;
   private readonly overTakers: (() => void)[] = [];
 
   constructor(
@@ -117,16 +138,19 @@ export class FaultyLink {
     this.overTakers.push(over);
     near.setNoDelay(true);
     far.setNoDelay(true);
+    this.nearPort = near.remotePort ?? 0;
     this.farPort = far.localPort ?? 0;
     this.flows = { there: new Flow(near, far), back: new Flow(far, near) };
     let left = 2;
-    for (const [way, socket] of [
-      ['there', near],
-      ['back', far],
+    for (const [way, side, socket] of [
+      ['there', 'near', near],
+      ['back', 'far', far],
     ] as const) {
       let wasTorn = false;
       socket.on('error', () => (wasTorn = true));
+      socket.on('end', () => this.noteEnd(side));
       socket.on('close', () => {
+        this.noteEnd(side);
         this.flows[way].take(wasTorn ? 'reset' : 'close');
         left -= 1;
         if (left > 0) return;
@@ -150,6 +174,7 @@ export class FaultyLink {
 
   /** Nothing more gets through that way, and nobody is told. */
   halfOpen(ways: readonly Way[]): void {
+    this.brokenMs ??= Date.now();
     for (const way of ways) this.flows[way].silence();
   }
 
@@ -169,8 +194,16 @@ export class FaultyLink {
 
   /** Both sides are told that it is gone, by a reset. */
   cut(): void {
+    this.brokenMs ??= Date.now();
+    this.noteEnd('fault');
     for (const flow of Object.values(this.flows)) flow.stop();
     for (const socket of [this.near, this.far]) if (!socket.destroyed) socket.resetAndDestroy();
+  }
+
+  private noteEnd(by: EndedBy): void {
+    if (this.endedBy !== null) return;
+    this.endedBy = by;
+    this.endedMs = Date.now();
   }
 }
 

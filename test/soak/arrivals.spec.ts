@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Arrivals, type Command } from '../../scripts/soak/arrivals.js';
+import { Arrivals, BULK_KEYS, KEYS, MIX_KEYS, type Command } from '../../scripts/soak/arrivals.js';
 
 const brokerIds = Array.from({ length: 10 }, (_none, place) => `broker-${place}`);
 
@@ -50,6 +50,14 @@ describe('what clients ask for', () => {
       expect(all.filter(ask).length).toBeGreaterThan(1_000);
       expect(all.filter((command) => !ask(command)).length).toBeGreaterThan(1_000);
     }
+  });
+
+  it('has chances of its own in each of the ways in which commands are given', () => {
+    const due = [KEYS, BULK_KEYS, MIX_KEYS].flatMap((keys) =>
+      [0, 1].map((client) => new Arrivals(7, { client, clients: 2, brokerIds }, 100, keys).next().dueMs),
+    );
+
+    expect(new Set(due).size).toBe(due.length);
   });
 
   it('needs a key for each client', () => {

@@ -177,6 +177,37 @@ describe('a network that can be made to fail', () => {
     expect(server_.error).toBe('ECONNRESET');
   });
 
+  it.each<[string, (at: { near: Side; far: Side; link: FaultyLink }) => unknown, string]>([
+    ['whoever dialled', ({ near }) => near.socket.end(), 'near'],
+    ['whoever was dialled', ({ far: server_ }) => server_.socket.end(), 'far'],
+    ['a reset of whoever was dialled', ({ far: server_ }) => server_.socket.resetAndDestroy(), 'far'],
+    ['a fault', ({ link }) => link.cut(), 'fault'],
+  ])('knows that %s ended a link first, and since when it was of no use', async (_who, end, endedBy) => {
+    const dialledAt = Date.now();
+    const all = await dial();
+    const { near, far: server_, link } = all;
+
+    end(all);
+    await eventually(() => link.endedBy);
+    for (const { socket } of [near, server_]) socket.destroy();
+    await eventually(() => !proxy.links.includes(link));
+
+    expect(link.endedBy).toBe(endedBy);
+    expect(link.nearPort).toBeGreaterThan(0);
+    expect(link.endedMs).toBeGreaterThanOrEqual(dialledAt - 1);
+    expect(link.brokenMs === null).toBe(endedBy !== 'fault');
+  });
+
+  it('knows since when a link has been silent, whoever ends it then', async () => {
+    const { near, link } = await dial();
+    link.halfOpen(['back']);
+
+    near.socket.destroy();
+    await eventually(() => link.endedBy === 'near');
+
+    expect(link.brokenMs).toBeLessThanOrEqual(link.endedMs ?? 0);
+  });
+
   it('strikes each new link while a manner is set', async () => {
     proxy.manner = (link) => link.cut();
     const socket = connect(proxy.port, '127.0.0.1');
@@ -204,12 +235,16 @@ describe('a network that can be made to fail', () => {
       dialled.push(first);
       first.write('through');
       await eventually(() => far[0]?.text === 'through');
+      const unreached: number[] = [];
+      other.onUnreached((nearPort) => unreached.push(nearPort));
       const second = connect(other.port, '127.0.0.1');
       dialled.push(second);
+      const { localPort } = await once(second, 'connect').then(() => second);
       const near = new Side(second);
       await eventually(() => near.hasClosed);
 
       expect(near.error).toBe('ECONNRESET');
+      expect(unreached).toEqual([localPort]);
     } finally {
       await other.stop();
     }

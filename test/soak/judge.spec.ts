@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
 import { evidenceOf, judge, trailLineOf, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
-import type { Answer, Effect } from '../../scripts/soak/record.js';
+import type { Kind } from '../../scripts/soak/kinds.js';
+import type { Answer, Effect, Given, Silence } from '../../scripts/soak/record.js';
 import { writeLines } from '../../scripts/support/json-lines.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { at, BROKER, dispatchOf, succeeded, UNKNOWN } from '../support/history.js';
@@ -39,9 +40,22 @@ function run() {
   }));
   // What nobody knows of was out when its broker lost what it knew.
   const losses = [{ brokerId: BROKER, at: at(31.5), until: at(32) }];
-  return { trails, effects, answers, untrue: [] as Evidence['untrue'], losses };
+  const ways = { links: [], absences: [] };
+  const [untrue, silences, given]: [Evidence['untrue'], Silence[], Given[]] = [[], [], []];
+  return { trails, effects, answers, given, untrue, losses, silences, ways };
 }
 type RunOf = ReturnType<typeof run>;
+
+const SILENCE: Silence = {
+  error: 'socket hang up',
+  wasLate: false,
+  idempotencyKey: 'note-4',
+  nearPort: 40_001,
+  begunMs: Date.parse(at(30)),
+  endedMs: Date.parse(at(31)),
+  idleMs: null,
+  keptMs: null,
+};
 
 describe('the judgement of a soak', () => {
   let folder: string;
@@ -55,9 +69,9 @@ describe('the judgement of a soak', () => {
   async function judged(change: (run: RunOf) => void): Promise<Judgement> {
     const planted = run();
     change(planted);
-    const { trails, effects, answers, untrue, losses } = planted;
+    const { trails, effects, ...others } = planted;
     writeLines(folder, 'trails.ndjson', trails);
-    return judge(folder, trails.map(trailLineOf), { effects: [effects], answers, untrue, losses });
+    return judge(folder, trails.map(trailLineOf), { ...others, effects: [effects] });
   }
 
   it('is clean where all that was accepted ended, was done once, in order, and as was told', async () => {
@@ -74,6 +88,8 @@ describe('the judgement of a soak', () => {
       unknown: 1,
       unfounded: 0,
       unserved: 0,
+      silences: {},
+      unexplained: 0,
       byRule: {},
       findings: [],
     });
@@ -190,6 +206,28 @@ describe('the judgement of a soak', () => {
       },
     ],
     [
+      'untrue',
+      'a client that asked long after the ending, and was told that it goes on',
+      ({ answers }) => Object.assign(answers[0]!, { state: 'running', answeredAt: at(40), wasRead: true }),
+    ],
+    [
+      'unexplained',
+      'a call without an answer on a connection of which nobody knows',
+      ({ silences }) => silences.push(SILENCE),
+    ],
+    [
+      'unexplained',
+      'a client that says that it was cut, and names no call that was',
+      ({ answers }) => Object.assign(answers[3]!, { state: 'unknown', cut: true }),
+    ],
+    [
+      'irregular',
+      'a command that is on record, and that no client asked for',
+      ({ trails }) => {
+        trails.push(dispatchOf(40, ['pending', 'cancelled'], { op: EFFECT_OP, idempotencyKey: 'note-5' }));
+      },
+    ],
+    [
       'irregular',
       'a trail that no life makes',
       ({ trails }) => trails[0]!.trail.splice(2, 1, { ...trails[0]!.trail[0]! }),
@@ -202,25 +240,138 @@ describe('the judgement of a soak', () => {
     expect(found.findings.length).toBeGreaterThan(0);
   });
 
-  it('takes a client without an answer whose own connection was cut', async () => {
-    const found = await judged(({ answers }) => Object.assign(answers[3]!, { state: 'unknown', cut: true }));
+  it('takes a client without an answer whose own connection was cut by a fault', async () => {
+    const found = await judged(({ answers, silences, ways }) => {
+      Object.assign(answers[3]!, { state: 'unknown', cut: true });
+      silences.push(SILENCE);
+      Object.assign(ways, {
+        links: [
+          {
+            nearPort: SILENCE.nearPort,
+            replicaPort: 1,
+            openedMs: SILENCE.begunMs,
+            brokenMs: SILENCE.begunMs,
+            endedMs: SILENCE.endedMs,
+            endedBy: 'fault',
+          },
+        ],
+      });
+    });
+
+    expect(found).toMatchObject({ ok: true, silences: { struck: 1 }, unexplained: 0 });
+  });
+
+  it('takes what a repeat is told again of what has ended since', async () => {
+    const found = await judged(({ answers }) => (answers[0]!.answeredAt = at(40)));
 
     expect(found.ok).toBe(true);
   });
 
+  /** Another command, of a kind, which went this way; it was done where that is told. */
+  const mixed =
+    (kind: Kind, steps: Parameters<typeof dispatchOf>[1], more: Partial<TrailFacts> = {}, isDone = false) =>
+    ({ trails, effects, answers, given }: RunOf) => {
+      const note = `note-${trails.length + 1}`;
+      const s = trails.length * 10;
+      const trail = dispatchOf(s, steps, {
+        op: EFFECT_OP,
+        orderingKey: 'mix-1',
+        idempotencyKey: note,
+        ...more,
+      });
+      trails.push(trail);
+      given.push({
+        idempotencyKey: note,
+        kind,
+        notBeforeMs: kind === 'later' ? Date.parse(at(s + 1)) : null,
+      });
+      answers.push({
+        dispatchId: trail.id,
+        idempotencyKey: note,
+        state: 'pending',
+        submittedAt: at(s),
+        answeredAt: at(s + 0.5),
+      });
+      if (isDone) effects.push({ note, brokerId: BROKER, orderingKey: 'mix-1', turn: null, at: at(s + 2) });
+    };
+  const RUN = ['pending', 'claimed', 'running'] as const;
+  const SOON = { deadlineAt: at(40) };
+
+  it.each<[Kind, string, (run: RunOf) => void]>([
+    ['failing', 'fails', mixed('failing', [...RUN, 'failed'])],
+    ['flaky', 'succeeds at its second attempt', mixed('flaky', [...RUN, ...RUN, 'succeeded'], {}, true)],
+    ['cancelled', 'was given up', mixed('cancelled', [...RUN, 'cancelled'])],
+    ['cancelled', 'was done before it was given up', mixed('cancelled', [...RUN, 'succeeded'], {}, true)],
+    ['expiring', 'expires', mixed('expiring', ['pending', 'expired'], SOON)],
+    [
+      'expiring',
+      'expires while it is with its broker, so that nobody knows',
+      mixed('expiring', [...RUN, 'expired'], {
+        ...SOON,
+        error: { code: 'deadline_passed', message: '', retryable: false, data: { effect: 'unknown' } },
+      }),
+    ],
+    ['later', 'is sent at its time', mixed('later', [...RUN, 'succeeded'], {}, true)],
+    [
+      'latest',
+      'is overtaken by a later one',
+      (planted) => {
+        mixed('latest', ['pending', 'cancelled'])(planted);
+        mixed('latest', [...RUN, 'succeeded'], {}, true)(planted);
+      },
+    ],
+  ])('takes one that is %s and %s', async (_kind, _how, change) => {
+    expect(await judged(change)).toMatchObject({ ok: true, findings: [] });
+  });
+
+  it.each<[keyof Judgement, string, (run: RunOf) => void]>([
+    ['unserved', 'one that was to fail, and succeeded', mixed('failing', [...RUN, 'succeeded'], {}, true)],
+    ['unserved', 'one that was to fail once, and failed', mixed('flaky', [...RUN, 'failed'])],
+    ['unserved', 'one that was given up, and failed', mixed('cancelled', [...RUN, 'failed'])],
+    ['unserved', 'one that was to wait, and was cancelled', mixed('later', ['pending', 'cancelled'])],
+    ['unserved', 'one that was overtaken by none', mixed('latest', ['pending', 'cancelled'])],
+    [
+      'unfounded',
+      'one that was given up, and of which nobody knows, though its broker had lost nothing',
+      (planted) => {
+        mixed('cancelled', [...RUN, 'failed'], { error: UNKNOWN })(planted);
+        // Long before it went out, and still soon enough before the other.
+        Object.assign(planted.losses[0]!, { at: at(5), until: at(6) });
+      },
+    ],
+    ['irregular', 'one that expired before its deadline', mixed('expiring', ['pending', 'expired'])],
+    [
+      'irregular',
+      'one that was sent before its time',
+      (planted) => {
+        mixed('later', [...RUN, 'succeeded'], {}, true)(planted);
+        planted.given[0]!.notBeforeMs = Date.parse(at(43));
+      },
+    ],
+    ['duplicated', 'one that was given up, and done', mixed('cancelled', [...RUN, 'cancelled'], {}, true)],
+  ])('finds %s: %s', async (fault, _what, change) => {
+    const found = await judged(change);
+
+    expect(found.ok).toBe(false);
+    expect(found[fault]).toBeGreaterThan(0);
+  });
+
   it('reads what programs wrote until they were killed, of each broker for itself', () => {
-    const { effects, answers, losses } = run();
+    const { effects, answers, losses, ways } = run();
     const lines = (all: object[]) => all.map((each) => `${JSON.stringify(each)}\n`).join('');
     writeFileSync(join(folder, 'broker-1.effects'), `${lines(effects)}{"note":"cut sho`);
     writeFileSync(join(folder, 'broker-2.effects'), '');
     writeFileSync(join(folder, 'client-0.answers'), lines(answers));
     writeFileSync(join(folder, 'client-0.untrue'), '');
 
-    expect(evidenceOf(folder, losses)).toEqual({
+    expect(evidenceOf(folder, { losses, ways })).toEqual({
       effects: [effects, []],
       answers,
+      given: [],
       untrue: [],
       losses,
+      silences: [],
+      ways,
       calls: [],
     });
   });

@@ -1,0 +1,79 @@
+import type { Judgement } from './judge.js';
+
+/** What decides whether a run is clean. */
+export type Found = Pick<
+  Judgement,
+  | 'lost'
+  | 'duplicated'
+  | 'reordered'
+  | 'untrue'
+  | 'irregular'
+  | 'unfounded'
+  | 'unserved'
+  | 'unexplained'
+  | 'accepted'
+> & {
+  givenUp: number;
+  crashes: readonly string[];
+  failedFaults: readonly string[];
+  /** Deaths that nobody noticed, and sessions that stayed deaf. */
+  never: number;
+  /** Commands that were given, and that were to be by the rate and the time. */
+  commands: number;
+  due: number;
+  /** Faults that struck something, and that were due. */
+  faults: number;
+  scheduled: number;
+};
+
+export type Failure =
+  | 'lost'
+  | 'duplicated'
+  | 'reordered'
+  | 'untrue'
+  | 'irregular'
+  | 'unfounded'
+  | 'unserved'
+  | 'unexplained'
+  | 'given_up'
+  | 'crashed'
+  | 'fault_failed'
+  | 'unnoticed'
+  /** It has nothing to show for itself: much less was asked than was to be, or struck. */
+  | 'hardly_asked'
+  | 'hardly_struck';
+
+/** What a machine that is too slow comes to with any faults, and with none. */
+const OF_SLOWNESS: readonly Failure[] = ['given_up', 'hardly_asked', 'hardly_struck'];
+
+/** What fewer faults must come to as well to be enough: whatever was broken, or, where nothing was, that it was too slow. */
+export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
+  const broken = failures.filter((failure) => !OF_SLOWNESS.includes(failure));
+  return broken.length > 0 ? broken : failures;
+}
+
+/** Chance spreads what is due, and clients begin a little later than faults. */
+const ASKED_PART = 0.75;
+/** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */
+const STRUCK_PART = 0.5;
+
+/** @returns why a run is not clean, nothing where it is */
+export function failuresOf(found: Found): Failure[] {
+  const is: Readonly<Record<Failure, boolean>> = {
+    lost: found.lost > 0,
+    duplicated: found.duplicated > 0,
+    reordered: found.reordered > 0,
+    untrue: found.untrue > 0,
+    irregular: found.irregular > 0,
+    unfounded: found.unfounded > 0,
+    unserved: found.unserved > 0,
+    unexplained: found.unexplained > 0,
+    given_up: found.givenUp > 0,
+    crashed: found.crashes.length > 0,
+    fault_failed: found.failedFaults.length > 0,
+    unnoticed: found.never > 0,
+    hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
+    hardly_struck: found.faults < found.scheduled * STRUCK_PART,
+  };
+  return (Object.keys(is) as Failure[]).filter((failure) => is[failure]);
+}

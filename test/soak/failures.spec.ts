@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { failuresOf, soughtOf, type Found } from '../../scripts/soak/failures.js';
+
+const CLEAN: Found = {
+  lost: 0,
+  duplicated: 0,
+  reordered: 0,
+  untrue: 0,
+  irregular: 0,
+  unfounded: 0,
+  unserved: 0,
+  unexplained: 0,
+  accepted: 990,
+  givenUp: 0,
+  crashes: [],
+  failedFaults: [],
+  never: 0,
+  commands: 990,
+  due: 1_000,
+  faults: 9,
+  scheduled: 10,
+};
+
+describe('what fails a soak', () => {
+  it('is nothing where all is kept, and most of what was due was asked and struck', () => {
+    expect(failuresOf(CLEAN)).toEqual([]);
+    expect(failuresOf({ ...CLEAN, faults: 0, scheduled: 0 })).toEqual([]);
+  });
+
+  it.each<[string, Partial<Found>]>([
+    ['lost', { lost: 1 }],
+    ['duplicated', { duplicated: 1 }],
+    ['reordered', { reordered: 1 }],
+    ['untrue', { untrue: 1 }],
+    ['irregular', { irregular: 1 }],
+    ['unfounded', { unfounded: 1 }],
+    ['unserved', { unserved: 1 }],
+    ['unexplained', { unexplained: 1 }],
+    ['given_up', { givenUp: 1 }],
+    ['crashed', { crashes: ['replica-1 ended by itself'] }],
+    ['fault_failed', { failedFaults: ['3 replica_kill: there is nothing to strike'] }],
+    ['unnoticed', { never: 1 }],
+    ['hardly_asked', { commands: 700 }],
+    ['hardly_asked', { accepted: 0 }],
+    ['hardly_struck', { faults: 4 }],
+  ])('is %s where %j', (failure, change) => {
+    expect(failuresOf({ ...CLEAN, ...change })).toEqual([failure]);
+  });
+});
+
+describe('what fewer faults must come to', () => {
+  it('is what was broken, and not that the machine was slow besides', () => {
+    expect(soughtOf(['duplicated', 'crashed', 'given_up', 'hardly_struck'])).toEqual([
+      'duplicated',
+      'crashed',
+    ]);
+    expect(soughtOf(['given_up'])).toEqual(['given_up']);
+  });
+});
