@@ -72,7 +72,7 @@ function claimed(silences: readonly Silence[], answers: readonly Answer[]): stri
 
 function causeOf(silence: Silence, link: Link | undefined, absences: readonly Absence[]): Cause | null {
   if (silence.nearPort === null) return 'unreached';
-  // One that its client gave up before the balancer, behind in its work, took it up has no port any more.
+  // Its client gave it up long before the balancer, on a full machine, came to its connection.
   if (link === undefined) return silence.wasLate ? 'unreached' : null;
   if (link.replicaPort === null) return 'unreached';
   if (link.brokenMs !== null && link.brokenMs <= silence.endedMs) return 'struck';

@@ -104,7 +104,7 @@ describe('a call without an answer', () => {
       'its client gave it up before the balancer came to it',
       (planted) => {
         late(planted);
-        planted.link.nearPort = 0;
+        Object.assign(planted.link, { openedMs: ENDED_MS + 30_000, endedMs: ENDED_MS + 30_001 });
       },
     ],
     ['unreached', 'it never had a connection', ({ silence }) => (silence.nearPort = null)],
