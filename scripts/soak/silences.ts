@@ -17,7 +17,7 @@ export type Cause =
   | Absence['why']
   /** Its connection had been idle for as long as the hub keeps one. */
   | 'idle'
-  /** No replica was ready, or none took its connection: nobody can have heard of it. */
+  /** No replica was ready, or none took its connection, or the balancer had not come to it yet: nobody can have heard of it. */
   | 'unreached'
   /** It ended itself after its own time, and its connection held until then: a figure of the machine, as all times. */
   | 'late';
@@ -72,7 +72,8 @@ function claimed(silences: readonly Silence[], answers: readonly Answer[]): stri
 
 function causeOf(silence: Silence, link: Link | undefined, absences: readonly Absence[]): Cause | null {
   if (silence.nearPort === null) return 'unreached';
-  if (link === undefined) return null;
+  // Its client gave it up long before the balancer, on a full machine, came to its connection.
+  if (link === undefined) return silence.wasLate ? 'unreached' : null;
   if (link.replicaPort === null) return 'unreached';
   if (link.brokenMs !== null && link.brokenMs <= silence.endedMs) return 'struck';
   const absence = absences.find((each) => explains(each, link, silence));

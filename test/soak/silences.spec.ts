@@ -99,6 +99,14 @@ describe('a call without an answer', () => {
       'no replica took its connection',
       ({ link }) => Object.assign(link, { replicaPort: null, endedBy: null, openedMs: ENDED_MS }),
     ],
+    [
+      'unreached',
+      'its client gave it up before the balancer came to it',
+      (planted) => {
+        late(planted);
+        Object.assign(planted.link, { openedMs: ENDED_MS + 30_000, endedMs: ENDED_MS + 30_001 });
+      },
+    ],
     ['unreached', 'it never had a connection', ({ silence }) => (silence.nearPort = null)],
     ['late', 'its client would not wait any longer, and its connection held', late],
   ])('is %s where %s', (cause, _why, change) => {
