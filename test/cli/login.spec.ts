@@ -55,6 +55,20 @@ describe('login', () => {
     expect(existsSync(file())).toBe(false);
   });
 
+  it.each(['flp_...', '<the token>', 'YOUR_TOKEN'])(
+    'keeps the token that it has where it is told %j in its place, which the hub refuses (pitfall 35)',
+    async (placeholder) => {
+      await logIn({ body: ME });
+      const before = readFileSync(file(), 'utf8');
+      hub = await open(problem('credential_invalid'));
+
+      const ran = await runCli(['login', hub.url, '--token', placeholder], { env: env() });
+
+      expect([2, 3]).toContain(ran.code);
+      expect(readFileSync(file(), 'utf8')).toBe(before);
+    },
+  );
+
   it('is what later commands go by', async () => {
     await logIn({ body: ME });
 

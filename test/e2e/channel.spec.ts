@@ -24,6 +24,47 @@ describe('the control channel', () => {
   /** Beside the others. */
   const meanwhile = atOnce();
 
+  it('takes a broker for who its credential says, whatever it says of itself (pitfall 37)', async () => {
+    const [broker, other] = [await join(), await join()];
+    const read = async ({ id }: ScriptedBroker) => (await cluster.api(0).get(`/api/v1/brokers/${id}`)).body;
+    const link = await broker.dial(cluster.hub(0).url);
+    const claims = { broker: other.id, brokerId: other.id, id: other.id, name: other.name, sub: other.id };
+
+    link.sendText(JSON.stringify({ ...broker.hello(), ...claims }));
+    await link.next('welcome');
+
+    await eventually(async () => (await read(broker)).ownership?.replica === cluster.hub(0).replicaId);
+    expect((await read(other)).ownership?.replica ?? null).toBeNull();
+    expect([(await read(broker)).name, (await read(other)).name]).toEqual([broker.name, other.name]);
+    link.cut();
+  });
+
+  it('takes no word of one broker on the commands of another (pitfall 34)', async () => {
+    const [broker, other] = [await join(), await join()];
+    const link = await broker.connect(cluster.hub(0).url);
+    const foreign = await other.connect(cluster.hub(1).url);
+    await cluster.api(0).ping(broker.id, { orderingKey: null });
+    const dispatch = await link.nextDispatch();
+    link.ack(dispatch);
+    await eventually(async () => (await cluster.api(0).dispatch(dispatch.id)).state === 'running');
+
+    foreign.succeed(dispatch, { said: 'by another' });
+    // What comes behind it on that link is settled once it was read.
+    await cluster.api(0).ping(other.id, { orderingKey: null });
+    const own = await foreign.nextDispatch();
+    foreign.succeed(own);
+    expect(await cluster.api(0).dispatch(own.id, 10)).toMatchObject({ state: 'succeeded' });
+
+    expect((await cluster.api(0).dispatch(dispatch.id)).state).toBe('running');
+    link.succeed(dispatch, { said: 'by its own' });
+    expect(await cluster.api(0).dispatch(dispatch.id, 10)).toMatchObject({
+      state: 'succeeded',
+      result: { said: 'by its own' },
+    });
+    link.cut();
+    foreign.cut();
+  });
+
   describe('with two sockets of one broker', () => {
     it('sends work to the newer one and takes results from both', async () => {
       const broker = await join();

@@ -340,6 +340,8 @@ describe('one kind of credential', () => {
     ['GET', '/api/v1/join-tokens', undefined],
     ['POST', '/api/v1/join-tokens', {}],
     ['DELETE', `/api/v1/join-tokens/${randomUUID()}`, undefined],
+    ['GET', '/api/v1/invites', undefined],
+    ['DELETE', `/api/v1/invites/${randomUUID()}`, undefined],
   ])('a personal token without the role is known and may not: %s %s', async (method, path, body) => {
     const token = await makeMemberToken();
 
@@ -445,6 +447,36 @@ describe('one kind of credential', () => {
 
     expect(body).toMatchObject({ role: 'member', name: expect.stringMatching(/^member-/) });
   });
+
+  it.each<[string, string, object | undefined]>([
+    ['GET', '/api/v1/me?userId=:admin&user=admin', undefined],
+    ['GET', '/api/v1/tokens?userId=:admin', undefined],
+    ['POST', '/api/v1/tokens', { name: 'of a test', userId: ':admin', createdBy: ':admin' }],
+    ['PUT', '/api/v1/me/password', { password: 'correct horse battery', user: 'admin' }],
+    ['DELETE', '/api/v1/sessions?userId=:admin', undefined],
+  ])(
+    'that names somebody else beside its credential gets nothing of theirs: %s %s (pitfall 37)',
+    async (method, path, body) => {
+      const admin = (await cluster.api(0).get('/api/v1/me')).body;
+      const before = (await cluster.api(0).get('/api/v1/tokens?limit=500')).body.items.length;
+      const token = await makeMemberToken();
+      const fill = (text: string) => text.replaceAll(':admin', admin.userId);
+
+      const answer = await ask(
+        method,
+        fill(path),
+        token,
+        body === undefined ? undefined : JSON.parse(fill(JSON.stringify(body))),
+      );
+
+      // A field that a route does not know is refused, and a query that it does not read is as though it were not there.
+      expect([200, 204, 400]).toContain(answer.status);
+      const text = JSON.stringify(answer.body);
+      for (const id of [admin.userId, admin.credentialId]) expect(text).not.toContain(id);
+      expect((await cluster.api(0).get('/api/v1/tokens?limit=500')).body.items).toHaveLength(before);
+      expect((await cluster.api(0).get('/api/v1/me')).status).toBe(200);
+    },
+  );
 });
 
 describe('over two replicas', () => {

@@ -10,6 +10,9 @@ import { makeHub, routesOf } from '../../src/hub/hub.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
+/** Where browsers reach the one that was told. */
+const OWN = 'https://hub.example';
+
 let database: TestDatabase;
 /** One that was told nothing, and one behind a balancer, for the pages of a console. */
 let bare: NestFastifyApplication;
@@ -30,6 +33,7 @@ beforeAll(async () => {
       ...env,
       FAIRLEAD_TRUSTED_PROXIES: '10.0.0.0/8',
       FAIRLEAD_CORS_ORIGINS: 'https://console.example',
+      FAIRLEAD_PUBLIC_URL: OWN,
     }),
   );
   await bare.listen(0, '127.0.0.1');
@@ -86,6 +90,73 @@ describe('what a request says of where it comes from', () => {
 
   it('is believed from nobody else', async () => {
     expect(await seenFrom(told, '192.0.2.7', forged)).toBe('192.0.2.7');
+  });
+});
+
+describe('what a request says of where it is asked', () => {
+  const EVIL = 'evil.example';
+  const forged = {
+    host: EVIL,
+    referer: `https://${EVIL}/page`,
+    forwarded: `host=${EVIL};proto=http`,
+    'x-forwarded-host': EVIL,
+    'x-forwarded-proto': 'http',
+    'x-forwarded-port': '666',
+    'x-forwarded-prefix': `/${EVIL}`,
+    'x-original-url': `/${EVIL}`,
+    'x-rewrite-url': `/${EVIL}`,
+  };
+
+  it.each<['GET' | 'POST', string]>([
+    ['GET', '/api/v1/openapi.json'],
+    ['GET', '/docs'],
+    ['GET', '/invite'],
+    ['GET', '/device'],
+    ['GET', '/.well-known/jwks.json'],
+    ['GET', '/api/v1/oidc/begin'],
+    ['POST', '/api/v1/device-grants'],
+    ['POST', '/api/v1/join-tokens'],
+    ['GET', '/no/such'],
+  ])('is in no answer, also from a proxy that was named: %s %s (pitfall 37)', async (method, url) => {
+    for (const app of [bare, told]) {
+      const { headers, payload } = await app.inject({
+        method,
+        url,
+        headers: { ...forged, authorization: `Bearer ${token}` },
+        remoteAddress: '10.1.2.3',
+        ...(method === 'POST' ? { payload: {} } : {}),
+      });
+
+      expect(payload).not.toContain(EVIL);
+      expect(JSON.stringify(headers)).not.toContain(EVIL);
+    }
+  });
+
+  let asked = 0;
+  /** Each from another address, since what fails is counted by that. */
+  const signIn = async (headers: Record<string, string>) => {
+    asked += 1;
+    const answer = await told.inject({
+      method: 'POST',
+      url: '/api/v1/web-sessions',
+      headers,
+      remoteAddress: `10.1.3.${asked}`,
+      payload: { user: 'nobody', password: 'correct horse battery' },
+    });
+    return [answer.statusCode, answer.json().code];
+  };
+
+  it.each<[string, Record<string, string>]>([
+    ['its Host', { host: EVIL, origin: `https://${EVIL}` }],
+    ['what a proxy forwards', { ...forged, host: 'hub.example', origin: `https://${EVIL}` }],
+    ['a Referer in place of an origin', { host: 'hub.example', referer: `${OWN}/page` }],
+    ['a Referer beside another origin', { referer: `${OWN}/page`, origin: `https://${EVIL}` }],
+  ])('makes no page one of the hub: %s (pitfall 37)', async (_what, headers) => {
+    expect(await signIn(headers)).toEqual([403, 'csrf_refused']);
+  });
+
+  it('takes nothing from a page of the hub, which is known by its origin alone (pitfall 37)', async () => {
+    expect(await signIn({ ...forged, origin: OWN })).toEqual([401, 'sign_in_refused']);
   });
 });
 

@@ -36,6 +36,13 @@ describe('a signature between replicas', () => {
     );
   });
 
+  it('reads no field as two, whatever stands between two (pitfall 36)', () => {
+    const text = fieldsOf('a', 'b').toString('latin1');
+    const between = text.slice(text.indexOf('a') + 1, text.lastIndexOf('b'));
+
+    expect(fieldsOf(`a${between}b`).equals(fieldsOf('a', 'b'))).toBe(false);
+  });
+
   it.each<[string, Partial<SignedCall>]>([
     ['purpose', { purpose: 'relay' }],
     ['replica', { target: 'c' }],
@@ -49,6 +56,29 @@ describe('a signature between replicas', () => {
 
     expect(signerOf([SECRET], CALL, signature)).toBe(SECRET);
     expect(signerOf([SECRET], { ...CALL, ...change }, signature)).toBeUndefined();
+  });
+
+  it.each<[string, Partial<SignedCall>, Partial<SignedCall>]>([
+    ['replica and method', { target: 'b', method: 'POST' }, { target: 'bP', method: 'OST' }],
+    ['method and path', { method: 'POST', path: '/x' }, { method: 'POST/', path: 'x' }],
+    ['time and nonce', { timestampMs: 12, nonce: '3n' }, { timestampMs: 123, nonce: 'n' }],
+    ['path and time', { path: '/x1', timestampMs: 2 }, { path: '/x', timestampMs: 12 }],
+    [
+      'fields with a delimiter in them',
+      { target: 'b\nPOST', method: 'x' },
+      { target: 'b', method: 'POST\nx' },
+    ],
+  ])('is another where %s join to the same text (pitfall 36)', (_which, one, other) => {
+    const [first, second] = [
+      { ...CALL, ...one },
+      { ...CALL, ...other },
+    ];
+    const textOf = ({ purpose, target, method, path, timestampMs, nonce }: SignedCall, between: string) =>
+      [purpose, target, method, path, timestampMs, nonce].join(between);
+    expect(['', '\n'].some((between) => textOf(first, between) === textOf(second, between))).toBe(true);
+
+    expect(signatureOf(SECRET, first)).not.toBe(signatureOf(SECRET, second));
+    expect(signerOf([SECRET], second, signatureOf(SECRET, first))).toBeUndefined();
   });
 
   it('tells which of the secrets made it, and that none did', () => {
@@ -90,6 +120,34 @@ describe('the key of a link', () => {
     { bodyHash: hashOf(Buffer.from('[]')) },
   ])('vouches for no call with %j', (change) => {
     expect(isSame(callMacOf(key, { ...call, ...change }), callMacOf(key, call))).toBe(false);
+  });
+
+  it.each<[Partial<LinkCall>, Partial<LinkCall>]>([
+    [
+      { method: 'POST', path: '/x' },
+      { method: 'POST/', path: 'x' },
+    ],
+    [
+      { counter: 1, deadlineMs: 23 },
+      { counter: 12, deadlineMs: 3 },
+    ],
+    [
+      { deadlineMs: 1, traceparent: '00-a' },
+      { deadlineMs: 100, traceparent: '-a' },
+    ],
+  ])('vouches for none that joins to the same text: %j and %j (pitfall 36)', (one, other) => {
+    expect(Object.values(one).join('')).toBe(Object.values(other).join(''));
+
+    expect(callMacOf(key, { ...call, ...one })).not.toBe(callMacOf(key, { ...call, ...other }));
+  });
+
+  it('is another where caller and target, or the nonces, join to the same text (pitfall 36)', () => {
+    const keyOf = (change: object) => linkKeyOf(SECRET, { ...handshake, ...change }).toString('hex');
+
+    expect(keyOf({ caller: 'ab', target: 'c' })).not.toBe(keyOf({ caller: 'a', target: 'bc' }));
+    expect(keyOf({ callerNonce: 'ab', targetNonce: 'c' })).not.toBe(
+      keyOf({ callerNonce: 'a', targetNonce: 'bc' }),
+    );
   });
 
   it('vouches for an answer to one call, with one status and one body', () => {
