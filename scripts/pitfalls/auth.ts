@@ -116,6 +116,10 @@ export const AUTH: Chapter = {
         SIGNATURE,
         'a signature between replicas reads no two lists of fields the same, wherever their text is cut (pitfall 36)',
       ],
+      [
+        SIGNATURE,
+        'a signature between replicas reads no field as two, whatever stands between two (pitfall 36)',
+      ],
       [SIGNATURE, 'a signature between replicas is another where %s join to the same text (pitfall 36)'],
       [SIGNATURE, 'the key of a link vouches for none that joins to the same text: %j and %j (pitfall 36)'],
       [

@@ -36,6 +36,13 @@ describe('a signature between replicas', () => {
     );
   });
 
+  it('reads no field as two, whatever stands between two (pitfall 36)', () => {
+    const text = fieldsOf('a', 'b').toString('latin1');
+    const between = text.slice(text.indexOf('a') + 1, text.lastIndexOf('b'));
+
+    expect(fieldsOf(`a${between}b`).equals(fieldsOf('a', 'b'))).toBe(false);
+  });
+
   it.each<[string, Partial<SignedCall>]>([
     ['purpose', { purpose: 'relay' }],
     ['replica', { target: 'c' }],
