@@ -51,6 +51,10 @@ export const AUTH: Chapter = {
         'the sealer opens with an older key of the ring, and seals with the newest',
       ],
       [ASSERTIONS, 'the key of a broker that was renewed is a bad credential, and the new one is good'],
+      [
+        'test/fault/secret-roll.spec.ts',
+        'the secrets of a cluster, replaced in three rolls under load refuses nobody anything at any step, and does each command once',
+      ],
     ),
     pitfall(
       36,
