@@ -227,7 +227,10 @@ export class Ownership {
       }
     } catch (error) {
       // It is done, and not to be answered as if it were not: the others learn it from the rows within five seconds.
-      this.log.warn({ brokerId, err: error }, 'the other replicas could not be told that a broker is shut out');
+      this.log.warn(
+        { brokerId, err: error },
+        'the other replicas could not be told that a broker is shut out',
+      );
     }
     return done;
   }

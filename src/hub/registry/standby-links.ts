@@ -120,7 +120,10 @@ export class StandbyLinks {
         held.channel.close('revoked', 'this broker was revoked');
       }
     } catch (error) {
-      this.log.warn({ links: asked.size, err: error }, 'standby links could not be compared with their brokers');
+      this.log.warn(
+        { links: asked.size, err: error },
+        'standby links could not be compared with their brokers',
+      );
     }
   }
 
