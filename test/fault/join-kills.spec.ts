@@ -47,11 +47,11 @@ describe('a join that is cut short', () => {
 
   /** With a seat to spare, so that a second one would be taken rather than refused. */
   async function makeClient(): Promise<Client> {
-    made += 1;
+    const name = `joining-${(made += 1)}`;
     const home = memoryFolder('fairlead-joining-');
     homes.push(home);
     const { body } = await api.post('/api/v1/join-tokens', { seats: 2 });
-    return { name: `joining-${made}`, home, token: body.token, tokenId: body.id };
+    return { name, home, token: body.token, tokenId: body.id };
   }
 
   function run(words: string[], env: Record<string, string>): { child: ChildProcess; ended: Promise<End> } {
@@ -96,6 +96,7 @@ describe('a join that is cut short', () => {
   /** What the hub and the machine have of each other. */
   async function standing(client: Client) {
     const brokers = await brokersOf(client);
+    if (!isJoined(client)) return { brokers: brokers.length, isItself: false };
     const { brokerId } = contentOf<{ brokerId: string }>(client, 'broker.json');
     const { body } = await api.get(`/api/v1/brokers/${brokerId}`);
     return {
@@ -152,7 +153,7 @@ describe('a join that is cut short', () => {
       expect(undisturbed.code).toBe(0);
       expect(steps.filter((step) => /^rename broker\.json|^link key\.jwk/.test(step))).toHaveLength(2);
       expect(seen).toEqual(expected);
-    });
+    }, 420_000);
 
     it.each([
       ['before its request has arrived', 'request', 0],
