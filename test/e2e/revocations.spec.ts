@@ -131,62 +131,88 @@ const GIVEN: Record<string, (cluster: Cluster) => Promise<Given>> = {
 };
 
 describe('what is revoked at one replica is refused at the other:', () => {
-  const databases: TestDatabase[] = [];
+  const clusters: Cluster[] = [];
+  /** Undone once the clusters have ended, which go through them. */
+  const ways: (() => Promise<void>)[] = [];
   let heard: Cluster;
-  let deaf: { cluster: Cluster; proxy: DatabaseProxy };
-  let polling: { cluster: Cluster; pooler: TransactionPooler };
+  let deaf: Cluster;
+  let polling: Cluster;
+  let deafen: () => void;
 
+  // One after the other: a busy machine starts one sooner than all.
   beforeAll(async () => {
-    [heard, deaf, polling] = await Promise.all([openHeard(), openDeaf(), openPolling()]);
-  }, 120_000);
+    heard = await open(undefined, NO_LINKS, NO_LINKS);
+    deaf = await open(undefined, NO_LINKS);
+    const proxy = await DatabaseProxy.start(deaf.database.url);
+    ways.push(() => proxy.stop());
+    await deaf.addReplica({ ...NO_LINKS, DATABASE_URL: proxy.url });
+    deafen = () => proxy.deafen();
+    const database = await createDatabase();
+    const pooler = await TransactionPooler.start(database.url);
+    ways.push(
+      () => pooler.stop(),
+      () => database.drop(),
+    );
+    const pooled = { ...NO_LINKS, FAIRLEAD_DATABASE_POOLER: 'transaction' };
+    polling = await open({ url: pooler.url, drop: () => Promise.resolve() }, pooled, pooled);
+  }, 360_000);
 
   afterAll(async () => {
-    await Promise.all([heard, deaf.cluster, polling.cluster].map((cluster) => cluster.stop()));
-    await Promise.all([deaf.proxy.stop(), polling.pooler.stop()]);
-    await Promise.all(databases.map((database) => database.drop()));
+    await Promise.all(clusters.map((cluster) => cluster.stop()));
+    for (const undo of ways) await undo();
     await expectNoLeaks(undefined, { withinMs: 8_000 });
   });
 
-  const openHeard = async () => {
-    const cluster = await Cluster.start(0);
-    for (let count = 0; count < 2; count += 1) await cluster.addReplica(NO_LINKS);
+  const open = async (database: TestDatabase | undefined, ...replicas: Record<string, string>[]) => {
+    const cluster = await Cluster.start(0, database);
+    clusters.push(cluster);
+    for (const env of replicas) await cluster.addReplica(env);
     return cluster;
-  };
-  const openDeaf = async () => {
-    const cluster = await Cluster.start(0);
-    const proxy = await DatabaseProxy.start(cluster.database.url);
-    await cluster.addReplica(NO_LINKS);
-    await cluster.addReplica({ ...NO_LINKS, DATABASE_URL: proxy.url });
-    return { cluster, proxy };
-  };
-  const openPolling = async () => {
-    const database = await createDatabase();
-    databases.push(database);
-    const pooler = await TransactionPooler.start(database.url);
-    const cluster = await Cluster.start(0, { url: pooler.url, drop: () => Promise.resolve() });
-    const env = { ...NO_LINKS, FAIRLEAD_DATABASE_POOLER: 'transaction' };
-    for (let count = 0; count < 2; count += 1) await cluster.addReplica(env);
-    return { cluster, pooler };
   };
   const hears = async (cluster: Cluster): Promise<boolean> =>
     (await cluster.api(1).get('/health')).body.wakes.healthy;
 
-  /** Gives it out, takes it back, and waits. @returns what it was refused with in the end */
+  let lastTurn: Promise<unknown> = Promise.resolve();
+  /** What many begin at once is done by one after the other, so that nobody's second is spent by the others. */
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const turn = lastTurn.then(act);
+    lastTurn = turn.catch(() => undefined);
+    return turn;
+  };
+
+  /**
+   * Gives it out, takes it back, and tries until it is refused.
+   *
+   * @returns how it was refused, and how many milliseconds later it was shown for the last time that it was taken
+   */
   async function refusal(cluster: Cluster, make: (cluster: Cluster) => Promise<Given>, withinMs: number) {
-    const { tried, takeBack, refusedWith, isRemembered = false } = await make(cluster);
-    const before = await tried();
-    const { status } = await takeBack();
-    const from = performance.now();
-    const next = await tried();
+    const { given, before, status, from, next } = await inTurn(async () => {
+      const given = await make(cluster);
+      const before = await given.tried();
+      const { status } = await given.takeBack();
+      const from = performance.now();
+      return { given, before, status, from, next: await given.tried() };
+    });
+    let takenAtMs = 0;
     const code = await eventually(
       async () => {
-        const now = await tried();
+        const askedAtMs = performance.now() - from;
+        const now = await given.tried();
+        if (isGood(now)) takenAtMs = askedAtMs;
         return !isGood(now) && now;
       },
-      { withinMs, everyMs: 50 },
+      { withinMs: 2 * withinMs, everyMs: 50 },
     );
-    const isStale = isRemembered && isGood(next);
-    return { before, status, code, refusedWith, isRemembered, isStale, tookMs: performance.now() - from };
+    const { refusedWith, isRemembered = false } = given;
+    return {
+      before,
+      status,
+      code,
+      refusedWith,
+      isRemembered,
+      isStale: isRemembered && isGood(next),
+      takenAtMs,
+    };
   }
 
   describe('within a second by NOTIFY,', () => {
@@ -197,21 +223,21 @@ describe('what is revoked at one replica is refused at the other:', () => {
 
       expect([isGood(seen.before), isGood(seen.status)]).toEqual([true, true]);
       expect(seen.code).toBe(seen.refusedWith);
-      expect(seen.tookMs).toBeLessThan(HEARD_WITHIN_MS);
+      expect(seen.takenAtMs).toBeLessThan(HEARD_WITHIN_MS);
     });
   });
 
   describe('within 30 s', () => {
     beforeAll(async () => {
-      deaf.proxy.deafen();
-      await eventually(async () => !(await hears(deaf.cluster)));
+      deafen();
+      await eventually(async () => !(await hears(deaf)));
     });
 
     const it = atOnce();
 
     for (const [cut, clusterOf] of [
-      ['where NOTIFY does not arrive', () => deaf.cluster],
-      ['where nobody can listen', () => polling.cluster],
+      ['where NOTIFY does not arrive', () => deaf],
+      ['where nobody can listen', () => polling],
     ] as const)
       for (const [what, make] of Object.entries(GIVEN))
         it(`${cut}, ${what}`, async () => {
@@ -219,7 +245,7 @@ describe('what is revoked at one replica is refused at the other:', () => {
 
           expect([isGood(seen.before), isGood(seen.status)]).toEqual([true, true]);
           expect(seen.code).toBe(seen.refusedWith);
-          expect(seen.tookMs).toBeLessThan(UNHEARD_WITHIN_MS);
+          expect(seen.takenAtMs).toBeLessThan(UNHEARD_WITHIN_MS);
           // Else something has told the replica after all.
           expect(seen.isStale).toBe(seen.isRemembered);
           expect(await hears(clusterOf())).toBe(false);
