@@ -38,10 +38,13 @@ const AFTER = { FAIRLEAD_CLUSTER_SECRET: NEW.cluster, ...rings(NEW) };
 
 const LOUD = { FAIRLEAD_LOG_LEVEL: 'debug', FAIRLEAD_DRAIN_DEADLINE_S: '3', FAIRLEAD_DRAIN_LINGER_S: '1' };
 const REPLICAS = 3;
-const BROKERS = 3;
-const MORE = 5;
+const BROKERS = 2;
+const MORE = 3;
+/** Load that leaves room for replicas to start beside it, on few cores too. */
+const RESTS_MS = 200;
+const SIGNS_IN_EVERY_MS = 1_500;
 const PASSWORD = 'correct horse battery';
-const REFRESHED_EVERY = 10;
+const REFRESHED_EVERY = 5;
 
 type Page = { cookie: string; csrfToken: string };
 
@@ -49,6 +52,8 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
   let cluster: Cluster;
   let live: HubProcess[] = [];
   let person: string;
+  /** Another, since the oldest of somebody's sessions end where there are too many. */
+  let newcomer: string;
   let page: Page;
   let newestCookie = '';
   let parked: ScriptedBroker;
@@ -70,6 +75,7 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
     }
     parked = await ScriptedBroker.join(api, cluster.hub(0).url);
     person = await makeAdministrator();
+    newcomer = await makeAdministrator();
     page = await openPage();
   });
 
@@ -149,16 +155,16 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
 
   function startCallers(): void {
     for (const { brokerId } of workers)
-      call('gives commands by a personal token', 50, async (ask) => {
+      call('gives commands by a personal token', RESTS_MS, async (ask) => {
         await ping(ask, brokerId, byToken);
       });
 
-    call('lists by a personal token', 50, async (ask) => {
+    call('lists by a personal token', RESTS_MS, async (ask) => {
       await ask('/dispatches?limit=5', { headers: byToken });
       await ask('/brokers?limit=5', { headers: byToken });
     });
 
-    call('works on a page that was opened before', 100, async (ask) => {
+    call('works on a page that was opened before', RESTS_MS, async (ask) => {
       const { cookie, csrfToken } = page;
       const me = await ask('/me', { headers: () => ({ cookie }) });
       if (me.body.name !== person) throw new Error('the cookie is somebody else’s');
@@ -168,8 +174,8 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
       await ping(ask, String(workers[0]?.brokerId), shown);
     });
 
-    call('signs in anew', 500, async (ask) => {
-      const body = { user: person, password: PASSWORD };
+    call('signs in anew', SIGNS_IN_EVERY_MS, async (ask) => {
+      const body = { user: newcomer, password: PASSWORD };
       const begun = await ask('/web-sessions', { method: 'POST', headers: (origin) => ({ origin }), body });
       newestCookie = cookieIn(begun.headers);
       for (let count = 0; count < REPLICAS; count += 1)
@@ -178,7 +184,7 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
 
     let session: { accessToken: string; refreshToken: string } | undefined;
     let turns = 0;
-    call('keeps a session', 100, async (ask) => {
+    call('keeps a session', RESTS_MS, async (ask) => {
       const signIn = { user: person, password: PASSWORD };
       session ??= (await ask('/sessions', { method: 'POST', body: signIn })).body as typeof session;
       const authorization = `Bearer ${session?.accessToken}`;
@@ -190,7 +196,7 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
 
     for (const worker of workers) {
       let agent: string | undefined;
-      call('gives secrets to an agent', 100, async (ask) => {
+      call('gives secrets to an agent', RESTS_MS, async (ask) => {
         agent ??= await makeAgent(worker.brokerId);
         const id = await command(ask, `/agents/${agent}/restart`, byToken);
         const args = worker.args.get(id) as { spec?: { environment?: object } } | undefined;
@@ -206,7 +212,7 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
     await eventually(
       () =>
         callers.every(({ done, refusals }, place) => done + refusals.length >= (before[place] ?? 0) + MORE),
-      { withinMs: 60_000 },
+      { withinMs: 90_000 },
     );
   }
 
@@ -257,7 +263,7 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
     const missed = callers.map((caller) => caller.missed);
     expect(missed).toEqual(missed.map(() => 0));
     await link.close();
-  }, 420_000);
+  }, 600_000);
 
   it('shuts out whoever has the old one alone, and its commands arrive through NOTIFY', async () => {
     const [, , third] = ROLLS;
@@ -267,8 +273,13 @@ describe('the secrets of a cluster, replaced in three rolls under load', () => {
     const answer = await apiOf(late).ping(String(worker?.brokerId), { waitS: 20 });
 
     expect(answer.body.dispatch.state).toBe('succeeded');
-    await eventually(() => refused(late).length > 0);
-  }, 60_000);
+    // A link that could not be opened for another reason is tried again with a later hint.
+    const asksAgain = async () => {
+      await apiOf(late).ping(String(worker?.brokerId));
+      return refused(late).length > 0;
+    };
+    await eventually(asksAgain, { withinMs: 40_000, everyMs: 500 });
+  }, 120_000);
 
   it('lets whoever signed in by the new one go on without the old one, and nobody else', async () => {
     const { url } = await cluster.addReplica({ ...AFTER, ...LOUD });
