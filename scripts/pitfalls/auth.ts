@@ -97,6 +97,10 @@ export const AUTH: Chapter = {
         'test/integration/auth-signing-keys.spec.ts',
         'a signing key that is rotated is taken along with its successor, at every replica, and signs no more where that was read',
       ],
+      [
+        'test/fault/secret-roll.spec.ts',
+        'the secrets of a cluster, replaced in three rolls under load refuses nobody anything at any step, and does each command once',
+      ],
     ),
     pitfall(
       36,

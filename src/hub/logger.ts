@@ -19,8 +19,18 @@ export function loggerOptions(config: HubConfig, logExport: LogExport | undefine
   };
 }
 
-/** By which what is wrong can be found: names of ours and of the schema, and codes. */
-const TELLING = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'routine', 'status'] as const;
+/** By which what is wrong can be found: names of ours and of the schema, codes, and why another replica was not reached. */
+const TELLING = [
+  'code',
+  'severity',
+  'schema',
+  'table',
+  'column',
+  'constraint',
+  'routine',
+  'status',
+  'why',
+] as const;
 
 type Serialized = Record<string, unknown> & { type: string; message: string; stack: string };
 

@@ -149,6 +149,15 @@ describe('a broker at the door', () => {
     expect(after).toMatchObject({ status: 403, problem: { code: 'broker_revoked' } });
   });
 
+  it('is revoked all the same where the other replicas cannot be told of it', async () => {
+    const other = await join();
+    const lost = proxy.lose('question', 'list_replicas');
+
+    await Promise.all([revoke(other), lost]);
+
+    await expect(other.accessToken(url)).rejects.toThrow('broker_revoked');
+  });
+
   it('is told 503 and when to come again where the database cannot be asked, never 401', async () => {
     const token = await broker.accessToken(url);
     const lost = proxy.lose('question', 'find_standings_of_brokers');

@@ -3,6 +3,7 @@ import { Replica } from '../cluster/replica.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { Ownership } from './ownership.js';
+import { StandbyLinks } from './standby-links.js';
 import { Stays } from './stays.js';
 
 /** A link whose hint was lost carries no work meanwhile; this is how long its broker may go on believing in it. */
@@ -16,6 +17,7 @@ export class RegistryDuties {
 
   constructor(
     private readonly ownership: Ownership,
+    private readonly standbyLinks: StandbyLinks,
     private readonly replica: Replica,
     stays: Stays,
     loops: Loops,
@@ -39,6 +41,8 @@ export class RegistryDuties {
   }
 
   private async recheck(): Promise<void> {
-    if (this.replica.mayAct) await this.ownership.recheckAll();
+    if (!this.replica.mayAct) return;
+    await this.ownership.recheckAll();
+    await this.standbyLinks.recheckAll();
   }
 }

@@ -221,8 +221,16 @@ export class Ownership {
     const { former, done } = await this.repository.takeAway(brokerId, 'revoked', revoke);
     const moved = new Map([[brokerId, former?.epoch ?? 0]]);
     if (former !== undefined) this.wakes.tell(former.replicaId, { moved });
-    for (const { id, state } of await this.replica.list()) {
-      if (state !== 'gone') this.wakes.tell(id, { moved });
+    try {
+      for (const { id, state } of await this.replica.list()) {
+        if (state !== 'gone') this.wakes.tell(id, { moved });
+      }
+    } catch (error) {
+      // It is done, and not to be answered as if it were not: the others learn it from the rows within five seconds.
+      this.log.warn(
+        { brokerId, err: error },
+        'the other replicas could not be told that a broker is shut out',
+      );
     }
     return done;
   }

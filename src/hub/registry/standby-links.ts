@@ -8,7 +8,9 @@ import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
 import { CredentialInvalid } from '../auth/auth.errors.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
+import { Wakes } from '../cluster/wakes.js';
 import { Admission } from './admission.js';
+import { BrokerRepository } from './broker.repository.js';
 import type { ControlChannel } from './control-channel.js';
 import { Links } from './links.js';
 import { Ownership } from './ownership.js';
@@ -20,7 +22,8 @@ type Held = { channel: ControlChannel; hello: Hello };
 
 /**
  * Second links of brokers that another replica owns. They are authenticated and pinged like any, and nothing is written for
- * them until one is promoted: then the broker's connection is taken as by a hello.
+ * them until one is promoted: then the broker's connection is taken as by a hello. No row knows of one, so that its replica asks
+ * by itself whether the broker is still wanted.
  */
 @Injectable()
 export class StandbyLinks {
@@ -34,7 +37,14 @@ export class StandbyLinks {
     private readonly admission: Admission,
     private readonly replica: Replica,
     private readonly clock: Clock,
+    private readonly brokers: BrokerRepository,
+    wakes: Wakes,
   ) {
+    // A revocation is told to every replica as a move, since links of the broker may be anywhere.
+    wakes.subscribe({
+      onHint: ({ moved }) => void this.recheck([...moved.keys()]),
+      onResumed: () => void this.recheckAll(),
+    });
     // They own nothing that would have to be handed over: their brokers find another place for them.
     admission.onClosed(() => {
       for (const { channel } of [...this.held.values()])
@@ -89,6 +99,36 @@ export class StandbyLinks {
     this.held.delete(channel.brokerId);
     if (this.admission.isClosed) throw new ReplicaDraining();
     await this.ownership.promote(channel, { ...held.hello, lastEpoch, capabilities, health });
+  }
+
+  /**
+   * Cuts those whose brokers were revoked. Called when a hint says so, and by the clock for those that none speaks of; where the
+   * rows cannot be read nothing is judged, and the next turn of the clock asks again.
+   */
+  async recheck(brokerIds: readonly string[]): Promise<void> {
+    const asked = new Map<string, Held>();
+    for (const id of brokerIds) {
+      const held = this.held.get(id);
+      if (held !== undefined) asked.set(id, held);
+    }
+    if (asked.size === 0) return;
+    try {
+      for (const [brokerId, standing] of await this.brokers.standings([...asked.keys()])) {
+        const held = asked.get(brokerId);
+        if (standing !== 'revoked' || held === undefined) continue;
+        this.log.log({ brokerId }, 'a standby link was cut: its broker is revoked');
+        held.channel.close('revoked', 'this broker was revoked');
+      }
+    } catch (error) {
+      this.log.warn(
+        { links: asked.size, err: error },
+        'standby links could not be compared with their brokers',
+      );
+    }
+  }
+
+  async recheckAll(): Promise<void> {
+    await this.recheck([...this.held.keys()]);
   }
 
   private forget(channel: ControlChannel): void {

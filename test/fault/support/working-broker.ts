@@ -11,6 +11,10 @@ export class WorkingBroker {
   readonly begun: string[] = [];
   /** The same, as `fairlead verify --witness` takes it. */
   readonly effects: { dispatchId: string; brokerId: string; op: string; at: string }[] = [];
+  /** What each was begun with. */
+  readonly args = new Map<string, DispatchItem['args']>();
+  /** Why it got no link, each time. */
+  readonly failures: string[] = [];
   private readonly journal = new Map<string, { attempt: number; ended: boolean }>();
   private ending = false;
   private link: ScriptedLink | undefined;
@@ -47,8 +51,9 @@ export class WorkingBroker {
       const address = addresses[tries % addresses.length];
       try {
         if (address !== undefined) await this.serve(address);
-      } catch {
+      } catch (error) {
         // The next address may do better.
+        this.failures.push(String(error));
       }
       await rest(100);
     }
@@ -95,6 +100,7 @@ export class WorkingBroker {
       return;
     }
     this.begun.push(item.id);
+    this.args.set(item.id, item.args);
     const at = new Date().toISOString();
     this.effects.push({ dispatchId: item.id, brokerId: this.broker.id, op: item.op, at });
     const record = { attempt: item.attempt, ended: false };
