@@ -115,7 +115,8 @@ export class Listener {
     client.removeAllListeners('notification');
     client.on('notification', ({ payload }) => this.heard(payload ?? ''));
     const channel = channelOf(this.replica.id);
-    await client.query(`unlisten *; listen "${channel}"`);
+    await client.query('unlisten *');
+    await client.query(`listen "${channel}"`);
     this.channel = channel;
     this.reconnects += 1;
     this.onResumed();
