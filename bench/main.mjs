@@ -58,7 +58,7 @@ function prepare() {
 
 /** What was measured; null where this is no clone. */
 function commitOf() {
-  const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty'], {
     cwd: ROOT,
     encoding: 'utf8',
   });

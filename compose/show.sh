@@ -21,10 +21,14 @@ through() {
 
 if [ ! -f .env ]; then
   umask 077
+  # Set first: within a word to print, an openssl that is missing would end nothing, and leave secrets empty.
+  password="$(openssl rand -hex 16)"
+  seal_key="$(openssl rand -hex 32)"
+  cluster_secret="$(openssl rand -hex 32)"
   {
-    echo "DATABASE_PASSWORD=$(openssl rand -hex 16)"
-    echo "FAIRLEAD_SEAL_KEYS=$(openssl rand -hex 32)"
-    echo "FAIRLEAD_CLUSTER_SECRET=$(openssl rand -hex 32)"
+    echo "DATABASE_PASSWORD=$password"
+    echo "FAIRLEAD_SEAL_KEYS=$seal_key"
+    echo "FAIRLEAD_CLUSTER_SECRET=$cluster_secret"
   } >.env
 fi
 docker compose build migration

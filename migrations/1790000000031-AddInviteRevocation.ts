@@ -3,7 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /**
  * An invite that was taken back says so, and is told from one whose time is over.
  *
- * Replicas of the release before go by `expires_at` alone, which is brought forward with it.
+ * Replicas of the release before go by `expires_at` alone, which is brought forward with it; what these void looks expired.
  *
  * Locks: `invite` for the moment in which a column without a default is added.
  */

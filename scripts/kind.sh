@@ -76,9 +76,11 @@ roll() {
 
 logs() {
   kubectl get pods,jobs,events --all-namespaces
-  kubectl logs --selector app.kubernetes.io/instance="$release" --all-containers --prefix --tail 100
+  kubectl describe pods
+  # One container that waits for its start ends the command with an error, and not what is told after it.
+  kubectl logs --selector app.kubernetes.io/instance="$release" --all-containers --prefix --tail 100 || true
   # What a roll has made; there is none of it where that did not begin.
-  kubectl logs --selector 'run in (broker, load)' --prefix --tail 100
+  kubectl logs --selector 'run in (broker, load)' --prefix --tail 100 || true
 }
 
 down() {

@@ -1,5 +1,11 @@
 -- src/hub/auth/invite.repository.ts
 
+-- hold_invited_user
+select id
+from hub_user
+where id = $1
+for no key update;
+
 -- create_invite
 insert into invite (id, user_id, hash, created_by, expires_at)
 select $1, person.id, $3, $4, now() + make_interval(secs => $5)

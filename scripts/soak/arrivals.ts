@@ -50,7 +50,7 @@ type Pair = { brokerId: string; orderingKey: string; isInTurn: boolean; turns: n
 
 /**
  * What one of several clients asks for, from the seed: times as chance spreads them at an even rate (a Poisson process),
- * fixed before anything is asked, so that a hub that is slow is not asked less. No two clients share an ordering key.
+ * fixed before anything is asked, so that a hub that is slow is not asked less. No two clients share an ordering key, but those of `--mix` whose later commands take the place of earlier ones.
  */
 export class Arrivals {
   private readonly dice: Dice;

@@ -110,6 +110,7 @@ function tell({ outcome }: Run): void {
     unfounded,
     unserved,
     unexplained,
+    silences,
     crashes,
     failedFaults,
     artifacts,
@@ -120,6 +121,8 @@ function tell({ outcome }: Run): void {
       `${unknown} endings unknown, ${unfounded} of them without a loss at the broker; ` +
       `${unexplained} calls without an answer that nothing explains`,
   );
+  const causes = Object.entries(silences).map(([cause, count]) => `${count} ${cause}`);
+  say(`calls without an answer: ${causes.join(', ') || 'none'}`);
   say(
     `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms; ` +
       `due to accepted p50 ${outcome.acceptMs.p50} ms, p99 ${outcome.acceptMs.p99} ms`,

@@ -79,7 +79,7 @@ function causeOf(silence: Silence, link: Link | undefined, absences: readonly Ab
   const absence = absences.find((each) => explains(each, link, silence));
   if (absence !== undefined) return absence.why;
   if (silence.wasLate) return 'late';
-  return link.endedBy === 'far' && wasIdle(silence) ? 'idle' : null;
+  return link.endedBy === 'far' && wasIdle(silence, stoodStillMs(link, silence, absences)) ? 'idle' : null;
 }
 
 /**
@@ -108,8 +108,16 @@ function explains({ replicaPort, why, fromMs, untilMs }: Absence, link: Link, si
   return isByIt && silence.endedMs >= fromMs && (link.endedMs ?? Infinity) >= fromMs;
 }
 
-function wasIdle({ idleMs, keptMs }: Silence): boolean {
-  return idleMs !== null && keptMs !== null && idleMs >= keptMs - IDLE_EARLY_MS;
+/** A replica that wakes closes what has been idle for long enough by then, before it reads what came meanwhile. */
+function stoodStillMs(link: Link, { begunMs, endedMs }: Silence, absences: readonly Absence[]): number {
+  return absences
+    .filter(({ why, replicaPort }) => why === 'paused' && replicaPort === link.replicaPort)
+    .filter(({ fromMs, untilMs }) => begunMs <= untilMs + NOTICED_WITHIN_MS && endedMs >= fromMs)
+    .reduce((sum, { fromMs, untilMs }) => sum + untilMs - fromMs, 0);
+}
+
+function wasIdle({ idleMs, keptMs }: Silence, stillMs: number): boolean {
+  return idleMs !== null && keptMs !== null && idleMs + stillMs >= keptMs - IDLE_EARLY_MS;
 }
 
 function told({ error, nearPort, begunMs, endedMs }: Silence, link: Link | undefined): string {

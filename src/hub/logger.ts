@@ -56,8 +56,8 @@ function isPlain(value: unknown): value is string | number {
 }
 
 const requests = new NestLogger('http');
-/** Asked for every few seconds by whoever watches the replica. */
-const PROBES = new Set(['/livez', '/readyz']);
+/** Not all probes: who reads the health or scrapes is told of, as others are. */
+const ALIVE = new Set(['/livez', '/readyz']);
 
 /**
  * Logs an answered request by its id, method, path, status and time: never its query, its headers or its body, where
@@ -65,7 +65,7 @@ const PROBES = new Set(['/livez', '/readyz']);
  */
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const path = toldPath(request.url);
-  if (PROBES.has(path)) return;
+  if (ALIVE.has(path)) return;
   const { statusCode: status, elapsedTime } = reply;
   const line = { requestId: request.id, method: request.method, path, status, ms: Math.round(elapsedTime) };
   if (status >= 500) requests.error(line, 'answered');

@@ -50,7 +50,8 @@ export const ENDINGS = {
   },
   cancelled: {
     meaning: 'It was cancelled before it was done',
-    remedy: 'Where it is wanted after all, give it again: `fairlead dispatches redrive`.',
+    remedy:
+      'Where it is wanted after all, give it again: `fairlead dispatches redrive`, or of an agent by its verb.',
   },
   superseded: {
     meaning: 'A later command of its key took its place, as `latest_only` has it',
@@ -67,7 +68,8 @@ export const ENDINGS = {
   },
   seal_unopened: {
     meaning: 'No key of the hub opens its arguments',
-    remedy: 'Put the key that sealed them back into FAIRLEAD_SEAL_KEYS (`fairlead doctor`), then redrive it.',
+    remedy:
+      'Put the key that sealed them back into FAIRLEAD_SEAL_KEYS (`fairlead doctor`), then ask for it again: `fairlead agents start`.',
   },
   outcome_unknown: {
     meaning: 'It was begun, and nobody knows whether it was done',

@@ -20,8 +20,8 @@ const [SEED, MINUTES] = [1812, 0.5];
  */
 const STRUCK = [2, 4, 5, 6, 7];
 const KILL = 7;
-/** A run takes less than a minute, and is tried six times; on a machine with other work each takes longer. */
-const WITHIN_MS = 900_000;
+/** A run takes about a minute, and one that is not clean longer; up to sixteen are tried, mostly less than ten. */
+const WITHIN_MS = 1_500_000;
 const RUN = ['--minutes', String(MINUTES), '--seed', String(SEED), '--rate', '60', '--bulk', '120'];
 
 describe('a soak of a build whose brokers forget', () => {

@@ -397,6 +397,21 @@ describe('an invite', () => {
     expect(await kept(mine.id)).toEqual({ isOver: true, isRevoked: true });
   });
 
+  it('is the newest alone also where two are made at the same moment', async () => {
+    const userId = await makeUser();
+    const [first, second] = [randomBytes(32), randomBytes(32)];
+    const made = (hash: Buffer) => ({ id: randomUUID(), userId, hash, createdBy: userId, expiresInS: 60 });
+
+    await inTurn(
+      (run) => invites.create(run, made(first)),
+      (run) => invites.create(run, made(second)),
+    );
+
+    const { run } = bench.database;
+    expect(await signIns.redeem(run, first)).toBeUndefined();
+    expect(await signIns.redeem(run, second)).toMatchObject({ userId });
+  });
+
   it('that was redeemed, or is over, is not revoked by another that is made', async () => {
     const redeemed = await makeInvite();
     const { run } = bench.database;

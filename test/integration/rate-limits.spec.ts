@@ -292,7 +292,7 @@ describe('a common bucket', () => {
     expect(lease).toBeLessThan(20);
   });
 
-  it('walks over no more versions than a period brings, though a transaction keeps each of them', async () => {
+  it('walks over no versions of older periods, though a transaction keeps each of them', async () => {
     const bucket = `write ${randomUUID()}`;
     const pin = new pg.Client(database.url);
     await pin.connect();

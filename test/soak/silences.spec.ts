@@ -95,6 +95,14 @@ describe('a call without an answer', () => {
       ({ silence }) => Object.assign(silence, { idleMs: 71_500, keptMs: 72_000 }),
     ],
     [
+      'idle',
+      'its connection had been idle for as long as the hub keeps one when its replica woke',
+      ({ silence, absences }) => {
+        Object.assign(silence, { idleMs: 64_000, keptMs: 72_000 });
+        absences.push(absent('paused', ENDED_MS - 8_000, ENDED_MS));
+      },
+    ],
+    [
       'unreached',
       'no replica took its connection',
       ({ link }) => Object.assign(link, { replicaPort: null, endedBy: null, openedMs: ENDED_MS }),

@@ -97,6 +97,7 @@ export const PEOPLE = [
       'on conflict (user_id, issuer) do update set subject = excluded.subject',
     ],
   ]),
+  ...mutantsOf('hold_invited_user', SPEC, [['does not take turns', 'for no key update', '']]),
   ...mutantsOf('void_invites_of_user', SPEC, [
     ['ends the invites of others', 'user_id = $1', '$1::uuid is not null'],
     ['revokes what was redeemed', 'and redeemed_at is null', ''],

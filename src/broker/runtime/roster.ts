@@ -90,7 +90,8 @@ export class Roster {
 /** A folder that cannot be read is another matter than one that was never made: what is in it is there. */
 async function namesIn(path: string): Promise<string[]> {
   return readdir(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return [];
+    // Agents write here as well: where one has put a file in place of the folder there is nothing in it.
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
     throw error;
   });
 }

@@ -26,6 +26,17 @@ export type InviteRow = {
 /** Whom an invite is for. */
 export type Invited = { userId: string; name: string };
 
+// Two that are made at the same moment take turns, so that the second finds the first.
+const HOLD = statement(
+  'hold_invited_user',
+  `
+  select id
+  from hub_user
+  where id = $1
+  for no key update
+  `,
+);
+
 const CREATE = statement(
   'create_invite',
   `
@@ -100,6 +111,7 @@ export class InviteRepository {
     invite: { id: string; userId: string; hash: Buffer; createdBy: string; expiresInS: number },
   ): Promise<Date | undefined> {
     const { id, userId, hash, createdBy, expiresInS } = invite;
+    await run(HOLD, [userId]);
     await run(VOID, [userId]);
     const [row] = await run<{ expiresAt: Date }>(CREATE, [id, userId, hash, createdBy, expiresInS]);
     return row?.expiresAt;

@@ -24,6 +24,7 @@ import { DispatchGateway } from './dispatch.gateway.js';
 import { Dispatches } from './dispatches.js';
 import { Endings } from './endings.js';
 import { InsertRepository } from './insert.repository.js';
+import { Intake } from './intake.js';
 import { Inventories } from './inventories.js';
 import { InventoryRepository } from './inventory.repository.js';
 import { DispatchLife } from './life.js';
@@ -41,7 +42,6 @@ import { SettleRepository } from './settle.repository.js';
 import { Shares } from './shares.js';
 import { StepLog } from './step-log.js';
 import { Steps } from './steps.js';
-import { Intake } from './intake.js';
 import { Submission } from './submission.js';
 import { Sweeps } from './sweeps.js';
 import { TrailController } from './trail.controller.js';
@@ -126,6 +126,7 @@ import { Waits } from './waits.js';
     HandOff,
     History,
     InsertRepository,
+    Intake,
     Inventories,
     InventoryRepository,
     Owners,
@@ -140,7 +141,6 @@ import { Waits } from './waits.js';
     Shares,
     StepLog,
     Steps,
-    Intake,
     Submission,
     Sweeps,
     TrailRepository,

@@ -70,7 +70,7 @@ export class Metrics {
     );
     this.gauge(
       'fairlead_dispatches_not_stored',
-      'Dispatches that came in here and are not stored yet: at most 10,000, and 64 MiB of arguments.',
+      'Dispatches that came in here and are not stored yet, beside those of verbs of agents: at most 10,000, and 64 MiB of arguments.',
       () => dispatch.here().notStored,
     );
     agentMetrics.register(this.registry);

@@ -14,6 +14,12 @@ export const WAITS = ['no', 'yes'] as const;
 /** In seconds: to what a caller may wait for at most. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 const KNOWN: ReadonlySet<string> = new Set(METHODS);
+/** These wait without being asked to: for something to tell a broker, or for what a broker answers. */
+const WAITING: ReadonlySet<string> = new Set([
+  POLL_PATH,
+  '/api/v1/agents/:agent/logs',
+  '/api/v1/agents/:agent/inspect',
+]);
 const WAIT = /(?:^|[,;\s])wait\s*=/i;
 
 /**
@@ -42,7 +48,7 @@ export class RequestMetrics {
     if (isProbe(route)) return;
     const method = KNOWN.has(request.method) ? request.method : 'other';
     const status = `${Math.floor(reply.statusCode / 100)}xx`;
-    const waits = route === POLL_PATH || isAskedToWait(request.headers) ? 'yes' : 'no';
+    const waits = WAITING.has(route ?? '') || isAskedToWait(request.headers) ? 'yes' : 'no';
     // By now it holds the context of the request's own span, where it has one.
     const { traceparent } = request.headers;
     const trace = this.traces.isOn && typeof traceparent === 'string' ? traceparent : undefined;

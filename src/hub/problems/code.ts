@@ -145,7 +145,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'The invite was used before it could be revoked',
     remedy:
-      'If it was not its user who set a password with it, make another, and end the sessions: `fairlead users end-sessions`.',
+      'If it was not its user who set a password with it, disable that user, `fairlead users disable`, and have another made for who was meant.',
   },
   last_administrator: {
     status: 409,

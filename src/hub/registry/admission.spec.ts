@@ -71,7 +71,7 @@ const request = (authorization?: string, protocols: string | undefined = SUBPROT
     },
   }) as unknown as IncomingMessage;
 
-const visitor = (): Visitor => ({ address: '192.0.2.7' });
+const visitor = (): Visitor => ({ requestId: 'r', address: '192.0.2.7' });
 
 /** Whether a promise has come to its end by now. */
 async function isOver(promise: Promise<unknown>): Promise<boolean> {

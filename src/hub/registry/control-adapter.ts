@@ -100,8 +100,9 @@ export class ControlAdapter extends AbstractWsAdapter {
   private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { server } = this;
     if (server === undefined) return;
+    const requestId = uuidv7();
     try {
-      const visitor: Visitor = { address: this.addressOf(request) };
+      const visitor: Visitor = { requestId, address: this.addressOf(request) };
       const admitted = await this.refusals.watch('websocket', visitor, () => this.admit(request, visitor));
       try {
         if (socket.destroyed) return;
@@ -110,7 +111,7 @@ export class ControlAdapter extends AbstractWsAdapter {
         admitted.settled();
       }
     } catch (error) {
-      refuse(socket, asCoded(error));
+      refuse(socket, asCoded(error), requestId);
     }
   }
 
@@ -142,13 +143,14 @@ function destroyed(this: Duplex): void {
   this.destroy();
 }
 
-function refuse(socket: Duplex, error: CodedError): void {
-  const body = JSON.stringify(problemOf(error, uuidv7()));
+function refuse(socket: Duplex, error: CodedError, requestId: string): void {
+  const body = JSON.stringify(problemOf(error, requestId));
   const headers = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,
     'Connection: close',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
     ...Object.entries(error.extra.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
     ...(error.status === 401 ? ['WWW-Authenticate: DPoP algs="EdDSA"'] : []),
     ...(error.status === 503 || error.extra.retryAfterS !== undefined

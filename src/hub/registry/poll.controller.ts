@@ -33,12 +33,12 @@ export class PollController {
   async poll(
     @Headers() { traceparent, ...credential }: Context,
     @Body() { connectionId, ...poll }: PollDto,
-    @From() { address }: Origin,
+    @From() { requestId, address }: Origin,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PollAnswerDto> {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
-    const visitor: Visitor = { address: told(address) };
+    const visitor: Visitor = { requestId, address: told(address) };
     const watch = <T>(enter: () => Promise<T>) => this.refusals.watch('poll', visitor, enter);
     if (connectionId === null) {
       const { settled, ...shown } = await watch(() => this.admission.admitPoll(credential, visitor));

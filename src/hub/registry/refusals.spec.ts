@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import type { ProblemCode } from '../problems/code.js';
 import { CodedError } from '../problems/coded.error.js';
-import { Refusals } from './refusals.js';
+import { Refusals, type Visitor } from './refusals.js';
 
 describe('what the door refuses', () => {
   let refusals: Refusals;
@@ -23,10 +23,8 @@ describe('what the door refuses', () => {
     jest.useRealTimers();
   });
 
-  const refuse = (
-    thrown: Error,
-    visitor: { address: string | null; brokerId?: string } = { address: '192.0.2.7' },
-  ) => refusals.watch('websocket', visitor, () => Promise.reject(thrown)).catch((error: unknown) => error);
+  const refuse = (thrown: Error, visitor: Visitor = { requestId: 'r', address: '192.0.2.7' }) =>
+    refusals.watch('websocket', visitor, () => Promise.reject(thrown)).catch((error: unknown) => error);
   const refuseMany = async (count: number, code: ProblemCode) => {
     for (let time = 0; time < count; time += 1) await refuse(new CodedError(code));
   };
@@ -34,14 +32,23 @@ describe('what the door refuses', () => {
   it('is told once, with its code, from where it came, and which broker it was', async () => {
     const error = new CodedError('broker_revoked');
 
-    const thrown = await refuse(error, { address: '192.0.2.7', brokerId: 'b' });
-    const entered = await refusals.watch('poll', { address: null }, () => Promise.resolve('in'));
+    const thrown = await refuse(error, { requestId: 'r', address: '192.0.2.7', brokerId: 'b' });
+    const entered = await refusals.watch('poll', { requestId: 'r', address: null }, () =>
+      Promise.resolve('in'),
+    );
 
     expect([thrown, entered]).toEqual([error, 'in']);
     expect(lines).toEqual([
       [
         'log',
-        { code: 'broker_revoked', status: 403, transport: 'websocket', address: '192.0.2.7', brokerId: 'b' },
+        {
+          requestId: 'r',
+          code: 'broker_revoked',
+          status: 403,
+          transport: 'websocket',
+          address: '192.0.2.7',
+          brokerId: 'b',
+        },
       ],
     ]);
   });

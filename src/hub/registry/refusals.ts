@@ -3,8 +3,8 @@ import type { ProblemCode } from '../problems/code.js';
 import { asCoded } from '../problems/problem.filter.js';
 import type { Transport } from './transport.js';
 
-/** Who stands at the door: from where, and which broker, once it has proven that. */
-export type Visitor = { readonly address: string | null; brokerId?: string };
+/** Who stands at the door: by which request, from where, and which broker, once it has proven that. */
+export type Visitor = { readonly requestId: string; readonly address: string | null; brokerId?: string };
 
 /** What the door answers with; whatever else there is counts as `other`, so that whoever measures has few to look at. */
 export const REFUSALS = [
@@ -33,8 +33,8 @@ const IN_COURSE: ReadonlySet<ProblemCode> = new Set(['draining']);
 type Span = { beganAtMs: number; lines: number; leftOut: number };
 
 /**
- * What the door has refused, for the log and for those who measure. Each is told once, with its code and from where it came;
- * a flood of one code fills no log, and hides no other.
+ * What the door has refused, for the log and for those who measure. Each is told with its code and from where it came; a flood
+ * of one code hides no other. Polls are requests, of each of which the log has its line as well.
  */
 @Injectable()
 export class Refusals {
@@ -53,13 +53,14 @@ export class Refusals {
     }
   }
 
-  private tell(transport: Transport, { address, brokerId }: Visitor, error: unknown): void {
+  private tell(transport: Transport, { requestId, address, brokerId }: Visitor, error: unknown): void {
     const { code, status } = asCoded(error);
     const counted = REFUSALS.find((each) => each === code) ?? 'other';
     this.counts.set(counted, (this.counts.get(counted) ?? 0) + 1);
     const leftOut = this.place(code);
     if (leftOut === undefined) return;
     const line = {
+      requestId,
       code,
       status,
       transport,

@@ -42,7 +42,9 @@ export class StandbyLinks {
   ) {
     // A revocation is told to every replica as a move, since links of the broker may be anywhere.
     wakes.subscribe({
-      onHint: ({ moved }) => void this.recheck([...moved.keys()]),
+      onHint: ({ moved }) => {
+        if (moved.size > 0) void this.recheck([...moved.keys()]);
+      },
       onResumed: () => void this.recheckAll(),
     });
     // They own nothing that would have to be handed over: their brokers find another place for them.
@@ -86,6 +88,8 @@ export class StandbyLinks {
     const connectionId = uuidv7();
     channel.send({ t: 'standby_ok', connectionId, livenessMs: TIMES.livenessMs, alternatives });
     this.log.log({ brokerId, connectionId }, 'a broker stands by');
+    // It may have been revoked since its upgrade, when nobody could find its link yet.
+    void this.recheck([brokerId]);
   }
 
   /**

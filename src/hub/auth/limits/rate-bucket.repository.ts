@@ -6,7 +6,7 @@ import { statement } from '../../database/statement.js';
 // One statement that fills the bucket up to now and takes from it, whoever else does at the same moment: the row is locked by
 // the insert that finds it. No column of an index is written, so that the row stays on its page. Each period has a row
 // of its own, which begins with what the one before has left: while some transaction keeps every version of a row from being
-// removed, no lease walks over more of them than a period brings.
+// removed, no lease walks over more of them than this period and the one before have brought.
 const LEASE = statement(
   'lease_from_rate_bucket',
   `

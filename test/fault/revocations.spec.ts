@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
 import { CONTROL_PATH, STANDBY_SUBPROTOCOL } from '../../src/protocol/version.js';
-import { DatabaseProxy } from '../fault/support/database-proxy.js';
+import { DatabaseProxy } from './support/database-proxy.js';
 import { Api } from '../support/api.js';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
