@@ -141,6 +141,7 @@ function verdictOf(
     return 'adopted';
   }
   if (isKnown && row.state === 'claimed') {
+    must(row, 'resend');
     row.claim = { replica, epoch, journal };
     return 'known by another attempt, and sent again';
   }

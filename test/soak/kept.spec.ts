@@ -13,10 +13,10 @@ describe('the seeds that are kept', () => {
     const options = readOptions(argumentsOfKept(kept), () => {
       throw new Error('nothing of it is left to chance');
     });
-    const { seed, minutes, rate, bulk, calm, only } = kept;
+    const { seed, minutes, rate, bulk, calm, mix, only } = kept;
     const numbers = scheduleOf(seed, minutes * 60_000, calm).map(({ number }) => number);
 
-    expect(options).toMatchObject({ seed, minutes, rate, bulk, calm, only });
+    expect(options).toMatchObject({ seed, minutes, rate, bulk, calm, mix, only });
     expect(numbers.length).toBeGreaterThan(0);
     for (const number of only ?? []) expect(numbers).toContain(number);
     expect(kept.found).not.toBe('');

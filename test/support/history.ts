@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { firstIdAt } from '../../src/hub/dispatch/id-time.js';
-import type { TrailFacts, TrailStep } from '../../src/hub/dispatch/record.js';
+import { RESENT, type TrailFacts, TrailStep } from '../../src/hub/dispatch/record.js';
 
 export const BROKER = '0198f1a2-7c44-7e11-9d5e-bbbbbbbbbbbb';
 export const REPLICA = '0198f1a2-7c44-7e11-9d5e-cccccccccccc';
@@ -25,7 +25,7 @@ export function dispatchOf(s: number, steps: Step[], given: Partial<TrailFacts> 
   let attempt = 0;
   const trail = steps.map((step, index): TrailStep => {
     const told = typeof step === 'string' ? { state: step } : step;
-    if (told.state === 'claimed') attempt += 1;
+    if (told.state === 'claimed' && told.reason !== RESENT) attempt += 1;
     const base = { state: 'pending' as const, at: at(s + index), replica: REPLICA };
     return { ...base, ...(index === 0 ? {} : { epoch: 1, attempt }), ...told };
   });

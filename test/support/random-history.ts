@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { OPS, type Op } from '../../src/protocol/op.js';
-import type { TrailFacts, TrailStep } from '../../src/hub/dispatch/record.js';
+import { RESENT, type TrailFacts, type TrailStep } from '../../src/hub/dispatch/record.js';
 import {
   HAPPENINGS,
   hasEnded,
@@ -76,9 +76,9 @@ function live(
     const happening = possible[choice % possible.length] ?? 'claim';
     state = transition(before, happening) ?? before;
     if (happening === 'claim') attempt += 1;
-    if (happening === 'adopt' || happening === 'requeue') epoch += 1;
-    const reason =
-      happening !== 'requeue' ? undefined : OPS[op].repeatable ? 'begun_and_lost' : 'never_begun';
+    if (happening === 'adopt' || happening === 'resend' || happening === 'requeue') epoch += 1;
+    const putBack = OPS[op].repeatable ? 'begun_and_lost' : 'never_begun';
+    const reason = happening === 'requeue' ? putBack : happening === 'resend' ? RESENT : undefined;
     trail.push({ state, at: at(second), replica: REPLICA, epoch, attempt, ...(reason ? { reason } : {}) });
     second += 1 + (choice % 3);
     if (hasEnded(state) && state !== 'succeeded') {

@@ -5,6 +5,7 @@ import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
+import { RESENT } from './record.js';
 import type { Ending } from './settle.repository.js';
 import { LINK_BOUND, stateAfter, STATES_AFTER, statesBefore } from './state.js';
 
@@ -84,7 +85,7 @@ const RECONCILE = statement(
           'replica', $2::uuid, 'epoch', $3::bigint, 'attempt', dispatch.attempt,
           'reason', case out.verdict
             when 'adopt' then 'adopted'
-            when 'resend' then 'known_by_another_attempt'
+            when 'resend' then '${RESENT}'
             when 'requeue' then 'never_begun'
             else 'begun_and_lost'
           end
@@ -183,7 +184,7 @@ export class InventoryRepository {
       stateAfter('requeue'),
       JSON.stringify(STATES_AFTER),
       LINK_BOUND,
-      statesBefore('ack'),
+      statesBefore('resend'),
     ]);
     if (rows.length === 0) return undefined;
     return rows.filter(({ id }) => id !== null);

@@ -5,6 +5,9 @@ import type { Contract, DispatchState, Lane } from './state.js';
 /** Steps that note something and leave the state as it is; the last stands in the place of others. */
 export const NOTES = ['cancel_requested', 'late_result', 'summarised'] as const;
 
+/** Why a step says once more that it is claimed, in the same attempt: it goes out again on another link of its broker. */
+export const RESENT = 'known_by_another_attempt';
+
 /** One recorded step of a dispatch. */
 export type TrailStep = {
   state: DispatchState | (typeof NOTES)[number];

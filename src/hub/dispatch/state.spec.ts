@@ -23,6 +23,7 @@ describe('the states of a dispatch', () => {
     ['claim', ['pending'], 'claimed'],
     ['ack', ['claimed'], 'running'],
     ['adopt', ['claimed', 'running'], 'running'],
+    ['resend', ['claimed'], 'claimed'],
     ['requeue', ['claimed', 'running'], 'pending'],
     ['succeed', ['claimed', 'running'], 'succeeded'],
     ['fail', ['claimed', 'running'], 'failed'],
@@ -38,7 +39,7 @@ describe('the states of a dispatch', () => {
   });
 
   it('have nothing else that may happen', () => {
-    expect(HAPPENINGS).toHaveLength(12);
+    expect(HAPPENINGS).toHaveLength(13);
   });
 
   it('bind to one link what its contract says', () => {
@@ -56,7 +57,7 @@ describe('the states of a dispatch', () => {
     expect(transition('claimed', 'succeed')).toBe('succeeded');
   });
 
-  it.each(['ack', 'adopt', 'requeue', 'retry', 'succeed', 'fail', 'exhaust'] as const)(
+  it.each(['ack', 'adopt', 'resend', 'requeue', 'retry', 'succeed', 'fail', 'exhaust'] as const)(
     'do not let %s happen to what is pending',
     (happening) => {
       expect(transition('pending', happening)).toBeUndefined();

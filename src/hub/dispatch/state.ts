@@ -31,6 +31,8 @@ export type Happening =
   | 'ack'
   /** The broker's inventory says that its journal holds it. */
   | 'adopt'
+  /** The broker's inventory knows it by an earlier attempt: it goes out again, in the one that counts. */
+  | 'resend'
   /** The broker's inventory says that it was never begun, or it was begun, lost, and may be begun again. */
   | 'requeue'
   | 'succeed'
@@ -54,6 +56,7 @@ const RULES: Readonly<Record<Happening, Rule>> = {
   claim: { from: ['pending'], to: 'claimed' },
   ack: { from: ['claimed'], to: 'running' },
   adopt: { from: ['claimed', 'running'], to: 'running' },
+  resend: { from: ['claimed'], to: 'claimed' },
   requeue: { from: ['claimed', 'running'], to: 'pending' },
   succeed: { from: ['claimed', 'running'], to: 'succeeded' },
   fail: { from: ['claimed', 'running'], to: 'failed' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { at, BROKER, dispatchOf, idAt, succeeded, UNKNOWN } from '../../../test/support/history.js';
-import type { TrailFacts, TrailStep } from '../dispatch/record.js';
+import { RESENT, type TrailFacts, type TrailStep } from '../dispatch/record.js';
 import { LIVE_STATES, stateAfter } from '../dispatch/state.js';
 import { Checker, type CheckerOptions } from './checker.js';
 import { readFacts } from './facts.js';
@@ -42,6 +42,18 @@ describe('a trail', () => {
       'of one that was put back and claimed again',
       dispatchOf(0, ['pending', 'claimed', requeued('never_begun'), 'claimed', 'running', 'succeeded']),
     ],
+    [
+      'of one that was sent again on another link, since its broker knew it by an earlier attempt',
+      dispatchOf(0, [
+        'pending',
+        'claimed',
+        requeued('op_failed'),
+        'claimed',
+        { state: 'claimed', epoch: 2, reason: RESENT },
+        { state: 'running', epoch: 2 },
+        { state: 'succeeded', epoch: 2 },
+      ]),
+    ],
     ['of one that expired before it was sent', dispatchOf(0, ['pending', 'expired'])],
     ['with a late result', dispatchOf(0, ['pending', 'claimed', 'expired', 'late_result'])],
     [
@@ -72,6 +84,11 @@ describe('a trail', () => {
           i === 0 ? { state, attempt: 1, epoch: 1 } : { state },
         ) as TrailStep[],
       ),
+    ],
+    [
+      'legal_path',
+      'a second claim of what is claimed',
+      dispatchOf(0, ['pending', 'claimed', 'claimed', 'running', 'succeeded']),
     ],
     [
       'legal_path',

@@ -5,7 +5,7 @@
  * A long trail keeps its first and last steps, and one in the place of those between. Nothing is said of what that one
  * hides: the step after it may be any, as long as times, epochs and attempts do not go back.
  */
-import { NOTES } from '../dispatch/record.js';
+import { NOTES, RESENT } from '../dispatch/record.js';
 import {
   ENDED_STATES,
   HAPPENINGS,
@@ -31,7 +31,7 @@ export function isState(word: string): word is DispatchState {
 }
 
 export const isEnded = (word: string): boolean => isState(word) && hasEnded(word);
-export const isClaim = ({ state }: Step): boolean => state === CLAIMED;
+export const isClaim = ({ state, reason }: Step): boolean => state === CLAIMED && reason !== RESENT;
 export const isSummary = ({ state }: Step): boolean => state === 'summarised';
 export const isSummarised = ({ trail }: Facts): boolean => trail.some(isSummary);
 
@@ -62,7 +62,7 @@ function checkPath({ id, state: told, trail }: Facts, see: See): void {
       if (isFirst && step.state !== FIRST) see('legal_path', id, `it began as ${step.state}`);
       // A second ending is told as such.
       const isSecond = state !== undefined && hasEnded(state) && hasEnded(step.state);
-      if (state !== undefined && !isSecond && NEXT.get(state)?.has(step.state) !== true) {
+      if (state !== undefined && !isSecond && !mayFollow(state, step)) {
         see('legal_path', id, `${step.state} after ${state}`);
       }
       state = step.state;
@@ -74,6 +74,12 @@ function checkPath({ id, state: told, trail }: Facts, see: See): void {
   if (state !== undefined && state !== told && hasEnded(state) === isEnded(told)) {
     see('legal_path', id, `its row is ${told}, and its trail ends in ${state}`);
   }
+}
+
+/** Once more claimed is what was claimed only where it says that it was sent again. */
+function mayFollow(state: DispatchState, step: Step): boolean {
+  if (state === CLAIMED && isClaim(step)) return false;
+  return NEXT.get(state)?.has(step.state as DispatchState) === true;
 }
 
 function checkEnding(facts: Facts, see: See): void {
