@@ -216,10 +216,11 @@ function passedOver(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
 /** What was sent before its time, or expired before its deadline. */
 function earlyOf(trails: readonly TrailLine[], given: GivenOf): string[] {
   return trails.flatMap(({ id, idempotencyKey, state, outMs, endedMs, deadlineMs }) => {
-    const { notBeforeMs = null } = given.get(idempotencyKey) ?? {};
+    const { kind, notBeforeMs = null } = given.get(idempotencyKey) ?? {};
     const wasSent = notBeforeMs !== null && outMs < notBeforeMs;
     const mayBeMs = outMs === Infinity ? 0 : STOPPED_EARLY_MS;
-    const hasExpired = state === 'expired' && endedMs < deadlineMs - mayBeMs;
+    const isOver = state === 'expired' || (kind === 'expiring' && state === 'failed');
+    const hasExpired = isOver && endedMs < deadlineMs - mayBeMs;
     return [
       ...(wasSent ? [`${id} was sent ${notBeforeMs - outMs} ms before its time`] : []),
       ...(hasExpired ? [`${id} expired ${deadlineMs - endedMs} ms before its deadline`] : []),

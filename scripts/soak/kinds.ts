@@ -10,8 +10,8 @@ export const KINDS = {
   flaky: { mayEnd: ['succeeded'] },
   /** Its client gives it up soon after it was accepted. */
   cancelled: { mayEnd: ['succeeded', 'cancelled'] },
-  /** It has a deadline of a few seconds. */
-  expiring: { mayEnd: ['succeeded', 'expired'] },
+  /** It has a deadline of a few seconds. Where its broker is the one to find that passed, it has failed. */
+  expiring: { mayEnd: ['succeeded', 'expired', 'failed'] },
   /** It is not to be sent for a few seconds. */
   later: { mayEnd: ['succeeded'] },
   /** A later one of its key takes its place while it waits. */
