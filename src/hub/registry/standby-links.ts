@@ -9,6 +9,7 @@ import { CredentialInvalid } from '../auth/auth.errors.js';
 import { Clock } from '../cluster/clock.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
+import { Group } from '../lifecycle/group.js';
 import { Admission } from './admission.js';
 import { BrokerRepository } from './broker.repository.js';
 import type { ControlChannel } from './control-channel.js';
@@ -17,6 +18,8 @@ import { Ownership } from './ownership.js';
 import { ProtocolUnsupported, ReplicaDraining } from './registry.errors.js';
 
 const OWNED_HERE = 'this replica owns the broker: stand by at another';
+
+const NEWCOMERS_AT_ONCE = 1_000;
 
 type Held = { channel: ControlChannel; hello: Hello };
 
@@ -30,6 +33,11 @@ export class StandbyLinks {
   private readonly log = new Logger('registry');
   /** One of each broker: a newer one takes the place of the one before. */
   private readonly held = new Map<string, Held>();
+  /** A fleet that comes back stands by all at once: those of one moment share a statement. */
+  private readonly newcomers = new Group<string, true>(async (brokerIds) => {
+    await this.recheck(brokerIds);
+    return brokerIds.map(() => true);
+  }, NEWCOMERS_AT_ONCE);
 
   constructor(
     private readonly ownership: Ownership,
@@ -89,7 +97,7 @@ export class StandbyLinks {
     channel.send({ t: 'standby_ok', connectionId, livenessMs: TIMES.livenessMs, alternatives });
     this.log.log({ brokerId, connectionId }, 'a broker stands by');
     // It may have been revoked since its upgrade, when nobody could find its link yet.
-    void this.recheck([brokerId]);
+    void this.newcomers.add(brokerId);
   }
 
   /**
