@@ -25,6 +25,7 @@ export type TrailLine = {
   /** null for one that has not ended. */
   ending: 'succeeded' | 'unknown' | 'another' | null;
   state: string;
+  errorCode: string | null;
   /** Milliseconds since 1970: when it was first claimed, and when it ended; Infinity where it was not, or did not. */
   outMs: number;
   endedMs: number;
@@ -197,10 +198,11 @@ type GivenOf = ReadonlyMap<string | null, Given>;
 
 /** What ended as one of its kind must not. */
 function unservedOf(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
-  return trails.filter(({ idempotencyKey, ending, state }) => {
+  return trails.filter(({ idempotencyKey, ending, state, errorCode }) => {
     const kind = given.get(idempotencyKey)?.kind;
     const mayEnd: readonly string[] = kind === undefined ? ['succeeded'] : KINDS[kind].mayEnd;
-    return ending !== null && ending !== 'unknown' && !mayEnd.includes(state);
+    const isAnotherFailure = kind === 'expiring' && state === 'failed' && errorCode !== 'deadline_passed';
+    return ending !== null && ending !== 'unknown' && (!mayEnd.includes(state) || isAnotherFailure);
   });
 }
 
@@ -263,6 +265,7 @@ export function trailLineOf({
     brokerId: broker.id,
     ending: endedAt === null ? null : ending,
     state,
+    errorCode: error?.code ?? null,
     outMs: claimed === undefined ? Infinity : Date.parse(claimed.at),
     endedMs: endedAt === null ? Infinity : Date.parse(endedAt),
     deadlineMs: Date.parse(deadlineAt),
