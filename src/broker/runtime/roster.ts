@@ -16,6 +16,12 @@ const REMOVED = { recursive: true, force: true, maxRetries: 5 } as const;
 /** Runs kept of an agent, with their output. */
 const RUNS_KEPT = 5;
 
+/** What reading a folder says where there is nothing in it: it was never made. */
+const OF_THE_BROKER = ['ENOENT'];
+
+/** Agents write to their own folder: where one has put a file in its place, there are no runs in it either. */
+const OF_AN_AGENT = ['ENOENT', 'ENOTDIR'];
+
 export class Roster {
   constructor(private readonly path: string) {}
 
@@ -45,11 +51,10 @@ export class Roster {
   async runs(): Promise<RunFolder[]> {
     const agentIds = (await this.names()).filter(isUuid);
     const runs = await Promise.all(
-      agentIds.map(async (agentId) =>
-        (await namesIn(join(this.folder(agentId), 'runs')))
-          .filter(isUuid)
-          .map((runId) => this.run(agentId, runId)),
-      ),
+      agentIds.map(async (agentId) => {
+        const names = await namesIn(join(this.folder(agentId), 'runs'), OF_AN_AGENT);
+        return names.filter(isUuid).map((runId) => this.run(agentId, runId));
+      }),
     );
     return runs.flat();
   }
@@ -71,7 +76,7 @@ export class Roster {
   }
 
   private names(): Promise<string[]> {
-    return namesIn(this.path);
+    return namesIn(this.path, OF_THE_BROKER);
   }
 
   run(agentId: string, runId: string): RunFolder {
@@ -88,10 +93,9 @@ export class Roster {
 }
 
 /** A folder that cannot be read is another matter than one that was never made: what is in it is there. */
-async function namesIn(path: string): Promise<string[]> {
+async function namesIn(path: string, empty: readonly string[]): Promise<string[]> {
   return readdir(path).catch((error: unknown) => {
-    // Agents write here as well: where one has put a file in place of the folder there is nothing in it.
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
+    if (empty.some((code) => isErrno(error, code))) return [];
     throw error;
   });
 }
