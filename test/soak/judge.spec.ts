@@ -311,6 +311,14 @@ describe('the judgement of a soak', () => {
         error: { code: 'deadline_passed', message: '', retryable: false, data: { effect: 'unknown' } },
       }),
     ],
+    [
+      'expiring',
+      'was found by its broker to have come too late',
+      mixed('expiring', [...RUN, 'failed'], {
+        ...SOON,
+        error: { code: 'deadline_passed', message: '', retryable: false },
+      }),
+    ],
     ['later', 'is sent at its time', mixed('later', [...RUN, 'succeeded'], {}, true)],
     [
       'latest',
@@ -328,6 +336,14 @@ describe('the judgement of a soak', () => {
     ['unserved', 'one that was to fail, and succeeded', mixed('failing', [...RUN, 'succeeded'], {}, true)],
     ['unserved', 'one that was to fail once, and failed', mixed('flaky', [...RUN, 'failed'])],
     ['unserved', 'one that was given up, and failed', mixed('cancelled', [...RUN, 'failed'])],
+    [
+      'unserved',
+      'one that was to expire, and failed for another reason',
+      mixed('expiring', [...RUN, 'failed'], {
+        ...SOON,
+        error: { code: 'broken', message: '', retryable: false },
+      }),
+    ],
     ['unserved', 'one that was to wait, and was cancelled', mixed('later', ['pending', 'cancelled'])],
     ['unserved', 'one that was overtaken by none', mixed('latest', ['pending', 'cancelled'])],
     [
