@@ -116,8 +116,8 @@ select null, null, null, null, null, null, null, null, null, null, null, null, n
 
 -- find_ids_not_live
 select asked.id
-from unnest($1::uuid[]) as asked (id)
-where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id offset 0);
+from unnest($2::uuid[]) as asked (id)
+where (select dispatch.broker_id from broker_dispatch dispatch where dispatch.id = asked.id) is distinct from $1;
 
 -- read_dispatches_out
 select asked.id, dispatch.seq, dispatch.state = any ($2::text[]) as "isOut",

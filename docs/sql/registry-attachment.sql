@@ -117,6 +117,29 @@ select
   where attachment.broker_id = any ($1::uuid[])
   order by attachment.id;
 
+-- read_latest_attachments_of_brokers
+select *
+  from (
+    select 
+         attachment.id, attachment.project_id as "projectId", project.name as "projectName",
+         case when project.min_broker_major is not null
+           then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor,
+         attachment.broker_id as "brokerId", broker.name as "brokerName", broker.software, attachment.state,
+         attachment.is_exclusive as "isExclusive", attachment.attached_by as "attachedBy",
+         attachment.attached_at as "attachedAt", attachment.changed_at as "changedAt",
+         attachment.detached_at as "detachedAt",
+         row_number() over (
+           partition by attachment.broker_id order by attachment.detached_at is not null, attachment.id desc
+         ) as place,
+         (count(*) over (partition by attachment.broker_id))::integer as total 
+  from broker_attachment attachment
+  join project on project.id = attachment.project_id
+  join broker on broker.id = attachment.broker_id
+    where attachment.broker_id = any ($1::uuid[]) and ($2::uuid[] is null or attachment.project_id = any ($2))
+  ) seen
+  where place <= $3
+  order by "brokerId", place;
+
 -- list_brokers_of_project
 select 
        broker.id, broker.name, broker.labels, broker.capabilities,

@@ -166,6 +166,16 @@ left join broker_connection connection on connection.broker_id = link.broker_id
 left join broker on broker.id = link.broker_id
 where connection.epoch is distinct from link.epoch or connection.replica_id is distinct from $1;
 
+-- find_connections_without_links
+select connection.broker_id as "brokerId", connection.epoch,
+       date_part('epoch', now() - connection.since) * 1000 as "silenceMs"
+from broker_connection connection
+where connection.replica_id = $1 and connection.since < now() - interval '30 seconds'
+  and not exists (
+    select from unnest($2::uuid[], $3::bigint[]) as link (broker_id, epoch)
+    where link.broker_id = connection.broker_id and link.epoch = connection.epoch
+  );
+
 -- read_ownership
 select broker_id as "brokerId", replica_id as "replicaId"
 from broker_connection

@@ -40,7 +40,8 @@ set name = coalesce($3::text, name),
     revision = revision + 1
 where id = $1
   and ($2::integer is null or revision = $2)
-  and (select count(*) from jsonb_object_keys((labels - $5::text[]) || $4::jsonb)) <= $6
+  and (select count(*) from jsonb_object_keys((labels - $5::text[]) || $4::jsonb))
+    <= greatest($6, (select count(*) from jsonb_object_keys(labels)))
 returning id;
 
 -- revoke_broker

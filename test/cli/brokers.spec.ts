@@ -27,6 +27,8 @@ function aBroker(given: Partial<BrokerDto> = {}): BrokerDto {
     key: null,
     ownership: null,
     presence: null,
+    attachments: [],
+    attachmentsTotal: 0,
     ...given,
   };
 }
@@ -166,6 +168,31 @@ describe('brokers on the command line', () => {
     const { ran } = await ask(['brokers', 'get', 'build-1'], { body: aBroker(flagged) }, NO_STRAYS);
 
     expect(ran.out).toMatch(/service +open\n[^]*displaced by a copy +10s ago; its key is flagged since 5s\n/);
+  });
+
+  it('show how they stand in the projects that one sees, and that there are more', async () => {
+    const admission = { readOnly: false, changedAt: ago(10), ageS: 10, detachedAt: null };
+    const project = (name: string) => ({ id: aBroker().id, name });
+    const attachments: BrokerDto['attachments'] = [
+      { ...admission, project: project('web'), state: 'online', readOnly: true },
+      { ...admission, project: project('api'), state: 'offline', detachedAt: ago(10) },
+    ];
+
+    const all = await ask(
+      ['brokers', 'get', 'build-1'],
+      { body: aBroker({ attachments, attachmentsTotal: 2 }) },
+      NO_STRAYS,
+    );
+    const some = await ask(
+      ['brokers', 'get', 'build-1'],
+      { body: aBroker({ attachments, attachmentsTotal: 5 }) },
+      NO_STRAYS,
+    );
+    const none = await ask(['brokers', 'get', 'build-1'], { body: aBroker() }, NO_STRAYS);
+
+    expect(all.ran.out).toMatch(/attached to +web \(online, read-only\), api \(offline\)\n/);
+    expect(some.ran.out).toMatch(/attached to .*api \(offline\), and 3 more\n/);
+    expect(none.ran.out).not.toContain('attached to');
   });
 
   it('show what runs there that nobody wants there, and ask for it alone where there is a document', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { Api } from '../support/api.js';
+import { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -33,6 +33,13 @@ describe('the attachment of a broker', () => {
   const project = async (settings: object = {}): Promise<string> => {
     count += 1;
     return (await api.post(PROJECTS, { name: `project-${count}`, ...settings })).body.name;
+  };
+  /** Somebody who sees this project, and no other. */
+  const memberOf = async (name: string): Promise<Api> => {
+    const { body: user } = await api.post('/api/v1/users', { name: `viewer-of-${name}` });
+    await api.call('PUT', `${PROJECTS}/${name}/members/${user.id}`, { role: 'viewer' });
+    const { body: made } = await api.post(`/api/v1/users/${user.id}/tokens`, { name: 'of a test' });
+    return new Api(cluster.hub(0).url, made.token);
   };
   const join = (options: { software?: string; shared?: boolean } = {}) =>
     ScriptedBroker.join(api, cluster.hub(0).url, undefined, options);
@@ -115,6 +122,52 @@ describe('the attachment of a broker', () => {
       [200, false],
     ]);
     expect(body.items.map((item: { project: { name: string } }) => item.project.name)).toEqual([two, one]);
+  });
+
+  it('stands beside ownership and presence wherever a broker is shown, as far as its project is seen', async () => {
+    const [one, two] = [await project({ minBrokerVersion: '1.10' }), await project()];
+    const broker = await join({ shared: true, software: 'scripted/1.9' });
+    const attached = [await attach(one, broker), await attach(two, broker)];
+    await detach(two, broker);
+    const viewer = await memberOf(one);
+    const shown = async (to: Api) => {
+      const { body: each } = await to.get(`/api/v1/brokers/${broker.name}`);
+      const { body: page } = await to.get('/api/v1/brokers?limit=500');
+      return [each, page.items.find(({ id }: { id: string }) => id === broker.id)];
+    };
+
+    const byAll = [...(await shown(api)), (await api.post(`/api/v1/brokers/${broker.id}/cordon`)).body];
+    const byViewer = await shown(viewer);
+
+    const [inOne, inTwo] = attached.map(({ body }) => body.project);
+    const admitted = { project: inOne, state: 'registering', readOnly: true, detachedAt: null };
+    const left = { project: inTwo, state: 'offline', readOnly: false, detachedAt: expect.any(String) };
+    const times = { changedAt: expect.any(String), ageS: expect.any(Number) };
+    for (const body of byAll) {
+      expect(body.attachments).toEqual([
+        { ...admitted, ...times },
+        { ...left, ...times },
+      ]);
+      expect(body.attachmentsTotal).toBe(2);
+    }
+    for (const body of byViewer) {
+      expect(body.attachments).toEqual([{ ...admitted, ...times }]);
+      expect(body.attachmentsTotal).toBe(1);
+    }
+  });
+
+  it('is told of twenty projects beside its broker, with how many there are', async () => {
+    const broker = await join({ shared: true });
+    const names = [];
+    for (let place = 0; place <= 20; place += 1) names.push(await project());
+    for (const name of names) expect((await attach(name, broker)).status).toBe(200);
+
+    const { attachments, attachmentsTotal } = (await api.get(`/api/v1/brokers/${broker.id}`)).body;
+
+    expect(attachmentsTotal).toBe(21);
+    expect(attachments.map((each: { project: { name: string } }) => each.project.name)).toEqual(
+      names.reverse().slice(0, 20),
+    );
   });
 
   it('is ended by a detach, which frees the slot, can be repeated, and is outlived by no sign of life', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
+import type { InventoryEntry } from '../../src/protocol/frame.js';
 import { Cluster } from '../support/cluster.js';
 import { endRest } from '../support/end-rest.js';
 import { eventually } from '../support/eventually.js';
@@ -296,6 +297,86 @@ describe('a command that its caller gives up', () => {
       expect(await read(id, 10)).toMatchObject({ state: 'cancelled', cancel: { outcome: 'stopped' } });
       expect(link.count('dispatch')).toBe(0);
       await expectNextSent(link);
+      await link.close();
+    });
+  });
+
+  describe('and that is none of the live ones of its broker, which still has it', () => {
+    const runs = (id: string, attempt = 1) => ({ id, attempt, status: 'running' as const });
+    const again = (inventory: InventoryEntry[]) => broker.connect(cluster.hub(1).url, inventory);
+
+    it('is stopped where it has ended, under the attempt that runs, and its answer is confirmed', async () => {
+      const first = await connect();
+      const id = await asked();
+      first.succeed(await first.nextDispatch(), { time: 'now' });
+      await first.next('confirm');
+      await first.close();
+
+      const link = await again([runs(id, 4)]);
+
+      const wish = await link.nextCancel();
+      expect(wish).toEqual({ id, attempt: 4 });
+      link.cancelled(wish);
+      expect((await link.next('confirm')).ids).toEqual([id]);
+      expect(await read(id)).toMatchObject({ state: 'succeeded', attempt: 1, result: { time: 'now' } });
+      await expectNextSent(link);
+      await link.close();
+    });
+
+    it('is stopped where it was never known, and confirmed where it has ended or was lost', async () => {
+      const [begun, ended, lost] = [uuidv7(), uuidv7(), uuidv7()];
+
+      const link = await again([
+        runs(begun),
+        { id: ended, attempt: 1, status: 'ended' },
+        { id: lost, attempt: 1, status: 'lost' },
+      ]);
+
+      const wish = await link.nextCancel();
+      expect(wish).toEqual({ id: begun, attempt: 1 });
+      expect((await link.next('confirm')).ids.sort()).toEqual([ended, lost].sort());
+      link.fail(wish);
+      expect((await link.next('confirm')).ids).toEqual([begun]);
+      expect(link.count('cancel')).toBe(0);
+      await link.close();
+    });
+
+    it('is stopped where it is a command of another broker, which goes on with it', async () => {
+      const other = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+      const foreign = await other.connect(cluster.hub(0).url);
+      await cluster.api(0).ping(other.id);
+      const dispatch = await foreign.nextDispatch();
+      foreign.ack(dispatch);
+      await running(dispatch.id);
+
+      const link = await again([runs(dispatch.id)]);
+      const wish = await link.nextCancel();
+      link.cancelled(wish);
+      await link.next('confirm');
+      foreign.succeed(dispatch);
+
+      expect(wish).toEqual({ id: dispatch.id, attempt: 1 });
+      expect(await read(dispatch.id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+      expect(foreign.count('cancel')).toBe(0);
+      await link.close();
+      await foreign.close();
+    });
+
+    it('is not stopped while it is live', async () => {
+      const first = await connect();
+      const id = await asked();
+      first.ack(await first.nextDispatch());
+      await running(id);
+      first.cut();
+      await first.closed;
+
+      const link = await again([runs(id), runs(uuidv7())]);
+
+      const { cancels } = await link.next('cancel');
+      expect(cancels).toEqual([expect.not.objectContaining({ id })]);
+      link.send({ t: 'result', results: [{ id, attempt: 1, outcome: 'succeeded', body: null }] });
+      expect(await read(id, 10)).toMatchObject({ state: 'succeeded' });
+      expect(link.count('cancel')).toBe(0);
       await link.close();
     });
   });

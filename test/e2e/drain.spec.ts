@@ -4,6 +4,7 @@ import { request, type RequestOptions } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as rest } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { DISPLACED_BY } from '../../src/protocol/close-code.js';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -29,6 +30,7 @@ describe('a replica that drains', () => {
   let remote: HubProcess;
   let hung: HubProcess;
   let hurried: HubProcess;
+  let left: HubProcess;
   let port: number;
   /** Of a replica to which no broker has linked. */
   let early: number;
@@ -42,7 +44,7 @@ describe('a replica that drains', () => {
       freePort(),
       freePort(),
     ]);
-    [lingering, full, hasty, asked, told, remote, hung, hurried] = await Promise.all([
+    [lingering, full, hasty, asked, told, remote, hung, hurried, left] = await Promise.all([
       cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' }),
@@ -54,6 +56,7 @@ describe('a replica that drains', () => {
         FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${hungPort}`,
       }),
       cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
+      cluster.addReplica(),
       alone.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '9' }),
     ]);
     early = (await fetch(`${cluster.hub(0).url}/readyz`)).status;
@@ -144,6 +147,20 @@ describe('a replica that drains', () => {
     expect(await hub.ended()).toBe(0);
     const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
     expect(body.ownership).toMatchObject({ replica: null, releaseReason: 'the replica has drained' });
+  });
+
+  it('cuts no link without a word, nor one that it only reads since the broker has a newer one', async () => {
+    const hub = left;
+    const broker = await join();
+    const older = await broker.connect(hub.url);
+    const newer = await broker.connect(hub.url);
+
+    hub.signal('SIGTERM');
+    await newer.next('going_away');
+    await newer.close();
+
+    expect(await older.closed).toEqual({ code: 4409, reason: DISPLACED_BY.itself });
+    expect(await hub.ended()).toBe(0);
   });
 
   it('ends in time under load, whatever hangs: brokers that stay, and requests that are never sent to their end', async () => {

@@ -146,6 +146,9 @@ describe('an operator', () => {
     expect((await history(broker)).items[0]).toMatchObject({ epoch: 2, reason: 'revoked' });
     const answers = [await act('cordon', broker), await act('drain', broker), await act('revoke', broker)];
     expect(answers.map(({ status }) => status)).toEqual([403, 403, 200]);
+    const { body: project } = await api.post('/api/v1/projects', { name: `of-${broker.name}` });
+    const attached = await api.post(`/api/v1/projects/${project.id}/attachments`, { broker: broker.id });
+    expect([attached.status, attached.body.code]).toEqual([403, 'broker_revoked']);
   });
 
   it('cordons a broker: no new agents, while those that are there are started and spoken to', async () => {

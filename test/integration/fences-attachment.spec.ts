@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
 import { AttachmentRepository } from '../../src/hub/registry/attachment.repository.js';
 import { ProjectRepository } from '../../src/hub/registry/project.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -93,6 +94,52 @@ describe('an attachment', () => {
     const { archivedAt } =
       (await rows.meanwhile(archive, [project], () => projects.hold(bench.database.run, project))) ?? {};
     expect(archivedAt).toBeInstanceOf(Date);
+  });
+});
+
+describe('of the attachments of brokers', () => {
+  const attached = async (to: string, { id }: PlantedBroker, over: object = {}) =>
+    rows.insert('broker_attachment', {
+      id: uuidv7(),
+      project_id: to,
+      broker_id: id,
+      state: 'online',
+      is_exclusive: false,
+      attached_by: randomUUID(),
+      ...over,
+    });
+  const off = { state: 'offline', detached_at: new Date() };
+
+  // Whoever follows the presence of brokers would find them.
+  afterEach(() => rows.sql.query('delete from broker_attachment'));
+
+  it('so many of each are told, those that are on and the latest first, and how many there are', async () => {
+    const [first, second, third] = [await planted(), await planted(), await planted()];
+    const other = await rows.broker();
+    await attached(first, broker);
+    await attached(second, broker);
+    await attached(third, broker, off);
+    await attached(third, other, off);
+
+    const found = await repository.latestOf([broker.id, other.id, randomUUID()], null, 2);
+
+    const told = (id: string) =>
+      found.filter(({ brokerId }) => brokerId === id).map(({ projectId, total }) => [projectId, total]);
+    expect(told(broker.id)).toEqual([
+      [second, 3],
+      [first, 3],
+    ]);
+    expect(told(other.id)).toEqual([[third, 1]]);
+    expect(found).toHaveLength(3);
+  });
+
+  it('those of projects that are not seen are neither told nor counted', async () => {
+    const [seen, hidden] = [await planted(), await planted()];
+    await attached(seen, broker);
+    await attached(hidden, broker);
+
+    expect(await repository.latestOf([broker.id], [seen], 9)).toMatchObject([{ projectId: seen, total: 1 }]);
+    expect(await repository.latestOf([broker.id], [], 9)).toEqual([]);
   });
 });
 

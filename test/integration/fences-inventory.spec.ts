@@ -44,6 +44,18 @@ const knows = (id: string, over: Partial<InventoryEntry> = {}): InventoryEntry[]
 const START = { op: 'agent.start' };
 const ELSEWHERE = { claim_journal: randomUUID() };
 
+describe('of ids that a broker told', () => {
+  it('those are over that have ended, were never known, or are those of another broker', async () => {
+    const [live, waiting] = [await sent(), await rows.dispatch(broker)];
+    const [ended, foreign, unknown] = [await sent(), await rows.dispatch(await rows.broker()), randomUUID()];
+    await rows.sql.query('delete from broker_dispatch where id = $1', [ended]);
+
+    const over = await repository.notLive(broker.id, [live, waiting, ended, foreign, unknown]);
+
+    expect(over).toEqual(new Set([ended, foreign, unknown]));
+  });
+});
+
 describe('an inventory', () => {
   it.each<[string, () => Partial<PlantedBroker>]>([
     ['a replica that does not own the broker', () => ({ replicaId: randomUUID() })],

@@ -135,6 +135,19 @@ describe('a broker', () => {
     expect(await operations.update(broker.id, null, { labels: { one: 'more', 'own-2': null } })).toBe(true);
   });
 
+  it('that has more labels, of its own and given ones together, is renamed, and given others for them, but no more', async () => {
+    const many = Object.fromEntries(Array.from({ length: 80 }, (_, place) => [`own-${place}`, '']));
+    await rows.sql.query('update broker set labels = $2 where id = $1', [broker.id, many]);
+    const change = (labels: Record<string, string | null>) => operations.update(broker.id, null, { labels });
+
+    expect(await operations.update(broker.id, null, { name: `many-${broker.epoch}` })).toBe(true);
+    expect(await change({ 'own-1': 'other' })).toBe(true);
+    expect(await change({ one: 'more', 'own-2': null })).toBe(true);
+    expect(await change({ 'own-3': null })).toBe(true);
+    expect(await change({ two: 'more' })).toBe(false);
+    expect(Object.keys((await row()).labels)).toHaveLength(79);
+  });
+
   it('is revoked once', async () => {
     const revoke = () => bench.database.transaction((run) => operations.revoke(run, broker.id));
 

@@ -83,6 +83,44 @@ describe('a connection that is taken away', () => {
   });
 });
 
+describe('a connection that its replica has no link of', () => {
+  const age = (brokerId: string, seconds: number) =>
+    rows.sql.query(
+      'update broker_connection set since = now() - make_interval(secs => $2) where broker_id = $1',
+      [brokerId, seconds],
+    );
+
+  it('is found once it is older than a connect can be, and none that is linked, young, or held elsewhere', async () => {
+    const [linked, stale, lost, young, elsewhere, free] = await Promise.all(
+      Array.from({ length: 6 }, () => rows.broker()),
+    );
+    const { replicaId } = linked!;
+    const here = [linked!, stale!, lost!, young!, free!].map(({ id }) => id);
+    await rows.sql.query('update broker_connection set replica_id = $1 where broker_id = any ($2)', [
+      replicaId,
+      here,
+    ]);
+    await rows.sql.query('update broker_connection set replica_id = null where broker_id = $1', [free!.id]);
+    for (const { id } of [linked!, stale!, lost!, elsewhere!, free!]) await age(id, 31);
+    await age(young!.id, 29);
+    const links = [
+      { brokerId: linked!.id, epoch: 5 },
+      { brokerId: stale!.id, epoch: 4 },
+    ];
+
+    const found = await new ConnectionRepository(bench.database).unlinked(replicaId, links);
+
+    const ids = found.map(({ brokerId, epoch }) => [brokerId, epoch]).sort();
+    expect(ids).toEqual(
+      [
+        [stale!.id, 5],
+        [lost!.id, 5],
+      ].sort(),
+    );
+    for (const { silenceMs } of found) expect(silenceMs).toBeGreaterThanOrEqual(31_000);
+  });
+});
+
 describe('a stay', () => {
   const repository = () => new StayRepository(bench.database);
   const HOUR_MS = 3_600_000;

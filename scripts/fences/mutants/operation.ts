@@ -24,10 +24,11 @@ export const OPERATION = [
   ]),
   ...mutantsOf('update_broker', SPEC, [
     ['takes what was read too early', 'revision = $2', '$2 > 0'],
+    ['gives labels without end', '<= greatest($6,', '<= greatest($6 + 1,'],
     [
-      'gives labels without end',
-      'and (select count(*) from jsonb_object_keys((labels - $5::text[]) || $4::jsonb)) <= $6',
-      'and $6::integer > 0',
+      'refuses a name for labels that there are',
+      'greatest($6, (select count(*) from jsonb_object_keys(labels)))',
+      '$6',
     ],
   ]),
   ...mutantsOf('revoke_broker', SPEC, [['revokes again', 'and revoked_at is null', '']]),

@@ -1,6 +1,7 @@
 /** The brokers that the hub knows. */
 import type { Command } from 'commander';
 import type { CreateDispatchDto } from '../../hub/dispatch/dto/dispatch.dto.js';
+import type { AdmissionDto } from '../../hub/registry/dto/admission.dto.js';
 import type { BrokerDto } from '../../hub/registry/dto/broker.dto.js';
 import { follow } from '../api/follow.js';
 import type { Cli } from '../cli.js';
@@ -126,6 +127,7 @@ function brokerFacts(
           ? serviceText(broker)
           : `${serviceText(broker)}, since ${age(service.since, nowMs)}`,
       ],
+      ['attached to', attachedText(broker)],
       ['revoked', broker.revokedAt === null ? undefined : `${age(broker.revokedAt, nowMs)} ago`],
       ['displaced by a copy', copiesOf(broker, nowMs)],
       ['key', keyText(broker, nowMs)],
@@ -149,6 +151,18 @@ function brokerFacts(
 /** What is out of the hub for ever is in no service, whatever it was before. */
 export function serviceText({ service, revokedAt }: Pick<BrokerDto, 'service' | 'revokedAt'>): string {
   return revokedAt === null ? service.state : 'revoked';
+}
+
+export function admissionText({ state, readOnly }: Pick<AdmissionDto, 'state' | 'readOnly'>): string {
+  return readOnly ? `${state}, read-only` : state;
+}
+
+/** Only what the hub shows the caller, who may see some of its projects and not others. */
+function attachedText({ attachments, attachmentsTotal }: BrokerDto): string | undefined {
+  if (attachments.length === 0) return undefined;
+  const named = attachments.map((each) => `${each.project.name} (${admissionText(each)})`).join(', ');
+  const left = attachmentsTotal - attachments.length;
+  return left === 0 ? named : `${named}, and ${left} more`;
 }
 
 /** Its name is on the machine too: `fairlead broker rotate-key` prints that of the next. */

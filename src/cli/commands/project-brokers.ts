@@ -9,7 +9,7 @@ import { age } from '../output/age.js';
 import { projectWhyLines } from '../output/dispatch.js';
 import { pairs } from '../output/table.js';
 import { filterQuery, filtersBrokers, type BrokerFilterOptions } from './broker-filters.js';
-import { serviceText } from './brokers.js';
+import { admissionText, serviceText } from './brokers.js';
 import { printList } from './list.js';
 import { projectPath } from './project-path.js';
 
@@ -39,7 +39,7 @@ export function addProjectBrokers(group: Command, cli: Cli): void {
           hub.ask<AttachmentDto>({ method: 'POST', path, body: { broker } }),
         );
         run.printer.data(attached, () => [
-          `${attached.broker.name} is attached to ${attached.project.name} (${stateOf(attached)}).`,
+          `${attached.broker.name} is attached to ${attached.project.name} (${admissionText(attached)}).`,
         ]);
       }),
     );
@@ -91,7 +91,7 @@ export function addProjectBrokers(group: Command, cli: Cli): void {
           (nowMs) => [
             { title: 'ID', of: ({ id }) => id },
             { title: 'NAME', of: ({ name }) => name },
-            { title: 'ATTACHED', of: ({ attachment }) => stateOf(attachment), isState: true },
+            { title: 'ATTACHED', of: ({ attachment }) => admissionText(attachment), isState: true },
             { title: 'PRESENCE', of: ({ presence }) => presence?.state ?? 'never seen', isState: true },
             { title: 'SEEN', of: ({ presence }) => age(presence?.lastSeenAt ?? null, nowMs) },
             { title: 'SERVICE', of: serviceText, isState: true },
@@ -122,8 +122,4 @@ function addProjectWhy(group: Command, cli: Cli): void {
 
 function attachmentPath(project: string, broker: string): string {
   return `${projectPath(project)}/attachments/${encodeURIComponent(broker)}`;
-}
-
-function stateOf({ state, readOnly }: Pick<AttachmentDto, 'state' | 'readOnly'>): string {
-  return readOnly ? `${state}, read-only` : state;
 }

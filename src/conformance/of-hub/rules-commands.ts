@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../protocol/limits.js';
 import { hold, type Rule } from '../rule.js';
 import type { HubStage } from './stage.js';
@@ -220,6 +221,40 @@ export const COMMANDS: readonly Rule<HubStage>[] = [
         cancels,
       );
       hold(state === 'cancelled', 'cancelled', state);
+    },
+  },
+  {
+    id: 'hub.cancel-unknown',
+    says: 'Of what it does not know it asks to stop what runs, and confirms what has ended.',
+    where: 'inventory',
+    check: async (stage) => {
+      const [running, ended] = [randomUUID(), randomUUID()];
+      const link = await stage.dial();
+      link.send(stage.hello());
+      stage.lastEpoch = (await link.next('welcome')).epoch;
+      link.send({
+        t: 'inventory',
+        entries: [
+          { id: running, attempt: 3, status: 'running' },
+          { id: ended, attempt: 1, status: 'ended' },
+        ],
+        last: true,
+      });
+      await link.next('inventory_ok');
+      await link.confirmed(ended);
+      const { cancels } = await link.next('cancel');
+      const isConfirmed = link.frames.all.some(
+        ({ item: frame }) => frame.t === 'confirm' && frame.ids.includes(running),
+      );
+      link.send({ t: 'result', results: [{ id: running, attempt: 3, outcome: 'cancelled' }] });
+      await link.confirmed(running);
+      await stage.leave(link);
+      hold(
+        JSON.stringify(cancels) === JSON.stringify([{ id: running, attempt: 3 }]),
+        'a cancel of what runs alone, under its attempt',
+        cancels,
+      );
+      hold(!isConfirmed, 'no confirm of what runs', 'one');
     },
   },
 ];

@@ -75,6 +75,8 @@ import { Waits } from './waits.js';
  * out, and it is the earliest live one that is due; one that rests after a failure keeps its key. A result is
  * confirmed to the broker only when its ending is committed. A wish to cancel outlives every process, and what is
  * marked is not put back. An ended dispatch is never left: doing it again makes another, within a day one at most.
+ * What a broker runs of a dispatch that has ended here, or that the rows know nothing of, it is asked to stop on each
+ * link whose inventory tells of it.
  *
  * What ended is known for a number of days after it was accepted (30 unless told otherwise); a command lives for seven at
  * most. Then `Retention` drops the whole day.

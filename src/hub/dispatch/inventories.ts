@@ -18,7 +18,9 @@ const RETRY_MS = 500;
 
 /**
  * Compares what a broker's journal knows with the rows that are out with it, once a link and before anything is
- * claimed on it: this is the moment at which commands of a lost owner are judged.
+ * claimed on it: this is the moment at which commands of a lost owner are judged. What the broker still has of
+ * commands that are over here, or that were never known, it may forget where that ended, and is asked to stop where
+ * it runs.
  */
 @Injectable()
 export class Inventories {
@@ -84,22 +86,37 @@ export class Inventories {
       'put_back',
       adopted.filter(({ verdict }) => verdict === 'requeue'),
     );
-    // What still runs is not confirmed: its result will be.
-    const endedThere = entries.filter(({ status }) => status !== 'running').map(({ id }) => id);
-    const forgettable = endedThere.length > 0 ? await this.repository.notLive(endedThere) : [];
+    const over = await this.entriesOver(brokerId, entries);
+    const [unwanted, forgettable] = [over.filter(isRunning), over.filter((entry) => !isRunning(entry))];
     await this.contracts.attached(link);
     const floor = await this.floors.read(brokerId);
     if (adopted.length > 0 || entries.length > 0) {
-      this.log.log(
-        { brokerId, epoch, entries: entries.length, verdicts: countVerdicts(adopted) },
-        'took an inventory',
-      );
+      const verdicts = countVerdicts(adopted);
+      const counts = { entries: entries.length, verdicts, unwanted: unwanted.length };
+      this.log.log({ brokerId, epoch, ...counts }, 'took an inventory');
     }
     link.send({ t: 'inventory_ok' });
-    for (const ids of batches(forgettable)) link.send({ t: 'confirm', ids });
+    for (const some of batches(forgettable)) link.send({ t: 'confirm', ids: some.map(({ id }) => id) });
+    // Nobody waits for what they come to, and no owner would ask again: each is confirmed by its result.
+    for (const some of batches(unwanted))
+      link.send({ t: 'cancel', cancels: some.map(({ id, attempt }) => ({ id, attempt })) });
     this.backlogs.ready(link, held, floor);
     return true;
   }
+
+  /** What the broker has and no live row speaks of: it has ended here, or was never known. */
+  private async entriesOver(brokerId: string, entries: readonly InventoryEntry[]): Promise<InventoryEntry[]> {
+    if (entries.length === 0) return [];
+    const ids = await this.repository.notLive(
+      brokerId,
+      entries.map(({ id }) => id),
+    );
+    return entries.filter(({ id }) => ids.has(id));
+  }
+}
+
+function isRunning({ status }: InventoryEntry): boolean {
+  return status === 'running';
 }
 
 function countVerdicts(adopted: readonly { verdict: string }[]): Record<string, number> {

@@ -127,12 +127,13 @@ const RECONCILE = statement(
   `,
 );
 
+// A row that is live with another broker is none of this one's: its journal may be a copy of that one's.
 const NOT_LIVE = statement(
   'find_ids_not_live',
   `
   select asked.id
-  from unnest($1::uuid[]) as asked (id)
-  where not exists (select from broker_dispatch dispatch where dispatch.id = asked.id offset 0)
+  from unnest($2::uuid[]) as asked (id)
+  where (select dispatch.broker_id from broker_dispatch dispatch where dispatch.id = asked.id) is distinct from $1
   `,
 );
 
@@ -190,9 +191,10 @@ export class InventoryRepository {
     return rows.filter(({ id }) => id !== null);
   }
 
-  /** Of some ids, those that have no live row: ended here, or never known. */
-  async notLive(ids: readonly string[]): Promise<string[]> {
-    return (await this.database.run<{ id: string }>(NOT_LIVE, [ids])).map(({ id }) => id);
+  /** Of some ids that a broker told, those that are no live row of it: ended here, or never known. */
+  async notLive(brokerId: string, ids: readonly string[]): Promise<Set<string>> {
+    const rows = await this.database.run<{ id: string }>(NOT_LIVE, [brokerId, ids]);
+    return new Set(rows.map(({ id }) => id));
   }
 
   async readOut(ids: readonly string[]): Promise<Out[]> {

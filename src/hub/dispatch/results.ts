@@ -46,6 +46,7 @@ const LIVES_ON: readonly (Outcome | undefined)[] = ['stale', 'retried', undefine
 @Injectable()
 export class Results {
   private readonly log = new Logger('dispatch');
+  /** By `restingKey`: what one broker names is no word on the ack of another. */
   private readonly restingAcks = new Map<string, { link: Link; ack: Ack }>();
   private restTimer: NodeJS.Timeout | undefined;
   private readonly confirmed = new Map<Link, string[]>();
@@ -73,7 +74,7 @@ export class Results {
     for (const ack of acks) {
       if (urgent.has(ack))
         void this.writeAck(link, ack).then(() => this.backlogs.freeKeys(link.brokerId, [ack.id]));
-      else this.restingAcks.set(ack.id, { link, ack });
+      else this.restingAcks.set(restingKey(link.brokerId, ack.id), { link, ack });
     }
     this.restTimer ??= setTimeout(() => this.writeRestingAcks(), ACK_REST_MS);
   }
@@ -91,7 +92,7 @@ export class Results {
   async took(link: Link, results: readonly ResultItem[]): Promise<void> {
     const { brokerId } = link;
     this.steps.tell('answered', results);
-    for (const { id } of results) this.restingAcks.delete(id);
+    for (const { id } of results) this.restingAcks.delete(restingKey(brokerId, id));
     const settled = await Promise.all(
       results.map(async (item) => {
         const settlement = settlementOf(brokerId, item);
@@ -213,6 +214,10 @@ export class Results {
     }
     return judged;
   }
+}
+
+function restingKey(brokerId: string, id: string): string {
+  return `${brokerId} ${id}`;
 }
 
 /**

@@ -69,7 +69,7 @@ export class AttachmentController {
     const { rows, nextCursor } = await readPage(listNameOf(`roster ${id}`, filter), query, (before, limit) =>
       this.attachments.roster(id, before, filter, limit),
     );
-    return { items: rows.map((row) => RosterBrokerDto.ofRoster(row)), nextCursor };
+    return { items: rows.map((row) => RosterBrokerDto.of(row)), nextCursor };
   }
 
   @Get('projects/:project/attachments/:broker')

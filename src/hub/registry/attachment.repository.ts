@@ -166,6 +166,22 @@ const OF_BROKERS = statement(
   order by attachment.id`,
 );
 
+// So many of each broker: what it is attached to before what it was.
+const LATEST_OF_BROKERS = statement(
+  'read_latest_attachments_of_brokers',
+  `select *
+  from (
+    select ${COLUMNS},
+         row_number() over (
+           partition by attachment.broker_id order by attachment.detached_at is not null, attachment.id desc
+         ) as place,
+         (count(*) over (partition by attachment.broker_id))::integer as total ${FROM}
+    where attachment.broker_id = any ($1::uuid[]) and ${isSeen('attachment.project_id', '$2')}
+  ) seen
+  where place <= $3
+  order by "brokerId", place`,
+);
+
 const ROSTER = statement(
   'list_brokers_of_project',
   `
@@ -306,6 +322,15 @@ export class AttachmentRepository {
 
   async ofBrokers(brokerIds: readonly string[]): Promise<AttachmentRow[]> {
     return this.database.run(OF_BROKERS, [brokerIds]);
+  }
+
+  /** At most so many of each broker that are seen, and how many there are; those that are on, and the latest, come first. */
+  async latestOf(
+    brokerIds: readonly string[],
+    sees: Scope['sees'],
+    most: number,
+  ): Promise<(AttachmentRow & { total: number })[]> {
+    return this.database.run(LATEST_OF_BROKERS, [brokerIds, sees, most]);
   }
 
   /** The connected brokers of a project, and who holds their links. */

@@ -14,8 +14,14 @@ import type { AttachmentState } from './attachment-state.js';
 import { Brokers } from './brokers.js';
 import { ProjectArchived } from './project.errors.js';
 import { Projects } from './projects.js';
+import { BrokerRevoked } from './registry.errors.js';
 
 const TRIES = 5;
+/** Of each broker in a list; a shared one may be attached to hundreds of projects. */
+const ADMISSIONS_MOST = 20;
+
+/** How a broker stands in projects that a request sees, and how many there are with those that are left out. */
+export type Admissions = { readonly rows: readonly AttachmentRow[]; readonly total: number };
 
 /** Which brokers are let into which projects. */
 @Injectable()
@@ -30,7 +36,7 @@ export class Attachments {
   /**
    * Lets a broker into a project. One that is in already stays as it is.
    *
-   * @throws NotFound, ProjectArchived, AttachmentConflict, AttachmentRevoked: nothing was changed
+   * @throws NotFound, ProjectArchived, BrokerRevoked, AttachmentConflict, AttachmentRevoked: nothing was changed
    */
   async attach(project: string, broker: string, attachedBy: string): Promise<AttachmentRow> {
     const { projectId, brokerId } = await this.idsOf(project, broker);
@@ -39,7 +45,7 @@ export class Attachments {
       const { archivedAt } = await this.projects.get(projectId);
       if (archivedAt !== null) throw new ProjectArchived();
       const { revokedAt } = await this.brokers.get(brokerId);
-      if (revokedAt !== null) throw new NotFound('broker');
+      if (revokedAt !== null) throw new BrokerRevoked();
       const row = await this.repository.get(projectId, brokerId);
       if (row?.state === 'revoked') throw new AttachmentRevoked();
       if (row !== undefined && row.detachedAt === null) return row;
@@ -78,6 +84,18 @@ export class Attachments {
     sees: Scope['sees'];
   }): Promise<AttachmentRow[]> {
     return this.repository.list(filter);
+  }
+
+  /** How brokers stand in the projects that a request sees; one that was attached to none of them is left out. */
+  async admissionsOf(brokerIds: readonly string[], { sees }: Scope): Promise<Map<string, Admissions>> {
+    if (brokerIds.length === 0) return new Map();
+    const byBroker = new Map<string, { rows: AttachmentRow[]; total: number }>();
+    for (const row of await this.repository.latestOf(brokerIds, sees, ADMISSIONS_MOST)) {
+      const admissions = byBroker.get(row.brokerId) ?? { rows: [], total: row.total };
+      admissions.rows.push(row);
+      byBroker.set(row.brokerId, admissions);
+    }
+    return byBroker;
   }
 
   /** The brokers of a project that are attached to it, or were. */

@@ -6,6 +6,7 @@ import type { Scope } from '../auth/scope.js';
 import { LimitedByFailures } from '../auth/limits/limited.js';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
+import { Attachments } from './attachments.js';
 import { Brokers } from './brokers.js';
 import { filterOf, ListBrokersQuery, listNameOf } from './dto/broker-filter.js';
 import { BrokerDto, BrokerPageDto, JoinBrokerDto, JoinedBrokerDto } from './dto/broker.dto.js';
@@ -20,6 +21,7 @@ import { WaysBack } from './ways-back.js';
 export class BrokerController {
   constructor(
     private readonly brokers: Brokers,
+    private readonly attachments: Attachments,
     private readonly stays: Stays,
     private readonly waysBack: WaysBack,
   ) {}
@@ -53,7 +55,11 @@ export class BrokerController {
     const { rows, nextCursor } = await readPage(listNameOf('brokers', filter), query, (before, limit) =>
       this.brokers.list(before, filter, limit, scope),
     );
-    return { items: rows.map((row) => BrokerDto.of(row)), nextCursor };
+    const admissions = await this.attachments.admissionsOf(
+      rows.map(({ id }) => id),
+      scope,
+    );
+    return { items: rows.map((row) => BrokerDto.of(row, admissions.get(row.id))), nextCursor };
   }
 
   @Get(':broker')
@@ -64,7 +70,9 @@ export class BrokerController {
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.brokers.get(await this.brokers.within(scope, broker)));
+    const row = await this.brokers.get(await this.brokers.within(scope, broker));
+    const admissions = await this.attachments.admissionsOf([row.id], scope);
+    return tagged(reply, row, admissions.get(row.id));
   }
 
   @Get(':broker/connection')

@@ -226,6 +226,22 @@ const STRANGERS = statement(
   `,
 );
 
+// What a connect has stored whose commit was in doubt, and landed: nobody was welcomed, and no link will end. Younger ones
+// are left to connects that are under way.
+const UNLINKED = statement(
+  'find_connections_without_links',
+  `
+  select connection.broker_id as "brokerId", connection.epoch,
+         date_part('epoch', now() - connection.since) * 1000 as "silenceMs"
+  from broker_connection connection
+  where connection.replica_id = $1 and connection.since < now() - interval '30 seconds'
+    and not exists (
+      select from unnest($2::uuid[], $3::bigint[]) as link (broker_id, epoch)
+      where link.broker_id = connection.broker_id and link.epoch = connection.epoch
+    )
+  `,
+);
+
 const READ = statement(
   'read_ownership',
   `
@@ -353,6 +369,18 @@ export class ConnectionRepository {
     links: readonly { brokerId: string; epoch: number }[],
   ): Promise<Stranger[]> {
     return this.database.run(STRANGERS, [
+      replicaId,
+      links.map(({ brokerId }) => brokerId),
+      links.map(({ epoch }) => epoch),
+    ]);
+  }
+
+  /** What the rows say that this replica has held for half a minute, and that is none of its links. */
+  async unlinked(
+    replicaId: string,
+    links: readonly { brokerId: string; epoch: number }[],
+  ): Promise<Omit<Release, 'reason'>[]> {
+    return this.database.run(UNLINKED, [
       replicaId,
       links.map(({ brokerId }) => brokerId),
       links.map(({ epoch }) => epoch),

@@ -6,7 +6,10 @@ import { Ownership } from './ownership.js';
 import { StandbyLinks } from './standby-links.js';
 import { Stays } from './stays.js';
 
-/** A link whose hint was lost carries no work meanwhile; this is how long its broker may go on believing in it. */
+/**
+ * A link whose hint was lost carries no work meanwhile; this is how long its broker may go on believing in it. What is held
+ * without a link is let go of as soon after the half minute that a connect may take.
+ */
 const RECHECK_EVERY_MS = 5_000;
 const TIDY_EVERY_MS = 3_600_000;
 
@@ -44,5 +47,6 @@ export class RegistryDuties {
     if (!this.replica.mayAct) return;
     await this.ownership.recheckAll();
     await this.standbyLinks.recheckAll();
+    await this.ownership.releaseUnlinked();
   }
 }

@@ -3,7 +3,10 @@ import { ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import type { FastifyReply } from 'fastify';
 import { Person } from '../auth/access.js';
 import { Acting, type Actor } from '../auth/actor.js';
+import { EVERYWHERE } from '../auth/scope.js';
 import { IfMatch } from '../http/if-match.js';
+import { Attachments } from './attachments.js';
+import type { BrokerRow } from './broker.repository.js';
 import { BrokerDto } from './dto/broker.dto.js';
 import { KickDto, UpdateBrokerDto } from './dto/operation.dto.js';
 import { Operations } from './operations.js';
@@ -14,7 +17,10 @@ import { tagged } from './tagged.js';
 @Person('admin')
 @Controller('api/v1/brokers/:broker')
 export class OperationController {
-  constructor(private readonly operations: Operations) {}
+  constructor(
+    private readonly operations: Operations,
+    private readonly attachments: Attachments,
+  ) {}
 
   @Patch()
   @ApiHeader({ name: 'If-Match', required: false, description: 'The `ETag` of what was read.' })
@@ -26,7 +32,7 @@ export class OperationController {
     @Body() body: UpdateBrokerDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.update(broker, revision, body, actor));
+    return this.told(reply, await this.operations.update(broker, revision, body, actor));
   }
 
   @Post('cordon')
@@ -37,7 +43,7 @@ export class OperationController {
     @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.cordon(broker, actor));
+    return this.told(reply, await this.operations.cordon(broker, actor));
   }
 
   @Post('uncordon')
@@ -48,7 +54,7 @@ export class OperationController {
     @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.uncordon(broker, actor));
+    return this.told(reply, await this.operations.uncordon(broker, actor));
   }
 
   @Post('drain')
@@ -62,7 +68,7 @@ export class OperationController {
     @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.drain(broker, actor));
+    return this.told(reply, await this.operations.drain(broker, actor));
   }
 
   @Post('kick')
@@ -74,7 +80,7 @@ export class OperationController {
     @Body() { reason }: KickDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.kick(broker, reason, actor));
+    return this.told(reply, await this.operations.kick(broker, reason, actor));
   }
 
   @Post('revoke')
@@ -85,6 +91,11 @@ export class OperationController {
     @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BrokerDto> {
-    return tagged(reply, await this.operations.revoke(broker, actor));
+    return this.told(reply, await this.operations.revoke(broker, actor));
+  }
+
+  private async told(reply: FastifyReply, row: BrokerRow): Promise<BrokerDto> {
+    const admissions = await this.attachments.admissionsOf([row.id], EVERYWHERE);
+    return tagged(reply, row, admissions.get(row.id));
   }
 }

@@ -9,7 +9,7 @@ export class RenameRefused extends CodedError {
 
 export class TooManyLabels extends CodedError {
   constructor() {
-    const rule = `a broker has at most ${LIMITS.labels} labels, its own among them`;
+    const rule = `a broker that has ${LIMITS.labels} labels, its own among them, is given no more`;
     super('request_invalid', undefined, { fields: [{ path: 'labels', rule }] });
   }
 }

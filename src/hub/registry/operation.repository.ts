@@ -66,7 +66,8 @@ const HOLD = statement(
   `,
 );
 
-// The labels that a broker has are its own and those that it was given, and these win.
+// The labels that a broker has are its own and those that it was given, and these win. Together these may be more than an
+// operator may give it, who then gives none more; what gives none more is not refused for them.
 const UPDATE = statement(
   'update_broker',
   `
@@ -77,7 +78,8 @@ const UPDATE = statement(
       revision = revision + 1
   where id = $1
     and ($2::integer is null or revision = $2)
-    and (select count(*) from jsonb_object_keys((labels - $5::text[]) || $4::jsonb)) <= $6
+    and (select count(*) from jsonb_object_keys((labels - $5::text[]) || $4::jsonb))
+      <= greatest($6, (select count(*) from jsonb_object_keys(labels)))
   returning id
   `,
 );

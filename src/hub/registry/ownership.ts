@@ -24,6 +24,9 @@ import { bindLink } from './socket-links.js';
 /** The end of a stay that an operator wanted; the operator's words follow. */
 export const KICKED = 'kicked';
 
+/** The end of a stay under which nobody was welcomed. */
+const UNLINKED = 'never_linked';
+
 /** What is not written by then is released by whoever buries this replica. */
 const RELEASED_WITHIN_MS = 2_000;
 
@@ -196,6 +199,30 @@ export class Ownership {
   }
 
   /**
+   * Lets go of what the rows say that this replica holds, and that no link here is of. So it is where the answer to the
+   * commit of a connect was lost: the broker was refused, and if it never comes back no link of it will end. Called by the
+   * clock; where the rows cannot be read the next turn asks again.
+   */
+  async releaseUnlinked(): Promise<void> {
+    const held = this.links.all();
+    // What ended before has a reason of its own, and is perhaps not written yet.
+    const leaving = this.releases.brokerIds;
+    let unlinked: Awaited<ReturnType<ConnectionRepository['unlinked']>>;
+    try {
+      unlinked = await this.repository.unlinked(this.replica.id, held);
+    } catch (error) {
+      this.log.warn({ links: held.length, err: error }, 'connections could not be compared with links');
+      return;
+    }
+    for (const connection of unlinked) {
+      const { brokerId, epoch } = connection;
+      if (leaving.has(brokerId) || this.links.get(brokerId)?.epoch === epoch) continue;
+      this.log.warn({ brokerId, epoch }, 'a connection without a link is let go of');
+      void this.releases.add(connection, UNLINKED);
+    }
+  }
+
+  /**
    * Ends a broker's connection, wherever it is: from the commit on nothing is claimed for it, and whoever holds the link
    * is told to close it.
    *
@@ -270,13 +297,18 @@ export class Ownership {
     }
   }
 
-  /** Lets go of everything still held here. A database that hangs keeps no broker from being told. */
+  /**
+   * Lets go of everything still held here, and ends what is only read still. A database that hangs keeps no broker from
+   * being told.
+   */
   async releaseAll(reason: string): Promise<void> {
     const held = this.links.all();
     for (const link of held) this.links.close(link, reason);
     const releases = held.map((link) => this.releases.add(link, reason));
     await within(RELEASED_WITHIN_MS, Promise.all(releases));
     for (const link of held) link.close('going_away', reason);
+    // Their brokers have newer links, and need no other replica.
+    for (const link of this.lingering) link.close('displaced', DISPLACED_BY.itself);
   }
 
   /** A newer connection of the same broker instance lets the old link finish; one of another instance does not. */

@@ -55,13 +55,15 @@ import { Whereabouts } from './whereabouts.js';
  * connection wins; an old one that ends late touches nothing. A broker whose ownership cannot be written is refused.
  * A broker may hold a second link ready at another replica: it owns nothing, and takes the connection by one write when it is
  * promoted. A replica that drains holds none.
- * A link that carries no work any more is closed with a reason. A connection over polls is owned like any; a poll that comes in
- * elsewhere is relayed to its owner, and brings and gets each frame once. A broker that is not shared is attached to one project
- * at a time; its slot is free while its attachment is offline. What a person has detached no broker brings back.
- * Read-only is derived from version and floor whenever it is asked for, and a floor only rises. Who owned a broker is
- * kept for 30 days, by the very statements that change it. A broker that was kicked or revoked owns nothing from the
- * commit on; its link is closed as soon as its replica hears of it, and within five seconds if the hint is lost.
- * What a broker can do is replaced as a whole, under a revision that only grows: with its hello, and on its newest link.
+ * A link that carries no work any more is closed with a reason, also where its replica stops. What rows say that a
+ * replica holds and no link of it is of, as after a connect whose commit was in doubt, is let go of within 40 s. A
+ * connection over polls is owned like any; a poll that comes in elsewhere is relayed to its owner, and brings and gets
+ * each frame once. A broker that is not shared is attached to one project at a time; its slot is free while its
+ * attachment is offline. What a person has detached no broker brings back. Read-only is derived from version and floor
+ * whenever it is asked for, and a floor only rises. Who owned a broker is kept for 30 days, by the very statements that
+ * change it. A broker that was kicked or revoked owns nothing from the commit on; its link is closed as soon as its
+ * replica hears of it, and within five seconds if the hint is lost. What a broker can do is replaced as a whole, under
+ * a revision that only grows: with its hello, and on its newest link.
  *
  * It may lose the moment at which a connection ended, where the replica died with it: then the release bears the time
  * at which that was noticed. It may lose the hint that an attachment has changed: the broker learns it with the next.

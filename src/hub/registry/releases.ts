@@ -3,13 +3,14 @@ import { Replica } from '../cluster/replica.js';
 import { Group } from '../lifecycle/group.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
-import { ConnectionRepository } from './connection.repository.js';
-import type { Link } from './link.js';
+import { ConnectionRepository, type Release } from './connection.repository.js';
 
 const AT_ONCE = 1_000;
 const AGAIN_MS = 1_000;
 
-type Leaving = { link: Link; reason: string };
+/** A link, or what is left of one. */
+type Held = Readonly<Omit<Release, 'reason'>>;
+type Leaving = { link: Held; reason: string };
 
 /**
  * Lets go of connections whose links have ended, those that end together in one statement. What the database could not
@@ -21,6 +22,7 @@ export class Releases {
   private readonly log = new Logger('registry');
   /** Of each broker the newest is enough: what it had before cannot be held any more. */
   private readonly due = new Map<string, Leaving>();
+  private readonly underWay = new Set<Leaving>();
   private readonly group = new Group<Leaving, true>(async (leaving) => {
     await this.repository.release(
       this.replica.id,
@@ -58,8 +60,9 @@ export class Releases {
   }
 
   /** Resolves when it is written, or left to a later try; never rejects. */
-  async add(link: Link, reason: string): Promise<void> {
+  async add(link: Held, reason: string): Promise<void> {
     const leaving = { link, reason };
+    this.underWay.add(leaving);
     try {
       await this.group.add(leaving);
     } catch (error) {
@@ -68,7 +71,16 @@ export class Releases {
         { brokerId: link.brokerId, err: error },
         'a connection could not be released; it is tried again',
       );
+    } finally {
+      this.underWay.delete(leaving);
     }
+  }
+
+  /** The brokers of which something is being let go of, and those that rows may still call held here. */
+  get brokerIds(): Set<string> {
+    const ids = new Set(this.due.keys());
+    for (const { link } of this.underWay) ids.add(link.brokerId);
+    return ids;
   }
 
   private async again(): Promise<void> {

@@ -304,6 +304,7 @@ export class BrokenHub {
             return end(4400);
           if (peer !== undefined) peer.isJudged = true;
           this.say(peer, { t: 'inventory_ok' });
+          this.judgeStrangers(peer, frame.entries);
           return this.pump();
         case 'heartbeat':
           if (fault !== 'answers no beat')
@@ -368,8 +369,27 @@ export class BrokenHub {
     if (row !== undefined) change(row);
   }
 
+  /** What is told to run or to have ended, and is no command of this hub. */
+  private judgeStrangers(peer: Peer | undefined, entries: Record<string, any>[]): void {
+    const { fault } = this;
+    const strangers = entries.filter(({ id }) => !this.rows.some((row) => row.id === id));
+    const isUnwanted = ({ status }: Record<string, any>): boolean =>
+      status === 'running' || fault === 'cancels what has ended';
+    const cancels = strangers.filter(isUnwanted).map(({ id, attempt }) => ({
+      id,
+      attempt: fault === 'cancels another attempt' ? attempt + 1 : attempt,
+    }));
+    const ids = strangers
+      .filter(({ status }) => status !== 'running' || fault === 'confirms what runs')
+      .map(({ id }) => id);
+    if (ids.length > 0 && fault !== 'keeps strangers') this.say(peer, { t: 'confirm', ids });
+    if (cancels.length > 0 && fault !== 'lets strangers run') this.say(peer, { t: 'cancel', cancels });
+  }
+
   private settle(item: Record<string, any>, from: Peer): void {
     const { fault } = this;
+    if (!this.rows.some(({ id }) => id === item.id) && fault !== 'hears no stranger')
+      return this.say(from, { t: 'confirm', ids: [item.id] });
     this.row(item.id, (row) => {
       const confirm = (): void => this.say(from, { t: 'confirm', ids: [row.id] });
       if (['succeeded', 'failed', 'cancelled'].includes(row.state))

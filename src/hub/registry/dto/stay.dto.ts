@@ -44,7 +44,7 @@ export class StayDto {
     nullable: true,
     description:
       'Why it ended: `newer_connection` and `another_instance` took its place, `replica_gone`, `kicked`, `revoked`, ' +
-      '`not_told`, or how the link ended.',
+      '`never_linked` where the broker could not be told of it, `not_told`, or how the link ended.',
   })
   reason: string | null;
 
