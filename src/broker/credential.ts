@@ -2,7 +2,7 @@
  * The broker's key and what it buys. The Ed25519 private key never leaves the machine; a signed assertion
  * (RFC 7523) is exchanged for an access token of minutes, which any replica of the hub takes with a proof of that key.
  */
-import { importJWK, SignJWT, type JWK } from 'jose';
+import { SignJWT, type JWK } from 'jose';
 import { v4 } from 'uuid';
 import { AGENT_TOKENS_PATH, ROTATE_KEY_PATH } from '../protocol/version.js';
 import type { Clocks } from './clocks.js';
@@ -10,6 +10,7 @@ import { publicKeyOf } from './credential-key.js';
 import { HubRefused, postToHub, type Refusal } from './hub-call.js';
 import type { Keys } from './keyring.js';
 import { proofFields, type Showing, type ShownFields } from './proof.js';
+import { signingKey } from './signing-key.js';
 
 const ASSERTION_LIVES_S = 55;
 /** A token this close to its end is renewed before it is used. */
@@ -184,7 +185,7 @@ export class Credential {
       .setIssuedAt(issuedAtS)
       .setExpirationTime(issuedAtS + ASSERTION_LIVES_S)
       .setJti(v4())
-      .sign(await importJWK(key, 'EdDSA'));
+      .sign(await signingKey(key));
   }
 }
 

@@ -3,8 +3,9 @@
  * once, so that what somebody reads on the way is of no use.
  */
 import { createHash } from 'node:crypto';
-import { importJWK, SignJWT, type JWK } from 'jose';
+import { SignJWT, type JWK } from 'jose';
 import { v4 } from 'uuid';
+import { signingKey } from './signing-key.js';
 
 /** What a request is that shows an access token. */
 export type Showing = {
@@ -31,7 +32,7 @@ export async function proofFields(
     .setProtectedHeader({ typ: 'dpop+jwt', alg: 'EdDSA', jwk: publicHalf(key) })
     .setIssuedAt(Math.floor(nowMs / 1000))
     .setJti(v4())
-    .sign(await importJWK(key, 'EdDSA'));
+    .sign(await signingKey(key));
   return { authorization: `DPoP ${token}`, dpop: proof };
 }
 

@@ -2,8 +2,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The name and version of this build, as brokers tell it to the hub. */
+let found: string | undefined;
+
+/** The name and version of this build, as brokers tell it to the hub; looked up once, since every hello says it. */
 export function softwareName(): string {
+  return (found ??= lookUp());
+}
+
+function lookUp(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     const version = versionIn(folder);
     if (version !== undefined) return `fairlead/${version}`;

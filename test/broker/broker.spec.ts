@@ -500,6 +500,19 @@ describe('a broker and its hub', () => {
       await other.link(0);
     });
 
+    it('comes again to the replica that gave it a turn, and once', async () => {
+      const other = await anotherHub();
+      await home.keepMembership({ ...(await home.membership()), urls: [hub.url, other.url] });
+      const noRoom = { status: 429, code: 'admission_budget_spent', retryAfterS: 0 };
+      hub.refusals.push(noRoom, noRoom);
+
+      await start();
+      await other.link(0);
+
+      expect(hub.attemptsMs).toHaveLength(2);
+      expect(other.attemptsMs).toHaveLength(1);
+    });
+
     it('goes on for ever, more slowly, where it was revoked', async () => {
       hub.refusals.push({ status: 403, code: 'broker_revoked' });
 

@@ -218,10 +218,12 @@ export class Connector {
 
   /** @returns undefined when the broker stops */
   async #dialUntilWelcomed(leaving: Link | undefined, lost: string | null): Promise<Link | undefined> {
-    for (let attempt = 0; !this.#stopping.signal.aborted; attempt += 1) {
+    let attempt = 0;
+    let promising: string | undefined;
+    while (!this.#stopping.signal.aborted) {
       const round =
         leaving === undefined ? this.addresses.round(lost) : this.addresses.roundAway(leaving.url);
-      const url = round[attempt % round.length];
+      const url: string | undefined = promising ?? round[attempt % round.length];
       if (url === undefined) throw new Error('a broker needs at least one address of its hub');
       try {
         return await this.#dial(url);
@@ -235,6 +237,9 @@ export class Connector {
         if (next === 'renew') this.credential.forget();
         // One replica that cannot serve says nothing about its peers.
         const heeded = refusal?.status === 503 && round.length > 1 ? null : refusal;
+        // A turn holds where it was given, and once: elsewhere it is worth nothing.
+        promising = refusal?.status === 429 && promising === undefined ? url : undefined;
+        if (promising === undefined) attempt += 1;
         const waitMs = this.#patience.waitMs(next, round.length, heeded);
         this.#report(
           next,
