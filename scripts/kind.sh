@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# The chart on a cluster in containers: three replicas, a broker, load, and a roll that is judged by its report.
+# The chart on a cluster of three machines in containers: three replicas, brokers, load, and what becomes of it when every replica is
+# replaced, and when a machine is emptied. Each is judged by the reports of all drains that it began.
 #
 #     bash scripts/kind.sh up      a cluster, a database, and the chart with the image fairlead:kind; helm test
 #     bash scripts/kind.sh roll    restarts every replica under load; fails unless nothing was lost, duplicated or reordered
+#     bash scripts/kind.sh empty   the same of a machine of a replica that is emptied under load, by what the disruption budget allows
 #     bash scripts/kind.sh logs    what the pods say
 #     bash scripts/kind.sh down
 #
@@ -11,15 +13,28 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cluster=fairlead
 release=fairlead
+brokers=(laptop build lab)
+# Where all runs that is not the hub's, and is not to be driven out beside it.
+beside='{"apiVersion":"v1","spec":{"nodeSelector":{"runs":"others"}}}'
 helm() { bash scripts/helm.sh "$@"; }
 
 up() {
-  kind create cluster --name "$cluster" --wait 120s
+  kind create cluster --name "$cluster" --wait 120s --config - <<'CLUSTER'
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes:
+  - role: control-plane
+  - role: worker
+    labels:
+      runs: others
+  - role: worker
+  - role: worker
+CLUSTER
   kind load docker-image fairlead:kind --name "$cluster"
   kubectl create deployment database --image=postgres:17-bookworm --port=5432
   kubectl set env deployment/database POSTGRES_USER=fairlead POSTGRES_PASSWORD=fairlead
-  kubectl patch deployment database --patch '{"spec":{"template":{"spec":{"containers":[{"name":"postgres","readinessProbe":
-    {"exec":{"command":["pg_isready","--host","127.0.0.1","--username","fairlead"]},"periodSeconds":1}}]}}}}'
+  kubectl patch deployment database --patch '{"spec":{"template":{"spec":{"nodeSelector":{"runs":"others"},"containers":[{"name":
+    "postgres","readinessProbe":{"exec":{"command":["pg_isready","--host","127.0.0.1","--username","fairlead"]},"periodSeconds":1}}]}}}}'
   kubectl expose deployment database --port=5432
   kubectl rollout status deployment/database --timeout=180s
   helm install "$release" helm/fairlead --wait --timeout 5m \
@@ -42,35 +57,84 @@ word() {
   grep -oE "\\b$1[A-Za-z0-9_-]+" <<<"$2" | sed -n 1p || { echo "nothing shows a token that begins with $1" >&2; return 1; }
 }
 
-# The replica that started first on the empty database logs the token, as `firstBoot` asks for.
-roll() {
-  token="$(word flp_ "$(kubectl logs --selector app.kubernetes.io/name=fairlead --container hub --tail -1)")"
-  local joining brokers=""
-  joining="$(word flj_ "$(fairlead join-tokens create)")"
-  kubectl run broker --image=fairlead:kind --image-pull-policy=Never --env="FAIRLEAD_JOIN_TOKEN=$joining" --command -- \
-    sh -ec 'fairlead broker join http://fairlead --name laptop; exec fairlead broker start'
+# The replica that started first on the empty database logs the token, as `firstBoot` asks for; it is kept, since that replica leaves.
+token() {
+  kubectl get secret token --output 'jsonpath={.data.token}' 2>/dev/null | base64 --decode | grep . && return
+  local shown
+  shown="$(word flp_ "$(kubectl logs --selector app.kubernetes.io/name=fairlead --container hub --tail -1)")" || return 1
+  kubectl create secret generic token --from-literal=token="$shown" >/dev/null || return 1
+  echo "$shown"
+}
+
+# join: brokers with an agent each, unless they are there already.
+join() {
+  local joining online="" name
+  kubectl get pod "${brokers[0]}" >/dev/null 2>&1 && return
+  joining="$(word flj_ "$(fairlead join-tokens create --seats "${#brokers[@]}")")"
+  for name in "${brokers[@]}"; do
+    kubectl run "$name" --labels=run=broker --image=fairlead:kind --image-pull-policy=Never --overrides="$beside" \
+      --env="FAIRLEAD_JOIN_TOKEN=$joining" --command -- \
+      sh -ec "fairlead broker join http://fairlead --name $name; exec fairlead broker start"
+  done
   # Not in a pipe: whoever has found the word would end it under the hands of what still writes.
   for _ in $(seq 60); do
-    brokers="$(fairlead brokers list)"
-    grep -q online <<<"$brokers" && break
+    online="$(fairlead brokers list)"
+    [ "$(grep -c online <<<"$online")" -eq "${#brokers[@]}" ] && break
     sleep 1
   done
-  grep -q online <<<"$brokers" || { echo "the broker does not come: $brokers" >&2; exit 1; }
-  fairlead agents create hello --broker laptop --start -- sh -c 'while :; do date; sleep 1; done'
+  [ "$(grep -c online <<<"$online")" -eq "${#brokers[@]}" ] || { echo "not every broker comes: $online" >&2; exit 1; }
+  for name in "${brokers[@]}"; do
+    fairlead agents create "hello-$name" --broker "$name" --start -- sh -c 'while :; do date; sleep 1; done'
+  done
+}
 
-  # One command after another, by a pod that outlives the replicas; each is asked for until a replica has taken it.
-  kubectl run load --image=fairlead:kind --image-pull-policy=Never --restart=Never \
+# load: one command after another for each broker, by a pod that outlives the replicas; each is asked for until a replica has taken it.
+load() {
+  kubectl delete pod load --ignore-not-found
+  kubectl run load --image=fairlead:kind --image-pull-policy=Never --restart=Never --overrides="$beside" \
     --env=FAIRLEAD_URL=http://fairlead --env="FAIRLEAD_TOKEN=$token" --command -- \
-    sh -c 'n=0; while [ $n -lt 200 ]; do n=$((n + 1)); fairlead dispatches create laptop broker.ping || exit 1; done'
-  helm upgrade "$release" helm/fairlead --reuse-values --set-string "podAnnotations.rolled=$(date +%s)" --wait --timeout 10m
+    sh -c "n=0; while [ \$n -lt 100 ]; do n=\$((n + 1)); for broker in ${brokers[*]}; do
+      fairlead dispatches create \$broker broker.ping || exit 1; done; done"
+}
+
+# settled: all commands of the load were taken, and as many replicas are there as there should be, and none that still leaves.
+settled() {
   kubectl rollout status "deployment/$release" --timeout=10m
   kubectl wait pod/load --for=jsonpath='{.status.phase}'=Succeeded --timeout=10m
-  # Those that leave drain until they are gone; what the last of them left is judged soon after.
   for _ in $(seq 180); do
-    [ "$(kubectl get pods --selector app.kubernetes.io/name=fairlead --no-headers | wc -l)" -eq 3 ] && break
+    [ "$(kubectl get pods --selector app.kubernetes.io/name=fairlead --no-headers | wc -l)" -eq 3 ] && return
     sleep 1
   done
-  fairlead rollout report --last
+  echo 'there are not three replicas' >&2
+  return 1
+}
+
+roll() {
+  token="$(token)"
+  join
+  load
+  begun="$(date -u +%FT%TZ)"
+  helm upgrade "$release" helm/fairlead --reset-then-reuse-values --set-string "podAnnotations.rolled=$(date +%s)" --wait --timeout 10m
+  settled
+  fairlead rollout report --since "$begun" --expect 3
+  fairlead verify --since 1h
+}
+
+empty() {
+  local node leaving
+  token="$(token)"
+  join
+  node="$(kubectl get pods --selector app.kubernetes.io/name=fairlead --output 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' |
+    grep --invert-match --line-regexp "$(kubectl get nodes --selector runs=others --output 'jsonpath={.items[0].metadata.name}')" |
+    sed -n 1p)"
+  [ -n "$node" ] || { echo 'no replica is on a machine of its own' >&2; exit 1; }
+  leaving="$(kubectl get pods --selector app.kubernetes.io/name=fairlead --field-selector "spec.nodeName=$node" --no-headers | wc -l)"
+  load
+  begun="$(date -u +%FT%TZ)"
+  kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=10m
+  settled
+  kubectl uncordon "$node"
+  fairlead rollout report --since "$begun" --expect "$leaving"
   fairlead verify --since 1h
 }
 
@@ -88,9 +152,9 @@ down() {
 }
 
 case "${1:-}" in
-  up | roll | logs | down) "$1" ;;
+  up | roll | empty | logs | down) "$1" ;;
   *)
-    echo 'usage: bash scripts/kind.sh up|roll|logs|down' >&2
+    echo 'usage: bash scripts/kind.sh up|roll|empty|logs|down' >&2
     exit 2
     ;;
 esac

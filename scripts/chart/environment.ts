@@ -7,7 +7,7 @@ type KeyRef = { name: string; key: string; optional?: boolean };
 type Variable = {
   name: string;
   value?: string;
-  valueFrom?: { secretKeyRef?: KeyRef; fieldRef?: { fieldPath: string } };
+  valueFrom?: { secretKeyRef?: KeyRef; fieldRef?: { fieldPath: keyof typeof FIELDS } };
 };
 type Container = {
   name: string;
@@ -27,10 +27,16 @@ export type Pod = {
   serviceAccountName?: string;
   automountServiceAccountToken: boolean;
   securityContext: Record<string, unknown>;
-  volumes?: { name: string; secret?: { secretName: string } }[];
+  volumes?: {
+    name: string;
+    secret?: { secretName: string; items?: { key: string; path: string }[] };
+  }[];
   [member: string]: unknown;
 };
 type Template = { metadata: { labels: Texts; annotations?: Texts }; spec: Pod };
+
+/** What a pod is told of itself, as on a cluster whose pods have addresses of IPv6. */
+const FIELDS = { 'metadata.name': 'release-fairlead-7c9f', 'status.podIP': 'fd00:10:244::7' };
 
 /** Every pod that the chart would lead to, whatever makes it. */
 export function podsOf(manifests: readonly Manifest[]): { name: string; labels: Texts; pod: Pod }[] {
@@ -73,9 +79,10 @@ export function environmentOf(
     const { secretKeyRef, fieldRef } = valueFrom ?? {};
     if (value !== undefined) {
       const mounted = contentOf(manifests, outsiders, container, value);
-      environment[mounted === undefined ? name : name.replace(/_FILE$/, '')] = mounted ?? value;
+      const isContent = mounted !== undefined && name.endsWith('_FILE');
+      environment[isContent ? name.replace(/_FILE$/, '') : name] = isContent ? mounted : value;
     }
-    if (fieldRef !== undefined) environment[name] = 'release-fairlead-7c9f';
+    if (fieldRef !== undefined) environment[name] = FIELDS[fieldRef.fieldPath];
     if (secretKeyRef === undefined) continue;
     const secret = outsiders[secretKeyRef.name] ?? held(manifests, 'Secret', secretKeyRef.name);
     const found = secret[secretKeyRef.key];
@@ -96,7 +103,9 @@ function contentOf(
   const volumes = podsOf(manifests).flatMap(({ pod }) => pod.volumes ?? []);
   const { secret } = volumes.find(({ name }) => name === mount?.name) ?? {};
   if (mount === undefined || secret === undefined) return undefined;
-  const held = outsiders[secret.secretName]?.[path.slice(mount.mountPath.length + 1)];
+  const file = path.slice(mount.mountPath.length + 1);
+  const { key } = secret.items?.find((item) => item.path === file) ?? { key: file };
+  const held = outsiders[secret.secretName]?.[key];
   if (held === undefined) throw new Error(`no secret holds ${path}`);
   return held;
 }

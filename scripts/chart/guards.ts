@@ -33,6 +33,26 @@ export const REFUSED: [claim: string, values: string[], said: string][] = [
     'internalTls.metricsSecret is needed',
   ],
   [
+    'authorities of a database that is in the pod',
+    ['--set', 'replicas=1,database.caSecret=a'],
+    'database.caSecret needs a database outside',
+  ],
+  [
+    'a policy for what comes from outside to a service that nothing comes to',
+    [...SOUND, '--set', 'service.externalTrafficPolicy=Local'],
+    'service.externalTrafficPolicy is for',
+  ],
+  [
+    'a kind of balancer for a service that has none',
+    [...SOUND, '--set', 'service.type=NodePort,service.loadBalancerClass=a'],
+    'service.loadBalancerClass is for',
+  ],
+  [
+    'more brokers for each replica than it hands over within its deadline',
+    [...SOUND, '--set', 'autoscaling.enabled=true,autoscaling.brokersPerReplica=10001'],
+    'drain.deadlineSeconds must be at least 61 with autoscaling',
+  ],
+  [
     'a provider of sign-ins without its client',
     [...SOUND, '--set', 'oidc.issuer=https://login.example.com'],
     'needs oidc.clientId',

@@ -38,7 +38,7 @@ missing, short, weak or no hex, a drain that does not fit into the grace of its 
 | ServiceMonitor                                  | \`serviceMonitor.enabled\`                                    |
 | a PrometheusRule for each alert                 | \`alerts.enabled\`                                            |
 | a ConfigMap for each dashboard                  | \`dashboards.enabled\`                                        |
-| Pod of \`helm test\`                              | \`helm test\`                                                 |
+| Pod of \`helm test\`, its NetworkPolicy           | \`helm test\`                                                 |
 
 ## Values
 

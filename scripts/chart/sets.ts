@@ -32,5 +32,7 @@ export const OUTSIDERS = {
     FAIRLEAD_CLUSTER_SECRET: CLUSTER_SECRET,
   },
   'fairlead-db-app': { uri: URL },
+  'fairlead-db-ca': { 'ca.crt': ca },
+  'fairlead-database-ca': { 'ca.crt': ca, 'bundle.pem': ca },
   'fairlead-internal-tls': { 'tls.crt': cert, 'tls.key': key, 'ca.crt': ca },
 };

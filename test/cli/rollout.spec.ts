@@ -104,6 +104,112 @@ describe('fairlead rollout report', () => {
   });
 });
 
+describe('fairlead rollout report --since', () => {
+  const SINCE = '2026-01-01T00:00:00Z';
+  const at = (second: number, report: RolloutDto['report']): RolloutDto => ({
+    ...rollout(report),
+    replica: { id: ID, name: `pod-${second}` },
+    begunAt: `2026-01-01T00:00:0${second}.000Z`,
+  });
+  const before = { ...rollout({ ...REPORT, clean: false, lost: 9 }), begunAt: '2025-12-31T23:59:59.999Z' };
+  const page = (items: RolloutDto[], nextCursor: string | null = null) => ({ body: { items, nextCursor } });
+
+  it('judges every drain since then as one roll, and none before', async () => {
+    const ran = await ask(
+      ['rollout', 'report', '--since', SINCE],
+      page([at(3, REPORT), at(2, REPORT)], 'more'),
+      page([at(1, REPORT), before], 'still'),
+      page([before]),
+    );
+
+    expect(ran.code).toBe(0);
+    expect(paths()).toEqual([
+      '/api/v1/rollouts?limit=50',
+      '/api/v1/rollouts?limit=50&cursor=more',
+      '/api/v1/rollouts?limit=50&cursor=still',
+    ]);
+    expect(ran.out.match(/^pod-\d/gm)).toEqual(['pod-1', 'pod-2', 'pod-3']);
+    expect(ran.out).toMatch(/^drains +3$/m);
+    expect(ran.out).toMatch(/^brokers moved +36$/m);
+  });
+
+  it.each([0, 1, 2])(
+    'ends with 1 where the one at place %i alone is not clean, and shows it',
+    async (place) => {
+      const items = [0, 1, 2].map((each) =>
+        at(each, each === place ? { ...REPORT, clean: false, duplicated: 7 } : REPORT),
+      );
+
+      const ran = await ask(['rollout', 'report', '--since', SINCE], page(items));
+
+      expect(ran.code).toBe(1);
+      expect(ran.out).toMatch(/^duplicated +7$/m);
+      expect(ran.out).toMatch(/It is not clean\.\n$/);
+    },
+  );
+
+  it('ends with 1 where fewer have drained than are expected, and waits for the others', async () => {
+    const two = page([at(2, REPORT), at(1, REPORT)]);
+    const three = page([at(3, REPORT), at(2, REPORT), at(1, REPORT)]);
+
+    const few = await ask(['rollout', 'report', '--since', SINCE, '--expect', '3', '--wait', '1'], two);
+    const late = await ask(['rollout', 'report', '--since', SINCE, '--expect', '3'], two, two, three);
+
+    expect(few.code).toBe(1);
+    expect(few.out).toMatch(/^drains +2, of 3 that were expected$/m);
+    expect(late.code).toBe(0);
+    expect(late.pauses).toHaveLength(2);
+  });
+
+  it('ends with 1 where one was not judged in time', async () => {
+    const ran = await ask(
+      ['rollout', 'report', '--since', SINCE, '--wait', '1'],
+      page([at(2, null), at(1, REPORT)]),
+    );
+
+    expect(ran.code).toBe(1);
+    expect(ran.out).toMatch(/^not judged yet +1$/m);
+  });
+
+  it('tells the count and all of them as JSON', async () => {
+    const ran = await ask(
+      ['rollout', 'report', '--since', SINCE, '--expect', '2', '--json'],
+      page([at(2, REPORT), at(1, REPORT), before]),
+    );
+
+    expect(ran.code).toBe(0);
+    expect(ran.json()).toMatchObject({
+      since: '2026-01-01T00:00:00.000Z',
+      count: 2,
+      expected: 2,
+      clean: true,
+      moved: 24,
+      commands: 960,
+      longestGapMs: 14,
+      unjudged: 0,
+      rollouts: [{ replica: { name: 'pod-1' } }, { replica: { name: 'pod-2' } }],
+    });
+  });
+
+  it('does not pass where no replica has drained since', async () => {
+    const ran = await ask(['rollout', 'report', '--since', SINCE], page([before]));
+
+    expect(ran.code).toBe(4);
+    expect(ran.err).toContain('No replica has drained since then');
+  });
+
+  it.each([
+    [[ID, '--since', SINCE], 'id of a drain, or --since'],
+    [['--expect', '3'], '--expect needs --since'],
+    [['--last', '--since', SINCE], 'cannot be used with'],
+  ])('takes no %j', async (words, said) => {
+    const ran = await ask(['rollout', 'report', ...words]);
+
+    expect(ran.code).toBe(2);
+    expect(ran.err).toContain(said);
+  });
+});
+
 describe('fairlead rollout list', () => {
   it('shows each with what it came to', async () => {
     const items = [rollout(REPORT), rollout(null)];

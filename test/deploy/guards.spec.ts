@@ -28,6 +28,18 @@ const TAKEN: [claim: string, values: string[]][] = [
     'TLS between replicas that leaves the metrics open, for as long as both are taken',
     ['--set', 'internalTls.mode=accept,internalTls.secret=a,serviceMonitor.enabled=true'],
   ],
+  [
+    'as many brokers for each replica as it hands over within its deadline',
+    ['--set', 'autoscaling.enabled=true,autoscaling.brokersPerReplica=10000'],
+  ],
+  ['more brokers than that where nobody scales', ['--set', 'autoscaling.brokersPerReplica=10001']],
+  [
+    "callers' addresses kept by a balancer of some kind",
+    [
+      '--set',
+      'service.type=LoadBalancer,service.externalTrafficPolicy=Local,service.loadBalancerClass=example.com/a',
+    ],
+  ],
   ['a grace of the deadline and 15 s', ['--set', 'terminationGracePeriodSeconds=75']],
   ['a linger one second less than the deadline', ['--set', 'drain.lingerSeconds=59']],
   ['a history of the least days', ['--set', 'history.days=8']],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { helm, read } from '../../scripts/chart/helm.js';
 import { readValues } from '../../scripts/chart/values.js';
+import { LIMITS } from '../../src/protocol/limits.js';
 import { at, manifestsOf, objectOf, setOf } from './support/rendering.js';
 
 const POD = 'spec.template.spec';
@@ -37,7 +38,26 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       { maxUnavailable: 0, maxSurge: 1 },
       { maxUnavailable: 0, maxSurge: '100%' },
     ],
-    ['minReadySeconds', ['--set', 'minReadySeconds=20'], 'Deployment', 'spec.minReadySeconds', 5, 20],
+    // By then the one before it has drained and is gone, for which Kubernetes itself does not wait.
+    ['minReadySeconds', ['--set', 'minReadySeconds=20'], 'Deployment', 'spec.minReadySeconds', 75, 20],
+    ['minReadySeconds', ['--set', 'minReadySeconds=0'], 'Deployment', 'spec.minReadySeconds', 75, 0],
+    [
+      'minReadySeconds',
+      ['--set', 'drain.deadlineSeconds=120'],
+      'Deployment',
+      'spec.minReadySeconds',
+      75,
+      135,
+    ],
+    ['minReadySeconds', ['--set', 'strategy=fast'], 'Deployment', 'spec.minReadySeconds', 75, 5],
+    [
+      'minReadySeconds',
+      ['--set', 'minReadySeconds=3600'],
+      'Deployment',
+      'spec.progressDeadlineSeconds',
+      675,
+      4_200,
+    ],
     [
       'image.repository',
       ['--set', 'image.repository=mirror.example/hub'],
@@ -127,6 +147,31 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       'transaction',
     ],
     [
+      'database.caSecret',
+      ['--set', 'database.caSecret=db-ca'],
+      'Deployment',
+      `${POD}.volumes.2`,
+      undefined,
+      { name: 'database-ca', secret: { secretName: 'db-ca', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    ],
+    [
+      'database.caSecretKey',
+      ['--set', 'database.caSecret=db-ca,database.caSecretKey=bundle.pem'],
+      'Deployment',
+      `${POD}.volumes.2.secret.items`,
+      undefined,
+      [{ key: 'bundle.pem', path: 'ca.crt' }],
+    ],
+    ['ipv6', ['--set', 'ipv6=true'], 'ConfigMap', 'data.FAIRLEAD_LISTEN', '0.0.0.0:8080', '[::]:8080'],
+    [
+      'ipv6',
+      ['--set', 'ipv6=true'],
+      'ConfigMap',
+      'data.FAIRLEAD_INTERNAL_LISTEN',
+      '0.0.0.0:8091',
+      '[::]:8091',
+    ],
+    [
       'sealKeys',
       ['--set-string', `sealKeys=${'7d1c'.repeat(16)}`],
       'Secret/release-fairlead',
@@ -205,6 +250,14 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       'spec.activeDeadlineSeconds',
       600,
       60,
+    ],
+    [
+      'migration.deadlineSeconds',
+      ['--set', 'migration.enabled=false,migration.deadlineSeconds=601'],
+      'Deployment',
+      `${HUB}.startupProbe`,
+      { httpGet: { path: '/livez', port: 'http' }, periodSeconds: 2, failureThreshold: 60 },
+      { httpGet: { path: '/livez', port: 'http' }, periodSeconds: 2, failureThreshold: 361 },
     ],
     ['migration.backoffLimit', ['--set', 'migration.backoffLimit=0'], 'Job', 'spec.backoffLimit', 3, 0],
     [
@@ -354,7 +407,7 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       'extraEnv',
       ['--set', 'extraEnv.OTEL_SERVICE_NAME=hub'],
       'Deployment',
-      `${HUB}.env.8`,
+      `${HUB}.env.9`,
       undefined,
       { name: 'OTEL_SERVICE_NAME', value: 'hub' },
     ],
@@ -381,6 +434,22 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       'metadata.annotations',
       undefined,
       { a: 'b' },
+    ],
+    [
+      'service.externalTrafficPolicy',
+      ['--set', 'service.type=LoadBalancer,service.externalTrafficPolicy=Local'],
+      'Service/release-fairlead',
+      'spec.externalTrafficPolicy',
+      undefined,
+      'Local',
+    ],
+    [
+      'service.loadBalancerClass',
+      ['--set', 'service.type=LoadBalancer,service.loadBalancerClass=example.com/a'],
+      'Service/release-fairlead',
+      'spec.loadBalancerClass',
+      undefined,
+      'example.com/a',
     ],
     [
       'ingress.enabled',
@@ -445,6 +514,20 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       'apiVersion',
       'networking.k8s.io/v1',
       undefined,
+    ],
+    [
+      'networkPolicy.dnsPorts',
+      ['--set', 'networkPolicy.dnsPorts={5353}'],
+      'NetworkPolicy/release-fairlead',
+      'spec.egress.0.ports',
+      [
+        { port: 53, protocol: 'UDP' },
+        { port: 53, protocol: 'TCP' },
+      ],
+      [
+        { port: 5353, protocol: 'UDP' },
+        { port: 5353, protocol: 'TCP' },
+      ],
     ],
     [
       'networkPolicy.databasePorts',
@@ -607,6 +690,28 @@ const KNOBS: [value: string, set: string[], where: string, path: string, before:
       { a: 'b' },
     ],
     [
+      'runAsUser',
+      ['--set', 'runAsUser=1000650000'],
+      'Deployment',
+      `${POD}.securityContext.runAsUser`,
+      1000,
+      1_000_650_000,
+    ],
+    [
+      'runAsUser',
+      ['--set', 'runAsUser=null'],
+      'Job',
+      `${POD}.securityContext`,
+      {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        fsGroup: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    ],
+    [
       'resources',
       ['--set', 'resources.limits.memory=2Gi'],
       'Deployment',
@@ -702,6 +807,9 @@ describe('the notes of the chart', () => {
     );
 
     const notes = out.slice(out.indexOf('\nNOTES:'));
+    // From when they were written, as the replicas that this upgrade replaces leave after that.
+    const [, since = ''] = /fairlead rollout report --since (\S+)\n/.exec(notes) ?? [];
+    expect(Math.abs(Date.now() - Date.parse(since))).toBeLessThan(60_000);
     expect(notes).toContain(`\n${named} `);
     expect(notes).toMatch(new RegExp(`logs .* \\| grep ${begins}\n`));
   });
@@ -774,6 +882,7 @@ describe('the objects of the chart', () => {
       'Job release-fairlead-migration',
       'NetworkPolicy release-fairlead',
       'NetworkPolicy release-fairlead-migration',
+      'NetworkPolicy release-fairlead-test-reach',
       'Pod release-fairlead-test-reach',
       'PodDisruptionBudget release-fairlead',
       'Secret release-fairlead',
@@ -799,6 +908,23 @@ describe('the objects of the chart', () => {
     expect(at(deployment, `${POD}.initContainers`)).toBeUndefined();
     for (const kind of ['Job', 'Secret', 'PodDisruptionBudget'])
       expect(objectOf(manifests, kind)).toBeUndefined();
+  });
+
+  it('spread by the nodes alone that they may run on', () => {
+    const constraints = at(
+      objectOf(manifestsOf(...setOf('production')), 'Deployment'),
+      `${POD}.topologySpreadConstraints`,
+    ) as { nodeTaintsPolicy?: string }[];
+
+    expect(constraints.map(({ nodeTaintsPolicy }) => nodeTaintsPolicy)).toEqual(['Honor', 'Honor']);
+  });
+
+  it('let the largest poll in at the door of the example', () => {
+    const annotations = at(objectOf(manifestsOf(...setOf('production')), 'Ingress'), 'metadata.annotations');
+    const most = (annotations as Record<string, string>)['nginx.ingress.kubernetes.io/proxy-body-size'];
+
+    expect(most).toMatch(/^\d+m$/);
+    expect(parseInt(most!, 10) * 1024 * 1024).toBeGreaterThan(LIMITS.pollBytes);
   });
 
   it('have no secret of their own where one is given', () => {

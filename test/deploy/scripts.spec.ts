@@ -119,9 +119,14 @@ describe('a script that needs containers', () => {
     const CLUSTER: Answer[] = [
       ['logs --selector', 'shown once: flp_one'],
       ['join-tokens create', 'flj_two'],
-      ['brokers list', 'laptop online'],
+      ['get pod laptop', null],
+      ['brokers list', 'laptop online\nbuild online\nlab online'],
+      ['{.spec.nodeName}', 'beside\nworker-2\nworker-3'],
+      ['get nodes', 'beside'],
+      ['spec.nodeName=worker-2', 'one'],
       ['get pods', 'one\ntwo\nthree'],
     ];
+    const SINCE = /rollout report --since (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) --expect (\d)$/;
 
     it('installs on a cluster with a database, and tests what it has installed', () => {
       for (const name of ['programs/kind', 'programs/kubectl', 'scripts/helm.sh']) program(name);
@@ -134,34 +139,100 @@ describe('a script that needs containers', () => {
       expect(order).toEqual([...order].sort((a, b) => a - b));
     });
 
-    it('rolls under load, and goes by the report and the trails', () => {
+    it('rolls under load, and goes by the reports of all three replicas and the trails', () => {
       program('programs/kubectl', ...CLUSTER);
       program('scripts/helm.sh');
+      const before = Math.floor(Date.now() / 1000) * 1000;
 
       const { status, stderr, asked } = run('scripts/kind.sh', 'roll');
 
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const order = withWords(
         asked,
+        'join-tokens create --seats 3',
         '--env=FAIRLEAD_JOIN_TOKEN=flj_two',
         'run load',
         'helm.sh upgrade',
         'wait pod/load',
-        'FAIRLEAD_TOKEN=flp_one fairlead rollout report --last',
+        'FAIRLEAD_TOKEN=flp_one fairlead rollout report',
         'verify',
       );
       expect(order).not.toContain(-1);
       expect(order).toEqual([...order].sort((a, b) => a - b));
+      expect(asked.filter((line) => line.includes('run ') && line.includes('JOIN_TOKEN'))).toHaveLength(3);
+      const [, since = '', expected] =
+        SINCE.exec(asked.find((line) => line.includes('rollout report'))!) ?? [];
+      expect(Date.parse(since)).toBeGreaterThanOrEqual(before);
+      expect(expected).toBe('3');
     });
 
-    it.each(['rollout report', 'verify', 'wait pod/load', 'agents create'])(
-      'fails where %s does',
-      (words) => {
-        program('programs/kubectl', [words, null], ...CLUSTER);
-        program('scripts/helm.sh');
+    it('empties a machine of a replica under load, and goes by the report of each that was there', () => {
+      program('programs/kubectl', ...CLUSTER);
+      program('scripts/helm.sh');
 
-        expect(run('scripts/kind.sh', 'roll').status).toBe(1);
-      },
-    );
+      const { status, stderr, asked } = run('scripts/kind.sh', 'empty');
+
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const order = withWords(
+        asked,
+        'run load',
+        'kubectl drain worker-2',
+        'wait pod/load',
+        'kubectl uncordon worker-2',
+        'rollout report',
+        'verify',
+      );
+      expect(order).not.toContain(-1);
+      expect(order).toEqual([...order].sort((a, b) => a - b));
+      expect(SINCE.exec(asked.find((line) => line.includes('rollout report'))!)?.[2]).toBe('1');
+    });
+
+    it('joins its brokers once, and keeps the token that was shown once', () => {
+      program(
+        'programs/kubectl',
+        ['get secret token', Buffer.from('flp_kept').toString('base64')],
+        ['get pod laptop', 'there'],
+        ...CLUSTER,
+      );
+      program('scripts/helm.sh');
+
+      const { status, asked } = run('scripts/kind.sh', 'roll');
+
+      expect(status).toBe(0);
+      expect(withWords(asked, 'join-tokens create', 'agents create', 'logs --selector')).toEqual([
+        -1, -1, -1,
+      ]);
+      expect(asked.join('\n')).toContain('FAIRLEAD_TOKEN=flp_kept');
+    });
+
+    it.each([
+      ['roll', 'rollout report'],
+      ['roll', 'verify'],
+      ['roll', 'wait pod/load'],
+      ['roll', 'agents create'],
+      ['roll', 'logs --selector'],
+      ['empty', 'kubectl drain'],
+      ['empty', 'rollout report'],
+    ])('fails with %s where %s does', (act, words) => {
+      program('programs/kubectl', [words.replace('kubectl ', ''), null], ...CLUSTER);
+      program('scripts/helm.sh');
+
+      expect(run('scripts/kind.sh', act).status).toBe(1);
+    });
+
+    it('fails where a broker does not come, and where a replica does not', () => {
+      program('scripts/helm.sh');
+      program('programs/kubectl', ['brokers list', 'laptop online'], ...CLUSTER);
+      expect(run('scripts/kind.sh', 'roll')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('not every broker comes'),
+      });
+
+      program('programs/kubectl', ['get pods', 'one\ntwo'], ...CLUSTER);
+      expect(run('scripts/kind.sh', 'roll')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('there are not three replicas'),
+      });
+    });
   });
 });

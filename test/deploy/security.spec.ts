@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { environmentOf, judged, podsOf } from '../../scripts/chart/environment.js';
 import { OUTSIDERS, SETS } from '../../scripts/chart/sets.js';
+import { advertisedUrl } from '../../src/hub/cluster/peers/address.js';
 import { VARIABLES } from '../../src/hub/config/environment.js';
+import type { HubConfig } from '../../src/hub/config/hub-config.js';
 import { isLetIn, isLetOut } from './support/network.js';
 import { at, manifestsOf, objectOf, setOf } from './support/rendering.js';
 
@@ -60,16 +62,50 @@ describe.each(Object.keys(SETS))('the pods of %s', (name) => {
 });
 
 describe('what the replicas are told', () => {
-  it('is everything that a hub can be told, but where it is and what it finds out by itself', () => {
+  it('is everything that a hub can be told', () => {
     const manifests = manifestsOf(...setOf('everything'));
     const [container] = podsOf(manifests).find(({ name }) => name.startsWith('Deployment'))!.pod.containers;
 
     const told = environmentOf(manifests, OUTSIDERS, container);
 
-    const untold = VARIABLES.filter((name) => told[name] === undefined);
-    // A pod's own address is what the others reach it by.
-    expect(untold).toEqual(['FAIRLEAD_ADVERTISE_URL']);
+    expect(VARIABLES.filter((name) => told[name] === undefined)).toEqual([]);
   });
+
+  it.each([
+    ['database', 'http://[fd00:10:244::7]:8091'],
+    ['everything', 'https://[fd00:10:244::7]:8091'],
+  ])('is the address of the pod, at which the others reach it: %s', (name, url) => {
+    const manifests = manifestsOf(...setOf(name));
+    const deployment = podsOf(manifests).find((each) => each.name.startsWith('Deployment'))!;
+    const config = judged(environmentOf(manifests, OUTSIDERS, deployment.pod.containers[0])) as HubConfig;
+
+    expect(advertisedUrl(config, config.internalListen.port)).toBe(url);
+  });
+
+  it.each(['cloudnative-pg', 'managed-database', 'everything'])(
+    'is by which authorities the database is known, in whatever reaches it: %s',
+    (name) => {
+      const manifests = manifestsOf(...setOf(name));
+      const reaching = podsOf(manifests).flatMap(({ pod }) =>
+        [...(pod.initContainers ?? []), ...pod.containers]
+          .filter(({ command }) => command[0] === 'fairlead')
+          .map((container) => ({ container, volumes: pod.volumes ?? [] })),
+      );
+
+      expect(reaching.map(({ container }) => container.name)).toEqual(
+        expect.arrayContaining(['hub', 'assert-secrets', 'migration']),
+      );
+      for (const { container, volumes } of reaching) {
+        const told = environmentOf(manifests, OUTSIDERS, container);
+        const { database } = judged(told, container.command) as HubConfig;
+        const file = new URL(database.url!).searchParams.get('sslrootcert');
+        const mount = container.volumeMounts?.find(({ mountPath }) => file?.startsWith(`${mountPath}/`));
+        const items = volumes.find((volume) => volume.name === mount?.name)?.secret?.items;
+        // Alone: beside the certificate of an authority its key may be in the secret.
+        expect(items?.map(({ path }) => `${mount!.mountPath}/${path}`)).toEqual([file]);
+      }
+    },
+  );
 
   it('switches on the traces and the exported log, where further variables say so', () => {
     const toldBy = (name: string) => {
@@ -126,6 +162,7 @@ describe('the network policies', () => {
     ],
     ['no internal port from a job of the release', REPLICA, 8091, { pod: job('retention') }, false],
     ['no other port', REPLICA, 9229, { pod: REPLICA }, false],
+    ['nothing at the test', job('test'), 8080, { pod: REPLICA }, false],
     ['nothing at a job', job('retention'), 8080, { pod: REPLICA }, false],
   ])('let in %s', (_, to, port, from, expected) => {
     expect(isLetIn(manifests, to, port, from)).toBe(expected);
@@ -136,6 +173,7 @@ describe('the network policies', () => {
   it.each([
     ['names', REPLICA, 53, ANYBODY, 'UDP', true],
     ['names over TCP', REPLICA, 53, ANYBODY, 'TCP', true],
+    ['names where they are resolved at another port', job('migration'), 5353, ANYBODY, 'UDP', true],
     ['the database', REPLICA, 5432, database, 'TCP', true],
     ['its pooler', REPLICA, 6432, database, 'TCP', true],
     ['another replica', REPLICA, 8091, { pod: REPLICA }, 'TCP', true],
@@ -150,9 +188,23 @@ describe('the network policies', () => {
     ['no replica from the migration', job('migration'), 8091, { pod: REPLICA }, 'TCP', false],
     ['the database from the retention', job('retention'), 5432, database, 'TCP', true],
     ['no provider from the migration', job('migration'), 443, provider, 'TCP', false],
+    ['the public port of a replica from the test', job('test'), 8080, { pod: REPLICA }, 'TCP', true],
+    ['names from the test', job('test'), 53, ANYBODY, 'UDP', true],
+    ['no internal port from the test', job('test'), 8091, { pod: REPLICA }, 'TCP', false],
+    ['no database from the test', job('test'), 5432, database, 'TCP', false],
     ['nobody else from the retention', job('retention'), 443, ANYBODY, 'TCP', false],
   ])('let out to %s', (_, from, port, to, protocol, expected) => {
     expect(isLetOut(manifests, from, port, to, protocol)).toBe(expected);
+  });
+
+  it('name ports of others by number, which every network plugin knows', () => {
+    const rules = manifests
+      .filter(({ kind }) => kind === 'NetworkPolicy')
+      .flatMap(({ spec }) => (spec as { egress: { ports?: { port: unknown }[] }[] }).egress);
+
+    const ports = rules.flatMap(({ ports: each = [] }) => each.map(({ port }) => typeof port));
+
+    expect(new Set(ports)).toEqual(new Set(['number']));
   });
 
   it('select the pods that they are for', () => {

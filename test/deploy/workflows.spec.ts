@@ -89,7 +89,7 @@ describe('the scripts of the workflows', () => {
   it('says what it takes', () => {
     expect(spawnSync('bash', ['scripts/kind.sh', 'dance'], { encoding: 'utf8' })).toMatchObject({
       status: 2,
-      stderr: 'usage: bash scripts/kind.sh up|roll|logs|down\n',
+      stderr: 'usage: bash scripts/kind.sh up|roll|empty|logs|down\n',
     });
   });
 });

@@ -48,6 +48,13 @@ describe('a hub that others run, drilled by `fairlead drill`', () => {
       const load = ['--brokers', '3', '--rate', '12', '--settle', '8'];
 
       const rolled = await printedBy([FAIRLEAD, 'drill', 'roll', ...load], env);
+      const [judged, short] = [
+        await printedBy([FAIRLEAD, 'rollout', 'report', '--since', '1h', '--expect', '2'], env),
+        await printedBy(
+          [FAIRLEAD, 'rollout', 'report', '--since', '1h', '--expect', '3', '--wait', '1'],
+          env,
+        ),
+      ];
       const [victim] = live;
       const act = `kill -9 ${victim?.pid ?? ''}`;
       const killed = await printedBy([FAIRLEAD, 'drill', 'kill', '--act', act, ...load], env);
@@ -57,6 +64,8 @@ describe('a hub that others run, drilled by `fairlead drill`', () => {
       expect(rolled).toMatchObject({ code: 0, ok: true, ...CLEAN, refused: 0, unknown: 0 });
       expect(rolled.rollouts).toMatchObject([{ report: { clean: true } }, { report: { clean: true } }]);
       expect(rolled.effects).toBe(rolled.commands);
+      expect(judged).toMatchObject({ code: 0, count: 2, expected: 2, clean: true, unjudged: 0 });
+      expect(short).toMatchObject({ code: 1, count: 2, expected: 3, clean: false });
       expect(killed).toMatchObject({ code: 0, ok: true, ...CLEAN, rollouts: [] });
       expect(failed).toMatchObject({ code: 1, ok: false, ...CLEAN });
     } finally {

@@ -455,7 +455,8 @@ describe('what the doctor makes of', () => {
   });
 
   it.each([
-    [97, 5, []],
+    [98, 5, []],
+    [97, 5, ['connections_tight']],
     [97, 6, ['connections_tight']],
     [97, 7, ['connections_short']],
     [13, 0, ['connections_short']],

@@ -45,6 +45,15 @@
 {{- if and (or $secret .Values.ingress.enabled .Values.route.enabled) (not .Values.publicUrl) }}
 {{- fail "publicUrl is needed: a draining replica sends its brokers there" }}
 {{- end }}
+{{- if and .Values.database.caSecret (not $secret) }}
+{{- fail "database.caSecret needs a database outside of the pods: nothing goes over a network to one inside" }}
+{{- end }}
+{{- if and .Values.service.externalTrafficPolicy (eq .Values.service.type "ClusterIP") }}
+{{- fail "service.externalTrafficPolicy is for a service.type of NodePort or LoadBalancer: nothing comes to a ClusterIP from outside" }}
+{{- end }}
+{{- if and .Values.service.loadBalancerClass (ne .Values.service.type "LoadBalancer") }}
+{{- fail "service.loadBalancerClass is for a service.type of LoadBalancer" }}
+{{- end }}
 {{- if and (ne .Values.internalTls.mode "off") (not .Values.internalTls.secret) }}
 {{- fail "internalTls.secret is needed with internalTls.mode: it holds what the replicas show each other" }}
 {{- end }}
@@ -62,6 +71,12 @@
 {{- end }}
 {{- if lt (int (include "fairlead.graceSeconds" .)) (add .Values.drain.deadlineSeconds 15 | int) }}
 {{- fail "terminationGracePeriodSeconds must be at least drain.deadlineSeconds and 15 more, or the drain is cut off" }}
+{{- end }}
+{{- if .Values.autoscaling.enabled }}
+{{- $needed := add .Values.drain.lingerSeconds (divf .Values.autoscaling.brokersPerReplica .Values.drain.brokersPerSecond | ceil | int) }}
+{{- if lt (int .Values.drain.deadlineSeconds) (int $needed) }}
+{{- fail (printf "drain.deadlineSeconds must be at least %d with autoscaling: drain.lingerSeconds, and autoscaling.brokersPerReplica divided by drain.brokersPerSecond" (int $needed)) }}
+{{- end }}
 {{- end }}
 {{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) }}
 {{- fail "autoscaling.maxReplicas must not be less than autoscaling.minReplicas" }}

@@ -96,6 +96,26 @@ FAIRLEAD_OIDC_CLIENT_SECRET: {{ . | quote }}
       name: {{ .secret }}
       key: DATABASE_DIRECT_URL
       optional: true
+{{- if $database.caSecret }}
+- name: FAIRLEAD_DATABASE_ROOT_CERT
+  value: /etc/fairlead/database-ca/ca.crt
+{{- end }}
+{{- end }}
+
+{{/* The authorities of the database, without what else that secret may hold. */}}
+{{- define "fairlead.databaseCaMount" -}}
+- name: database-ca
+  mountPath: /etc/fairlead/database-ca
+  readOnly: true
+{{- end }}
+
+{{- define "fairlead.databaseCaVolume" -}}
+- name: database-ca
+  secret:
+    secretName: {{ .Values.database.caSecret }}
+    items:
+      - key: {{ .Values.database.caSecretKey }}
+        path: ca.crt
 {{- end }}
 
 {{/* Where a replica finds the database and all that is secret. */}}
@@ -165,9 +185,11 @@ tolerations:
 
 {{- define "fairlead.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end }}
@@ -183,18 +205,41 @@ capabilities:
 {{- .Values.terminationGracePeriodSeconds | default (add .Values.drain.deadlineSeconds 15) }}
 {{- end }}
 
+{{/*
+Pods that are leaving do not count for Kubernetes: the next one follows as soon as a new one has been ready for so long. After its deadline
+a replica has ten seconds, whatever hangs, so the one before it is gone by then.
+*/}}
+{{- define "fairlead.minReadySeconds" -}}
+{{- if not (kindIs "invalid" .Values.minReadySeconds) }}{{ .Values.minReadySeconds }}
+{{- else if and (include "fairlead.secret" .) (eq .Values.strategy "rolling") }}{{ add .Values.drain.deadlineSeconds 15 }}
+{{- else }}5
+{{- end }}
+{{- end }}
+
+{{/* How long a replica may take to start; where no job has migrated, with the time of that. */}}
+{{- define "fairlead.startSeconds" -}}
+{{- $migrates := and (ne (include "fairlead.secret" .) "") (not .Values.migration.enabled) }}
+{{- add 120 (ternary .Values.migration.deadlineSeconds 0 $migrates) }}
+{{- end }}
+
 {{/* The host that Ingress and HTTPRoute serve. */}}
 {{- define "fairlead.host" -}}
 {{- get (urlParse .Values.publicUrl) "hostname" }}
 {{- end }}
 
-{{/* What every pod of the release may reach: names, and the database. */}}
-{{- define "fairlead.egress" -}}
+{{- define "fairlead.namesEgress" -}}
 - ports:
-    - port: 53
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - port: {{ . }}
       protocol: UDP
-    - port: 53
+    - port: {{ . }}
       protocol: TCP
+    {{- end }}
+{{- end }}
+
+{{/* What replicas and jobs may reach: names, and the database. */}}
+{{- define "fairlead.egress" -}}
+{{ include "fairlead.namesEgress" . }}
 - ports:
     {{- range .Values.networkPolicy.databasePorts }}
     - port: {{ . }}

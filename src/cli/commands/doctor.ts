@@ -22,6 +22,7 @@ const OF_CONFIG: readonly FindingCode[] = [
 ];
 const OF_THE_WAY: readonly FindingCode[] = [
   'database_unreachable',
+  'database_untrusted',
   'database_refuses',
   'database_missing',
   'database_full',

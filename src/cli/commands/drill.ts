@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Argument, type Command } from 'commander';
 import type { ReplicaDto, ReplicaPageDto } from '../../hub/drain/dto/replica.dto.js';
-import type { RolloutDto, RolloutPageDto } from '../../hub/drain/dto/rollout.dto.js';
+import type { RolloutDto } from '../../hub/drain/dto/rollout.dto.js';
 import type { StayDto } from '../../hub/registry/dto/stay.dto.js';
 import type { Client } from '../api/client.js';
+import { rolloutsSince, whenJudged } from '../api/rollouts.js';
 import { readTrails } from '../api/trails.js';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-code.js';
@@ -295,13 +296,7 @@ async function reportsSince(
   hub: Client,
   sinceMs: number,
 ): Promise<RolloutDto[]> {
-  const untilMs = clock.nowMs() + JUDGED_MS;
-  for (;;) {
-    const page = await hub.ask<RolloutPageDto>({ method: 'GET', path: '/rollouts', query: { limit: 50 } });
-    const since = page.items.filter(({ begunAt }) => Date.parse(begunAt) >= sinceMs);
-    if (since.every(({ report }) => report !== null) || clock.nowMs() > untilMs) return since.reverse();
-    await clock.pause(LOOK_MS);
-  }
+  return whenJudged(() => rolloutsSince(hub, sinceMs), clock, { withinMs: JUDGED_MS });
 }
 
 function spread(values: readonly number[]): Gaps {

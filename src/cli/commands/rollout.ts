@@ -1,19 +1,23 @@
 /** What became of brokers and commands when replicas were replaced. */
 import { Option, type Command } from 'commander';
-import type { RolloutDto, RolloutPageDto } from '../../hub/drain/dto/rollout.dto.js';
+import type { RolloutDto } from '../../hub/drain/dto/rollout.dto.js';
 import type { Client } from '../api/client.js';
+import { lastRollout, readRollout, rolloutsSince, whenJudged } from '../api/rollouts.js';
 import type { Cli } from '../cli.js';
-import { EXIT } from '../exit-code.js';
-import { Fault } from '../fault.js';
-import { durationS } from '../input/duration.js';
+import { EXIT, type ExitCode } from '../exit-code.js';
+import { Fault, UsageFault } from '../fault.js';
+import { count, durationS, upTo } from '../input/duration.js';
+import { momentMs } from '../input/moment.js';
+import type { Invocation } from '../invocation.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
-import { rolloutLines } from '../output/rollout.js';
+import { rolloutLines, rolloutsLines, summaryOf } from '../output/rollout.js';
 import { printList } from './list.js';
 
-type ReportOptions = { last?: boolean; wait: number };
+type ReportOptions = { last?: boolean; since?: number; expect?: number; wait: number };
 
-const LOOK_MS = 500;
 const WAIT_S = 60;
+/** As many as a hub keeps of a fleet that is rolled every day. */
+const EXPECTED_MOST = 10_000;
 
 export function addRollout(program: Command, cli: Cli): void {
   const group = program
@@ -42,49 +46,73 @@ export function addRollout(program: Command, cli: Cli): void {
   asksHub(group.command('report'))
     .description('print the report of a drain, and fail unless nothing was lost, duplicated or reordered')
     .argument('[rollout]', 'id; the last one where it is left out')
-    .addOption(new Option('--last', 'the last one'))
+    .addOption(new Option('--last', 'the last one').conflicts('since'))
+    .option(
+      '--since <time>',
+      'every drain that began at this time or later, or so long ago (90m, 7d), as one report',
+      momentMs,
+    )
+    .option(
+      '--expect <n>',
+      'with --since: fail where fewer replicas have drained',
+      upTo(EXPECTED_MOST, count),
+    )
     .option('--wait <duration>', 'wait so long for it to be judged', durationS, WAIT_S)
-    .addHelpText('after', examples('rollout report', 'rollout report --last --json | jq .report.gapMs'))
+    .addHelpText(
+      'after',
+      examples(
+        'rollout report',
+        'rollout report --since 15m --expect 3',
+        'rollout report --last --json | jq .report.gapMs',
+      ),
+    )
     .action(
       cli.action<ReportOptions, [string | undefined]>(async (run, id) => {
-        const hub = await run.hub();
-        const rollout = await run.spin('waiting for the report', () =>
-          judged(hub, id, run.options.wait * 1_000, (ms) => run.surroundings.clock.pause(ms)),
-        );
-        run.printer.data(rollout, () => rolloutLines(rollout, run.printer.paint));
-        return rollout.report?.clean === true ? EXIT.ok : EXIT.failed;
+        const { since, expect } = run.options;
+        if (since === undefined && expect !== undefined) throw new UsageFault('--expect needs --since.');
+        if (since === undefined) return reportOne(run, await run.hub(), id);
+        if (id !== undefined) throw new UsageFault('Give the id of a drain, or --since.');
+        return reportSince(run, await run.hub(), since);
       }),
     );
 }
 
-async function judged(
+async function reportOne(
+  run: Invocation<ReportOptions>,
   hub: Client,
   id: string | undefined,
-  withinMs: number,
-  pause: (ms: number) => Promise<void>,
-): Promise<RolloutDto> {
-  let rollout = id === undefined ? await last(hub) : await read(hub, id);
-  for (let waitedMs = 0; rollout.report === null && waitedMs < withinMs; waitedMs += LOOK_MS) {
-    await pause(LOOK_MS);
-    rollout = await read(hub, rollout.id);
-  }
-  return rollout;
+): Promise<ExitCode> {
+  const rollout = await run.spin('waiting for the report', async () => {
+    const first = id === undefined ? await lastRollout(hub) : await readRollout(hub, id);
+    if (first === undefined) throw noneDrained('No replica has drained yet');
+    if (first.report !== null) return first;
+    const look = async () => [await readRollout(hub, first.id)];
+    return (
+      (await whenJudged(look, run.surroundings.clock, { withinMs: run.options.wait * 1_000 }))[0] ?? first
+    );
+  });
+  run.printer.data(rollout, () => rolloutLines(rollout, run.printer.paint));
+  return rollout.report?.clean === true ? EXIT.ok : EXIT.failed;
 }
 
-async function read(hub: Client, id: string): Promise<RolloutDto> {
-  return hub.ask<RolloutDto>({ method: 'GET', path: `/rollouts/${encodeURIComponent(id)}` });
+/** A roll drains every replica: one report of one of them says nothing of the others. */
+async function reportSince(run: Invocation<ReportOptions>, hub: Client, sinceMs: number): Promise<ExitCode> {
+  const { expect, wait } = run.options;
+  const rollouts = await run.spin('waiting for the reports', () =>
+    whenJudged(() => rolloutsSince(hub, sinceMs), run.surroundings.clock, {
+      atLeast: expect,
+      withinMs: wait * 1_000,
+    }),
+  );
+  if (rollouts.length === 0) throw noneDrained('No replica has drained since then');
+  const summary = summaryOf(rollouts, { sinceMs, expected: expect ?? null });
+  run.printer.data(summary, () => rolloutsLines(summary, run.printer.paint));
+  return summary.clean ? EXIT.ok : EXIT.failed;
 }
 
-async function last(hub: Client): Promise<RolloutDto> {
-  const page = await hub.ask<RolloutPageDto>({ method: 'GET', path: '/rollouts', query: { limit: 1 } });
-  const [rollout] = page.items;
-  if (rollout !== undefined) return rollout;
-  throw new Fault(
-    {
-      title: 'No replica has drained yet',
-      code: 'not_found',
-      remedy: 'Drain one: `fairlead replicas drain <id>`.',
-    },
+function noneDrained(title: string): Fault {
+  return new Fault(
+    { title, code: 'not_found', remedy: 'Drain one: `fairlead replicas drain <id>`.' },
     EXIT.notFound,
   );
 }

@@ -30,6 +30,79 @@ export function rolloutLines(
   return [...head, '', ...walked, '', ...reportLines(report, paint)];
 }
 
+/** What a roll came to: all drains of a time, judged as one. */
+export type RolloutSummary = {
+  since: string;
+  /** Replicas that have drained. */
+  count: number;
+  /** As many as there should be at least; null where nobody said. */
+  expected: number | null;
+  /** Each of them is clean, and there are as many as were expected. */
+  clean: boolean;
+  /** Over all of them. */
+  moved: number;
+  commands: number;
+  longestGapMs: number;
+  unjudged: number;
+  /** Oldest first. */
+  rollouts: RolloutDto[];
+};
+
+export function summaryOf(
+  rollouts: readonly RolloutDto[],
+  { sinceMs, expected }: { sinceMs: number; expected: number | null },
+): RolloutSummary {
+  const reports = rollouts.flatMap(({ report }) => (report === null ? [] : [report]));
+  return {
+    since: new Date(sinceMs).toISOString(),
+    count: rollouts.length,
+    expected,
+    clean: rollouts.length >= (expected ?? 1) && rollouts.every(({ report }) => report?.clean === true),
+    moved: reports.reduce((sum, { moved }) => sum + moved, 0),
+    commands: reports.reduce((sum, { commands }) => sum + commands, 0),
+    longestGapMs: Math.max(0, ...reports.map(({ gapMs }) => gapMs.max)),
+    unjudged: rollouts.length - reports.length,
+    rollouts: [...rollouts],
+  };
+}
+
+/** One line for each drain, in full those that are not clean, and what all of them came to. */
+export function rolloutsLines(summary: RolloutSummary, paint: Paint): string[] {
+  const { count, expected, clean, moved, commands, longestGapMs, unjudged, rollouts } = summary;
+  const each = table(
+    rollouts,
+    [
+      { title: 'REPLICA', of: ({ replica }) => replica.name },
+      { title: 'BEGUN', of: ({ begunAt }) => begunAt },
+      { title: 'OUTCOME', of: ({ outcome }) => outcome },
+      { title: 'MOVED', of: ({ report }) => report?.moved },
+      { title: 'GAP MS', of: ({ report }) => report?.gapMs.max },
+      { title: 'COMMANDS', of: ({ report }) => report?.commands },
+      { title: 'CLEAN', of: ({ report }) => (report === null ? null : report.clean ? 'yes' : 'no') },
+    ],
+    paint,
+  );
+  const unclean = rollouts.filter(({ report }) => report !== null && !report.clean);
+  const totals = facts(
+    [
+      ['drains', expected === null ? count : `${count}, of ${expected} that were expected`],
+      ['brokers moved', moved],
+      ['longest gap ms', longestGapMs],
+      ['commands', commands],
+      ['not judged yet', unjudged === 0 ? undefined : unjudged],
+    ],
+    paint,
+  );
+  return [
+    ...each,
+    '',
+    ...unclean.flatMap((rollout) => [...rolloutLines(rollout, paint), '']),
+    ...totals,
+    '',
+    clean ? paint('green', 'Nothing was lost, duplicated or reordered.') : paint('red', 'It is not clean.'),
+  ];
+}
+
 function reportLines(report: RolloutDto['report'], paint: Paint): string[] {
   if (report === null) return [paint('red', 'It was not judged yet.')];
   const { moved, letGo, left, unowned, gapMs, gaps, commands, live } = report;

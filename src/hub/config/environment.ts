@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { getMetadataStorage, IsIn, IsOptional, Length, Matches, ValidateBy } from 'class-validator';
 import { readAllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
@@ -99,6 +100,10 @@ export class Environment {
   DATABASE_DIRECT_URL?: string;
 
   @IsOptional()
+  @Length(1, 4096, { message: 'must be a path' })
+  FAIRLEAD_DATABASE_ROOT_CERT?: string;
+
+  @IsOptional()
   @IsIn(POOLERS, { message: `must be one of ${POOLERS.join(', ')}` })
   FAIRLEAD_DATABASE_POOLER?: Pooler;
 
@@ -123,7 +128,10 @@ export class Environment {
   FAIRLEAD_INTERNAL_LISTEN?: string;
 
   @IsOptional()
-  @Holds('must be an http or https URL of scheme, host and port alone', isOrigin)
+  @Holds(
+    'must be an http or https URL of scheme, host and port alone, or an IP address',
+    (text) => isIP(text) !== 0 || isOrigin(text),
+  )
   FAIRLEAD_ADVERTISE_URL?: string;
 
   @IsOptional()

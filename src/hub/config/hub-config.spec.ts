@@ -25,6 +25,7 @@ describe('the configuration', () => {
       publicUrl: 'http://127.0.0.1:8080',
       internalListen: { host: '127.0.0.1', port: 8091 },
       advertiseUrl: null,
+      advertiseAddress: null,
       internalTls: null,
       clusterSecrets: null,
       sealKeys: null,
@@ -51,6 +52,7 @@ describe('the configuration', () => {
     const config = readConfig({
       ...production,
       DATABASE_DIRECT_URL: 'postgresql://u:p4ss@direct.example/hub',
+      FAIRLEAD_DATABASE_ROOT_CERT: '/etc/hub/ca.crt',
       FAIRLEAD_DATA_DIR: '/var/lib/hub',
       FAIRLEAD_LISTEN: '[::]:80',
       FAIRLEAD_PUBLIC_URL: 'https://hub.example/',
@@ -89,8 +91,9 @@ describe('the configuration', () => {
 
     expect(config).toEqual({
       database: {
-        url: production.DATABASE_URL,
-        directUrl: 'postgresql://u:p4ss@direct.example/hub',
+        url: `${production.DATABASE_URL}?sslmode=verify-full&sslrootcert=%2Fetc%2Fhub%2Fca.crt`,
+        directUrl:
+          'postgresql://u:p4ss@direct.example/hub?sslmode=verify-full&sslrootcert=%2Fetc%2Fhub%2Fca.crt',
         pooler: 'transaction',
       },
       dataDir: '/var/lib/hub',
@@ -98,6 +101,7 @@ describe('the configuration', () => {
       publicUrl: 'https://hub.example',
       internalListen: { host: '::1', port: 81 },
       advertiseUrl: 'http://[fd00::7]:81',
+      advertiseAddress: null,
       internalTls: null,
       clusterSecrets: [Buffer.from(SECRET, 'hex'), Buffer.from(OLD_KEY, 'hex')],
       sealKeys: [Buffer.from(NEW_KEY, 'hex'), Buffer.from(OLD_KEY, 'hex')],
@@ -178,6 +182,12 @@ describe('the configuration', () => {
     expect(() => readConfig({ DATABASE_DIRECT_URL: 'postgres://h/d' }, 'job')).toThrow(ConfigError);
   });
 
+  it.each(['10.1.2.3', 'fd00::7'])('takes an address alone as that at which peers find it: %s', (address) => {
+    const { advertiseUrl, advertiseAddress } = readConfig({ ...production, FAIRLEAD_ADVERTISE_URL: address });
+
+    expect({ advertiseUrl, advertiseAddress }).toEqual({ advertiseUrl: null, advertiseAddress: address });
+  });
+
   it('takes an empty variable for one that is not given', () => {
     expect(readConfig({ DATABASE_URL: '', FAIRLEAD_LOG_LEVEL: ' ' })).toEqual(readConfig({}));
   });
@@ -217,6 +227,21 @@ describe('the configuration', () => {
       'an embedded database that peers elsewhere would be told of',
       { FAIRLEAD_ADVERTISE_URL: 'http://10.0.0.7:8091' },
       ['FAIRLEAD_ADVERTISE_URL'],
+    ],
+    [
+      'an embedded database whose peers would be told of an address elsewhere',
+      { FAIRLEAD_ADVERTISE_URL: 'fd00::7' },
+      ['FAIRLEAD_ADVERTISE_URL'],
+    ],
+    [
+      'an address for peers that is neither a URL nor an address',
+      { ...production, FAIRLEAD_ADVERTISE_URL: 'http://fd00::7:8091' },
+      ['FAIRLEAD_ADVERTISE_URL'],
+    ],
+    [
+      'authorities for a database that is embedded',
+      { FAIRLEAD_DATABASE_ROOT_CERT: '/etc/hub/ca.crt' },
+      ['FAIRLEAD_DATABASE_ROOT_CERT'],
     ],
     [
       'an address for peers that is spoken over TLS',

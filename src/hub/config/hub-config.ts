@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { validateSync } from 'class-validator';
@@ -5,6 +6,7 @@ import { readExports, type LogExportSettings, type TracingSettings } from '../..
 import { readAllowList, type AllowList } from './allow-list.js';
 import { readClusterSecret } from './cluster-secret.js';
 import { ConfigError, type BrokenRule } from './config.error.js';
+import { verifiedAddress } from './database-address.js';
 import type {
   Environment,
   FirstBootShows,
@@ -47,6 +49,8 @@ export type HubConfig = {
   readonly internalListen: Listen;
   /** How other replicas reach `internalListen`; null: derived from it once it has its port. */
   readonly advertiseUrl: string | null;
+  /** At which address of this machine, where no more than that was told; port and scheme are the listener's. */
+  readonly advertiseAddress: string | null;
   /** By what replicas show each other who they are, beside their signatures; null: the internal listener speaks no TLS. */
   readonly internalTls: InternalTls | null;
   /** The current one, then the previous one where there is one; null: made once, see `clusterSecretsOf`. */
@@ -144,22 +148,26 @@ function assemble(
   files: Collected['files'],
   { tracing, logExport }: Pick<HubConfig, 'tracing' | 'logExport'>,
 ): HubConfig {
-  const isEmbedded = environment.DATABASE_URL === undefined;
+  const { DATABASE_URL, DATABASE_DIRECT_URL, FAIRLEAD_DATABASE_ROOT_CERT: rootCert } = environment;
+  const addressOf = (text: string | undefined): string | null =>
+    text === undefined ? null : verifiedAddress(text, rootCert === undefined ? undefined : resolve(rootCert));
+  const advertised = environment.FAIRLEAD_ADVERTISE_URL;
+  const isAddress = advertised !== undefined && isIP(advertised) !== 0;
   const listen = listenOr(environment.FAIRLEAD_LISTEN, { host: '127.0.0.1', port: 8080 });
-  const internalDefault = { host: isEmbedded ? '127.0.0.1' : '0.0.0.0', port: 8091 };
+  const internalDefault = { host: DATABASE_URL === undefined ? '127.0.0.1' : '0.0.0.0', port: 8091 };
   return Object.freeze({
     database: Object.freeze({
-      url: environment.DATABASE_URL ?? null,
-      directUrl: environment.DATABASE_DIRECT_URL ?? null,
+      url: addressOf(DATABASE_URL),
+      directUrl: addressOf(DATABASE_DIRECT_URL),
       pooler:
-        environment.FAIRLEAD_DATABASE_POOLER ??
-        (environment.DATABASE_DIRECT_URL === undefined ? 'none' : 'transaction'),
+        environment.FAIRLEAD_DATABASE_POOLER ?? (DATABASE_DIRECT_URL === undefined ? 'none' : 'transaction'),
     }),
     dataDir: resolve(environment.FAIRLEAD_DATA_DIR ?? '.fairlead'),
     listen,
     publicUrl: originOf(environment.FAIRLEAD_PUBLIC_URL) ?? localUrl(listen),
     internalListen: listenOr(environment.FAIRLEAD_INTERNAL_LISTEN, internalDefault),
-    advertiseUrl: originOf(environment.FAIRLEAD_ADVERTISE_URL) ?? null,
+    advertiseUrl: isAddress ? null : (originOf(advertised) ?? null),
+    advertiseAddress: isAddress ? advertised : null,
     internalTls: internalTlsOf(environment, files),
     clusterSecrets: secretsOf(
       environment.FAIRLEAD_CLUSTER_SECRET,
@@ -207,11 +215,18 @@ function brokenTogether(
 ): BrokenRule[] {
   const isFaulty = (...names: string[]): boolean =>
     already.some(({ variable }) => names.includes(variable.replace(/_FILE$/, '')));
-  const { listen, internalListen, advertiseUrl, drain, database, clusterSecrets, sealKeys } = config;
+  const { listen, internalListen, drain, database, clusterSecrets, sealKeys } = config;
+  const advertisedHost =
+    config.advertiseAddress ?? (config.advertiseUrl === null ? null : hostOf(config.advertiseUrl));
   const rules: [broken: boolean, variable: string, rule: string][] = [
     [
       database.directUrl !== null && database.url === null && !isFaulty('DATABASE_URL'),
       'DATABASE_DIRECT_URL',
+      'needs DATABASE_URL beside it',
+    ],
+    [
+      given.FAIRLEAD_DATABASE_ROOT_CERT !== undefined && database.url === null && !isFaulty('DATABASE_URL'),
+      'FAIRLEAD_DATABASE_ROOT_CERT',
       'needs DATABASE_URL beside it',
     ],
     [
@@ -248,10 +263,10 @@ function brokenTogether(
       'must not be the current one',
     ],
     [
-      advertiseUrl !== null &&
+      advertisedHost !== null &&
         database.url === null &&
         !isFaulty('DATABASE_URL') &&
-        !isLocallyReachable({ host: hostOf(advertiseUrl), port: 0 }),
+        !isLocallyReachable({ host: advertisedHost, port: 0 }),
       'FAIRLEAD_ADVERTISE_URL',
       'must be on loopback without DATABASE_URL: the embedded database is for one machine',
     ],

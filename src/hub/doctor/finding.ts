@@ -30,6 +30,10 @@ export const FINDINGS = {
     'error',
     'See that the server runs, that DATABASE_URL names it, and that no firewall is between.',
   ],
+  database_untrusted: [
+    'error',
+    'Give FAIRLEAD_DATABASE_ROOT_CERT the file of the authority that signed its certificate, and DATABASE_URL a host that this is for.',
+  ],
   database_refuses: ['error', 'See user and password in DATABASE_URL, and pg_hba.conf of the server.'],
   database_missing: ['error', 'Create the database that DATABASE_URL names: createdb.'],
   database_full: ['error', 'Raise max_connections of the server, or end what holds its connections.'],
@@ -52,7 +56,7 @@ export const FINDINGS = {
   ],
   database_unencrypted: [
     'warning',
-    'Add sslmode=verify-full to DATABASE_URL: the way to the database is open to others.',
+    'Set FAIRLEAD_DATABASE_ROOT_CERT, or add sslmode=verify-full to DATABASE_URL: the way to the database is open to others.',
   ],
   database_elsewhere: [
     'error',
@@ -65,7 +69,7 @@ export const FINDINGS = {
   ],
   connections_tight: [
     'warning',
-    'Raise max_connections: a rolling restart starts one replica more before one ends.',
+    'Raise max_connections: in a roll one replica starts and one leaves beside those that serve.',
   ],
   clocks_differ: [
     'warning',

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { messageOf } from '../config/error-code.js';
+import { codeOf, messageOf } from '../config/error-code.js';
 import { POOL_SIZE } from '../database/data-source.js';
 import { hasSqlState } from '../database/database.errors.js';
 import { found, type Finding, type FindingCode } from './finding.js';
@@ -13,12 +13,18 @@ const PINNED_MOST_S = 900;
 
 /** What the server, or the way to it, said when it was dialled. */
 export function unreachable(error: unknown, whose = 'DATABASE_URL'): Finding {
-  const code = hasSqlState(error) ? error.code : '';
-  return found(codeOf(code), `${whose}: ${messageOf(error) || 'no answer'}`);
+  return found(findingOf(error), `${whose}: ${messageOf(error) || 'no answer'}`);
 }
 
-function codeOf(state: string): FindingCode {
-  if (state === '') return 'database_unreachable';
+/** What TLS says of a certificate that it does not take, as Node and OpenSSL name it. */
+const UNTRUSTED =
+  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_ALTNAME_INVALID|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/;
+
+function findingOf(error: unknown): FindingCode {
+  if (!hasSqlState(error)) {
+    return UNTRUSTED.test(codeOf(error) ?? '') ? 'database_untrusted' : 'database_unreachable';
+  }
+  const state = error.code;
   if (/^28/.test(state)) return 'database_refuses';
   if (state === '3D000') return 'database_missing';
   return state === '53300' ? 'database_full' : 'database_failed';
@@ -56,7 +62,10 @@ export function serverFindings(
   return findings.flatMap(([isFound, code, what]) => (isFound ? [found(code, what)] : []));
 }
 
-/** Whether all replicas that live, and one more, find their connections. */
+/** Beside those that serve, in a roll: the one that starts, and the one that leaves. */
+const IN_A_ROLL = 2;
+
+/** Whether all replicas that live, and those of a roll, find their connections. */
 export function connectionFindings(seen: SeenServer, replicas: readonly SeenReplica[]): Finding[] {
   const limits = [seen.connections, seen.roleLimit, seen.databaseLimit].filter((limit) => limit >= 0);
   const most = Math.min(...limits);
@@ -64,7 +73,8 @@ export function connectionFindings(seen: SeenServer, replicas: readonly SeenRepl
   const said = (needed: number) =>
     `${needed} replicas take up to ${needed * CONNECTIONS_OF_A_REPLICA} connections, and the server has ${most} for them`;
   if (most < count * CONNECTIONS_OF_A_REPLICA) return [found('connections_short', said(count))];
-  if (most < (count + 1) * CONNECTIONS_OF_A_REPLICA) return [found('connections_tight', said(count + 1))];
+  const rolling = count + IN_A_ROLL;
+  if (most < rolling * CONNECTIONS_OF_A_REPLICA) return [found('connections_tight', said(rolling))];
   return [];
 }
 

@@ -3,18 +3,23 @@ import { networkInterfaces } from 'node:os';
 import type { HubConfig } from '../../config/hub-config.js';
 
 /**
- * How the other replicas reach this one, where nothing was configured: on loopback as long as it listens there alone, or
- * has a database of this machine; else at the first address of the machine that is not its loopback.
+ * How the other replicas reach this one. Where nothing was configured: on loopback as long as it listens there alone, or
+ * has a database of this machine; else at the first address of the machine that is not its loopback, which on one with several
+ * networks may be one that leads nowhere.
  */
 export function advertisedUrl(
-  config: Pick<HubConfig, 'advertiseUrl' | 'database' | 'internalListen' | 'internalTls'>,
+  config: Pick<
+    HubConfig,
+    'advertiseAddress' | 'advertiseUrl' | 'database' | 'internalListen' | 'internalTls'
+  >,
   port: number,
 ): string {
-  const { advertiseUrl, database, internalListen, internalTls } = config;
+  const { advertiseAddress, advertiseUrl, database, internalListen, internalTls } = config;
   if (advertiseUrl !== null) return advertiseUrl;
   const { host } = internalListen;
   const isWildcard = host === '0.0.0.0' || host === '::';
-  const reached = !isWildcard ? host : database.url === null ? '127.0.0.1' : firstOutside(host === '::');
+  const found = !isWildcard ? host : database.url === null ? '127.0.0.1' : firstOutside(host === '::');
+  const reached = advertiseAddress ?? found;
   // As long as both are taken, some of the others may speak no TLS yet.
   const scheme = internalTls?.mode === 'require' ? 'https' : 'http';
   return `${scheme}://${isIPv6(reached) ? `[${reached}]` : reached}:${port}`;
