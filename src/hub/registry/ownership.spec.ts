@@ -23,7 +23,9 @@ describe('what the rows say that a replica holds, and no link of it is of', () =
     found = () => ['a', 'b'].map((brokerId) => ({ brokerId, epoch: 3, silenceMs: 40_000 }));
   });
 
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
   const release = async () => {
     const repository = { unlinked: () => Promise.resolve().then(found) };
