@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect as connectTo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
@@ -125,6 +127,47 @@ describe('the wire', () => {
   describe('takes a hello', () => {
     const greet = async (text: string) => {
       const link = await dial();
+
+    describe('to a caller that reads the answer and does not hang up,', () => {
+      /** One that keeps its side of the connection open, after it has read all that came. */
+      const stay = async ({ url }: { url: string }) => {
+        const { hostname, port } = new URL(url);
+        const socket = connectTo({ host: hostname, port: Number(port), allowHalfOpen: true });
+        socket.on('error', () => undefined);
+        const fields = Object.entries({ host: hostname, ...HANDSHAKE }).map(
+          ([name, value]) => `${name}: ${value}\r\n`,
+        );
+        socket.write(`GET ${CONTROL_PATH} HTTP/1.1\r\n${fields.join('')}\r\n`);
+        let answer = '';
+        socket.on('data', (chunk) => (answer += chunk.toString()));
+        await once(socket, 'end');
+        return { socket, answer };
+      };
+
+      it('and is gone with that', async () => {
+        const { socket, answer } = await stay(cluster.hub(0));
+
+        // What nobody holds any more is answered with a reset.
+        const isReset = (open: Socket) => {
+          if (!open.destroyed) open.write('x');
+          return open.destroyed;
+        };
+
+        expect(answer).toMatch(/^HTTP\/1.1 401 /);
+        await eventually(() => isReset(socket));
+      });
+
+      it('so that it does not keep the hub from ending', async () => {
+        const leaving = await cluster.addReplica();
+        const { socket, answer } = await stay(leaving);
+
+        const code = await leaving.stop();
+        socket.destroy();
+
+        expect(answer).toMatch(/^HTTP\/1.1 401 /);
+        expect(code).toBe(0);
+      });
+    });
       link.sendText(text);
       return link;
     };

@@ -148,6 +148,8 @@ function refuse(socket: Duplex, error: CodedError, requestId: string): void {
   const headers = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,
     'Connection: close',
+  // From the upgrade on nothing else ends it: a caller that keeps its side open would keep it, and hold up the stop of the hub.
+  socket.once('finish', () => socket.destroy());
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
