@@ -333,6 +333,8 @@ describe('the end of a link', () => {
 describe('a version', () => {
   it('is spoken at one path', () => {
     expect(CONTROL_PATH).toBe('/api/v1/control');
+    ['framing_error', 1002],
+    ['text_error', 1007],
   });
 
   const { min, max } = PROTOCOL_RANGE;

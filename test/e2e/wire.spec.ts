@@ -253,7 +253,7 @@ describe('the wire', () => {
 
       link.sendText(JSON.stringify(of(at + 1)));
 
-      expect(await link.closed).toMatchObject({ code });
+      expect(await link.closed).toEqual({ code, reason: expect.stringMatching(/\w+ \w+/) });
     });
 
     it.each([
@@ -270,17 +270,78 @@ describe('the wire', () => {
       expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
     });
 
-    it('ends a link with 4400 for a message that is no text', async () => {
-      const headers = await broker.shown(cluster.hub(0).url);
-      const socket = new WebSocket(
-        `${cluster.hub(0).url.replace('http', 'ws')}${CONTROL_PATH}`,
-        SUBPROTOCOL,
-        { headers },
-      );
-      const closed = new Promise((resolve) => socket.on('close', resolve));
-      socket.on('open', () => socket.send(Buffer.from(JSON.stringify(broker.hello())), { binary: true }));
+    it('keeps the code and the reason of a frame over the limit in the history, as the broker was told', async () => {
+      const who = await join();
+      const link = await connect(who);
 
-      expect(await closed).toBe(CLOSE_CODES.protocol_error);
+      link.sendText(x(LIMITS.frameBytes + 1));
+      const { code, reason } = await link.closed;
+      const stay = await eventually(async () => {
+        const { body } = await cluster.api(0).get(`/api/v1/brokers/${who.id}/history`);
+        const [latest] = body.items as { to: string | null; reason: string | null }[];
+        return latest !== undefined && latest.to !== null && latest;
+      });
+
+  describe('on which comes what is no frame', () => {
+    /** Sends it once the channel is open. */
+    const endOf = async (who: ScriptedBroker, say: (socket: WebSocket) => void) => {
+      const { url } = cluster.hub(0);
+      const headers = await who.shown(url);
+      const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, SUBPROTOCOL, { headers });
+      const closed = new Promise((resolve) =>
+        socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })),
+      );
+      socket.on('error', () => undefined);
+      socket.on('open', () => say(socket));
+      return closed;
+    };
+    /** Past what a WebSocket of this library would send. */
+    const raw = (socket: WebSocket, bytes: number[]) =>
+      (socket as unknown as { _socket: Socket })._socket.write(Buffer.from(bytes));
+
+    it.each<[string, number, (socket: WebSocket) => void]>([
+      [
+        'a message that is no text',
+        CLOSE_CODES.protocol_error,
+        (socket) => socket.send(Buffer.from(JSON.stringify(broker.hello())), { binary: true }),
+      ],
+      [
+        'a text that is no UTF-8',
+        CLOSE_CODES.text_error,
+        (socket) => socket.send(Buffer.from([0x7b, 0xff, 0x7d]), { binary: false }),
+      ],
+      [
+        'what is no message of a WebSocket',
+        CLOSE_CODES.framing_error,
+        (socket) => raw(socket, [0x83, 0x80, 0, 0, 0, 0]),
+      ],
+      [
+        'a frame over the limit in place of the hello',
+        CLOSE_CODES.frame_too_large,
+        (socket) => socket.send(x(LIMITS.frameBytes + 1)),
+      ],
+      [
+        'a frame in a piece more than is kept of one',
+        CLOSE_CODES.frame_too_large,
+        (socket) => {
+          for (let piece = 0; piece <= 16 * 1024; piece += 1) socket.send('', { fin: false });
+        },
+      ],
+    ])('ends with the code for it, a reason, and both in the log: %s', async (_what, code, say) => {
+      const who = await join();
+
+      const end = await endOf(who, say);
+      const line = await cluster
+        .hub(0)
+        .line(({ brokerId, msg = '' }) => brokerId === who.id && msg.includes('ended'));
+
+      expect(end).toEqual({ code, reason: expect.stringMatching(/\w+ \w+/) });
+      expect(line).toMatchObject(end as object);
+    });
+  });
+
+      expect(code).toBe(CLOSE_CODES.frame_too_large);
+      expect(stay.reason).toBe(`${code} ${reason}`);
     });
 
     it('closes with 1000 after a goodbye', async () => {

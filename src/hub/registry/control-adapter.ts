@@ -5,7 +5,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { AbstractWsAdapter, type MessageMappingProperties } from '@nestjs/websockets';
 import { lastValueFrom, type Observable } from 'rxjs';
 import { v7 as uuidv7 } from 'uuid';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer, type Server as ServerOf } from 'ws';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { HUB_CONFIG } from '../config/config.module.js';
@@ -17,6 +17,7 @@ import { NotFound } from '../problems/coded.error.js';
 import { Admission, type Admitted } from './admission.js';
 import { ControlSocket } from './control-socket.js';
 import { FrameHandlers, type Received } from './frame-handlers.js';
+import { ReasonedSocket } from './reasoned-socket.js';
 import { Refusals, type Visitor } from './refusals.js';
 
 /** The first of them that a broker offers. */
@@ -24,6 +25,7 @@ const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
 const TICK_MS = 1_000;
 const TICKS_A_PING = TIMES.pingMs / TICK_MS;
 
+type SocketServer = ServerOf<typeof ReasonedSocket>;
 type ConnectHandler = (client: FrameHandlers) => void;
 
 /**
@@ -40,7 +42,7 @@ export class ControlAdapter extends AbstractWsAdapter {
   private readonly addressOf: AddressOf;
   private readonly handlers: FrameHandlers;
   private readonly sockets = new Set<ControlSocket>();
-  private server: WebSocketServer | undefined;
+  private server: SocketServer | undefined;
   private ticker: NodeJS.Timeout | undefined;
 
   constructor(app: INestApplicationContext) {
@@ -51,9 +53,10 @@ export class ControlAdapter extends AbstractWsAdapter {
     this.handlers = app.get(FrameHandlers);
   }
 
-  override create(): WebSocketServer {
+  override create(): SocketServer {
     if (this.server !== undefined) return this.server;
     this.server = new WebSocketServer({
+      WebSocket: ReasonedSocket,
       noServer: true,
       maxPayload: LIMITS.frameBytes,
       perMessageDeflate: false,
@@ -69,7 +72,7 @@ export class ControlAdapter extends AbstractWsAdapter {
     return this.server;
   }
 
-  override bindClientConnect(_server: WebSocketServer, handler: ConnectHandler): void {
+  override bindClientConnect(_server: SocketServer, handler: ConnectHandler): void {
     handler(this.handlers);
   }
 
@@ -91,7 +94,7 @@ export class ControlAdapter extends AbstractWsAdapter {
     }
   }
 
-  override async close(server: WebSocketServer): Promise<void> {
+  override async close(server: SocketServer): Promise<void> {
     clearInterval(this.ticker);
     for (const socket of this.sockets) socket.cut();
     await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -121,7 +124,7 @@ export class ControlAdapter extends AbstractWsAdapter {
     return this.admission.admit(request, visitor);
   }
 
-  private connected(upgraded: WebSocket, admitted: Admitted): void {
+  private connected(upgraded: ReasonedSocket, admitted: Admitted): void {
     const client = new ControlSocket(upgraded, admitted, this.handlers);
     this.sockets.add(client);
     client.onClosed(() => this.sockets.delete(client));

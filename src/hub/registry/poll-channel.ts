@@ -3,7 +3,7 @@ import type { HubFrame } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { readBrokerFrame } from '../../protocol/parse.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
-import { ControlChannel, type ChannelEnd } from './control-channel.js';
+import { ControlChannel, FRAME_TOO_LARGE, type ChannelEnd } from './control-channel.js';
 import { CredentialInvalid } from '../auth/auth.errors.js';
 import { PollOutOfStep } from './registry.errors.js';
 import { UsedIds } from './used-ids.js';
@@ -140,7 +140,7 @@ export class PollChannel extends ControlChannel {
     this.taken = number;
     const bytes = Buffer.byteLength(JSON.stringify(frame));
     this.take(bytes, () => {
-      if (bytes > LIMITS.frameBytes) throw new ProtocolError('a frame is over the limit', 'frame_too_large');
+      if (bytes > LIMITS.frameBytes) throw new ProtocolError(FRAME_TOO_LARGE, 'frame_too_large');
       return readBrokerFrame(frame);
     });
   }
