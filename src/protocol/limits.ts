@@ -51,7 +51,7 @@ export const TIMES = {
   unansweredPings: 2,
   /** A poll that has nothing to answer is held this long. */
   pollHoldMs: 25_000,
-  /** A channel of polls that was not polled for this long is closed. */
+  /** A channel of polls to which none has come for this long is closed, also where the last one was held meanwhile. */
   pollLeaseMs: 60_000,
   /** A broker that heard nothing from the hub for this long begins nothing new. */
   livenessMs: 45_000,

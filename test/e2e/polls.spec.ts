@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import { LIMITS, TIMES } from '../../src/protocol/limits.js';
 import { Cluster } from '../support/cluster.js';
 import { atOnce } from '../support/at-once.js';
 import { eventually } from '../support/eventually.js';
@@ -98,6 +99,31 @@ describe('a broker that polls', () => {
       return body.presence.state === 'degraded';
     });
   });
+
+  beside(
+    'is closed with 4408 where no poll comes for the lease, in which the last one was held',
+    async () => {
+      const broker = await join();
+      const poller = await ScriptedPoller.open(broker, here);
+      const from = performance.now();
+      await poller.poll(here);
+      const heldMs = performance.now() - from;
+
+      await eventually(async () => (await ownershipOf(broker)).replica === null, {
+        withinMs: 2 * TIMES.pollLeaseMs,
+        everyMs: 500,
+      });
+      const lastedMs = performance.now() - from;
+      const { closed } = await poller.poll(here);
+      const { body: history } = await cluster.api(1).get(`/api/v1/brokers/${broker.id}/history`);
+
+      expect(heldMs).toBeGreaterThanOrEqual(TIMES.pollHoldMs - 1_000);
+      expect(lastedMs).toBeGreaterThanOrEqual(TIMES.pollLeaseMs);
+      expect(lastedMs).toBeLessThan(TIMES.pollLeaseMs + TIMES.pollHoldMs);
+      expect(closed).toEqual({ code: CLOSE_CODES.timed_out, reason: expect.stringContaining('lease') });
+      expect(history.items[0].reason).toBe(`${closed?.code} ${closed?.reason}`);
+    },
+  );
 
   beside('says goodbye, and learns that its channel is closed', async () => {
     const broker = await join();
