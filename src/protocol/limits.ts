@@ -30,6 +30,11 @@ export const LIMITS = {
   labelLength: 128,
   /** Names of capabilities and their count. */
   capabilities: 128,
+  /**
+   * The greatest `lastEpoch` or `revision` that a broker is believed where the hub has it not on record. The hub counts on from what it
+   * believes, and numbers of JSON are exact to 2^53 alone: from here it never comes there.
+   */
+  believedMost: 2 ** 48,
   /** Any short text: reasons, versions, codes. */
   textLength: 512,
   /** A note on how far a command is, in characters. */

@@ -196,6 +196,47 @@ describe('the wire', () => {
     it.each([
       [{ min: 0, max: min }, 'welcome'],
       [{ min: max, max: max + 1 }, 'welcome'],
+    it('with an epoch of its own word up to 2^48, and any that it was given; past that it ends with 4400, and nothing is kept', async () => {
+      const [at, past] = [await join(), await join()];
+      const greetAs = async (who: ScriptedBroker, lastEpoch: number) => {
+        const link = await dial(who);
+        link.send(who.hello({ lastEpoch }));
+        return link;
+      };
+      const welcomed = async (who: ScriptedBroker, lastEpoch: number) => {
+        const link = await greetAs(who, lastEpoch);
+        const { epoch } = await link.next('welcome');
+        await link.close();
+        return epoch;
+      };
+
+      const given = await welcomed(at, LIMITS.believedMost);
+      const next = await welcomed(at, given);
+      const refused = await greetAs(past, LIMITS.believedMost + 1);
+
+      expect([given, next]).toEqual([LIMITS.believedMost + 1, LIMITS.believedMost + 2]);
+      expect(await refused.closed).toMatchObject({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('lastEpoch'),
+      });
+      expect(await welcomed(past, 0)).toBe(1);
+    });
+
+    it.each<[string, object]>([
+      ['a NUL in the software', { software: 'a\0/1' }],
+      ['a NUL in a label', { labels: { zone: 'a\0' } }],
+      ["a NUL in a label's name", { labels: { 'a\0': '' } }],
+      ['half a character in a label', { labels: { zone: '\ud800' } }],
+      ['half a character in a capability', { capabilities: ['\udc00'] }],
+    ])('and ends with 4400 for %s, which is no outage of the hub', async (_what, overrides) => {
+      const link = await greet(hello(overrides));
+
+      expect(await link.closed).toEqual({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('must have no NUL and no half of a surrogate pair'),
+      });
+    });
+
       [{ min: max + 1, max: max + 1 }, CLOSE_CODES.version_refused],
       [{ min: 0, max: min - 1 }, CLOSE_CODES.version_refused],
     ])('for versions %j: %s', async (protocol, outcome) => {
@@ -541,6 +582,30 @@ describe('the wire', () => {
     const [stranger, guest] = [await join(), await join()];
     const unread = await dial(stranger);
     unread.sendText('{');
+    it('takes a revision of its word up to 2^48, and the next after any that is on record; past that it ends with 4400', async () => {
+      const [at, past] = [await join(), await join()];
+      const tell = (revision: number, to: ScriptedLink) =>
+        to.send({ t: 'capabilities', revision, capabilities: ['x.note.append'] });
+      const first = await link(at, []);
+      const other = await link(past, []);
+
+      for (const revision of [LIMITS.believedMost, LIMITS.believedMost + 1]) {
+        tell(revision, first.dialled);
+        expect(await first.dialled.next('capabilities_ack')).toMatchObject({ stored: revision, error: null });
+      }
+      tell(LIMITS.believedMost + 1, other.dialled);
+
+      expect(await other.dialled.closed).toMatchObject({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('revision'),
+      });
+      expect(await roster(past)).toMatchObject({
+        capabilities: [],
+        capabilitiesRevision: other.capabilitiesRevision,
+      });
+      await first.dialled.close();
+    });
+
     await unread.closed;
     await (await connect(guest)).close();
 
