@@ -219,6 +219,23 @@ describe('a broker that polls', () => {
       expect([answer.status, answer.body.code]).toEqual([413, 'request_too_large']);
     });
 
+    it('not for a body that is as large as its cap', async () => {
+      const own = await join();
+      const opened = await ScriptedPoller.open(own, here);
+      const padded = (bytes: number) => ({ t: 'event', agents: [], padding: 'x'.repeat(bytes) });
+      const whole = [padded(1_000_000), padded(1_000_000)];
+      // What is answered is not held.
+      const beat = { t: 'heartbeat', health: 'online', load: null, running: 0 };
+      const bodyOf = (bytes: number) =>
+        JSON.stringify({ ...opened.bodyWith(), frames: [...whole, padded(bytes), beat] });
+      const body = bodyOf(LIMITS.pollBytes - bodyOf(0).length);
+
+      const answer = await opened.post(here, body);
+
+      expect(body).toHaveLength(LIMITS.pollBytes);
+      expect(answer).toMatchObject({ status: 200, body: { frames: [{ t: 'heartbeat_ack' }], closed: null } });
+    });
+
     it('without a token, or with that of another kind or broker', async () => {
       const other = await join();
       const stranger = new ScriptedPoller(other, await other.accessToken(here));

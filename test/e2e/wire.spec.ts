@@ -5,13 +5,18 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
 import { LIMITS } from '../../src/protocol/limits.js';
-import { CONTROL_PATH, PROTOCOL_RANGE, SUBPROTOCOL } from '../../src/protocol/version.js';
+import {
+  CONTROL_PATH,
+  PROTOCOL_RANGE,
+  STANDBY_SUBPROTOCOL,
+  SUBPROTOCOL,
+} from '../../src/protocol/version.js';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
-import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
-import { beat, item, OF_FRAMES, OF_HELLO, ofBytes, x } from '../support/wire-limits.js';
+import { ScriptedBroker, ScriptedLink } from '../support/scripted-broker.js';
+import { beat, item, OF_FRAMES, OF_HELLO, OF_PROMOTE, ofBytes, x } from '../support/wire-limits.js';
 
 describe('the wire', () => {
   let cluster: Cluster;
@@ -122,11 +127,6 @@ describe('the wire', () => {
 
       expect((await upgrade(CONTROL_PATH, headers)).status).toBe(400);
     });
-  });
-
-  describe('takes a hello', () => {
-    const greet = async (text: string) => {
-      const link = await dial();
 
     describe('to a caller that reads the answer and does not hang up,', () => {
       /** One that keeps its side of the connection open, after it has read all that came. */
@@ -168,6 +168,11 @@ describe('the wire', () => {
         expect(code).toBe(0);
       });
     });
+  });
+
+  describe('takes a hello', () => {
+    const greet = async (text: string) => {
+      const link = await dial();
       link.sendText(text);
       return link;
     };
@@ -191,11 +196,6 @@ describe('the wire', () => {
       expect(await past.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
     });
 
-    const { min, max } = PROTOCOL_RANGE;
-
-    it.each([
-      [{ min: 0, max: min }, 'welcome'],
-      [{ min: max, max: max + 1 }, 'welcome'],
     it('with an epoch of its own word up to 2^48, and any that it was given; past that it ends with 4400, and nothing is kept', async () => {
       const [at, past] = [await join(), await join()];
       const greetAs = async (who: ScriptedBroker, lastEpoch: number) => {
@@ -237,6 +237,11 @@ describe('the wire', () => {
       });
     });
 
+    const { min, max } = PROTOCOL_RANGE;
+
+    it.each([
+      [{ min: 0, max: min }, 'welcome'],
+      [{ min: max, max: max + 1 }, 'welcome'],
       [{ min: max + 1, max: max + 1 }, CLOSE_CODES.version_refused],
       [{ min: 0, max: min - 1 }, CLOSE_CODES.version_refused],
     ])('for versions %j: %s', async (protocol, outcome) => {
@@ -275,53 +280,45 @@ describe('the wire', () => {
     });
   });
 
-  describe('once welcomed', () => {
-    it('takes every frame up to its limit, on one link', async () => {
-      const link = await (await join()).dial(cluster.hub(0).url);
-      link.send(broker.hello());
-      await link.next('welcome');
+  describe('held ready', () => {
+    const held = async () => {
+      const who = await join();
+      const { url } = cluster.hub(0);
+      const headers = await who.shown(url);
+      const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, STANDBY_SUBPROTOCOL, {
+        headers,
+      });
+      const link = new ScriptedLink(socket);
+      await once(socket, 'open');
+      link.send(who.hello({ standby: true }));
+      await link.next('standby_ok');
+      return link;
+    };
+    const promote = (overrides: object) =>
+      JSON.stringify({ t: 'promote', lastEpoch: 0, capabilities: [], health: 'online', ...overrides });
 
-      for (const [, at, of] of OF_FRAMES) {
-        link.sendText(JSON.stringify(of(at)));
-        await goesOn(link);
-      }
+    it.each(OF_PROMOTE)(
+      'is promoted with %s up to %d, and ends with 4400 past that',
+      async (_what, at, of) => {
+        const [within, past] = [await held(), await held()];
 
-      await link.close();
-    });
+        within.sendText(promote(of(at)));
+        past.sendText(promote(of(at + 1)));
 
-    it.each(OF_FRAMES)('ends a link for more %s than %d', async (_what, at, of, code) => {
-      const link = await connect();
+        expect(await within.next('welcome')).toMatchObject({ epoch: expect.any(Number) });
+        expect(await past.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+        await within.close();
+      },
+    );
 
-      link.sendText(JSON.stringify(of(at + 1)));
+    it('ends with 4400 for a NUL in a capability of its promote', async () => {
+      const link = await held();
 
-      expect(await link.closed).toEqual({ code, reason: expect.stringMatching(/\w+ \w+/) });
-    });
-
-    it.each([
-      ['a type that is not known', '{"t":"nonsense"}'],
-      ["a type of the hub's", '{"t":"confirm","ids":[]}'],
-      ['text that is no JSON', '{'],
-      ['an inventory after its last chunk', '{"t":"inventory","entries":[],"last":true}'],
-      ['progress that says nothing', JSON.stringify({ t: 'progress', progress: [item] })],
-    ])('ends a link with 4400 for %s', async (_what, text) => {
-      const link = await connect();
-
-      link.sendText(text);
+      link.sendText(promote({ capabilities: ['a\0'] }));
 
       expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
     });
-
-    it('keeps the code and the reason of a frame over the limit in the history, as the broker was told', async () => {
-      const who = await join();
-      const link = await connect(who);
-
-      link.sendText(x(LIMITS.frameBytes + 1));
-      const { code, reason } = await link.closed;
-      const stay = await eventually(async () => {
-        const { body } = await cluster.api(0).get(`/api/v1/brokers/${who.id}/history`);
-        const [latest] = body.items as { to: string | null; reason: string | null }[];
-        return latest !== undefined && latest.to !== null && latest;
-      });
+  });
 
   describe('on which comes what is no frame', () => {
     /** Sends it once the channel is open. */
@@ -380,6 +377,55 @@ describe('the wire', () => {
       expect(line).toMatchObject(end as object);
     });
   });
+
+  describe('once welcomed', () => {
+    it('takes every frame up to its limit, on one link', async () => {
+      const link = await (await join()).dial(cluster.hub(0).url);
+      link.send(broker.hello());
+      await link.next('welcome');
+
+      for (const [, at, of] of OF_FRAMES) {
+        link.sendText(JSON.stringify(of(at)));
+        await goesOn(link);
+      }
+
+      await link.close();
+    });
+
+    it.each(OF_FRAMES)('ends a link for more %s than %d', async (_what, at, of, code) => {
+      const link = await connect();
+
+      link.sendText(JSON.stringify(of(at + 1)));
+
+      expect(await link.closed).toEqual({ code, reason: expect.stringMatching(/\w+ \w+/) });
+    });
+
+    it.each([
+      ['a type that is not known', '{"t":"nonsense"}'],
+      ["a type of the hub's", '{"t":"confirm","ids":[]}'],
+      ['text that is no JSON', '{'],
+      ['an inventory after its last chunk', '{"t":"inventory","entries":[],"last":true}'],
+      ['progress that says nothing', JSON.stringify({ t: 'progress', progress: [item] })],
+      ['a NUL in a capability', '{"t":"capabilities","revision":9,"capabilities":["a\\u0000"]}'],
+    ])('ends a link with 4400 for %s', async (_what, text) => {
+      const link = await connect();
+
+      link.sendText(text);
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('keeps the code and the reason of a frame over the limit in the history, as the broker was told', async () => {
+      const who = await join();
+      const link = await connect(who);
+
+      link.sendText(x(LIMITS.frameBytes + 1));
+      const { code, reason } = await link.closed;
+      const stay = await eventually(async () => {
+        const { body } = await cluster.api(0).get(`/api/v1/brokers/${who.id}/history`);
+        const [latest] = body.items as { to: string | null; reason: string | null }[];
+        return latest !== undefined && latest.to !== null && latest;
+      });
 
       expect(code).toBe(CLOSE_CODES.frame_too_large);
       expect(stay.reason).toBe(`${code} ${reason}`);
@@ -536,6 +582,30 @@ describe('the wire', () => {
       await dialled.close();
     });
 
+    it('takes a revision of its word up to 2^48, and the next after any that is on record; past that it ends with 4400', async () => {
+      const [at, past] = [await join(), await join()];
+      const tell = (revision: number, to: ScriptedLink) =>
+        to.send({ t: 'capabilities', revision, capabilities: ['x.note.append'] });
+      const first = await link(at, []);
+      const other = await link(past, []);
+
+      for (const revision of [LIMITS.believedMost, LIMITS.believedMost + 1]) {
+        tell(revision, first.dialled);
+        expect(await first.dialled.next('capabilities_ack')).toMatchObject({ stored: revision, error: null });
+      }
+      tell(LIMITS.believedMost + 1, other.dialled);
+
+      expect(await other.dialled.closed).toMatchObject({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('revision'),
+      });
+      expect(await roster(past)).toMatchObject({
+        capabilities: [],
+        capabilitiesRevision: other.capabilitiesRevision,
+      });
+      await first.dialled.close();
+    });
+
     it('believes the newest link, whatever an older one says', async () => {
       const who = await join();
       const older = await link(who, ['x.note.append']);
@@ -582,30 +652,6 @@ describe('the wire', () => {
     const [stranger, guest] = [await join(), await join()];
     const unread = await dial(stranger);
     unread.sendText('{');
-    it('takes a revision of its word up to 2^48, and the next after any that is on record; past that it ends with 4400', async () => {
-      const [at, past] = [await join(), await join()];
-      const tell = (revision: number, to: ScriptedLink) =>
-        to.send({ t: 'capabilities', revision, capabilities: ['x.note.append'] });
-      const first = await link(at, []);
-      const other = await link(past, []);
-
-      for (const revision of [LIMITS.believedMost, LIMITS.believedMost + 1]) {
-        tell(revision, first.dialled);
-        expect(await first.dialled.next('capabilities_ack')).toMatchObject({ stored: revision, error: null });
-      }
-      tell(LIMITS.believedMost + 1, other.dialled);
-
-      expect(await other.dialled.closed).toMatchObject({
-        code: CLOSE_CODES.protocol_error,
-        reason: expect.stringContaining('revision'),
-      });
-      expect(await roster(past)).toMatchObject({
-        capabilities: [],
-        capabilitiesRevision: other.capabilitiesRevision,
-      });
-      await first.dialled.close();
-    });
-
     await unread.closed;
     await (await connect(guest)).close();
 
