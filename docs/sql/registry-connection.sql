@@ -181,6 +181,11 @@ select broker_id as "brokerId", replica_id as "replicaId"
 from broker_connection
 where broker_id = any ($1::uuid[]);
 
+-- read_newest_epoch
+select epoch
+from broker_connection
+where broker_id = $1;
+
 -- find_holder_of_connection
 select replica_id as "replicaId"
 from broker_connection

@@ -2,6 +2,10 @@
 export const CLOSE_CODES = {
   goodbye: 1000,
   going_away: 1001,
+  /** What came was no message of a WebSocket. */
+  framing_error: 1002,
+  /** A text message was not UTF-8. */
+  text_error: 1007,
   frame_too_large: 1009,
   protocol_error: 4400,
   credential_expired: 4401,

@@ -277,6 +277,28 @@ describe('a frame of each type', () => {
     expect(taking({ [x(128)]: 1 })).toThrow(`labels.${x(128)} must be`);
   });
 
+  it.each<[Sample, string]>([
+    ['hello', 'software'],
+    ['hello', 'capabilities[0]'],
+    ['hello', 'labels.zone'],
+    ['capabilities', 'capabilities[0]'],
+  ])('%s has in %s whole characters alone, as they are stored, and no NUL', (sample, path) => {
+    const taking = (value: string) => () => parse(changed(sample, path, value));
+
+    for (const value of ['ü', '\u{1f600}', '\n', '\ufffd']) expect(taking(value)).not.toThrow();
+    for (const value of ['a\0', '\ud800', 'a\udc00b', '\udc00\ud800']) {
+      expect(taking(value)).toThrow(ProtocolError);
+      expect(taking(value)).toThrow(`${path} must have no NUL and no half of a surrogate pair`);
+    }
+  });
+
+  it('has no label whose name could not be stored either', () => {
+    for (const name of ['a\0', '\ud800'])
+      expect(() => parse(changed('hello', 'labels', { [name]: '' }))).toThrow(
+        'labels key must have no NUL and no half of a surrogate pair',
+      );
+  });
+
   it('may leave out what brokers of before did not know of', () => {
     const { restarts: _unknown, ...agent } = FRAMES.event.agents[0];
 
@@ -311,6 +333,8 @@ describe('the end of a link', () => {
   it.each<[CloseReason, number]>([
     ['goodbye', 1000],
     ['going_away', 1001],
+    ['framing_error', 1002],
+    ['text_error', 1007],
     ['frame_too_large', 1009],
     ['protocol_error', 4400],
     ['credential_expired', 4401],

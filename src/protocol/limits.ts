@@ -30,6 +30,11 @@ export const LIMITS = {
   labelLength: 128,
   /** Names of capabilities and their count. */
   capabilities: 128,
+  /**
+   * The greatest `lastEpoch` or `revision` that a broker is believed where the hub has it not on record. The hub counts on from what it
+   * believes, and numbers of JSON are exact to 2^53 alone: from here it never comes there.
+   */
+  believedMost: 2 ** 48,
   /** Any short text: reasons, versions, codes. */
   textLength: 512,
   /** A note on how far a command is, in characters. */
@@ -51,7 +56,7 @@ export const TIMES = {
   unansweredPings: 2,
   /** A poll that has nothing to answer is held this long. */
   pollHoldMs: 25_000,
-  /** A channel of polls that was not polled for this long is closed. */
+  /** A channel of polls to which none has come for this long is closed, also where the last one was held meanwhile. */
   pollLeaseMs: 60_000,
   /** A broker that heard nothing from the hub for this long begins nothing new. */
   livenessMs: 45_000,

@@ -32,7 +32,7 @@ const attempt = read.integer(1, INTEGER_MOST);
 const code = read.text(128);
 const message = read.text(LIMITS.messageLength);
 const alternatives = read.list(read.text(), 64);
-const capabilities = read.list(read.text(LIMITS.labelLength), LIMITS.capabilities);
+const capabilities = read.list(read.keptText(LIMITS.labelLength), LIMITS.capabilities);
 const health = read.oneOf('online', 'degraded');
 const version = read.integer(0, 1000);
 const atLeastOne = read.integer(1);
@@ -150,7 +150,7 @@ export const BROKER_FRAMES: { readonly [T in BrokerFrameType]: read.Reader<Frame
     bootId: read.uuid,
     journalId: read.uuid,
     lastEpoch: read.integer(0),
-    software: read.text(64),
+    software: read.keptText(64),
     capabilities,
     labels: read.labels,
     window: read.integer(1, LIMITS.windowMax),

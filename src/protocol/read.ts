@@ -53,6 +53,23 @@ export function text(max: number = LIMITS.textLength): Reader<string> {
   });
 }
 
+const KEPT = /^[^\0\ud800-\udfff]*$/u;
+/** As much of that as schemas of all languages can say. */
+const KEPT_PATTERN = '^[^\\x00]*$';
+
+/**
+ * As `text`, and one that a database keeps as it is: without NUL, and without half of a surrogate pair. For what is looked for by
+ * others, who would not find what was changed to be stored.
+ */
+export function keptText(max: number = LIMITS.textLength): Reader<string> {
+  const short = text(max);
+  return reader({ ...short.shape, pattern: KEPT_PATTERN }, (value, path) => {
+    const read = short(value, path);
+    if (!KEPT.test(read)) throw new ProtocolError(`${path} must have no NUL and no half of a surrogate pair`);
+    return read;
+  });
+}
+
 /** A whole number within the bounds, both included. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Reader<number> {
   return reader({ type: 'integer', minimum: min, maximum: max }, (value, path) => {
@@ -178,15 +195,15 @@ export const jsonObject: Reader<JsonObject> = reader(
   (value, path) => object(value, path) as JsonObject,
 );
 
-/** String keys to string values, both short, and not many. */
+/** String keys to string values, both short and such as are kept, and not many. */
 export const labels: Reader<Record<string, string>> = labelsReader();
 
 function labelsReader(): Reader<Record<string, string>> {
-  const short = text(LIMITS.labelLength);
+  const short = keptText(LIMITS.labelLength);
   const shape = {
     type: 'object',
     maxProperties: LIMITS.labels,
-    propertyNames: { maxLength: LIMITS.labelLength },
+    propertyNames: { maxLength: LIMITS.labelLength, pattern: KEPT_PATTERN },
     additionalProperties: short.shape,
   };
   return reader(shape, (value, path) => {

@@ -167,10 +167,12 @@ describe('the control channel', () => {
     for (const orderingKey of ['a', 'b']) await cluster.api(0).ping(broker.id, { orderingKey });
     const [odd, even] = [await link.nextDispatch(), await link.nextDispatch()];
 
-    link.succeed(odd, { text: 'x\0\ud800' });
+    link.succeed(odd, { text: 'x\0\ud800', 'name\0': '' });
     link.succeed(even, { text: 'fine' });
 
-    expect(await cluster.api(1).dispatch(odd.id, 10)).toMatchObject({ result: { text: 'x\ufffd\ufffd' } });
+    expect(await cluster.api(1).dispatch(odd.id, 10)).toMatchObject({
+      result: { text: 'x\ufffd\ufffd', 'name\ufffd': '' },
+    });
     expect(await cluster.api(1).dispatch(even.id, 10)).toMatchObject({ result: { text: 'fine' } });
     await link.close();
   });

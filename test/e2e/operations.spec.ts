@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { DISPLACED_BY } from '../../src/protocol/close-code.js';
-import { TIMES } from '../../src/protocol/limits.js';
+import { LIMITS, TIMES } from '../../src/protocol/limits.js';
 import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -251,6 +251,27 @@ describe('an operator', () => {
       presence: { lastSeenAt: expect.any(String), ageS: expect.any(Number) },
       ownership: { replica: null, ageS: expect.any(Number) },
     });
+  });
+
+  it('gives a broker as many labels as 64, and is refused one more, whichever were there before', async () => {
+    const broker = await join();
+    const labels = (from: number, count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_none, at) => [`l${from + at}`, '']));
+
+    const most = await patch(broker, { labels: labels(0, LIMITS.labels) });
+    const more = await patch(broker, { labels: labels(LIMITS.labels, 1) });
+    const other = await patch(broker, { labels: { ...labels(LIMITS.labels, 1), l0: null } });
+
+    expect(most.status).toBe(200);
+    expect([more.status, more.body]).toEqual([
+      400,
+      expect.objectContaining({
+        code: 'request_invalid',
+        fields: [{ path: 'labels', rule: 'a broker has at most 64 labels, its own among them' }],
+      }),
+    ]);
+    expect(other.status).toBe(200);
+    expect(Object.keys((await get(broker)).labels)).toHaveLength(LIMITS.labels);
   });
 
   it('is told how a broker comes to be linked again, without a secret or a word in its place', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import { LIMITS, TIMES } from '../../src/protocol/limits.js';
 import { Cluster } from '../support/cluster.js';
 import { atOnce } from '../support/at-once.js';
 import { eventually } from '../support/eventually.js';
@@ -99,6 +100,31 @@ describe('a broker that polls', () => {
     });
   });
 
+  beside(
+    'is closed with 4408 where no poll comes for the lease, in which the last one was held',
+    async () => {
+      const broker = await join();
+      const poller = await ScriptedPoller.open(broker, here);
+      const from = performance.now();
+      await poller.poll(here);
+      const heldMs = performance.now() - from;
+
+      await eventually(async () => (await ownershipOf(broker)).replica === null, {
+        withinMs: 2 * TIMES.pollLeaseMs,
+        everyMs: 500,
+      });
+      const lastedMs = performance.now() - from;
+      const { closed } = await poller.poll(here);
+      const { body: history } = await cluster.api(1).get(`/api/v1/brokers/${broker.id}/history`);
+
+      expect(heldMs).toBeGreaterThanOrEqual(TIMES.pollHoldMs - 1_000);
+      expect(lastedMs).toBeGreaterThanOrEqual(TIMES.pollLeaseMs);
+      expect(lastedMs).toBeLessThan(TIMES.pollLeaseMs + TIMES.pollHoldMs);
+      expect(closed).toEqual({ code: CLOSE_CODES.timed_out, reason: expect.stringContaining('lease') });
+      expect(history.items[0].reason).toBe(`${closed?.code} ${closed?.reason}`);
+    },
+  );
+
   beside('says goodbye, and learns that its channel is closed', async () => {
     const broker = await join();
     const poller = await ScriptedPoller.open(broker, here);
@@ -191,6 +217,23 @@ describe('a broker that polls', () => {
       const answer = await poller.begin(here, LIMITS.pollBytes + 1);
 
       expect([answer.status, answer.body.code]).toEqual([413, 'request_too_large']);
+    });
+
+    it('not for a body that is as large as its cap', async () => {
+      const own = await join();
+      const opened = await ScriptedPoller.open(own, here);
+      const padded = (bytes: number) => ({ t: 'event', agents: [], padding: 'x'.repeat(bytes) });
+      const whole = [padded(1_000_000), padded(1_000_000)];
+      // What is answered is not held.
+      const beat = { t: 'heartbeat', health: 'online', load: null, running: 0 };
+      const bodyOf = (bytes: number) =>
+        JSON.stringify({ ...opened.bodyWith(), frames: [...whole, padded(bytes), beat] });
+      const body = bodyOf(LIMITS.pollBytes - bodyOf(0).length);
+
+      const answer = await opened.post(here, body);
+
+      expect(body).toHaveLength(LIMITS.pollBytes);
+      expect(answer).toMatchObject({ status: 200, body: { frames: [{ t: 'heartbeat_ack' }], closed: null } });
     });
 
     it('without a token, or with that of another kind or broker', async () => {

@@ -1,15 +1,22 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect as connectTo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
 import { LIMITS } from '../../src/protocol/limits.js';
-import { CONTROL_PATH, PROTOCOL_RANGE, SUBPROTOCOL } from '../../src/protocol/version.js';
+import {
+  CONTROL_PATH,
+  PROTOCOL_RANGE,
+  STANDBY_SUBPROTOCOL,
+  SUBPROTOCOL,
+} from '../../src/protocol/version.js';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
-import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
-import { beat, item, OF_FRAMES, OF_HELLO, ofBytes, x } from '../support/wire-limits.js';
+import { ScriptedBroker, ScriptedLink } from '../support/scripted-broker.js';
+import { beat, item, OF_FRAMES, OF_HELLO, OF_PROMOTE, ofBytes, x } from '../support/wire-limits.js';
 
 describe('the wire', () => {
   let cluster: Cluster;
@@ -120,6 +127,47 @@ describe('the wire', () => {
 
       expect((await upgrade(CONTROL_PATH, headers)).status).toBe(400);
     });
+
+    describe('to a caller that reads the answer and does not hang up,', () => {
+      /** One that keeps its side of the connection open, after it has read all that came. */
+      const stay = async ({ url }: { url: string }) => {
+        const { hostname, port } = new URL(url);
+        const socket = connectTo({ host: hostname, port: Number(port), allowHalfOpen: true });
+        socket.on('error', () => undefined);
+        const fields = Object.entries({ host: hostname, ...HANDSHAKE }).map(
+          ([name, value]) => `${name}: ${value}\r\n`,
+        );
+        socket.write(`GET ${CONTROL_PATH} HTTP/1.1\r\n${fields.join('')}\r\n`);
+        let answer = '';
+        socket.on('data', (chunk) => (answer += chunk.toString()));
+        await once(socket, 'end');
+        return { socket, answer };
+      };
+
+      it('and is gone with that', async () => {
+        const { socket, answer } = await stay(cluster.hub(0));
+
+        // What nobody holds any more is answered with a reset.
+        const isReset = (open: Socket) => {
+          if (!open.destroyed) open.write('x');
+          return open.destroyed;
+        };
+
+        expect(answer).toMatch(/^HTTP\/1.1 401 /);
+        await eventually(() => isReset(socket));
+      });
+
+      it('so that it does not keep the hub from ending', async () => {
+        const leaving = await cluster.addReplica();
+        const { socket, answer } = await stay(leaving);
+
+        const code = await leaving.stop();
+        socket.destroy();
+
+        expect(answer).toMatch(/^HTTP\/1.1 401 /);
+        expect(code).toBe(0);
+      });
+    });
   });
 
   describe('takes a hello', () => {
@@ -146,6 +194,47 @@ describe('the wire', () => {
       const past = await greet(JSON.stringify(ofBytes(broker.hello(), LIMITS.helloBytes + 1)));
 
       expect(await past.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+
+    it('with an epoch of its own word up to 2^48, and any that it was given; past that it ends with 4400, and nothing is kept', async () => {
+      const [at, past] = [await join(), await join()];
+      const greetAs = async (who: ScriptedBroker, lastEpoch: number) => {
+        const link = await dial(who);
+        link.send(who.hello({ lastEpoch }));
+        return link;
+      };
+      const welcomed = async (who: ScriptedBroker, lastEpoch: number) => {
+        const link = await greetAs(who, lastEpoch);
+        const { epoch } = await link.next('welcome');
+        await link.close();
+        return epoch;
+      };
+
+      const given = await welcomed(at, LIMITS.believedMost);
+      const next = await welcomed(at, given);
+      const refused = await greetAs(past, LIMITS.believedMost + 1);
+
+      expect([given, next]).toEqual([LIMITS.believedMost + 1, LIMITS.believedMost + 2]);
+      expect(await refused.closed).toMatchObject({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('lastEpoch'),
+      });
+      expect(await welcomed(past, 0)).toBe(1);
+    });
+
+    it.each<[string, object]>([
+      ['a NUL in the software', { software: 'a\0/1' }],
+      ['a NUL in a label', { labels: { zone: 'a\0' } }],
+      ["a NUL in a label's name", { labels: { 'a\0': '' } }],
+      ['half a character in a label', { labels: { zone: '\ud800' } }],
+      ['half a character in a capability', { capabilities: ['\udc00'] }],
+    ])('and ends with 4400 for %s, which is no outage of the hub', async (_what, overrides) => {
+      const link = await greet(hello(overrides));
+
+      expect(await link.closed).toEqual({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('must have no NUL and no half of a surrogate pair'),
+      });
     });
 
     const { min, max } = PROTOCOL_RANGE;
@@ -191,6 +280,104 @@ describe('the wire', () => {
     });
   });
 
+  describe('held ready', () => {
+    const held = async () => {
+      const who = await join();
+      const { url } = cluster.hub(0);
+      const headers = await who.shown(url);
+      const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, STANDBY_SUBPROTOCOL, {
+        headers,
+      });
+      const link = new ScriptedLink(socket);
+      await once(socket, 'open');
+      link.send(who.hello({ standby: true }));
+      await link.next('standby_ok');
+      return link;
+    };
+    const promote = (overrides: object) =>
+      JSON.stringify({ t: 'promote', lastEpoch: 0, capabilities: [], health: 'online', ...overrides });
+
+    it.each(OF_PROMOTE)(
+      'is promoted with %s up to %d, and ends with 4400 past that',
+      async (_what, at, of) => {
+        const [within, past] = [await held(), await held()];
+
+        within.sendText(promote(of(at)));
+        past.sendText(promote(of(at + 1)));
+
+        expect(await within.next('welcome')).toMatchObject({ epoch: expect.any(Number) });
+        expect(await past.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+        await within.close();
+      },
+    );
+
+    it('ends with 4400 for a NUL in a capability of its promote', async () => {
+      const link = await held();
+
+      link.sendText(promote({ capabilities: ['a\0'] }));
+
+      expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
+    });
+  });
+
+  describe('on which comes what is no frame', () => {
+    /** Sends it once the channel is open. */
+    const endOf = async (who: ScriptedBroker, say: (socket: WebSocket) => void) => {
+      const { url } = cluster.hub(0);
+      const headers = await who.shown(url);
+      const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, SUBPROTOCOL, { headers });
+      const closed = new Promise((resolve) =>
+        socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })),
+      );
+      socket.on('error', () => undefined);
+      socket.on('open', () => say(socket));
+      return closed;
+    };
+    /** Past what a WebSocket of this library would send. */
+    const raw = (socket: WebSocket, bytes: number[]) =>
+      (socket as unknown as { _socket: Socket })._socket.write(Buffer.from(bytes));
+
+    it.each<[string, number, (socket: WebSocket) => void]>([
+      [
+        'a message that is no text',
+        CLOSE_CODES.protocol_error,
+        (socket) => socket.send(Buffer.from(JSON.stringify(broker.hello())), { binary: true }),
+      ],
+      [
+        'a text that is no UTF-8',
+        CLOSE_CODES.text_error,
+        (socket) => socket.send(Buffer.from([0x7b, 0xff, 0x7d]), { binary: false }),
+      ],
+      [
+        'what is no message of a WebSocket',
+        CLOSE_CODES.framing_error,
+        (socket) => raw(socket, [0x83, 0x80, 0, 0, 0, 0]),
+      ],
+      [
+        'a frame over the limit in place of the hello',
+        CLOSE_CODES.frame_too_large,
+        (socket) => socket.send(x(LIMITS.frameBytes + 1)),
+      ],
+      [
+        'a frame in a piece more than is kept of one',
+        CLOSE_CODES.frame_too_large,
+        (socket) => {
+          for (let piece = 0; piece <= 16 * 1024; piece += 1) socket.send('', { fin: false });
+        },
+      ],
+    ])('ends with the code for it, a reason, and both in the log: %s', async (_what, code, say) => {
+      const who = await join();
+
+      const end = await endOf(who, say);
+      const line = await cluster
+        .hub(0)
+        .line(({ brokerId, msg = '' }) => brokerId === who.id && msg.includes('ended'));
+
+      expect(end).toEqual({ code, reason: expect.stringMatching(/\w+ \w+/) });
+      expect(line).toMatchObject(end as object);
+    });
+  });
+
   describe('once welcomed', () => {
     it('takes every frame up to its limit, on one link', async () => {
       const link = await (await join()).dial(cluster.hub(0).url);
@@ -210,7 +397,7 @@ describe('the wire', () => {
 
       link.sendText(JSON.stringify(of(at + 1)));
 
-      expect(await link.closed).toMatchObject({ code });
+      expect(await link.closed).toEqual({ code, reason: expect.stringMatching(/\w+ \w+/) });
     });
 
     it.each([
@@ -219,6 +406,7 @@ describe('the wire', () => {
       ['text that is no JSON', '{'],
       ['an inventory after its last chunk', '{"t":"inventory","entries":[],"last":true}'],
       ['progress that says nothing', JSON.stringify({ t: 'progress', progress: [item] })],
+      ['a NUL in a capability', '{"t":"capabilities","revision":9,"capabilities":["a\\u0000"]}'],
     ])('ends a link with 4400 for %s', async (_what, text) => {
       const link = await connect();
 
@@ -227,17 +415,20 @@ describe('the wire', () => {
       expect(await link.closed).toMatchObject({ code: CLOSE_CODES.protocol_error });
     });
 
-    it('ends a link with 4400 for a message that is no text', async () => {
-      const headers = await broker.shown(cluster.hub(0).url);
-      const socket = new WebSocket(
-        `${cluster.hub(0).url.replace('http', 'ws')}${CONTROL_PATH}`,
-        SUBPROTOCOL,
-        { headers },
-      );
-      const closed = new Promise((resolve) => socket.on('close', resolve));
-      socket.on('open', () => socket.send(Buffer.from(JSON.stringify(broker.hello())), { binary: true }));
+    it('keeps the code and the reason of a frame over the limit in the history, as the broker was told', async () => {
+      const who = await join();
+      const link = await connect(who);
 
-      expect(await closed).toBe(CLOSE_CODES.protocol_error);
+      link.sendText(x(LIMITS.frameBytes + 1));
+      const { code, reason } = await link.closed;
+      const stay = await eventually(async () => {
+        const { body } = await cluster.api(0).get(`/api/v1/brokers/${who.id}/history`);
+        const [latest] = body.items as { to: string | null; reason: string | null }[];
+        return latest !== undefined && latest.to !== null && latest;
+      });
+
+      expect(code).toBe(CLOSE_CODES.frame_too_large);
+      expect(stay.reason).toBe(`${code} ${reason}`);
     });
 
     it('closes with 1000 after a goodbye', async () => {
@@ -389,6 +580,30 @@ describe('the wire', () => {
       expect(await roster(who)).toMatchObject({ capabilities: ['x.note.append'] });
       await goesOn(dialled);
       await dialled.close();
+    });
+
+    it('takes a revision of its word up to 2^48, and the next after any that is on record; past that it ends with 4400', async () => {
+      const [at, past] = [await join(), await join()];
+      const tell = (revision: number, to: ScriptedLink) =>
+        to.send({ t: 'capabilities', revision, capabilities: ['x.note.append'] });
+      const first = await link(at, []);
+      const other = await link(past, []);
+
+      for (const revision of [LIMITS.believedMost, LIMITS.believedMost + 1]) {
+        tell(revision, first.dialled);
+        expect(await first.dialled.next('capabilities_ack')).toMatchObject({ stored: revision, error: null });
+      }
+      tell(LIMITS.believedMost + 1, other.dialled);
+
+      expect(await other.dialled.closed).toMatchObject({
+        code: CLOSE_CODES.protocol_error,
+        reason: expect.stringContaining('revision'),
+      });
+      expect(await roster(past)).toMatchObject({
+        capabilities: [],
+        capabilitiesRevision: other.capabilitiesRevision,
+      });
+      await first.dialled.close();
     });
 
     it('believes the newest link, whatever an older one says', async () => {

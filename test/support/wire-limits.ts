@@ -36,6 +36,13 @@ export const OF_HELLO: [what: string, at: number, hello: (size: number) => objec
   ['characters of the software', 64, (length) => ({ software: x(length) })],
 ];
 
+/** Of the frame that makes a link of one that is held ready; past each the close code is 4400. */
+export const OF_PROMOTE: [what: string, at: number, promote: (size: number) => object][] = [
+  ['capabilities', LIMITS.capabilities, (count) => ({ capabilities: many(count, (at) => `c${at}`) })],
+  ['characters of a capability', LIMITS.labelLength, (length) => ({ capabilities: [x(length)] })],
+  ['an epoch of its own word', LIMITS.believedMost, (lastEpoch) => ({ lastEpoch })],
+];
+
 /** Of the frames that follow, and the close code past it. */
 export const OF_FRAMES: Limit[] = [
   ['bytes of a frame', LIMITS.frameBytes, (bytes) => ofBytes(beat, bytes), CLOSE_CODES.frame_too_large],
@@ -99,6 +106,12 @@ export const OF_FRAMES: Limit[] = [
     'capabilities told later',
     LIMITS.capabilities,
     (count) => ({ t: 'capabilities', revision: 1, capabilities: many(count, (at) => `c${at}`) }),
+    CLOSE_CODES.protocol_error,
+  ],
+  [
+    'characters of a capability told later',
+    LIMITS.labelLength,
+    (length) => ({ t: 'capabilities', revision: 1, capabilities: [x(length)] }),
     CLOSE_CODES.protocol_error,
   ],
 ];

@@ -20,6 +20,15 @@ export type Remedy = { next: Next; advice: string };
 const REMEDIES: Readonly<Record<CloseReason, Remedy>> = {
   goodbye: { next: 'again', advice: 'the link was closed in peace; it will be opened again' },
   going_away: { next: 'again', advice: 'the replica left; another one is tried' },
+  framing_error: {
+    next: 'again',
+    advice:
+      'what arrived was no message of a WebSocket, which is a fault of the broker, the hub or a proxy between them: report it with this log',
+  },
+  text_error: {
+    next: 'again',
+    advice: 'a message was no UTF-8, which is a fault of the broker or the hub: report it with this log',
+  },
   frame_too_large: {
     next: 'again',
     advice: 'a frame was over the limit, which is a fault of the broker or the hub: report it with this log',

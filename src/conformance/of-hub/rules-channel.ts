@@ -156,6 +156,18 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
         (stage) => large(stage.hello(), LIMITS.helloBytes + 1),
       ],
       [
+        'epoch-cap',
+        'an epoch above 2^48 that it never gave',
+        4400,
+        (stage) => JSON.stringify(stage.hello({ lastEpoch: LIMITS.believedMost + 1 })),
+      ],
+      [
+        'hello-text',
+        'a NUL in a label',
+        4400,
+        (stage) => JSON.stringify(stage.hello({ labels: { zone: '\0' } })),
+      ],
+      [
         'version',
         'versions that it does not speak',
         4426,
@@ -204,6 +216,12 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
             t: 'ack',
             acks: Array.from({ length: LIMITS.batch + 1 }, () => ({ id: stage.bootId, attempt: 1 })),
           }),
+      ],
+      [
+        'revision-cap',
+        'a revision above 2^48 of which it knows nothing',
+        'capabilities',
+        () => JSON.stringify({ t: 'capabilities', revision: LIMITS.believedMost + 1, capabilities: [] }),
       ],
     ] as [string, string, string, (stage: HubStage) => string | Buffer][]
   ).map(([name, what, where, message]): Rule<HubStage> => ({

@@ -48,12 +48,15 @@ export function problemOf(error: CodedError, requestId: string): Problem {
 /** The coded error that stands for anything thrown; what is not known to be the client's is `internal`. */
 export function asCoded(thrown: unknown): CodedError {
   if (thrown instanceof CodedError) return thrown;
-  // A value that the database cannot hold (class 22), such as a NUL in a text, is the caller's.
-  if (/^22/.test(String((thrown as { code?: unknown } | null)?.code)))
-    return new CodedError('request_invalid');
+  if (isUnstorable(thrown)) return new CodedError('request_invalid');
   const status = statusOf(thrown);
   const code = status === undefined ? undefined : CODE_BY_STATUS[status];
   return code === undefined ? new CodedError('internal') : new CodedError(code);
+}
+
+/** A value that the database cannot hold (class 22), such as a NUL in a text: that is the fault of whoever said it. */
+export function isUnstorable(thrown: unknown): boolean {
+  return /^22/.test(String((thrown as { code?: unknown } | null)?.code));
 }
 
 const CODE_BY_STATUS: Record<number, ProblemCode> = {

@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { CapabilitiesAck, Capabilities as Told } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
 import { Replica } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { asCoded } from '../problems/problem.filter.js';
@@ -21,8 +23,14 @@ export class Capabilities {
   /**
    * Puts them in the place of those on record, and answers. A refusal ends nothing: the broker goes on as it was, and may
    * say it again.
+   *
+   * @throws ProtocolError for a revision above which there would soon be none that can be told
    */
   async replace(link: Link, { revision, capabilities }: Told): Promise<void> {
+    if (revision > Math.max(LIMITS.believedMost, link.facts.capabilitiesRevision + 1))
+      throw new ProtocolError(
+        `revision must be at most ${LIMITS.believedMost}, or one more than is on record`,
+      );
     link.send({ t: 'capabilities_ack', revision, ...(await this.outcomeOf(link, revision, capabilities)) });
   }
 

@@ -15,6 +15,7 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import { CONTROL_PATH } from '../../protocol/version.js';
 import type { ProblemCode } from '../problems/code.js';
 import { CodedError } from '../problems/coded.error.js';
+import { isUnstorable } from '../problems/problem.filter.js';
 import type { Received } from './frame-handlers.js';
 import { linkOf } from './socket-links.js';
 
@@ -43,6 +44,8 @@ const CLOSE_FOR: Partial<Record<ProblemCode, CloseReason>> = {
 function endFor(thrown: unknown): [CloseReason, string] {
   if (thrown instanceof ProtocolError) return [thrown.reason, thrown.message];
   if (thrown instanceof CodedError) return [CLOSE_FOR[thrown.code] ?? 'registry_unavailable', thrown.message];
+  // What no reader has refused would be said again and again, if it was told that the hub is to blame.
+  if (isUnstorable(thrown)) return ['protocol_error', 'a value of the frame cannot be stored'];
   return ['registry_unavailable', 'the hub failed'];
 }
 

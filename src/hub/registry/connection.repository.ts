@@ -251,6 +251,15 @@ const READ = statement(
   `,
 );
 
+const NEWEST_EPOCH = statement(
+  'read_newest_epoch',
+  `
+  select epoch
+  from broker_connection
+  where broker_id = $1
+  `,
+);
+
 const FIND_HOLDER = statement(
   'find_holder_of_connection',
   `
@@ -385,6 +394,12 @@ export class ConnectionRepository {
       links.map(({ brokerId }) => brokerId),
       links.map(({ epoch }) => epoch),
     ]);
+  }
+
+  /** The newest that a broker was ever given, and that is on record; 0 for none. */
+  async newestEpoch(brokerId: string): Promise<number> {
+    const [row] = await this.database.run<{ epoch: number }>(NEWEST_EPOCH, [brokerId]);
+    return row?.epoch ?? 0;
   }
 
   /** Which replica holds this very connection of a broker, if any does. */

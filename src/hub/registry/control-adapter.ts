@@ -5,8 +5,8 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { AbstractWsAdapter, type MessageMappingProperties } from '@nestjs/websockets';
 import { lastValueFrom, type Observable } from 'rxjs';
 import { v7 as uuidv7 } from 'uuid';
-import { WebSocketServer, type WebSocket } from 'ws';
-import { LIMITS, TIMES } from '../../protocol/limits.js';
+import { WebSocketServer, type Server as ServerOf } from 'ws';
+import { LIMITS } from '../../protocol/limits.js';
 import { CONTROL_PATH, STANDBY_SUBPROTOCOL, SUBPROTOCOL } from '../../protocol/version.js';
 import { HUB_CONFIG } from '../config/config.module.js';
 import type { HubConfig } from '../config/hub-config.js';
@@ -17,13 +17,14 @@ import { NotFound } from '../problems/coded.error.js';
 import { Admission, type Admitted } from './admission.js';
 import { ControlSocket } from './control-socket.js';
 import { FrameHandlers, type Received } from './frame-handlers.js';
+import { PROBE_TURN_MS, Probes } from './probes.js';
+import { ReasonedSocket } from './reasoned-socket.js';
 import { Refusals, type Visitor } from './refusals.js';
 
 /** The first of them that a broker offers. */
 const SERVED = [SUBPROTOCOL, STANDBY_SUBPROTOCOL];
-const TICK_MS = 1_000;
-const TICKS_A_PING = TIMES.pingMs / TICK_MS;
 
+type SocketServer = ServerOf<typeof ReasonedSocket>;
 type ConnectHandler = (client: FrameHandlers) => void;
 
 /**
@@ -39,8 +40,8 @@ export class ControlAdapter extends AbstractWsAdapter {
   private readonly refusals: Refusals;
   private readonly addressOf: AddressOf;
   private readonly handlers: FrameHandlers;
-  private readonly sockets = new Set<ControlSocket>();
-  private server: WebSocketServer | undefined;
+  private readonly sockets = new Probes<ControlSocket>();
+  private server: SocketServer | undefined;
   private ticker: NodeJS.Timeout | undefined;
 
   constructor(app: INestApplicationContext) {
@@ -51,9 +52,10 @@ export class ControlAdapter extends AbstractWsAdapter {
     this.handlers = app.get(FrameHandlers);
   }
 
-  override create(): WebSocketServer {
+  override create(): SocketServer {
     if (this.server !== undefined) return this.server;
     this.server = new WebSocketServer({
+      WebSocket: ReasonedSocket,
       noServer: true,
       maxPayload: LIMITS.frameBytes,
       perMessageDeflate: false,
@@ -64,12 +66,11 @@ export class ControlAdapter extends AbstractWsAdapter {
       socket.on('error', destroyed);
       void this.upgrade(request, socket, head);
     });
-    let tick = 0;
-    this.ticker = setInterval(() => this.probe((tick += 1)), TICK_MS).unref();
+    this.ticker = setInterval(() => this.sockets.takeTurn(), PROBE_TURN_MS).unref();
     return this.server;
   }
 
-  override bindClientConnect(_server: WebSocketServer, handler: ConnectHandler): void {
+  override bindClientConnect(_server: SocketServer, handler: ConnectHandler): void {
     handler(this.handlers);
   }
 
@@ -91,7 +92,7 @@ export class ControlAdapter extends AbstractWsAdapter {
     }
   }
 
-  override async close(server: WebSocketServer): Promise<void> {
+  override async close(server: SocketServer): Promise<void> {
     clearInterval(this.ticker);
     for (const socket of this.sockets) socket.cut();
     await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -121,20 +122,10 @@ export class ControlAdapter extends AbstractWsAdapter {
     return this.admission.admit(request, visitor);
   }
 
-  private connected(upgraded: WebSocket, admitted: Admitted): void {
+  private connected(upgraded: ReasonedSocket, admitted: Admitted): void {
     const client = new ControlSocket(upgraded, admitted, this.handlers);
     this.sockets.add(client);
     client.onClosed(() => this.sockets.delete(client));
-  }
-
-  /** Each socket is probed once a ping interval; the order of connecting spreads them over its ticks. */
-  private probe(tick: number): void {
-    let index = 0;
-    for (const socket of this.sockets) {
-      socket.expireGreeting();
-      if (index % TICKS_A_PING === tick % TICKS_A_PING) socket.probe();
-      index += 1;
-    }
   }
 }
 
@@ -157,5 +148,7 @@ function refuse(socket: Duplex, error: CodedError, requestId: string): void {
       ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`]
       : []),
   ];
+  // From the upgrade on nothing else ends it: a caller that keeps its side open would keep it, and hold up the stop of the hub.
+  socket.once('finish', () => socket.destroy());
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -8,6 +8,9 @@ import type { Transport } from './transport.js';
 
 const log = new Logger('registry');
 
+/** What a close with `frame_too_large` says. */
+export const FRAME_TOO_LARGE = `a frame has at most ${LIMITS.frameBytes} bytes`;
+
 export type ChannelEnd = { code: number; reason: string };
 
 /** Whose credential a channel began with, and when that ends. */

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../protocol/close-code.js';
 import type { HubFrame } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { ControlSocket } from './control-socket.js';
 import { FrameHandlers } from './frame-handlers.js';
+import type { ReasonedSocket } from './reasoned-socket.js';
 
 const ACK: HubFrame = { t: 'inventory_ok' };
 
@@ -19,6 +19,7 @@ class Wire extends EventEmitter {
   pings = 0;
   isCut = false;
   closedWith: [code: number, reason: string] | undefined;
+  fault: ReasonedSocket['fault'];
 
   send(text: string): void {
     this.said.push(text);
@@ -45,7 +46,7 @@ describe('a socket of the control channel', () => {
   beforeEach(() => {
     wire = new Wire();
     const shown = { brokerId: 'b', expiresAt: new Date(1_000) };
-    socket = new ControlSocket(wire as unknown as WebSocket, shown, new FrameHandlers());
+    socket = new ControlSocket(wire as unknown as ReasonedSocket, shown, new FrameHandlers());
   });
 
   it('ends with 4408, and is cut, when as many pings in a row as may be had no answer', () => {
@@ -70,7 +71,7 @@ describe('a socket of the control channel', () => {
     const now = jest.spyOn(performance, 'now');
     const openedAt = performance.now();
     socket = new ControlSocket(
-      wire as unknown as WebSocket,
+      wire as unknown as ReasonedSocket,
       { brokerId: 'b', expiresAt: new Date() },
       new FrameHandlers(),
     );
@@ -102,6 +103,43 @@ describe('a socket of the control channel', () => {
     socket.probe();
 
     expect([afterOne, wire.isCut]).toEqual([false, true]);
+  });
+
+  describe('that breaks', () => {
+    const ends: object[] = [];
+
+    beforeEach(() => {
+      ends.length = 0;
+      socket.onClosed((end) => ends.push(end));
+    });
+
+    const broken = () => {
+      wire.emit('error', new Error('the layer below gives it up'));
+      wire.emit('close', 1006, Buffer.alloc(0));
+    };
+
+    it('has ended as the layer below told its peer, where it was ended for what came in', () => {
+      wire.fault = { code: CLOSE_CODES.text_error, reason: 'a text message must be UTF-8' };
+
+      broken();
+
+      expect(ends).toEqual([{ code: CLOSE_CODES.text_error, reason: 'a text message must be UTF-8' }]);
+    });
+
+    it('has ended without a word where nobody said one', () => {
+      broken();
+
+      expect(ends).toEqual([{ code: 1006, reason: '' }]);
+    });
+
+    it('has ended as it was closed before', () => {
+      wire.fault = { code: CLOSE_CODES.framing_error, reason: 'what came is no message of a WebSocket' };
+
+      socket.close('timed_out', 'no hello came');
+      broken();
+
+      expect(ends).toEqual([{ code: CLOSE_CODES.timed_out, reason: 'no hello came' }]);
+    });
   });
 
   it('knows how long the credential of its upgrade is good', () => {

@@ -1,5 +1,4 @@
 import { StringDecoder } from 'node:string_decoder';
-import type { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../../protocol/close-code.js';
 import type { HubFrame } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
@@ -7,6 +6,7 @@ import { parseBrokerFrame } from '../../protocol/parse.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import { ControlChannel, type Shown } from './control-channel.js';
 import type { FrameHandlers } from './frame-handlers.js';
+import type { ReasonedSocket } from './reasoned-socket.js';
 
 /** A control channel over a WebSocket: a frame a message, and pings of both sides. */
 export class ControlSocket extends ControlChannel {
@@ -15,7 +15,7 @@ export class ControlSocket extends ControlChannel {
   private wasClosing = false;
 
   constructor(
-    private readonly socket: WebSocket,
+    private readonly socket: ReasonedSocket,
     shown: Shown,
     handlers: FrameHandlers,
   ) {
@@ -24,8 +24,8 @@ export class ControlSocket extends ControlChannel {
     socket.on('pong', () => this.heard());
     socket.on('ping', () => this.heard());
     socket.on('close', (code, reason) => this.ended(code, reason.toString('utf8')));
-    // The close event follows and carries what can be known; ws reports an oversized frame here first.
-    socket.on('error', () => undefined);
+    // The close event follows. It tells of a link that broke, also where it was ended for what came in.
+    socket.on('error', () => (this.ownEnd ??= socket.fault));
   }
 
   get isOpen(): boolean {

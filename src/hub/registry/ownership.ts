@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { DISPLACED_BY } from '../../protocol/close-code.js';
 import type { Hello } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
+import { ProtocolError } from '../../protocol/protocol.error.js';
 import { negotiate, PROTOCOL_RANGE } from '../../protocol/version.js';
 import type { Actor } from '../auth/actor.js';
 import { Audit } from '../auth/audit.js';
@@ -66,8 +67,8 @@ export class Ownership {
   /**
    * Takes the broker's connection for this replica, and welcomes it once that is committed.
    *
-   * @throws CredentialInvalid where the credential of the upgrade has ended since; BrokerRevoked, ReplicaDraining,
-   *   ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
+   * @throws CredentialInvalid where the credential of the upgrade has ended since; ProtocolError where its epoch is not believed;
+   *   BrokerRevoked, ReplicaDraining, ProtocolUnsupported, DatabaseUnavailable: then nobody was welcomed
    */
   async greet(channel: ControlChannel, hello: Hello): Promise<void> {
     const protocol = negotiate(hello.protocol);
@@ -92,7 +93,8 @@ export class Ownership {
     this.replica.assertMayAct();
     const { brokerId } = channel;
     const connectionId = uuidv7();
-    const { bootId, journalId, window, capabilities, health } = hello;
+    const { bootId, journalId, window, capabilities, health, lastEpoch } = hello;
+    await this.assertBelieved(brokerId, lastEpoch);
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
     const { epoch, revision, revoked, flagged, former, attachments } = await this.repository.connect(
@@ -157,6 +159,17 @@ export class Ownership {
     });
     this.log.log({ brokerId, epoch, connectionId }, 'a broker connected');
     this.links.open(link);
+  }
+
+  /**
+   * The next epoch is above what the broker says, for good: a word past all counting would leave it none that it can be given.
+   *
+   * @throws ProtocolError
+   */
+  private async assertBelieved(brokerId: string, lastEpoch: number): Promise<void> {
+    if (lastEpoch <= LIMITS.believedMost) return;
+    if (lastEpoch > (await this.repository.newestEpoch(brokerId)))
+      throw new ProtocolError(`lastEpoch must be at most ${LIMITS.believedMost}, or one that the hub gave`);
   }
 
   /** The broker said that it leaves: its connection is let go of before the link ends. */

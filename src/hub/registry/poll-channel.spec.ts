@@ -102,7 +102,7 @@ describe('a channel over polls', () => {
     expect(await settled(second)).toMatchObject({ frames: [] });
   });
 
-  it('lives for its lease without a poll, and not longer; a held poll keeps it', async () => {
+  it('lives for its lease without a poll, and not longer', async () => {
     await poll(1, [HELLO], 0);
 
     await jest.advanceTimersByTimeAsync(TIMES.pollLeaseMs);
@@ -113,6 +113,40 @@ describe('a channel over polls', () => {
 
     expect(channel.isOpen).toBe(false);
     expect(await poll(2, [], 1)).toMatchObject({ closed: { code: 4408 } });
+  });
+
+  it('counts its lease from the arrival of a poll, also of one that was held', async () => {
+    await poll(1, [HELLO], 0);
+    const held = poll(2, [], 1);
+
+    await jest.advanceTimersByTimeAsync(TIMES.pollHoldMs);
+    await held;
+    await jest.advanceTimersByTimeAsync(TIMES.pollLeaseMs - TIMES.pollHoldMs);
+    channel.expire();
+    expect(channel.isOpen).toBe(true);
+    await jest.advanceTimersByTimeAsync(1);
+    channel.expire();
+
+    expect(channel.isOpen).toBe(false);
+  });
+
+  it('leaves time for the next poll after one that was held for as long as may be', () => {
+    expect(TIMES.pollLeaseMs).toBeGreaterThanOrEqual(2 * TIMES.pollHoldMs);
+  });
+
+  it('is forgotten when nobody has asked for its lease since it ended, and not while it is open', async () => {
+    await poll(1, [HELLO], 0);
+    await jest.advanceTimersByTimeAsync(2 * TIMES.pollLeaseMs);
+    const whileOpen = channel.isForgotten;
+    channel.expire();
+    const atOnce = channel.isForgotten;
+
+    await jest.advanceTimersByTimeAsync(TIMES.pollLeaseMs);
+    await poll(2, [], 1);
+    const whenAsked = channel.isForgotten;
+    await jest.advanceTimersByTimeAsync(TIMES.pollLeaseMs + 1);
+
+    expect([whileOpen, atOnce, whenAsked, channel.isForgotten]).toEqual([false, false, false, true]);
   });
 
   it('is closed with 4429 once more waits than a broker may leave', async () => {

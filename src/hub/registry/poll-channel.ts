@@ -3,7 +3,7 @@ import type { HubFrame } from '../../protocol/frame.js';
 import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { readBrokerFrame } from '../../protocol/parse.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
-import { ControlChannel, type ChannelEnd } from './control-channel.js';
+import { ControlChannel, FRAME_TOO_LARGE, type ChannelEnd } from './control-channel.js';
 import { CredentialInvalid } from '../auth/auth.errors.js';
 import { PollOutOfStep } from './registry.errors.js';
 import { UsedIds } from './used-ids.js';
@@ -43,7 +43,8 @@ const ENVELOPE_BYTES = 64 * 1024;
  * and nothing is taken twice.
  *
  * A poll that finds nothing is held until there is something, or 25 s are over, or the next one comes: one waits at a
- * time. While none comes for 60 s the channel is at its end.
+ * time. Where none comes for 60 s the channel is at its end, however long the last one was held: that it waits is no sign that its
+ * broker is still there. How a channel ended is kept for as long again, for a broker that asks once more.
  */
 export class PollChannel extends ControlChannel {
   readonly transport = 'poll';
@@ -56,6 +57,7 @@ export class PollChannel extends ControlChannel {
   private flush: NodeJS.Immediate | undefined;
   private id: string | undefined;
   private polledAt = performance.now();
+  private endedAt: number | undefined;
 
   private readonly proofs = new UsedIds(PROOF_LIVES_MS);
 
@@ -68,9 +70,10 @@ export class PollChannel extends ControlChannel {
     return this.stage !== 'closed';
   }
 
-  /** Milliseconds without a poll; 0 while one waits. */
-  get idleMs(): number {
-    return this.endHold === undefined ? performance.now() - this.polledAt : 0;
+  /** Whether it has ended, and nobody has asked for so long that nobody will. */
+  get isForgotten(): boolean {
+    if (this.endedAt === undefined) return false;
+    return performance.now() - Math.max(this.endedAt, this.polledAt) > TIMES.pollLeaseMs;
   }
 
   /**
@@ -90,7 +93,6 @@ export class PollChannel extends ControlChannel {
     this.endHold?.();
     frames.forEach((frame, index) => this.takeNumbered(first + index, frame));
     if (this.queue.length === 0 && this.isOpen) await this.hold(signal);
-    this.polledAt = performance.now();
     return this.answer(received);
   }
 
@@ -126,13 +128,15 @@ export class PollChannel extends ControlChannel {
   close(reason: CloseReason, text: string): void {
     if (!this.isOpen) return;
     this.ownEnd = { code: CLOSE_CODES[reason], reason: text.slice(0, 120) };
+    this.endedAt = performance.now();
     this.ended(this.ownEnd.code, this.ownEnd.reason);
     this.endHold?.();
   }
 
   /** Called regularly: ends a channel that is not polled, and one that was not welcomed. */
   expire(): void {
-    if (this.idleMs > TIMES.pollLeaseMs) this.close('timed_out', 'no poll came within the lease');
+    if (performance.now() - this.polledAt > TIMES.pollLeaseMs)
+      this.close('timed_out', 'no poll came within the lease');
   }
 
   private takeNumbered(number: number, frame: unknown): void {
@@ -140,7 +144,7 @@ export class PollChannel extends ControlChannel {
     this.taken = number;
     const bytes = Buffer.byteLength(JSON.stringify(frame));
     this.take(bytes, () => {
-      if (bytes > LIMITS.frameBytes) throw new ProtocolError('a frame is over the limit', 'frame_too_large');
+      if (bytes > LIMITS.frameBytes) throw new ProtocolError(FRAME_TOO_LARGE, 'frame_too_large');
       return readBrokerFrame(frame);
     });
   }

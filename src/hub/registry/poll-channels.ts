@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { TIMES } from '../../protocol/limits.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import type { Shown } from './control-channel.js';
@@ -55,7 +54,7 @@ export class PollChannels {
   private expire(): void {
     for (const [brokerId, channels] of this.channels) {
       for (const channel of channels) channel.expire();
-      const kept = channels.filter(({ isOpen, idleMs }) => isOpen || idleMs <= TIMES.pollLeaseMs);
+      const kept = channels.filter(({ isForgotten }) => !isForgotten);
       if (kept.length === 0) this.channels.delete(brokerId);
       else this.channels.set(brokerId, kept);
     }

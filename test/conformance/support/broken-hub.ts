@@ -277,6 +277,8 @@ export class BrokenHub {
         case 'hello': {
           if (stage === 'linked') return wrong('takes two hellos');
           if (data.length > LIMITS.helloBytes) return wrong('takes any hello');
+          if (frame.lastEpoch > Math.max(LIMITS.believedMost, this.epoch)) return wrong('believes any epoch');
+          if (text.includes('\\u0000')) return wrong('keeps any text');
           if (frame.protocol.min > 1) return fault === 'speaks anything' ? undefined : end(4426);
           if (frame.standby === true && fault !== 'welcomes a standby') {
             if (socket instanceof Polled && fault !== 'stands by over polls') return end(4400);
@@ -324,6 +326,8 @@ export class BrokenHub {
           for (const item of frame.results) this.settle(item, { socket } as Peer);
           return this.pump();
         case 'capabilities': {
+          if (frame.revision > Math.max(LIMITS.believedMost, this.revision + 1))
+            return wrong('believes any revision');
           const isPast = frame.revision <= this.revision && fault !== 'takes stale ones';
           const isStale = isPast || this.newest !== peer;
           if (!isStale) this.revision = frame.revision;

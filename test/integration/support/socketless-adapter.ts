@@ -2,10 +2,10 @@ import { EventEmitter } from 'node:events';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import type { Observable } from 'rxjs';
-import type { WebSocket } from 'ws';
 import { ControlAdapter } from '../../../src/hub/registry/control-adapter.js';
 import { ControlSocket } from '../../../src/hub/registry/control-socket.js';
 import { FrameHandlers } from '../../../src/hub/registry/frame-handlers.js';
+import type { ReasonedSocket } from '../../../src/hub/registry/reasoned-socket.js';
 
 /** The end of a broker, without a network between. */
 class Wire extends EventEmitter {
@@ -62,7 +62,7 @@ export class SocketlessAdapter extends AbstractWsAdapter {
   dial(brokerId: string): Dialled {
     const wire = new Wire();
     const socket = new ControlSocket(
-      wire as unknown as WebSocket,
+      wire as unknown as ReasonedSocket,
       { brokerId, expiresAt: new Date(8.64e15) },
       this.handlers,
     );
