@@ -55,10 +55,6 @@ export class BrokenBroker implements Program {
     this.disk = disk;
   }
 
-  get isRunning(): boolean {
-    return this.life !== undefined;
-  }
-
   start(): void {
     if (this.disk.lockedBy !== undefined && this.fault !== 'no lock') return;
     this.disk.lockedBy = this;
@@ -67,6 +63,7 @@ export class BrokenBroker implements Program {
   }
 
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (signal === 'SIGTERM' && this.fault === 'minds no signal') return new Promise(() => undefined);
     const { life } = this;
     this.life = undefined;
     if (this.disk.lockedBy === this) this.disk.lockedBy = undefined;
