@@ -84,7 +84,7 @@ type Return = { hello?: Partial<Hello>; entries: InventoryEntry[] };
 
 /** What is told of a command's progress, once that is so far or the time is over. */
 async function progressOnce(stage: HubStage, id: string, fraction: number): Promise<Progress> {
-  const of = (dispatch: Record<string, unknown>): Progress => (dispatch.progress ?? {}) as Progress;
+  const of = (dispatch: Record<string, unknown>): Progress => dispatch.progress ?? {};
   return of(await stage.standing(id, (dispatch) => of(dispatch).fraction === fraction));
 }
 
