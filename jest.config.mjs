@@ -9,7 +9,7 @@ export default {
     '<rootDir>/test/fault/',
     '<rootDir>/test/deploy/',
     '<rootDir>/test/alerts/',
-    '<rootDir>/test/conformance/processes.spec.ts',
+    '<rootDir>/test/conformance/(processes|long).spec.ts',
     '<rootDir>/test/broker/',
     '<rootDir>/test/integration/embedded-postgres.spec.ts',
   ],

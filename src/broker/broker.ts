@@ -62,6 +62,8 @@ export class Broker {
   private readonly runtime: ProcessRuntime;
   private readonly connector: Connector;
   private readonly ownOps: OwnOps;
+  /** All that it can do now. */
+  private readonly capabilities: () => string[];
   private readonly announcement: Announcement;
   private readonly agentTokens: AgentTokens;
   /** Open links, newest first. */
@@ -111,7 +113,8 @@ export class Broker {
     ]);
     this.ownOps = new OwnOps(handlers, ownOps);
     const always = [...(runsAgents ? [PROCESSES_CAPABILITY] : []), ATTACHMENTS_CAPABILITY, AGENTS_CAPABILITY];
-    this.announcement = new Announcement(() => [...always, ...this.ownOps.names]);
+    this.capabilities = () => [...always, ...this.ownOps.names];
+    this.announcement = new Announcement(this.capabilities);
     const wire = { links: () => this.open, linked: () => this.nextLink() };
     this.executor = new Executor(journal, handlers, wire, clocks, log, tracer);
     const attendant = { hello: () => this.hello(), attend: (link: Link) => this.attend(link) };
@@ -218,7 +221,7 @@ export class Broker {
       journalId: this.journal.id,
       lastEpoch: this.journal.lastEpoch,
       software: softwareName(),
-      capabilities: this.announcement.greeting(),
+      capabilities: this.capabilities(),
       labels: this.membership.labels,
       window: LIMITS.windowDefault,
       health: this.health,

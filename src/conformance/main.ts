@@ -12,7 +12,7 @@ import { BrokerStage, type SlowCommand } from './of-broker/stage.js';
 import { HUB_RULES } from './of-hub/rules.js';
 import { HubStage } from './of-hub/stage.js';
 import { PACE } from './pace.js';
-import { tryRules, type Rule, type Verdict } from './rule.js';
+import { Broken, tryRules, type Rule, type Verdict } from './rule.js';
 
 /** A rule as a list shows it. */
 export type RuleEntry = Pick<Rule<never>, 'id' | 'says' | 'where'>;
@@ -92,7 +92,8 @@ export async function tryHub(options: HubOptions): Promise<Verdict[]> {
   const rules = chosen(HUB_RULES, options);
   const stage = new HubStage(options.url, options.joinToken, options.apiToken, PACE);
   const { status, body } = await stage.join().catch((error: Error) => {
-    throw new ConformanceFault('no_hub', `No hub answers at ${options.url}: ${error.message}.`);
+    const why = error instanceof Broken ? error.seen : error.message;
+    throw new ConformanceFault('no_hub', `No hub answers at ${options.url}: ${why}.`);
   });
   if (status !== 201) {
     const code = typeof body.code === 'string' ? body.code : 'no code';

@@ -21,6 +21,9 @@ export type Pace = {
   reconnectBaseMs: number;
   /** Between WebSocket pings of either side. */
   pingMs: number;
+  /** From the last sign of life to the word that a broker is silent, and from there to the word that nobody knows what it does. */
+  degradedWithinMs: number;
+  unreachableWithinMs: number;
   /** Without an ack a command comes again after this. */
   ackWithinMs: number;
   /** A broker that holds second links ready asks for one so soon after the first; another is taken for one that holds none. */
@@ -42,6 +45,8 @@ export const PACE: Pace = {
   retryAfterMs: 2_000,
   reconnectBaseMs: TIMES.reconnectBaseMs,
   pingMs: TIMES.pingMs,
+  degradedWithinMs: 60_000,
+  unreachableWithinMs: 60_000,
   ackWithinMs: 10_000,
   standbyWithinMs: 5_000,
   pollWithinMs: 20_000,

@@ -84,6 +84,17 @@ describe('a broker with ops of its own', () => {
     expect(link.count('capabilities')).toBe(0);
   });
 
+  it('does what the hub asks of any broker, though as many of its own as there is room for go on', async () => {
+    const endless = ownOp('x.endless', { handle: () => new Promise<never>(() => undefined) });
+    await start({ ownOps: [endless] });
+    const link = await hub.link(0);
+    for (let number = 0; number < 40; number += 1) link.dispatch('x.endless', {});
+
+    const { id } = link.dispatch('broker.ping', {});
+
+    expect(await link.result(id)).toMatchObject({ outcome: 'succeeded' });
+  });
+
   it('stops though one is under way, and does it again in its next life where it may', async () => {
     const { op, begun } = held(true);
     const broker = await start({ ownOps: [op] });

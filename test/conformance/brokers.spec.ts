@@ -20,6 +20,8 @@ const FAST: Pace = {
   retryAfterMs: 300,
   reconnectBaseMs: 40,
   pingMs: 20,
+  degradedWithinMs: 300,
+  unreachableWithinMs: 300,
   ackWithinMs: 100,
   standbyWithinMs: 2_000,
   pollWithinMs: 2_000,
@@ -100,7 +102,7 @@ const FAULTS: Record<string, string[]> = {
   ...Object.fromEntries(
     [401, 403, 404, 426, 4403, 4426].map((code) => [`broker.slowly-${code}`, [`hastens ${code}`]]),
   ),
-  'broker.goodbye': ['no goodbye at the end'],
+  'broker.goodbye': ['no goodbye at the end', 'minds no signal'],
   'broker.lock': ['no lock'],
   'broker.copy': ['goes on beside a copy'],
   'broker.frames': ['sends what is none'],

@@ -7,15 +7,24 @@ import { tryRules, type Verdict } from '../../src/conformance/rule.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { BrokenHub } from './support/broken-hub.js';
 
-const FAST: Pace = { ...PACE, withinMs: 200, quietMs: 100, helloWithinMs: 60, pingMs: 30, slackMs: 100 };
+const FAST: Pace = {
+  ...PACE,
+  withinMs: 200,
+  quietMs: 100,
+  helloWithinMs: 60,
+  pingMs: 30,
+  degradedWithinMs: 300,
+  unreachableWithinMs: 600,
+  slackMs: 100,
+};
 
 /** For each rule what is wrong with a hub that breaks it. */
 const FAULTS: Record<string, string[]> = {
   'hub.join': ['renames'],
   'hub.join-refused': ['lets anybody join', 'minds no fields'],
-  'hub.assertion': ['trusts any key', 'spends nothing'],
+  'hub.assertion': ['trusts any key', 'spends nothing', 'breaks off'],
   'hub.clock': ['tells no time'],
-  'hub.credential-missing': ['needs no credential'],
+  'hub.credential-missing': ['needs no credential', 'breaks refusals off'],
   'hub.credential-invalid': ['is away for strangers'],
   'hub.not-found': ['minds no path'],
   'hub.proof': [
@@ -55,7 +64,8 @@ const FAULTS: Record<string, string[]> = {
   'hub.capabilities': ['takes stale ones'],
   'hub.hello-late': ['waits for ever'],
   'hub.ping': ['does not ping'],
-  'hub.dispatch': ['confirms nothing', 'confirms before it commits', 'leaves no time'],
+  'hub.ping-unanswered': ['waits for pongs for ever', 'waits for no pong'],
+  'hub.dispatch': ['confirms nothing', 'confirms before it commits', 'leaves no time', 'breaks off'],
   'hub.confirm-again': ['confirms once'],
   'hub.inventory-first': ['needs no inventory'],
   'hub.retry': ['confirms what is tried again', 'tries nothing again', 'keeps the attempt'],
@@ -75,6 +85,11 @@ const FAULTS: Record<string, string[]> = {
     'keeps strangers',
     'hears no stranger',
   ],
+  'hub.progress': ['tells no progress', 'forgets what is not said again'],
+  'hub.lost': ['does again what was lost', 'confirms nothing'],
+  'hub.other-journal': ['minds no journal'],
+  'hub.goodbye-offline': ['keeps who has left', 'minds no beat'],
+  'hub.silence': ['minds no silence', 'takes silence for a goodbye'],
   'hub.poll': ['counts no hello'],
   'hub.poll-again': ['takes numbers twice', 'sends nothing again'],
   'hub.poll-held': ['holds no poll', 'leaves the held poll'],
@@ -136,6 +151,23 @@ describe('the rules for hubs', () => {
 
     expect(verdicts.filter(({ verdict }) => verdict !== 'held')).toEqual([]);
     expect(verdicts).toHaveLength(HUB_RULES.length);
+  });
+
+  it('come to a verdict each, though the hub goes away among them', async () => {
+    const hub = await BrokenHub.open(undefined, FAST);
+    const stage = new HubStage(hub.url, 'seat', 'token', FAST);
+    await stage.join();
+    await hub.close();
+
+    const verdicts = await tryRules(HUB_RULES, stage, {
+      signal: new AbortController().signal,
+      onVerdict: () => undefined,
+      onBroken: () => Promise.resolve(),
+    });
+
+    expect(verdicts).toHaveLength(HUB_RULES.length);
+    // Which was done before.
+    expect(verdicts.filter(({ verdict }) => verdict !== 'broken').map(({ id }) => id)).toEqual(['hub.join']);
   });
 
   it('stand under headings of the page', () => {

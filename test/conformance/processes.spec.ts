@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { tryBroker } from '../../src/conformance/main.js';
 import type { Verdict } from '../../src/conformance/rule.js';
+import { builtModule } from '../broker/support/built.js';
 import { FAIRLEAD } from '../support/hub-process.js';
 
 const WITHIN_MS = 600_000;
+/** For brokers of which an op is named that takes a while. */
+const OF_SLOW = ['broker.cancel-running', 'broker.order', 'broker.beside', 'broker.lost-link'];
 /** For brokers that hold a second link ready. */
 const OF_STANDBYS = ['broker.standby', 'broker.promote', 'broker.promote-refused'];
 /** For brokers that poll where no WebSocket opens. */
@@ -21,7 +24,11 @@ describe('fairlead conformance', () => {
       slow,
       only,
       isQuick: false,
-      env: { PATH: process.env.PATH, FAIRLEAD: `${process.execPath} ${FAIRLEAD}` },
+      env: {
+        PATH: process.env.PATH,
+        FAIRLEAD: `${process.execPath} ${FAIRLEAD}`,
+        EMBEDDED: builtModule('src/broker/embedded.js'),
+      },
       signal: new AbortController().signal,
       onListening: () => undefined,
       onVerdict: () => undefined,
@@ -39,13 +46,7 @@ describe('fairlead conformance', () => {
       );
 
       expect(broken).toEqual([]);
-      expect(skipped).toEqual([
-        'broker.cancel-running',
-        'broker.order',
-        'broker.beside',
-        'broker.lost-link',
-        ...OF_STANDBYS,
-      ]);
+      expect(skipped).toEqual([...OF_SLOW, ...OF_STANDBYS]);
       expect(held).toBeGreaterThan(50);
     },
     WITHIN_MS,
@@ -60,6 +61,19 @@ describe('fairlead conformance', () => {
       );
 
       expect([broken, held]).toEqual([[], OF_STANDBYS.length]);
+    },
+    WITHIN_MS,
+  );
+
+  it(
+    'finds nothing at the broker within a program, with an op that takes a while',
+    async () => {
+      const { broken, held } = await verdictsOf(
+        `exec ${process.execPath} test/conformance/support/slow-broker.mjs`,
+        { only: OF_SLOW, slow: { op: 'x.slow', args: { ms: 900 } } },
+      );
+
+      expect([broken, held]).toEqual([[], OF_SLOW.length]);
     },
     WITHIN_MS,
   );

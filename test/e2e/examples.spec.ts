@@ -39,6 +39,10 @@ class Example {
     this.child.stderr?.on('data', (text) => (this.said += String(text)));
   }
 
+  tell(signal: NodeJS.Signals): void {
+    this.child?.kill(signal);
+  }
+
   /** @returns its exit code */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const { child } = this;
@@ -51,6 +55,10 @@ class Example {
 
   get complaints(): string {
     return this.said;
+  }
+
+  get journal(): string[] {
+    return readFileSync(join(this.home, 'journal.jsonl'), 'utf8').trim().split('\n');
   }
 
   get notes(): string[] {
@@ -83,11 +91,11 @@ describe('the examples of the documents', () => {
     await expectNoLeaks(undefined, { withinMs: 8_000 });
   }, 30_000);
 
-  const started = async (program: string, name: string, url = cluster.hub(0).url) => {
+  const started = async (program: string, name: string, url = cluster.hub(0).url, env = {}) => {
     const example = new Example(program, name);
     examples.push(example);
     const { body } = await cluster.api(0).post('/api/v1/join-tokens', {});
-    example.start({ HUB_URL: url, JOIN_TOKEN: body.token as string });
+    example.start({ HUB_URL: url, JOIN_TOKEN: body.token as string, ...env });
     await linked(example, 0);
     return example;
   };
@@ -198,6 +206,53 @@ describe('the examples of the documents', () => {
       });
       expect(example.notes).toEqual([]);
     });
+  });
+
+  describe('the journal of a broker in plain JavaScript', () => {
+    /** A day and an hour later from the signal on, as a process that goes on has it; its timers do not know. */
+    const LATER = `const now = Date.now; let aheadMs = 0; Date.now = () => now() + aheadMs;
+      process.on('SIGUSR2', () => (aheadMs = 25 * 3600000));`;
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(LATER)}`;
+
+    const pinged = async (name: string, count: number) => {
+      const ids: string[] = [];
+      while (ids.length < count) {
+        const some = await Promise.all(Array.from({ length: 30 }, () => ask(name, 'broker.ping')));
+        expect(some.map(({ state }) => state)).toEqual(some.map(() => 'succeeded'));
+        ids.push(...some.map(({ id }) => id as string));
+      }
+      return ids;
+    };
+
+    it('stays small while it goes on: one line of what is confirmed, and none of what was a day ago', async () => {
+      const url = cluster.hub(0).url;
+      const example = await started(resolve('docs/examples/broker.mjs'), 'plain-long', url, { NODE_OPTIONS });
+
+      const first = await pinged(example.name, 90);
+
+      await eventually(() => {
+        const entries = example.journal.map(
+          (line) => JSON.parse(line) as { id?: string; confirmedAt?: number },
+        );
+        const confirmed = new Set(entries.filter(({ confirmedAt }) => confirmedAt).map(({ id }) => id));
+        return first.every((id) => confirmed.has(id));
+      });
+      // Begun, ended and confirmed, each was a line.
+      expect(example.journal.length).toBeLessThan(3 * first.length);
+      example.tell('SIGUSR2');
+      const second = await pinged(example.name, 120);
+      const text = example.journal.join('\n');
+      expect(first.filter((id) => text.includes(id))).toEqual([]);
+      expect(second.filter((id) => !text.includes(id))).toEqual([]);
+    }, 180_000);
+  });
+
+  it('have as many lines as their page says', () => {
+    const [, lines] = /examples\/broker\.mjs\) is a broker in one file of (\d+) lines/.exec(
+      readFileSync('docs/control-channel.md', 'utf8'),
+    ) as unknown as [string, string];
+
+    expect(readFileSync('docs/examples/broker.mjs', 'utf8').split('\n')).toHaveLength(Number(lines) + 1);
   });
 
   describe('a broker within a program', () => {

@@ -15,9 +15,23 @@ import { UpgradeProxy } from '../support/upgrade-proxy.js';
 
 const TIMES = { ...LINK_TIMES, baseMs: 20, capMs: 400, goodLinkMs: 1_000, socketAgainMs: 200 };
 
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start(2);
+}, 120_000);
+
+afterAll(async () => {
+  await cluster.stop();
+  await expectNoLeaks(undefined, { withinMs: 20_000 });
+});
+
 /** The tests follow one broker from a network that breaks WebSockets into one that does not. */
-describe('a broker behind something that lets no WebSocket through', () => {
-  let cluster: Cluster;
+describe.each([
+  ['refuses every WebSocket', 'refused', TIMES],
+  // What comes of one is known by waiting alone.
+  ['takes every WebSocket, and passes nothing on', 'swallowed', { ...TIMES, welcomeWithinMs: 1_000 }],
+] as const)('a broker behind something that %s', (_how, upgradesAre, times) => {
   let proxy: UpgradeProxy;
   let broker: Broker;
   let brokerId: string;
@@ -28,14 +42,14 @@ describe('a broker behind something that lets no WebSocket through', () => {
   let next = 0;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(2);
     proxy = await UpgradeProxy.open([cluster.hub(0).url, cluster.hub(1).url]);
+    proxy.upgradesAre = upgradesAre;
     const { body } = await cluster.api(0).post('/api/v1/join-tokens', {});
     ({ brokerId } = await joinBroker({
       home: home.path,
       urls: [proxy.url],
       token: body.token,
-      name: 'walled',
+      name: `walled-${upgradesAre}`,
       labels: {},
     }));
     const count = ownOp('x.count', {
@@ -48,7 +62,7 @@ describe('a broker behind something that lets no WebSocket through', () => {
       home,
       log,
       programs: PROGRAMS,
-      times: TIMES,
+      times,
       runsAgents: false,
       ownOps: [count],
     });
@@ -57,9 +71,7 @@ describe('a broker behind something that lets no WebSocket through', () => {
   afterAll(async () => {
     await broker.stop({ stopAgents: false });
     await proxy.close();
-    await cluster.stop();
     rmSync(home.path, { recursive: true, force: true });
-    await expectNoLeaks(undefined, { withinMs: 20_000 });
   });
 
   const ownership = async () => (await cluster.api(0).get(`/api/v1/brokers/${brokerId}`)).body.ownership;
@@ -100,7 +112,7 @@ describe('a broker behind something that lets no WebSocket through', () => {
 
   it('goes back to a WebSocket once one opens, and loses and doubles nothing on the way', async () => {
     const ended: Promise<{ state: string }>[] = [];
-    proxy.letsUpgradesThrough = true;
+    proxy.upgradesAre = 'passed';
 
     while ((await ownership()).transport !== 'websocket') {
       ended.push(command(ended.length % 2));

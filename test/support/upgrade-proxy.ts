@@ -2,25 +2,34 @@ import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
 
 /**
  * What stands before a hub in some networks: passes HTTP on, to one replica after the other, and lets no WebSocket
  * through until it is told to.
  */
 export class UpgradeProxy {
-  letsUpgradesThrough = false;
+  /** Swallowed is what is answered with 101, and of which nothing goes on from there. */
+  upgradesAre: 'refused' | 'swallowed' | 'passed' = 'refused';
   /** Requests that each replica was given. */
   readonly passed: number[];
   upgrades = 0;
   private turn = 0;
   private loses: ((answer: string) => boolean) | undefined;
   private readonly tunnels = new Set<Duplex>();
+  private readonly swallower = new WebSocketServer({
+    noServer: true,
+    autoPong: false,
+    handleProtocols: ([offered]) => offered ?? false,
+  });
   private readonly server: Server;
 
   private constructor(private readonly targets: readonly string[]) {
     this.passed = targets.map(() => 0);
     this.server = createServer((incoming, outgoing) => this.pass(incoming, outgoing));
-    this.server.on('upgrade', (incoming: IncomingMessage, socket: Socket) => this.upgrade(incoming, socket));
+    this.server.on('upgrade', (incoming: IncomingMessage, socket: Socket, head: Buffer) =>
+      this.upgrade(incoming, socket, head),
+    );
   }
 
   static async open(targets: readonly string[]): Promise<UpgradeProxy> {
@@ -82,11 +91,17 @@ export class UpgradeProxy {
     incoming.pipe(onward);
   }
 
-  private upgrade(incoming: IncomingMessage, socket: Socket): void {
+  private upgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): void {
     this.upgrades += 1;
     socket.on('error', () => socket.destroy());
-    if (!this.letsUpgradesThrough) {
+    if (this.upgradesAre === 'refused') {
       socket.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    if (this.upgradesAre === 'swallowed') {
+      this.tunnels.add(socket);
+      socket.on('close', () => this.tunnels.delete(socket));
+      this.swallower.handleUpgrade(incoming, socket, head, (taken) => taken.on('error', () => undefined));
       return;
     }
     const target = this.next();

@@ -2,12 +2,13 @@
  * Tells the hub what this broker can do, when that is not what its hello said any more.
  *
  * One word at a time: the next goes out when the hub has answered, and always says all of it. What a link did not come to
- * tell is in the hello of the next. A hub that takes no such word learns of it there as well.
+ * tell is in the hello of the next. A hub that takes no such word learns of it there as well. A hello that comes to no
+ * welcome changes nothing: what is learned meanwhile goes over the link that there is.
  */
 import type { CapabilitiesAck } from '../../protocol/frame.js';
 import type { Link } from './link.js';
 
-type Teller = Pick<Link, 'isOpen' | 'send' | 'welcome'>;
+type Teller = Pick<Link, 'isOpen' | 'send' | 'hello' | 'welcome'>;
 
 export class Announcement {
   private link: Teller | undefined;
@@ -19,17 +20,11 @@ export class Announcement {
   /** @param names all that the broker can do now */
   constructor(private readonly names: () => readonly string[]) {}
 
-  /** The hello of the next link says this. */
-  greeting(): string[] {
-    const names = [...this.names()];
-    this.told = names;
-    this.underWay = undefined;
-    this.link = undefined;
-    return names;
-  }
-
+  /** From now on this is the newest link, whose hello has told what was so then. */
   welcomed(link: Teller): void {
     this.link = link;
+    this.told = link.hello.capabilities;
+    this.underWay = undefined;
     this.stored = link.welcome.capabilitiesRevision;
     this.tell();
   }

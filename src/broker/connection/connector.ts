@@ -8,8 +8,9 @@
  *      |                        | welcomed: goodbye to the old link
  *      +---displaced by a copy---> over        stop ---> over
  *
- * Where a WebSocket does not open, twice in a row, and the hub answers over plain HTTP, the link is one over polls. While
- * it serves, a WebSocket is tried for again and again; once one is welcomed the polls are left as a replica is.
+ * Where no WebSocket opens, or none over which anything comes, twice in a row, and the hub answers over plain HTTP, the link
+ * is one over polls. While it serves, a WebSocket is tried for again and again; once one is welcomed the polls are left as a
+ * replica is, and until then nothing changes for them.
  *
  * With a standby, a second link is held ready at another replica. Where the first one ends or leaves, it is promoted in place
  * of the next dialling.
@@ -43,6 +44,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 
 /** What the connector needs from the broker it connects. */
 type Attendant = {
+  /** What is to be said now; that it is said changes nothing. */
   hello(): Hello;
   /** A link was welcomed and is now the newest; must not block. */
   attend(link: Link): void;
@@ -52,8 +54,8 @@ type Turn = { left: GoingAway } | { ended: LinkEnd } | { better: Link };
 
 const UPGRADE = { method: 'GET', path: CONTROL_PATH } as const;
 
-/** WebSockets that did not open in a row, after which the hub is polled. */
-const UNOPENED_MOST = 2;
+/** WebSockets in a row over which nothing came, after which the hub is polled. */
+const UNHEARD_MOST = 2;
 const SOCKET_AGAIN_MS = 60_000;
 /** Tries for a WebSocket become as rare as this many times the first rest: a quarter of an hour. */
 const SOCKET_AGAIN_MOST = 15;
@@ -68,15 +70,13 @@ export class Connector {
   readonly #polling = new WeakSet<Link>();
   readonly #greet = (): Hello => {
     this.#displacement.greeting();
-    this.#lastHello = this.attendant.hello();
-    return this.#lastHello;
+    return this.attendant.hello();
   };
-  #lastHello: Hello | undefined;
   readonly #standby: StandbyKeeper | undefined;
   readonly #stopping = new AbortController();
   readonly #patience: Patience;
   readonly #displacement: DisplacementJudge;
-  #unopened = 0;
+  #unheard = 0;
   #leave: ((notice: GoingAway) => void) | undefined;
   #running: Promise<ExitReason> | undefined;
   #finish: (reason: ExitReason | Promise<ExitReason>) => void = () => undefined;
@@ -193,8 +193,7 @@ export class Connector {
       besides: (url: string) => this.addresses.besides(url),
       open: async (url: string, signal: AbortSignal) => {
         const shown = await this.credential.show(url, UPGRADE, signal);
-        // The last one, since a new one would be told as though this link were the newest.
-        const hello = () => this.#lastHello ?? this.attendant.hello();
+        const hello = () => this.attendant.hello();
         const held = await openStandbyLink(url, shown, hello, this.clocks, this.times, signal);
         void this.addresses.learnMore(held.alternatives).catch((error: unknown) => {
           this.log.warn({ err: error }, 'learned addresses could not be kept');
@@ -256,20 +255,20 @@ export class Connector {
     const { signal } = this.#stopping;
     let link: Link;
     try {
-      link = await this.#openSocket(url, signal);
+      link = await this.#openSocket(url, this.#greet, signal);
     } catch (error) {
-      if (!isUnopened(error) || this.#stopping.signal.aborted) throw error;
-      this.#unopened += 1;
-      if (this.#unopened < UNOPENED_MOST) throw error;
+      if (!isUnheard(error) || this.#stopping.signal.aborted) throw error;
+      this.#unheard += 1;
+      if (this.#unheard < UNHEARD_MOST) throw error;
       link = await this.#openPolls(url, error);
     }
     return this.#ofGrownEpoch(link);
   }
 
-  async #openSocket(url: string, signal: AbortSignal): Promise<Link> {
+  async #openSocket(url: string, hello: () => Hello, signal: AbortSignal): Promise<Link> {
     const shown = await this.credential.show(url, UPGRADE, signal);
-    const link = await openLink(url, shown, this.#greet, this.clocks, this.times, signal);
-    this.#unopened = 0;
+    const link = await openLink(url, shown, hello, this.clocks, this.times, signal);
+    this.#unheard = 0;
     return link;
   }
 
@@ -287,7 +286,10 @@ export class Connector {
     try {
       const link = await openPollLink(way, this.#greet, this.clocks, this.times, signal);
       this.#polling.add(link);
-      this.log.warn({ url, reason: messageOf(why) }, 'no WebSocket opens: the hub is polled instead');
+      this.log.warn(
+        { url, reason: messageOf(why) },
+        'nothing comes over WebSockets: the hub is polled instead',
+      );
       return link;
     } catch (error) {
       // A network that answers nothing at all says nothing about WebSockets.
@@ -295,16 +297,20 @@ export class Connector {
     }
   }
 
-  /** Resolves with a welcomed WebSocket, or never; what opens too late is closed again. */
+  /**
+   * Resolves with a welcomed WebSocket, or never; what opens too late is closed again. Such a try is no attempt to get the
+   * broker its link, which it has: who takes the polls away meanwhile is no less a copy for it.
+   */
   async #seekSocket(polls: Link, seeking: AbortController): Promise<Turn> {
     const signal = AbortSignal.any([seeking.signal, this.#stopping.signal]);
     const firstMs = this.times.socketAgainMs ?? SOCKET_AGAIN_MS;
+    const hello = () => this.attendant.hello();
     for (let tries = 0; !signal.aborted; tries += 1) {
       const restMs = firstMs * Math.min(SOCKET_AGAIN_MOST, 2 ** Math.min(tries, 10));
       await wait(restMs / 2 + (restMs / 2) * this.random(), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) break;
       try {
-        const better = this.#ofGrownEpoch(await this.#openSocket(polls.url, signal));
+        const better = this.#ofGrownEpoch(await this.#openSocket(polls.url, hello, signal));
         if (!signal.aborted) return { better };
         better.goodbye('no longer needed');
       } catch (error) {
@@ -348,9 +354,9 @@ export class Connector {
   }
 }
 
-/** Whether no WebSocket came about, for another reason than the word of a hub. */
-function isUnopened(error: unknown): boolean {
-  if (error instanceof LinkFailed) return !error.hasOpened;
+/** Whether no WebSocket came about over which anything comes, for another reason than the word of a hub. */
+function isUnheard(error: unknown): boolean {
+  if (error instanceof LinkFailed) return !error.wasHeard;
   if (!(error instanceof HubRefused)) return false;
   // What stands between answers without a problem document; a credential is the hub's business all the same.
   const { code, status } = error.refusal;

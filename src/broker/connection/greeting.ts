@@ -17,6 +17,8 @@ import { controlUrl } from './addresses.js';
 import { LinkFailed, type LinkTimes } from './link.js';
 
 const REFUSAL_BYTES = 64 * 1024;
+/** Of a link that broke without a close frame (RFC 6455 section 7.1.5). */
+const NO_CLOSE = 1006;
 
 type Answer = { welcome: Welcome; standby_ok: StandbyOk };
 
@@ -35,7 +37,7 @@ export function greet<T extends keyof Answer, L>(
   subprotocol: string,
   hello: () => Hello,
   expected: T,
-  make: (socket: WebSocket, answer: Answer[T]) => L,
+  make: (socket: WebSocket, answer: Answer[T], said: Hello) => L,
   times: LinkTimes,
   signal: AbortSignal,
 ): Promise<L> {
@@ -53,9 +55,9 @@ export function greet<T extends keyof Answer, L>(
       reject(error);
     };
     let isSettled = false;
-    let hasOpened = false;
+    let wasHeard = false;
     const patience = setTimeout(
-      () => fail(new LinkFailed('no welcome in time', null, hasOpened)),
+      () => fail(new LinkFailed('no welcome in time', null, wasHeard)),
       times.welcomeWithinMs + times.welcomeWithinMs / 2,
     );
     const abort = (): void => fail(new LinkFailed('given up', null));
@@ -63,12 +65,12 @@ export function greet<T extends keyof Answer, L>(
       isSettled = true;
       clearTimeout(patience);
       signal.removeEventListener('abort', abort);
-      for (const event of ['open', 'message', 'close', 'unexpected-response'])
+      for (const event of ['open', 'ping', 'message', 'close', 'unexpected-response'])
         socket.removeAllListeners(event);
     };
     // Kept for good: a socket without this listener would end the process on a late error.
     socket.on('error', (error) => {
-      if (!isSettled) fail(new LinkFailed(error.message, null, hasOpened));
+      if (!isSettled) fail(new LinkFailed(error.message, null, wasHeard));
     });
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) return abort();
@@ -82,23 +84,24 @@ export function greet<T extends keyof Answer, L>(
         );
       });
     });
-    socket.on('open', () => {
-      hasOpened = true;
-      socket.send(JSON.stringify(hello()));
-    });
+    socket.on('ping', () => (wasHeard = true));
     socket.on('close', (code, reason) =>
-      fail(new LinkFailed(reason.toString() || 'closed unwelcomed', code)),
+      fail(new LinkFailed(reason.toString() || 'closed unwelcomed', code, wasHeard || code !== NO_CLOSE)),
     );
-    socket.on('message', (data: Buffer, isBinary) => {
-      try {
-        const frame = readFrame(data, isBinary);
-        if (frame.t !== expected) throw new ProtocolError(`the first frame must be a ${expected}`);
-        settle();
-        resolve(make(socket, frame as Answer[T]));
-      } catch (error) {
-        socket.close(CLOSE_CODES.protocol_error, messageOf(error));
-        fail(new LinkFailed(messageOf(error), CLOSE_CODES.protocol_error));
-      }
+    socket.on('open', () => {
+      const said = hello();
+      socket.send(JSON.stringify(said));
+      socket.on('message', (data: Buffer, isBinary) => {
+        try {
+          const frame = readFrame(data, isBinary);
+          if (frame.t !== expected) throw new ProtocolError(`the first frame must be a ${expected}`);
+          settle();
+          resolve(make(socket, frame as Answer[T], said));
+        } catch (error) {
+          socket.close(CLOSE_CODES.protocol_error, messageOf(error));
+          fail(new LinkFailed(messageOf(error), CLOSE_CODES.protocol_error));
+        }
+      });
     });
   });
 }

@@ -1,5 +1,5 @@
 import type { CloseReason } from '../../protocol/close-code.js';
-import type { BrokerFrame, HubFrame, Welcome } from '../../protocol/frame.js';
+import type { BrokerFrame, Hello, HubFrame, Welcome } from '../../protocol/frame.js';
 import { TIMES } from '../../protocol/limits.js';
 import type { Liveness } from './liveness.js';
 
@@ -11,8 +11,8 @@ export class LinkFailed extends Error {
   constructor(
     message: string,
     readonly closeCode: number | null,
-    /** Whether there was a channel at all, over which a hello could go. */
-    readonly hasOpened = true,
+    /** Whether anything came over it: where nothing does, the way may be one that lets no frames through. */
+    readonly wasHeard = true,
   ) {
     super(message);
     this.name = 'LinkFailed';
@@ -38,6 +38,8 @@ export type FrameListener = (frame: HubFrame) => void;
 /** A welcomed control channel, over whatever carries it. */
 export interface Link {
   readonly url: string;
+  /** What the hub was told before it welcomed. */
+  readonly hello: Hello;
   readonly welcome: Welcome;
   readonly epoch: number;
   readonly liveness: Liveness;

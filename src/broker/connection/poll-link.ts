@@ -60,11 +60,12 @@ export async function openPollLink(
   const [url] = way.urls();
   if (url === undefined) throw new LinkFailed('there is no address to poll', null);
   const shown = await way.show(url);
-  const body = { connectionId: null, first: 1, frames: [hello()], received: 0 };
+  const said = hello();
+  const body = { connectionId: null, first: 1, frames: [said], received: 0 };
   const asking = { shown, withinMs: times.welcomeWithinMs };
   const answer = read(await postToHub(url, POLL_PATH, body, signal, asking));
   const [welcome, ...rest] = answer.frames;
-  if (welcome?.t === 'welcome') return new PollLink(url, way, welcome, rest, clocks);
+  if (welcome?.t === 'welcome') return new PollLink(url, way, said, welcome, rest, clocks);
   const { closed } = answer;
   throw new LinkFailed(closed?.reason ?? 'no welcome in time', closed?.code ?? null);
 }
@@ -97,6 +98,7 @@ class PollLink implements Link {
   constructor(
     readonly url: string,
     private readonly way: PollWay,
+    readonly hello: Hello,
     readonly welcome: Welcome,
     early: HubFrame[],
     private readonly clocks: Clocks,

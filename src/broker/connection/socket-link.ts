@@ -34,7 +34,8 @@ export function openLink(
   times: LinkTimes,
   signal: AbortSignal,
 ): Promise<Link> {
-  const make = (socket: WebSocket, welcome: Welcome) => new SocketLink(url, socket, welcome, clocks, times);
+  const make = (socket: WebSocket, welcome: Welcome, said: Hello) =>
+    new SocketLink(url, socket, said, welcome, clocks, times);
   return greet(url, shown, SUBPROTOCOL, hello, 'welcome', make, times, signal);
 }
 
@@ -53,6 +54,7 @@ export class SocketLink implements Link {
   constructor(
     readonly url: string,
     private readonly socket: WebSocket,
+    readonly hello: Hello,
     readonly welcome: Welcome,
     clocks: Clocks,
     private readonly times: LinkTimes,

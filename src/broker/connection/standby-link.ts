@@ -89,7 +89,8 @@ class HeldLink implements StandbyLink {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  promote({ lastEpoch, capabilities, health }: Hello): Promise<Link> {
+  promote(hello: Hello): Promise<Link> {
+    const { lastEpoch, capabilities, health } = hello;
     const { socket, url, clocks, times } = this;
     for (const event of ['message', 'pong', 'ping']) socket.removeAllListeners(event);
     clearInterval(this.#pinging);
@@ -109,7 +110,7 @@ class HeldLink implements StandbyLink {
         try {
           const frame = readFrame(data, isBinary);
           if (frame.t !== 'welcome') throw new ProtocolError('a promote is answered by a welcome');
-          resolve(new SocketLink(url, socket, frame, clocks, times));
+          resolve(new SocketLink(url, socket, hello, frame, clocks, times));
         } catch (error) {
           socket.close(CLOSE_CODES.protocol_error, messageOf(error));
           fail(new LinkFailed(messageOf(error), CLOSE_CODES.protocol_error));

@@ -4,14 +4,17 @@
  *   dispatch --journal (fsync)--> ack --its key's turn--> op --journal (fsync)--> result --confirm--> over
  *
  * A dispatch that the journal knows is answered from there: its result again, or its ack while it runs. Work of one
- * key runs one after another; other work side by side, as far as there is room. What was begun before a crash is
- * done again where its op allows that, and is otherwise told as lost.
+ * key runs one after another; other work side by side, as far as there is room: what its owner's own ops take does not
+ * keep the hub's waiting. What was begun before a crash is done again where its op allows that, and is otherwise told
+ * as lost.
  */
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Tracer } from '../../tracing/tracer.js';
 import { batches } from '../../protocol/batches.js';
 import type { DispatchItem, InventoryEntry } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
+import { isOwnOp } from '../../protocol/op.js';
 import { deadlineAfter, instantOf, isPast, type Clocks, type Deadline } from '../clocks.js';
 import type { Link } from '../connection/link.js';
 import type { Journal } from '../journal/journal.js';
@@ -77,6 +80,8 @@ export class Executor {
     private readonly log: Logger,
     tracer?: Tracer,
   ) {
+    // Each piece of work listens for the stop; that they are many is no leak.
+    setMaxListeners(0, this.stopping.signal);
     this.spans = new Spans(tracer);
     this.results = new Results(journal, wire);
     this.progress = new Progress((id) => this.runningAttempt(id), wire);
@@ -238,7 +243,7 @@ export class Executor {
   }
 
   private execute(piece: Piece): void {
-    const { id, key } = piece.record;
+    const { id, key, op } = piece.record;
     const work = new Work(piece.isRecovered);
     this.executing.set(id, work);
     const turn = async () => {
@@ -250,7 +255,7 @@ export class Executor {
       this.executing.delete(id);
       this.results.tell(id);
     };
-    this.turns.run(key, turn).catch((error: unknown) => {
+    this.turns.run(key, isOwnOp(op) ? 'own' : 'hub', turn).catch((error: unknown) => {
       if (error instanceof OpInterrupted) return;
       // The journal did not take the ending: it stays begun, and the next life of the broker judges it.
       this.executing.delete(id);

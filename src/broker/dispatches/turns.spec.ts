@@ -27,9 +27,9 @@ describe('Turns', () => {
   it('runs work of one key one after another, in the order it came', async () => {
     const turns = new Turns();
     const { begun, work, end } = pieces();
-    void turns.run('key', work('first'));
-    void turns.run('key', work('second'));
-    void turns.run('key', work('third'));
+    void turns.run('key', 'hub', work('first'));
+    void turns.run('key', 'hub', work('second'));
+    void turns.run('key', 'hub', work('third'));
     await settle();
     expect(begun).toEqual(['first']);
 
@@ -52,7 +52,7 @@ describe('Turns', () => {
       [null, 'c'],
       [null, 'd'],
     ] as const)
-      void turns.run(key, work(name));
+      void turns.run(key, 'hub', work(name));
     await settle();
 
     expect(begun).toEqual(['a', 'b', 'c', 'd']);
@@ -61,8 +61,8 @@ describe('Turns', () => {
   it('goes on with a key whose work failed, and tells who asked for it', async () => {
     const turns = new Turns();
     const { begun, work, fail } = pieces();
-    const failing = turns.run('key', work('first'));
-    void turns.run('key', work('second'));
+    const failing = turns.run('key', 'hub', work('first'));
+    void turns.run('key', 'hub', work('second'));
     await settle();
 
     fail('first');
@@ -75,7 +75,7 @@ describe('Turns', () => {
   it('runs no more than 32 pieces at once, and all in the end', async () => {
     const turns = new Turns();
     const { begun, work, end, endAll } = pieces();
-    for (let index = 0; index < 40; index += 1) void turns.run(null, work(String(index)));
+    for (let index = 0; index < 40; index += 1) void turns.run(null, 'hub', work(String(index)));
     await settle();
     expect(begun).toHaveLength(32);
 
@@ -90,12 +90,46 @@ describe('Turns', () => {
     expect(begun).toHaveLength(40);
   });
 
+  it.each([
+    ['hub', 'own'],
+    ['own', 'hub'],
+  ] as const)('keeps nothing of the room %s waiting where the other is full', async (room, other) => {
+    const turns = new Turns();
+    const { begun, work, endAll } = pieces();
+
+    for (let index = 0; index < 40; index += 1) void turns.run(null, other, work(`${other}-${index}`));
+    void turns.run(null, room, work('beside'));
+    await settle();
+
+    expect(begun).toHaveLength(33);
+    expect(begun).toContain('beside');
+    endAll();
+    await settle();
+    endAll();
+    await turns.idle();
+    expect(begun).toHaveLength(41);
+  });
+
+  it('keeps the order of a key in both rooms', async () => {
+    const turns = new Turns();
+    const { begun, work, end } = pieces();
+    void turns.run('key', 'own', work('first'));
+    void turns.run('key', 'hub', work('second'));
+    await settle();
+    expect(begun).toEqual(['first']);
+
+    end('first');
+    await settle();
+
+    expect(begun).toEqual(['first', 'second']);
+  });
+
   it('does not let work that waits for its key take a place from another', async () => {
     const turns = new Turns();
     const { begun, work } = pieces();
 
-    for (let index = 0; index < 100; index += 1) void turns.run('busy', work(`busy-${index}`));
-    void turns.run('other', work('other'));
+    for (let index = 0; index < 100; index += 1) void turns.run('busy', 'hub', work(`busy-${index}`));
+    void turns.run('other', 'hub', work('other'));
     await settle();
 
     expect(begun).toEqual(['busy-0', 'other']);
@@ -116,7 +150,7 @@ describe('Turns', () => {
             log.push({ key, index, step: 'end' });
             if (fails) throw new Error('as planned');
           };
-          turns.run(key, work).catch(() => undefined);
+          turns.run(key, 'hub', work).catch(() => undefined);
         });
 
         await turns.idle();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
 import { hold, type Rule } from '../rule.js';
 import type { Upgrade } from './played-hub.js';
@@ -75,7 +76,10 @@ export const ENDS: readonly Rule<BrokerStage>[] = [
         () => link.socket.close(1000, 'goodbye'),
         () => undefined,
       );
-      await stage.process.end('SIGTERM');
+      const ended = stage.process.end('SIGTERM').then(() => true);
+      const { withinMs } = stage.pace;
+      const hasEnded = await Promise.race([ended, delay(withinMs, false, { ref: false })]);
+      hold(hasEnded, `the process to end within ${withinMs / 1_000} s`, 'it goes on');
       await said;
       stage.process.start();
       await stage.nextLink();

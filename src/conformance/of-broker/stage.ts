@@ -10,7 +10,6 @@ export type Program = {
   start(): void;
   /** Resolves when it has ended. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  readonly isRunning: boolean;
   /** Starts one more on the same folder. @returns what ends it */
   startAnother(): () => Promise<void>;
 };

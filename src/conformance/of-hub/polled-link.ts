@@ -56,11 +56,7 @@ export class PolledLink {
 
   /** Sends a poll as it is. @throws Broken where no answer comes */
   async post(poll: object, shown?: Shown, withinMs = this.stage.pace.withinMs): Promise<Answer> {
-    const proven = shown ?? (await this.shown());
-    return this.stage.post(POLL_PATH, poll, proven, withinMs).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Broken(`an answer to a poll within ${withinMs / 1_000} s`, why);
-    });
+    return this.stage.post(POLL_PATH, poll, shown ?? (await this.shown()), withinMs);
   }
 
   /** Sends a poll as it is, and reads the answer without taking it. @throws Broken where it is none */

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
-import { LIMITS } from '../../protocol/limits.js';
+import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { AGENTS_CAPABILITY, CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import { hold, type Rule } from '../rule.js';
 import { endsWith, isTime, refusedWith } from './expectations.js';
@@ -369,6 +369,19 @@ export const CHANNEL: readonly Rule<HubStage>[] = [
       await link.frames.within(() => link.pings > 0, pingMs + slackMs);
       await stage.leave(link);
       hold(link.pings > 0, `a ping within ${pingMs + slackMs} ms`, 'none');
+    },
+  },
+  {
+    id: 'hub.ping-unanswered',
+    says: 'It ends a link with 4408 where two pings in a row were not answered, and no sooner.',
+    where: 'Limits',
+    isLong: true,
+    check: async (stage) => {
+      const { pingMs, slackMs } = stage.pace;
+      const link = await stage.connect({}, [], { answersPings: false });
+      const end = await link.endsWithin((TIMES.unansweredPings + 2) * pingMs + slackMs);
+      endsWith(end, CLOSE_CODES.timed_out);
+      hold(link.pings >= TIMES.unansweredPings, `${TIMES.unansweredPings} pings before`, link.pings);
     },
   },
 ];

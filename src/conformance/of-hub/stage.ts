@@ -1,12 +1,14 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign, type KeyObject } from 'node:crypto';
 import { WebSocket } from 'ws';
-import type { Hello } from '../../protocol/frame.js';
+import type { Hello, InventoryEntry } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import { CONTROL_PATH, SUBPROTOCOL } from '../../protocol/version.js';
 import type { Pace } from '../pace.js';
 import { Broken, hold, Skipped } from '../rule.js';
 import { HubLink } from './hub-link.js';
 
+/** What the API answers, unread. */
+type Document = Record<string, unknown>;
 export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
 /** The fields of a request that say who asks. */
 export type Shown = { authorization: string; dpop: string };
@@ -19,6 +21,7 @@ type Showing = {
   connectionId: string | null;
   token: string;
 };
+type Upgrading = { shown: Partial<Shown>; path: string; offered: string; answersPings: boolean };
 export type Refused = { status: number; body: Record<string, unknown> };
 
 const ANSWER_WITHIN_MS = 15_000;
@@ -116,12 +119,14 @@ export class HubStage {
     shown = {},
     path = CONTROL_PATH,
     offered = SUBPROTOCOL,
-  }: { shown?: Partial<Shown>; path?: string; offered?: string } = {}): Promise<HubLink | Refused> {
+    answersPings = true,
+  }: Partial<Upgrading> = {}): Promise<HubLink | Refused> {
     const socket = new WebSocket(`${this.url.replace(/^http/, 'ws')}${path}`, offered, {
       headers: shown,
       maxPayload: LIMITS.frameBytes,
       // It is offered, and is not to be taken.
       perMessageDeflate: true,
+      autoPong: answersPings,
       handshakeTimeout: ANSWER_WITHIN_MS,
     });
     const link = new HubLink(socket, this.pace);
@@ -131,15 +136,17 @@ export class HubStage {
       socket.on('unexpected-response', (_request, response) => {
         let text = '';
         response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: objectOf(text) }));
+        response.on('close', () => {
+          if (response.complete) resolve({ status: response.statusCode ?? 0, body: objectOf(text) });
+          else reject(new Broken('a whole answer to the upgrade', `${response.statusCode ?? 0}, broken off`));
+        });
       });
     });
   }
 
   /** An open channel, without a word. */
-  async dial(offered?: string): Promise<HubLink> {
-    const shown = await this.shown();
-    const link = await this.upgrade(offered === undefined ? { shown } : { shown, offered });
+  async dial(offered = SUBPROTOCOL, dialling: { answersPings?: boolean } = {}): Promise<HubLink> {
+    const link = await this.upgrade({ shown: await this.shown(), offered, ...dialling });
     if (link instanceof HubLink) return link;
     throw new Broken('the channel to be opened', JSON.stringify(link));
   }
@@ -160,12 +167,16 @@ export class HubStage {
     };
   }
 
-  /** A channel that is welcomed, with an empty inventory that was judged. */
-  async connect(overrides: Partial<Hello> = {}): Promise<HubLink> {
-    const link = await this.dial();
+  /** A channel that is welcomed, with an inventory that was judged: an empty one, where nothing else is told. */
+  async connect(
+    overrides: Partial<Hello> = {},
+    entries: InventoryEntry[] = [],
+    dialling: { answersPings?: boolean } = {},
+  ): Promise<HubLink> {
+    const link = await this.dial(SUBPROTOCOL, dialling);
     link.send(this.hello(overrides));
     this.lastEpoch = (await link.next('welcome')).epoch;
-    link.send({ t: 'inventory', entries: [], last: true });
+    link.send({ t: 'inventory', entries, last: true });
     await link.next('inventory_ok');
     return link;
   }
@@ -177,33 +188,60 @@ export class HubStage {
   }
 
   /** Asks the API for a command to this broker. @returns its id @throws Skipped where there is no token for that */
-  async ask(orderingKey: string | null = null): Promise<string> {
+  async ask(orderingKey: string | null = null, op = 'broker.ping'): Promise<string> {
     const path = `/api/v1/brokers/${this.brokerId}/dispatches`;
-    const { status, body } = await this.api('POST', path, { op: 'broker.ping', orderingKey });
+    const { status, body } = await this.api('POST', path, { op, orderingKey });
     hold(status === 202 || status === 200, 'the command to be accepted', { status, ...body });
     return String((body.dispatch as { id?: unknown }).id);
   }
 
-  async api(method: string, path: string, body?: object): Promise<Answer> {
+  /** The token for what is asked of the API. @throws Skipped where there is none */
+  needsApi(): string {
     if (this.apiToken === undefined)
-      throw new Skipped('it takes FAIRLEAD_TOKEN, since a command is asked for');
-    return this.fetch(method, path, body, { authorization: `Bearer ${this.apiToken}` });
+      throw new Skipped('it takes FAIRLEAD_TOKEN, since something is asked of the API');
+    return this.apiToken;
+  }
+
+  /** @throws Broken where no whole answer comes */
+  async api(method: string, path: string, body?: object): Promise<Answer> {
+    return this.fetch(method, path, body, { authorization: `Bearer ${this.needsApi()}` });
   }
 
   /** How a command stands once it has ended, if it does in the time. */
-  async ended(id: string): Promise<Record<string, unknown>> {
-    const until = performance.now() + this.pace.withinMs;
-    for (;;) {
-      const { body } = await this.api('GET', `/api/v1/dispatches/${id}`);
-      const dispatch = (body.dispatch ?? {}) as Record<string, unknown>;
-      const isOver = ['succeeded', 'failed', 'cancelled', 'expired', 'dead'].includes(String(dispatch.state));
-      if (isOver || performance.now() > until) return dispatch;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
+  ended(id: string): Promise<Document> {
+    return this.standing(id, ({ state }) => ENDED.includes(String(state)));
   }
 
+  /** How a command stands once it does so, or when the time is over. */
+  async standing(id: string, isSo: (dispatch: Document) => boolean): Promise<Document> {
+    const path = `/api/v1/dispatches/${id}`;
+    return this.look(async () => ((await this.api('GET', path)).body.dispatch ?? {}) as Document, isSo);
+  }
+
+  /** What the API shows of this broker's presence, once it is that or the time is over. */
+  async presence(awaited: string, withinMs = this.pace.withinMs): Promise<unknown> {
+    const path = `/api/v1/brokers/${this.brokerId}`;
+    const read = async (): Promise<Document> =>
+      ((await this.api('GET', path)).body.presence ?? {}) as Document;
+    return (await this.look(read, ({ state }) => state === awaited, withinMs)).state;
+  }
+
+  /** @throws Broken where no whole answer comes */
   post(path: string, body: object, shown?: Shown, withinMs?: number): Promise<Answer> {
     return this.fetch('POST', path, body, { ...shown }, withinMs);
+  }
+
+  private async look(
+    read: () => Promise<Document>,
+    isSo: (document: Document) => boolean,
+    withinMs = this.pace.withinMs,
+  ): Promise<Document> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      const document = await read();
+      if (isSo(document) || performance.now() > until) return document;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(LOOK_MS, withinMs / LOOKS)));
+    }
   }
 
   private async fetch(
@@ -213,17 +251,31 @@ export class HubStage {
     headers: Record<string, string>,
     withinMs = ANSWER_WITHIN_MS,
   ): Promise<Answer> {
-    const answer = await fetch(`${this.url}${path}`, {
-      method,
-      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(withinMs),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: answer.status, headers: answer.headers, body: objectOf(await answer.text()) };
+    try {
+      const answer = await fetch(`${this.url}${path}`, {
+        method,
+        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        signal: AbortSignal.timeout(withinMs),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, headers: answer.headers, body: objectOf(await answer.text()) };
+    } catch (error) {
+      throw new Broken(`a whole answer to ${method} ${path} within ${withinMs / 1_000} s`, causeOf(error));
+    }
   }
 }
 
 const LOOK_MS = 20;
+/** The longer something takes, the rarer it is looked for. */
+const LOOKS = 500;
+const ENDED = ['succeeded', 'failed', 'cancelled', 'expired', 'dead'];
+
+/** Of a request that came to nothing the error itself says little, and the one beneath it why. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause, message } = error;
+  return cause instanceof Error && cause.message !== '' ? `${message}: ${cause.message}` : message;
+}
 
 function objectOf(text: string): Record<string, unknown> {
   try {

@@ -55,10 +55,6 @@ export class BrokenBroker implements Program {
     this.disk = disk;
   }
 
-  get isRunning(): boolean {
-    return this.life !== undefined;
-  }
-
   start(): void {
     if (this.disk.lockedBy !== undefined && this.fault !== 'no lock') return;
     this.disk.lockedBy = this;
@@ -67,6 +63,7 @@ export class BrokenBroker implements Program {
   }
 
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (signal === 'SIGTERM' && this.fault === 'minds no signal') return new Promise(() => undefined);
     const { life } = this;
     this.life = undefined;
     if (this.disk.lockedBy === this) this.disk.lockedBy = undefined;
@@ -496,8 +493,8 @@ class Life {
     const { fault } = this;
     if (remainingMs === 0 && fault !== 'minds no deadline') return failed('deadline_passed');
     if (op === 'x.slow') {
-      // The cancel must come in time for its fault to show, on however busy a machine.
-      const takesMs = fault === 'fails what is cancelled' ? 10_000 : 60;
+      // The cancel, or the end of the link, must come in time for its fault to show, on however busy a machine.
+      const takesMs = fault === 'fails what is cancelled' || fault === 'cancels what runs' ? 10_000 : 60;
       const isEnded = await delay(takesMs, true, { signal }).catch(() => false);
       if (signal.reason === 'death') return undefined;
       if (!isEnded) return fault === 'fails what is cancelled' ? failed('stopped') : CANCELLED;

@@ -11,16 +11,24 @@ import { Polled, type Poll } from './polled.js';
 type Row = {
   id: string;
   attempt: number;
+  op: string;
   state: string;
+  /** Of the broker that it was sent to. */
+  journalId: string | undefined;
+  progress: object | null;
   key: string | null;
   isOut: boolean;
   isAcked: boolean;
   result: unknown;
   error: unknown;
 };
-type Peer = { socket: WebSocket; bootId: string; window: number; isJudged: boolean };
+type Peer = { socket: WebSocket; bootId: string; journalId: string; window: number; isJudged: boolean };
 
 const TOKEN = 'good';
+/** More than it needs, since broker and hub share one loop here. */
+const PINGS_MOST = 4;
+const DEGRADED_MS = 100;
+const UNREACHABLE_MS = 400;
 /** No broker here tells of any agent. */
 const DIGEST_OF_NONE = createHash('sha256').digest('hex');
 
@@ -33,6 +41,8 @@ export class BrokenHub {
   private epoch = 0;
   private revision = 1;
   private newest: Peer | undefined;
+  private hasLeft = false;
+  private heardAtMs = 0;
   private readonly polled: Polled[] = [];
   private readonly rows: Row[] = [];
   private readonly acceptor: WebSocketServer;
@@ -84,6 +94,10 @@ export class BrokenHub {
     };
     const { fault } = this;
     const url = String(request.url);
+    if (fault === 'breaks off' && !url.endsWith('/join')) {
+      request.socket.destroy();
+      return;
+    }
     if (url.endsWith('/control/poll')) return this.poll(request.headers, body as Poll, give);
     if (url.endsWith('/join')) {
       if (body.surplus !== undefined && fault !== 'minds no fields') return give(400, {});
@@ -109,7 +123,10 @@ export class BrokenHub {
       const row: Row = {
         id: randomUUID(),
         attempt: 0,
+        op: body.op,
         state,
+        journalId: undefined,
+        progress: null,
         key: body.orderingKey,
         isOut: false,
         isAcked: false,
@@ -121,11 +138,22 @@ export class BrokenHub {
       this.pump();
       return give(202, { dispatch: row });
     }
+    if (url.endsWith(`/brokers/${this.brokerId}`)) {
+      return give(200, { presence: { state: this.presence() } });
+    }
     const row = this.rows.find(({ id }) => url.includes(id));
     if (row === undefined) return give(404, {});
     if (url.endsWith('/cancel') && fault !== 'passes no cancel on')
       this.say(this.newest, { t: 'cancel', cancels: [{ id: row.id, attempt: row.attempt }] });
     give(200, { dispatch: row });
+  }
+
+  private presence(): string {
+    const { fault } = this;
+    if (this.hasLeft || fault === 'minds no beat') return 'offline';
+    const silentMs = fault === 'minds no silence' ? 0 : performance.now() - this.heardAtMs;
+    if (silentMs > UNREACHABLE_MS) return fault === 'takes silence for a goodbye' ? 'offline' : 'unreachable';
+    return silentMs > DEGRADED_MS ? 'degraded' : 'online';
   }
 
   private async poll(
@@ -200,10 +228,11 @@ export class BrokenHub {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { fault } = this;
     socket.on('error', () => socket.destroy());
-    const refuse = (status: number, code: string, more: object = {}): void =>
-      void socket.end(
-        `HTTP/1.1 ${status} No\r\nconnection: close\r\n\r\n${JSON.stringify({ code, ...more })}`,
-      );
+    const refuse = (status: number, code: string, more: object = {}): void => {
+      const text = JSON.stringify({ code, ...more });
+      const told = text.length + (fault === 'breaks refusals off' ? 1 : 0);
+      socket.end(`HTTP/1.1 ${status} No\r\nconnection: close\r\ncontent-length: ${told}\r\n\r\n${text}`);
+    };
     const { authorization, dpop, 'sec-websocket-protocol': offered } = request.headers;
     if (request.url !== '/api/v1/control' && fault !== 'minds no path') return refuse(404, 'not_found');
     if (authorization === undefined && fault !== 'needs no credential')
@@ -238,7 +267,18 @@ export class BrokenHub {
     const late = setTimeout(() => {
       if (stage === 'fresh' && fault !== 'waits for ever') end(4408);
     }, pace.helloWithinMs);
-    const pinging = setInterval(() => fault !== 'does not ping' && socket.ping(), pace.pingMs);
+    let unanswered = 0;
+    socket.on('pong', () => {
+      unanswered = 0;
+      this.heardAtMs = performance.now();
+    });
+    const pinging = setInterval(() => {
+      if (fault === 'does not ping' || socket instanceof Polled) return;
+      const most = fault === 'waits for no pong' ? 1 : PINGS_MOST;
+      if (unanswered >= most && fault !== 'waits for pongs for ever') return end(4408);
+      unanswered += 1;
+      socket.ping();
+    }, pace.pingMs);
     socket.on('close', () => {
       clearTimeout(late);
       clearInterval(pinging);
@@ -246,13 +286,14 @@ export class BrokenHub {
       this.newest = undefined;
       for (const row of this.rows) if (row.isOut && !row.isAcked) row.isOut = fault === 'loses what was out';
     });
-    const greet = ({ bootId, window, lastEpoch }: Record<string, any>): void => {
+    const greet = ({ bootId, journalId, window, lastEpoch }: Record<string, any>): void => {
       stage = 'greeting';
       setTimeout(() => {
         stage = 'linked';
         const former = this.newest;
-        peer = { socket, bootId, window, isJudged: fault === 'needs no inventory' };
+        peer = { socket, bootId, journalId, window, isJudged: fault === 'needs no inventory' };
         this.newest = peer;
+        this.hasLeft = false;
         if (fault === 'forgets polls' && former?.socket instanceof Polled)
           for (const channel of this.polled.splice(0)) channel.close(1001);
         if (fault === 'reads no older link' && former?.bootId === bootId) former?.socket.close(4409);
@@ -265,6 +306,7 @@ export class BrokenHub {
     };
     socket.on('message', (data: Buffer, isBinary) => {
       const text = data.toString();
+      this.heardAtMs = performance.now();
       if (isBinary) return wrong('takes binary');
       if (!text.startsWith('{"')) return wrong('overlooks what is none');
       const frame = JSON.parse(text) as Record<string, any>;
@@ -307,6 +349,7 @@ export class BrokenHub {
           if (peer !== undefined) peer.isJudged = true;
           this.say(peer, { t: 'inventory_ok' });
           this.judgeStrangers(peer, frame.entries);
+          if (peer !== undefined) this.judgeInventory(peer, frame.entries);
           return this.pump();
         case 'heartbeat':
           if (fault !== 'answers no beat')
@@ -322,6 +365,14 @@ export class BrokenHub {
           if (frame.acks.length > LIMITS.batch) return wrong('takes long lists');
           for (const { id } of frame.acks) this.row(id, (row) => (row.isAcked = true));
           return this.pump();
+        case 'progress':
+          for (const { id, fraction, note } of frame.progress)
+            this.row(id, (row) => {
+              const before = fault === 'forgets what is not said again' ? {} : row.progress;
+              const said = Object.entries({ fraction, note }).filter(([, value]) => value !== null);
+              if (fault !== 'tells no progress') row.progress = { ...before, ...Object.fromEntries(said) };
+            });
+          return;
         case 'result':
           for (const item of frame.results) this.settle(item, { socket } as Peer);
           return this.pump();
@@ -342,7 +393,10 @@ export class BrokenHub {
         case 'goodbye':
           if (stage === 'standby' && fault === 'keeps standbys') return;
           // From here on nobody is linked, whenever its socket ends.
-          if (peer !== undefined && this.newest === peer) this.newest = undefined;
+          if (peer !== undefined && this.newest === peer) {
+            this.newest = undefined;
+            this.hasLeft = fault !== 'keeps who has left';
+          }
           return end(fault === 'ends without peace' ? 1001 : 1000);
         default:
           return wrong('overlooks types');
@@ -390,6 +444,25 @@ export class BrokenHub {
     if (cancels.length > 0 && fault !== 'lets strangers run') this.say(peer, { t: 'cancel', cancels });
   }
 
+  /** What another journal may have begun, or what is lost, is not sent again where its op is the broker's own. */
+  private judgeInventory({ socket, journalId }: Peer, entries: { id: string; status: string }[]): void {
+    const { fault } = this;
+    for (const row of this.rows) {
+      if (!row.isOut || row.state !== 'pending' || !row.op.startsWith('x.')) continue;
+      const said = entries.find(({ id }) => id === row.id)?.status;
+      const isOther = said === undefined && row.journalId !== journalId && fault !== 'minds no journal';
+      if (said !== 'lost' && !isOther) continue;
+      if (fault === 'does again what was lost') {
+        row.isOut = row.isAcked = false;
+        continue;
+      }
+      row.state = 'failed';
+      row.error = { code: 'outcome_unknown' };
+      if (said === 'lost' && fault !== 'confirms nothing')
+        this.say({ socket } as Peer, { t: 'confirm', ids: [row.id] });
+    }
+  }
+
   private settle(item: Record<string, any>, from: Peer): void {
     const { fault } = this;
     if (!this.rows.some(({ id }) => id === item.id) && fault !== 'hears no stranger')
@@ -426,8 +499,9 @@ export class BrokenHub {
       const holder = this.rows.find((each) => each.key === row.key && each.isOut && each.state === 'pending');
       if (row.key !== null && holder !== undefined && fault !== 'minds no key') continue;
       row.isOut = true;
+      row.journalId = newest.journalId;
       if (!(fault === 'keeps the attempt' && row.attempt > 0)) row.attempt += 1;
-      const item = { id: row.id, attempt: row.attempt, op: 'broker.ping', args: {}, key: row.key };
+      const item = { id: row.id, attempt: row.attempt, op: row.op, args: {}, key: row.key };
       const remainingMs = fault === 'leaves no time' ? 0 : 60_000;
       const dispatch = { t: 'dispatch', dispatches: [{ ...item, remainingMs }] };
       if (fault === 'sends on all links')
