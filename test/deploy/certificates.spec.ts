@@ -46,9 +46,7 @@ describe('the example with certificates between replicas', () => {
 
   /** What is wrong with one that is made as this says, for a replica that is to serve with it. */
   const faultsOf = ({ dnsNames = [], usages = [] }: Certificate) =>
-    brokenPems(
-      new Authority().sign({ names: dnsNames, uses: usages.flatMap((usage) => USES[usage] ?? []) }),
-    );
+    brokenPems(new Authority().sign({ names: dnsNames, uses: usages.flatMap((usage) => USES[usage] ?? []) }));
 
   it('has what its operator knows, and nothing else', () => {
     expect(manifests.map(({ apiVersion }) => apiVersion)).toEqual(manifests.map(() => GROUP));
@@ -63,7 +61,9 @@ describe('the example with certificates between replicas', () => {
   it('has everything signed by an issuer that is there, and whatever that signs with', () => {
     const names = manifests.filter(({ kind }) => kind === 'Issuer').map(({ metadata }) => metadata.name);
 
-    expect(certificates.map(({ issuerRef }) => issuerRef.name).filter((name) => !names.includes(name))).toEqual([]);
+    expect(
+      certificates.map(({ issuerRef }) => issuerRef.name).filter((name) => !names.includes(name)),
+    ).toEqual([]);
     for (const { ca } of issuers) if (ca !== undefined) expect(inSecret(ca.secretName)?.isCA).toBe(true);
   });
 

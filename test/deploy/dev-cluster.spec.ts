@@ -12,7 +12,9 @@ const BROKERS = 2;
 type Outcome = { ok: boolean; upMs: number; rolled: Rolled | null };
 
 /** As `npm run dev:cluster` does, at a port that is free. */
-async function devCluster(...args: string[]): Promise<{ code: number | null; outcome: Outcome; said: string }> {
+async function devCluster(
+  ...args: string[]
+): Promise<{ code: number | null; outcome: Outcome; said: string }> {
   const program = ['dist/scripts/cluster/main.js', '--port', '0', ...args];
   const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, said] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);

@@ -30,7 +30,7 @@ describe('the page on installing, from top to bottom', () => {
     );
 
     expect(placeOf('npm install --global fairlead')).toBeLessThan(signsIn);
-    expect(asks.map(({ command }) => command)).toContain('fairlead rollout report --last');
+    expect(asks.some(({ command }) => command.startsWith('fairlead rollout report'))).toBe(true);
     expect(asks.filter(({ place }) => place < signsIn)).toEqual([]);
   });
 

@@ -129,13 +129,18 @@ describe('a release', () => {
       const { version } = JSON.parse(textOf('package.json')) as { version: string };
       const fault = (repository: string) => notes(`v${version}`, { GITHUB_REPOSITORY: repository }).stderr;
 
-      expect(fault('somebody/fairlead')).toContain('the repository of package.json is not somebody/fairlead\n');
+      expect(fault('somebody/fairlead')).toContain(
+        'the repository of package.json is not somebody/fairlead\n',
+      );
       expect(fault('fairlead/fairlead')).not.toContain('repository');
     });
 
-    it.each(['main', 'v1', 'v1.2', 'v1.2.3-', 'v1.2.3-rc_1'])('is refused for %s, which is no version', (tag) => {
-      expect(notes(tag).status).toBe(2);
-    });
+    it.each(['main', 'v1', 'v1.2', 'v1.2.3-', 'v1.2.3-rc_1'])(
+      'is refused for %s, which is no version',
+      (tag) => {
+        expect(notes(tag).status).toBe(2);
+      },
+    );
   });
 });
 
@@ -162,7 +167,8 @@ describe('the home of the project', () => {
   });
 
   it('is where alerts lead to', () => {
-    const [link] = /https:\/\/github\.com\/[\w-]+\/[\w-]+/.exec(textOf('helm/fairlead/alerts/FairleadAbsent.yaml')) ?? [];
+    const [link] =
+      /https:\/\/github\.com\/[\w-]+\/[\w-]+/.exec(textOf('helm/fairlead/alerts/FairleadAbsent.yaml')) ?? [];
 
     expect(link).toBe(`https://${HOME}`);
   });

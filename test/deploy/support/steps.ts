@@ -43,7 +43,14 @@ export class Bench {
     const cases = answers.map(([words, answer]) =>
       answer === null ? `*'${words}'*) exit 1 ;;` : `*'${words}'*) echo '${answer}' ;;`,
     );
-    const lines = ['#!/bin/bash', `echo "${name} $*" >>'${this.asked}'`, 'case "$*" in', ...cases, 'esac', ''];
+    const lines = [
+      '#!/bin/bash',
+      `echo "${name} $*" >>'${this.asked}'`,
+      'case "$*" in',
+      ...cases,
+      'esac',
+      '',
+    ];
     writeFileSync(join(this.programs, name), lines.join('\n'), { mode: 0o755 });
   }
 
