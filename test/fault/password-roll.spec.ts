@@ -20,7 +20,7 @@ const LATER = / was answered with 503 .*database_unavailable/;
 /** What docs/operations.md says of replacing the password of the database. */
 describe('the password of the database, replaced in one roll under load', () => {
   const role = `r_${randomBytes(8).toString('hex')}`;
-  const [old, fresh] = [randomBytes(16).toString('hex'), randomBytes(16).toString('hex')];
+  const [old = '', fresh = '', next = ''] = Array.from({ length: 3 }, () => randomBytes(16).toString('hex'));
   let database: TestDatabase;
   let cluster: Cluster;
   let live: HubProcess[] = [];
@@ -41,7 +41,7 @@ describe('the password of the database, replaced in one roll under load', () => 
   const from = (place: number) => [...live.slice(place % live.length), ...live.slice(0, place % live.length)];
 
   beforeAll(async () => {
-    // It owns what the template holds no more than any other role, so that it has to be one that may do everything.
+    // The tables of the template are another role's: this one may do everything, and needs no grants.
     await admin(`create role ${role} login superuser password '${old}'`);
     database = await createDatabase();
     cluster = await Cluster.start(0, database);
@@ -90,8 +90,8 @@ describe('the password of the database, replaced in one roll under load', () => 
 
     const statuses: (number | null)[] = [];
     for (const leaving of [...live]) {
-      const next = await cluster.addReplica(by(fresh));
-      live = [...live.filter((hub) => hub !== leaving), next];
+      const taking = await cluster.addReplica(by(fresh));
+      live = [...live.filter((hub) => hub !== leaving), taking];
       statuses.push(await leaving.stop());
       await allGoOn();
     }
@@ -107,4 +107,25 @@ describe('the password of the database, replaced in one roll under load', () => 
     await eventually(() => workers.flatMap(({ begun }) => begun).length >= accepted.length);
     expect(workers.flatMap(({ begun }) => begun).sort()).toEqual(accepted.sort());
   }, 300_000);
+
+  it('has a replica that lost its sessions answer with 503, and live on, until it is replaced', async () => {
+    await admin(`alter role ${role} password '${next}'`);
+    // Those of the pool: the others have their purpose behind the name.
+    await admin(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where usename = '${role}' and application_name like 'fairlead-%' and application_name not like '%/%'`,
+    );
+    const [leaving] = live;
+    const api = cluster.api(0).at(leaving?.url ?? '');
+
+    const refused = await eventually(async () => {
+      const answer = await api.get('/api/v1/brokers');
+      return answer.status === 503 && answer;
+    });
+    const taking = await cluster.addReplica(by(next));
+
+    expect(refused.body).toMatchObject({ code: 'database_unavailable' });
+    expect((await api.get('/livez')).status).toBe(200);
+    expect((await cluster.api(0).at(taking.url).get('/api/v1/brokers')).status).toBe(200);
+  }, 120_000);
 });
