@@ -33,6 +33,8 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="fairlead" \
       org.opencontainers.image.description="Control-plane hub for fleets of agent runtime brokers" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.url="https://github.com/fairlead/fairlead" \
+      org.opencontainers.image.source="https://github.com/fairlead/fairlead" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The only folder that is written to; everything else may be read-only. `node` is the image's user 1000, with an entry in

@@ -32,7 +32,10 @@ if [ ! -f .env ]; then
   } >.env
 fi
 docker compose build migration
-docker compose up --detach --wait database replica-a replica-b balancer
+# One after the other: what is there already is replaced by what was built now, and somebody serves all the while.
+for service in database replica-a replica-b balancer; do
+  docker compose up --detach --wait "$service"
+done
 
 # kept <variable> <start> <text>: writes the first word of the text that begins so to .env, and ends where there is none.
 kept() {

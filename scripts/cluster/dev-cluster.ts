@@ -17,7 +17,15 @@ export type Rolled = {
   ok: boolean;
   taken: number;
   refused: number;
-  rollouts: { replica: string; clean: boolean; lost: number; duplicated: number; reordered: number }[];
+  rollouts: {
+    replica: string;
+    clean: boolean;
+    /** Brokers that were handed over: a drain without any shows little. */
+    moved: number;
+    lost: number;
+    duplicated: number;
+    reordered: number;
+  }[];
 };
 
 /** The topology of compose without containers: a PostgreSQL, three replicas behind one address, and two brokers. */
@@ -100,8 +108,8 @@ export class DevCluster {
       const items = await this.cluster.caller.rollouts();
       const report = items.find((each) => each.replica.id === replicaId)?.report;
       if (report) {
-        const { clean, lost, duplicated, reordered } = report;
-        return { replica, clean, lost, duplicated, reordered };
+        const { clean, moved, lost, duplicated, reordered } = report;
+        return { replica, clean, moved, lost, duplicated, reordered };
       }
       await rest(LOOK_MS);
     }

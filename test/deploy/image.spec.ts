@@ -49,7 +49,7 @@ describe('the Dockerfile', () => {
   });
 
   it('bears the labels by which an image is known', () => {
-    for (const label of ['title', 'description', 'licenses', 'version', 'revision']) {
+    for (const label of ['title', 'description', 'licenses', 'url', 'source', 'version', 'revision']) {
       expect(saidBy('LABEL').join()).toContain(`org.opencontainers.image.${label}=`);
     }
   });

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -166,6 +167,7 @@ describe('the page on installing', () => {
   const name = `installed_${process.pid}`;
   const home = join(root, 'home');
   const prefix = join(root, 'prefix');
+  const keys = commandsUnder('docs/install.md', 'The keys');
   const installs = commandsUnder('docs/install.md', 'The package');
   const joins = commandsUnder('docs/install.md', 'Then');
   let reader: Reader;
@@ -198,6 +200,19 @@ describe('the page on installing', () => {
     await command(`drop database if exists ${name} with (force)`);
   });
 
+  it('leads to keys that nobody else reads, and that are not written over', async () => {
+    await reader.follow(keys);
+    const made = ['seal-keys', 'cluster-secret'].map((name) => join(home, name));
+
+    for (const file of made) {
+      expect(readFileSync(file, 'utf8')).toMatch(/^[0-9a-f]{64}$/);
+      expect(statSync(file).mode & 0o077).toBe(0);
+    }
+    const [sealKeys = ''] = made.map((file) => readFileSync(file, 'utf8'));
+    await expect(reader.follow(keys)).rejects.toThrow('seal-keys');
+    expect(readFileSync(join(home, 'seal-keys'), 'utf8')).toBe(sealKeys);
+  });
+
   it('leads from an empty machine to a hub that is ready, and shows a link to it', async () => {
     await reader.stay(installs, '"msg":"the hub is ready"');
 
@@ -207,8 +222,9 @@ describe('the page on installing', () => {
   });
 
   it('leads from the link to a broker that is linked', async () => {
-    const [login = '', ...others] = joins;
+    const [install = '', login = '', ...others] = joins;
 
+    await reader.follow([install]);
     await reader.follow([login], 'a password of mine');
     for (const other of others.slice(0, -1)) await reader.follow([other]);
     await reader.stay(others.slice(-1), 'linked to the hub');

@@ -77,7 +77,10 @@ describe('a script that needs containers', () => {
       const order = withWords(
         asked,
         'compose build migration',
-        'up --detach --wait',
+        'up --detach --wait database',
+        'up --detach --wait replica-a',
+        'up --detach --wait replica-b',
+        'up --detach --wait balancer',
         'up --detach broker',
         'agents create hello',
         'replica-a fairlead agents restart',

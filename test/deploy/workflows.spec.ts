@@ -7,7 +7,15 @@ import { parse } from 'yaml';
 
 const FOLDER = '.github/workflows';
 const files = readdirSync(FOLDER);
-const lint = await createLinter();
+const linter = await createLinter();
+/** Machines that there are since the linter was made. */
+const NEWER_MACHINES = ['ubuntu-24.04-arm'];
+
+const lint = (text: string, path: string) =>
+  linter(text, path).filter(
+    ({ kind, message }) =>
+      kind !== 'runner-label' || !NEWER_MACHINES.some((machine) => message.includes(`"${machine}"`)),
+  );
 
 type Step = { uses?: string; run?: string };
 type Job = { 'timeout-minutes'?: number; permissions?: Record<string, string>; steps: Step[] };
@@ -52,26 +60,13 @@ describe('the linter of workflows', () => {
     expect(lint(`${head}      - run: echo \${{ github.nothing }}\n`, 'one.yml')).not.toEqual([]);
     expect(lint(`${head}      - run: true\n`, 'one.yml')).toEqual([]);
   });
-});
 
-describe('the notes of a release', () => {
-  const notes = (tag: string) =>
-    spawnSync(process.execPath, ['scripts/release.mjs', 'notes', tag], { encoding: 'utf8' });
+  it('minds a machine that nobody has', () => {
+    const on = (machine: string) =>
+      lint(`on: push\njobs:\n  one:\n    runs-on: ${machine}\n    steps:\n      - run: true\n`, 'one.yml');
 
-  it('are refused for a tag that package, chart and changelog do not have', () => {
-    const { status, stderr } = notes('v99.0.0');
-
-    expect(status).toBe(1);
-    expect(stderr.split('\n').slice(0, 4)).toEqual([
-      'package.json is not 99.0.0',
-      'the version of Chart.yaml is not 99.0.0',
-      'the appVersion of Chart.yaml is not 99.0.0',
-      'the heading of CHANGELOG.md is not 99.0.0',
-    ]);
-  });
-
-  it('are refused for what is no version', () => {
-    expect(notes('main').status).toBe(2);
+    expect(on('ubuntu-24.04-arn')).not.toEqual([]);
+    expect(NEWER_MACHINES.flatMap(on)).toEqual([]);
   });
 });
 
@@ -93,3 +88,73 @@ describe('the scripts of the workflows', () => {
     });
   });
 });
+
+type Update = {
+  'package-ecosystem': string;
+  directory?: string;
+  directories?: string[];
+  schedule: { interval: string };
+  groups?: Record<string, { patterns: string[] }>;
+  ignore?: { 'dependency-name': string; 'update-types': string[] }[];
+};
+
+/** What each kind of update reads in the folders that it is given. */
+const READS: Record<string, string> = {
+  npm: 'package-lock.json',
+  docker: 'Dockerfile',
+  'docker-compose': 'compose.yaml',
+  'github-actions': FOLDER,
+};
+
+describe('the updates of what others make', () => {
+  const { version, updates } = parse(readFileSync('.github/dependabot.yml', 'utf8')) as {
+    version: number;
+    updates: Update[];
+  };
+  const foldersOf = ({ directory, directories = [] }: Update) =>
+    directory === undefined ? directories : [directory];
+  const ofNpm = updates.filter((update) => update['package-ecosystem'] === 'npm');
+
+  it('are looked for where something is that is read', () => {
+    expect(version).toBe(2);
+    for (const update of updates) {
+      const read = READS[update['package-ecosystem']] ?? 'nothing';
+      for (const folder of foldersOf(update)) {
+        const path = join('.', folder, read);
+        expect({ path, isThere: existsSync(path) }).toEqual({ path, isThere: true });
+      }
+      expect(['daily', 'weekly', 'monthly']).toContain(update.schedule.interval);
+    }
+  });
+
+  it('are looked for wherever packages are locked, and for everything that a workflow or an image is made of', () => {
+    const folders = ['.', ...subfolders('.'), ...subfolders('test')];
+    const locked = folders.filter((folder) => existsSync(join(folder, 'package-lock.json')));
+
+    expect(ofNpm.flatMap(foldersOf).sort()).toEqual(locked.map((folder) => join('/', folder)).sort());
+    expect(updates.map((update) => update['package-ecosystem']).sort()).toEqual(Object.keys(READS).sort());
+  });
+
+  it('are grouped and held back by names of packages that there are', () => {
+    const packages = ofNpm.flatMap(foldersOf).flatMap((folder) => {
+      const manifest = JSON.parse(readFileSync(join('.', folder, 'package.json'), 'utf8'));
+      return Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    });
+    const patterns = ofNpm.flatMap(({ groups = {}, ignore = [] }) => [
+      ...Object.values(groups).flatMap((group) => group.patterns),
+      ...ignore.map((each) => each['dependency-name']),
+    ]);
+    const isOf = (pattern: string) => (name: string) =>
+      pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+
+    expect(patterns.filter((pattern) => !packages.some(isOf(pattern)))).toEqual([]);
+    for (const types of ofNpm.flatMap(({ ignore = [] }) => ignore.map((each) => each['update-types'])))
+      expect(types).toEqual(['version-update:semver-major']);
+  });
+});
+
+function subfolders(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    .map(({ name }) => join(folder, name));
+}

@@ -27,29 +27,33 @@ describe('a replica that drains', () => {
   let hasty: HubProcess;
   let asked: HubProcess;
   let told: HubProcess;
+  let watched: HubProcess;
   let remote: HubProcess;
   let hung: HubProcess;
   let hurried: HubProcess;
   let left: HubProcess;
   let port: number;
+  let watchedPort: number;
   /** Of a replica to which no broker has linked. */
   let early: number;
   let hungPort: number;
 
   // Replicas take their time to start, so all do at once; each but the first drains in one of the tests.
   beforeAll(async () => {
-    [cluster, alone, port, hungPort] = await Promise.all([
+    [cluster, alone, port, watchedPort, hungPort] = await Promise.all([
       Cluster.start(1),
       Cluster.start(1),
+      freePort(),
       freePort(),
       freePort(),
     ]);
-    [lingering, full, hasty, asked, told, remote, hung, hurried, left] = await Promise.all([
+    [lingering, full, hasty, asked, told, watched, remote, hung, hurried, left] = await Promise.all([
       cluster.addReplica({ FAIRLEAD_DRAIN_LINGER_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_DRAIN_DEADLINE_S: '1' }),
       cluster.addReplica(),
       cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${port}` }),
+      cluster.addReplica({ FAIRLEAD_INTERNAL_LISTEN: `127.0.0.1:${watchedPort}` }),
       cluster.addReplica(),
       cluster.addReplica({
         FAIRLEAD_DRAIN_DEADLINE_S: '2',
@@ -245,6 +249,21 @@ describe('a replica that drains', () => {
 
       await step(told, 'released');
       expect(await told.ended()).toBe(0);
+    });
+
+    it('goes on for a moment for whoever asked and is still there, so that none of its container ends before', async () => {
+      const caller = connect(watchedPort, '127.0.0.1');
+      const closed = once(caller, 'close');
+      caller.resume();
+      caller.write('POST /internal/v1/drain HTTP/1.1\r\nhost: hub\r\n\r\n');
+
+      await closed;
+
+      expect(await watched.ended()).toBe(0);
+      // By the clock of the hub alone: how late this process hears of it says nothing.
+      const drained = await step(watched, 'released');
+      const ending = await watched.line(({ msg, step: name }) => msg === 'stopped' && name === 'connections');
+      expect(Number(ending.time) - Number(drained.time)).toBeGreaterThan(900);
     });
 
     it('returns 0 where no hub runs', async () => {

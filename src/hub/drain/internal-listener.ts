@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { advertisedUrl } from '../cluster/peers/address.js';
 import { PeerDoor } from '../cluster/peers/door.js';
@@ -21,6 +23,8 @@ import { Draining } from './draining.js';
 import { DRAIN_PATH } from './local.js';
 
 const REFUSAL_TOLD_EVERY_MS = 10_000;
+/** Whoever asked for a drain takes no longer to see that it is over, and to go; one that keeps its connection is not waited for. */
+const LEAVES_WITHIN_MS = 1_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
 /**
@@ -139,6 +143,9 @@ export class InternalListener {
     await this.draining.drain(deadlineS === undefined ? undefined : deadlineS * 1000);
     stop();
     response.end(`${JSON.stringify({ step: 'drained', brokers: 0 })}\n`);
+    // In a container the end of this process is that of all others in it, and whoever asked would be killed before it could say
+    // that all is well.
+    await gone(request.socket);
     this.onDrained();
   }
 
@@ -155,4 +162,10 @@ export class InternalListener {
 function end(response: DualResponse, status: number): void {
   response.statusCode = status;
   response.end();
+}
+
+async function gone(caller: Socket): Promise<void> {
+  if (caller.destroyed) return;
+  const signal = AbortSignal.timeout(LEAVES_WITHIN_MS);
+  await once(caller, 'close', { signal }).catch(() => undefined);
 }
