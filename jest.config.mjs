@@ -1,13 +1,14 @@
 export default {
   testEnvironment: 'node',
   // Tasks of their own: what the gates find (`npm run test:gates`), what a broker does (`npm run test:brokers`), what
-  // faults do (`npm run test:kills` and others), what is deployed (`npm run test:deploy`), which alerts fire
-  // (`npm run test:alerts`), and every rule of the wire between real ones (`npm run test:conformance`).
+  // faults do (`npm run test:kills` and others), what is deployed (`npm run test:deploy`, `test:cluster`), which alerts
+  // fire (`npm run test:alerts`), and every rule of the wire between real ones (`npm run test:conformance`).
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/gates/',
     '<rootDir>/test/fault/',
     '<rootDir>/test/deploy/',
+    '<rootDir>/test/cluster/',
     '<rootDir>/test/alerts/',
     '<rootDir>/test/conformance/(processes|long).spec.ts',
     '<rootDir>/test/broker/',
