@@ -88,25 +88,29 @@ join() {
   done
 }
 
-# load: one command after another for each broker, by a pod that outlives the replicas; each is asked for until a replica has taken it.
+# load: one command after another for each broker until it is told that it is over, by a pod that outlives the replicas; each is asked
+# for until a replica has taken it.
 load() {
   kubectl delete pod load --ignore-not-found
   kubectl run load --image=fairlead:kind --image-pull-policy=Never --restart=Never --overrides="$beside" \
     --env=FAIRLEAD_URL=http://fairlead --env="FAIRLEAD_TOKEN=$token" --command -- \
-    sh -c "n=0; while [ \$n -lt 100 ]; do n=\$((n + 1)); for broker in ${brokers[*]}; do
+    sh -c "while [ ! -e /tmp/over ]; do for broker in ${brokers[*]}; do
       fairlead dispatches create \$broker broker.ping || exit 1; done; done"
+  kubectl wait pod/load --for=condition=Ready --timeout=2m
 }
 
-# settled: all commands of the load were taken, and as many replicas are there as there should be, and none that still leaves.
+# settled: as many replicas are there as there should be, and none that still leaves, and until then every command of the load was taken.
 settled() {
+  local count=0
   kubectl rollout status "deployment/$release" --timeout=10m
-  kubectl wait pod/load --for=jsonpath='{.status.phase}'=Succeeded --timeout=10m
   for _ in $(seq 180); do
-    [ "$(kubectl get pods --selector app.kubernetes.io/name=fairlead --no-headers | wc -l)" -eq 3 ] && return
+    count="$(kubectl get pods --selector app.kubernetes.io/name=fairlead --no-headers | wc -l)"
+    [ "$count" -eq 3 ] && break
     sleep 1
   done
-  echo 'there are not three replicas' >&2
-  return 1
+  [ "$count" -eq 3 ] || { echo "there are not three replicas, but $count" >&2; return 1; }
+  kubectl exec load -- touch /tmp/over
+  kubectl wait pod/load --for=jsonpath='{.status.phase}'=Succeeded --timeout=2m
 }
 
 roll() {
@@ -126,7 +130,7 @@ empty() {
   join
   node="$(kubectl get pods --selector app.kubernetes.io/name=fairlead --output 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' |
     grep --invert-match --line-regexp "$(kubectl get nodes --selector runs=others --output 'jsonpath={.items[0].metadata.name}')" |
-    sed -n 1p)"
+    sed -n 1p || true)"
   [ -n "$node" ] || { echo 'no replica is on a machine of its own' >&2; exit 1; }
   leaving="$(kubectl get pods --selector app.kubernetes.io/name=fairlead --field-selector "spec.nodeName=$node" --no-headers | wc -l)"
   load

@@ -12,11 +12,14 @@ if (task !== 'notes' || !/^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(tag)) {
 const version = tag.slice(1);
 const { GITHUB_REPOSITORY: home } = process.env;
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 const chart = readFileSync('helm/fairlead/Chart.yaml', 'utf8');
 const heading = `## [${version}]`;
 const [, rest] = readFileSync('CHANGELOG.md', 'utf8').split(`\n${heading}`);
 const faults = [
   manifest.version === version || `package.json is not ${version}`,
+  (lock.version === version && lock.packages[''].version === version) ||
+    `package-lock.json is not ${version}`,
   chart.includes(`\nversion: ${version}\n`) || `the version of Chart.yaml is not ${version}`,
   chart.includes(`\nappVersion: ${version}\n`) || `the appVersion of Chart.yaml is not ${version}`,
   rest !== undefined || `the heading of CHANGELOG.md is not ${version}`,

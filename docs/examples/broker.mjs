@@ -57,6 +57,7 @@ function compact() {
 }
 compact();
 function keep(entry) {
+  if (entry.confirmedAt) entry.confirmedAt = Date.now(); // What is spoken of again is kept for another day.
   fs.writeSync(journal, `${JSON.stringify(entry)}\n`);
   fs.fsyncSync(journal);
   if (entry.id) records.set(entry.id, entry);

@@ -3,20 +3,18 @@
  *
  *   <seed>...     these alone
  *   --list        prints them with what was found, and does nothing
- *   --keep DIR    keeps what each wrote in a folder of its own there, under its seed
  *
  * The exit code is 0 only where each is clean now; 1 where one is not, and 2 where the command line cannot be meant.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { tellUsage } from '../support/usage.js';
 import { argumentsOfKept, KEPT_SEEDS, type KeptSeed } from './kept-seeds.js';
 
 const SOAK = fileURLToPath(new URL('./main.js', import.meta.url));
-const USAGE = 'usage: npm run soak:kept -- [SEED...] [--list] [--keep DIR]';
+const USAGE = 'usage: npm run soak:kept -- [SEED...] [--list]';
 
 const over = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => over.abort());
@@ -25,7 +23,7 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   tellUsage(USAGE);
-  let asked: { seeds: readonly KeptSeed[]; isList: boolean; keep: string | null };
+  let asked: { seeds: readonly KeptSeed[]; isList: boolean };
   try {
     asked = readAsked(process.argv.slice(2));
   } catch (error) {
@@ -39,7 +37,7 @@ async function main(): Promise<number> {
   const broken: number[] = [];
   for (const kept of asked.seeds) {
     process.stderr.write(`${lineOf(kept)}\n`);
-    if (!(await isClean(kept, asked.keep))) broken.push(kept.seed);
+    if (!(await isClean(kept))) broken.push(kept.seed);
     if (over.signal.aborted) return 1;
   }
   const told = broken.length === 0 ? 'clean' : `NOT clean: ${broken.join(', ')}`;
@@ -48,10 +46,10 @@ async function main(): Promise<number> {
 }
 
 /** @throws Error where it cannot be meant */
-function readAsked(argv: string[]): { seeds: readonly KeptSeed[]; isList: boolean; keep: string | null } {
+function readAsked(argv: string[]): { seeds: readonly KeptSeed[]; isList: boolean } {
   const { values, positionals } = parseArgs({
     args: argv,
-    options: { list: { type: 'boolean', default: false }, keep: { type: 'string' } },
+    options: { list: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
   const isKept = (text: string) => KEPT_SEEDS.some(({ seed }) => String(seed) === text);
@@ -61,13 +59,12 @@ function readAsked(argv: string[]): { seeds: readonly KeptSeed[]; isList: boolea
     positionals.length === 0
       ? KEPT_SEEDS
       : KEPT_SEEDS.filter(({ seed }) => positionals.includes(String(seed)));
-  return { seeds, isList: values.list, keep: values.keep ?? null };
+  return { seeds, isList: values.list };
 }
 
 /** Its own processes end with it, and what they wrote stays where it is not clean. */
-async function isClean(kept: KeptSeed, keep: string | null): Promise<boolean> {
-  const place = keep === null ? [] : ['--keep', join(keep, String(kept.seed))];
-  const child = spawn(process.execPath, [...process.execArgv, SOAK, ...argumentsOfKept(kept), ...place], {
+async function isClean(kept: KeptSeed): Promise<boolean> {
+  const child = spawn(process.execPath, [...process.execArgv, SOAK, ...argumentsOfKept(kept)], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const end = () => child.kill('SIGTERM');

@@ -1,13 +1,15 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { once } from 'node:events';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Rolled } from '../../scripts/cluster/dev-cluster.js';
 
 /** By what the task says that it takes. */
 const UP_WITHIN_MS = 60_000;
 const REPLICAS = 3;
 const BROKERS = 2;
+
+let child: ChildProcess | undefined;
 
 type Outcome = { ok: boolean; upMs: number; rolled: Rolled | null };
 
@@ -16,12 +18,18 @@ async function devCluster(
   ...args: string[]
 ): Promise<{ code: number | null; outcome: Outcome; said: string }> {
   const program = ['dist/scripts/cluster/main.js', '--port', '0', ...args];
-  const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [out, said] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  const cluster = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'pipe'] });
+  child = cluster;
+  const [out, said] = await Promise.all([text(cluster.stdout), text(cluster.stderr), once(cluster, 'close')]);
   const last = out.trimEnd().split('\n').at(-1) ?? '';
   if (last === '') throw new Error(`it told no outcome:\n${said}`);
-  return { code: child.exitCode, outcome: JSON.parse(last) as Outcome, said };
+  return { code: cluster.exitCode, outcome: JSON.parse(last) as Outcome, said };
 }
+
+// Where a test is over before the cluster is: it ends what it started.
+afterEach(() => {
+  child?.kill('SIGTERM');
+});
 
 describe('the cluster of somebody who works on the hub', () => {
   it('is up within a minute, and is rolled under load with nobody noticing', async () => {

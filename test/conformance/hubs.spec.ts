@@ -13,8 +13,8 @@ const FAST: Pace = {
   quietMs: 100,
   helloWithinMs: 60,
   pingMs: 30,
-  degradedWithinMs: 300,
-  unreachableWithinMs: 600,
+  degradedWithinMs: 1_000,
+  unreachableWithinMs: 2_400,
   slackMs: 100,
 };
 

@@ -808,7 +808,7 @@ describe('the notes of the chart', () => {
 
     const notes = out.slice(out.indexOf('\nNOTES:'));
     // From when they were written, as the replicas that this upgrade replaces leave after that.
-    const [, since = ''] = /fairlead rollout report --since (\S+)\n/.exec(notes) ?? [];
+    const [, since = ''] = /fairlead rollout report --since (\S+) --expect \d+\n/.exec(notes) ?? [];
     expect(Math.abs(Date.now() - Date.parse(since))).toBeLessThan(60_000);
     expect(notes).toContain(`\n${named} `);
     expect(notes).toMatch(new RegExp(`logs .* \\| grep ${begins}\n`));

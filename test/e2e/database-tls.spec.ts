@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -89,6 +89,27 @@ describe('a database whose certificate an authority of its own has signed', () =
     return rows.length >= atLeast && rows.every(({ ssl }) => ssl);
   }
 
+  const endSessions = () =>
+    sql.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where backend_type = 'client backend' and pid <> pg_backend_pid()`,
+    );
+  const answers = ({ url, administratorToken }: HubProcess, status: number) => {
+    const headers = { authorization: `Bearer ${administratorToken}` };
+    const isSo = async () => (await fetch(`${url}/api/v1/brokers`, { headers })).status === status;
+    return eventually(isSo, { withinMs: 30_000 });
+  };
+
+  /** The file of authorities is away for a while, as where somebody replaces it by hand. */
+  async function awayAndBack(hub: HubProcess): Promise<void> {
+    renameSync(rootCert, `${rootCert}.away`);
+    await endSessions();
+    await answers(hub, 503);
+    expect((await found()).at(0)).toBe('database_untrusted');
+    renameSync(`${rootCert}.away`, rootCert);
+    await answers(hub, 200);
+  }
+
   const environment = (changed: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
     DATABASE_URL: address,
     FAIRLEAD_DATABASE_ROOT_CERT: rootCert,
@@ -117,13 +138,11 @@ describe('a database whose certificate an authority of its own has signed', () =
     writeFileSync(rootCert, renewed.ca);
     await show(renewed.sign({ names: ['localhost'] }));
 
-    await sql.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where backend_type = 'client backend' and pid <> pg_backend_pid()`,
-    );
+    await endSessions();
 
     await eventually(() => areEncrypted(3), { withinMs: 30_000 });
-    await eventually(async () => (await fetch(`${started.url}/readyz`)).status === 200, { withinMs: 30_000 });
+    await answers(started, 200);
+    await awayAndBack(started);
     expect(await started.stop()).toBe(0);
     writeFileSync(rootCert, authority.ca);
     await show(authority.sign({ names: ['localhost'] }));
@@ -145,6 +164,14 @@ describe('a database whose certificate an authority of its own has signed', () =
 
   it('is not taken under another name', async () => {
     await show(authority.sign({ names: ['elsewhere.example'] }));
+
+    expect(await found()).toEqual(['database_untrusted']);
+  });
+
+  it('is told apart from one that is away, where it speaks no TLS', async () => {
+    await sql.query('alter system set ssl = off');
+    await sql.query('select pg_reload_conf()');
+    await eventually(async () => (await shown()) === '');
 
     expect(await found()).toEqual(['database_untrusted']);
   });

@@ -267,7 +267,12 @@ describe('an operator', () => {
       400,
       expect.objectContaining({
         code: 'request_invalid',
-        fields: [{ path: 'labels', rule: 'a broker has at most 64 labels, its own among them' }],
+        fields: [
+          {
+            path: 'labels',
+            rule: 'must leave the broker at most 64 labels, its own among them, or no more than it has',
+          },
+        ],
       }),
     ]);
     expect(other.status).toBe(200);

@@ -30,7 +30,7 @@ afterAll(async () => {
 describe.each([
   ['refuses every WebSocket', 'refused', TIMES],
   // What comes of one is known by waiting alone.
-  ['takes every WebSocket, and passes nothing on', 'swallowed', { ...TIMES, welcomeWithinMs: 1_000 }],
+  ['takes every WebSocket, and passes nothing on', 'swallowed', { ...TIMES, welcomeWithinMs: 4_000 }],
 ] as const)('a broker behind something that %s', (_how, upgradesAre, times) => {
   let proxy: UpgradeProxy;
   let broker: Broker;

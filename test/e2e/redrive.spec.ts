@@ -93,7 +93,7 @@ describe('a command that is done again', () => {
     const { body } = await matching({ broker: broker.id });
     const dispatch = await link.nextDispatch();
     link.succeed(dispatch);
-    const after = await redrive(old);
+    const after = await redrive(old, 0, { prefer: 'wait=10' });
 
     for (const answer of [...answers, after]) expect(answer.body.dispatch.id).toBe(dispatch.id);
     expect(body).toEqual({ redriven: [], refused: [], next: null });

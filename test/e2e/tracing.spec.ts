@@ -56,8 +56,8 @@ describe('the trace of a request', () => {
   const ping = async (headers: Record<string, string> = {}, replica = 0): Promise<string> => {
     const path = `/api/v1/brokers/${broker.name}/dispatches`;
     const order = { op: 'broker.ping', orderingKey: null };
-    const { body } = await cluster.api(replica).post(path, order, { prefer: 'wait=10', ...headers });
-    expect(body.dispatch.state).toBe('succeeded');
+    const { status, body } = await cluster.api(replica).post(path, order, { prefer: 'wait=10', ...headers });
+    expect({ status, body }).toMatchObject({ status: 200, body: { dispatch: { state: 'succeeded' } } });
     return body.dispatch.id;
   };
   const ofDispatch = (id: string): ExportedSpan[] =>

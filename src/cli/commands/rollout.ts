@@ -15,7 +15,8 @@ import { printList } from './list.js';
 
 type ReportOptions = { last?: boolean; since?: number; expect?: number; wait: number };
 
-const WAIT_S = 60;
+/** A drain of a minute that has just begun, and the time until it was judged. */
+const WAIT_S = 180;
 /** As many as a hub keeps of a fleet that is rolled every day. */
 const EXPECTED_MOST = 10_000;
 

@@ -101,6 +101,7 @@ export class Environment {
 
   @IsOptional()
   @Length(1, 4096, { message: 'must be a path' })
+  @Holds('must be the path of a file, and not what is in it', (text) => !text.includes('-----BEGIN '))
   FAIRLEAD_DATABASE_ROOT_CERT?: string;
 
   @IsOptional()
@@ -130,7 +131,7 @@ export class Environment {
   @IsOptional()
   @Holds(
     'must be an http or https URL of scheme, host and port alone, or an IP address',
-    (text) => isIP(text) !== 0 || isOrigin(text),
+    (text) => (isIP(text) !== 0 && !text.includes('%')) || isOrigin(text),
   )
   FAIRLEAD_ADVERTISE_URL?: string;
 

@@ -239,6 +239,16 @@ describe('the configuration', () => {
       ['FAIRLEAD_ADVERTISE_URL'],
     ],
     [
+      'what is in a file of authorities in place of its path',
+      { ...production, FAIRLEAD_DATABASE_ROOT_CERT: '-----BEGIN CERTIFICATE-----\n' },
+      ['FAIRLEAD_DATABASE_ROOT_CERT'],
+    ],
+    [
+      'an address for peers of one link of a machine alone',
+      { ...production, FAIRLEAD_ADVERTISE_URL: 'fe80::1%eth0' },
+      ['FAIRLEAD_ADVERTISE_URL'],
+    ],
+    [
       'authorities for a database that is embedded',
       { FAIRLEAD_DATABASE_ROOT_CERT: '/etc/hub/ca.crt' },
       ['FAIRLEAD_DATABASE_ROOT_CERT'],

@@ -1,7 +1,7 @@
 import { DataSource } from 'typeorm';
 import type { Pooler } from '../config/environment.js';
 import { MIGRATIONS } from './migrations.js';
-import { PoolClient } from './pool-client.js';
+import { PoolClient, poolClientOf } from './pool-client.js';
 import { PooledClient } from './pooled-client.js';
 import {
   ANSWER_WITHIN_MS,
@@ -40,7 +40,7 @@ export function makeDataSource(
     // The pool's idle connections fail when the server goes; the statement that needs one says so itself.
     poolErrorHandler: () => undefined,
     extra: {
-      Client: isPooled ? PooledClient : PoolClient,
+      Client: poolClientOf(isPooled ? PooledClient : PoolClient),
       query_timeout: ANSWER_WITHIN_MS,
       types: COLUMN_TYPES,
       ...(isPooled ? {} : { options: SESSION_OPTIONS }),

@@ -12,3 +12,29 @@ export class PoolClient extends pg.Client {
     this.on('error', () => undefined);
   }
 }
+
+/** In the place of a connection that could not so much as be made: whoever connects it is told why. */
+class UnmadeClient extends PoolClient {
+  constructor(why: Error) {
+    super();
+    this.connect = ((told?: (error: unknown) => void) => {
+      if (told === undefined) return Promise.reject(why);
+      process.nextTick(told, why);
+      return undefined;
+    }) as typeof this.connect;
+  }
+}
+
+/**
+ * What the pool makes its connections by. The driver reads the file of authorities that an address names as it makes one, and the
+ * pool makes some where nobody hears of what that throws: a file that is away would be the end of the process.
+ */
+export function poolClientOf(Client: typeof PoolClient) {
+  return function makeClient(config?: pg.ClientConfig): PoolClient {
+    try {
+      return new Client(config);
+    } catch (error) {
+      return new UnmadeClient(error as Error);
+    }
+  };
+}

@@ -32,7 +32,7 @@ export const FINDINGS = {
   ],
   database_untrusted: [
     'error',
-    'Give FAIRLEAD_DATABASE_ROOT_CERT the file of the authority that signed its certificate, and DATABASE_URL a host that this is for.',
+    'Give FAIRLEAD_DATABASE_ROOT_CERT the file of the authority that signed its certificate, DATABASE_URL a host that this is for, and the server `ssl = on`.',
   ],
   database_refuses: ['error', 'See user and password in DATABASE_URL, and pg_hba.conf of the server.'],
   database_missing: ['error', 'Create the database that DATABASE_URL names: createdb.'],

@@ -18,11 +18,21 @@ export function unreachable(error: unknown, whose = 'DATABASE_URL'): Finding {
 
 /** What TLS says of a certificate that it does not take, as Node and OpenSSL name it. */
 const UNTRUSTED =
-  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_ALTNAME_INVALID|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/;
+  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/;
+/** What the driver says where TLS is asked for and the server has none, which has no code. */
+const WITHOUT_TLS = 'The server does not support SSL connections';
+
+/** The file of authorities cannot be read: what is dialled fails in another call of the system. */
+function isOfAFile(error: unknown): boolean {
+  const { syscall } = (error ?? {}) as { syscall?: unknown };
+  return syscall === 'open' || syscall === 'read';
+}
 
 function findingOf(error: unknown): FindingCode {
   if (!hasSqlState(error)) {
-    return UNTRUSTED.test(codeOf(error) ?? '') ? 'database_untrusted' : 'database_unreachable';
+    const code = codeOf(error) ?? '';
+    const isUntrusted = UNTRUSTED.test(code) || isOfAFile(error) || messageOf(error) === WITHOUT_TLS;
+    return isUntrusted ? 'database_untrusted' : 'database_unreachable';
   }
   const state = error.code;
   if (/^28/.test(state)) return 'database_refuses';

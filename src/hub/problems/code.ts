@@ -313,7 +313,7 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many brokers connect to this replica at once',
     remedy:
-      'Come again as `Retry-After` says, or ask another replica; where it lasts, see FAIRLEAD_ADMISSIONS_PER_S and the load of the database.',
+      'Come again to this replica as `Retry-After` says, since the turn holds there; where it lasts, see FAIRLEAD_ADMISSIONS_PER_S and the load of the database.',
   },
   sign_ins_busy: {
     status: 429,

@@ -235,9 +235,8 @@ const UNLINKED = statement(
          date_part('epoch', now() - connection.since) * 1000 as "silenceMs"
   from broker_connection connection
   where connection.replica_id = $1 and connection.since < now() - interval '30 seconds'
-    and not exists (
-      select from unnest($2::uuid[], $3::bigint[]) as link (broker_id, epoch)
-      where link.broker_id = connection.broker_id and link.epoch = connection.epoch
+    and (connection.broker_id, connection.epoch) not in (
+      select link.broker_id, link.epoch from unnest($2::uuid[], $3::bigint[]) as link (broker_id, epoch)
     )
   `,
 );

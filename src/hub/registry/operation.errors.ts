@@ -9,7 +9,7 @@ export class RenameRefused extends CodedError {
 
 export class TooManyLabels extends CodedError {
   constructor() {
-    const rule = `a broker that has ${LIMITS.labels} labels, its own among them, is given no more`;
+    const rule = `must leave the broker at most ${LIMITS.labels} labels, its own among them, or no more than it has`;
     super('request_invalid', undefined, { fields: [{ path: 'labels', rule }] });
   }
 }

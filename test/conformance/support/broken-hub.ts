@@ -28,7 +28,7 @@ const TOKEN = 'good';
 /** More than it needs, since broker and hub share one loop here. */
 const PINGS_MOST = 4;
 const DEGRADED_MS = 100;
-const UNREACHABLE_MS = 400;
+const UNREACHABLE_MS = 1_200;
 /** No broker here tells of any agent. */
 const DIGEST_OF_NONE = createHash('sha256').digest('hex');
 
