@@ -120,6 +120,7 @@ describe('a release', () => {
       expect(status).toBe(1);
       expect(stderr.split('\n')).toEqual([
         'package.json is not 99.0.0',
+        'package-lock.json is not 99.0.0',
         'the version of Chart.yaml is not 99.0.0',
         'the appVersion of Chart.yaml is not 99.0.0',
         'the heading of CHANGELOG.md is not 99.0.0',
