@@ -10,7 +10,7 @@ import { count, durationS, upTo } from '../input/duration.js';
 import { momentMs } from '../input/moment.js';
 import type { Invocation } from '../invocation.js';
 import { asksHub, examples, lists, type PageOptions } from '../options.js';
-import { rolloutLines, rolloutsLines, summaryOf } from '../output/rollout.js';
+import { ROLLOUT_COLUMNS, rolloutLines, rolloutsLines, summaryOf } from '../output/rollout.js';
 import { printList } from './list.js';
 
 type ReportOptions = { last?: boolean; since?: number; expect?: number; wait: number };
@@ -33,13 +33,7 @@ export function addRollout(program: Command, cli: Cli): void {
       cli.action<PageOptions>((run) =>
         printList<RolloutDto>(run, '/rollouts', {}, () => [
           { title: 'ID', of: ({ id }) => id },
-          { title: 'REPLICA', of: ({ replica }) => replica.name },
-          { title: 'BEGUN', of: ({ begunAt }) => begunAt },
-          { title: 'OUTCOME', of: ({ outcome }) => outcome },
-          { title: 'MOVED', of: ({ report }) => report?.moved },
-          { title: 'GAP MS', of: ({ report }) => report?.gapMs.max },
-          { title: 'COMMANDS', of: ({ report }) => report?.commands },
-          { title: 'CLEAN', of: ({ report }) => (report === null ? null : report.clean ? 'yes' : 'no') },
+          ...ROLLOUT_COLUMNS,
         ]),
       ),
     );

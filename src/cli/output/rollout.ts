@@ -1,6 +1,17 @@
 import type { RolloutDto } from '../../hub/drain/dto/rollout.dto.js';
 import type { Paint } from './colour.js';
-import { facts, table } from './table.js';
+import { facts, table, type Column } from './table.js';
+
+/** What a line tells of a drain. */
+export const ROLLOUT_COLUMNS: readonly Column<RolloutDto>[] = [
+  { title: 'REPLICA', of: ({ replica }) => replica.name },
+  { title: 'BEGUN', of: ({ begunAt }) => begunAt },
+  { title: 'OUTCOME', of: ({ outcome }) => outcome },
+  { title: 'MOVED', of: ({ report }) => report?.moved },
+  { title: 'GAP MS', of: ({ report }) => report?.gapMs.max },
+  { title: 'COMMANDS', of: ({ report }) => report?.commands },
+  { title: 'CLEAN', of: ({ report }) => (report === null ? null : report.clean ? 'yes' : 'no') },
+];
 
 const GAPS_SHOWN = 10;
 
@@ -69,19 +80,7 @@ export function summaryOf(
 /** One line for each drain, in full those that are not clean, and what all of them came to. */
 export function rolloutsLines(summary: RolloutSummary, paint: Paint): string[] {
   const { count, expected, clean, moved, commands, longestGapMs, unjudged, rollouts } = summary;
-  const each = table(
-    rollouts,
-    [
-      { title: 'REPLICA', of: ({ replica }) => replica.name },
-      { title: 'BEGUN', of: ({ begunAt }) => begunAt },
-      { title: 'OUTCOME', of: ({ outcome }) => outcome },
-      { title: 'MOVED', of: ({ report }) => report?.moved },
-      { title: 'GAP MS', of: ({ report }) => report?.gapMs.max },
-      { title: 'COMMANDS', of: ({ report }) => report?.commands },
-      { title: 'CLEAN', of: ({ report }) => (report === null ? null : report.clean ? 'yes' : 'no') },
-    ],
-    paint,
-  );
+  const each = table(rollouts, ROLLOUT_COLUMNS, paint);
   const unclean = rollouts.filter(({ report }) => report !== null && !report.clean);
   const totals = facts(
     [

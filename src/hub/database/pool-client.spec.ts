@@ -16,6 +16,26 @@ describe('a connection of the pool that cannot be made', () => {
     await expect(pool().connect()).rejects.toThrow('no such file');
   });
 
+  it('ends nothing else where it is made for one that waits, after another has failed', async () => {
+    let made = 0;
+    class UnmakeableLater extends PoolClient {
+      constructor(config?: string | pg.ClientConfig) {
+        super(config);
+        if ((made += 1) > 1) throw new Error('no such file');
+        this.connect = ((told: (error: Error) => void) =>
+          process.nextTick(told, new Error('gone'))) as typeof this.connect;
+      }
+    }
+    const single = new pg.Pool({ max: 1, Client: poolClientOf(UnmakeableLater) } as unknown as pg.PoolConfig);
+
+    const outcomes = await Promise.allSettled([single.connect(), single.connect()]);
+
+    expect(outcomes).toMatchObject([
+      { status: 'rejected', reason: { message: 'gone' } },
+      { status: 'rejected', reason: { message: 'no such file' } },
+    ]);
+  });
+
   it('leaves its place to the next', async () => {
     const full = pool();
     const asked = Array.from({ length: 25 }, () => full.connect());
