@@ -11,6 +11,8 @@ import { WebSocketServer } from 'ws';
 export class UpgradeProxy {
   /** Swallowed is what is answered with 101, and of which nothing goes on from there. */
   upgradesAre: 'refused' | 'swallowed' | 'passed' = 'refused';
+  /** Milliseconds from the answer to an upgrade to what its replica says after that. */
+  lateMs = 0;
   /** Requests that each replica was given. */
   readonly passed: number[];
   upgrades = 0;
@@ -111,7 +113,12 @@ export class UpgradeProxy {
       for (let at = 0; at < rawHeaders.length; at += 2)
         lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
       onward.write(`${lines.join('\r\n')}\r\n\r\n`);
-      socket.pipe(onward).pipe(socket);
+      socket.pipe(onward);
+      onward.once('data', (answer: Buffer) => {
+        socket.write(answer);
+        onward.pause();
+        setTimeout(() => onward.pipe(socket), this.lateMs);
+      });
     });
     this.tunnels.add(socket);
     onward.on('error', () => socket.destroy());

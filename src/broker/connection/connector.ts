@@ -32,6 +32,7 @@ import { openPollLink } from './poll-link.js';
 import { LinkFailed, type Link, type LinkEnd, type LinkTimes } from './link.js';
 import { Patience, type ReconnectTimes } from './patience.js';
 import { openLink } from './socket-link.js';
+import { SocketSeeker } from './socket-seeker.js';
 import { StandbyKeeper } from './standby.js';
 import { openStandbyLink } from './standby-link.js';
 import { LEARNED_CLOCK, remedyOfClose, remedyOfRefusal, type Next, type Remedy } from './remedy.js';
@@ -56,9 +57,6 @@ const UPGRADE = { method: 'GET', path: CONTROL_PATH } as const;
 
 /** WebSockets in a row over which nothing came, after which the hub is polled. */
 const UNHEARD_MOST = 2;
-const SOCKET_AGAIN_MS = 60_000;
-/** Tries for a WebSocket become as rare as this many times the first rest: a quarter of an hour. */
-const SOCKET_AGAIN_MOST = 15;
 
 export class Connector {
   /** Rejects for a fault of this program's own. */
@@ -179,12 +177,15 @@ export class Connector {
     this.#displacement.welcomed();
     this.attendant.attend(link);
     this.#standby?.beside(link);
+    const seeker = this.#polling.has(link) ? this.#seekerBeside(link) : undefined;
     const turns: Promise<Turn>[] = [ended, left];
-    const seeking = new AbortController();
-    if (this.#polling.has(link)) turns.push(this.#seekSocket(link, seeking));
+    if (seeker !== undefined) turns.push(seeker.found.then((better) => ({ better })));
     const turn = await Promise.race(turns);
-    seeking.abort();
     this.#leave = undefined;
+    if ('better' in turn) return turn;
+    const better = 'ended' in turn ? await seeker?.last() : undefined;
+    if (better !== undefined) return { better };
+    seeker?.abandon();
     return turn;
   }
 
@@ -297,27 +298,14 @@ export class Connector {
     }
   }
 
-  /**
-   * Resolves with a welcomed WebSocket, or never; what opens too late is closed again. Such a try is no attempt to get the
-   * broker its link, which it has: who takes the polls away meanwhile is no less a copy for it.
-   */
-  async #seekSocket(polls: Link, seeking: AbortController): Promise<Turn> {
-    const signal = AbortSignal.any([seeking.signal, this.#stopping.signal]);
-    const firstMs = this.times.socketAgainMs ?? SOCKET_AGAIN_MS;
+  /** A try beside the polls is no attempt to get the broker its link, which it has: who takes that meanwhile is a copy. */
+  #seekerBeside(polls: Link): SocketSeeker {
     const hello = () => this.attendant.hello();
-    for (let tries = 0; !signal.aborted; tries += 1) {
-      const restMs = firstMs * Math.min(SOCKET_AGAIN_MOST, 2 ** Math.min(tries, 10));
-      await wait(restMs / 2 + (restMs / 2) * this.random(), undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) break;
-      try {
-        const better = this.#ofGrownEpoch(await this.#openSocket(polls.url, hello, signal));
-        if (!signal.aborted) return { better };
-        better.goodbye('no longer needed');
-      } catch (error) {
-        this.log.debug({ reason: messageOf(error) }, 'no WebSocket opens yet');
-      }
-    }
-    return new Promise(() => undefined);
+    const open = async (signal: AbortSignal) => {
+      const either = AbortSignal.any([signal, this.#stopping.signal]);
+      return this.#ofGrownEpoch(await this.#openSocket(polls.url, hello, either));
+    };
+    return new SocketSeeker(open, this.times.socketAgainMs, this.random, this.log);
   }
 
   #ofGrownEpoch(link: Link): Link {
