@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DirectConnection } from '../../src/hub/database/direct.js';
 import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
+import { ConnectRepository } from '../../src/hub/registry/connect.repository.js';
 import { ConnectionRepository } from '../../src/hub/registry/connection.repository.js';
 import type { Hello } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -59,6 +60,8 @@ describe('new capabilities', () => {
   });
 });
 
+const displaced = () => Promise.resolve();
+
 describe('a connect', () => {
   let broker: PlantedBroker;
   let replicaId: string;
@@ -86,7 +89,14 @@ describe('a connect', () => {
       window: 1,
       health: 'online',
     };
-    return new ConnectionRepository(bench.database).connect(at, brokerId, randomUUID(), hello);
+    const coming = {
+      brokerId,
+      connectionId: randomUUID(),
+      hello,
+      transport: 'websocket',
+      displaced,
+    } as const;
+    return new ConnectRepository(bench.database).connect(at, coming);
   };
 
   it.each([

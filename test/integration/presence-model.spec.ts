@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Replica } from '../../src/hub/cluster/replica.js';
 import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
 import { PresenceRepository, type Sighting } from '../../src/hub/heartbeat/presence.repository.js';
+import { ConnectRepository } from '../../src/hub/registry/connect.repository.js';
 import { ConnectionRepository, type Release } from '../../src/hub/registry/connection.repository.js';
+import { Connects } from '../../src/hub/registry/connects.js';
 import type { PresenceState } from '../../src/hub/registry/presence-state.js';
 import type { Hello } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -11,8 +14,6 @@ import { openBench, type Bench } from './support/repositories.js';
 
 const HISTORIES = 10_000;
 const STEPS = 4;
-/** Beside the statements for many brokers, with one connection of the pool left. */
-const CONNECTS_AT_ONCE = 4;
 /** Past one threshold of the sweep, and twice that past the next, with room for a slow machine. */
 const AGE_S = 42;
 const SILENCE_S = 12;
@@ -66,6 +67,12 @@ describe('presence and ownership of brokers', () => {
       await rows.replica({ beatingS: 600 }),
       await rows.replica({ beatingS: 600 }),
     ];
+    const connectsAt = new Map(
+      [first, second, mortal].map((id) => [
+        id,
+        new Connects(new ConnectRepository(database), { id } as Replica),
+      ]),
+    );
     let isMortalDead = false;
     let demoted = 0;
     const isDead = (replica: string) => isMortalDead && replica === mortal;
@@ -154,12 +161,17 @@ describe('presence and ownership of brokers', () => {
     }
 
     async function connectAll(asked: { id: string; act: { at: string } }[]): Promise<void> {
-      const waiting = asked.values();
-      const slot = async (): Promise<void> => {
-        for (const { id, act } of waiting)
-          await connections.connect(act.at, id, randomUUID(), { ...HELLO, bootId: id, journalId: id });
-      };
-      await Promise.all(Array.from({ length: CONNECTS_AT_ONCE }, slot));
+      await Promise.all(
+        asked.map(({ id, act }) =>
+          connectsAt.get(act.at)!.add({
+            brokerId: id,
+            connectionId: randomUUID(),
+            hello: { ...HELLO, bootId: id, journalId: id },
+            transport: 'websocket',
+            displaced: () => Promise.resolve(),
+          }),
+        ),
+      );
     }
 
     /** Lets time pass for some, and puts the times of all rows to those of the model, however slow the machine is. */

@@ -34,6 +34,7 @@ describe('what the rows say that a replica holds, and no link of it is of', () =
     const [replica, none] = [{ id: HERE }, undefined as never];
     const ownership = new Ownership(
       repository as unknown as ConnectionRepository,
+      none,
       links,
       replica as never,
       none,

@@ -14,7 +14,9 @@ import { Wakes } from '../cluster/wakes.js';
 import { within } from '../lifecycle/within.js';
 import { SOFTWARE } from '../software.js';
 import type { Run } from '../database/database.js';
-import { ConnectionRepository, type Connected, type Stranger } from './connection.repository.js';
+import type { Connected } from './connect.repository.js';
+import { ConnectionRepository, type Stranger } from './connection.repository.js';
+import { Connects } from './connects.js';
 import type { ControlChannel } from './control-channel.js';
 import { Link } from './link.js';
 import { Links } from './links.js';
@@ -40,6 +42,7 @@ export class Ownership {
 
   constructor(
     private readonly repository: ConnectionRepository,
+    private readonly connects: Connects,
     private readonly links: Links,
     private readonly replica: Replica,
     private readonly wakes: Wakes,
@@ -97,14 +100,13 @@ export class Ownership {
     await this.assertBelieved(brokerId, lastEpoch);
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
-    const { epoch, revision, revoked, flagged, former, attachments } = await this.repository.connect(
-      this.replica.id,
+    const { epoch, revision, revoked, flagged, former, attachments } = await this.connects.add({
       brokerId,
       connectionId,
       hello,
-      channel.transport,
-      this.keeping(brokerId, connectionId, bootId),
-    );
+      transport: channel.transport,
+      displaced: this.keeping(brokerId, connectionId, bootId),
+    });
     if (epoch === null) throw revoked ? new BrokerRevoked() : new ReplicaDraining();
 
     const facts = {

@@ -11,7 +11,9 @@ import { BrokerController } from './broker.controller.js';
 import { BrokerRepository } from './broker.repository.js';
 import { Brokers } from './brokers.js';
 import { Capabilities } from './capabilities.js';
+import { ConnectRepository } from './connect.repository.js';
 import { ConnectionRepository } from './connection.repository.js';
+import { Connects } from './connects.js';
 import { ControlGateway } from './control.gateway.js';
 import { RegistryDuties } from './duties.js';
 import { FrameHandlers } from './frame-handlers.js';
@@ -88,7 +90,9 @@ import { Whereabouts } from './whereabouts.js';
     Brokers,
     Rejoins,
     Capabilities,
+    ConnectRepository,
     ConnectionRepository,
+    Connects,
     ControlGateway,
     FrameHandlers,
     Headroom,
