@@ -15,7 +15,7 @@ export class AdmissionBudget {
   private filledAtMs: number;
 
   constructor(
-    private readonly pace: { readonly perSecond: number },
+    private readonly pace: { readonly perSecond: number; asked(): void },
     private readonly nowMs: () => number = () => performance.now(),
     private readonly random: () => number = Math.random,
   ) {
@@ -30,6 +30,13 @@ export class AdmissionBudget {
       this.available -= 1;
       return undefined;
     }
+    return this.turn();
+  }
+
+  /** @returns the whole seconds after which one that is not let in may come again */
+  turn(): number {
+    this.fill();
+    this.pace.asked();
     const { perSecond } = this.pace;
     this.promised = Math.min(this.promised + 1, perSecond * FARTHEST_S);
     // Those of one second are spread over it and the next, since the header tells whole seconds.

@@ -58,9 +58,7 @@ export class Headroom {
     const lateMs = this.delays.max / 1e6 - SAMPLE_MS;
     this.delays.reset();
     const slowestMs = this.database.takeSlowestMs();
-    const wasFull = this.pace.isFull;
-    this.pace.adjust(lateMs > LATE_MS || slowestMs > SLOW_MS);
-    if (wasFull && !this.pace.isFull) {
+    if (this.pace.adjust(lateMs > LATE_MS || slowestMs > SLOW_MS)) {
       this.log.debug(
         { lateMs: Math.round(lateMs), slowestMs: Math.round(slowestMs) },
         'brokers are let in more slowly',

@@ -1,33 +1,47 @@
 /** What is left of the pace where there was no room, and what comes back of the most where there is. */
 const SLOWER_BY = 0.7;
-const FASTER_BY = 0.1;
+const FASTER_BY = 0.05;
+/** What a fleet meets that comes at once: turns are promised by it, so it must be one that a small hub can keep. */
+const FIRST_PART = 0.25;
 /** It does not fall below this part of the most: a fleet must be back within a time, however busy its hub. */
-const LEAST_PART = 0.2;
+const LEAST_PART = 0.1;
 /** Nor below so many a second, which no hub is too busy for. */
 const LEAST = 50;
 
-/** A rate that gives way fast where there is no room, and comes back step by step: as networks share a line. */
+/**
+ * A rate that begins low, rises step by step while more is asked for and there is room, and gives way fast where there
+ * is none: as networks share a line. Where nothing more is asked for it is what it was at first, since what there was
+ * room for then says nothing of the next time.
+ */
 export class Pace {
   private current: number;
+  private isAsked = false;
+  private readonly first: number;
   private readonly least: number;
 
   /** @param most a second */
   constructor(private readonly most: number) {
-    this.current = most;
+    this.first = Math.min(most, Math.max(LEAST, most * FIRST_PART));
     this.least = Math.min(most, Math.max(LEAST, most * LEAST_PART));
+    this.current = this.first;
   }
 
   get perSecond(): number {
     return this.current;
   }
 
-  get isFull(): boolean {
-    return this.current === this.most;
+  /** More was asked for than it gives. */
+  asked(): void {
+    this.isAsked = true;
   }
 
-  adjust(isStrained: boolean): void {
-    this.current = isStrained
-      ? Math.max(this.least, this.current * SLOWER_BY)
-      : Math.min(this.most, this.current + this.most * FASTER_BY);
+  /** @returns whether it has just begun to give way */
+  adjust(isStrained: boolean): boolean {
+    const before = this.current;
+    if (isStrained) this.current = Math.max(this.least, this.current * SLOWER_BY);
+    else if (this.isAsked) this.current = Math.min(this.most, this.current + this.most * FASTER_BY);
+    else this.current = this.first;
+    this.isAsked = false;
+    return before >= this.first && this.current < this.first;
   }
 }
