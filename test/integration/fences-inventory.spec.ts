@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { InventoryRepository } from '../../src/hub/dispatch/inventory.repository.js';
+import { QuietRepository } from '../../src/hub/dispatch/quiet.repository.js';
 import type { InventoryEntry } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -174,5 +175,125 @@ describe('an inventory', () => {
 
     expect(await judge()).toEqual([verdict]);
     expect(['cancelled', 'failed']).toContain(await rows.state(id));
+  });
+});
+
+describe('of brokers whose links begin together', () => {
+  const quiet = () => new QuietRepository(bench.database);
+  const markAll = (brokers: PlantedBroker[], replicaId = broker.replicaId) =>
+    quiet().markReady(
+      replicaId,
+      brokers.map(({ id: brokerId, epoch }) => ({ brokerId, epoch })),
+    );
+  const mark = (as: Partial<PlantedBroker> = {}) =>
+    markAll([{ ...broker, ...as }], as.replicaId ?? broker.replicaId);
+  const readyEpoch = async ({ id }: PlantedBroker = broker) =>
+    (await rows.one('select ready_epoch from broker_dispatch_floor where broker_id = $1', [id]))?.ready_epoch;
+  const plant = (seq: number, readyEpoch: number | null) =>
+    rows.insert('broker_dispatch_floor', { broker_id: broker.id, seq, ready_epoch: readyEpoch });
+  /** Another broker of the same replica. */
+  const neighbour = async () => {
+    const other = await rows.broker();
+    await rows.sql.query('update broker_connection set replica_id = $2 where broker_id = $1', [
+      other.id,
+      broker.replicaId,
+    ]);
+    return { ...other, replicaId: broker.replicaId };
+  };
+  const seqOf = async (id: string) => Number((await rows.read(id)).seq);
+
+  it('all that are quiet are noted as ready by one call, each with its floor', async () => {
+    const others = [];
+    for (let n = 0; n < 40; n += 1) others.push(await neighbour());
+    await plant(20, 4);
+
+    const found = await markAll([...others, broker]);
+
+    expect(new Map(found.map(({ brokerId, floor }) => [brokerId, floor]))).toEqual(
+      new Map([...others.map(({ id }): [string, number] => [id, 0]), [broker.id, 20]]),
+    );
+    for (const one of [...others, broker]) expect(await readyEpoch(one)).toBe('5');
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['is out by the word of an earlier link', { state: 'claimed', claim_epoch: 4 }],
+    ['runs since an earlier link', { state: 'running', claim_epoch: 4 }],
+    ['waits for the next link', { contract: 'on_attach' }],
+    ['waits for a link that is over', { contract: 'on_attach', link_epoch: 4 }],
+    ['goes out on one link or fails', { contract: 'now_or_fail', link_epoch: 4 }],
+  ])('one of which a command %s is passed over, and nothing is changed for it', async (_what, over) => {
+    const [id, other] = [await rows.dispatch(broker, over), await neighbour()];
+    await rows.dispatch(broker);
+    const before = await rows.read(id);
+
+    expect(await markAll([broker, other])).toEqual([{ brokerId: other.id, epoch: 5, floor: 0 }]);
+    expect(await readyEpoch()).toBeUndefined();
+    expect(await rows.read(id)).toEqual(before);
+  });
+
+  it.each<[string, () => Partial<PlantedBroker>]>([
+    ['of a replica that does not own the broker', () => ({ replicaId: randomUUID() })],
+    ['that is over', () => ({ epoch: broker.epoch - 1 })],
+    ['that nobody knows', () => ({ epoch: broker.epoch + 1 })],
+  ])('a link %s is passed over, and nothing is changed for it', async (_which, as) => {
+    await plant(20, 3);
+
+    expect(await mark(as())).toEqual([]);
+    expect(await readyEpoch()).toBe('3');
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['waits, whatever link comes', {}],
+    ['only the latest counts of', { contract: 'latest_only', ordering_key: 'k' }],
+    ['this very link was sent', { state: 'claimed' }],
+  ])('one of which a command %s is quiet', async (_what, over) => {
+    await rows.dispatch(broker, over);
+
+    expect(await mark()).toEqual([{ brokerId: broker.id, epoch: 5, floor: 0 }]);
+  });
+
+  it('what other brokers have out does not count', async () => {
+    const other = await neighbour();
+    await rows.dispatch(other, { state: 'running', claim_epoch: 4 });
+
+    expect(await markAll([other, broker])).toEqual([{ brokerId: broker.id, epoch: 5, floor: 0 }]);
+  });
+
+  it('what is below the floor is not looked at', async () => {
+    await plant((await seqOf(await rows.dispatch(broker, { state: 'running', claim_epoch: 4 }))) + 1, null);
+
+    expect(await mark()).toHaveLength(1);
+  });
+
+  it('one with a row out at its very floor is passed over', async () => {
+    await plant(await seqOf(await rows.dispatch(broker, { state: 'running', claim_epoch: 4 })), null);
+
+    expect(await mark()).toEqual([]);
+  });
+
+  it('one for which much waits is not walked, and judged alone', async () => {
+    for (let n = 0; n < 31; n += 1) await rows.dispatch(broker);
+    expect(await mark()).toHaveLength(1);
+    await rows.dispatch(broker);
+    await rows.dispatch(broker, { state: 'running', claim_epoch: 4 });
+
+    expect(await mark()).toEqual([]);
+  });
+
+  it('a newer link stays the one that is ready', async () => {
+    await plant(0, 7);
+
+    expect(await mark()).toEqual([{ brokerId: broker.id, epoch: 7, floor: 0 }]);
+    expect(await readyEpoch()).toBe('7');
+  });
+
+  it('none waits for a connection that somebody is at', async () => {
+    const found = await rows.besides(
+      'select from broker_connection where broker_id = $1 for update',
+      [broker.id],
+      () => mark(),
+    );
+
+    expect(found).toHaveLength(1);
   });
 });

@@ -7,6 +7,7 @@ import type { DirectConnection } from '../database/direct.js';
 import { DirectConnections } from '../database/direct-connections.js';
 import { patiently } from '../database/patience.js';
 import { SessionName } from '../database/session-name.js';
+import { Group } from '../lifecycle/group.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { within } from '../lifecycle/within.js';
@@ -43,6 +44,12 @@ export class Replica {
   private advertisedUrl: string | null = null;
   private readonly lostListeners: (() => void)[] = [];
   private readonly renewalListeners = new Set<() => void>();
+
+  /** Every broker that connects asks for the alternatives: those who ask at once share what is read then. */
+  private readonly asking = new Group<undefined, string[]>(async (askers) => {
+    const urls = await this.repository.publicUrls(this.currentId);
+    return askers.map(() => [...urls]);
+  }, Infinity);
 
   constructor(
     @Inject(HUB_CONFIG) private readonly config: HubConfig,
@@ -170,7 +177,7 @@ export class Replica {
 
   /** Where brokers find the other live replicas. */
   async alternatives(): Promise<string[]> {
-    return this.repository.publicUrls(this.currentId);
+    return this.asking.add(undefined);
   }
 
   /** Whether another replica could take brokers over. */

@@ -34,6 +34,8 @@ import { Owners } from './owners.js';
 import { PartitionRepository } from './partition.repository.js';
 import { Progress } from './progress.js';
 import { ProgressRepository } from './progress.repository.js';
+import { QuietBrokers } from './quiet-brokers.js';
+import { QuietRepository } from './quiet.repository.js';
 import { ReadRepository } from './read.repository.js';
 import { Reconciler } from './reconciler.js';
 import { Results } from './results.js';
@@ -94,8 +96,8 @@ import { Waits } from './waits.js';
  * is linked here and nothing of it waits, or, without an ordering key and within the limits of `Shares`, for the owner elsewhere. `Reconciler` claims it from
  * its broker's `Backlog`, `Sender` puts it on the wire, `Results` settles it, `Endings` tells whoever waits in `Waits`. Beside
  * that way, `Upkeep` does by the clock what hints would have done sooner, `Progress` keeps how far commands are, `Inventories`
- * judge what an earlier link left, `Cancels`, `Contracts` and `Sweeps` end what its caller, its link or time gave up, and
- * `Redrives` begin again.
+ * judge what an earlier link left, `QuietBrokers` find all at once those with whom it left nothing, `Cancels`, `Contracts`
+ * and `Sweeps` end what its caller, its link or time gave up, and `Redrives` begin again.
  */
 @Module({
   imports: [AuthModule, ClusterModule, RegistryModule],
@@ -135,6 +137,8 @@ import { Waits } from './waits.js';
     PartitionRepository,
     Progress,
     ProgressRepository,
+    QuietBrokers,
+    QuietRepository,
     ReadRepository,
     Reconciler,
     Results,

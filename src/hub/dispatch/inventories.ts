@@ -10,7 +10,8 @@ import { Backlogs } from './backlogs.js';
 import { Contracts } from './contracts.js';
 import { Endings } from './endings.js';
 import { FloorRepository } from './floor.repository.js';
-import { InventoryRepository } from './inventory.repository.js';
+import { InventoryRepository, type Adopted } from './inventory.repository.js';
+import { QuietBrokers } from './quiet-brokers.js';
 import { hasEnded } from './state.js';
 import { Steps } from './steps.js';
 
@@ -30,6 +31,7 @@ export class Inventories {
 
   constructor(
     private readonly repository: InventoryRepository,
+    private readonly quiet: QuietBrokers,
     private readonly floors: FloorRepository,
     private readonly backlogs: Backlogs,
     private readonly contracts: Contracts,
@@ -71,25 +73,14 @@ export class Inventories {
 
   /** @returns false where the row does not say that this link owns the broker; if it is so, the link is closed */
   private async reconcile(link: Link, entries: readonly InventoryEntry[]): Promise<boolean> {
-    const { brokerId, epoch, facts } = link;
-    const owner = { brokerId, epoch, replicaId: this.replica.id, journalId: facts.journalId };
-    const adopted = await this.repository.reconcile(owner, entries);
-    if (adopted === undefined) {
-      await this.ownership.recheck([brokerId]);
-      return false;
-    }
-    // At once: a repeat of this does not meet them again.
-    this.endings.committed(adopted.filter(({ state }) => hasEnded(state)));
+    const { brokerId, epoch } = link;
+    const quietFloor = await this.quiet.floorOf(link);
+    const adopted = quietFloor === undefined ? await this.judged(link, entries) : [];
+    if (adopted === undefined) return false;
     const held = adopted.filter(({ verdict }) => verdict === 'adopt');
-    this.steps.tell('adopted', held);
-    this.steps.tell(
-      'put_back',
-      adopted.filter(({ verdict }) => verdict === 'requeue'),
-    );
     const over = await this.entriesOver(brokerId, entries);
     const [unwanted, forgettable] = [over.filter(isRunning), over.filter((entry) => !isRunning(entry))];
-    await this.contracts.attached(link);
-    const floor = await this.floors.read(brokerId);
+    const floor = quietFloor ?? (await this.bound(link));
     if (adopted.length > 0 || entries.length > 0) {
       const verdicts = countVerdicts(adopted);
       const counts = { entries: entries.length, verdicts, unwanted: unwanted.length };
@@ -102,6 +93,34 @@ export class Inventories {
       link.send({ t: 'cancel', cancels: some.map(({ id, attempt }) => ({ id, attempt })) });
     this.backlogs.ready(link, held, floor);
     return true;
+  }
+
+  /** @returns undefined where the row does not say that this link owns the broker */
+  private async judged(link: Link, entries: readonly InventoryEntry[]): Promise<Adopted[] | undefined> {
+    const { brokerId, epoch, facts } = link;
+    const owner = { brokerId, epoch, replicaId: this.replica.id, journalId: facts.journalId };
+    const adopted = await this.repository.reconcile(owner, entries);
+    if (adopted === undefined) {
+      await this.ownership.recheck([brokerId]);
+      return undefined;
+    }
+    // At once: a repeat of this does not meet them again.
+    this.endings.committed(adopted.filter(({ state }) => hasEnded(state)));
+    this.steps.tell(
+      'adopted',
+      adopted.filter(({ verdict }) => verdict === 'adopt'),
+    );
+    this.steps.tell(
+      'put_back',
+      adopted.filter(({ verdict }) => verdict === 'requeue'),
+    );
+    return adopted;
+  }
+
+  /** Ends or binds what waited for this link. @returns the floor of the broker's rows */
+  private async bound(link: Link): Promise<number> {
+    await this.contracts.attached(link);
+    return this.floors.read(link.brokerId);
   }
 
   /** What the broker has and no live row speaks of: it has ended here, or was never known. */
