@@ -19,8 +19,8 @@ export class Child {
    * @param {{ profileDir?: string, env?: Record<string, string> }} options with a folder for profiles, the process
    *   writes there where its processor time went
    */
-  constructor(module, { profileDir, env = {} } = {}) {
-    const execArgv = ['--enable-source-maps', '--disable-warning=ExperimentalWarning'];
+  constructor(module, { profileDir, env = {}, execArgv: more = [] } = {}) {
+    const execArgv = ['--enable-source-maps', '--disable-warning=ExperimentalWarning', ...more];
     if (profileDir !== undefined) execArgv.push('--cpu-prof', `--cpu-prof-dir=${profileDir}`);
     this.#process = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
       execArgv,

@@ -12,8 +12,8 @@ const tally = new Tally(Infinity, () => performance.now());
 let names = 0;
 
 answerParent({
-  /** Joins so many more brokers through a replica; resolves when all are linked. */
-  async join({ url, token, count }) {
+  /** Joins so many more brokers through the first of some replicas; resolves when all are linked. */
+  async join({ urls, token, count }) {
     const wanted = tally.linked + count;
     let begun = 0;
     const slot = async () => {
@@ -21,7 +21,7 @@ answerParent({
         begun += 1;
         names += 1;
         const name = `idle-${process.pid}-${names}`;
-        await SimulatedBroker.join({ urls: [url], token, name, fingerprint: 'b'.repeat(64) }, tally, log);
+        await SimulatedBroker.join({ urls, token, name, fingerprint: 'b'.repeat(64) }, tally, log);
       }
     };
     await Promise.all(Array.from({ length: Math.min(count, JOINS_AT_ONCE) }, slot));

@@ -88,10 +88,12 @@ async function measureMemory(server, { sizes, rounds, settleMs }, progress) {
     const token = await seats(url, administratorToken, steps.at(-1));
     const warm = new Child('fairlead/idle-brokers.mjs');
     const spare = await seats(url, administratorToken, WARM);
-    await warm.ask('join', { url, token: spare, count: WARM });
+    await warm.ask('join', { urls: [url], token: spare, count: WARM });
     await warm.end();
     const brokers = new Child('fairlead/idle-brokers.mjs');
-    const found = await growing(replica, steps, (count) => brokers.ask('join', { url, token, count }));
+    const found = await growing(replica, steps, (count) =>
+      brokers.ask('join', { urls: [url], token, count }),
+    );
     await brokers.end();
     await replica.end();
     return found;
@@ -139,7 +141,7 @@ async function measureFleet(server, { sizes, windows, windowMs, settleMs }, prog
   const statements = [];
   let there = 0;
   for (const size of [Math.min(FEW, most), most]) {
-    await brokers.ask('join', { url, token, count: size - there });
+    await brokers.ask('join', { urls: [url, other.url], token, count: size - there });
     there = size;
     await rest(settleMs);
     const perSecond = [];

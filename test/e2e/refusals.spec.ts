@@ -171,7 +171,7 @@ describe('a broker at the door', () => {
 
   it('that was let in ends with 4503 where its connection cannot be written, and is not welcomed', async () => {
     const link = await broker.dial(url);
-    const lost = proxy.lose('question', 'connect_broker');
+    const lost = proxy.lose('question', 'connect_brokers');
 
     link.send(broker.hello());
 

@@ -80,7 +80,7 @@ describe('a broker that connects', () => {
 
   it('and is refused since the answer to its commit was lost, is owned by nobody once it is clear that it stays away', async () => {
     const link = await broker.dial(hub.url);
-    const held = proxy.hold('question', 'connect_broker');
+    const held = proxy.hold('question', 'connect_brokers');
     link.send(broker.hello());
     const goOn = await held;
     const lost = proxy.lose('answer', 'commit');

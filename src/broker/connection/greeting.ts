@@ -19,6 +19,8 @@ import { LinkFailed, type LinkTimes } from './link.js';
 const REFUSAL_BYTES = 64 * 1024;
 /** Of a link that broke without a close frame (RFC 6455 section 7.1.5). */
 const NO_CLOSE = 1006;
+/** No connection was made that a WebSocket could have been opened on. */
+const NOBODY = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 type Answer = { welcome: Welcome; standby_ok: StandbyOk };
 
@@ -70,7 +72,7 @@ export function greet<T extends keyof Answer, L>(
     };
     // Kept for good: a socket without this listener would end the process on a late error.
     socket.on('error', (error) => {
-      if (!isSettled) fail(new LinkFailed(error.message, null, wasHeard));
+      if (!isSettled) fail(new LinkFailed(error.message, null, wasHeard || wasNobodyThere(error)));
     });
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) return abort();
@@ -104,6 +106,12 @@ export function greet<T extends keyof Answer, L>(
       });
     });
   });
+}
+
+/** Where nobody is reached, that says nothing of WebSockets. */
+function wasNobodyThere(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code !== undefined && NOBODY.has(code);
 }
 
 /** @throws ProtocolError */

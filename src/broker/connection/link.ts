@@ -11,7 +11,7 @@ export class LinkFailed extends Error {
   constructor(
     message: string,
     readonly closeCode: number | null,
-    /** Whether anything came over it: where nothing does, the way may be one that lets no frames through. */
+    /** Whether anything came over it, or nobody was reached: where nothing does, the way may be one that lets no frames through. */
     readonly wasHeard = true,
   ) {
     super(message);

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
+import { Group } from '../lifecycle/group.js';
 import type { BrokerProof } from './broker-proof.js';
 import { Remembered } from './remembered.js';
 import { endOf } from './signed-times.js';
@@ -6,8 +8,6 @@ import { SpentAssertionRepository, type SpentProof } from './spent-assertion.rep
 
 /** Whether a proof was taken just now, was taken before or is of no live key, or has ended by the database's clock. */
 export type Spending = 'spent' | 'refused' | 'ended';
-
-type Asked = SpentProof & { resolve: (spending: Spending) => void; reject: (error: unknown) => void };
 
 /** How many ids of proofs are kept in mind, so that showing one again and again costs no look-up. */
 const MOST = 10_000;
@@ -22,8 +22,11 @@ const BATCH = 500;
 @Injectable()
 export class SpentProofs {
   private readonly seen: Remembered<true>;
-  private waiting: Asked[] = [];
-  private isWriting = false;
+  private readonly group = new Group<SpentProof, Spending>(
+    (proofs) => this.write(proofs),
+    BATCH,
+    ARRIVALS_REST_MS,
+  );
 
   constructor(private readonly repository: SpentAssertionRepository) {
     this.seen = new Remembered(MOST, () => performance.now());
@@ -39,24 +42,11 @@ export class SpentProofs {
     if (this.wasSeen(proof)) return Promise.resolve('refused');
     this.seen.set(proof.jti, true, KEPT_MS);
     const { jti, publicKey } = proof;
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ jti, brokerId, publicKey, endsAt: endOf(proof), resolve, reject });
-      if (!this.isWriting) void this.write();
-    });
+    return this.group.add({ jti, brokerId, publicKey, endsAt: endOf(proof) });
   }
 
-  private async write(): Promise<void> {
-    this.isWriting = true;
-    while (this.waiting.length > 0) {
-      const asked = this.waiting.splice(0, BATCH);
-      try {
-        const { now, spent } = await this.repository.spendProofs(asked);
-        for (const { jti, endsAt, resolve } of asked)
-          resolve(spent.has(jti) ? 'spent' : endsAt <= now ? 'ended' : 'refused');
-      } catch (error) {
-        for (const { reject } of asked) reject(error);
-      }
-    }
-    this.isWriting = false;
+  private async write(proofs: readonly SpentProof[]): Promise<Spending[]> {
+    const { now, spent } = await this.repository.spendProofs(proofs);
+    return proofs.map(({ jti, endsAt }) => (spent.has(jti) ? 'spent' : endsAt <= now ? 'ended' : 'refused'));
   }
 }

@@ -8,6 +8,7 @@ import { DirectConnections } from '../database/direct-connections.js';
 import { patiently } from '../database/patience.js';
 import { SessionName } from '../database/session-name.js';
 import { Group } from '../lifecycle/group.js';
+import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { within } from '../lifecycle/within.js';
@@ -46,10 +47,14 @@ export class Replica {
   private readonly renewalListeners = new Set<() => void>();
 
   /** Every broker that connects asks for the alternatives: those who ask at once share what is read then. */
-  private readonly asking = new Group<undefined, string[]>(async (askers) => {
-    const urls = await this.repository.publicUrls(this.currentId);
-    return askers.map(() => [...urls]);
-  }, Infinity);
+  private readonly asking = new Group<undefined, string[]>(
+    async (askers) => {
+      const urls = await this.repository.publicUrls(this.currentId);
+      return askers.map(() => [...urls]);
+    },
+    Infinity,
+    ARRIVALS_REST_MS,
+  );
 
   constructor(
     @Inject(HUB_CONFIG) private readonly config: HubConfig,

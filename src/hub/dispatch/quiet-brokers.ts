@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
+import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
 import { Group } from '../lifecycle/group.js';
 import type { Link } from '../registry/link.js';
 import { QuietRepository, type Arrival } from './quiet.repository.js';
@@ -15,6 +16,7 @@ export class QuietBrokers {
   private readonly group = new Group<Arrival, number | undefined>(
     (arrivals) => this.markReady(arrivals),
     AT_ONCE,
+    ARRIVALS_REST_MS,
   );
 
   constructor(

@@ -57,4 +57,45 @@ describe('a group', () => {
     expect(carried).toBe(2);
     await Promise.all(adding);
   });
+
+  it('that rests takes what comes meanwhile with the next, and the first at once', async () => {
+    const batches: number[][] = [];
+    const group = new Group<number, number>(
+      (items) => {
+        batches.push(items);
+        return Promise.resolve(items);
+      },
+      3,
+      200,
+    );
+
+    const begunAt = performance.now();
+    await group.add(1);
+    const firstMs = performance.now() - begunAt;
+    const adding = [group.add(2)];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await Promise.all([...adding, group.add(3)]);
+
+    expect(firstMs).toBeLessThan(150);
+    expect(batches).toEqual([[1], [2, 3]]);
+  });
+
+  it('does not rest before a batch that is full', async () => {
+    const batches: number[][] = [];
+    const group = new Group<number, number>(
+      (items) => {
+        batches.push(items);
+        return Promise.resolve(items);
+      },
+      2,
+      60_000,
+    );
+
+    await Promise.all([1, 2, 3, 4].map((item) => group.add(item)));
+
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+  });
 });

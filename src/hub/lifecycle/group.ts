@@ -1,21 +1,29 @@
+type Waiting<I, O> = {
+  item: I;
+  resolve: (value: O | Promise<O>) => void;
+  reject: (error: unknown) => void;
+};
+
 /**
  * Groups single pieces of work into batches, one batch in flight at a time: what arrives while a batch is under
  * way goes into the next one, in order of arrival. The first piece of a quiet moment goes at once, so an idle
- * hub adds no delay, and a busy one makes its batches as large as its database is slow.
+ * hub adds no delay, and a busy one makes its batches as large as its database is slow. Where it rests between two of
+ * them, they are as large as what comes meanwhile, however fast the database is.
  */
 export class Group<I, O> {
-  private waiting: { item: I; resolve: (value: O | Promise<O>) => void; reject: (error: unknown) => void }[] =
-    [];
+  private waiting: Waiting<I, O>[] = [];
   private flight: Promise<void> | undefined;
 
   /**
    * @param carry does a batch; gives one outcome an item, in order. An outcome that is an Error rejects its item
    *   alone; one that is a promise is waited for by its item alone; what `carry` throws rejects the whole batch.
    * @param most largest batch, of so many that wait
+   * @param restMs from the end of a batch to the beginning of the next that is not full
    */
   constructor(
     private readonly carry: (items: I[]) => Promise<(O | Promise<O> | Error)[]>,
     private readonly most: number | ((waiting: number) => number),
+    private readonly restMs = 0,
   ) {}
 
   add(item: I): Promise<O> {
@@ -39,17 +47,26 @@ export class Group<I, O> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.mostOf(this.waiting.length));
-      try {
-        const outcomes = await this.carry(batch.map(({ item }) => item));
-        batch.forEach(({ resolve, reject }, index) => {
-          const outcome = outcomes[index];
-          if (outcome instanceof Error) reject(outcome);
-          else resolve(outcome as O | Promise<O>);
-        });
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+      await this.carryOut(batch);
+      if (this.restMs > 0 && this.waiting.length < this.mostOf(this.waiting.length)) await this.rest();
     }
     this.flight = undefined;
+  }
+
+  private rest(): Promise<void> {
+    return new Promise((resolve) => void setTimeout(resolve, this.restMs).unref());
+  }
+
+  private async carryOut(batch: Waiting<I, O>[]): Promise<void> {
+    try {
+      const outcomes = await this.carry(batch.map(({ item }) => item));
+      batch.forEach(({ resolve, reject }, index) => {
+        const outcome = outcomes[index];
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome as O | Promise<O>);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
+import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
 import { Group } from '../lifecycle/group.js';
 import { ConnectRepository, type Coming, type Connected } from './connect.repository.js';
 
@@ -13,7 +14,11 @@ const AT_ONCE = 100;
  */
 @Injectable()
 export class Connects {
-  private readonly group = new Group<Coming, Connected>((comings) => this.take(comings), AT_ONCE);
+  private readonly group = new Group<Coming, Connected>(
+    (comings) => this.take(comings),
+    AT_ONCE,
+    ARRIVALS_REST_MS,
+  );
 
   constructor(
     private readonly repository: ConnectRepository,

@@ -2,7 +2,7 @@
 const SLOWER_BY = 0.7;
 const FASTER_BY = 0.05;
 /** What a fleet meets that comes at once: turns are promised by it, so it must be one that a small hub can keep. */
-const FIRST_PART = 0.25;
+const FIRST_PART = 0.3;
 /** It does not fall below this part of the most: a fleet must be back within a time, however busy its hub. */
 const LEAST_PART = 0.1;
 /** Nor below so many a second, which no hub is too busy for. */
@@ -10,8 +10,8 @@ const LEAST = 50;
 
 /**
  * A rate that begins low, rises step by step while more is asked for and there is room, and gives way fast where there
- * is none: as networks share a line. Where nothing more is asked for it is what it was at first, since what there was
- * room for then says nothing of the next time.
+ * is none: as networks share a line. Where nothing more is asked for it is no more than it was at first, since what there
+ * was room for then says nothing of the next time.
  */
 export class Pace {
   private current: number;
@@ -39,8 +39,7 @@ export class Pace {
   adjust(isStrained: boolean): boolean {
     const before = this.current;
     if (isStrained) this.current = Math.max(this.least, this.current * SLOWER_BY);
-    else if (this.isAsked) this.current = Math.min(this.most, this.current + this.most * FASTER_BY);
-    else this.current = this.first;
+    else this.current = Math.min(this.isAsked ? this.most : this.first, this.current + this.most * FASTER_BY);
     this.isAsked = false;
     return before >= this.first && this.current < this.first;
   }

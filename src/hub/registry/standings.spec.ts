@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BrokerRepository } from './broker.repository.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { Standings, type Standing } from './standings.js';
 
 type Read = { ids: readonly string[]; answer: (rows: [string, Standing][] | Error) => void };
@@ -15,12 +16,7 @@ function make() {
         }),
       ),
   };
-  const read = async (index: number) => {
-    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-    const found = reads[index];
-    if (found === undefined) throw new Error(`nothing was read the ${index}th time`);
-    return found;
-  };
+  const read = (index: number) => eventually(() => reads[index]);
   return { standings: new Standings(repository as unknown as BrokerRepository), reads, read };
 }
 
@@ -28,6 +24,7 @@ describe('the standings of brokers at the door', () => {
   it('are read with one statement for all that come while one is under way', async () => {
     const { standings, reads, read } = make();
     const first = standings.of('a');
+    await read(0);
     const others = [standings.of('b'), standings.of('c'), standings.of('b')];
 
     (await read(0)).answer([['a', 'welcome']]);

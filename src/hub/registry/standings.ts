@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
+import { Group } from '../lifecycle/group.js';
 import { BrokerRepository } from './broker.repository.js';
 
 export type Standing = 'welcome' | 'revoked' | 'unknown';
 
-type Asked = { resolve: (standing: Standing) => void; reject: (error: unknown) => void };
+/** A statement's worth; the others wait for the next. */
+const AT_ONCE = 500;
 
 /**
  * Whether brokers that come to the door are still wanted. It is read each time, since a revocation holds from its commit
@@ -11,34 +14,19 @@ type Asked = { resolve: (standing: Standing) => void; reject: (error: unknown) =
  */
 @Injectable()
 export class Standings {
-  private waiting = new Map<string, Asked[]>();
-  private isReading = false;
+  private readonly group = new Group<string, Standing>(
+    async (brokerIds) => {
+      const standings = await this.repository.standings([...new Set(brokerIds)]);
+      return brokerIds.map((id) => standings.get(id) ?? 'unknown');
+    },
+    AT_ONCE,
+    ARRIVALS_REST_MS,
+  );
 
   constructor(private readonly repository: BrokerRepository) {}
 
   /** @throws DatabaseUnavailable where nobody can tell */
   of(brokerId: string): Promise<Standing> {
-    return new Promise((resolve, reject) => {
-      const asked = this.waiting.get(brokerId) ?? [];
-      asked.push({ resolve, reject });
-      this.waiting.set(brokerId, asked);
-      if (!this.isReading) void this.read();
-    });
-  }
-
-  private async read(): Promise<void> {
-    this.isReading = true;
-    while (this.waiting.size > 0) {
-      const asked = this.waiting;
-      this.waiting = new Map();
-      try {
-        const standings = await this.repository.standings([...asked.keys()]);
-        for (const [brokerId, each] of asked)
-          for (const { resolve } of each) resolve(standings.get(brokerId) ?? 'unknown');
-      } catch (error) {
-        for (const { reject } of [...asked.values()].flat()) reject(error);
-      }
-    }
-    this.isReading = false;
+    return this.group.add(brokerId);
   }
 }
