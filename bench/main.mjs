@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(HERE);
-const SCENARIOS = ['dispatch', 'http', 'brokers', 'pinned-xmin', 'growth', 'costs'];
+const SCENARIOS = ['dispatch', 'http', 'brokers', 'storm', 'pinned-xmin', 'growth', 'costs'];
 const USAGE = `npm run bench -- <${SCENARIOS.join('|')}> [--quick] [--json FILE] [--svg FILE] [--profile DIR] [--against NAME,...]\n`;
 
 function readArguments() {

@@ -17,12 +17,12 @@ export type RunOf = {
     /** Bytes of the process for each broker. */
     rows: { size: number; fairleadRss: Spread }[];
     statements: { brokers: number; perSecond: number[]; median: number }[];
-    storm: { brokers: number; ownedMs: number; apiP99Ms: number };
   };
+  storm: Run & { brokers: number; ownedMs: number; apiP99Ms: number };
 };
 
 export type Scenario = keyof RunOf;
-export const SCENARIOS = ['dispatch', 'http', 'brokers'] as const satisfies readonly Scenario[];
+export const SCENARIOS = ['dispatch', 'http', 'brokers', 'storm'] as const satisfies readonly Scenario[];
 
 /** What is kept is no run of the scenario that sizes may be told by. */
 export class RunRefused extends Error {

@@ -29,7 +29,12 @@ export function placed(page: string, table: string): string {
 
 /** What was measured, in the order in which one asks, and on what. */
 export function sizingTable(runs: Runs): string {
-  const told = [...ofBrokers(runs.brokers), ...ofDispatch(runs.dispatch), ...ofHttp(runs.http)];
+  const told = [
+    ...ofBrokers(runs.brokers),
+    ...ofStorm(runs.storm),
+    ...ofDispatch(runs.dispatch),
+    ...ofHttp(runs.http),
+  ];
   return [
     columns([
       ['what', 'measured (lowest to highest)', 'scenario'],
@@ -46,14 +51,10 @@ export function sizingTable(runs: Runs): string {
 
 function ofBrokers(run: RunOf['brokers'] | undefined): Told[] {
   if (run === undefined) {
-    const asked = [
-      'memory of a replica for each idle broker',
-      'transactions a second of an idle hub',
-      'all brokers owned again after their replica was killed',
-    ];
+    const asked = ['memory of a replica for each idle broker', 'transactions a second of an idle hub'];
     return asked.map((what) => [what, NONE, 'brokers']);
   }
-  const { rows, statements, storm } = run;
+  const { rows, statements } = run;
   return [
     ...rows.map(({ size, fairleadRss }): Told => {
       const { median, low, high } = fairleadRss;
@@ -66,10 +67,17 @@ function ofBrokers(run: RunOf['brokers'] | undefined): Told[] {
       const measured = spread({ median, low: Math.min(...perSecond), high: Math.max(...perSecond) });
       return [`transactions a second of a hub with ${figure(brokers)} idle brokers`, measured, 'brokers'];
     }),
+  ];
+}
+
+function ofStorm(run: RunOf['storm'] | undefined): Told[] {
+  if (run === undefined) return [['all brokers owned again after their replica was killed', NONE, 'storm']];
+  const { brokers, ownedMs, apiP99Ms } = run;
+  return [
     [
-      `all of ${figure(storm.brokers)} brokers owned again after their replica was killed`,
-      `${figure(storm.ownedMs / 1_000)} s; p99 of the API meanwhile ${figure(storm.apiP99Ms)} ms`,
-      'brokers',
+      `all of ${figure(brokers)} brokers owned again after their replica was killed`,
+      `${figure(ownedMs / 1_000)} s; p99 of the API meanwhile ${figure(apiP99Ms)} ms`,
+      'storm',
     ],
   ];
 }

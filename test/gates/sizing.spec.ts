@@ -19,8 +19,8 @@ const BROKERS = {
   scenario: 'brokers',
   rows: [{ size: 10_000, fairleadRss: { median: 40_960, low: 38_912, high: 43_008 } }],
   statements: [{ brokers: 100, perSecond: [12, 14, 13.5], median: 13.5 }],
-  storm: { brokers: 10_000, ownedMs: 21_400, apiP99Ms: 412.3 },
 };
+const STORM = { ...MADE, scenario: 'storm', brokers: 10_000, ownedMs: 21_400, apiP99Ms: 412.3 };
 const HTTP = {
   ...MADE,
   scenario: 'http',
@@ -74,6 +74,7 @@ describe('the gate on sizes', () => {
     const { code, page } = await sizing({
       [PAGE]: PLACE,
       ...kept(BROKERS, 'brokers'),
+      ...kept(STORM, 'storm'),
       ...kept(HTTP, 'http'),
     });
 
@@ -83,7 +84,7 @@ describe('the gate on sizes', () => {
       expect.arrayContaining([
         '| memory of a replica for each of 10,000 idle brokers | 40 (38 to 42) KiB; 391 MiB together | `brokers` |',
         '| transactions a second of a hub with 100 idle brokers | 13.5 (12 to 14) | `brokers` |',
-        '| all of 10,000 brokers owned again after their replica was killed | 21.4 s; p99 of the API meanwhile 412 ms | `brokers` |',
+        '| all of 10,000 brokers owned again after their replica was killed | 21.4 s; p99 of the API meanwhile 412 ms | `storm` |',
         '| commands a second through the public API, 256 in flight | 3,100 (2,900 to 3,300); p50 80.1 ms, p99 190 ms | `http` |',
         '- `http`: 2 cores of a processor, Node 20.20.2, PostgreSQL 18.4, on 2026-11-28, commit abc1234',
       ]),

@@ -4,7 +4,11 @@ import { AdmissionBudget } from './admission-budget.js';
 describe('the budget of admissions', () => {
   const make = (perSecond: number, random = () => 0) => {
     let nowMs = 0;
-    const budget = new AdmissionBudget({ perSecond, asked: () => undefined }, () => nowMs, random);
+    const budget = new AdmissionBudget(
+      { perSecond, usual: perSecond, asked: () => undefined },
+      () => nowMs,
+      random,
+    );
     const takeMany = (count: number) => Array.from({ length: count }, () => budget.take());
     return { takeMany, pass: (ms: number) => (nowMs += ms) };
   };

@@ -15,7 +15,7 @@ export class AdmissionBudget {
   private filledAtMs: number;
 
   constructor(
-    private readonly pace: { readonly perSecond: number; asked(): void },
+    private readonly pace: { readonly perSecond: number; readonly usual: number; asked(): void },
     private readonly nowMs: () => number = () => performance.now(),
     private readonly random: () => number = Math.random,
   ) {
@@ -37,10 +37,10 @@ export class AdmissionBudget {
   turn(): number {
     this.fill();
     this.pace.asked();
-    const { perSecond } = this.pace;
-    this.promised = Math.min(this.promised + 1, perSecond * FARTHEST_S);
+    const { usual } = this.pace;
+    this.promised = Math.min(this.promised + 1, usual * FARTHEST_S);
     // Those of one second are spread over it and the next, since the header tells whole seconds.
-    return Math.ceil(this.promised / perSecond) + (this.random() < 0.5 ? 0 : 1);
+    return Math.ceil(this.promised / usual) + (this.random() < 0.5 ? 0 : 1);
   }
 
   private fill(): void {

@@ -46,6 +46,16 @@ describe('the pace at which brokers are let in', () => {
     expect(falling).toEqual([210, 147, 103, 100, 100]);
   });
 
+  it('is usually what it was for seconds, and not for a moment', () => {
+    const pace = new Pace(1_000);
+    for (let look = 0; look < 4; look += 1) pace.adjust(true);
+    const afterASecond = pace.usual;
+    for (let look = 0; look < 80; look += 1) pace.adjust(true);
+
+    expect(afterASecond).toBeGreaterThan(260);
+    expect(Math.round(pace.usual)).toBe(103);
+  });
+
   it('tells when it begins to give way', () => {
     const pace = new Pace(1_000);
 

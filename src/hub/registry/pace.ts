@@ -7,6 +7,8 @@ const FIRST_PART = 0.3;
 const LEAST_PART = 0.1;
 /** Nor below so many a second, which no hub is too busy for. */
 const LEAST = 50;
+/** Part of a look in what the pace usually is: some five seconds of them. */
+const LOOK_PART = 0.05;
 
 /**
  * A rate that begins low, rises step by step while more is asked for and there is room, and gives way fast where there
@@ -15,6 +17,7 @@ const LEAST = 50;
  */
 export class Pace {
   private current: number;
+  private average: number;
   private isAsked = false;
   private readonly first: number;
   private readonly least: number;
@@ -24,10 +27,16 @@ export class Pace {
     this.first = Math.min(most, Math.max(LEAST, most * FIRST_PART));
     this.least = Math.min(most, Math.max(LEAST, most * LEAST_PART));
     this.current = this.first;
+    this.average = this.first;
   }
 
   get perSecond(): number {
     return this.current;
+  }
+
+  /** What it was in the last seconds: what is promised by it is not put off for a moment's strain. */
+  get usual(): number {
+    return this.average;
   }
 
   /** More was asked for than it gives. */
@@ -41,6 +50,7 @@ export class Pace {
     if (isStrained) this.current = Math.max(this.least, this.current * SLOWER_BY);
     else this.current = Math.min(this.isAsked ? this.most : this.first, this.current + this.most * FASTER_BY);
     this.isAsked = false;
+    this.average += (this.current - this.average) * LOOK_PART;
     return before >= this.first && this.current < this.first;
   }
 }
