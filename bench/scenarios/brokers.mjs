@@ -1,6 +1,6 @@
 /**
  * What idle brokers cost: memory of the replica that holds them against a bare server with as many sockets, statements of
- * the database as they grow in number. The storm when their replica is killed is a scenario of its own.
+ * the database as they grow in number, and the storm when their replica is killed, which is a scenario of its own too.
  */
 import { setTimeout as rest } from 'node:timers/promises';
 import { Child } from '../child.mjs';
@@ -8,6 +8,7 @@ import { environment, seats } from '../fairlead/idle-fleet.mjs';
 import { lines } from '../report/plot.mjs';
 import { figure, table, withSpread } from '../report/table.mjs';
 import { interleaved, median, ratios, spread } from '../statistics.mjs';
+import { run as measureStorm } from './storm.mjs';
 
 const FULL = { sizes: [1_000, 5_000, 10_000], rounds: 5, windows: 5, windowMs: 60_000, settleMs: 10_000 };
 const QUICK = { sizes: [200, 500, 1_000], rounds: 3, windows: 3, windowMs: 6_000, settleMs: 2_000 };
@@ -21,6 +22,7 @@ export async function run({ server, isQuick, progress }) {
   const sizes = isQuick ? QUICK : FULL;
   const held = await measureMemory(server, sizes, progress);
   const statements = await measureStatements(server, sizes, progress);
+  const storm = await measureStorm({ server, isQuick, progress });
 
   const rows = sizes.sizes.map((size) => {
     const of = (side, key) =>
@@ -38,6 +40,7 @@ export async function run({ server, isQuick, progress }) {
   const result = {
     rows,
     statements,
+    storm: storm.result,
     ratios: {
       ...Object.fromEntries(
         rows.map(({ size, rss }) => [`memory a connection at ${size}`, { ...rss, ceiling: MEMORY_CEILING }]),
@@ -48,7 +51,7 @@ export async function run({ server, isQuick, progress }) {
       },
     },
   };
-  return { result, text: told(result), plot: plotted(rows) };
+  return { result, text: `${told(result)}\n\n${storm.text}`, plot: plotted(rows) };
 }
 
 /** Every round has new processes, which grow step by step; a connection's part is what the process grew by since idle. */

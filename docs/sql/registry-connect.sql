@@ -99,19 +99,27 @@ flagged as (
     ) >= 2
   returning broker_key.broker_id
 ),
-attached as (
-  update broker_attachment attachment
-  set state = coming.health,
-      changed_at = case when attachment.state = coming.health then attachment.changed_at else now() end
-  from described
-  join coming on coming.broker_id = described.id
-  where attachment.broker_id between coming.broker_id and coming.broker_id
-    and attachment.detached_at is null and attachment.state <> 'revoked'
+attachable as materialized (
+  select attachment.project_id, attachment.broker_id, coming.health
+  from connected
+  join coming on coming.broker_id = connected.broker_id
+  join broker_attachment attachment on attachment.broker_id between coming.broker_id and coming.broker_id
+  where attachment.detached_at is null and attachment.state <> 'revoked'
     and not (attachment.is_exclusive and attachment.state = 'offline' and exists (
       select from broker_attachment other
       where other.broker_id = coming.broker_id and other.is_exclusive
         and other.state in ('registering', 'online', 'degraded')
     ))
+  order by attachment.project_id, attachment.broker_id
+  for no key update of attachment
+),
+attached as (
+  update broker_attachment attachment
+  set state = attachable.health,
+      changed_at = case when attachment.state = attachable.health then attachment.changed_at else now() end
+  from attachable
+  where attachment.broker_id between attachable.broker_id and attachable.broker_id
+    and attachment.project_id between attachable.project_id and attachable.project_id
   returning attachment.broker_id, attachment.project_id, attachment.state
 ),
 told as (

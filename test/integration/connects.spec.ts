@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import type { Replica } from '../../src/hub/cluster/replica.js';
 import { ConnectRepository } from '../../src/hub/registry/connect.repository.js';
@@ -97,6 +98,25 @@ describe('brokers that come at once', () => {
     await claim.end();
 
     expect(await waiting).toMatchObject({ epoch: 6 });
+  });
+
+  it('are not refused, nor kept waiting for long, where the row of one is held', async () => {
+    const [held, ...others] = (await fleet(3)).map(({ id }) => id);
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const holder = new pg.Client(bench.url);
+    await holder.connect();
+    await holder.query('begin');
+    await holder.query('select from broker where id = $1 for update', [held]);
+
+    const waiting = come(held!);
+    const connected = await Promise.all(others.map((id) => come(id)));
+    await holder.query('commit');
+    await holder.end();
+
+    expect(connected.map(({ epoch }) => epoch)).toEqual([6, 6]);
+    expect(await waiting).toMatchObject({ epoch: 6 });
+    expect(warn).toHaveBeenCalledTimes(1);
+    warn.mockRestore();
   });
 
   it('are not refused for what is refused of one', async () => {

@@ -25,11 +25,12 @@ import type { Clocks } from '../clocks.js';
 import type { Credential } from '../credential.js';
 import { HubUnreachable } from '../broker.errors.js';
 import { HubRefused, type Refusal } from '../hub-call.js';
+import { CLOSE_CODES, DISPLACED_BY } from '../../protocol/close-code.js';
 import { CONTROL_PATH, POLL_PATH } from '../../protocol/version.js';
 import type { Addresses } from './addresses.js';
 import { DisplacementJudge } from './displacement.js';
 import { openPollLink } from './poll-link.js';
-import { LinkFailed, type Link, type LinkEnd, type LinkTimes } from './link.js';
+import { LinkFailed, NO_CLOSE, type Link, type LinkEnd, type LinkTimes } from './link.js';
 import { Patience, type ReconnectTimes } from './patience.js';
 import { openLink } from './socket-link.js';
 import { SocketSeeker } from './socket-seeker.js';
@@ -57,6 +58,8 @@ const UPGRADE = { method: 'GET', path: CONTROL_PATH } as const;
 
 /** WebSockets in a row over which nothing came, after which the hub is polled. */
 const UNHEARD_MOST = 2;
+/** What takes the place of polls is welcomed at the moment in which they end, but for its way. */
+const OWN_WITHIN_MS = 3_000;
 
 export class Connector {
   /** Rejects for a fault of this program's own. */
@@ -183,7 +186,8 @@ export class Connector {
     const turn = await Promise.race(turns);
     this.#leave = undefined;
     if ('better' in turn) return turn;
-    const better = 'ended' in turn ? await seeker?.last() : undefined;
+    const better =
+      'ended' in turn && mayBeByItself(turn.ended) ? await seeker?.last(OWN_WITHIN_MS) : undefined;
     if (better !== undefined) return { better };
     seeker?.abandon();
     return turn;
@@ -349,6 +353,12 @@ function isUnheard(error: unknown): boolean {
   // What stands between answers without a problem document; a credential is the hub's business all the same.
   const { code, status } = error.refusal;
   return code.startsWith('http_') && status !== 401;
+}
+
+/** Whether a newer link of this very broker may be what ended this one. */
+function mayBeByItself({ code, reason }: LinkEnd): boolean {
+  if (code === CLOSE_CODES.displaced) return reason !== DISPLACED_BY.another;
+  return code === NO_CLOSE;
 }
 
 function remedyOfFailure(error: unknown): Remedy {

@@ -14,11 +14,9 @@ import { ProtocolError } from '../../protocol/protocol.error.js';
 import { HubRefused, readRefusal } from '../hub-call.js';
 import type { ShownFields } from '../proof.js';
 import { controlUrl } from './addresses.js';
-import { LinkFailed, type LinkTimes } from './link.js';
+import { LinkFailed, NO_CLOSE, type LinkTimes } from './link.js';
 
 const REFUSAL_BYTES = 64 * 1024;
-/** Of a link that broke without a close frame (RFC 6455 section 7.1.5). */
-const NO_CLOSE = 1006;
 /** No connection was made that a WebSocket could have been opened on. */
 const NOBODY = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 

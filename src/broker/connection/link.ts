@@ -3,7 +3,10 @@ import type { BrokerFrame, Hello, HubFrame, Welcome } from '../../protocol/frame
 import { TIMES } from '../../protocol/limits.js';
 import type { Liveness } from './liveness.js';
 
-/** How a link ended; code 1006 where nobody said so (RFC 6455 section 7.1.5). */
+/** Of a link that ended without a close frame (RFC 6455 section 7.1.5). */
+export const NO_CLOSE = 1006;
+
+/** How a link ended; `NO_CLOSE` where nobody said so. */
 export type LinkEnd = { code: number; reason: string; lastedMs: number };
 
 /** The link ended before it was welcomed. */

@@ -32,10 +32,16 @@ export class SocketSeeker {
     this.found = new Promise((found) => void this.#seek(found));
   }
 
-  /** Tries no more. @returns the link of the try that is under way, once that is over; undefined where it came to nothing */
-  last(): Promise<Link | undefined> {
+  /** Tries no more. @returns the link of the try that is under way, if it is welcomed within so long */
+  async last(withinMs: number): Promise<Link | undefined> {
     this.#resting.abort();
-    return this.#underway;
+    const done = new AbortController();
+    const late = wait(withinMs, undefined, { signal: done.signal }).catch(() => undefined);
+    try {
+      return await Promise.race([this.#underway, late]);
+    } finally {
+      done.abort();
+    }
   }
 
   /** Tries no more, and closes what comes of the try that is under way. */

@@ -49,7 +49,7 @@ export class Metrics {
     );
     this.gauge(
       'fairlead_admissions_per_second',
-      'Brokers that this replica lets in within a second, as much room as it and its database have.',
+      'Brokers that this replica lets in within a second: three tenths of the most, more while more come and there is room, less where there is none.',
       () => pace.perSecond,
     );
     this.gauge('fairlead_replica_may_act', '1 while the last good beat is young enough.', () =>

@@ -6,6 +6,7 @@ import type { SpentProofs, Spending } from '../auth/spent-proofs.js';
 import type { Clock } from '../cluster/clock.js';
 import type { Replica } from '../cluster/replica.js';
 import { Admission } from './admission.js';
+import { Greetings } from './greetings.js';
 import type { Headroom } from './headroom.js';
 import { Pace } from './pace.js';
 import type { Visitor } from './refusals.js';
@@ -51,6 +52,7 @@ function door({
       return Promise.resolve();
     },
   };
+  const greetings = new Greetings();
   const admission = new Admission(
     accessTokens as unknown as AccessTokens,
     replica as unknown as Replica,
@@ -58,9 +60,10 @@ function door({
     spentProofs as unknown as SpentProofs,
     clock as Clock,
     limiter as unknown as RateLimiter,
+    greetings,
     { pace: new Pace(admissionsPerS) } as unknown as Headroom,
   );
-  return { admission, asked, counted };
+  return { admission, asked, counted, greetings };
 }
 
 const request = (authorization?: string, protocols: string | undefined = SUBPROTOCOL) =>
@@ -205,6 +208,40 @@ describe('the door for brokers', () => {
       extra: { retryAfterS: expect.any(Number) },
     });
     expect(asked).toHaveLength(2);
+  });
+
+  it('lets nobody in while as many hellos wait for their answer, and again once one is answered', async () => {
+    const { admission, greetings } = door({ admissionsPerS: 2 });
+    const answers: (() => void)[] = [];
+    const during = [1, 2].map(() => greetings.during(new Promise((resolve) => answers.push(resolve))));
+
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({
+      code: 'admission_budget_spent',
+      extra: { retryAfterS: expect.any(Number) },
+    });
+    answers[0]?.();
+    await during[0];
+
+    await expect(admission.admit(request(TOKEN), visitor())).resolves.toMatchObject({ brokerId: 'b' });
+    answers[1]?.();
+    await during[1];
+    expect(greetings.unanswered).toBe(0);
+  });
+
+  it('looks at 200 credentials together, and turns the next away unseen', async () => {
+    let look: () => void = () => undefined;
+    const looked = new Promise<void>((resolve) => (look = resolve));
+    const { admission, asked } = door({ verify: () => looked.then(() => undefined) });
+    const inside = Array.from({ length: 200 }, () => admission.admit(request(TOKEN), visitor()));
+
+    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({
+      code: 'admission_budget_spent',
+    });
+    expect(asked).toHaveLength(200);
+    look();
+    for (const { settled } of await Promise.all(inside)) settled();
+
+    await expect(admission.admit(request(TOKEN), visitor())).resolves.toMatchObject({ brokerId: 'b' });
   });
 
   it('lets bad credentials spend nothing of the budget', async () => {

@@ -17,6 +17,7 @@ import {
   SUBPROTOCOL,
 } from '../../protocol/version.js';
 import { AdmissionBudget } from './admission-budget.js';
+import { Greetings } from './greetings.js';
 import { Headroom } from './headroom.js';
 import type { Pace } from './pace.js';
 import type { Visitor } from './refusals.js';
@@ -30,6 +31,8 @@ import { Standings } from './standings.js';
 
 /** How many credentials are looked at together: what comes beyond would wait for long, and keep callers waiting. */
 const LOOKED_AT_MOST = 200;
+/** Those who are turned away unseen take nobody's turn, and come back spread over so many seconds. */
+const UNSEEN_AGAIN_S = 10;
 
 export type Admitted = {
   brokerId: string;
@@ -37,8 +40,6 @@ export type Admitted = {
   expiresAt: Date;
   /** Must be called when the upgrade is done, or was given up. */
   settled: () => void;
-  /** Must be called when the hello was answered, or none came. */
-  answered: () => void;
 };
 
 /** What a broker shows of itself, as the fields of its request have it. */
@@ -54,17 +55,15 @@ const credentialIn = ({ authorization, dpop }: IncomingMessage['headers']): Cred
  * The door for brokers. Open until a drain closes it; whoever is inside by then is counted, so a drain that has
  * waited for the door to settle knows every broker there will be.
  *
- * Only so many are let in within a second, and fewer while there is no room for more; nor are more than that let in whose
- * hello is not answered yet, since whoever waits for long for its welcome comes again and costs the same once more. A
- * credential that is no good spends nothing of that, so that a stranger keeps nobody out; one that is good spends it before
- * anything is asked of the database. Where more come together than can be looked at, some are turned away unseen.
+ * Only so many are let in within a second, and fewer while there is no room for more; nobody is while as many hellos wait for
+ * their answer, since whoever waits for long for its welcome comes again and costs the same once more. A credential that is
+ * no good spends nothing of that, so that a stranger takes nobody's turn; one that is good spends it before anything is asked
+ * of the database. Where more come together than can be looked at, some are turned away unseen.
  */
 @Injectable()
 export class Admission {
   private closed = false;
   private inside = 0;
-  /** Let in, and without an answer to their hello. */
-  private unanswered = 0;
   private onSettled: (() => void)[] = [];
   private readonly closedListeners: (() => void)[] = [];
   private readonly pace: Pace;
@@ -77,6 +76,7 @@ export class Admission {
     private readonly spentProofs: SpentProofs,
     private readonly clock: Clock,
     private readonly limiter: RateLimiter,
+    private readonly greetings: Greetings,
     { pace }: Headroom,
   ) {
     this.pace = pace;
@@ -163,7 +163,7 @@ export class Admission {
     credential: Credential,
     visitor: Visitor,
   ): Promise<Admitted> {
-    if (this.inside >= LOOKED_AT_MOST) throw new AdmissionBudgetSpent(this.budget.turn());
+    if (this.inside >= LOOKED_AT_MOST) throw new AdmissionBudgetSpent(unseenAgainS());
     this.inside += 1;
     const settled = once(() => this.settle());
     try {
@@ -172,16 +172,11 @@ export class Admission {
       // What is shown again takes nothing from the broker that it was taken from.
       if (this.spentProofs.wasSeen(proof)) throw new CredentialInvalid();
       await this.limiter.take('upgrade', brokerId);
-      const answered = this.spend();
-      try {
-        await this.take(brokerId, proof);
-        // The door may have closed while the credential was checked.
-        if (this.closed) throw new ReplicaDraining();
-        return { brokerId, expiresAt, settled, answered };
-      } catch (error) {
-        answered();
-        throw error;
-      }
+      this.spend();
+      await this.take(brokerId, proof);
+      // The door may have closed while the credential was checked.
+      if (this.closed) throw new ReplicaDraining();
+      return { brokerId, expiresAt, settled };
     } catch (error) {
       settled();
       throw error;
@@ -208,12 +203,11 @@ export class Admission {
     if (this.inside > 0) await new Promise<void>((resolve) => this.onSettled.push(resolve));
   }
 
-  /** @returns what tells that the hello was answered. @throws AdmissionBudgetSpent */
-  private spend(): () => void {
-    const retryAfterS = this.unanswered >= this.pace.perSecond ? this.budget.turn() : this.budget.take();
+  /** @throws AdmissionBudgetSpent */
+  private spend(): void {
+    const isBehind = this.greetings.unanswered >= this.pace.perSecond;
+    const retryAfterS = isBehind ? this.budget.turn() : this.budget.take();
     if (retryAfterS !== undefined) throw new AdmissionBudgetSpent(retryAfterS);
-    this.unanswered += 1;
-    return once(() => (this.unanswered -= 1));
   }
 
   private settle(): void {
@@ -232,6 +226,10 @@ function tokenOf(authorization = ''): string {
       'Send an access token as Authorization: DPoP, and a proof as DPoP.',
     );
   return match[1];
+}
+
+function unseenAgainS(): number {
+  return 1 + Math.floor(Math.random() * UNSEEN_AGAIN_S);
 }
 
 function once(act: () => void): () => void {

@@ -105,16 +105,11 @@ export class ControlAdapter extends AbstractWsAdapter {
     try {
       const visitor: Visitor = { requestId, address: this.addressOf(request) };
       const admitted = await this.refusals.watch('websocket', visitor, () => this.admit(request, visitor));
-      let isTaken = false;
       try {
         if (socket.destroyed) return;
-        server.handleUpgrade(request, socket, head, (upgraded) => {
-          isTaken = true;
-          this.connected(upgraded, admitted);
-        });
+        server.handleUpgrade(request, socket, head, (upgraded) => this.connected(upgraded, admitted));
       } finally {
         admitted.settled();
-        if (!isTaken) admitted.answered();
       }
     } catch (error) {
       refuse(socket, asCoded(error), requestId);

@@ -14,12 +14,7 @@ export const FRAME_TOO_LARGE = `a frame has at most ${LIMITS.frameBytes} bytes`;
 export type ChannelEnd = { code: number; reason: string };
 
 /** Whose credential a channel began with, and when that ends. */
-export type Shown = {
-  readonly brokerId: string;
-  readonly expiresAt: Date;
-  /** Called once the hello was answered, and again where the channel has ended. */
-  readonly answered?: () => void;
-};
+export type Shown = { readonly brokerId: string; readonly expiresAt: Date };
 
 /**
  * One authenticated control channel, over whatever carries it: frames in, frames out, and an end with a reason.
@@ -69,13 +64,11 @@ export abstract class ControlChannel {
   /** The hello was answered: from here on the broker may send everything else. */
   welcomed(): void {
     if (this.stage === 'greeting') this.stage = 'linked';
-    this.shown.answered?.();
   }
 
   /** The hello was answered: the channel is held ready, and a promote is all that it may bring. */
   heldReady(): void {
     if (this.stage === 'greeting') this.stage = 'standby';
-    this.shown.answered?.();
   }
 
   /** @returns false where the channel is closing or the peer does not read: then nothing was written */
@@ -106,7 +99,6 @@ export abstract class ControlChannel {
     if (this.stage === 'closed') return;
     const { brokerId, stage } = this;
     this.stage = 'closed';
-    this.shown.answered?.();
     const end = this.ownEnd ?? { code, reason };
     // How a link ended is told by what owns it.
     if (stage !== 'linked') log.log({ brokerId, stage, ...end }, 'a channel ended that was no link');

@@ -2,6 +2,7 @@ import type { FrameOf } from '../../protocol/frame.js';
 import { Capabilities } from './capabilities.js';
 import { ChannelGateway } from './channel.js';
 import { ControlChannel } from './control-channel.js';
+import { Greetings } from './greetings.js';
 import { Link } from './link.js';
 import { OnFrame, OnHello, OnPromote } from './on-frame.js';
 import { Ownership } from './ownership.js';
@@ -14,12 +15,15 @@ export class ControlGateway {
     private readonly ownership: Ownership,
     private readonly capabilities: Capabilities,
     private readonly standbys: StandbyLinks,
+    private readonly greetings: Greetings,
   ) {}
 
   @OnHello()
   async hello(channel: ControlChannel, hello: FrameOf<'hello'>): Promise<void> {
-    if (hello.standby === true) await this.standbys.hold(channel, hello);
-    else await this.ownership.greet(channel, hello);
+    const isStandby = hello.standby === true;
+    await this.greetings.during(
+      isStandby ? this.standbys.hold(channel, hello) : this.ownership.greet(channel, hello),
+    );
   }
 
   @OnPromote()

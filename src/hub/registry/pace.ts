@@ -12,7 +12,7 @@ const LOOK_PART = 0.05;
 
 /**
  * A rate that begins low, rises step by step while more is asked for and there is room, and gives way fast where there
- * is none: as networks share a line. Where nothing more is asked for it is no more than it was at first, since what there
+ * is none: as networks share a line. Where nothing more is asked for it comes back to what it was at first, since what there
  * was room for then says nothing of the next time.
  */
 export class Pace {
@@ -48,9 +48,15 @@ export class Pace {
   adjust(isStrained: boolean): boolean {
     const before = this.current;
     if (isStrained) this.current = Math.max(this.least, this.current * SLOWER_BY);
-    else this.current = Math.min(this.isAsked ? this.most : this.first, this.current + this.most * FASTER_BY);
+    else this.current = this.towards(this.isAsked ? this.most : this.first);
     this.isAsked = false;
     this.average += (this.current - this.average) * LOOK_PART;
     return before >= this.first && this.current < this.first;
+  }
+
+  /** One step nearer. */
+  private towards(goal: number): number {
+    const step = this.most * FASTER_BY;
+    return this.current < goal ? Math.min(goal, this.current + step) : Math.max(goal, this.current - step);
   }
 }

@@ -17,6 +17,7 @@ import { Connects } from './connects.js';
 import { ControlGateway } from './control.gateway.js';
 import { RegistryDuties } from './duties.js';
 import { FrameHandlers } from './frame-handlers.js';
+import { Greetings } from './greetings.js';
 import { Headroom } from './headroom.js';
 import { Links } from './links.js';
 import { MemberController } from './member.controller.js';
@@ -95,6 +96,7 @@ import { Whereabouts } from './whereabouts.js';
     Connects,
     ControlGateway,
     FrameHandlers,
+    Greetings,
     Headroom,
     Links,
     OperationRepository,

@@ -7,12 +7,14 @@ export const TAKE_TURN = statement(
   `select pg_advisory_xact_lock(hashtextextended($1::text, 1))`,
 );
 
-/** Of those of many brokers that nobody else has, and waits for none. */
+// Of those of many brokers that nobody else has; it waits for none. Nor does what follows in the transaction wait for a row
+// for long: whoever has one that is held would keep all others waiting.
 export const TAKE_FREE_TURNS = statement(
   'lock_brokers_for_connects',
   `
+  with hurried as materialized (select set_config('lock_timeout', '100ms', true))
   select asked.id as "brokerId"
-  from unnest($1::uuid[]) as asked (id)
+  from hurried, unnest($1::uuid[]) as asked (id)
   where pg_try_advisory_xact_lock(hashtextextended(asked.id::text, 1))
   `,
 );
