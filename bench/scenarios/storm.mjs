@@ -12,12 +12,11 @@ import { lines } from '../report/plot.mjs';
 import { figure, table } from '../report/table.mjs';
 import { percentile } from '../statistics.mjs';
 
-const FULL = { brokers: 10_000 };
-const QUICK = { brokers: 1_000 };
+const FULL = { brokers: 10_000, settleMs: 5_000 };
+const QUICK = { brokers: 300, settleMs: 1_000 };
 const CEILING_MS = 60_000;
 const API_CEILING_MS = 1_000;
 const PATIENCE_MS = 180_000;
-const SETTLE_MS = 5_000;
 const LOOK_MS = 500;
 const CALLERS = 4;
 const CALL_EVERY_MS = 25;
@@ -25,7 +24,7 @@ const CALL_EVERY_MS = 25;
 const ROOM_FOR_GARBAGE = ['--max-semi-space-size=64'];
 
 export async function run({ server, isQuick, progress }) {
-  const { brokers: count } = isQuick ? QUICK : FULL;
+  const { brokers: count, settleMs } = isQuick ? QUICK : FULL;
   const databaseUrl = await server.makeDatabase('storm');
   const holder = new Child('fairlead/idle-replica.mjs');
   const { url, administratorToken } = await holder.ask('open', environment(databaseUrl, 'holder'));
@@ -35,7 +34,7 @@ export async function run({ server, isQuick, progress }) {
   const brokers = new Child('fairlead/idle-brokers.mjs', { execArgv: ROOM_FOR_GARBAGE });
   progress(`${figure(count)} brokers join`);
   await brokers.ask('join', { urls: [url, other.url], token, count });
-  await rest(SETTLE_MS);
+  await rest(settleMs);
 
   progress('killing the replica that holds them all');
   process.kill(await holder.ask('pid'), 'SIGKILL');
