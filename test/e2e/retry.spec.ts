@@ -237,7 +237,7 @@ describe('a command that failed in a way that may pass', () => {
     await failures(id, 1);
 
     const link = await connect(0, [{ id, attempt: 1, status: 'ended' }]);
-    await endRest(cluster.database.url, id);
+    await endRest(cluster.database.url, id, 1);
     const again = await link.nextDispatch();
 
     expect(again.id).toBe(id);

@@ -10,15 +10,24 @@ const END_REST = `
     and connection.broker_id = dispatch.broker_id
   returning dispatch.broker_id as broker, dispatch.seq::integer, connection.replica_id as owner`;
 
-/** Waits until a command rests after a failure, ends its rest, and tells its owner of it, as a replica would. */
-export async function endRest(databaseUrl: string, id: string): Promise<void> {
+type Ended = { owner: null } | { owner: string; broker: string; seq: number };
+
+const WENT_OUT = `select from broker_dispatch where id = $1 and attempt > $2`;
+
+/**
+ * Waits until a command rests after a failure, ends its rest, and tells its owner of it, as a replica would.
+ *
+ * @param failed the attempt that has failed, where the rest may be over by itself: then nothing is done
+ */
+export async function endRest(databaseUrl: string, id: string, failed = Infinity): Promise<void> {
   const client = new pg.Client(databaseUrl);
   await client.connect();
   try {
-    const row = await eventually(
-      async () =>
-        (await client.query<{ broker: string; seq: number; owner: string | null }>(END_REST, [id])).rows[0],
-    );
+    const row = await eventually(async () => {
+      const { rows } = await client.query<Ended>(END_REST, [id]);
+      if (rows[0] !== undefined || failed === Infinity) return rows[0];
+      return (await client.query(WENT_OUT, [id, failed])).rowCount === 1 ? { owner: null } : undefined;
+    });
     if (row.owner === null) return;
     const [hint = ''] = encode({ ...emptyHint(), brokers: new Map([[row.broker, row.seq]]) });
     await client.query('select pg_notify($1, $2)', [channelOf(row.owner), hint]);
