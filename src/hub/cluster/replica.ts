@@ -7,7 +7,7 @@ import type { DirectConnection } from '../database/direct.js';
 import { DirectConnections } from '../database/direct-connections.js';
 import { patiently } from '../database/patience.js';
 import { SessionName } from '../database/session-name.js';
-import { Group } from '../lifecycle/group.js';
+import { Lanes } from '../lifecycle/lanes.js';
 import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
@@ -47,7 +47,7 @@ export class Replica {
   private readonly renewalListeners = new Set<() => void>();
 
   /** Every broker that connects asks for the alternatives: those who ask at once share what is read then. */
-  private readonly asking = new Group<undefined, string[]>(
+  private readonly asking = new Lanes<undefined, string[]>(
     async (askers) => {
       const urls = await this.repository.publicUrls(this.currentId);
       return askers.map(() => [...urls]);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
 import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
-import { Group } from '../lifecycle/group.js';
+import { Lanes } from '../lifecycle/lanes.js';
 import type { Link } from '../registry/link.js';
 import { QuietRepository, type Arrival } from './quiet.repository.js';
 
@@ -13,7 +13,7 @@ const AT_ONCE = 512;
  */
 @Injectable()
 export class QuietBrokers {
-  private readonly group = new Group<Arrival, number | undefined>(
+  private readonly group = new Lanes<Arrival, number | undefined>(
     (arrivals) => this.markReady(arrivals),
     AT_ONCE,
     ARRIVALS_REST_MS,

@@ -13,6 +13,7 @@ type Waiting<I, O> = {
 export class Group<I, O> {
   private waiting: Waiting<I, O>[] = [];
   private flight: Promise<void> | undefined;
+  private isCarrying = false;
 
   /**
    * @param carry does a batch; gives one outcome an item, in order. An outcome that is an Error rejects its item
@@ -33,6 +34,11 @@ export class Group<I, O> {
     });
   }
 
+  /** Whether what is added now is carried at once. */
+  get isFree(): boolean {
+    return !this.isCarrying;
+  }
+
   /** Resolves when nothing waits and nothing is in flight. */
   async idle(): Promise<void> {
     while (this.flight !== undefined) await this.flight;
@@ -45,12 +51,14 @@ export class Group<I, O> {
   private async fly(): Promise<void> {
     // Requests read from sockets in the same turn of the event loop belong together.
     await new Promise<void>((resolve) => setImmediate(resolve));
+    this.isCarrying = true;
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.mostOf(this.waiting.length));
       await this.carryOut(batch);
       if (this.restMs > 0 && this.waiting.length < this.mostOf(this.waiting.length)) await this.rest();
     }
     this.flight = undefined;
+    this.isCarrying = false;
   }
 
   private rest(): Promise<void> {

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
 import { DatabaseUnavailable, isLockTimeout } from '../database/database.errors.js';
 import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
-import { Group } from '../lifecycle/group.js';
+import { Lanes } from '../lifecycle/lanes.js';
 import { ConnectRepository, type Coming, type Connected } from './connect.repository.js';
 
 /** A statement's worth; the others wait for the next. */
@@ -18,7 +18,7 @@ const SINGLES_AT_ONCE = 3;
 @Injectable()
 export class Connects {
   private readonly log = new Logger('registry');
-  private readonly group = new Group<Coming, Connected>(
+  private readonly group = new Lanes<Coming, Connected>(
     (comings) => this.take(comings),
     AT_ONCE,
     ARRIVALS_REST_MS,
