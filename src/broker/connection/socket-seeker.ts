@@ -6,6 +6,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { messageOf } from './greeting.js';
 import type { Link } from './link.js';
 
 const FIRST_MS = 60_000;
@@ -70,8 +71,7 @@ export class SocketSeeker {
     try {
       return await this.open(this.#trying.signal);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.log.debug({ reason }, 'no WebSocket opens yet');
+      this.log.debug({ reason: messageOf(error) }, 'no WebSocket opens yet');
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { eventually } from '../../../test/support/eventually.js';
 import { Lanes } from './lanes.js';
 
 describe('lanes', () => {
@@ -9,28 +10,26 @@ describe('lanes', () => {
       100,
       0,
     );
-    return { lanes, batches };
+    const batch = (index: number) => eventually(() => batches[index], { everyMs: 1 });
+    return { lanes, batches, batch };
   };
-  const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
   it('carry together what arrives together', async () => {
-    const { lanes, batches } = make();
+    const { lanes, batches, batch } = make();
     const adding = [1, 2, 3].map((item) => lanes.add(item));
-    await turn();
-    batches[0]?.answer();
+    (await batch(0)).answer();
 
     expect(await Promise.all(adding)).toEqual([1, 2, 3]);
     expect(batches.map(({ items }) => items)).toEqual([[1, 2, 3]]);
   });
 
   it('go on where a batch is stuck, past it as often as need be', async () => {
-    const { lanes, batches } = make();
+    const { lanes, batches, batch } = make();
     const stuck = lanes.add(1);
-    await turn();
+    await batch(0);
     for (const item of [2, 3]) {
       const added = lanes.add(item);
-      await turn();
-      batches.at(-1)?.answer();
+      (await batch(item - 1)).answer();
       expect(await added).toBe(item);
     }
     batches[0]?.answer();
