@@ -277,8 +277,9 @@ describe('the gate on what documents tell the reader to run', () => {
   (existsSync('/proc/self/environ') ? it : it.skip)(
     'fires on a process that is left behind, and ends it',
     async () => {
-      // Looked at before it is that program, it would be told as the shell or as `setsid`.
-      const begun = 'until grep -qs ^sleep "/proc/$!/cmdline"; do sleep 0.05; done';
+      // Looked at before it is that program, it would be told as the shell or as `setsid`. Its first
+      // letters, not a line of it: to grep each of its words begins a line, as NULs end them.
+      const begun = 'until [ "$(head -c 5 "/proc/$!/cmdline")" = sleep ]; do sleep 0.05; done';
       const { code, err } = await check([SH, 'setsid sleep 7654 > /dev/null 2>&1 &', begun, END]);
 
       expect(err).toContain('docs/a.md: still runs when the document is over: sleep 7654');
