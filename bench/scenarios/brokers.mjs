@@ -11,7 +11,7 @@ import { interleaved, median, ratios, spread } from '../statistics.mjs';
 import { run as measureStorm } from './storm.mjs';
 
 const FULL = { sizes: [1_000, 5_000, 10_000], rounds: 5, windows: 5, windowMs: 60_000, settleMs: 10_000 };
-const QUICK = { sizes: [200, 500, 1_000], rounds: 3, windows: 3, windowMs: 6_000, settleMs: 2_000 };
+const QUICK = { sizes: [300, 600], rounds: 1, windows: 2, windowMs: 5_000, settleMs: 1_000 };
 /** Linked and gone again before the idle self is measured, so that code and buffers are there already. */
 const WARM = 50;
 const FEW = 100;

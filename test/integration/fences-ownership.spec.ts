@@ -119,6 +119,38 @@ describe('a connect', () => {
     expect(await connection(broker.id)).toMatchObject({ replica_id: broker.replicaId, epoch: '5' });
   });
 
+  it('takes nothing for a broker that is being revoked', async () => {
+    const revoked = 'update broker set revoked_at = now() where id = $1';
+
+    expect(await rows.meanwhile(revoked, [broker.id], () => connect(0))).toMatchObject({
+      epoch: null,
+      revoked: true,
+    });
+  });
+
+  it('leaves an attachment as it is that is being taken off', async () => {
+    const attached = { id: randomUUID(), project_id: randomUUID(), broker_id: broker.id };
+    const by = randomUUID();
+    await rows.insert('project', { id: attached.project_id, name: `p-${by}`, created_by: by });
+    await rows.insert('broker_attachment', {
+      ...attached,
+      state: 'offline',
+      is_exclusive: false,
+      attached_by: by,
+    });
+
+    const { attachments } = await rows.meanwhile(
+      'update broker_attachment set detached_at = now() where id = $1',
+      [attached.id],
+      () => connect(0),
+    );
+
+    expect(attachments).toEqual([]);
+    expect(await rows.one('select state from broker_attachment where id = $1', [attached.id])).toEqual({
+      state: 'offline',
+    });
+  });
+
   const stayReasons = async () => (await rows.stays(broker.id)).map(({ end_reason: reason }) => reason);
 
   it('ends the stay of the epoch before it where its own begins, and no other', async () => {

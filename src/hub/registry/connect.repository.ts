@@ -35,9 +35,10 @@ export type Connected = {
 // What a broker can do is told in its hello, so its attachments are on from here: but for those that were detached,
 // and one whose slot was taken meanwhile. Of the stays the one that was open ends where the new one begins. The third
 // within a minute that another instance puts an end to, this one among them, flags the key. Times are those of the
-// statement: the transaction may have waited long for its turn. Rows are locked in the order of their brokers' ids, as
-// everywhere. A stay that is open is told by its reason: by its time the server would walk all that are. No broker may come
-// twice.
+// statement: the transaction may have waited long for its turn. Brokers are locked in the order of their ids, attachments
+// in that of their projects; the end of a project locks its attachments in none, and a batch gives way to it, as it waits
+// for no lock longer than `TAKE_FREE_TURNS` lets it. A stay that is open is told by its reason: by its time the server
+// would walk all that are. No broker may come twice.
 const CONNECT = statement(
   'connect_brokers',
   `
