@@ -6,7 +6,7 @@
  *
  * Each second of them holds a second link ready.
  */
-import { appendFileSync, fsyncSync, openSync } from 'node:fs';
+import { appendFileSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -29,9 +29,6 @@ const log = pino({ base: {}, level: 'warn', timestamp: pino.stdTimeFunctions.iso
 const brokers = new Map<string, Broker>();
 let isOver = false;
 const JOIN_TRIES_MOST = 60;
-/** What has failed that was to fail once; a process that was killed lets it fail once more. */
-const failedOnce = new Set<string>();
-
 async function brokerIdOf(name: string): Promise<string> {
   const home = join(folder, name);
   const known = (await Broker.hasJoined(home)) ? await new Home(home).membership() : undefined;
@@ -49,24 +46,41 @@ async function brokerIdOf(name: string): Promise<string> {
   }
 }
 
+/** What has failed of a broker that was to fail once. It outlives the process: each failure more would rest for longer. */
+class FailedOnce {
+  private readonly notes: Set<string>;
+
+  constructor(private readonly file: string) {
+    this.notes = new Set(existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []);
+  }
+
+  /** @returns whether the note was not there yet */
+  add(note: string): boolean {
+    if (this.notes.has(note)) return false;
+    this.notes.add(note);
+    appendFileSync(this.file, `${note}\n`);
+    return true;
+  }
+}
+
 /** @throws OpFailure where that is asked for */
-function misbehave(conduct: Conduct | null | undefined, note: string): void {
+function misbehave(conduct: Conduct | null | undefined, note: string, failedOnce: FailedOnce): void {
   if (conduct === 'fails') throw new OpFailure('soak_failed', 'it was to fail');
-  if (conduct !== 'fails_once' || failedOnce.has(note)) return;
-  failedOnce.add(note);
-  throw new OpFailure('soak_not_yet', 'it was to fail once', true);
+  if (conduct === 'fails_once' && failedOnce.add(note))
+    throw new OpFailure('soak_not_yet', 'it was to fail once', true);
 }
 
 /** Runs one until the process is told to end; a broker that ends by itself is started again, as a supervisor does. */
 async function serve(name: string, brokerId: string, standby: boolean): Promise<void> {
   const file = openSync(join(folder, `${name}.effects`), 'a');
+  const failedOnce = new FailedOnce(join(folder, `${name}.failed`));
   const effect = ownOp(EFFECT_OP, {
     handle: async ({ note, orderingKey, turn, takesMs, conduct }: JsonObject, { signal }) => {
       if (typeof takesMs === 'number' && takesMs > 0)
         await rest(takesMs, undefined, { signal }).catch(() => undefined);
       // Nothing comes between this and the effect: what is given up is not done, and what is done is not given up.
       if (signal.aborted) throw new OpFailure('cancelled', 'it was given up before it was done');
-      misbehave(conduct as Conduct | null | undefined, note as string);
+      misbehave(conduct as Conduct | null | undefined, note as string, failedOnce);
       const line = { note, brokerId, orderingKey, turn, at: new Date().toISOString() } as Effect;
       // What was written when the process is killed stays written.
       appendFileSync(file, `${JSON.stringify(line)}\n`);
