@@ -75,10 +75,10 @@ select listed.* from (
 order by listed.id
 limit $6;
 
--- count_live_commands_of_brokers
-select count(*) as count
-from broker_dispatch
-where broker_id = any ($1::uuid[]) and created_at < $2;
+-- has_live_commands_of_brokers
+select exists (
+  select from broker_dispatch where broker_id = any ($1::uuid[]) and created_at < $2
+) as "hasLive";
 
 -- find_stranded_commands
 with live as materialized (

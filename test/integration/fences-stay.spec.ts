@@ -3,7 +3,7 @@ import { ConnectionRepository } from '../../src/hub/registry/connection.reposito
 import { StayRepository } from '../../src/hub/registry/stay.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
-import type { Rows } from './support/rows.js';
+import type { PlantedBroker, Rows } from './support/rows.js';
 
 let bench: Bench;
 let rows: Rows;
@@ -91,9 +91,9 @@ describe('a connection that its replica has no link of', () => {
     );
 
   it('is found once it is older than a connect can be, and none that is linked, young, or held elsewhere', async () => {
-    const [linked, stale, lost, young, elsewhere, free] = await Promise.all(
-      Array.from({ length: 6 }, () => rows.broker()),
-    );
+    const planted: PlantedBroker[] = [];
+    while (planted.length < 6) planted.push(await rows.broker());
+    const [linked, stale, lost, young, elsewhere, free] = planted;
     const { replicaId } = linked!;
     const here = [linked!, stale!, lost!, young!, free!].map(({ id }) => id);
     await rows.sql.query('update broker_connection set replica_id = $1 where broker_id = any ($2)', [

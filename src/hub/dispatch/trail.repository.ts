@@ -112,12 +112,12 @@ const LIST_ALIVE = statement(
   `,
 );
 
-const COUNT_LIVE = statement(
-  'count_live_commands_of_brokers',
+const HAS_LIVE = statement(
+  'has_live_commands_of_brokers',
   `
-  select count(*) as count
-  from broker_dispatch
-  where broker_id = any ($1::uuid[]) and created_at < $2
+  select exists (
+    select from broker_dispatch where broker_id = any ($1::uuid[]) and created_at < $2
+  ) as "hasLive"
   `,
 );
 
@@ -169,9 +169,10 @@ export class TrailRepository {
     return this.database.runPlanned(LIST_ALIVE, [brokerIds, after, from, until, earliest, limit]);
   }
 
-  /** How many that were accepted before a time have not ended. */
-  async countLive(brokerIds: readonly string[], before: Date): Promise<number> {
-    return (await this.database.run<{ count: number }>(COUNT_LIVE, [brokerIds, before]))[0]?.count ?? 0;
+  /** Whether any that was accepted before a time has not ended. */
+  async hasLive(brokerIds: readonly string[], before: Date): Promise<boolean> {
+    const [found] = await this.database.run<{ hasLive: boolean }>(HAS_LIVE, [brokerIds, before]);
+    return found?.hasLive === true;
   }
 
   /** Commands that are out and that nobody minds; at most 1,000. */

@@ -54,9 +54,9 @@ export class Trails {
     return (await this.repository.listAlive(range)).map(factsOf);
   }
 
-  /** How many that were accepted before the end of a span have not ended. */
-  async countLive({ brokerIds, until }: Span): Promise<number> {
-    return this.repository.countLive(brokerIds, until);
+  /** Whether any that was accepted before the end of a span has not ended. */
+  async hasLive({ brokerIds, until }: Span): Promise<boolean> {
+    return this.repository.hasLive(brokerIds, until);
   }
 
   /** Of those the ones that are out, or past their deadline, and that nobody minds; at most 1,000. */

@@ -36,8 +36,8 @@ export class Judgement {
       until: endedAt,
     };
     const isAway = ({ isBack, endReason }: (typeof moves)[number]) => !isBack && !saidGoodbye(endReason);
-    const isOver = !moves.some(isAway) && (await this.trails.countLive(span)) === 0;
-    if (!isOver && ageS < PATIENCE_S) return undefined;
+    const isOver = async () => !moves.some(isAway) && !(await this.trails.hasLive(span));
+    if (ageS < PATIENCE_S && !(await isOver())) return undefined;
 
     const back = moves.filter(({ isBack }) => isBack);
     const gaps = longestOfEach(moves.filter((move) => move.isBack || isAway(move)));

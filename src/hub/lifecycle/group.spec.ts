@@ -98,4 +98,50 @@ describe('a group', () => {
       [3, 4],
     ]);
   });
+
+  describe('that rests for as long as a batch took', () => {
+    const TOOK_MS = 60;
+
+    function slow() {
+      const begun: { items: number[]; atMs: number }[] = [];
+      const group = new Group<number, number>(
+        async (items) => {
+          begun.push({ items, atMs: performance.now() });
+          await new Promise((resolve) => setTimeout(resolve, TOOK_MS));
+          return items;
+        },
+        100,
+        'as_it_took',
+      );
+      return { group, begun };
+    }
+
+    it('does so where more waits already, and takes what comes meanwhile', async () => {
+      const { group, begun } = slow();
+
+      const adding = [group.add(1)];
+      await new Promise((resolve) => setTimeout(resolve, TOOK_MS / 2));
+      adding.push(group.add(2));
+      await adding[0];
+      adding.push(group.add(3));
+      await Promise.all(adding);
+
+      expect(begun.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+      // Timers may be some milliseconds early.
+      expect((begun[1]?.atMs ?? 0) - (begun[0]?.atMs ?? 0)).toBeGreaterThan(2 * TOOK_MS - 10);
+    });
+
+    it('does not where nothing does', async () => {
+      const { group, begun } = slow();
+
+      await group.add(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      const endedAtMs = performance.now();
+      const adding = group.add(2);
+      await group.idle();
+      await adding;
+
+      expect((begun[1]?.atMs ?? 0) - endedAtMs).toBeLessThan(TOOK_MS / 2);
+    });
+  });
 });

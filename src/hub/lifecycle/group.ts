@@ -4,11 +4,15 @@ type Waiting<I, O> = {
   reject: (error: unknown) => void;
 };
 
+/** However long a batch took, since nobody is to wait for a statement that ran into its timeout once more. */
+const LONGEST_REST_MS = 250;
+
 /**
  * Groups single pieces of work into batches, one batch in flight at a time: what arrives while a batch is under
  * way goes into the next one, in order of arrival. The first piece of a quiet moment goes at once, so an idle
  * hub adds no delay, and a busy one makes its batches as large as its database is slow. Where it rests between two of
- * them, they are as large as what comes meanwhile, however fast the database is.
+ * them, they are as large as what comes meanwhile, however fast the database is; where it rests for as long as one took, it
+ * leaves half of the time to others.
  */
 export class Group<I, O> {
   private waiting: Waiting<I, O>[] = [];
@@ -19,12 +23,13 @@ export class Group<I, O> {
    * @param carry does a batch; gives one outcome an item, in order. An outcome that is an Error rejects its item
    *   alone; one that is a promise is waited for by its item alone; what `carry` throws rejects the whole batch.
    * @param most largest batch, of so many that wait
-   * @param restMs from the end of a batch to the beginning of the next that is not full
+   * @param rest from the end of a batch to the beginning of the next that is not full: milliseconds; or as long as the batch
+   *   took, where more waits already
    */
   constructor(
     private readonly carry: (items: I[]) => Promise<(O | Promise<O> | Error)[]>,
     private readonly most: number | ((waiting: number) => number),
-    private readonly restMs = 0,
+    private readonly rest: number | 'as_it_took' = 0,
   ) {}
 
   add(item: I): Promise<O> {
@@ -54,15 +59,18 @@ export class Group<I, O> {
     this.isCarrying = true;
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.mostOf(this.waiting.length));
+      const begunAt = performance.now();
       await this.carryOut(batch);
-      if (this.restMs > 0 && this.waiting.length < this.mostOf(this.waiting.length)) await this.rest();
+      const restMs = this.restAfter(performance.now() - begunAt);
+      if (restMs > 0 && this.waiting.length < this.mostOf(this.waiting.length)) await restFor(restMs);
     }
     this.flight = undefined;
     this.isCarrying = false;
   }
 
-  private rest(): Promise<void> {
-    return new Promise((resolve) => void setTimeout(resolve, this.restMs).unref());
+  private restAfter(tookMs: number): number {
+    if (this.rest !== 'as_it_took') return this.rest;
+    return this.waiting.length === 0 ? 0 : Math.min(tookMs, LONGEST_REST_MS);
   }
 
   private async carryOut(batch: Waiting<I, O>[]): Promise<void> {
@@ -77,4 +85,8 @@ export class Group<I, O> {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+function restFor(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
 }
