@@ -29,6 +29,7 @@ const log = pino({ base: {}, level: 'warn', timestamp: pino.stdTimeFunctions.iso
 const brokers = new Map<string, Broker>();
 let isOver = false;
 const JOIN_TRIES_MOST = 60;
+
 async function brokerIdOf(name: string): Promise<string> {
   const home = join(folder, name);
   const known = (await Broker.hasJoined(home)) ? await new Home(home).membership() : undefined;

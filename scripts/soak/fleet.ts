@@ -16,7 +16,7 @@ const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
 /** A file that the killed process was at may come into its folder while that is emptied. */
-const GONE = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
+const FOR_GOOD = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 
 /** A process, and the brokers in it. */
 export type Crew = { names: readonly string[]; program: Program };
@@ -62,7 +62,7 @@ export class Fleet {
     await crew.program.end('SIGKILL');
     if (losesJournal) {
       const journals = crew.names.map((name) => join(this.folder, name, 'journal'));
-      await Promise.all(journals.map((path) => rm(path, GONE)));
+      await Promise.all(journals.map((path) => rm(path, FOR_GOOD)));
     }
     await rest(awayMs);
     this.crews.splice(this.crews.indexOf(crew), 1);

@@ -5,7 +5,7 @@ import { SUBPROTOCOL } from '../../protocol/version.js';
 import { greet } from './greeting.js';
 import type { LinkFailed } from './link.js';
 
-const TIMES = { pingMs: 1_000, unansweredPings: 2, welcomeWithinMs: 100 };
+const TIMES = { pingMs: 1_000, unansweredPings: 2, welcomeWithinMs: 500 };
 
 function failureAt(url: string): Promise<LinkFailed> {
   const never = () => {
@@ -40,10 +40,6 @@ describe('a greeting', () => {
     await once(server, 'close');
 
     expect(await failureAt(url)).toMatchObject({ name: 'LinkFailed', wasHeard: true });
-  });
-
-  it('says nothing of WebSockets where the name has no address', async () => {
-    expect(await failureAt('http://no-hub.invalid')).toMatchObject({ name: 'LinkFailed', wasHeard: true });
   });
 
   it('was not heard where somebody takes the connection and stays silent', async () => {
