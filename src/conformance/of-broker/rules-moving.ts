@@ -61,15 +61,11 @@ export const MOVING: readonly Rule<BrokerStage>[] = [
       const { link } = await stage.nextLink();
       left.give({ ...item, attempt: 5 });
       const isIt = (result: ResultItem) => result.id === item.id && result.attempt === 5;
-      const told = await Promise.all(
-        [left, link].map(({ results }) => results.within(isIt, stage.pace.quietMs)),
+      const told = await Promise.race(
+        [left, link].map(({ results }) => results.within(isIt, stage.pace.withinMs)),
       );
       // Where it has ended the old link by then there was nothing to answer.
-      hold(
-        told.some((result) => result !== undefined) || !left.isOpen,
-        'an answer, or the end of the old link',
-        'neither',
-      );
+      hold(told !== undefined || !left.isOpen, 'an answer, or the end of the old link', 'neither');
       left.socket.close(1001, 'going away');
     },
   },
