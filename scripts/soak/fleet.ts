@@ -15,7 +15,7 @@ const TOGETHER_MOST = 25;
 const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
-/** A file that the killed process was at may come into its folder while that is emptied. */
+/** Once a folder was not empty when all in it had been removed; why is not known, and it is tried again. */
 const FOR_GOOD = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 
 /** A process, and the brokers in it. */

@@ -56,7 +56,7 @@ const FAILURES_MOST = 5;
 /** What the rest of the hub can do with dispatches. */
 @Injectable()
 export class Dispatches {
-  /** What is asked for of commands that wait costs the more the more of them wait; they must not be kept from going on by it. */
+  /** What is asked for of commands that wait costs the more the more of them wait: it leaves the database to others meanwhile. */
   private readonly reads = new Group<string, DispatchRecord | undefined>(
     async (ids) => {
       const records = await this.explained(await this.repository.find([...new Set(ids)]));

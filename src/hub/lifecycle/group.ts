@@ -11,8 +11,8 @@ const LONGEST_REST_MS = 250;
  * Groups single pieces of work into batches, one batch in flight at a time: what arrives while a batch is under
  * way goes into the next one, in order of arrival. The first piece of a quiet moment goes at once, so an idle
  * hub adds no delay, and a busy one makes its batches as large as its database is slow. Where it rests between two of
- * them, they are as large as what comes meanwhile, however fast the database is; where it rests for as long as one took, it
- * leaves half of the time to others.
+ * them, they are as large as what comes meanwhile, however fast the database is; where it rests for as long as one took, and
+ * they are neither full nor slow, it leaves half of the time to others.
  */
 export class Group<I, O> {
   private waiting: Waiting<I, O>[] = [];
