@@ -21,6 +21,7 @@ export default {
   globalSetup: '<rootDir>/test/global-setup.mjs',
   globalTeardown: '<rootDir>/test/global-teardown.mjs',
   testSequencer: '<rootDir>/test/slowest-first.mjs',
+  reporters: ['default', '<rootDir>/test/tells-at-once.mjs'],
   // One more than the two cores that it takes at least: a third of its time a file waits for time to pass.
   maxWorkers: 3,
   workerIdleMemoryLimit: '1GB',

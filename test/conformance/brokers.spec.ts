@@ -12,7 +12,7 @@ import { BrokenBroker } from './support/broken-broker.js';
 const FAST: Pace = {
   withinMs: 120,
   linkWithinMs: 300,
-  quietMs: 300,
+  quietMs: 1_500,
   helloWithinMs: 60,
   heartbeatMs: 30,
   livenessMs: 60,

@@ -21,6 +21,8 @@ const HEARD_WITHIN_MS = 1_000;
 /** As old as anything may be that a replica remembers. */
 const UNHEARD_WITHIN_MS = 30_000;
 const SWITCHED = 101;
+/** One that gets no answer must not keep the turn of the others. */
+const ANSWER_WITHIN_MS = 20_000;
 
 /** Something that was given out, and what becomes of it at the second replica once the first was told to take it back. */
 type Given = {
@@ -34,12 +36,13 @@ type Given = {
 
 const isGood = (code: number) => code < 300;
 const meAt = async (url: string, headers: Record<string, string>) =>
-  (await fetch(`${url}/api/v1/me`, { headers })).status;
+  (await fetch(`${url}/api/v1/me`, { headers, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })).status;
 const post = (url: string, path: string, body: object, headers: Record<string, string> = {}) =>
   fetch(`${url}/api/v1${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   });
 
 async function makePerson(cluster: Cluster): Promise<{ id: string; name: string }> {

@@ -1,3 +1,6 @@
+/** Longer than any answer is waited for, and shorter than a test may take: what gets no answer is named so. */
+const ANSWER_WITHIN_MS = 100_000;
+
 /** A caller of the public API, as a program would be one. */
 export class Api {
   constructor(
@@ -18,6 +21,7 @@ export class Api {
   ): Promise<{ status: number; headers: Headers; body: any }> {
     const response = await fetch(`${this.url}${path}`, {
       method,
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       headers: {
         authorization: `Bearer ${this.token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -1,4 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, it } from '@jest/globals';
+
+/** As long as Jest gives a test: counted from the beginning of all, else each one that hangs would have it for itself. */
+const WITHIN_MS = 120_000;
 
 /**
  * Gives an `it` whose tests are begun together, so that those which wait for time to pass take as long as the longest
@@ -15,13 +19,18 @@ export function atOnce(): (title: string, scenario: () => Promise<void>, withinM
     for (const scenario of begin) scenario();
   });
 
-  return (title, scenario, withinMs) => {
+  return (title, scenario, withinMs = WITHIN_MS) => {
     let running: Promise<void>;
     begin.push(() => {
-      running = scenario();
+      running = Promise.race([scenario(), over(withinMs)]);
       // A failure waits for its test.
       running.catch(() => undefined);
     });
     it(title, () => running, withinMs);
   };
+}
+
+async function over(ms: number): Promise<never> {
+  await delay(ms, undefined, { ref: false });
+  throw new Error(`not over ${ms} ms after all of them were begun`);
 }

@@ -2,7 +2,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { DirectConnection } from '../database/direct.js';
 import { DirectConnections } from '../database/direct-connections.js';
-import { statement } from '../database/statement.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import { channelOf, Notifier } from './notifier.js';
@@ -10,8 +9,6 @@ import { Replica } from './replica.js';
 
 const CANARY_MS = 500;
 const CANARY = 'canary:';
-
-const IS_STANDBY = statement('is_standby_server', `select pg_is_in_recovery() as standby`);
 
 /**
  * Hears this replica's channel. It does no work itself: it hands each payload on and returns to listening.
@@ -75,7 +72,7 @@ export class Listener {
       return;
     }
     this.connection = this.connections.make({ purpose: 'listen', answerWithinMs: 2_000 });
-    this.connection.onLost(() => this.deaf());
+    this.connection.onLost(() => this.lost());
     this.loop = this.loops.make({
       name: 'listen',
       everyMs: CANARY_MS,
@@ -105,18 +102,18 @@ export class Listener {
   private async listen(): Promise<void> {
     const { connection } = this;
     if (connection === undefined) return;
-    const [server] = await connection.run<{ standby: boolean }>(IS_STANDBY);
-    if (server?.standby !== false) {
-      // After a failover the name may still lead to the old server for a moment.
-      await connection.reset();
-      throw new Error('the server that answers is not the primary');
-    }
     const client = await connection.open();
     client.removeAllListeners('notification');
     client.on('notification', ({ payload }) => this.heard(payload ?? ''));
     const channel = channelOf(this.replica.id);
-    await client.query('unlisten *');
-    await client.query(`listen "${channel}"`);
+    try {
+      if (this.channel !== undefined) await client.query(`unlisten "${this.channel}"`);
+      await client.query(`listen "${channel}"`);
+    } catch (error) {
+      // A standby lets nobody listen: after a failover the name may still lead to the old server for a moment.
+      await connection.reset();
+      throw error;
+    }
     this.channel = channel;
     this.reconnects += 1;
     this.onResumed();
@@ -133,6 +130,13 @@ export class Listener {
     this.onCanary(delayMs);
     this.awaited = undefined;
     this.hears = true;
+  }
+
+  /** What it heard on is gone. One that never was heard on is made again in its turn. */
+  private lost(): void {
+    const didHear = this.hears;
+    this.deaf();
+    if (didHear) this.loop?.wake();
   }
 
   private deaf(): void {
