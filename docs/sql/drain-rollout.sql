@@ -1,14 +1,12 @@
 -- src/hub/drain/rollout.repository.ts
 
--- begin_rollout
-insert into rollout (id, replica_id, replica_name, software, steps)
-values ($1, $2, $3, $4, $5::jsonb);
-
--- note_steps_of_rollout
-update rollout set steps = $2::jsonb where id = $1;
-
--- end_rollout
-update rollout set steps = $2::jsonb, outcome = $3, ended_at = now() where id = $1 and ended_at is null;
+-- write_rollout
+insert into rollout (id, replica_id, replica_name, software, begun_at, steps, outcome, ended_at)
+values ($1, $2, $3, $4, now() - make_interval(secs => $5), $6::jsonb, $7::text,
+        case when $7::text is not null then now() end)
+on conflict (id) do update
+set steps = excluded.steps, outcome = excluded.outcome, ended_at = excluded.ended_at
+where rollout.ended_at is null;
 
 -- list_rollouts
 select id, replica_id as "replicaId", replica_name as "replicaName", software, begun_at as "begunAt",

@@ -26,7 +26,8 @@ export class Clients {
   ): Clients {
     const children = Array.from({ length: CLIENTS }, (_none, client) => {
       const log = join(folder, `client-${client}.log`);
-      return Program.start(`client-${client}`, { script: PROGRAM, args: [folder], log, isLed: true });
+      const options = { script: PROGRAM, args: [folder], log, isLed: true, isElsewhere: true };
+      return Program.start(`client-${client}`, options);
     });
     const clients = new Clients(children);
     for (const [client, child] of children.entries()) {

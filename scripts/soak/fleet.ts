@@ -95,6 +95,7 @@ export class Fleet {
       clockOffsetMs,
       log: join(this.folder, `brokers-of-${first}.log`),
       isLed: true,
+      isElsewhere: true,
     });
     program.onCrash((how) => this.ends.push(how));
     program.each(/^over (.*)$/, ([, end = '']) => this.ends.push(end));

@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const CLOCK_OFFSET = new URL('./clock-offset.js', import.meta.url).href;
+/** A third of the weight of others, where the processors are short (`nice(1)`). */
+const NICENESS_ELSEWHERE = 5;
 const KEPT_LINES = 40;
 /** Of them, in an error. */
 const TOLD_LINES = 8;
@@ -22,6 +25,8 @@ export type ProgramOptions = {
   log?: string | undefined;
   /** Whether it has a standard input, which closes when this process ends. */
   isLed?: boolean;
+  /** Whether it would be on another machine, and so is to leave the processors to the others while they want them. */
+  isElsewhere?: boolean;
 };
 
 /** One process that is the product's, or is beside it, and all that is seen of it from outside. */
@@ -45,7 +50,15 @@ export class Program {
 
   static start(
     name: string,
-    { script = FAIRLEAD, args = [], env = {}, clockOffsetMs = 0, log, isLed = false }: ProgramOptions,
+    {
+      script = FAIRLEAD,
+      args = [],
+      env = {},
+      clockOffsetMs = 0,
+      log,
+      isLed = false,
+      isElsewhere = false,
+    }: ProgramOptions,
   ): Program {
     const isRight = clockOffsetMs === 0;
     const before = isRight ? [] : ['--import', CLOCK_OFFSET];
@@ -56,6 +69,7 @@ export class Program {
       stdio: [isLed ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
     child.stdin?.on('error', () => undefined);
+    if (isElsewhere && child.pid !== undefined) setPriority(child.pid, NICENESS_ELSEWHERE);
     return new Program(name, child, log);
   }
 

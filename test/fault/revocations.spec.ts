@@ -11,7 +11,7 @@ import { Cluster } from '../support/cluster.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
-import { ScriptedBroker, ScriptedLink } from '../support/scripted-broker.js';
+import { OPEN_WITHIN_MS, ScriptedBroker, ScriptedLink } from '../support/scripted-broker.js';
 import { TransactionPooler } from '../support/transaction-pooler.js';
 
 const PASSWORD = 'correct horse battery';
@@ -82,6 +82,7 @@ const GIVEN: Record<string, (cluster: Cluster) => Promise<Given>> = {
     const { url } = cluster.hub(1);
     const socket = new WebSocket(`${url.replace('http', 'ws')}${CONTROL_PATH}`, STANDBY_SUBPROTOCOL, {
       headers: await broker.shown(url),
+      handshakeTimeout: OPEN_WITHIN_MS,
     });
     const held = new ScriptedLink(socket);
     await once(socket, 'open');

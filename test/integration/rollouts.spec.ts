@@ -3,7 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { v7 as uuidv7 } from 'uuid';
 import { trailsOf } from '../../src/hub/dispatch/trails.js';
 import { Judgement } from '../../src/hub/drain/judgement.js';
-import type { RolloutReport } from '../../src/hub/drain/rollout-row.js';
+import type { Replica } from '../../src/hub/cluster/replica.js';
+import type { RolloutOutcome, RolloutReport, RolloutStep } from '../../src/hub/drain/rollout-row.js';
+import { Rollouts } from '../../src/hub/drain/rollouts.js';
+import type { Loops } from '../../src/hub/lifecycle/loops.js';
 import { RolloutRepository, type DueRollout } from '../../src/hub/drain/rollout.repository.js';
 import { StayRepository } from '../../src/hub/registry/stay.repository.js';
 import { Stays } from '../../src/hub/registry/stays.js';
@@ -183,17 +186,22 @@ describe('the report of a drain', () => {
 describe('a drain that is over', () => {
   const REPORT = { clean: true } as RolloutReport;
 
+  const ABOUT = { replicaName: 'pod-1', software: 'fairlead/1', ageMs: 0, steps: [] };
+
   const begin = async (replicaId: string) => {
     const id = uuidv7();
-    await rollouts.begin({ id, replicaId, replicaName: 'pod-1', software: 'fairlead/1' }, []);
+    await rollouts.write({ ...ABOUT, id, replicaId, outcome: null });
     return id;
   };
+
+  const end = (id: string, outcome: RolloutOutcome) =>
+    rollouts.write({ ...ABOUT, id, replicaId: randomUUID(), outcome });
 
   it('is judged once, by whoever takes it first', async () => {
     const replicaId = await rows.replica();
     const id = await begin(replicaId);
     const before = await rollouts.takeDue();
-    await rollouts.end(id, [], 'moved');
+    await end(id, 'moved');
 
     const taken = await Promise.all([rollouts.takeDue(), rollouts.takeDue()]);
     await rollouts.judge(id, REPORT);
@@ -209,7 +217,7 @@ describe('a drain that is over', () => {
 
   it('is taken up by the next where its judge died over it, and put off where there is something to wait for', async () => {
     const id = await begin(await rows.replica());
-    await rollouts.end(id, [], 'moved');
+    await end(id, 'moved');
     await rollouts.takeDue();
     const meanwhile = await rollouts.takeDue();
     await rows.sql.query(`update rollout set judging_until = now() - interval '1 second'`);
@@ -231,11 +239,60 @@ describe('a drain that is over', () => {
     const other = await begin(living);
 
     const taken = [await rollouts.takeDue(), await rollouts.takeDue()];
-    await rollouts.end(other, [], 'deadline');
-    await rollouts.end(other, [], 'alone');
+    await end(other, 'deadline');
+    await end(other, 'alone');
 
     expect(taken.map((due) => due?.id)).toEqual([id, undefined]);
     expect(await rollouts.find(other)).toMatchObject({ outcome: 'deadline' });
+  });
+
+  it('is on record by its next step where the one that began it could not be written, since when it began', async () => {
+    const [id, replicaId] = [uuidv7(), await rows.replica()];
+    const steps: RolloutStep[] = [{ step: 'released', ms: 8_000, brokers: 0, inFlight: 0 }];
+
+    await rollouts.write({ ...ABOUT, id, replicaId, ageMs: 9_000, steps, outcome: 'moved' });
+
+    const row = await rollouts.find(id);
+    expect(row).toMatchObject({ replicaId, steps, outcome: 'moved' });
+    expect(Number(row?.endedAt) - Number(row?.begunAt)).toBe(9_000);
+  });
+
+  it('keeps the id and the beginning under which it is on record first', async () => {
+    const replicaId = await rows.replica();
+    const id = await begin(replicaId);
+    const before = await rollouts.find(id);
+
+    await rollouts.write({ ...ABOUT, id, replicaId: randomUUID(), ageMs: 60_000, outcome: null });
+
+    expect(await rollouts.find(id)).toEqual(before);
+  });
+
+  it('is given back where it cannot be judged, and judged by whoever can', async () => {
+    const id = await begin(await rows.replica());
+    await end(id, 'moved');
+    let isAble = false;
+    const able = { of: () => (isAble ? Promise.resolve(REPORT) : Promise.reject(new Error('away'))) };
+    const turns: (() => Promise<void>)[] = [];
+    const loops = { make: ({ turn }: { turn: () => Promise<void> }) => turns.push(turn) };
+    const replica = { mayAct: true, state: 'active' };
+    new Rollouts(
+      rollouts,
+      able as unknown as Judgement,
+      replica as unknown as Replica,
+      loops as unknown as Loops,
+    );
+    const [judge] = turns;
+
+    await expect(judge?.()).rejects.toThrow('away');
+    const { left } = await rows.one(
+      `select judging_until - clock_timestamp() < interval '2 seconds' as left from rollout`,
+    );
+    await rows.sql.query(`update rollout set judging_until = now() - interval '1 second'`);
+    isAble = true;
+    await judge?.();
+
+    expect(left).toBe(true);
+    expect(await rollouts.find(id)).toMatchObject({ report: REPORT });
   });
 
   it('is forgotten after 30 days', async () => {

@@ -15,6 +15,9 @@ import { proofFields, type Showing, type ShownFields } from '../../src/broker/pr
 import { CONTROL_PATH } from '../../src/protocol/version.js';
 import type { Api } from './api.js';
 
+/** What is not answered by then is told by its name, and not by the time that its test took. */
+export const OPEN_WITHIN_MS = 30_000;
+
 type Ended = { code: number; reason: string };
 type Attempt = { id: string; attempt: number };
 
@@ -99,6 +102,7 @@ export class ScriptedBroker {
   async dial(url: string, token?: string): Promise<ScriptedLink> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/control`, 'fairlead.v1', {
       headers: await this.shown(url, token === undefined ? {} : { token }),
+      handshakeTimeout: OPEN_WITHIN_MS,
     });
     const link = new ScriptedLink(socket);
     await once(socket, 'open');

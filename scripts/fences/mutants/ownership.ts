@@ -152,8 +152,8 @@ export const OWNERSHIP = [
     ],
     ['leaves what its judge died over', 'or rollout.judging_until < clock_timestamp()', ''],
   ]),
-  ...mutantsOf('end_rollout', 'test/integration/rollouts.spec.ts', [
-    ['ends what has ended', 'and ended_at is null', ''],
+  ...mutantsOf('write_rollout', 'test/integration/rollouts.spec.ts', [
+    ['ends what has ended', 'where rollout.ended_at is null', ''],
   ]),
   ...mutantsOf('judge_rollout', 'test/integration/rollouts.spec.ts', [
     ['judges again', 'and judged_at is null', ''],

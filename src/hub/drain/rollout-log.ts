@@ -18,7 +18,7 @@ export class RolloutLog {
   private readonly log = new Logger('drain');
   private readonly id = newId();
   private readonly steps: RolloutStep[] = [];
-  private readonly begunAt: { ms: number | undefined } = { ms: undefined };
+  private begunAtMs: number | undefined;
   private writing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -31,34 +31,31 @@ export class RolloutLog {
 
   /** @returns the brokers that are here */
   reached(step: DrainStep): number {
-    this.begunAt.ms ??= performance.now();
-    const ms = Math.round(performance.now() - this.begunAt.ms);
+    this.begunAtMs ??= performance.now();
+    const ms = Math.round(performance.now() - this.begunAtMs);
     const brokers = this.links.count;
     this.steps.push({ step, ms, brokers, inFlight: this.dispatch.here().out });
-    const { id } = this;
-    const steps = [...this.steps];
-    const row = {
-      id,
-      replicaId: this.replica.id,
-      replicaName: this.config.replicaName,
-      software: SOFTWARE,
-    };
-    this.write(() =>
-      steps.length === 1 ? this.repository.begin(row, steps) : this.repository.note(id, steps),
-    );
+    this.write(null);
     return brokers;
   }
 
   /** Resolves when it is written, or two seconds later. */
   async end(outcome: RolloutOutcome): Promise<void> {
-    this.write(() => this.repository.end(this.id, this.steps, outcome));
+    this.write(outcome);
     await by(performance.now() + WRITTEN_WITHIN_MS, this.writing);
   }
 
   /** One after another, so that the newest is what stays. */
-  private write(statement: () => Promise<void>): void {
-    this.writing = this.writing.then(statement).catch((error: unknown) => {
-      this.log.warn({ err: error }, 'the drain could not be recorded');
-    });
+  private write(outcome: RolloutOutcome | null): void {
+    const about = { id: this.id, replicaName: this.config.replicaName, software: SOFTWARE };
+    const steps = [...this.steps];
+    this.writing = this.writing
+      .then(() => {
+        const ageMs = performance.now() - (this.begunAtMs ?? performance.now());
+        return this.repository.write({ ...about, replicaId: this.replica.id, ageMs, steps, outcome });
+      })
+      .catch((error: unknown) => {
+        this.log.warn({ err: error }, 'the drain could not be recorded');
+      });
   }
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
 import { statement } from '../database/statement.js';
-import type { RolloutOutcome, RolloutReport, RolloutRow, RolloutStep } from './rollout-row.js';
+import type { RolloutReport, RolloutRow, RolloutStep } from './rollout-row.js';
 
 const COLUMNS = `
   select id, replica_id as "replicaId", replica_name as "replicaName", software, begun_at as "begunAt",
@@ -10,19 +10,18 @@ const COLUMNS = `
   from rollout
 `;
 
-const BEGIN = statement(
-  'begin_rollout',
+// Written whole at each step, so that a step that could not be written is told by the next; under the id of the replica that
+// it began as, and not once it has ended.
+const WRITE = statement(
+  'write_rollout',
   `
-  insert into rollout (id, replica_id, replica_name, software, steps)
-  values ($1, $2, $3, $4, $5::jsonb)
+  insert into rollout (id, replica_id, replica_name, software, begun_at, steps, outcome, ended_at)
+  values ($1, $2, $3, $4, now() - make_interval(secs => $5), $6::jsonb, $7::text,
+          case when $7::text is not null then now() end)
+  on conflict (id) do update
+  set steps = excluded.steps, outcome = excluded.outcome, ended_at = excluded.ended_at
+  where rollout.ended_at is null
   `,
-);
-
-const NOTE = statement('note_steps_of_rollout', `update rollout set steps = $2::jsonb where id = $1`);
-
-const END = statement(
-  'end_rollout',
-  `update rollout set steps = $2::jsonb, outcome = $3, ended_at = now() where id = $1 and ended_at is null`,
 );
 
 const LIST = statement(
@@ -75,6 +74,13 @@ const FORGET = statement(
   `delete from rollout where begun_at < now() - interval '30 days'`,
 );
 
+/** What a replica says of its own drain. */
+export type DrainRecord = Pick<RolloutRow, 'id' | 'replicaId' | 'replicaName' | 'software' | 'outcome'> & {
+  /** Milliseconds since it began. */
+  ageMs: number;
+  steps: readonly RolloutStep[];
+};
+
 /** A drain that is over, and what it is judged by. */
 export type DueRollout = { id: string; replicaId: string; begunAt: Date; endedAt: Date; ageS: number };
 
@@ -83,20 +89,10 @@ export type DueRollout = { id: string; replicaId: string; begunAt: Date; endedAt
 export class RolloutRepository {
   constructor(private readonly database: Database) {}
 
-  async begin(
-    row: { id: string; replicaId: string; replicaName: string; software: string },
-    steps: readonly RolloutStep[],
-  ): Promise<void> {
-    const { id, replicaId, replicaName, software } = row;
-    await this.database.run(BEGIN, [id, replicaId, replicaName, software, toJsonb(steps)]);
-  }
-
-  async note(id: string, steps: readonly RolloutStep[]): Promise<void> {
-    await this.database.run(NOTE, [id, toJsonb(steps)]);
-  }
-
-  async end(id: string, steps: readonly RolloutStep[], outcome: RolloutOutcome): Promise<void> {
-    await this.database.run(END, [id, toJsonb(steps), outcome]);
+  /** All that a drain has come to. What has ended stays as it is. */
+  async write({ id, replicaId, replicaName, software, ageMs, steps, outcome }: DrainRecord): Promise<void> {
+    const about = [id, replicaId, replicaName, software, ageMs / 1_000];
+    await this.database.run(WRITE, [...about, toJsonb(steps), outcome]);
   }
 
   /** Newest first, those before the given one. */

@@ -5,7 +5,7 @@ import { Loops } from '../lifecycle/loops.js';
 import { NotFound } from '../problems/coded.error.js';
 import { Judgement } from './judgement.js';
 import type { RolloutReport, RolloutRow } from './rollout-row.js';
-import { RolloutRepository } from './rollout.repository.js';
+import { RolloutRepository, type DueRollout } from './rollout.repository.js';
 
 const LOOK_MS = 2_000;
 const FORGET_EVERY_MS = 3_600_000;
@@ -54,9 +54,19 @@ export class Rollouts {
     while (this.replica.mayAct && this.replica.state !== 'draining') {
       const due = await this.repository.takeDue();
       if (due === undefined) return;
-      const report = await this.judgement.of(due);
+      const report = await this.reportOf(due);
       if (report === undefined) await this.repository.putOff(due.id);
       else await this.judged(due.id, report);
+    }
+  }
+
+  /** One that cannot be judged here is given back, for another may be able to. */
+  private async reportOf(due: DueRollout): Promise<RolloutReport | undefined> {
+    try {
+      return await this.judgement.of(due);
+    } catch (error) {
+      await this.repository.putOff(due.id).catch(() => undefined);
+      throw error;
     }
   }
 
