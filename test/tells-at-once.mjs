@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 const CUT_OFF = 143;
 
 export default class TellsAtOnce {
-  /** Of each file that is under way: when it began, and which test of it did last. */
+  /** Of each file that is under way: when it began, and which of its tests began last. */
   #running = new Map();
 
   constructor({ rootDir }) {
@@ -43,8 +43,6 @@ export default class TellsAtOnce {
   onTestFileResult(file) {
     this.#running.delete(this.nameOf(file));
   }
-
-  getLastError() {}
 }
 
 function tell(text) {

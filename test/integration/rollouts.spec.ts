@@ -6,6 +6,7 @@ import { Judgement } from '../../src/hub/drain/judgement.js';
 import type { Replica } from '../../src/hub/cluster/replica.js';
 import type { RolloutOutcome, RolloutReport, RolloutStep } from '../../src/hub/drain/rollout-row.js';
 import { Rollouts } from '../../src/hub/drain/rollouts.js';
+import type { Loop, LoopOptions } from '../../src/hub/lifecycle/loop.js';
 import type { Loops } from '../../src/hub/lifecycle/loops.js';
 import { RolloutRepository, type DueRollout } from '../../src/hub/drain/rollout.repository.js';
 import { StayRepository } from '../../src/hub/registry/stay.repository.js';
@@ -271,25 +272,26 @@ describe('a drain that is over', () => {
     const id = await begin(await rows.replica());
     await end(id, 'moved');
     let isAble = false;
-    const able = { of: () => (isAble ? Promise.resolve(REPORT) : Promise.reject(new Error('away'))) };
-    const turns: (() => Promise<void>)[] = [];
-    const loops = { make: ({ turn }: { turn: () => Promise<void> }) => turns.push(turn) };
-    const replica = { mayAct: true, state: 'active' };
-    new Rollouts(
-      rollouts,
-      able as unknown as Judgement,
-      replica as unknown as Replica,
-      loops as unknown as Loops,
-    );
-    const [judge] = turns;
+    const able = {
+      of: (_due: DueRollout) => (isAble ? Promise.resolve(REPORT) : Promise.reject(new Error('away'))),
+    } as Judgement;
+    const turns: LoopOptions['turn'][] = [];
+    const loops = {
+      make: (options: Omit<LoopOptions, 'onFault'>) => {
+        turns.push(options.turn);
+        return {} as Loop;
+      },
+    } as Loops;
+    new Rollouts(rollouts, able, { mayAct: true, state: 'active' } as Replica, loops);
+    const judge = () => turns[0]?.(new AbortController().signal);
 
-    await expect(judge?.()).rejects.toThrow('away');
+    await expect(judge()).rejects.toThrow('away');
     const { left } = await rows.one(
       `select judging_until - clock_timestamp() < interval '2 seconds' as left from rollout`,
     );
     await rows.sql.query(`update rollout set judging_until = now() - interval '1 second'`);
     isAble = true;
-    await judge?.();
+    await judge();
 
     expect(left).toBe(true);
     expect(await rollouts.find(id)).toMatchObject({ report: REPORT });

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { expect, it } from '@jest/globals';
+import type pg from 'pg';
+import type { DirectConnection } from '../database/direct.js';
 import type { DirectConnections } from '../database/direct-connections.js';
-import type { LoopOptions } from '../lifecycle/loop.js';
+import type { Loop, LoopOptions } from '../lifecycle/loop.js';
 import type { Loops } from '../lifecycle/loops.js';
 import { Listener } from './listener.js';
 import { channelOf, type Notifier } from './notifier.js';
@@ -17,26 +19,22 @@ function listening(replica: { id: string }) {
   let lose: () => void = () => undefined;
   let woken = 0;
   const connection = {
-    onLost: (listener: () => void) => (lose = listener),
-    open: () => Promise.resolve(session),
+    onLost: (listener: (error: Error | undefined) => void) => void (lose = () => listener(undefined)),
+    open: () => Promise.resolve(session as EventEmitter as pg.Client),
     reset: () => Promise.resolve(lose()),
-  };
-  const connections = { canListen: true, make: () => connection };
+  } as DirectConnection;
+  const make = (_about: Parameters<DirectConnections['make']>[0]) => connection;
+  const connections = { canListen: true, make } as DirectConnections;
   const notifier = {
-    tellRaw: (_channel: string, payload: string) => session.emit('notification', { payload }),
-  };
+    tellRaw: (_channel: string, payload: string) => void session.emit('notification', { payload }),
+  } as Notifier;
   const loops = {
-    make: (options: LoopOptions) => {
+    make: (options: Omit<LoopOptions, 'onFault'>) => {
       turn = () => options.turn(new AbortController().signal);
-      return { start: () => undefined, wake: () => (woken += 1) };
+      return { start: () => undefined, wake: () => void (woken += 1) } as Loop;
     },
-  };
-  const listener = new Listener(
-    connections as unknown as DirectConnections,
-    notifier as unknown as Notifier,
-    replica as Replica,
-    loops as unknown as Loops,
-  );
+  } as Loops;
+  const listener = new Listener(connections, notifier, replica as Replica, loops);
   listener.start({ onPayload: () => undefined, onResumed: () => undefined });
   return { listener, session, asked, turn: () => turn(), lose: () => lose(), woken: () => woken };
 }
