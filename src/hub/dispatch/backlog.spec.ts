@@ -334,6 +334,30 @@ describe('the backlog of a broker', () => {
     expect(backlog.nextRead(0)).toBeUndefined();
   });
 
+  it('is behind while anything is to be read, to be claimed or to be sent, and not for what is out', () => {
+    const backlog = ready();
+    const word = { op: 'broker.ping', orderingKey: null, args: {}, deadlineS: 60, traceparent: null };
+    const behind = (): boolean[] => [backlog.isBehind];
+    const seen = behind();
+    read(backlog, [row(1)]);
+    seen.push(...behind());
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
+    expect([...seen, ...behind()]).toEqual([true, true, false]);
+
+    backlog.told('d2', { ...word, brokerId: 'b', seq: 2, epoch: 7 }, 0);
+    const unsent = backlog.isBehind;
+    backlog.takeUnsent(0);
+    expect([unsent, backlog.isBehind]).toEqual([true, false]);
+
+    backlog.woken(3);
+    const woken = backlog.isBehind;
+    read(backlog, []);
+    expect([woken, backlog.isBehind]).toEqual([true, false]);
+
+    backlog.poll(0);
+    expect(backlog.isBehind).toBe(true);
+  });
+
   it('goes back for a wake that names a lower seq', () => {
     const backlog = ready();
     read(backlog, [row(5)]);

@@ -298,6 +298,11 @@ export class Backlog {
     return Math.min(this.reading.floor, this.waiting.lowestSeq, this.out.lowestSeq);
   }
 
+  /** Whether there is anything to read, to claim or to send, now or when there is room. */
+  get isBehind(): boolean {
+    return this.waiting.size > 0 || this.unsent.size > 0 || this.reading.isBehind;
+  }
+
   get depth(): { waiting: number; unacked: number; out: number } {
     return { waiting: this.waiting.size + this.unsent.size, unacked: this.sent.size, out: this.out.size };
   }

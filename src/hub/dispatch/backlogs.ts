@@ -114,7 +114,7 @@ export class Backlogs {
       if (OPS_HELD_TO_ACK.includes(sent.op)) freeing.push(ack);
     }
     this.steps.tell('acked', taken);
-    this.onWork();
+    this.madeWay(backlog);
     return freeing;
   }
 
@@ -122,20 +122,26 @@ export class Backlogs {
   freeKeys(brokerId: string, ids: readonly string[]): void {
     const backlog = this.byBroker.get(brokerId);
     for (const id of ids) backlog?.out.freeKey(id);
-    this.onWork();
+    this.madeWay(backlog);
   }
 
   /** They ended, whoever ended them: what waited for one that held its key, even at rest, may go on. */
   ended(rows: readonly { id: string; brokerId: string }[]): void {
-    let isFreed = false;
-    for (const { id, brokerId } of rows) isFreed = this.byBroker.get(brokerId)?.ended(id) === true || isFreed;
-    if (isFreed) this.onWork();
+    for (const { id, brokerId } of rows) {
+      const backlog = this.byBroker.get(brokerId);
+      if (backlog?.ended(id) === true) this.madeWay(backlog);
+    }
   }
 
   letGo(brokerId: string, ids: readonly string[]): void {
     const backlog = this.byBroker.get(brokerId);
     for (const id of ids) backlog?.letGo(id);
-    this.onWork();
+    this.madeWay(backlog);
+  }
+
+  /** A round goes over all brokers: where nothing of this one waits, it is spared for each of its words. */
+  private madeWay(backlog: Backlog | undefined): void {
+    if (backlog?.isBehind === true) this.onWork();
   }
 
   /** Whether this very attempt is out on this very link. */

@@ -101,6 +101,11 @@ export class Reading {
         : { seq: Math.min(afterSeq, againFrom.seq), at: Math.min(at, againFrom.at) };
   }
 
+  /** Whether something is to be read, if not at once. */
+  get isBehind(): boolean {
+    return this.hasMore || this.againFrom !== undefined;
+  }
+
   /** Rows below this `seq` were all seen, and none of them is still to be read. */
   get floor(): number {
     const unread = Math.min(this.againFrom?.seq ?? Infinity, this.underWay ?? Infinity);

@@ -44,6 +44,18 @@ describe('a group', () => {
     expect(batch.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   });
 
+  it('lets what a batch has begun leave before those who waited for it go on', async () => {
+    const order: string[] = [];
+    const group = new Group<number, true>((items) => {
+      setImmediate(() => order.push('written'));
+      return Promise.resolve(items.map(() => true as const));
+    }, 100);
+
+    await group.add(1).then(() => order.push('went on'));
+
+    expect(order).toEqual(['written', 'went on']);
+  });
+
   it('is idle only when nothing waits', async () => {
     let carried = 0;
     const group = new Group<number, true>((items) => {

@@ -55,7 +55,7 @@ export class Group<I, O> {
 
   private async fly(): Promise<void> {
     // Requests read from sockets in the same turn of the event loop belong together.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turnOver();
     this.isCarrying = true;
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.mostOf(this.waiting.length));
@@ -76,6 +76,8 @@ export class Group<I, O> {
   private async carryOut(batch: Waiting<I, O>[]): Promise<void> {
     try {
       const outcomes = await this.carry(batch.map(({ item }) => item));
+      // What it wrote to others on HTTP/2 leaves at the end of the turn: it is not to wait for all that its items set going here.
+      await turnOver();
       batch.forEach(({ resolve, reject }, index) => {
         const outcome = outcomes[index];
         if (outcome instanceof Error) reject(outcome);
@@ -85,6 +87,10 @@ export class Group<I, O> {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+function turnOver(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 function restFor(ms: number): Promise<void> {

@@ -3,7 +3,6 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { INestApplicationContext } from '@nestjs/common';
 import { AbstractWsAdapter, type MessageMappingProperties } from '@nestjs/websockets';
-import { lastValueFrom, type Observable } from 'rxjs';
 import { v7 as uuidv7 } from 'uuid';
 import { WebSocketServer, type Server as ServerOf } from 'ws';
 import { LIMITS } from '../../protocol/limits.js';
@@ -77,17 +76,14 @@ export class ControlAdapter extends AbstractWsAdapter {
   /** Gateways do not hear of sockets that end: what observes links does. */
   override bindClientDisconnect(): void {}
 
-  override bindMessageHandlers(
-    client: FrameHandlers,
-    handlers: MessageMappingProperties[],
-    transform: (result: unknown) => Observable<unknown>,
-  ): void {
+  override bindMessageHandlers(client: FrameHandlers, handlers: MessageMappingProperties[]): void {
     for (const { message, callback } of handlers) {
+      const handle = callback as (received: Received) => unknown;
       client.add(String(message), (received) => {
         // Faults are turned into the end of the channel by the gateways' filter; nothing is answered from here.
-        void lastValueFrom(transform((callback as (received: Received) => unknown)(received)), {
-          defaultValue: undefined,
-        }).catch(() => received.channel.close('registry_unavailable', 'the hub failed'));
+        Promise.resolve(handle(received)).catch(() =>
+          received.channel.close('registry_unavailable', 'the hub failed'),
+        );
       });
     }
   }

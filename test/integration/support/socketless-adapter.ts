@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { MessageMappingProperties } from '@nestjs/websockets';
 import { AbstractWsAdapter } from '@nestjs/websockets';
-import type { Observable } from 'rxjs';
 import { ControlAdapter } from '../../../src/hub/registry/control-adapter.js';
 import { ControlSocket } from '../../../src/hub/registry/control-socket.js';
 import { FrameHandlers } from '../../../src/hub/registry/frame-handlers.js';
@@ -49,12 +48,8 @@ export class SocketlessAdapter extends AbstractWsAdapter {
 
   override bindClientDisconnect(): void {}
 
-  override bindMessageHandlers(
-    client: FrameHandlers,
-    handlers: MessageMappingProperties[],
-    transform: (result: unknown) => Observable<unknown>,
-  ): void {
-    ControlAdapter.prototype.bindMessageHandlers.call(this, client, handlers, transform);
+  override bindMessageHandlers(client: FrameHandlers, handlers: MessageMappingProperties[]): void {
+    ControlAdapter.prototype.bindMessageHandlers.call(this, client, handlers);
   }
 
   override async close(): Promise<void> {}

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Http2Session } from 'node:http2';
+import type { Http2Session, ServerHttp2Stream } from 'node:http2';
 import { Injectable, Logger } from '@nestjs/common';
 import { isUuid } from '../../../protocol/read.js';
 import { isTraceparent } from '../../../protocol/traceparent.js';
@@ -117,6 +117,7 @@ export class PeerDoor {
 
   /** Hands on hints as they come, and says how many it took, for as long as the link is open. */
   private async hearHints(request: DualRequest, response: DualResponse): Promise<void> {
+    const session = sessionOf(request);
     const { link } = this.callOn(request, 'wake');
     const reader = new HintReader(link.key);
     let telling: NodeJS.Timeout | undefined;
@@ -126,19 +127,22 @@ export class PeerDoor {
     };
     response.on('error', () => undefined);
     begin(response, takenFrame(link.key, 0));
-    try {
-      for await (const chunk of request) {
-        for (const text of reader.read(chunk as Buffer)) this.onHint(text);
+    const hear = (chunk: Buffer): boolean => {
+      try {
+        for (const text of reader.read(chunk)) this.onHint(text);
         telling ??= setTimeout(tell, TAKEN_TOLD_AFTER_MS);
+        return true;
+      } catch (error) {
+        // What was not taken goes another way.
+        if (!(error instanceof WrongWakeFrame)) return false;
+        this.links.delete(session);
+        this.log.warn({ replica: link.caller }, 'hints of a peer do not belong to its link');
+        return false;
       }
-    } catch (error) {
-      if (!(error instanceof WrongWakeFrame)) return;
-      this.links.delete(sessionOf(request));
-      this.log.warn({ replica: link.caller }, 'hints of a peer do not belong to its link');
-    } finally {
-      clearTimeout(telling);
-      response.end();
-    }
+    };
+    await untilRefused(streamOf(request), hear);
+    clearTimeout(telling);
+    response.end();
   }
 
   private callOn(request: DualRequest, purpose: Purpose): { link: IncomingLink; call: LinkCall } {
@@ -239,9 +243,30 @@ function isPurpose(text: string): text is Purpose {
 }
 
 function sessionOf(request: DualRequest): Http2Session {
-  const session = 'stream' in request ? request.stream.session : undefined;
+  const session = streamOf(request).session;
   if (session === undefined) throw new PeerRefused('not over HTTP/2');
   return session;
+}
+
+function streamOf(request: DualRequest): ServerHttp2Stream {
+  if (!('stream' in request)) throw new PeerRefused('not over HTTP/2');
+  return request.stream;
+}
+
+/**
+ * Hands on the chunks of a stream as they come, until it ends or one is refused. The request that stands before the stream would
+ * pass each on a turn later.
+ */
+function untilRefused(stream: ServerHttp2Stream, take: (chunk: Buffer) => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const hear = (chunk: Buffer) => {
+      if (take(chunk)) return;
+      stream.off('data', hear);
+      resolve();
+    };
+    stream.on('data', hear);
+    for (const end of ['end', 'error', 'close']) stream.on(end, resolve);
+  });
 }
 
 async function read(request: DualRequest) {
