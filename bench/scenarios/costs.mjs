@@ -23,22 +23,30 @@ const EPOCH = 1_000_000;
 /** What is cut, as patterns of a statement's text and what stands there instead. Each must be found. */
 const CUTS = {
   'without trail': {
-    insert_dispatches_lean: [[/array\['\{"state".*?\]/s, `'{}'::text[]`]],
-    claim_by_ids: [[/case when cardinality\(dispatch\.trail\).*?::jsonb\) end/s, 'dispatch.trail']],
-    settle_dispatches: [[/case when cardinality\(trail\).*?::jsonb\) end/s, 'trail']],
+    insert: [[/array\['\{"state".*?\]/s, `'{}'::text[]`]],
+    claim: [[/case when cardinality\(dispatch\.trail\).*?::jsonb\) end/s, 'dispatch.trail']],
+    settle: [[/case when cardinality\(trail\).*?::jsonb\) end/s, 'trail']],
   },
   'without fences': {
-    claim_by_ids: [
+    claim: [
       [/pg_advisory_xact_lock_shared\(.*?\) as turn/s, 'null as turn'],
       [/ +for share of connection\n/, ''],
       [/where locked\.ordering_key is null or not exists \(.*?\n {2}\)\n/s, 'where $7::text[] is not null\n'],
       [/ +and dispatch\.state = any \(\$5::text\[\]\)\n/, 'and $5::text[] is not null\n'],
     ],
-    settle_dispatches: [
+    settle: [
       [/ +and dispatch\.broker_id is not distinct from said\.broker_id\n/, ''],
       [/ +and dispatch\.attempt = said\.attempt\n/, ''],
     ],
   },
+};
+/** What each statement does; one command alone has statements of its own. */
+const PARTS = {
+  insert_dispatches_lean: 'insert',
+  insert_dispatches_lean_of_one: 'insert',
+  claim_by_ids: 'claim',
+  settle_dispatches: 'settle',
+  settle_dispatches_of_one: 'settle',
 };
 const SIDES = ['whole', ...Object.keys(CUTS), 'handed off'];
 
@@ -203,7 +211,7 @@ function draftFor(brokerId) {
 }
 
 function cut(side, name, text) {
-  const cuts = CUTS[side]?.[name] ?? [];
+  const cuts = CUTS[side]?.[PARTS[name]] ?? [];
   return cuts.reduce((left, [pattern, instead]) => {
     if (!pattern.test(left)) throw new Error(`${name} has no ${pattern}`);
     return left.replace(pattern, instead);

@@ -108,6 +108,46 @@ from input
 left join inserted on inserted.id = input.id
 order by input.place;
 
+-- insert_dispatches_lean_of_one
+with about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, null::bigint as depth
+  from (select $18::uuid as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+),
+input as materialized (
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+         end as refusal
+  from (select $1::uuid as id, $2::uuid as broker_id, $3::uuid as agent_id, $4::text as op, $5::text as args, $6::text as capability, $7::text as lane, $8::text as ordering_key, $9::double precision as deadline_s, $10::text as contract, $11::timestamptz as not_before, $12::uuid as redrive_of, $13::text as initiator, $14::text as scope, $15::text as key, $16::text as request_hash, 1 as place) input
+  join about broker on true
+),
+inserted as (
+  insert into broker_dispatch
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, 'pending', contract,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}']
+  from input
+  where refusal is null
+  
+  returning id, seq
+)
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt"
+from input
+left join inserted on true;
+
 -- insert_dispatches_handing_off
 with handing as materialized (
   select asked.broker_id, asked.epoch,
@@ -291,6 +331,84 @@ select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.br
 from input
 left join inserted on inserted.id = input.id
 order by input.place;
+
+-- insert_dispatches_handing_off_lean_of_one
+with handing as materialized (
+  select asked.broker_id, asked.epoch,
+         pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
+  from (
+    select * from (select $20::uuid as broker_id, $21::bigint as epoch) asked 
+  ) asked
+),
+owned as materialized (
+  select connection.broker_id, connection.replica_id, connection.epoch, connection.journal_id,
+         connection.window_size, coalesce(floor.seq, 0) as floor
+  from handing
+  join broker_connection connection on connection.broker_id = handing.broker_id
+  left join lateral (
+    select * from broker_dispatch_floor floor where floor.broker_id = handing.broker_id offset 0
+  ) floor on true
+  where handing.has_turn and case
+    when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
+    else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
+  end
+  
+  for share of connection skip locked
+),
+about as materialized (
+  select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
+         broker.version_minor, connection.replica_id as owner, connection.epoch as link, null::bigint as depth,
+         owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
+         owned.floor
+  from (select $18::uuid as broker_id) asked
+  left join lateral (
+    select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
+  ) broker on true
+  left join lateral (
+    select * from broker_connection connection where connection.broker_id = asked.broker_id offset 0
+  ) connection on true
+  left join owned on true
+),
+input as materialized (
+  select input.*, broker.name as broker_name, broker.owner, broker.link, broker.depth,
+         case
+           when broker.id is null then 'broker_unknown'
+           when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
+           when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
+         end as refusal,
+         broker.claimant, broker.claim_epoch, broker.claim_journal, broker.window_size,
+         input.is_offered and broker.claimant is not null and (
+           input.ordering_key is null or not exists (
+             select from broker_dispatch other
+             where other.ordering_key is not null
+      and (other.ordering_key, other.broker_id, other.seq) between (input.ordering_key, input.broker_id, broker.floor) and (input.ordering_key, input.broker_id, 9223372036854775807)
+           )
+         ) as is_handed
+  from (select $1::uuid as id, $2::uuid as broker_id, $3::uuid as agent_id, $4::text as op, $5::text as args, $6::text as capability, $7::text as lane, $8::text as ordering_key, $9::double precision as deadline_s, $10::text as contract, $11::timestamptz as not_before, $12::uuid as redrive_of, $13::text as initiator, $14::text as scope, $15::text as key, $16::text as request_hash, $22::boolean as is_offered, 1 as place) input
+  join about broker on true
+),
+inserted as (
+  insert into broker_dispatch
+    (id, broker_id, agent_id, op, args, lane, ordering_key, state, contract, link_epoch, not_before, deadline_at,
+     origin_replica, redrive_of, initiator, trail, attempt, claimed_by, claim_epoch, claim_journal, claimed_at)
+  select id, broker_id, agent_id, op, args::jsonb, lane, ordering_key, case when is_handed then 'claimed' else 'pending' end, contract,
+         case when contract = any ($19::text[]) and owner is not null then link end, not_before,
+         now() + make_interval(secs => deadline_s), $17::uuid, redrive_of, initiator::jsonb,
+         array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}'] || case when is_handed then array[
+           '{"state":"' || 'claimed' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || claimant || '","epoch":' || claim_epoch || ',"attempt":' || 1 || '}'
+         ] else '{}' end, case when is_handed then 1 else 0 end, case when is_handed then claimant end,
+         case when is_handed then claim_epoch end, case when is_handed then claim_journal end,
+         case when is_handed then now() end
+  from input
+  where refusal is null
+  
+  returning id, seq
+)
+select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
+       case when input.place = 1 then now() end as "createdAt", inserted.seq is not null and input.is_handed as "isHanded", input.claim_epoch as "claimEpoch",
+       input.window_size as "window"
+from input
+left join inserted on true;
 
 -- insert_dispatches_in_projects
 with held_project as materialized (

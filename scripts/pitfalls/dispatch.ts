@@ -48,9 +48,12 @@ export const DISPATCH: Chapter = {
     pitfall(
       4,
       'An ending is written whatever the row says by then, and a late result overwrites a newer truth.',
-      [WORDS, 'a result that comes again, or late, is settled once and overwrites nothing'],
-      [WORDS, 'a result does not settle a row that was put back'],
-      [WORDS, 'a result does not settle a row whose next attempt began while it waited for it'],
+      [WORDS, 'a result, settled %s, that comes again, or late, is settled once and overwrites nothing'],
+      [WORDS, 'a result, settled %s, does not settle a row that was put back'],
+      [
+        WORDS,
+        'a result, settled %s, to %s does not settle a row whose next attempt began while it waited for it',
+      ],
     ),
     pitfall(
       5,
@@ -170,7 +173,7 @@ export const DISPATCH: Chapter = {
     pitfall(
       19,
       'A result that comes over an older connection is matched by its id alone.',
-      [WORDS, 'a result of attempt %d does not settle attempt 2'],
+      [WORDS, 'a result, settled %s, of attempt %d does not settle attempt 2'],
       [
         RETRY,
         'a command that failed in a way that may pass is changed by no result of the earlier attempt that is told again',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
@@ -6,15 +7,56 @@ import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker, type ScriptedLink } from '../support/scripted-broker.js';
 
+/** How long a session waits for what another holds. */
+const LOCK_TIMEOUT_MS = 2_000;
+
+/** Each is stored by a statement of its own, whose fences are tried alike. */
+const STORED = ['alone', 'together with another', 'with an idempotency key'] as const;
+type Stored = (typeof STORED)[number];
+
+/** @param other a broker that the other command is for: it answers nothing, and is linked, since what is refused together is stored alone */
+async function askFor(
+  cluster: Cluster,
+  replica: number,
+  { broker, ...order }: { broker: string; orderingKey: string | null },
+  stored: Stored,
+  other: ScriptedBroker,
+): Promise<string> {
+  const api = cluster.api(replica);
+  if (stored !== 'together with another') {
+    const key = stored === 'alone' ? {} : { key: randomUUID() };
+    return (await api.ping(broker, { ...order, ...key })).body.dispatch.id;
+  }
+  const op = 'broker.ping';
+  const items = [
+    { broker: other.id, op, orderingKey: null },
+    { broker, op, ...order },
+  ];
+  return (await api.post('/api/v1/dispatches/batch', { items })).body.items[1].dispatch.id;
+}
+
+/** A replica counts what waits for a broker with the first command that it has for it, by the statement that does more. */
+async function makeKnown(
+  cluster: Cluster,
+  broker: ScriptedBroker,
+  replicas: readonly number[],
+): Promise<void> {
+  for (const replica of replicas) await cluster.api(replica).ping(broker.id, { orderingKey: null });
+}
+
 /** The broker is linked to replica 0. */
 describe('a command that comes in where its broker is linked', () => {
   let cluster: Cluster;
   let sql: pg.Client;
+  let other: ScriptedBroker;
   let broker: ScriptedBroker;
   let link: ScriptedLink;
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
+    other = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+    await other.connect(cluster.hub(0).url);
+    await makeKnown(cluster, other, [0]);
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
   });
@@ -29,10 +71,15 @@ describe('a command that comes in where its broker is linked', () => {
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     link = await broker.connect(cluster.hub(0).url);
+    await makeKnown(cluster, broker, [0]);
+    link.succeed(await link.nextDispatch());
   });
 
-  const ask = async (replica: number, orderingKey: string | null = null): Promise<string> =>
-    (await cluster.api(replica).ping(broker.id, { orderingKey })).body.dispatch.id;
+  const ask = (
+    replica: number,
+    orderingKey: string | null = null,
+    stored: Stored = 'alone',
+  ): Promise<string> => askFor(cluster, replica, { broker: broker.id, orderingKey }, stored, other);
   /** A claim of its own has a time of its own: both are those of their transactions. */
   const isHanded = async (id: string): Promise<boolean> => {
     const { rows } = await sql.query<{ handed: boolean }>(
@@ -67,20 +114,23 @@ describe('a command that comes in where its broker is linked', () => {
     await cluster.api(0).dispatch(there, 10);
   });
 
-  it('waits behind a live command of its key that this replica has not heard of', async () => {
-    const [earlier] = await plantPings(sql, [{ brokerId: broker.id, orderingKey: 'k' }]);
+  it.each(STORED)(
+    'waits, %s, behind a live command of its key that this replica has not heard of',
+    async (stored) => {
+      const [earlier] = await plantPings(sql, [{ brokerId: broker.id, orderingKey: 'k' }]);
 
-    const later = await ask(0, 'k');
+      const later = await ask(0, 'k', stored);
 
-    expect(await isHanded(later)).toBe(false);
-    const first = await link.nextDispatch();
-    expect(first.id).toBe(earlier);
-    link.succeed(first);
-    const next = await link.nextDispatch();
-    expect(next.id).toBe(later);
-    link.succeed(next);
-    await cluster.api(0).dispatch(later, 10);
-  });
+      expect(await isHanded(later)).toBe(false);
+      const first = await link.nextDispatch();
+      expect(first.id).toBe(earlier);
+      link.succeed(first);
+      const next = await link.nextDispatch();
+      expect(next.id).toBe(later);
+      link.succeed(next);
+      await cluster.api(0).dispatch(later, 10);
+    },
+  );
 
   it('goes one at a time within a key, however many are stored together', async () => {
     const item = { broker: broker.id, op: 'broker.ping', orderingKey: 'k' };
@@ -122,34 +172,42 @@ describe('a command that comes in where its broker is linked', () => {
     await cluster.api(0).dispatch(ids[1], 10);
   });
 
-  it('is stored like any other, at once, while the connection is held by somebody who may move it', async () => {
-    const mover = new pg.Client(cluster.database.url);
-    await mover.connect();
-    await mover.query('begin');
-    await mover.query('select from broker_connection where broker_id = $1 for update', [broker.id]);
+  it.each(STORED)(
+    'is stored, %s, like any other, at once, while the connection is held by somebody who may move it',
+    async (stored) => {
+      const mover = new pg.Client(cluster.database.url);
+      await mover.connect();
+      await mover.query('begin');
+      await mover.query('select from broker_connection where broker_id = $1 for update', [broker.id]);
 
-    const id = await ask(0);
+      const askedAt = performance.now();
+      const id = await ask(0, null, stored);
 
-    expect(await isHanded(id)).toBe(false);
-    await mover.query('rollback');
-    await mover.end();
-    const sent = await link.nextDispatch();
-    expect(sent.id).toBe(id);
-    link.succeed(sent);
-    await cluster.api(0).dispatch(id, 10);
-  });
+      expect(performance.now() - askedAt).toBeLessThan(LOCK_TIMEOUT_MS);
+      expect(await isHanded(id)).toBe(false);
+      await mover.query('rollback');
+      await mover.end();
+      const sent = await link.nextDispatch();
+      expect(sent.id).toBe(id);
+      link.succeed(sent);
+      await cluster.api(0).dispatch(id, 10);
+    },
+  );
 
-  it('is only stored where the broker has moved on and this replica has not heard of it', async () => {
-    await sql.query('update broker_connection set epoch = epoch + 1 where broker_id = $1', [broker.id]);
+  it.each(STORED)(
+    'is only stored, %s, where the broker has moved on and this replica has not heard of it',
+    async (stored) => {
+      await sql.query('update broker_connection set epoch = epoch + 1 where broker_id = $1', [broker.id]);
 
-    const id = await ask(0);
+      const id = await ask(0, null, stored);
 
-    expect(await isHanded(id)).toBe(false);
-    const next = await broker.connect(cluster.hub(1).url);
-    const sent = await next.nextDispatch();
-    next.succeed(sent);
-    expect(await cluster.api(0).dispatch(id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
-  });
+      expect(await isHanded(id)).toBe(false);
+      const next = await broker.connect(cluster.hub(1).url);
+      const sent = await next.nextDispatch();
+      next.succeed(sent);
+      expect(await cluster.api(0).dispatch(id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+    },
+  );
 
   it('waits for the window like any other', async () => {
     const narrow = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
@@ -173,11 +231,15 @@ describe('a command that comes in where its broker is linked', () => {
 describe('a command without an ordering key that comes in elsewhere than where its broker is linked', () => {
   let cluster: Cluster;
   let sql: pg.Client;
+  let other: ScriptedBroker;
   let broker: ScriptedBroker;
   let link: ScriptedLink;
 
   beforeAll(async () => {
     cluster = await Cluster.start(2);
+    other = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+    await other.connect(cluster.hub(0).url);
+    await makeKnown(cluster, other, [1]);
     await cluster.addReplica({ FAIRLEAD_CLAIM_AHEAD: 'off' });
     sql = new pg.Client(cluster.database.url);
     await sql.connect();
@@ -195,10 +257,16 @@ describe('a command without an ordering key that comes in elsewhere than where i
   beforeEach(async () => {
     broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     link = await broker.connect(cluster.hub(0).url);
+    await makeKnown(cluster, broker, [1]);
+    link.succeed(await link.nextDispatch());
   });
 
-  const ask = async (replica: number, overrides: Record<string, unknown> = {}): Promise<string> =>
-    (await cluster.api(replica).ping(broker.id, { orderingKey: null, ...overrides })).body.dispatch.id;
+  const ask = async (
+    replica: number,
+    overrides: Record<string, unknown> = {},
+    stored: Stored = 'alone',
+  ): Promise<string> =>
+    askFor(cluster, replica, { broker: broker.id, orderingKey: null, ...overrides }, stored, other);
   const standing = async (id: string): Promise<Record<string, unknown>> => {
     const columns = `claimed_by as owner, claim_epoch, coalesce(claimed_at = created_at, false) as "isAhead"`;
     const { rows } = await sql.query(
@@ -217,23 +285,26 @@ describe('a command without an ordering key that comes in elsewhere than where i
     return rows[0].id;
   };
 
-  it('is stored as claimed for the replica that owns the connection, which sends it', async () => {
-    const id = await ask(1);
-    const sent = await link.nextDispatch();
+  it.each(STORED)(
+    'is stored, %s, as claimed for the replica that owns the connection, which sends it',
+    async (stored) => {
+      const id = await ask(1, {}, stored);
+      const sent = await link.nextDispatch();
 
-    expect(sent).toMatchObject({ id, attempt: 1 });
-    expect(await standing(id)).toMatchObject({
-      ...{ isAhead: true, owner: await replicaOf(0), claim_epoch: String(broker.lastEpoch) },
-    });
-    link.succeed(sent);
-    expect(await cluster.api(1).dispatch(id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
-    const steps = (await cluster.api(1).trail(id)).filter(({ state }) => state !== 'running');
-    expect(steps.map(({ state, replica, attempt }) => [state, replica, attempt])).toEqual([
-      ['pending', await replicaOf(1), undefined],
-      ['claimed', await replicaOf(0), 1],
-      ['succeeded', await replicaOf(0), 1],
-    ]);
-  });
+      expect(sent).toMatchObject({ id, attempt: 1 });
+      expect(await standing(id)).toMatchObject({
+        ...{ isAhead: true, owner: await replicaOf(0), claim_epoch: String(broker.lastEpoch) },
+      });
+      link.succeed(sent);
+      expect(await cluster.api(1).dispatch(id, 10)).toMatchObject({ state: 'succeeded', attempt: 1 });
+      const steps = (await cluster.api(1).trail(id)).filter(({ state }) => state !== 'running');
+      expect(steps.map(({ state, replica, attempt }) => [state, replica, attempt])).toEqual([
+        ['pending', await replicaOf(1), undefined],
+        ['claimed', await replicaOf(0), 1],
+        ['succeeded', await replicaOf(0), 1],
+      ]);
+    },
+  );
 
   it('is sent when its owner is told, and not when it next looks', async () => {
     const began = performance.now();
@@ -270,34 +341,42 @@ describe('a command without an ordering key that comes in elsewhere than where i
     expect(await standing(id)).toMatchObject({ isAhead: false });
   });
 
-  it('is not claimed before the inventory of the connection is taken, which would judge it', async () => {
-    const silent = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
-    const welcomed = await silent.dial(cluster.hub(0).url);
-    welcomed.send(silent.hello());
-    await welcomed.next('welcome');
+  it.each(STORED)(
+    'is not claimed, %s, before the inventory of the connection is taken, which would judge it',
+    async (stored) => {
+      await link.close();
+      const welcomed = await broker.dial(cluster.hub(0).url);
+      welcomed.send(broker.hello());
+      await welcomed.next('welcome');
 
-    const { body } = await cluster.api(1).ping(silent.id, { orderingKey: null });
+      const id = await ask(1, {}, stored);
 
-    expect(await standing(body.dispatch.id)).toMatchObject({ state: 'pending' });
-    welcomed.send({ t: 'inventory', entries: [], last: true });
-    welcomed.succeed(await welcomed.nextDispatch());
-    await cluster.api(1).dispatch(body.dispatch.id, 10);
-  });
+      expect(await standing(id)).toMatchObject({ state: 'pending' });
+      welcomed.send({ t: 'inventory', entries: [], last: true });
+      welcomed.succeed(await welcomed.nextDispatch());
+      expect(await cluster.api(1).dispatch(id, 10)).toMatchObject({ state: 'succeeded' });
+    },
+  );
 
-  it('is stored like any other, at once, while the connection is held by somebody who may move it', async () => {
-    const mover = new pg.Client(cluster.database.url);
-    await mover.connect();
-    await mover.query('begin');
-    await mover.query('select from broker_connection where broker_id = $1 for update', [broker.id]);
+  it.each(STORED)(
+    'is stored, %s, like any other, at once, while the connection is held by somebody who may move it',
+    async (stored) => {
+      const mover = new pg.Client(cluster.database.url);
+      await mover.connect();
+      await mover.query('begin');
+      await mover.query('select from broker_connection where broker_id = $1 for update', [broker.id]);
 
-    const id = await ask(1);
+      const askedAt = performance.now();
+      const id = await ask(1, {}, stored);
 
-    expect(await standing(id)).toMatchObject({ state: 'pending' });
-    await mover.query('rollback');
-    await mover.end();
-    link.succeed(await link.nextDispatch());
-    await cluster.api(1).dispatch(id, 10);
-  });
+      expect(performance.now() - askedAt).toBeLessThan(LOCK_TIMEOUT_MS);
+      expect(await standing(id)).toMatchObject({ state: 'pending' });
+      await mover.query('rollback');
+      await mover.end();
+      link.succeed(await link.nextDispatch());
+      await cluster.api(1).dispatch(id, 10);
+    },
+  );
 
   it('is sent although its owner was never told, once its rows are looked at again', async () => {
     const [id] = await plantPings(sql, [{ brokerId: broker.id, orderingKey: null }]);

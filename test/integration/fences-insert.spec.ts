@@ -5,7 +5,7 @@ import { PENDING_MOST } from '../../src/hub/dispatch/depths.js';
 import type { Draft } from '../../src/hub/dispatch/draft.js';
 import { RequestKeyRepository } from '../../src/hub/auth/request-key.repository.js';
 import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
-import { InsertRepository } from '../../src/hub/dispatch/insert.repository.js';
+import { InsertRepository, type Inserted } from '../../src/hub/dispatch/insert.repository.js';
 import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
 import { Sweeps } from '../../src/hub/dispatch/sweeps.js';
 import { Loops } from '../../src/hub/lifecycle/loops.js';
@@ -57,19 +57,26 @@ const draft = (over: Partial<Draft> = {}): Draft => ({
 });
 const insert = (drafts: Draft[], counted: string[] = []) =>
   repository.insert(drafts, origin, counted, { projectIds: [], known: [] }, undefined);
+/** Each by a statement of its own, which differs from that of many. */
+const insertOneByOne = async (drafts: Draft[]) => {
+  const answers: Inserted[] = [];
+  for (const each of drafts) answers.push(...(await insert([each])));
+  return answers;
+};
 const stored = async (ids: string[]) =>
   (await rows.sql.query('select id from broker_dispatch where id = any ($1) order by seq', [ids])).rows.map(
     ({ id }) => id,
   );
 
 describe.each([
-  ['an insert that counts and keeps keys', () => [broker.id]],
-  ['an insert that need not', () => []],
-])('%s', (_kind, counted) => {
+  ['an insert that counts and keeps keys', (drafts: Draft[]) => insert(drafts, [broker.id])],
+  ['an insert that need not', (drafts: Draft[]) => insert(drafts)],
+  ['an insert of one alone', insertOneByOne],
+])('%s', (_kind, store) => {
   it('stores in the order of arrival, whatever the ids are', async () => {
     const drafts = [draft(), draft(), draft()].reverse();
 
-    const answers = await insert(drafts, counted());
+    const answers = await store(drafts);
 
     const ids = drafts.map(({ id }) => id);
     expect(answers.map(({ id }) => id)).toEqual(ids);
@@ -84,7 +91,7 @@ describe.each([
     const wrong = draft({ brokerId, ...wanted });
     const right = draft();
 
-    expect(await insert([wrong, right], counted())).toMatchObject([
+    expect(await store([wrong, right])).toMatchObject([
       { id: wrong.id, seq: null, refusal },
       { id: right.id, refusal: null },
     ]);
@@ -95,13 +102,13 @@ describe.each([
     await rows.sql.query('update broker_connection set replica_id = null where broker_id = $1', [broker.id]);
     const [now, next] = [draft({ contract: 'now_or_fail' }), draft({ contract: 'on_attach' })];
 
-    expect(await insert([now, next], counted())).toMatchObject([{ refusal: 'offline' }, { refusal: null }]);
+    expect(await store([now, next])).toMatchObject([{ refusal: 'offline' }, { refusal: null }]);
     expect((await rows.read(next.id)).link_epoch).toBeNull();
   });
 
   it('is bound to the link that the broker has, where its contract says so', async () => {
     const [bound, free] = [draft({ contract: 'now_or_fail' }), draft()];
-    await insert([bound, free], counted());
+    await store([bound, free]);
 
     expect((await rows.read(bound.id)).link_epoch).toBe(String(broker.epoch));
     expect((await rows.read(free.id)).link_epoch).toBeNull();

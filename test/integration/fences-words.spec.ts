@@ -31,11 +31,26 @@ const FAILURE = { code: 'no_room', message: 'There is no room.', retryable: true
 const ack = (id: string, attempt = 1, brokerId = broker.id) =>
   repository.ack([{ id, brokerId, attempt }], broker.replicaId);
 
+/** One alone has a statement of its own: each fence is tried in both. */
+const HOW = [
+  ['alone', false],
+  ['with others', true],
+] as const;
+/** Whether every settlement has one beside it that fits its row. */
+let isBeside = false;
+
 /** @returns the states that the row has come to; none where the word did not fit it */
 async function settle(id: string, said: Said, over: Partial<Settlement> = {}): Promise<string[]> {
   const error = said === 'fail' || said === 'retry' ? FAILURE : null;
   const settlement = { id, brokerId: broker.id, attempt: 1, said, result: null, error, ...over };
-  return (await repository.settle([settlement], broker.replicaId)).map(({ state }) => state);
+  const settled = await repository.settle([settlement, ...(await others())], broker.replicaId);
+  return settled.filter((row) => row.id === id).map(({ state }) => state);
+}
+
+async function others(): Promise<Settlement[]> {
+  if (!isBeside) return [];
+  const id = await rows.dispatch(broker, { state: 'running' });
+  return [{ id, brokerId: broker.id, attempt: 1, said: 'succeed', result: null, error: null }];
 }
 
 describe('an ack', () => {
@@ -81,7 +96,14 @@ describe('an ack', () => {
   });
 });
 
-describe('a result', () => {
+describe.each(HOW)('a result, settled %s,', (_how, hasOthers) => {
+  beforeAll(() => {
+    isBeside = hasOthers;
+  });
+  afterAll(() => {
+    isBeside = false;
+  });
+
   it('does not settle a row of another broker', async () => {
     const id = await rows.dispatch(broker, { state: 'running' });
 
@@ -112,16 +134,19 @@ describe('a result', () => {
     expect(await rows.read(id)).toMatchObject({ state: 'succeeded', result: { first: true }, error: null });
   });
 
-  it('does not settle a row whose next attempt began while it waited for it', async () => {
-    const id = await rows.dispatch(broker, { state: 'running' });
+  it.each(['succeed', 'retry'] as const)(
+    'to %s does not settle a row whose next attempt began while it waited for it',
+    async (said) => {
+      const id = await rows.dispatch(broker, { state: 'running' });
 
-    const ended = await rows.meanwhile('update broker_dispatch set attempt = 2 where id = $1', [id], () =>
-      settle(id, 'retry'),
-    );
+      const ended = await rows.meanwhile('update broker_dispatch set attempt = 2 where id = $1', [id], () =>
+        settle(id, said),
+      );
 
-    expect(ended).toEqual([]);
-    expect(await rows.read(id)).toMatchObject({ state: 'running', attempt: 2, failures: 0 });
-  });
+      expect(ended).toEqual([]);
+      expect(await rows.read(id)).toMatchObject({ state: 'running', attempt: 2, failures: 0 });
+    },
+  );
 
   it('that comes after the end is noted in the trail of its own broker alone', async () => {
     const id = await rows.dispatch(broker, { state: 'running' });
@@ -177,7 +202,14 @@ describe('a failure that may pass', () => {
   });
 });
 
-describe('the word that it was stopped', () => {
+describe.each(HOW)('the word that it was stopped, settled %s,', (_how, hasOthers) => {
+  beforeAll(() => {
+    isBeside = hasOthers;
+  });
+  afterAll(() => {
+    isBeside = false;
+  });
+
   const overdue = { deadline_at: new Date(Date.now() - 1_000) };
 
   it.each<[string, string, object]>([

@@ -5,18 +5,34 @@ const SPEC = 'test/integration/fences-insert.spec.ts';
 const HAND_OFF_SPEC = 'test/e2e/hand-off.spec.ts';
 
 /** What every insert must hold, whether it counts and keeps keys or need not. */
-const SHARED: Parameters<typeof mutantsOf>[2] = [
+const SHARED_BY_ALL: Parameters<typeof mutantsOf>[2] = [
   ['takes work for a revoked broker', 'and broker.revoked_at is null', ''],
   ['takes work that the broker is not capable of', 'not broker.capabilities ? input.capability', 'false'],
   ['takes work for a link that is not there', `broker.owner is null then 'offline'`, `false then 'offline'`],
   ['stores what it refuses', 'where refusal is null', `where refusal is distinct from 'none'`],
+  ['binds to a link that is over', 'and owner is not null then link', 'then link'],
+  ['binds to no link', 'contract = any ($19::text[]) and', '$19::text[] is null and'],
+];
+const SHARED: typeof SHARED_BY_ALL = [
+  ...SHARED_BY_ALL,
   [
     'stores in another order than that of arrival',
     'order by place returning id, seq',
     'order by id returning id, seq',
   ],
-  ['binds to a link that is over', 'and owner is not null then link', 'then link'],
-  ['binds to no link', 'contract = any ($19::text[]) and', '$19::text[] is null and'],
+];
+
+/** What must hold of every command that is stored as claimed. */
+const HANDED: typeof SHARED_BY_ALL = [
+  ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
+  [
+    'claims for an owner whose broker has not told its inventory',
+    'connection.replica_id <> $17 and floor.ready_epoch = connection.epoch',
+    'connection.replica_id <> $17',
+  ],
+  ['claims for another in its own name', 'owned.replica_id as claimant', '$17::uuid as claimant'],
+  ['waits for who holds the connection', 'for share of connection skip locked', 'for share of connection'],
+  ['overtakes an earlier one of the key', isOfKey('other', 'input', 'broker.floor'), 'false'],
 ];
 
 export const INSERT = [
@@ -41,20 +57,10 @@ export const INSERT = [
     ],
   ]),
   ...mutantsOf('insert_dispatches_lean', SPEC, SHARED),
-  ...mutantsOf('insert_dispatches_handing_off', HAND_OFF_SPEC, [
-    ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
-  ]),
-  ...mutantsOf('insert_dispatches_handing_off_lean', HAND_OFF_SPEC, [
-    ['hands off under an epoch that is over', 'and connection.epoch = handing.epoch', ''],
-    [
-      'claims for an owner whose broker has not told its inventory',
-      'connection.replica_id <> $17 and floor.ready_epoch = connection.epoch',
-      'connection.replica_id <> $17',
-    ],
-    ['claims for another in its own name', 'owned.replica_id as claimant', '$17::uuid as claimant'],
-    ['waits for who holds the connection', 'for share of connection skip locked', 'for share of connection'],
-    ['overtakes an earlier one of the key', isOfKey('other', 'input', 'broker.floor'), 'false'],
-  ]),
+  ...mutantsOf('insert_dispatches_lean_of_one', SPEC, SHARED_BY_ALL),
+  ...mutantsOf('insert_dispatches_handing_off', HAND_OFF_SPEC, HANDED),
+  ...mutantsOf('insert_dispatches_handing_off_lean', HAND_OFF_SPEC, HANDED),
+  ...mutantsOf('insert_dispatches_handing_off_lean_of_one', HAND_OFF_SPEC, HANDED),
   ...mutantsOf('insert_dispatches_in_projects', 'test/e2e/project-commands.spec.ts', [
     ['does not wait for a detach', 'for share of attachment', ''],
     ['takes work past the quota', `then 'over_quota'`, 'then null'],

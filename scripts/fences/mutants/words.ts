@@ -2,6 +2,23 @@ import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-words.spec.ts';
 
+/** Which attempt a word settles. */
+const FENCES: Parameters<typeof mutantsOf>[2] = [
+  ['settles by the word of another broker', 'dispatch.broker_id is not distinct from said.broker_id and', ''],
+  ['settles by the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
+  ['settles what was put back', 'dispatch.state = any ($7::text[])', '$7::text[] is not null'],
+];
+
+/** When the word that something was stopped says that it has expired. */
+const EXPIRIES: Parameters<typeof mutantsOf>[2] = [
+  [
+    'takes what was stopped long before its deadline for expired',
+    `deadline_at <= now() + interval '5 seconds'`,
+    'deadline_at is not null',
+  ],
+  ['takes what its deadline stopped for cancelled', `'5 seconds' then 'expire'`, `'5 seconds' then 'cancel'`],
+];
+
 export const WORDS = [
   ...mutantsOf('ack_dispatches', SPEC, [
     ['takes the ack of another broker', 'dispatch.broker_id is not distinct from said.broker_id and', ''],
@@ -13,13 +30,8 @@ export const WORDS = [
     ],
   ]),
   ...mutantsOf('settle_dispatches', SPEC, [
-    [
-      'settles by the word of another broker',
-      'dispatch.broker_id is not distinct from said.broker_id and',
-      '',
-    ],
-    ['settles by the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
-    ['settles what was put back', 'dispatch.state = any ($7::text[])', '$7::text[] is not null'],
+    ...FENCES,
+    ...EXPIRIES,
     ['settles an attempt that began meanwhile', 'for update of dispatch', ''],
     [
       'does again what was given up',
@@ -28,8 +40,8 @@ export const WORDS = [
     ],
     [
       'does again on another link what is bound to its own',
-      'or dispatch.contract = any ($9::text[])',
-      'or $9::text[] is null',
+      'or dispatch.contract = any ($11::text[])',
+      'or $11::text[] is null',
     ],
     [
       'does again what is past its deadline',
@@ -58,15 +70,14 @@ export const WORDS = [
       `said.word = 'cancel' and dispatch.cancel_requested_at is null and`,
       `said.word = 'cancel' and`,
     ],
+  ]),
+  ...mutantsOf('settle_dispatches_of_one', SPEC, [
+    ...FENCES,
+    ...EXPIRIES,
     [
-      'takes what was stopped long before its deadline for expired',
-      `and dispatch.deadline_at <= now() + interval '5 seconds'`,
-      '',
-    ],
-    [
-      'takes what its deadline stopped for cancelled',
-      `'5 seconds' then 'expire'`,
-      `'5 seconds' then 'cancel'`,
+      'takes what its caller gave up for expired',
+      `word = 'cancel' and removed.cancel_requested_at is null and`,
+      `word = 'cancel' and`,
     ],
   ]),
   ...mutantsOf('note_late_results', SPEC, [

@@ -1,4 +1,4 @@
-import { rowsOf } from '../database/rows-of.js';
+import type { RowShape } from '../database/rows-of.js';
 import { isOfKey } from './key-rule.columns.js';
 import { step } from './trail-step.js';
 
@@ -27,13 +27,13 @@ export const WITHOUT_HAND_OFF = {
  * only commands without one. It waits for no turn and no connection, since those who store commands for other brokers would
  * wait with it: where either is not free, the command is stored as any other.
  */
-export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
+export const handingOff = ({ rowsOf, orderBy, areOfOneRow }: RowShape): typeof WITHOUT_HAND_OFF => ({
   parameters: 3,
   held: `handing as materialized (
     select asked.broker_id, asked.epoch,
            pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
     from (
-      select * from (${rowsOf({ broker_id: '$20::uuid[]', epoch: '$21::bigint[]' })}) asked order by broker_id
+      select * from (${rowsOf({ broker_id: '$20::uuid[]', epoch: '$21::bigint[]' })}) asked ${orderBy('broker_id')}
     ) asked
   ),
   owned as materialized (
@@ -48,7 +48,7 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
       when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
       else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
     end
-    order by connection.broker_id
+    ${orderBy('connection.broker_id')}
     for share of connection skip locked
   ),
   `,
@@ -57,7 +57,7 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
            owned.replica_id as claimant, owned.epoch as claim_epoch, owned.journal_id as claim_journal, owned.window_size,
            owned.floor`,
   join: `
-    left join owned on owned.broker_id = asked.broker_id`,
+    left join owned on ${areOfOneRow('owned.broker_id', 'asked.broker_id')}`,
   facts: `,
            broker.claimant, broker.claim_epoch, broker.claim_journal, broker.window_size,
            input.is_offered and broker.claimant is not null and (
@@ -76,4 +76,4 @@ export const HANDING_OFF: typeof WITHOUT_HAND_OFF = {
            ] else '{}' end`,
   told: `, inserted.seq is not null and input.is_handed as "isHanded", input.claim_epoch as "claimEpoch",
          input.window_size as "window"`,
-};
+});

@@ -1,4 +1,4 @@
-import { rowsInPlace, rowsOf } from '../database/rows-of.js';
+import { rowsOf, type RowShape } from '../database/rows-of.js';
 import type { WITHOUT_HAND_OFF } from './hand-off.columns.js';
 import type { WITHOUT_PROJECT } from './project.columns.js';
 import { step } from './trail-step.js';
@@ -41,19 +41,22 @@ export const LEAN = false;
  * for the brokers that are named, and only from the floor below which none lives.
  *
  * @param projects, handing what differs where commands are in projects, and where they may be stored as claimed
+ * @param shape how the drafts are given; handing is of the same
  */
 export function insertText(
   projects: typeof WITHOUT_PROJECT,
   handing: typeof WITHOUT_HAND_OFF,
   isWhole: boolean,
+  shape: RowShape,
 ): string {
+  const { orderBy, areOfOneRow } = shape;
   const used = COMMON + projects.parameters + handing.parameters;
   const counting = isWhole ? countingFrom(used + 1) : WITHOUT_COUNT;
   return `
   with ${projects.held}${handing.held}${counting.held}about as materialized (
     select asked.broker_id, broker.id, broker.name, broker.capabilities, broker.software, broker.version_major,
            broker.version_minor, connection.replica_id as owner, connection.epoch as link${counting.depth}${handing.about}
-    from (${rowsOf({ broker_id: BROKERS })}) asked
+    from (${shape.rowsOf({ broker_id: BROKERS })}) asked
     left join lateral (
       select * from broker where broker.id = asked.broker_id and broker.revoked_at is null offset 0
     ) broker on true
@@ -68,8 +71,8 @@ export function insertText(
              when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
              when input.contract = 'now_or_fail' and broker.owner is null then 'offline'${counting.full}${projects.overQuota}
            end as refusal${projects.facts}${handing.facts}
-    from (${rowsInPlace({ ...INPUT, ...projects.given, ...handing.given }, '$1::uuid[]')}) input
-    join about broker on broker.broker_id = input.broker_id${projects.joins}
+    from (${shape.rowsInPlace({ ...INPUT, ...projects.given, ...handing.given }, '$1::uuid[]')}) input
+    join about broker on ${areOfOneRow('broker.broker_id', 'input.broker_id')}${projects.joins}
   ),${counting.kept}
   inserted as (
     insert into broker_dispatch
@@ -81,14 +84,14 @@ export function insertText(
            array[${step({ state: "'pending'", replica: ORIGIN })}]${handing.claimStep}${projects.column}${handing.values}
     from input
     where refusal is null${counting.isKept}
-    order by place
+    ${orderBy('place')}
     returning id, seq
   )
   select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
          case when input.place = 1 then now() end as "createdAt"${projects.told}${handing.told}
   from input
-  left join inserted on inserted.id = input.id
-  order by input.place
+  left join inserted on ${areOfOneRow('inserted.id', 'input.id')}
+  ${orderBy('input.place')}
   `;
 }
 

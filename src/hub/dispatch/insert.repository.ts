@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
+import { MANY_ROWS, ONE_ROW } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 import { OPS_THAT_ASK } from '../../protocol/op.js';
 import { PENDING_MOST } from './depths.js';
 import type { Draft } from './draft.js';
-import { HANDING_OFF, WITHOUT_HAND_OFF } from './hand-off.columns.js';
+import { handingOff, WITHOUT_HAND_OFF } from './hand-off.columns.js';
 import { insertText, LEAN, WHOLE } from './insert.columns.js';
 import type { Offer } from './hand-off.js';
 import type { Estimates } from './quotas.js';
@@ -41,14 +42,28 @@ export type Inserted = {
 } & Partial<JudgedByProject>;
 
 const INSERT = {
-  plain: statement('insert_dispatches', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, WHOLE)),
-  lean: statement('insert_dispatches_lean', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, LEAN)),
-  handingOff: statement('insert_dispatches_handing_off', insertText(WITHOUT_PROJECT, HANDING_OFF, WHOLE)),
+  plain: statement('insert_dispatches', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, WHOLE, MANY_ROWS)),
+  lean: statement('insert_dispatches_lean', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, LEAN, MANY_ROWS)),
+  leanOfOne: statement(
+    'insert_dispatches_lean_of_one',
+    insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, LEAN, ONE_ROW),
+  ),
+  handingOff: statement(
+    'insert_dispatches_handing_off',
+    insertText(WITHOUT_PROJECT, handingOff(MANY_ROWS), WHOLE, MANY_ROWS),
+  ),
   handingOffLean: statement(
     'insert_dispatches_handing_off_lean',
-    insertText(WITHOUT_PROJECT, HANDING_OFF, LEAN),
+    insertText(WITHOUT_PROJECT, handingOff(MANY_ROWS), LEAN, MANY_ROWS),
   ),
-  inProjects: statement('insert_dispatches_in_projects', insertText(IN_PROJECTS, WITHOUT_HAND_OFF, WHOLE)),
+  handingOffLeanOfOne: statement(
+    'insert_dispatches_handing_off_lean_of_one',
+    insertText(WITHOUT_PROJECT, handingOff(ONE_ROW), LEAN, ONE_ROW),
+  ),
+  inProjects: statement(
+    'insert_dispatches_in_projects',
+    insertText(IN_PROJECTS, WITHOUT_HAND_OFF, WHOLE, MANY_ROWS),
+  ),
 };
 
 const STORED = statement(
@@ -105,7 +120,7 @@ export class InsertRepository {
     // Shorter arrays are filled up with null: a column of nothing else need not travel.
     const sparse = <T>(pick: (draft: Draft) => T | null) =>
       drafts.some((draft) => pick(draft) !== null) ? drafts.map(pick) : [];
-    const values = [
+    const columns = [
       column(({ id }) => id),
       column(({ brokerId }) => brokerId),
       sparse(({ agentId }) => agentId),
@@ -122,22 +137,27 @@ export class InsertRepository {
       sparse(({ idempotency }) => idempotency?.scope ?? null),
       sparse(({ idempotency }) => idempotency?.key ?? null),
       sparse(({ idempotency }) => idempotency?.requestHash ?? null),
-      origin,
-      [...new Set(drafts.map(({ brokerId }) => brokerId))],
-      LINK_BOUND,
     ];
+    const brokerIds = [...new Set(drafts.map(({ brokerId }) => brokerId))];
     const isLean = counted.length === 0 && drafts.every(({ idempotency }) => idempotency === null);
     const counting = isLean ? [] : [counted, PENDING_MOST];
+    const isOne = isLean && drafts.length === 1 && quotas.projectIds.length === 0;
+    // One draft goes as values, and not as arrays of one.
+    const given = (arrays: readonly (readonly unknown[])[]) =>
+      isOne ? arrays.map(([value = null]) => value) : arrays;
+    const values = [...given(columns), origin, ...given([brokerIds]), LINK_BOUND];
     // Where no project is named, the statement is one that knows of none.
     if (offer !== undefined && !offer.isEmpty) {
       const { brokers } = offer;
       const offered = drafts.map((_draft, place) => offer.has(place));
       const handing = [brokers.map(({ brokerId }) => brokerId), brokers.map(({ epoch }) => epoch), offered];
-      const handingOff = isLean ? INSERT.handingOffLean : INSERT.handingOff;
-      return run<Inserted>(handingOff, [...values, ...handing, ...counting]);
+      const lean = isOne ? INSERT.handingOffLeanOfOne : INSERT.handingOffLean;
+      return run<Inserted>(isLean ? lean : INSERT.handingOff, [...values, ...given(handing), ...counting]);
     }
-    if (quotas.projectIds.length === 0)
-      return run<Inserted>(isLean ? INSERT.lean : INSERT.plain, [...values, ...counting]);
+    if (quotas.projectIds.length === 0) {
+      const lean = isOne ? INSERT.leanOfOne : INSERT.lean;
+      return run<Inserted>(isLean ? lean : INSERT.plain, [...values, ...counting]);
+    }
     const ofProjects = [column(({ projectId }) => projectId), quotas.projectIds, quotas.known, OPS_THAT_ASK];
     return run<Inserted>(INSERT.inProjects, [...values, ...ofProjects, counted, PENDING_MOST]);
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { BrokerError, JsonValue } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
 import { toJsonb } from '../database/jsonb.js';
-import { rowsOf } from '../database/rows-of.js';
+import { ONE_ROW, rowsOf } from '../database/rows-of.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
@@ -101,87 +101,31 @@ const ACK = statement(
   `,
 );
 
-// The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
-// it back instead, unless its caller gave it up, it is bound to this link, or its deadline has passed. The rest after the
-// nth failure is drawn from all between 1 s and min(5 min, 5^n s): exponential with full jitter (M. Brooker, "Exponential
-// Backoff And Jitter", AWS Architecture Blog, 2015), which begins at 1 s, since a command that goes out again at once meets
-// the same fault, and has a base by which the last rest of five failures may have all of the 5 min. A word that it was
-// stopped, which nobody but the deadline asked for, is an expiry; the owner asks by a clock of its own, which may be ahead by
-// a little. Each row is found by its id and locked in a step of its own, since the server would else walk all rows of the
-// broker for each.
-const SETTLE = statement(
-  'settle_dispatches',
-  `
-  with said as materialized (
-    ${rowsOf({
-      id: '$1::uuid[]',
-      broker_id: '$2::uuid[]',
-      attempt: '$3::integer[]',
-      word: '$4::text[]',
-      result: '$5::text[]',
-      error: '$6::text[]',
-    })}
-  ),
-  placed as materialized (
-    select said.*
-    from said
-    cross join lateral (
-      select dispatch.seq from broker_dispatch dispatch where ${sought('dispatch.id', 'said.id')} offset 0
-    ) dispatch
-    order by dispatch.seq
-  ),
-  locked as materialized (
-    select dispatch.id, said.result::jsonb as said_result, said.error::jsonb as said_error,
-           case
-             when said.word = 'retry' and (dispatch.cancel_requested_at is not null
-                                           or dispatch.contract = any ($9::text[])
-                                           or dispatch.deadline_at <= now()) then 'fail'
-             when said.word = 'retry' and dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
-             when said.word = 'cancel' and dispatch.cancel_requested_at is null
-               and dispatch.deadline_at <= now() + interval '5 seconds' then 'expire'
-             else said.word
-           end as happening
-    from placed said
-    cross join lateral (
-      select dispatch.id, dispatch.contract, dispatch.deadline_at, dispatch.cancel_requested_at,
-             dispatch.failures, dispatch.max_failures
-      from broker_dispatch dispatch
-      where ${sought('dispatch.id', 'said.id')}
+/** What a settling is told: a list of each, in the order of the columns. */
+const SAID = {
+  id: '$1::uuid[]',
+  broker_id: '$2::uuid[]',
+  attempt: '$3::integer[]',
+  word: '$4::text[]',
+  result: '$5::text[]',
+  error: '$6::text[]',
+};
+
+/** Which attempt a word fits: that of this broker, while it is out. */
+const FENCE = `${sought('dispatch.id', 'said.id')}
         and dispatch.broker_id is not distinct from said.broker_id
         and dispatch.attempt = said.attempt
-        and dispatch.state = any ($7::text[])
-      for update of dispatch
-    ) dispatch
-  ),
-  retried as (
-    update broker_dispatch dispatch
-    set state = $10::jsonb ->> locked.happening,
-        failures = dispatch.failures + 1,
-        claimed_by = null,
-        claim_epoch = null,
-        claim_journal = null,
-        claimed_at = null,
-        retry_at = clock_timestamp()
-          + make_interval(secs => 1 + random() * (least(300, power(5, least(dispatch.failures + 1, 4))) - 1)),
-        trail = append_step(dispatch.trail, jsonb_build_object(
-          'state', $10::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
-          'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.said_error ->> 'code'
-        ))
-    from locked
-    where ${sought('dispatch.id', 'locked.id')} and locked.happening = 'retry'
-    returning dispatch.*
-  ),
-  removed as (
-    delete from broker_dispatch dispatch
-    using locked
-    where ${sought('dispatch.id', 'locked.id')} and locked.happening <> 'retry'
-    returning dispatch.*, locked.happening, $10::jsonb ->> locked.happening as ended_state, locked.said_result,
-              case when locked.happening = 'expire' then jsonb_build_object(
-                'code', 'deadline_passed', 'message', 'The deadline passed, and the broker stopped it.',
-                'retryable', false, 'data', jsonb_build_object('effect', 'stopped')
-              ) else locked.said_error end as said_error
-  ),
-  ended as (
+        and dispatch.state = any ($7::text[])`;
+
+/**
+ * A word that it was stopped, which nobody but the deadline asked for, is an expiry; the owner asks by a clock of its own, which
+ * may be ahead by a little.
+ */
+const isExpiry = (word: string, row: string) => `${word} = 'cancel' and ${row}.cancel_requested_at is null
+               and ${row}.deadline_at <= now() + interval '5 seconds'`;
+
+/** What is to be kept of an ending, of rows that have what was said of them and what happened thereby. */
+const endedOf = (removed: string) => `
     insert into broker_dispatch_history (${HISTORY_COLUMNS})
     select ${KEPT_COLUMNS},
            ended_state, failures + case when happening = 'exhaust' then 1 else 0 end, said_result, said_error,
@@ -195,17 +139,109 @@ const SETTLE = statement(
                'attempt', attempt, 'reason', said_error ->> 'code'
              )))
            end
-    from removed
+    from (
+      select removed.*, $9::jsonb ->> happening as ended_state,
+             case when happening = 'expire' then jsonb_build_object(
+               'code', 'deadline_passed', 'message', 'The deadline passed, and the broker stopped it.',
+               'retryable', false, 'data', jsonb_build_object('effect', 'stopped')
+             ) else told_error end as said_error
+      from ${removed}
+    ) removed
     returning id, seq, broker_id, agent_id, op, lane, ordering_key, origin_replica, state, attempt, created_at,
               not_before, claimed_at, initiator, ended_at, claimed_by,
-              case when state = any ($11::text[]) and failures = 0 and progress is null
-                     and cancel_requested_at is null and retry_at is null then claim_epoch end as claim_epoch
-  )
+              case when state = any ($10::text[]) and failures = 0 and progress is null
+                     and cancel_requested_at is null and retry_at is null then claim_epoch end as claim_epoch`;
+
+const TOLD = `
   select ${ENDING_COLUMNS}, trunc(date_part('epoch', ended_at) * 1000) as "endedAtMs", claimed_by as "claimedBy",
          claim_epoch as "claimEpoch"
-  from ended
+  from ended`;
+
+// The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
+// it back instead, unless its caller gave it up, it is bound to this link, or its deadline has passed. The rest after the
+// nth failure is drawn from all between 1 s and min(5 min, 5^n s): exponential with full jitter (M. Brooker, "Exponential
+// Backoff And Jitter", AWS Architecture Blog, 2015), which begins at 1 s, since a command that goes out again at once meets
+// the same fault, and has a base by which the last rest of five failures may have all of the 5 min. Each row is found by its
+// id and locked in a step of its own, since the server would else walk all rows of the broker for each.
+const SETTLE = statement(
+  'settle_dispatches',
+  `
+  with said as materialized (
+    ${rowsOf(SAID)}
+  ),
+  placed as materialized (
+    select said.*
+    from said
+    cross join lateral (
+      select dispatch.seq from broker_dispatch dispatch where ${sought('dispatch.id', 'said.id')} offset 0
+    ) dispatch
+    order by dispatch.seq
+  ),
+  locked as materialized (
+    select dispatch.id, said.result::jsonb as said_result, said.error::jsonb as told_error,
+           case
+             when said.word = 'retry' and (dispatch.cancel_requested_at is not null
+                                           or dispatch.contract = any ($11::text[])
+                                           or dispatch.deadline_at <= now()) then 'fail'
+             when said.word = 'retry' and dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
+             when ${isExpiry('said.word', 'dispatch')} then 'expire'
+             else said.word
+           end as happening
+    from placed said
+    cross join lateral (
+      select dispatch.id, dispatch.contract, dispatch.deadline_at, dispatch.cancel_requested_at,
+             dispatch.failures, dispatch.max_failures
+      from broker_dispatch dispatch
+      where ${FENCE}
+      for update of dispatch
+    ) dispatch
+  ),
+  retried as (
+    update broker_dispatch dispatch
+    set state = $9::jsonb ->> locked.happening,
+        failures = dispatch.failures + 1,
+        claimed_by = null,
+        claim_epoch = null,
+        claim_journal = null,
+        claimed_at = null,
+        retry_at = clock_timestamp()
+          + make_interval(secs => 1 + random() * (least(300, power(5, least(dispatch.failures + 1, 4))) - 1)),
+        trail = append_step(dispatch.trail, jsonb_build_object(
+          'state', $9::jsonb ->> locked.happening, 'at', clock_timestamp(), 'replica', $8::uuid,
+          'epoch', dispatch.claim_epoch, 'attempt', dispatch.attempt, 'reason', locked.told_error ->> 'code'
+        ))
+    from locked
+    where ${sought('dispatch.id', 'locked.id')} and locked.happening = 'retry'
+    returning dispatch.*
+  ),
+  removed as (
+    delete from broker_dispatch dispatch
+    using locked
+    where ${sought('dispatch.id', 'locked.id')} and locked.happening <> 'retry'
+    returning dispatch.*, locked.happening, locked.said_result, locked.told_error
+  ),
+  ended as (${endedOf('removed')}
+  )${TOLD}
   union all
   select ${ENDING_COLUMNS}, null, null, null from retried
+  `,
+);
+
+// One alone, which no failure may put back: nothing is locked in an order, and the row that is found is the one removed.
+const SETTLE_ONE = statement(
+  'settle_dispatches_of_one',
+  `
+  with removed as (
+    delete from broker_dispatch dispatch
+    using (${ONE_ROW.rowsOf(SAID)}) said
+    where ${FENCE}
+    returning dispatch.*, said.word, said.result::jsonb as said_result, said.error::jsonb as told_error
+  ),
+  ended as (${endedOf(`(
+        select removed.*, case when ${isExpiry('word', 'removed')} then 'expire' else word end as happening
+        from removed
+      ) removed`)}
+  )${TOLD}
   `,
 );
 
@@ -247,17 +283,18 @@ export class SettleRepository {
    * standing says why not.
    */
   async settle(settlements: readonly Settlement[], replicaId: string): Promise<Settled[]> {
-    return this.database.run(SETTLE, [
+    const said = [
       ...fence(settlements),
       settlements.map(({ said }) => said),
       settlements.map(({ result }) => (result === null ? null : toJsonb(result))),
       settlements.map(({ error }) => (error === null ? null : toJsonb(error))),
-      statesBefore('succeed'),
-      replicaId,
-      LINK_BOUND,
-      JSON.stringify(STATES_AFTER),
-      [stateAfter('succeed'), stateAfter('fail')],
-    ]);
+    ];
+    const told = [stateAfter('succeed'), stateAfter('fail')];
+    const rest = [statesBefore('succeed'), replicaId, JSON.stringify(STATES_AFTER), told];
+    const [only] = settlements;
+    if (settlements.length === 1 && only?.said !== 'retry')
+      return this.database.run(SETTLE_ONE, [...said.map(([value]) => value), ...rest]);
+    return this.database.run(SETTLE, [...said, ...rest, LINK_BOUND]);
   }
 
   /** Where these dispatches stand, live or ended; one that is nowhere is left out. */
