@@ -34,7 +34,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -56,7 +56,7 @@ ended as (
   from removed
   returning *
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -82,7 +82,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, coalesce(cancel_requested_at, now()), claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -106,14 +106,14 @@ marked as (
 )
 select found.*, connection.replica_id as owner
 from (
-  select 
+  select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
   initiator ->> 'traceparent' as traceparent, true as "hasEnded" from ended
   union all
-  select 
+  select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -156,7 +156,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -170,7 +170,7 @@ ended as (
   from removed
   returning *
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -201,7 +201,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -215,7 +215,7 @@ ended as (
   from removed
   returning *
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -248,7 +248,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -262,7 +262,7 @@ ended as (
   from removed
   returning *
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -295,7 +295,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -309,7 +309,7 @@ ended as (
   from removed
   returning *
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",

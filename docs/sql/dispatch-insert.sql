@@ -140,7 +140,6 @@ inserted as (
          array['{"state":"' || 'pending' || '","at":' || to_json(clock_timestamp()) || ',"replica":"' || $17::uuid || '"}']
   from input
   where refusal is null
-  
   returning id, seq
 )
 select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
@@ -337,7 +336,7 @@ with handing as materialized (
   select asked.broker_id, asked.epoch,
          pg_try_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as has_turn
   from (
-    select * from (select $20::uuid as broker_id, $21::bigint as epoch) asked 
+    select * from (select $20::uuid as broker_id, $21::bigint as epoch) asked
   ) asked
 ),
 owned as materialized (
@@ -352,7 +351,6 @@ owned as materialized (
     when handing.epoch is not null then connection.replica_id = $17 and connection.epoch = handing.epoch
     else connection.replica_id <> $17 and floor.ready_epoch = connection.epoch
   end
-  
   for share of connection skip locked
 ),
 about as materialized (
@@ -401,7 +399,6 @@ inserted as (
          case when is_handed then now() end
   from input
   where refusal is null
-  
   returning id, seq
 )
 select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",

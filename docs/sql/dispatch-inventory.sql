@@ -82,7 +82,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -94,7 +94,7 @@ ended as (
   from removed
   returning *
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -103,7 +103,7 @@ select
        greatest(0, floor(extract(epoch from deadline_at - now()) * 1000))::bigint as "remainingMs",
        cancel_requested_at is not null as "cancelRequested", verdict from kept
 union all
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",

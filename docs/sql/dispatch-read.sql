@@ -1,7 +1,7 @@
 -- src/hub/dispatch/read.repository.ts
 
 -- find_dispatches
-select 
+select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
@@ -16,7 +16,7 @@ from broker_dispatch dispatch
 left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[])
 union all
-select 
+select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
@@ -32,7 +32,7 @@ where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3;
 
 -- list_dispatches
 select listed.* from (
-  select 
+  select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
@@ -54,7 +54,7 @@ select listed.* from (
     and ($8::uuid[] is null or dispatch.project_id = any ($8))
   union all
   (
-    select 
+    select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
@@ -81,7 +81,7 @@ order by listed.id desc
 limit $5;
 
 -- list_ended_not_redriven
-select 
+select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,

@@ -84,7 +84,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -109,7 +109,7 @@ ended as (
             case when state = any ($10::text[]) and failures = 0 and progress is null
                    and cancel_requested_at is null and retry_at is null then claim_epoch end as claim_epoch
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -118,7 +118,7 @@ select
        claim_epoch as "claimEpoch"
 from ended
 union all
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
@@ -141,7 +141,7 @@ ended as (
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
   state, failures, result, error, trail)
-  select 
+  select
   id, seq, project_id, broker_id, agent_id, op, args, lane, ordering_key, attempt, max_failures, contract, link_epoch,
   not_before, retry_at, deadline_at, cancel_requested_at, claimed_by, claim_epoch, claim_journal, claimed_at,
   origin_replica, redrive_of, initiator, progress, created_at,
@@ -170,7 +170,7 @@ ended as (
             case when state = any ($10::text[]) and failures = 0 and progress is null
                    and cancel_requested_at is null and retry_at is null then claim_epoch end as claim_epoch
 )
-select 
+select
   id, seq, broker_id as "brokerId", agent_id as "agentId", op, lane, ordering_key as "orderingKey",
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",

@@ -63,14 +63,14 @@ from revoked
 left join broker_connection connection on connection.broker_id = revoked.broker_id;
 
 -- get_attachment
-select 
+select
          attachment.id, attachment.project_id as "projectId", project.name as "projectName",
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor,
          attachment.broker_id as "brokerId", broker.name as "brokerName", broker.software, attachment.state,
          attachment.is_exclusive as "isExclusive", attachment.attached_by as "attachedBy",
          attachment.attached_at as "attachedAt", attachment.changed_at as "changedAt",
-         attachment.detached_at as "detachedAt" 
+         attachment.detached_at as "detachedAt"
   from broker_attachment attachment
   join project on project.id = attachment.project_id
   join broker on broker.id = attachment.broker_id
@@ -83,14 +83,14 @@ where project_id = $1 and broker_id = $2
 for share;
 
 -- list_attachments
-select 
+select
          attachment.id, attachment.project_id as "projectId", project.name as "projectName",
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor,
          attachment.broker_id as "brokerId", broker.name as "brokerName", broker.software, attachment.state,
          attachment.is_exclusive as "isExclusive", attachment.attached_by as "attachedBy",
          attachment.attached_at as "attachedAt", attachment.changed_at as "changedAt",
-         attachment.detached_at as "detachedAt" 
+         attachment.detached_at as "detachedAt"
   from broker_attachment attachment
   join project on project.id = attachment.project_id
   join broker on broker.id = attachment.broker_id
@@ -103,14 +103,14 @@ select
   limit $5;
 
 -- read_attachments_of_brokers
-select 
+select
          attachment.id, attachment.project_id as "projectId", project.name as "projectName",
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor,
          attachment.broker_id as "brokerId", broker.name as "brokerName", broker.software, attachment.state,
          attachment.is_exclusive as "isExclusive", attachment.attached_by as "attachedBy",
          attachment.attached_at as "attachedAt", attachment.changed_at as "changedAt",
-         attachment.detached_at as "detachedAt" 
+         attachment.detached_at as "detachedAt"
   from broker_attachment attachment
   join project on project.id = attachment.project_id
   join broker on broker.id = attachment.broker_id
@@ -120,7 +120,7 @@ select
 -- read_latest_attachments_of_brokers
 select *
   from (
-    select 
+    select
          attachment.id, attachment.project_id as "projectId", project.name as "projectName",
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor,
@@ -131,7 +131,7 @@ select *
          row_number() over (
            partition by attachment.broker_id order by attachment.detached_at is not null, attachment.id desc
          ) as place,
-         (count(*) over (partition by attachment.broker_id))::integer as total 
+         (count(*) over (partition by attachment.broker_id))::integer as total
   from broker_attachment attachment
   join project on project.id = attachment.project_id
   join broker on broker.id = attachment.broker_id
@@ -141,7 +141,7 @@ select *
   order by "brokerId", place;
 
 -- list_brokers_of_project
-select 
+select
        broker.id, broker.name, broker.labels, broker.capabilities,
        broker.capabilities_revision as "capabilitiesRevision", broker.software,
        broker.is_shared as "isShared",
@@ -177,7 +177,7 @@ left join broker_connection connection on connection.broker_id = broker.id
 left join broker_presence presence on presence.broker_id = broker.id
 where attachment.project_id = $9
   and ($10::text is null or attachment.state = $10)
-  and 
+  and
   ($1::uuid is null or broker.id < $1)
   and ($3::jsonb is null or broker.labels @> $3)
   and ($4::text is null or presence.state = $4)

@@ -5,7 +5,7 @@ insert into broker (id, name, fingerprint, labels, given_labels, software, versi
 values ($1, $2, $3, $4::jsonb || $5::jsonb, $5::jsonb, $6, $7, $8, $9);
 
 -- list_brokers
-select 
+select
        broker.id, broker.name, broker.labels, broker.capabilities,
        broker.capabilities_revision as "capabilitiesRevision", broker.software,
        broker.is_shared as "isShared",
@@ -34,7 +34,7 @@ select
 from broker
 left join broker_connection connection on connection.broker_id = broker.id
 left join broker_presence presence on presence.broker_id = broker.id
-where 
+where
   ($1::uuid is null or broker.id < $1)
   and ($3::jsonb is null or broker.labels @> $3)
   and ($4::text is null or presence.state = $4)
@@ -61,7 +61,7 @@ order by broker.id desc
 limit $2;
 
 -- get_broker
-select 
+select
        broker.id, broker.name, broker.labels, broker.capabilities,
        broker.capabilities_revision as "capabilitiesRevision", broker.software,
        broker.is_shared as "isShared",

@@ -3,7 +3,7 @@
 -- create_project
 insert into project (id, name, min_broker_major, min_broker_minor, max_pending, created_by)
 values ($1, $2, $3, $4, $5, $6)
-returning 
+returning
        id, name,
        case when min_broker_major is not null
          then json_build_object('major', min_broker_major, 'minor', min_broker_minor) end as floor,
@@ -11,7 +11,7 @@ returning
        updated_at as "updatedAt", archived_at as "archivedAt";
 
 -- list_projects
-select 
+select
        id, name,
        case when min_broker_major is not null
          then json_build_object('major', min_broker_major, 'minor', min_broker_minor) end as floor,
@@ -23,7 +23,7 @@ order by id desc
 limit $2;
 
 -- get_project
-select 
+select
          id, name,
          case when min_broker_major is not null
            then json_build_object('major', min_broker_major, 'minor', min_broker_minor) end as floor,
@@ -57,7 +57,7 @@ where id = $1
     or min_broker_major is null
     or ($4::integer, $5::integer) >= (min_broker_major, min_broker_minor)
   )
-returning 
+returning
        id, name,
        case when min_broker_major is not null
          then json_build_object('major', min_broker_major, 'minor', min_broker_minor) end as floor,

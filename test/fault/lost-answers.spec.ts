@@ -47,20 +47,30 @@ describe('a replica whose connection breaks', () => {
     await link.close();
   });
 
-  it('after a command was stored as claimed sends it all the same', async () => {
-    const link = await broker.connect(hub.url);
-    const broken = proxy.lose('answer', 'insert_dispatches_handing_off');
-    const { status, body } = await api.ping(broker.id);
-    await broken;
+  it.each([
+    ['the first of its broker', false, 'insert_dispatches_handing_off'],
+    ['one alone', true, 'insert_dispatches_handing_off_lean_of_one'],
+  ])(
+    'after a command was stored as claimed, %s, sends it all the same',
+    async (_which, isKnown, statement) => {
+      const link = await broker.connect(hub.url);
+      if (isKnown) {
+        await api.ping(broker.id, { orderingKey: null });
+        link.succeed(await link.nextDispatch());
+      }
+      const broken = proxy.lose('answer', statement);
+      const { status, body } = await api.ping(broker.id);
+      await broken;
 
-    const dispatch = await link.nextDispatch(5_000);
-    link.succeed(dispatch);
+      const dispatch = await link.nextDispatch(5_000);
+      link.succeed(dispatch);
 
-    expect(status).toBe(202);
-    expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
-    expect(await api.dispatch(dispatch.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
-    await link.close();
-  });
+      expect(status).toBe(202);
+      expect(dispatch).toMatchObject({ id: body.dispatch.id, attempt: 1 });
+      expect(await api.dispatch(dispatch.id, 5)).toMatchObject({ state: 'succeeded', attempt: 1 });
+      await link.close();
+    },
+  );
 
   it('after a command was committed finds it on record, accepts it once, and wakes its owner', async () => {
     const link = await broker.connect(cluster.hub(0).url);
@@ -183,7 +193,7 @@ describe('a replica whose connection breaks', () => {
     const link = await broker.connect(hub.url);
     await api.ping(broker.id);
     const dispatch = await link.nextDispatch();
-    const broken = proxy.lose('answer', 'settle_dispatches');
+    const broken = proxy.lose('answer', 'settle_dispatches_of_one');
 
     link.succeed(dispatch);
     await broken;

@@ -31,7 +31,7 @@ const FAILURE = { code: 'no_room', message: 'There is no room.', retryable: true
 const ack = (id: string, attempt = 1, brokerId = broker.id) =>
   repository.ack([{ id, brokerId, attempt }], broker.replicaId);
 
-/** One alone has a statement of its own: each fence is tried in both. */
+/** One alone has a statement of its own, unless it may be put back: each fence is tried in both. */
 const HOW = [
   ['alone', false],
   ['with others', true],
@@ -40,10 +40,15 @@ const HOW = [
 let isBeside = false;
 
 /** @returns the states that the row has come to; none where the word did not fit it */
-async function settle(id: string, said: Said, over: Partial<Settlement> = {}): Promise<string[]> {
+async function settle(
+  id: string,
+  said: Said,
+  over: Partial<Settlement> = {},
+  beside?: Settlement[],
+): Promise<string[]> {
   const error = said === 'fail' || said === 'retry' ? FAILURE : null;
   const settlement = { id, brokerId: broker.id, attempt: 1, said, result: null, error, ...over };
-  const settled = await repository.settle([settlement, ...(await others())], broker.replicaId);
+  const settled = await repository.settle([settlement, ...(beside ?? (await others()))], broker.replicaId);
   return settled.filter((row) => row.id === id).map(({ state }) => state);
 }
 
@@ -139,8 +144,9 @@ describe.each(HOW)('a result, settled %s,', (_how, hasOthers) => {
     async (said) => {
       const id = await rows.dispatch(broker, { state: 'running' });
 
+      const beside = await others();
       const ended = await rows.meanwhile('update broker_dispatch set attempt = 2 where id = $1', [id], () =>
-        settle(id, said),
+        settle(id, said, {}, beside),
       );
 
       expect(ended).toEqual([]);

@@ -59,9 +59,7 @@ export class Group<I, O> {
     this.isCarrying = true;
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, this.mostOf(this.waiting.length));
-      const begunAt = performance.now();
-      await this.carryOut(batch);
-      const restMs = this.restAfter(performance.now() - begunAt);
+      const restMs = this.restAfter(await this.carryOut(batch));
       if (restMs > 0 && this.waiting.length < this.mostOf(this.waiting.length)) await restFor(restMs);
     }
     this.flight = undefined;
@@ -73,9 +71,13 @@ export class Group<I, O> {
     return this.waiting.length === 0 ? 0 : Math.min(tookMs, LONGEST_REST_MS);
   }
 
-  private async carryOut(batch: Waiting<I, O>[]): Promise<void> {
+  /** @returns how long the batch took, in milliseconds */
+  private async carryOut(batch: Waiting<I, O>[]): Promise<number> {
+    const begunAt = performance.now();
+    let tookMs: number;
     try {
       const outcomes = await this.carry(batch.map(({ item }) => item));
+      tookMs = performance.now() - begunAt;
       // What it wrote to others on HTTP/2 leaves at the end of the turn: it is not to wait for all that its items set going here.
       await turnOver();
       batch.forEach(({ resolve, reject }, index) => {
@@ -84,8 +86,10 @@ export class Group<I, O> {
         else resolve(outcome as O | Promise<O>);
       });
     } catch (error) {
+      tookMs = performance.now() - begunAt;
       for (const { reject } of batch) reject(error);
     }
+    return tookMs;
   }
 }
 

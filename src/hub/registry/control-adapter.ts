@@ -80,7 +80,8 @@ export class ControlAdapter extends AbstractWsAdapter {
     for (const { message, callback } of handlers) {
       const handle = callback as (received: Received) => unknown;
       client.add(String(message), (received) => {
-        // Faults are turned into the end of the channel by the gateways' filter; nothing is answered from here.
+        // Faults are turned into the end of the channel by the gateways' filter; nothing is answered from here. No interceptor stands
+        // before a gateway, which would give an observable to be followed: the types of handlers leave room for none.
         Promise.resolve(handle(received)).catch(() =>
           received.channel.close('registry_unavailable', 'the hub failed'),
         );

@@ -254,8 +254,8 @@ function streamOf(request: DualRequest): ServerHttp2Stream {
 }
 
 /**
- * Hands on the chunks of a stream as they come, until it ends or one is refused. The request that stands before the stream would
- * pass each on a turn later.
+ * Hands on the chunks of a stream as they come, until it ends or one is refused; what comes after that is dropped. The request that
+ * stands before the stream would pass each on a little later.
  */
 function untilRefused(stream: ServerHttp2Stream, take: (chunk: Buffer) => boolean): Promise<void> {
   return new Promise((resolve) => {
@@ -265,7 +265,7 @@ function untilRefused(stream: ServerHttp2Stream, take: (chunk: Buffer) => boolea
       resolve();
     };
     stream.on('data', hear);
-    for (const end of ['end', 'error', 'close']) stream.on(end, resolve);
+    for (const over of ['end', 'error', 'close']) stream.on(over, resolve);
   });
 }
 
