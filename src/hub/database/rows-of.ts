@@ -19,8 +19,8 @@ export function rowsInPlace(columns: Readonly<Record<string, string>>, first: st
 }
 
 /**
- * How a statement is given its rows: any number, as arrays; or one alone, as values of the arrays' types. With one the server has no
- * arrays to walk, nothing to sort, and nothing to match, which is a fifth of what such a statement costs it.
+ * How a statement is given its rows: any number, as arrays; or one alone, as values of the arrays' types. For one the server walks no
+ * arrays, sorts nothing and matches nothing, which was an eighth of its processor time for an insert.
  */
 export type RowShape = {
   rowsOf: typeof rowsOf;

@@ -6,28 +6,10 @@ import type { ReadRow } from './claim.repository.js';
 import type { Draft } from './draft.js';
 import type { Read } from './reading.js';
 import type { CommandCopy } from './row-copy.js';
+import { readRow as row } from '../../../test/support/read-row.js';
 
 const link = (window = 64) =>
   ({ brokerId: 'b', epoch: 7, carriesWork: true, facts: { window, capabilities: [] } }) as unknown as Link;
-
-const row = (seq: number, overrides: Partial<ReadRow> = {}): ReadRow => ({
-  id: `d${seq}`,
-  brokerId: 'b',
-  seq,
-  state: 'pending',
-  attempt: 0,
-  op: 'broker.ping',
-  lane: 'normal',
-  orderingKey: null,
-  contract: 'until',
-  restMs: 0,
-  restsWithKey: false,
-  cancelRequested: false,
-  args: {},
-  remainingMs: 60_000,
-  traceparent: null,
-  ...overrides,
-});
 
 const draft = (id: string, orderingKey: string | null = null): Draft => ({
   ...{

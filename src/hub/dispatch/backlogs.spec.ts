@@ -5,26 +5,8 @@ import type { ControlChannel } from '../registry/control-channel.js';
 import type { LinkObserver, Links } from '../registry/links.js';
 import type { Backlog } from './backlog.js';
 import { Backlogs } from './backlogs.js';
-import type { ReadRow } from './claim.repository.js';
 import { Steps } from './steps.js';
-
-const row = (seq: number): ReadRow => ({
-  id: `d${seq}`,
-  brokerId: 'b',
-  seq,
-  state: 'pending',
-  attempt: 0,
-  op: 'broker.ping',
-  lane: 'normal',
-  orderingKey: 'k',
-  contract: 'until',
-  restMs: 0,
-  restsWithKey: false,
-  cancelRequested: false,
-  args: {},
-  remainingMs: 60_000,
-  traceparent: null,
-});
+import { readRow } from '../../../test/support/read-row.js';
 
 const FACTS: LinkFacts = {
   connectionId: 'c',
@@ -64,7 +46,7 @@ describe('the backlogs of a replica', () => {
     backlog = made;
     backlog.isReady = true;
     backlog.took(
-      Array.from({ length: waiting + 1 }, (_each, place) => row(place + 1)),
+      Array.from({ length: waiting + 1 }, (_each, place) => readRow(place + 1, { orderingKey: 'k' })),
       read,
       0,
     );

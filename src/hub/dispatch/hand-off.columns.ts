@@ -3,7 +3,7 @@ import { isOfKey } from './key-rule.columns.js';
 import { step } from './trail-step.js';
 
 /** The parts by which an insert that hands commands off differs from one that only stores them: it has none. */
-export const WITHOUT_HAND_OFF = {
+const WITHOUT_HAND_OFF = {
   /** How many parameters they have. */
   parameters: 0,
   held: '',
@@ -18,6 +18,11 @@ export const WITHOUT_HAND_OFF = {
   told: '',
 };
 
+/** The parts of an insert whose drafts are given in one shape or the other. */
+export type HandOffParts = (shape: RowShape) => typeof WITHOUT_HAND_OFF;
+
+export const withoutHandOff: HandOffParts = () => WITHOUT_HAND_OFF;
+
 /**
  * Commands written as claimed by the same statement that stores them, for this replica where it holds the broker's
  * connection, else for the replica that does. The fences are those of a claim: the broker's turn, its connection held under
@@ -27,7 +32,7 @@ export const WITHOUT_HAND_OFF = {
  * only commands without one. It waits for no turn and no connection, since those who store commands for other brokers would
  * wait with it: where either is not free, the command is stored as any other.
  */
-export const handingOff = ({ rowsOf, orderBy, areOfOneRow }: RowShape): typeof WITHOUT_HAND_OFF => ({
+export const handingOff: HandOffParts = ({ rowsOf, orderBy, areOfOneRow }) => ({
   parameters: 3,
   held: `handing as materialized (
     select asked.broker_id, asked.epoch,

@@ -1,5 +1,5 @@
 import { rowsOf, type RowShape } from '../database/rows-of.js';
-import type { WITHOUT_HAND_OFF } from './hand-off.columns.js';
+import type { HandOffParts } from './hand-off.columns.js';
 import type { WITHOUT_PROJECT } from './project.columns.js';
 import { step } from './trail-step.js';
 
@@ -40,16 +40,17 @@ export const LEAN = false;
  * Idempotency keys are written in sorted order, so that two replicas cannot wait for each other. Live commands are counted
  * for the brokers that are named, and only from the floor below which none lives.
  *
- * @param projects, handing what differs where commands are in projects, and where they may be stored as claimed
- * @param shape how the drafts are given; handing is of the same
+ * @param projects, handOff what differs where commands are in projects, and where they may be stored as claimed
+ * @param shape how the drafts are given
  */
 export function insertText(
   projects: typeof WITHOUT_PROJECT,
-  handing: typeof WITHOUT_HAND_OFF,
+  handOff: HandOffParts,
   isWhole: boolean,
   shape: RowShape,
 ): string {
   const { orderBy, areOfOneRow } = shape;
+  const handing = handOff(shape);
   const used = COMMON + projects.parameters + handing.parameters;
   const counting = isWhole ? countingFrom(used + 1) : WITHOUT_COUNT;
   return `

@@ -5,7 +5,7 @@ import { statement } from '../database/statement.js';
 import { OPS_THAT_ASK } from '../../protocol/op.js';
 import { PENDING_MOST } from './depths.js';
 import type { Draft } from './draft.js';
-import { handingOff, WITHOUT_HAND_OFF } from './hand-off.columns.js';
+import { handingOff, withoutHandOff } from './hand-off.columns.js';
 import { insertText, LEAN, WHOLE } from './insert.columns.js';
 import type { Offer } from './hand-off.js';
 import type { Estimates } from './quotas.js';
@@ -42,27 +42,27 @@ export type Inserted = {
 } & Partial<JudgedByProject>;
 
 const INSERT = {
-  plain: statement('insert_dispatches', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, WHOLE, MANY_ROWS)),
-  lean: statement('insert_dispatches_lean', insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, LEAN, MANY_ROWS)),
+  plain: statement('insert_dispatches', insertText(WITHOUT_PROJECT, withoutHandOff, WHOLE, MANY_ROWS)),
+  lean: statement('insert_dispatches_lean', insertText(WITHOUT_PROJECT, withoutHandOff, LEAN, MANY_ROWS)),
   leanOfOne: statement(
     'insert_dispatches_lean_of_one',
-    insertText(WITHOUT_PROJECT, WITHOUT_HAND_OFF, LEAN, ONE_ROW),
+    insertText(WITHOUT_PROJECT, withoutHandOff, LEAN, ONE_ROW),
   ),
   handingOff: statement(
     'insert_dispatches_handing_off',
-    insertText(WITHOUT_PROJECT, handingOff(MANY_ROWS), WHOLE, MANY_ROWS),
+    insertText(WITHOUT_PROJECT, handingOff, WHOLE, MANY_ROWS),
   ),
   handingOffLean: statement(
     'insert_dispatches_handing_off_lean',
-    insertText(WITHOUT_PROJECT, handingOff(MANY_ROWS), LEAN, MANY_ROWS),
+    insertText(WITHOUT_PROJECT, handingOff, LEAN, MANY_ROWS),
   ),
   handingOffLeanOfOne: statement(
     'insert_dispatches_handing_off_lean_of_one',
-    insertText(WITHOUT_PROJECT, handingOff(ONE_ROW), LEAN, ONE_ROW),
+    insertText(WITHOUT_PROJECT, handingOff, LEAN, ONE_ROW),
   ),
   inProjects: statement(
     'insert_dispatches_in_projects',
-    insertText(IN_PROJECTS, WITHOUT_HAND_OFF, WHOLE, MANY_ROWS),
+    insertText(IN_PROJECTS, withoutHandOff, WHOLE, MANY_ROWS),
   ),
 };
 

@@ -134,9 +134,10 @@ export class PeerDoor {
         return true;
       } catch (error) {
         // What was not taken goes another way.
-        if (!(error instanceof WrongWakeFrame)) return false;
-        this.links.delete(session);
-        this.log.warn({ replica: link.caller }, 'hints of a peer do not belong to its link');
+        if (error instanceof WrongWakeFrame) {
+          this.links.delete(session);
+          this.log.warn({ replica: link.caller }, 'hints of a peer do not belong to its link');
+        }
         return false;
       }
     };
