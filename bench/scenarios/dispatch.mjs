@@ -10,10 +10,10 @@ import { figure, table, withSpread } from '../report/table.mjs';
 import { interleaved, median, ratios, spread } from '../statistics.mjs';
 
 const PEERS = ['graphile-worker', 'pg-boss', 'baseline'];
-const FULL = { rounds: 5, warmMs: 1_000, measureMs: 5_000, turns: 500 };
-const QUICK = { rounds: 3, warmMs: 200, measureMs: 400, turns: 60 };
-/** Done by each side before anything is counted: connections are made, statements prepared, code compiled. */
-const FIRST = { inFlight: 64, commands: 250 };
+/** `first` commands are done by each side before anything is counted: connections are made, statements prepared, code compiled. */
+const FULL = { first: 3_000, rounds: 5, warmMs: 1_000, measureMs: 5_000, turns: 500 };
+const QUICK = { first: 250, rounds: 3, warmMs: 200, measureMs: 400, turns: 60 };
+const FIRST_IN_FLIGHT = 64;
 const IN_FLIGHT = [1, 64, 512];
 
 /** What must at least be reached, as times of the peer's figure. */
@@ -24,7 +24,7 @@ const FLOORS = {
 const FLOOR_OF_ONE = 1.5;
 
 export async function run({ server, isQuick, profileDir, progress, only }) {
-  const { rounds, warmMs, measureMs, turns } = isQuick ? QUICK : FULL;
+  const { first, rounds, warmMs, measureMs, turns } = isQuick ? QUICK : FULL;
   const peers = PEERS.filter((name) => only === undefined || only.includes(name));
   progress('starting every side');
   const fleet = await Fleet.start(server, { profileDir });
@@ -35,8 +35,8 @@ export async function run({ server, isQuick, profileDir, progress, only }) {
   const sides = [fleet, withKeys, ...(await Promise.all(peers.map((name) => Peer.start(name, server))))];
   const probe = await startProbe(server);
   progress('warming every side up');
-  for (const side of sides) await side.measure(FIRST);
-  await probe.ask('measure', { turns: 20 });
+  for (const side of sides) await side.measure({ inFlight: FIRST_IN_FLIGHT, commands: first });
+  await probe.ask('measure', { turns });
 
   const measured = [];
   for (const inFlight of IN_FLIGHT) {

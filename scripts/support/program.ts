@@ -27,6 +27,8 @@ export type ProgramOptions = {
   isLed?: boolean;
   /** Whether it would be on another machine, and so is to leave the processors to the others while they want them. */
   isElsewhere?: boolean;
+  /** Whether it runs as it is installed: without the maps of its sources, which it would keep of each file that an error names. */
+  isAsInstalled?: boolean;
 };
 
 /** One process that is the product's, or is beside it, and all that is seen of it from outside. */
@@ -58,12 +60,14 @@ export class Program {
       log,
       isLed = false,
       isElsewhere = false,
+      isAsInstalled = false,
     }: ProgramOptions,
   ): Program {
     const isRight = clockOffsetMs === 0;
     const before = isRight ? [] : ['--import', CLOCK_OFFSET];
     const offset = isRight ? {} : { FAULT_CLOCK_OFFSET_MS: String(clockOffsetMs) };
-    const child = spawn(process.execPath, [...before, '--enable-source-maps', script, ...args], {
+    const maps = isAsInstalled ? [] : ['--enable-source-maps'];
+    const child = spawn(process.execPath, [...before, ...maps, script, ...args], {
       // Only what is told here: a variable of the user's shell must not reach into it.
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, ...offset },
       stdio: [isLed ? 'pipe' : 'ignore', 'pipe', 'pipe'],

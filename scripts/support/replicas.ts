@@ -10,7 +10,7 @@ const READY_WITHIN_MS = 180_000;
 /** A replica that is ready. */
 export type Launched = { name: string; program: Program; id: string; url: string };
 
-/** Starts replicas of one hub, which have its secrets in common. */
+/** Starts replicas of one hub as they are installed, which have its secrets in common. */
 export class Replicas {
   /** The first administrator's, known when the first replica is ready. */
   token = '';
@@ -36,6 +36,7 @@ export class Replicas {
     const name = `replica-${this.programs.length + 1}`;
     const program = Program.start(name, {
       ...options,
+      isAsInstalled: true,
       log: this.logs === undefined ? undefined : join(this.logs, `${name}.log`),
       args: ['hub', 'start'],
       env: {

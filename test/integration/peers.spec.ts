@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { PEER_BODY_BYTES, SIGNED_BODY_BYTES } from '../../src/hub/cluster/peers/body.js';
+import { OutgoingLink } from '../../src/hub/cluster/peers/outgoing-link.js';
 import { LINK_PATH, RELAY_PREFIX, SELF_PATH, WAKE_PATH } from '../../src/hub/cluster/peers/paths.js';
 import { CallsItself, PeerUnreachable } from '../../src/hub/cluster/peers/peers.errors.js';
 import {
@@ -144,6 +145,18 @@ describe('replicas among themselves', () => {
 
       await eventually(() => a.peers.report().links === 0);
       expect(await codeOf(echo(a, b, 2))).toBe('ok');
+    });
+
+    it('look after one that has just been closed without a fault', async () => {
+      const link = await OutgoingLink.open(
+        a.signed,
+        { address: b.address, caller: a.id, target: b.id },
+        undefined,
+      );
+
+      link.close();
+
+      expect(() => link.probe()).not.toThrow();
     });
 
     it('learn that the other one is gone', async () => {

@@ -36,6 +36,19 @@ describe('what is remembered', () => {
     expect(remembered.get('a')).toBeUndefined();
     expect(remembered.size).toBe(0);
   });
+
+  it('is let go when others come, though nobody asks for it again', () => {
+    const clock = { nowMs: 0 };
+    const remembered = new Remembered<number>(3, () => clock.nowMs);
+    remembered.set('a', 1, 10);
+    remembered.set('b', 1, 11);
+
+    clock.nowMs = 10;
+    remembered.set('c', 1, 10);
+
+    expect(remembered.size).toBe(2);
+    expect(['a', 'b', 'c'].map((key) => remembered.get(key))).toEqual([undefined, 1, 1]);
+  });
 });
 
 describe('look-ups', () => {

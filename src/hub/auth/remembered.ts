@@ -1,4 +1,7 @@
-/** Values kept for a time each, and never more than so many: the oldest goes when one more comes. */
+/**
+ * Values kept for a time each, and never more than so many: the oldest goes when one more comes. Those whose time is over go with the
+ * next that comes, as far as they are older than all that are still kept.
+ */
 export class Remembered<V> {
   private readonly entries = new Map<string, { value: V; untilMs: number }>();
 
@@ -20,13 +23,13 @@ export class Remembered<V> {
   }
 
   set(key: string, value: V, forMs: number): void {
+    const nowMs = this.clockMs();
     // A map keeps the order of insertion, so a key that is set again must go to the end.
     this.entries.delete(key);
-    this.entries.set(key, { value, untilMs: this.clockMs() + forMs });
-    if (this.entries.size <= this.most) return;
-    for (const oldest of this.entries.keys()) {
+    this.entries.set(key, { value, untilMs: nowMs + forMs });
+    for (const [oldest, { untilMs }] of this.entries) {
+      if (this.entries.size <= this.most && nowMs < untilMs) return;
       this.entries.delete(oldest);
-      return;
     }
   }
 

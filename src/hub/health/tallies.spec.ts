@@ -81,6 +81,17 @@ describe('what is counted of the steps of commands', () => {
     expect(sum).toBeLessThan(1);
   });
 
+  it.each(['released', 'put_back', 'retried'] as const)('is of no attempt that was %s meanwhile', (step) => {
+    const tallies = new Tallies();
+    const tell = tallies[step] as (rows: (typeof ping)[]) => void;
+
+    tallies.acked([claimed()]);
+    tell([ping]);
+    tallies.ended([ended()]);
+
+    expect(pings(tallies).seconds.ack_to_end.count).toBe(0);
+  });
+
   it('forgets the oldest acks past its bound', () => {
     const tallies = new Tallies();
 

@@ -48,7 +48,7 @@ const OTHER = 'other';
 export class Tallies implements StepObserver {
   private readonly byOp = new Map<string, Record<Lane, Tally>>();
   private readonly others: Record<Lane, Tally>;
-  /** When attempts were acked here that have not ended here yet, oldest first. */
+  /** When attempts were acked on links that are still here, and have not ended here yet; oldest first. */
   private readonly acks = new Map<string, { attempt: number; at: number }>();
 
   /** @param isTraced whether values are to name the traces that they were measured in */
@@ -58,10 +58,10 @@ export class Tallies implements StepObserver {
   }
 
   readonly accepted = this.counting('accepted');
-  readonly released = this.counting('released');
   readonly adopted = this.counting('adopted');
-  readonly put_back = this.counting('put_back');
-  readonly retried = this.counting('retried');
+  readonly released = this.lettingGo('released');
+  readonly put_back = this.lettingGo('put_back');
+  readonly retried = this.lettingGo('retried');
   readonly cancel_asked = this.counting('cancel_asked');
   readonly late = this.counting('late');
 
@@ -121,6 +121,15 @@ export class Tallies implements StepObserver {
   private counting(step: Counted) {
     return (rows: readonly { op: string; lane: Lane }[]): void => {
       for (const row of rows) this.of(row).steps[step] += 1;
+    };
+  }
+
+  /** Whoever holds the command next acks it anew, be it here or elsewhere. */
+  private lettingGo(step: 'released' | 'put_back' | 'retried') {
+    const count = this.counting(step);
+    return (rows: readonly { id: string; op: string; lane: Lane }[]): void => {
+      count(rows);
+      for (const { id } of rows) this.acks.delete(id);
     };
   }
 

@@ -110,6 +110,8 @@ export class PeerDoor {
     if (caller === target) throw new PeerRefused('this replica would be linked to itself');
     const targetNonce = randomUUID();
     const key = linkKeyOf(secret, { caller, target, callerNonce, targetNonce });
+    // Its caller waits no longer than 3 s, and the check may have taken longer.
+    if (session.destroyed) return;
     this.links.set(session, { caller, target, key, counter: 0 });
     session.once('close', () => this.links.delete(session));
     end(response, 200, {}, jsonOf({ replica: target, nonce: targetNonce, proof: proofOf(key, target) }));

@@ -27,6 +27,8 @@ const FIRST_BYTES_WITHIN_MS = 10_000;
 const ANSWERED_WITHIN_MS = 2_000;
 /** Calls of one link that are under way at once; more wait at the caller. */
 const STREAMS_OF_A_SESSION = 4_096;
+/** Callers ping their links every 10 s: one of which nothing is heard for so long is gone, and could not say so. */
+const SILENT_MS = 60_000;
 
 export type DualTls = {
   /** Whether a connection without it is cut. */
@@ -50,10 +52,14 @@ export class DualServer {
   private readonly unsorted = new Set<Socket>();
   private isClosing = false;
 
-  /** @param options what TLS takes; without it there is none */
+  /**
+   * @param options what TLS takes; without it there is none
+   * @param silentMs after which a link ends of which nothing is heard
+   */
   constructor(
     answer: (request: DualRequest, response: DualResponse) => void,
     private readonly options?: DualTls,
+    silentMs = SILENT_MS,
   ) {
     this.http1 = createServer(answer);
     this.http2 = createServer2({ settings: { maxConcurrentStreams: STREAMS_OF_A_SESSION } }, answer);
@@ -63,12 +69,20 @@ export class DualServer {
       this.sessions.add(session);
       session.on('close', () => this.sessions.delete(session));
       session.on('error', () => session.destroy());
+      session.setTimeout(silentMs, () => session.destroy());
+      // A ping counts as a word only where somebody hears it.
+      session.on('ping', () => undefined);
     });
     // The server of HTTP/1 holds the port, so that it minds its connections as ever; it is given what is its own.
     const [serve] = this.http1.listeners('connection');
     this.http1.removeAllListeners('connection');
     const first = (socket: Socket) => void serve?.call(this.http1, socket);
-    const second = (socket: Socket) => void this.http2.emit('connection', socket);
+    const second = (socket: Socket) => {
+      // That server leaves sockets open whose other end is closed, and reads of it itself. HTTP/2 does not: the link of a process
+      // that was killed would stay.
+      socket.allowHalfOpen = false;
+      this.http2.emit('connection', socket);
+    };
     const tls = options && this.secured(options, { first, second });
     this.tls = tls;
     const plain = (socket: Socket, taken: (socket: Socket) => void) => {
