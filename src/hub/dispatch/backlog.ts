@@ -38,7 +38,11 @@ export class Backlog {
   private readonly toldMeanwhile = new SparseSet<string>();
   private readonly reserved = new Reserved();
 
-  constructor(readonly link: Link) {
+  /** @param onRows rows came in, or are to be looked for: `isBehind` and `holdsRows` may have become true */
+  constructor(
+    readonly link: Link,
+    private readonly onRows: () => void = () => undefined,
+  ) {
     this.reading = new Reading(link.brokerId);
   }
 
@@ -62,6 +66,7 @@ export class Backlog {
 
   /** Takes the rows of a read. What was let go while it was under way is not taken back. */
   took(rows: readonly ReadRow[], read: Read, now: number): void {
+    this.onRows();
     let last = read.afterSeq;
     for (const row of rows) {
       if (row.state === 'pending' && this.waiting.size >= HELD_MOST && !this.waiting.has(row.id)) {
@@ -86,11 +91,13 @@ export class Backlog {
   /** A read did not happen: it is still due. */
   readFailed(read: Read): void {
     this.reading.failed(read);
+    this.onRows();
   }
 
   /** New or requeued rows exist from this `seq` on. */
   woken(seq: number): void {
     this.reading.woken(seq);
+    this.onRows();
   }
 
   /** Takes the copy of a new row, in place of a read. One under another epoch is left to reads. */
@@ -122,11 +129,13 @@ export class Backlog {
     };
     if (epoch === null) this.waiting.add(row);
     else this.claimedElsewhere(row, 1, now + deadlineS * 1000, now);
+    this.onRows();
   }
 
   /** Reads again everything that may have become visible late. */
   poll(now: number): void {
     this.reading.poll(now);
+    this.onRows();
   }
 
   /**
@@ -229,6 +238,7 @@ export class Backlog {
     this.waiting.delete(row.id);
     const from = row.orderingKey === null ? row.seq : Math.min(row.seq, this.reading.floor);
     this.reading.again(from - 1, now + REFUSED_REST_MS);
+    this.onRows();
   }
 
   /** Whether it is the latest of its kind and an earlier one waits still, as one does that is to be sent at a later time. */
@@ -284,6 +294,7 @@ export class Backlog {
     if (this.letGoMeanwhile.has(row.id)) return;
     this.waiting.delete(row.id);
     this.out.add(row, !OPS_HELD_TO_ACK.includes(row.op));
+    this.onRows();
   }
 
   /** Sent rows whose ack is overdue; each is given once a period. */
@@ -301,6 +312,11 @@ export class Backlog {
   /** Whether there is anything to read, to claim or to send, now or when there is room. */
   get isBehind(): boolean {
     return this.waiting.size > 0 || this.unsent.size > 0 || this.reading.isBehind;
+  }
+
+  /** Whether a word on a row may be about one of this broker's: it waits or is out, or is just being looked for. */
+  get holdsRows(): boolean {
+    return !this.isReady || this.waiting.size > 0 || this.out.size > 0;
   }
 
   get depth(): { waiting: number; unacked: number; out: number } {
@@ -365,6 +381,7 @@ export class Backlog {
   private toBeSent(sent: Sent): Sent {
     this.sent.set(sent.id, sent);
     this.out.add(sent, true);
+    this.onRows();
     return sent;
   }
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { emptyHint, type Hint } from '../cluster/hint.js';
 import type { Wakes, WakeSubscriber } from '../cluster/wakes.js';
 import { Link, type LinkFacts } from '../registry/link.js';
 import type { ControlChannel } from '../registry/control-channel.js';
@@ -23,38 +24,49 @@ const FACTS: LinkFacts = {
 
 describe('the backlogs of a replica', () => {
   const onWork = jest.fn();
+  let observer: LinkObserver;
+  let subscriber: WakeSubscriber | undefined;
   let backlogs: Backlogs;
-  let backlog: Backlog;
 
-  /** One row is out with the broker, and so many wait behind it. */
-  function open(waiting: number): void {
-    let observer: LinkObserver = {};
+  function begin(): void {
+    observer = {};
     const links = {
       observe: (given: LinkObserver) => {
         observer = given;
         return () => undefined;
       },
     } as Links;
-    const wakes = { subscribe: (_given: WakeSubscriber) => undefined } as Wakes;
+    const wakes = { subscribe: (given: WakeSubscriber) => void (subscriber = given) } as Wakes;
     backlogs = new Backlogs(links, wakes, new Steps());
     backlogs.start(onWork, () => undefined);
-    const link = new Link({ isOpen: true } as ControlChannel, FACTS);
-    observer.opened?.(link);
-    const made = backlogs.of('b');
-    const read = made?.nextRead(0);
-    if (made === undefined || read === undefined) throw new Error('nothing is to be read');
-    backlog = made;
+  }
+
+  /** A broker whose inventory was taken, and of which so many rows were read. */
+  function linked(brokerId: string, rows: number): Backlog {
+    observer.opened?.(new Link({ isOpen: true } as ControlChannel, { ...FACTS, brokerId }));
+    const backlog = backlogs.of(brokerId);
+    const read = backlog?.nextRead(0);
+    if (backlog === undefined || read === undefined) throw new Error('nothing is to be read');
     backlog.isReady = true;
     backlog.took(
-      Array.from({ length: waiting + 1 }, (_each, place) => readRow(place + 1, { orderingKey: 'k' })),
+      Array.from({ length: rows }, (_each, place) => readRow(place + 1, { orderingKey: 'k' })),
       read,
       0,
     );
-    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
+    return backlog;
   }
+
+  /** One row is out with the broker, and so many wait behind it. */
+  function open(waiting: number): void {
+    begin();
+    linked('b', waiting + 1).claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
+  }
+
+  const tell = (hint: Partial<Hint>) => subscriber?.onHint({ ...emptyHint(), ...hint });
 
   beforeEach(() => {
     onWork.mockClear();
+    begin();
   });
 
   it.each<[string, () => unknown]>([
@@ -70,5 +82,89 @@ describe('the backlogs of a replica', () => {
     happen();
 
     expect([rounds, onWork.mock.calls.length - rounds]).toEqual([1, 0]);
+  });
+
+  describe('of which most are idle', () => {
+    it('leave those to no round, and to no word on rows', () => {
+      const busy = linked('busy', 2);
+      linked('idle', 0);
+
+      expect([backlogs.behind(), backlogs.holding()]).toEqual([[busy], [busy]]);
+
+      busy.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
+      backlogs.letGo('busy', ['d2']);
+      expect([backlogs.behind(), backlogs.holding()]).toEqual([[], [busy]]);
+
+      backlogs.letGo('busy', ['d1']);
+      expect([backlogs.behind(), backlogs.holding()]).toEqual([[], []]);
+    });
+
+    it.each<[string, (backlog: Backlog) => unknown]>([
+      ['a wake', () => tell({ brokers: new Map([['b', 9]]) })],
+      ['a poll', (backlog) => backlog.poll(0)],
+      [
+        'a read that failed',
+        (backlog) => {
+          backlog.poll(0);
+          const read = backlog.nextRead(0);
+          backlogs.behind();
+          if (read !== undefined) backlog.readFailed(read);
+        },
+      ],
+      [
+        'a claim that was refused',
+        (backlog) => {
+          const [row] = backlog.candidates(1, 0);
+          if (row !== undefined) backlog.refused(row, 0);
+        },
+      ],
+    ])('have one looked at for %s', (what, happen) => {
+      const backlog = linked('b', what === 'a claim that was refused' ? 1 : 0);
+      if (what !== 'a claim that was refused') expect(backlogs.behind()).toEqual([]);
+
+      happen(backlog);
+
+      expect(backlogs.behind()).toEqual([backlog]);
+    });
+
+    it('have a new link looked at, and know an old one no more', () => {
+      linked('b', 1);
+      const old = backlogs.of('b');
+
+      const anew = linked('b', 1);
+
+      expect(anew).not.toBe(old);
+      expect([backlogs.behind(), backlogs.holding()]).toEqual([[anew], [anew]]);
+      observer.closed?.(anew.link, 'gone');
+      expect([backlogs.behind(), backlogs.holding()]).toEqual([[], []]);
+    });
+
+    it.each<[string, (backlog: Backlog) => void]>([
+      ['waits', () => undefined],
+      [
+        'is out',
+        (backlog) => void backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0),
+      ],
+    ])('hear of the end of a row that %s', (_how, happen) => {
+      const backlog = linked('b', 1);
+      happen(backlog);
+      backlogs.behind();
+
+      tell({ ended: new Set(['d1']) });
+
+      expect(backlog.depth).toEqual({ waiting: 0, unacked: 0, out: 0 });
+    });
+
+    it('hear of the end of a row that is only being looked for', () => {
+      observer.opened?.(new Link({ isOpen: true } as ControlChannel, FACTS));
+      const backlog = backlogs.of('b');
+      const read = backlog?.nextRead(0);
+      backlogs.holding();
+
+      tell({ ended: new Set(['d1']) });
+      if (read !== undefined) backlog?.took([readRow(1)], read, 0);
+
+      expect(backlog?.depth.waiting).toBe(0);
+    });
   });
 });

@@ -13,6 +13,8 @@ import { Steps } from './steps.js';
 @Injectable()
 export class Backlogs {
   private readonly byBroker = new Map<string, Backlog>();
+  /** Of many brokers few have rows at a time. Those that are behind, and those that hold rows, are among these. */
+  private readonly lately = { behind: new Set<Backlog>(), holding: new Set<Backlog>() };
   private onWork: () => void = () => undefined;
   private onLost: () => void = () => undefined;
 
@@ -32,7 +34,9 @@ export class Backlogs {
     this.links.observe({
       opened: (link) => {
         this.release(this.byBroker.get(link.brokerId));
-        this.byBroker.set(link.brokerId, new Backlog(link));
+        const backlog: Backlog = new Backlog(link, () => this.noteRows(backlog));
+        this.byBroker.set(link.brokerId, backlog);
+        this.noteRows(backlog);
       },
       closed: (link) => {
         const backlog = this.byBroker.get(link.brokerId);
@@ -45,11 +49,12 @@ export class Backlogs {
       onHint: ({ brokers, commands, ended, cancelled }) => {
         for (const [brokerId, seq] of brokers) this.wake(brokerId, seq);
         if (commands.size > 0) this.told(commands);
-        for (const backlog of this.byBroker.values()) {
+        if (ended.size === 0 && cancelled.size === 0) return;
+        for (const backlog of this.holding()) {
           for (const id of ended) backlog.ended(id);
           for (const id of cancelled) backlog.cancelRequested(id);
         }
-        if (ended.size > 0 || cancelled.size > 0) this.onWork();
+        this.onWork();
       },
       onResumed: () => this.onLost(),
     });
@@ -62,6 +67,27 @@ export class Backlogs {
 
   all(): Backlog[] {
     return [...this.byBroker.values()];
+  }
+
+  /** Those of which something is to be read, claimed or sent. */
+  behind(): Backlog[] {
+    return this.stillOf(this.lately.behind, ({ isBehind }) => isBehind);
+  }
+
+  /** Those of which rows wait or are out, as far as is known. */
+  holding(): Backlog[] {
+    return this.stillOf(this.lately.holding, ({ holdsRows }) => holdsRows);
+  }
+
+  private noteRows(backlog: Backlog): void {
+    this.lately.behind.add(backlog);
+    this.lately.holding.add(backlog);
+  }
+
+  private stillOf(lately: Set<Backlog>, isStill: (backlog: Backlog) => boolean): Backlog[] {
+    for (const backlog of lately)
+      if (this.byBroker.get(backlog.brokerId) !== backlog || !isStill(backlog)) lately.delete(backlog);
+    return [...lately];
   }
 
   /** Whether the broker's newest link, as far as is known here, is on this replica. */
@@ -139,7 +165,7 @@ export class Backlogs {
     this.madeWay(backlog);
   }
 
-  /** A round goes over all brokers: where nothing of this one waits, it is spared for each of its words. */
+  /** Where nothing of this broker waits, a round is spared for each of its words. */
   private madeWay(backlog: Backlog | undefined): void {
     if (backlog?.isBehind === true) this.onWork();
   }

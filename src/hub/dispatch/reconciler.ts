@@ -74,7 +74,7 @@ export class Reconciler {
   /** What was stored as claimed for the links here needs no claim. */
   private async sendUnsent(): Promise<void> {
     const now = performance.now();
-    for (const backlog of this.backlogs.all()) {
+    for (const backlog of this.backlogs.behind()) {
       const unsent = backlog.takeUnsent(now);
       this.steps.tell(
         'claimed',
@@ -87,7 +87,7 @@ export class Reconciler {
   private async readAhead(): Promise<void> {
     const now = performance.now();
     const reads: { backlog: Backlog; read: Read }[] = [];
-    for (const backlog of this.backlogs.all()) {
+    for (const backlog of this.backlogs.behind()) {
       const read = backlog.isReady ? backlog.nextRead(now) : undefined;
       if (read !== undefined) reads.push({ backlog, read });
     }
@@ -148,7 +148,7 @@ export class Reconciler {
 
   /** The next rows of each broker, beginning with another broker each time. */
   private choose(): Asked[] {
-    const all = this.backlogs.all();
+    const all = this.backlogs.behind();
     const now = performance.now();
     this.firstServed = all.length === 0 ? 0 : (this.firstServed + 1) % all.length;
     const chosen: Asked[] = [];

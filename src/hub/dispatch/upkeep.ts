@@ -74,7 +74,7 @@ export class Upkeep {
 
   private async turn(): Promise<void> {
     if (!this.replica.mayAct) return;
-    for (const backlog of this.backlogs.all()) {
+    for (const backlog of this.backlogs.holding()) {
       this.sender.repeatOverdue(backlog);
       this.sender.askToStop(backlog);
     }
@@ -100,7 +100,7 @@ export class Upkeep {
 
   /** Finds what somebody else ended or put back, and what callers gave up, where the hint was lost. */
   private async compareOut(): Promise<void> {
-    const out = this.backlogs.all().flatMap((backlog) => backlog.out.ids.map((id) => ({ backlog, id })));
+    const out = this.backlogs.holding().flatMap((backlog) => backlog.out.ids.map((id) => ({ backlog, id })));
     for (let from = 0; from < out.length; from += CHECKED_AT_ONCE) {
       const part = new Map(out.slice(from, from + CHECKED_AT_ONCE).map(({ backlog, id }) => [id, backlog]));
       for (const { id, seq, isOut, cancelRequested } of await this.inventories.readOut([...part.keys()])) {
