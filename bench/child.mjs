@@ -20,7 +20,7 @@ export class Child {
    *   writes there where its processor time went
    */
   constructor(module, { profileDir, env = {}, execArgv: more = [] } = {}) {
-    const execArgv = ['--enable-source-maps', '--disable-warning=ExperimentalWarning', ...more];
+    const execArgv = ['--disable-warning=ExperimentalWarning', ...more];
     if (profileDir !== undefined) execArgv.push('--cpu-prof', `--cpu-prof-dir=${profileDir}`);
     this.#process = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
       execArgv,

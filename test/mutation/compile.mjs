@@ -9,9 +9,11 @@ const MORE_WORDS =
   /import \{[^}]*\b(jest|beforeAll|beforeEach|afterAll|afterEach)\b[^}]*\} from '@jest\/globals'/;
 const WORDS = pathToFileURL(resolve('test/mutation/words.mjs')).href;
 
-for (const name of readdirSync('src', { recursive: true, encoding: 'utf8' })) {
-  if (!name.endsWith('.ts')) continue;
-  const filename = join('src', name);
+const sources = ['src', 'test/support'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+);
+for (const filename of sources) {
+  if (!filename.endsWith('.ts')) continue;
   const source = readFileSync(filename, 'utf8');
   if (MORE_WORDS.test(source)) continue;
   const { code } = transformSync(source, { filename });

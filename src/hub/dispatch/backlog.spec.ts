@@ -3,36 +3,13 @@ import type { Link } from '../registry/link.js';
 import { Backlog } from './backlog.js';
 import type { Waiting } from './waiting.js';
 import type { ReadRow } from './claim.repository.js';
-import type { Draft } from './draft.js';
 import type { Read } from './reading.js';
 import type { CommandCopy } from './row-copy.js';
+import { plainDraft as draft } from '../../../test/support/plain-draft.js';
 import { readRow as row } from '../../../test/support/read-row.js';
 
 const link = (window = 64) =>
   ({ brokerId: 'b', epoch: 7, carriesWork: true, facts: { window, capabilities: [] } }) as unknown as Link;
-
-const draft = (id: string, orderingKey: string | null = null): Draft => ({
-  ...{
-    id,
-    orderingKey,
-    projectId: null,
-    brokerId: 'b',
-    agentId: null,
-    op: 'broker.ping',
-    args: {},
-    argsBytes: 2,
-    capability: null,
-  },
-  ...{
-    lane: 'normal',
-    deadlineS: 60,
-    notBefore: null,
-    contract: 'until',
-    redriveOf: null,
-    idempotency: null,
-  },
-  initiator: { kind: 'hub', id: 'h', name: 'h', credentialId: null, requestId: 'r' },
-});
 
 function ready(window?: number): Backlog {
   const backlog = new Backlog(link(window));

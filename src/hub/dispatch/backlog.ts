@@ -294,7 +294,6 @@ export class Backlog {
     if (this.letGoMeanwhile.has(row.id)) return;
     this.waiting.delete(row.id);
     this.out.add(row, !OPS_HELD_TO_ACK.includes(row.op));
-    this.onRows();
   }
 
   /** Sent rows whose ack is overdue; each is given once a period. */

@@ -6,7 +6,9 @@ import type { ControlChannel } from '../registry/control-channel.js';
 import type { LinkObserver, Links } from '../registry/links.js';
 import type { Backlog } from './backlog.js';
 import { Backlogs } from './backlogs.js';
+import { commandCopy } from './row-copy.js';
 import { Steps } from './steps.js';
+import { plainDraft } from '../../../test/support/plain-draft.js';
 import { readRow } from '../../../test/support/read-row.js';
 
 const FACTS: LinkFacts = {
@@ -62,6 +64,7 @@ describe('the backlogs of a replica', () => {
     linked('b', waiting + 1).claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, 0);
   }
 
+  const copyUnder = (epoch: number | null) => new Map([['d9', commandCopy(plainDraft('d9'), 9, epoch)]]);
   const tell = (hint: Partial<Hint>) => subscriber?.onHint({ ...emptyHint(), ...hint });
 
   beforeEach(() => {
@@ -101,6 +104,8 @@ describe('the backlogs of a replica', () => {
 
     it.each<[string, (backlog: Backlog) => unknown]>([
       ['a wake', () => tell({ brokers: new Map([['b', 9]]) })],
+      ['a copy of a new row', () => tell({ commands: copyUnder(null) })],
+      ['a copy of one that was claimed ahead', () => tell({ commands: copyUnder(FACTS.epoch) })],
       ['a poll', (backlog) => backlog.poll(0)],
       [
         'a read that failed',
@@ -112,19 +117,31 @@ describe('the backlogs of a replica', () => {
         },
       ],
       [
-        'a claim that was refused',
+        'rows that a read has found',
         (backlog) => {
+          backlog.poll(0);
+          const read = backlog.nextRead(0);
+          backlogs.behind();
+          if (read !== undefined) backlog.took([readRow(1)], read, 0);
+        },
+      ],
+      [
+        'a claim that was refused, of a row that has ended since',
+        (backlog) => {
+          tell({ commands: copyUnder(null) });
           const [row] = backlog.candidates(1, 0);
+          backlog.ended('d9');
+          backlogs.behind();
           if (row !== undefined) backlog.refused(row, 0);
         },
       ],
-    ])('have one looked at for %s', (what, happen) => {
-      const backlog = linked('b', what === 'a claim that was refused' ? 1 : 0);
-      if (what !== 'a claim that was refused') expect(backlogs.behind()).toEqual([]);
+    ])('have one looked at for %s', (_what, happen) => {
+      const backlog = linked('b', 0);
+      const before = backlogs.behind();
 
       happen(backlog);
 
-      expect(backlogs.behind()).toEqual([backlog]);
+      expect([before, backlogs.behind()]).toEqual([[], [backlog]]);
     });
 
     it('have a new link looked at, and know an old one no more', () => {
@@ -132,6 +149,7 @@ describe('the backlogs of a replica', () => {
       const old = backlogs.of('b');
 
       const anew = linked('b', 1);
+      old?.poll(0);
 
       expect(anew).not.toBe(old);
       expect([backlogs.behind(), backlogs.holding()]).toEqual([[anew], [anew]]);
@@ -153,6 +171,20 @@ describe('the backlogs of a replica', () => {
       tell({ ended: new Set(['d1']) });
 
       expect(backlog.depth).toEqual({ waiting: 0, unacked: 0, out: 0 });
+    });
+
+    it('hear of the end of a row that was handed off', () => {
+      const backlog = linked('b', 0);
+      const idle = backlogs.holding();
+      const command = plainDraft('d1');
+      backlog.reserve(command);
+      backlog.handed(command, 1, 0);
+
+      const holding = backlogs.holding();
+      tell({ ended: new Set([command.id]) });
+
+      expect([idle, holding]).toEqual([[], [backlog]]);
+      expect(backlog.out.size).toBe(0);
     });
 
     it('hear of the end of a row that is only being looked for', () => {

@@ -33,7 +33,7 @@ export class Backlogs {
     this.onLost = onLost;
     this.links.observe({
       opened: (link) => {
-        this.release(this.byBroker.get(link.brokerId));
+        this.part(this.byBroker.get(link.brokerId));
         const backlog: Backlog = new Backlog(link, () => this.noteRows(backlog));
         this.byBroker.set(link.brokerId, backlog);
         this.noteRows(backlog);
@@ -42,7 +42,7 @@ export class Backlogs {
         const backlog = this.byBroker.get(link.brokerId);
         if (backlog?.link !== link) return;
         this.byBroker.delete(link.brokerId);
-        this.release(backlog);
+        this.part(backlog);
       },
     });
     this.wakes.subscribe({
@@ -80,13 +80,14 @@ export class Backlogs {
   }
 
   private noteRows(backlog: Backlog): void {
+    // A read may have been under way as its link ended.
+    if (this.byBroker.get(backlog.brokerId) !== backlog) return;
     this.lately.behind.add(backlog);
     this.lately.holding.add(backlog);
   }
 
   private stillOf(lately: Set<Backlog>, isStill: (backlog: Backlog) => boolean): Backlog[] {
-    for (const backlog of lately)
-      if (this.byBroker.get(backlog.brokerId) !== backlog || !isStill(backlog)) lately.delete(backlog);
+    for (const backlog of lately) if (!isStill(backlog)) lately.delete(backlog);
     return [...lately];
   }
 
@@ -104,8 +105,11 @@ export class Backlogs {
   }
 
   /** What is out with a broker whose link is over is held by nobody, until its inventory speaks on the next one. */
-  private release(backlog: Backlog | undefined): void {
-    this.steps.tell('released', backlog?.out.all ?? []);
+  private part(backlog: Backlog | undefined): void {
+    if (backlog === undefined) return;
+    this.lately.behind.delete(backlog);
+    this.lately.holding.delete(backlog);
+    this.steps.tell('released', backlog.out.all);
   }
 
   private told(commands: ReadonlyMap<string, unknown>): void {

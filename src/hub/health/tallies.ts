@@ -48,7 +48,7 @@ const OTHER = 'other';
 export class Tallies implements StepObserver {
   private readonly byOp = new Map<string, Record<Lane, Tally>>();
   private readonly others: Record<Lane, Tally>;
-  /** When attempts were acked on links that are still here, and have not ended here yet; oldest first. */
+  /** When attempts were acked here that have not ended here yet, oldest first. */
   private readonly acks = new Map<string, { attempt: number; at: number }>();
 
   /** @param isTraced whether values are to name the traces that they were measured in */
@@ -58,8 +58,8 @@ export class Tallies implements StepObserver {
   }
 
   readonly accepted = this.counting('accepted');
+  readonly released = this.counting('released');
   readonly adopted = this.counting('adopted');
-  readonly released = this.lettingGo('released');
   readonly put_back = this.lettingGo('put_back');
   readonly retried = this.lettingGo('retried');
   readonly cancel_asked = this.counting('cancel_asked');
@@ -124,8 +124,8 @@ export class Tallies implements StepObserver {
     };
   }
 
-  /** Whoever holds the command next acks it anew, be it here or elsewhere. */
-  private lettingGo(step: 'released' | 'put_back' | 'retried') {
+  /** The attempt is over, and the next one is acked anew. */
+  private lettingGo(step: 'put_back' | 'retried') {
     const count = this.counting(step);
     return (rows: readonly { id: string; op: string; lane: Lane }[]): void => {
       count(rows);

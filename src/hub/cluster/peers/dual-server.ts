@@ -27,8 +27,11 @@ const FIRST_BYTES_WITHIN_MS = 10_000;
 const ANSWERED_WITHIN_MS = 2_000;
 /** Calls of one link that are under way at once; more wait at the caller. */
 const STREAMS_OF_A_SESSION = 4_096;
-/** Callers ping their links every 10 s: one of which nothing is heard for so long is gone, and could not say so. */
-const SILENT_MS = 60_000;
+/**
+ * Replicas ping their links every 10 s: one of which nothing is heard for so long is gone, and could not say so. Longer than the minute that
+ * those who read metrics may leave between two times.
+ */
+const SILENT_MS = 90_000;
 
 export type DualTls = {
   /** Whether a connection without it is cut. */
@@ -59,30 +62,15 @@ export class DualServer {
   constructor(
     answer: (request: DualRequest, response: DualResponse) => void,
     private readonly options?: DualTls,
-    silentMs = SILENT_MS,
+    private readonly silentMs = SILENT_MS,
   ) {
     this.http1 = createServer(answer);
     this.http2 = createServer2({ settings: { maxConcurrentStreams: STREAMS_OF_A_SESSION } }, answer);
-    this.http2.on('session', (session) => {
-      // One that was begun before the end of listening would else be waited for as long as its caller likes.
-      if (this.isClosing) session.destroy();
-      this.sessions.add(session);
-      session.on('close', () => this.sessions.delete(session));
-      session.on('error', () => session.destroy());
-      session.setTimeout(silentMs, () => session.destroy());
-      // A ping counts as a word only where somebody hears it.
-      session.on('ping', () => undefined);
-    });
     // The server of HTTP/1 holds the port, so that it minds its connections as ever; it is given what is its own.
     const [serve] = this.http1.listeners('connection');
     this.http1.removeAllListeners('connection');
     const first = (socket: Socket) => void serve?.call(this.http1, socket);
-    const second = (socket: Socket) => {
-      // That server leaves sockets open whose other end is closed, and reads of it itself. HTTP/2 does not: the link of a process
-      // that was killed would stay.
-      socket.allowHalfOpen = false;
-      this.http2.emit('connection', socket);
-    };
+    const second = (socket: Socket) => this.link(socket);
     const tls = options && this.secured(options, { first, second });
     this.tls = tls;
     const plain = (socket: Socket, taken: (socket: Socket) => void) => {
@@ -107,6 +95,28 @@ export class DualServer {
   /** Connections that are made from here on are judged by these; those that are open stay. */
   renew(context: SecureContextOptions): void {
     this.tls?.setSecureContext(context);
+  }
+
+  private link(socket: Socket): void {
+    // The server of HTTP/1 leaves sockets half open whose other end is closed, and reads of it itself. HTTP/2 hears of no such end:
+    // the link of a process that was killed would stay.
+    socket.allowHalfOpen = false;
+    const take = (session: ServerHttp2Session) => this.take(session, socket);
+    this.http2.once('session', take);
+    this.http2.emit('connection', socket);
+    this.http2.off('session', take);
+  }
+
+  private take(session: ServerHttp2Session, socket: Socket): void {
+    // One that was begun before the end of listening would else be waited for as long as its caller likes.
+    if (this.isClosing) session.destroy();
+    this.sessions.add(session);
+    session.on('close', () => this.sessions.delete(session));
+    session.on('error', () => session.destroy());
+    // Nobody is there who would take a farewell, and its session would wait until one is taken.
+    session.setTimeout(this.silentMs, () => socket.destroy());
+    // A ping counts as a word only where somebody hears it.
+    session.on('ping', () => undefined);
   }
 
   private secured(

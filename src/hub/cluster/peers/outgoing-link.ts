@@ -129,8 +129,8 @@ export class OutgoingLink {
 
   /** Called regularly: closes a link whose other side has not answered since the last time. */
   probe(): void {
-    // One that is closed is forgotten a moment later.
-    if (!this.isOpen) return;
+    // It is forgotten a moment later.
+    if (this.session.destroyed) return;
     if (this.awaitsPong) {
       this.close();
       return;
