@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { CLOSE_CODES, closeReason, type CloseReason } from './close-code.js';
 import { LIMITS } from './limits.js';
-import { contractOf, isOp, isOwnOp, NO_RESTART, OPS, OPS_HELD_TO_ACK, type Op } from './op.js';
+import { contractOf, isOp, isOwnOp, NO_RESTART, OPS, OPS_HELD_TO_ACK, OPS_THAT_ASK, type Op } from './op.js';
 import { BROKER_FRAME_TYPES, parseBrokerFrame, parseHubFrame } from './parse.js';
 import { ProtocolError } from './protocol.error.js';
 import { CONTROL_PATH, negotiate, PROTOCOL_RANGE } from './version.js';
@@ -402,11 +402,32 @@ describe('an op', () => {
     'x.2',
     'X.build',
     'report.build',
+    'xx.build',
+    'agent.x.build',
     'runtime.process',
     'agent.eat',
     `x.${'y'.repeat(127)}`,
   ])('is not %s, and nothing is promised for it', (name) => {
     expect([isOwnOp(name), isOp(name)]).toEqual([false, false]);
+  });
+
+  it('is waited for as long as its first window where it only asks or ends, and anew with each progress where it works', () => {
+    const waits = Object.entries(OPS).map(([op, { wait }]) => [op, wait]);
+
+    expect(Object.fromEntries(waits)).toEqual({
+      'broker.ping': 'fixed',
+      'agent.start': 'rolling',
+      'agent.stop': 'fixed',
+      'agent.restart': 'rolling',
+      'agent.delete': 'fixed',
+      'agent.logs': 'fixed',
+      'agent.message': 'rolling',
+      'agent.inspect': 'fixed',
+    });
+  });
+
+  it('only asks for data where a broker may be given it that is read-only', () => {
+    expect(OPS_THAT_ASK).toEqual(['broker.ping', 'agent.logs', 'agent.inspect']);
   });
 
   it('lets go of its key with the ack where it is a message, and nowhere else', () => {

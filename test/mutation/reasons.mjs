@@ -30,7 +30,7 @@ export const REASONS = [
   },
   {
     file: BACKLOG,
-    line: /^if \(read !== undefined\) this\.letGoMeanwhile\.clear/,
+    line: /^if \(read === undefined\) return undefined/,
     reason: 'what was let go is forgotten one read sooner or later, and the claim decides by the row',
   },
   {
@@ -111,7 +111,7 @@ export const REASONS = [
   },
   {
     file: ADMISSION,
-    line: /\?\? ''/,
+    line: /\?\? ''|authorization = ''/,
     reason: 'a header that is missing and one that says something else are refused alike',
   },
   {
@@ -119,7 +119,11 @@ export const REASONS = [
     line: /^this\.onSettled = \[\]/,
     reason: 'who has settled is told once more, and minds nothing',
   },
-  { file: ADMISSION, line: /^throw new CodedError/, reason: 'words for people; programs go by the code' },
+  {
+    file: ADMISSION,
+    line: /^throw new CodedError|^'Send an access token/,
+    reason: 'words for people; programs go by the code',
+  },
   {
     file: 'src/hub/registry/link.ts',
     line: /^this\.displacedBy = /,
@@ -133,7 +137,7 @@ export const REASONS = [
   { file: PARSE, line: /`\$\{path\}\.body`/, reason: 'any JSON is a body, so no error names the path' },
   {
     file: PARSE,
-    line: /typeof type !== 'string'|reader === undefined|'unknown frame type'/,
+    line: /typeof type === 'string'|of === undefined|'unknown frame type'/,
     reason: 'for the types: what is no string is no member of the table either',
   },
   {
@@ -162,5 +166,76 @@ export const REASONS = [
     file: 'src/protocol/traceparent.ts',
     line: /value\.length <= 64/,
     reason: 'a cap before the pattern, which takes nothing so long',
+  },
+  {
+    file: BACKLOG,
+    line: /^if \(this\.unsent\.size === 0 \|\|/,
+    to: /^false$/,
+    reason: 'a short cut: of nothing that is unsent nothing is sent',
+  },
+  {
+    file: BACKLOG,
+    line: /^const kept = this\.unsent\.size > 0 \?/,
+    to: /^(true|this\.unsent\.size >= 0)$/,
+    reason: 'where nothing is unsent all of the room is left, which is one at least by then',
+  },
+  {
+    file: BACKLOG,
+    line: /REFUSED_REST_MS/,
+    reason: 'a moment sooner or later: the rows are read again, and the claim decides',
+  },
+  {
+    file: BACKLOG,
+    line: /^if \(state === 'claimed' && this\.reserved/,
+    reason: 'what room is kept for was not sent, and so does not run',
+  },
+  {
+    file: BACKLOG,
+    line: /sentAt: -Infinity/,
+    reason: 'when it went out is noted as it goes out',
+  },
+  {
+    file: READING,
+    line: /^if \(this\.hasMore \|\| this\.againFrom/,
+    reason: 'a read that goes back is due, and meets what was passed in between',
+  },
+  {
+    file: 'src/hub/registry/admission-budget.ts',
+    line: /this\.random\(\) < 0\.5/,
+    reason: 'which of two seconds one in the very middle is given',
+  },
+  {
+    file: 'src/hub/registry/pace.ts',
+    line: /this\.current < goal/,
+    to: /<=/,
+    reason: 'who is there already takes no step either way',
+  },
+  {
+    file: READ,
+    line: /shape|^\{ type: |^type: '|^required: |^properties: |^propertyNames|KEPT_PATTERN|^const isPlain|takesAbsence|^true,$|, true\);$/,
+    reason: 'words of docs/asyncapi.json, which is made of them: `npm run asyncapi:check` compares it',
+  },
+  {
+    file: READ,
+    line: /return reader\(\{|= reader\(\{|^const short|\}, \(value, path\)/,
+    reason: 'words of docs/asyncapi.json, as above',
+  },
+  { file: READ, line: /path === ''/, reason: 'where an error stands, for people' },
+  {
+    file: READ,
+    line: /^if \(of === undefined\)/,
+    reason: 'for the types: the word was found to be one of the table on the line before',
+  },
+  {
+    file: PARSE,
+    line: /^\.\.\.told\.shape|^\{$|^anyOf: \[|^\{ required: |^\{ type: 'string'|^const digest = |^const t = read\.reader/,
+    reason: 'words of docs/asyncapi.json, which is made of them: `npm run asyncapi:check` compares it',
+  },
+  { file: PARSE, line: /^return of\(raw, ''\)/, reason: 'where an error stands, for people' },
+  {
+    file: WHY,
+    line: /^OFFLINE\[state === /,
+    to: /^true$/,
+    reason: 'what is neither waits, since what has ended has words of its own',
   },
 ];

@@ -1,31 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Link } from '../registry/link.js';
 import { Backlog } from './backlog.js';
 import type { Waiting } from './waiting.js';
-import type { ReadRow } from './claim.repository.js';
 import type { Read } from './reading.js';
 import type { CommandCopy } from './row-copy.js';
 import { plainDraft as draft } from '../../../test/support/plain-draft.js';
+import {
+  idsOf as ids,
+  linkOf as link,
+  readInto as read,
+  readyBacklog as ready,
+} from '../../../test/support/ready-backlog.js';
 import { readRow as row } from '../../../test/support/read-row.js';
-
-const link = (window = 64) =>
-  ({ brokerId: 'b', epoch: 7, carriesWork: true, facts: { window, capabilities: [] } }) as unknown as Link;
-
-function ready(window?: number): Backlog {
-  const backlog = new Backlog(link(window));
-  backlog.isReady = true;
-  return backlog;
-}
-
-/** Does the read that is due, on a table of rows. */
-function read(backlog: Backlog, table: ReadRow[], now = 0): Read {
-  const due = backlog.nextRead(now);
-  if (due === undefined) throw new Error('no read is due');
-  backlog.took(table.filter(({ seq }) => seq > due.afterSeq).slice(0, due.most), due, now);
-  return due;
-}
-
-const ids = (backlog: Backlog, now = 0) => backlog.candidates(100, now).map(({ id }) => id);
 
 describe('the backlog of a broker', () => {
   it('offers nothing before the inventory was taken', () => {

@@ -24,6 +24,8 @@ describe('what is out with a broker', () => {
     const out = holding([row(), true], [row({ id: 'b', seq: 3, orderingKey: null }), true]);
 
     expect([out.size, out.ids, out.lowestSeq]).toEqual([2, ['a', 'b'], 3]);
+    expect(out.all).toMatchObject([{ id: 'a' }, { id: 'b' }]);
+    expect(() => out.mustEndBy('c', 0)).not.toThrow();
     expect([out.has('a'), out.has('c')]).toEqual([true, false]);
     expect([out.isHeld('a', 1), out.isHeld('a', 2), out.isHeld('c', 1)]).toEqual([true, false, false]);
     expect(new Outstanding().lowestSeq).toBe(Infinity);

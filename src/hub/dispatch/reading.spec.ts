@@ -139,4 +139,14 @@ describe('where the reading of a broker stands', () => {
     expect(due(reading).afterSeq).toBe(2);
     expect(reading.floor).toBe(1);
   });
+
+  it('passes a row that was stored here only where nothing before it is unread', () => {
+    const [unread, whole] = [new Reading('b'), new Reading('b')];
+    readTo(whole, []);
+
+    for (const reading of [unread, whole]) reading.passed(9);
+    whole.woken(12);
+
+    expect([due(unread).afterSeq, due(whole).afterSeq]).toEqual([0, 9]);
+  });
 });

@@ -132,6 +132,11 @@ describe('what a command waits for', () => {
   it('tells a broker that is silent for long from one that has just left', () => {
     expect(causeOf(circumstances({ holderId: null, presence: 'unreachable' }))).toBe('broker_unreachable');
     expect(causeOf(circumstances({ holderId: null, presence: 'degraded' }))).toBe('broker_offline');
+    expect(causeOf(circumstances({ state: 'running', presence: 'unreachable' }))).toBe('broker_unreachable');
+  });
+
+  it('is the drain, and no inventory that is due, where the broker is about to move', () => {
+    expect(causeOf(circumstances({ readyEpoch: 6, holderState: 'draining' }))).toBe('draining');
   });
 
   it('is not held against a broker that has never said what it can do', () => {
@@ -189,6 +194,24 @@ describe('the explanation', () => {
     expect(told({ ...away, releasedAt: past(60) })).toBe(
       'The broker is not connected since 2026-08-01T11:59:00.000Z.',
     );
+  });
+
+  it('says of what was sent that nobody knows whether the broker has it', () => {
+    const { explanation } = explain(circumstances({ state: 'claimed', holderId: null }));
+
+    expect(explanation).toBe(
+      'It was sent, and whether the broker has it is not known while it is not connected.',
+    );
+  });
+
+  it.each([
+    ['pending', 'now_or_fail', true],
+    ['pending', 'until', false],
+    ['claimed', 'now_or_fail', false],
+  ] as const)('of %s and %s says whether the next link decides: %s', (state, contract, decides) => {
+    const { unblocks } = explain(circumstances({ state, contract, holderId: null }));
+
+    expect(unblocks.endsWith(' It goes out on that link, or fails with it.')).toBe(decides);
   });
 
   it('says since when the broker is away, and why it was let go of', () => {

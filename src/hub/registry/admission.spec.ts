@@ -9,6 +9,7 @@ import { Admission } from './admission.js';
 import { Greetings } from './greetings.js';
 import type { Headroom } from './headroom.js';
 import { Pace } from './pace.js';
+import type { AdmissionBudgetSpent } from './registry.errors.js';
 import type { Visitor } from './refusals.js';
 import type { Standing, Standings } from './standings.js';
 
@@ -32,9 +33,11 @@ function door({
   spend?: () => Promise<Spending>;
 } = {}) {
   const asked: string[] = [];
+  const calls: object[] = [];
   const accessTokens = {
-    prove: async ({ token }: { token: string }) => {
+    prove: async ({ token, ...call }: { token: string }, dpop?: string) => {
       asked.push(token);
+      calls.push({ ...call, dpop });
       return (await verify?.(token)) ?? { brokerId: 'b', expiresAt: new Date(), proof: { jti: 'j' } };
     },
   };
@@ -63,12 +66,13 @@ function door({
     greetings,
     { pace: new Pace(admissionsPerS) } as unknown as Headroom,
   );
-  return { admission, asked, counted, greetings };
+  return { admission, asked, calls, counted, greetings };
 }
 
-const request = (authorization?: string, protocols: string | undefined = SUBPROTOCOL) =>
+const request = (authorization?: string, protocols: string | undefined = SUBPROTOCOL, more: object = {}) =>
   ({
     headers: {
+      ...more,
       ...(authorization === undefined ? {} : { authorization }),
       ...(protocols === '' ? {} : { 'sec-websocket-protocol': protocols }),
     },
@@ -234,9 +238,16 @@ describe('the door for brokers', () => {
     const { admission, asked } = door({ verify: () => looked.then(() => undefined) });
     const inside = Array.from({ length: 200 }, () => admission.admit(request(TOKEN), visitor()));
 
-    await expect(admission.admit(request(TOKEN), visitor())).rejects.toMatchObject({
-      code: 'admission_budget_spent',
-    });
+    const rests = new Set<number>();
+    for (let time = 0; time < 20; time += 1) {
+      const refused = await admission.admit(request(TOKEN), visitor()).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: 'admission_budget_spent' });
+      rests.add((refused as AdmissionBudgetSpent).extra.retryAfterS ?? 0);
+    }
+    expect([...rests].every((seconds) => Number.isInteger(seconds) && seconds >= 1 && seconds <= 10)).toBe(
+      true,
+    );
+    expect(rests.size).toBeGreaterThan(1);
     expect(asked).toHaveLength(200);
     look();
     for (const { settled } of await Promise.all(inside)) settled();
@@ -267,6 +278,52 @@ describe('the door for brokers', () => {
     await expect(bad.admission.admit(request(TOKEN), unknown)).rejects.toThrow();
 
     expect([known.brokerId, unknown.brokerId]).toEqual(['b', undefined]);
+  });
+
+  it('has a proof checked for this very call, and counts an upgrade', async () => {
+    const { admission, calls, counted } = door();
+
+    await admission.admit(request(TOKEN, SUBPROTOCOL, { dpop: ['a', 'b'] }), visitor());
+
+    expect(calls).toEqual([{ method: 'GET', path: '/api/v1/control', connectionId: null, dpop: 'a,b' }]);
+    expect(counted).toEqual([['upgrade', 'b']]);
+  });
+
+  it('lets in whoever polls by a proof for that, until it is closed', async () => {
+    const { admission, calls } = door();
+
+    const admitted = await admission.admitPoll({ authorization: TOKEN }, visitor());
+    admitted.settled();
+    await admission.close();
+    const late = admission.admitPoll({ authorization: TOKEN }, visitor());
+
+    expect(admitted.brokerId).toBe('b');
+    await expect(late).rejects.toMatchObject({ code: 'draining' });
+    expect(calls).toEqual([
+      { method: 'POST', path: '/api/v1/control/poll', connectionId: null, dpop: undefined },
+    ]);
+  });
+
+  it('tells whose poll of an open channel it is, also once it is closed', async () => {
+    const { admission, calls, counted } = door();
+    const shown = visitor();
+    await admission.close();
+
+    const polling = await admission.brokerOf({ authorization: TOKEN, dpop: 'p' }, 'c', shown);
+
+    expect(polling).toEqual({ brokerId: 'b', proof: { jti: 'j' } });
+    expect(calls).toEqual([{ method: 'POST', path: '/api/v1/control/poll', connectionId: 'c', dpop: 'p' }]);
+    expect([shown.brokerId, counted]).toEqual(['b', [['poll', 'b']]]);
+  });
+
+  it('tells those who want to know that it is closed', async () => {
+    const { admission } = door();
+    let told = 0;
+    admission.onClosed(() => (told += 1));
+
+    await admission.close();
+
+    expect(told).toBe(1);
   });
 
   it('once closed lets nobody in', async () => {

@@ -35,6 +35,25 @@ describe('the pace at which brokers are let in', () => {
     expect(pace.perSecond).toBe(300);
   });
 
+  it('neither rises nor has given way where nothing has happened yet', () => {
+    const pace = new Pace(1_000);
+
+    expect(pace.adjust(false)).toBe(false);
+    expect(pace.perSecond).toBe(300);
+  });
+
+  it('goes down step by step as well', () => {
+    const pace = new Pace(1_000);
+    for (let look = 0; look < 2; look += 1) {
+      pace.asked();
+      pace.adjust(false);
+    }
+
+    pace.adjust(false);
+
+    expect(pace.perSecond).toBe(350);
+  });
+
   it('falls fast where there is no room, whatever is asked for, and not below a tenth', () => {
     const pace = new Pace(1_000);
     const falling = Array.from({ length: 5 }, () => {
