@@ -5,7 +5,6 @@ import {
   ATTACHMENTS_CAPABILITY,
   CONTROL_PATH,
   JOIN_PATH,
-  negotiate,
   POLL_PATH,
   ROTATE_KEY_PATH,
 } from './version.js';
@@ -20,14 +19,5 @@ describe('the wire of this version', () => {
       '/api/v1/brokers/agent-tokens',
     ]);
     expect([ATTACHMENTS_CAPABILITY, AGENTS_CAPABILITY]).toEqual(['attachments', 'agents']);
-  });
-
-  it.each([
-    [{ min: 1, max: 1 }, 1],
-    [{ min: 1, max: 9 }, 1],
-    [{ min: 2, max: 9 }, undefined],
-    [{ min: 0, max: 0 }, undefined],
-  ])('meets %j at %s', (theirs, version) => {
-    expect(negotiate(theirs)).toBe(version);
   });
 });

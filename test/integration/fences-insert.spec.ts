@@ -10,6 +10,7 @@ import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
 import { Sweeps } from '../../src/hub/dispatch/sweeps.js';
 import { Loops } from '../../src/hub/lifecycle/loops.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { plainDraft } from '../support/plain-draft.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker, Rows } from './support/rows.js';
 
@@ -37,22 +38,10 @@ afterAll(async () => {
 });
 
 const draft = (over: Partial<Draft> = {}): Draft => ({
-  id: uuidv7(),
-  projectId: null,
+  ...plainDraft(uuidv7()),
   brokerId: broker.id,
-  agentId: null,
-  op: 'broker.ping',
-  args: {},
-  argsBytes: 2,
-  capability: null,
-  lane: 'normal',
-  orderingKey: null,
   deadlineS: 900,
-  notBefore: null,
-  contract: 'until',
-  redriveOf: null,
   initiator: { kind: 'hub', id: origin, name: 'test', credentialId: null, requestId: 'test' },
-  idempotency: null,
   ...over,
 });
 const insert = (drafts: Draft[], counted: string[] = []) =>

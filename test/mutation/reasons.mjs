@@ -137,7 +137,7 @@ export const REASONS = [
   { file: PARSE, line: /`\$\{path\}\.body`/, reason: 'any JSON is a body, so no error names the path' },
   {
     file: PARSE,
-    line: /typeof type === 'string'|of === undefined|'unknown frame type'/,
+    line: /of === undefined|'unknown frame type'/,
     reason: 'for the types: what is no string is no member of the table either',
   },
   {
@@ -218,6 +218,7 @@ export const REASONS = [
   {
     file: READ,
     line: /return reader\(\{|= reader\(\{|^const short|\}, \(value, path\)/,
+    to: /^(\{\}|\[\]|"")$/,
     reason: 'words of docs/asyncapi.json, as above',
   },
   { file: READ, line: /path === ''/, reason: 'where an error stands, for people' },

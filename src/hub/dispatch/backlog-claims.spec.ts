@@ -1,20 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { plainDraft } from '../../../test/support/plain-draft.js';
 import { readRow } from '../../../test/support/read-row.js';
-import { idsOf, linkOf, readInto, readyBacklog } from '../../../test/support/ready-backlog.js';
+import {
+  copyOf as copy,
+  idsOf,
+  linkOf,
+  readInto,
+  readyBacklog,
+} from '../../../test/support/ready-backlog.js';
 import { Backlog } from './backlog.js';
-import type { CommandCopy } from './row-copy.js';
 import type { Waiting } from './waiting.js';
 
 /** As many pending rows as memory keeps of one broker. */
 const HELD_MOST = 16_384;
 const CLAIMED = { state: 'claimed', attempt: 1 } as const;
-
-const copy = (seq: number, overrides: Partial<CommandCopy> = {}): CommandCopy => ({
-  ...{ brokerId: 'b', seq, op: 'broker.ping', args: {}, orderingKey: null, deadlineS: 60 },
-  ...{ traceparent: null, epoch: null },
-  ...overrides,
-});
 
 /** One that has read all there is. */
 function idle(window?: number): Backlog {
@@ -27,7 +26,7 @@ describe('a backlog that is told of a new command', () => {
   it('offers it as what it is: plain, of now, and wanted', () => {
     const backlog = idle();
 
-    backlog.told('d1', copy(1), 0);
+    backlog.told('d1', copy(1, { args: {} }), 0);
 
     expect(backlog.candidates(1, 0)).toEqual([
       {

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { Backlog } from './backlog.js';
 import type { Waiting } from './waiting.js';
 import type { Read } from './reading.js';
-import type { CommandCopy } from './row-copy.js';
 import { plainDraft as draft } from '../../../test/support/plain-draft.js';
 import {
+  copyOf as copy,
   idsOf as ids,
   linkOf as link,
   readInto as read,
@@ -118,12 +118,6 @@ describe('the backlog of a broker', () => {
   });
 
   describe('that is told of new commands by copies', () => {
-    const copy = (seq: number, overrides: Partial<CommandCopy> = {}): CommandCopy => ({
-      ...{ brokerId: 'b', seq, op: 'broker.ping', args: { n: seq }, orderingKey: null, deadlineS: 60 },
-      ...{ traceparent: null, epoch: null },
-      ...overrides,
-    });
-
     it('offers what is pending without a read, and sends what is claimed for its link', () => {
       const backlog = ready();
       read(backlog, []);

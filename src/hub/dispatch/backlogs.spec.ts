@@ -1,28 +1,14 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { emptyHint, type Hint } from '../cluster/hint.js';
 import type { Wakes, WakeSubscriber } from '../cluster/wakes.js';
-import { Link, type LinkFacts } from '../registry/link.js';
-import type { ControlChannel } from '../registry/control-channel.js';
 import type { LinkObserver, Links } from '../registry/links.js';
 import type { Backlog } from './backlog.js';
 import { Backlogs } from './backlogs.js';
 import { commandCopy } from './row-copy.js';
 import { Steps } from './steps.js';
 import { plainDraft } from '../../../test/support/plain-draft.js';
+import { linkOf } from '../../../test/support/ready-backlog.js';
 import { readRow } from '../../../test/support/read-row.js';
-
-const FACTS: LinkFacts = {
-  connectionId: 'c',
-  brokerId: 'b',
-  epoch: 7,
-  bootId: 'o',
-  journalId: 'j',
-  window: 64,
-  capabilities: [],
-  capabilitiesRevision: 1,
-  health: 'online',
-  attachments: [],
-};
 
 describe('the backlogs of a replica', () => {
   const onWork = jest.fn();
@@ -45,7 +31,7 @@ describe('the backlogs of a replica', () => {
 
   /** A broker whose inventory was taken, and of which so many rows were read. */
   function linked(brokerId: string, rows: number): Backlog {
-    observer.opened?.(new Link({ isOpen: true } as ControlChannel, { ...FACTS, brokerId }));
+    observer.opened?.(linkOf(64, brokerId));
     const backlog = backlogs.of(brokerId);
     const read = backlog?.nextRead(0);
     if (backlog === undefined || read === undefined) throw new Error('nothing is to be read');
@@ -105,7 +91,7 @@ describe('the backlogs of a replica', () => {
     it.each<[string, (backlog: Backlog) => unknown]>([
       ['a wake', () => tell({ brokers: new Map([['b', 9]]) })],
       ['a copy of a new row', () => tell({ commands: copyUnder(null) })],
-      ['a copy of one that was claimed ahead', () => tell({ commands: copyUnder(FACTS.epoch) })],
+      ['a copy of one that was claimed ahead', () => tell({ commands: copyUnder(linkOf().epoch) })],
       ['a poll', (backlog) => backlog.poll(0)],
       [
         'a read that failed',
@@ -188,7 +174,7 @@ describe('the backlogs of a replica', () => {
     });
 
     it('hear of the end of a row that is only being looked for', () => {
-      observer.opened?.(new Link({ isOpen: true } as ControlChannel, FACTS));
+      observer.opened?.(linkOf());
       const backlog = backlogs.of('b');
       const read = backlog?.nextRead(0);
       backlogs.holding();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { plainDraft } from '../../../test/support/plain-draft.js';
 import { COPY_BYTES } from '../cluster/hint.js';
 import type { Draft } from './draft.js';
 import {
@@ -12,26 +13,8 @@ import {
 } from './row-copy.js';
 
 const draft = (over: Partial<Draft> = {}): Draft => ({
-  ...{
-    id: 'd',
-    projectId: null,
-    brokerId: 'b',
-    agentId: null,
-    op: 'broker.ping',
-    args: {},
-    argsBytes: 2,
-    capability: null,
-  },
-  ...{
-    lane: 'normal',
-    orderingKey: null,
-    deadlineS: 60,
-    notBefore: null,
-    contract: 'until',
-    redriveOf: null,
-  },
+  ...plainDraft('d'),
   initiator: { kind: 'hub', id: 'h', name: 'h', credentialId: null, requestId: 'r', traceparent: 't' },
-  idempotency: null,
   ...over,
 });
 
