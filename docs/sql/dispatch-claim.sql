@@ -10,10 +10,13 @@ cross join lateral (
            as "restMs",
          dispatch.attempt > 0 as "restsWithKey",
          dispatch.cancel_requested_at is not null as "cancelRequested",
-         case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
+         case when args_bytes <= $4 then dispatch.args end as args, args_bytes as "argsBytes",
          greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
          dispatch.initiator ->> 'traceparent' as traceparent
   from broker_dispatch dispatch
+  cross join lateral (
+    select case when pg_column_compression(dispatch.args) is null then pg_column_size(dispatch.args) else 262144 end as args_bytes
+  ) size
   where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
   order by dispatch.seq
   limit asked.most

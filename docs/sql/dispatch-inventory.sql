@@ -9,17 +9,19 @@ with owned as materialized (
   for share of connection
 ),
 judged as materialized (
-  select dispatch.id,
+  select dispatch.id, said.status is null and dispatch.claim_journal = $4 as was_never_begun,
          case
            when said.status in ('running', 'ended') and said.attempt = dispatch.attempt then 'adopt'
            when said.status in ('running', 'ended') and dispatch.state = any ($14::text[]) then 'resend'
            when said.status is null and dispatch.claim_journal = $4 then case
              when dispatch.cancel_requested_at is not null then 'cancel'
              when dispatch.contract = any ($13::text[]) then 'lapse'
+             when dispatch.deadline_at <= now() then 'expire'
              else 'requeue'
            end
            when dispatch.op <> all ($8::text[]) then 'fail'
            when dispatch.cancel_requested_at is not null or dispatch.contract = any ($13::text[]) then 'fail'
+           when dispatch.deadline_at <= now() then 'expire'
            when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
            else 'retry'
          end as verdict
@@ -65,12 +67,18 @@ kept as (
 removed as (
   delete from broker_dispatch dispatch
   using out
-  where dispatch.id between out.id and out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
+  where dispatch.id between out.id and out.id and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel', 'expire')
   returning dispatch.*, out.verdict, out.next_state as ended_state,
             case
               when out.verdict = 'lapse' then jsonb_build_object(
                 'code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                 'message', 'The link that it went out on ended before it was begun.')
+              when out.verdict = 'expire' and out.was_never_begun and dispatch.failures = 0 then jsonb_build_object(
+                'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                'message', 'The deadline passed before it was begun.')
+              when out.verdict = 'expire' then jsonb_build_object(
+                'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'unknown'),
+                'message', 'The deadline passed before it was done again.')
               when out.verdict <> 'cancel' then jsonb_build_object(
                 'code', 'outcome_unknown', 'retryable', false,
                 'message', 'The broker lost its record of this command after it was sent.')

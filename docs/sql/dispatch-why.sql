@@ -4,27 +4,42 @@
 with asked as materialized (
   select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
          deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
-         null::timestamptz as ended_at, null::jsonb as error
+         null::timestamptz as ended_at, null::jsonb as error, case when pg_column_compression(broker_dispatch.args) is null then pg_column_size(broker_dispatch.args) else 262144 end as args_bytes
   from broker_dispatch where id = any ($1::uuid[])
   union all
   select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
-         deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
+         deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error, 0
   from broker_dispatch_history where id = any ($1::uuid[]) and id between $4 and $5
 ),
 held as materialized (
-  select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs, first.unacked
+  select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs,
+         first.unacked + further.unacked as unacked,
+         coalesce(first.unacked_bytes, 0) + coalesce(further.unacked_bytes, 0) as unacked_bytes
   from (select distinct broker_id from asked where state = any ($2::text[])) live
   left join broker_dispatch_floor floor on floor.broker_id between live.broker_id and live.broker_id
   left join broker_connection connection on connection.broker_id between live.broker_id and live.broker_id
   cross join lateral (
-    select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
+    select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked,
+           sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes,
+           bool_and(other.state <> 'pending') as are_out, max(other.seq) as last
     from (
-      select other.seq, other.state from broker_dispatch other
+      select other.seq, other.state, case when pg_column_compression(other.args) is null then pg_column_size(other.args) else 262144 end as args_bytes from broker_dispatch other
       where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, 9223372036854775807)
       order by other.broker_id, other.seq
       limit greatest(100, connection.window_size + 1)
     ) other
   ) first
+  cross join lateral (
+    select count(*) filter (where other.state = 'claimed') as unacked,
+           sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes
+    from (
+      select other.state, case when pg_column_compression(other.args) is null then pg_column_size(other.args) else 262144 end as args_bytes from broker_dispatch other
+      where first.are_out
+        and (other.broker_id, other.seq) between (live.broker_id, first.last + 1) and (live.broker_id, 9223372036854775807)
+      order by other.broker_id, other.seq
+      limit 1000
+    ) other
+  ) further
 )
 select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.contract,
        asked.ordering_key as "orderingKey", asked.not_before as "notBefore", asked.retry_at as "retryAt",
@@ -44,6 +59,7 @@ select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.con
   ) as "isReadOnly",
        presence.state as presence, presence.last_seen_at as "brokerSeenAt",
        coalesce(width_bucket(asked.seq - 1, held.seqs), 0) as position, coalesce(held.unacked, 0) as unacked,
+       coalesce(held.unacked_bytes, 0)::bigint as "unackedBytes", asked.args_bytes as "argsBytes",
        blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
        blocker.created_at as "blockerSince"
 from asked

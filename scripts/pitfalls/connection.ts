@@ -43,7 +43,7 @@ export const CONNECTION: Chapter = {
       ],
       [
         'test/e2e/refusals.spec.ts',
-        'a broker at the door that reads nothing once it is linked ends with 4429, when more waits for it than may',
+        'a broker at the door that reads nothing once it is linked is sent no more than it may leave, and goes on once it reads',
       ],
     ),
     pitfall(

@@ -72,7 +72,7 @@ describe('a command at its deadline', () => {
     const [id] = await plantPings(sql, [{ brokerId: broker.id, deadlineS: -3 * 86_400 }]);
     await sql.end();
 
-    // A replica looks at all deadlines when it starts, and once a minute.
+    // A replica looks at all deadlines when it starts, and once in five minutes.
     const replica = await cluster.addReplica();
 
     await eventually(async () => (await read(id!)).state === 'expired', { withinMs: 10_000 });
@@ -113,6 +113,26 @@ describe('a command at its deadline', () => {
 
     expect([state, failures]).toEqual(['expired', 1]);
     expect(error).toMatchObject({ code: 'deadline_passed', data: { effect: 'unknown' } });
+  });
+
+  it('that passed while its broker was away with it ends with the next inventory, and lets go of its key', async () => {
+    const link = await connect();
+    const first = ask({ deadlineS: SENT_BY_S, orderingKey: 'held' }, 60);
+    const { id } = await link.nextDispatch();
+    const behind = await asked({ orderingKey: 'held' });
+    link.cut();
+    // Past what a sweep looks back for, and long before it is given up without the broker's word.
+    await sql.query(`update broker_dispatch set deadline_at = now() - interval '12 s' where id = $1`, [id]);
+
+    const next = await connect();
+
+    expect((await next.nextDispatch()).id).toBe(behind);
+    const { status, body } = await first;
+    expect([status, body.dispatch]).toMatchObject([
+      200,
+      { id, state: 'expired', error: { code: 'deadline_passed', data: { effect: 'none' } } },
+    ]);
+    await next.close();
   });
 
   describe('that was sent', () => {

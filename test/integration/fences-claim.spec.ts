@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
+import { LIMITS } from '../../src/protocol/limits.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker, Rows } from './support/rows.js';
@@ -36,6 +37,31 @@ async function claim(ids: string[], as: Partial<PlantedBroker> = {}) {
 const claimed = async (ids: string[]) => (await claim(ids)).ids;
 const keyed = (over: object = {}) => rows.dispatch(broker, { ordering_key: 'k', ...over });
 const inFuture = () => new Date(Date.now() + 60_000);
+
+describe('a read ahead', () => {
+  const textOf = (length: number) => ({ text: Array.from({ length }, () => randomUUID()).join('') });
+
+  it('leaves large arguments in their rows, and those that are stored compressed, which may be of any size', async () => {
+    const args = [{}, textOf(200), textOf(300), { text: 'x'.repeat(250_000) }];
+    for (const each of args) await rows.dispatch(broker, { args: each });
+    await rows.sql.query(`alter table broker_dispatch alter column args set storage external`);
+    for (const each of args) await rows.dispatch(broker, { args: each });
+    await rows.sql.query(`alter table broker_dispatch alter column args set storage extended`);
+
+    const read = await repository.readAhead([{ brokerId: broker.id, afterSeq: 0, most: 10 }]);
+
+    const [bare, small, large, squeezed, , , , whole] = read;
+    expect(bare).toMatchObject({ args: {} });
+    expect(small).toMatchObject({ args: args[1] });
+    expect(small?.argsBytes).toBeGreaterThan(7_200);
+    expect(large?.args).toBeNull();
+    expect(large?.argsBytes).toBeGreaterThan(10_800);
+    expect(squeezed).toMatchObject({ args: null, argsBytes: LIMITS.argsBytes });
+    expect(whole?.args).toBeNull();
+    expect(whole?.argsBytes).toBeGreaterThan(250_000);
+    expect(whole?.argsBytes).toBeLessThan(251_000);
+  });
+});
 
 describe('a claim', () => {
   it('notes who took the row, under which epoch, for which journal, and counts the attempt', async () => {

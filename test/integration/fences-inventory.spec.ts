@@ -176,6 +176,31 @@ describe('an inventory', () => {
     expect(await judge()).toEqual([verdict]);
     expect(['cancelled', 'failed']).toContain(await rows.state(id));
   });
+
+  const OVERDUE = { deadline_at: new Date(Date.now() - 10_000) };
+  it.each<[string, string, string, object]>([
+    ['was never begun', 'none', 'before it was begun', {}],
+    ['was never begun in this attempt, and failed before', 'unknown', 'done again', { failures: 1 }],
+    ['was lost with its journal', 'unknown', 'done again', ELSEWHERE],
+  ])(
+    'puts nothing back whose deadline has passed: what %s ends, effect %s',
+    async (_what, effect, how, over) => {
+      const id = await sent({ ...over, ...OVERDUE });
+
+      expect(await judge()).toEqual(['expire']);
+      const { state, error, trail } = await rows.read(id);
+      expect([state, error]).toEqual([
+        'expired',
+        {
+          code: 'deadline_passed',
+          retryable: false,
+          message: expect.stringContaining(how),
+          data: { effect },
+        },
+      ]);
+      expect(trail.at(-1)).toMatchObject({ state: 'expired', reason: 'deadline_passed' });
+    },
+  );
 });
 
 describe('of brokers whose links begin together', () => {

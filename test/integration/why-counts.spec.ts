@@ -75,6 +75,17 @@ describe('what is counted of a broker for a command that waits', () => {
     expect(told).toMatchObject({ position: 151, unacked: 1 });
   });
 
+  it('is what is claimed and not acked behind more than a hundred that run', async () => {
+    for (let n = 0; n < COUNTED_MOST + 10; n += 1) await rows.dispatch(broker, { state: 'running' });
+    for (let n = 0; n < 64; n += 1) await rows.dispatch(broker, { state: 'claimed' });
+    const pending = await rows.dispatch(broker);
+
+    const [told] = await toldOf(pending);
+
+    // Each has arguments of no fields.
+    expect(told).toMatchObject({ position: COUNTED_MOST, unacked: 64, unackedBytes: 64 * 5, argsBytes: 5 });
+  });
+
   it('is what is claimed and not acked, before and behind it', async () => {
     await rows.dispatch(broker, { state: 'claimed' });
     const pending = await rows.dispatch(broker);

@@ -16,6 +16,7 @@ export function readRow(seq: number, overrides: Partial<ReadRow> = {}): ReadRow 
     restsWithKey: false,
     cancelRequested: false,
     args: {},
+    argsBytes: 5,
     remainingMs: 60_000,
     traceparent: null,
     ...overrides,

@@ -31,7 +31,15 @@ export function readInto(backlog: Backlog, table: readonly ReadRow[], now = 0): 
 /** What a hint tells of a new row of the broker `b`. */
 export function copyOf(seq: number, overrides: Partial<CommandCopy> = {}): CommandCopy {
   return {
-    ...{ brokerId: 'b', seq, op: 'broker.ping', args: { n: seq }, orderingKey: null, deadlineS: 60 },
+    ...{
+      brokerId: 'b',
+      seq,
+      op: 'broker.ping',
+      args: { n: seq },
+      argsBytes: 8,
+      orderingKey: null,
+      deadlineS: 60,
+    },
     ...{ traceparent: null, epoch: null },
     ...overrides,
   };

@@ -19,7 +19,11 @@ export const INVENTORY = [
       'and dispatch.state = any ($14::text[])',
       'and $14::text[] is not null',
     ],
-    ['takes what another journal was sent for never begun', 'and dispatch.claim_journal = $4', ''],
+    [
+      'takes what another journal was sent for never begun',
+      'when said.status is null and dispatch.claim_journal = $4',
+      'when said.status is null',
+    ],
     [
       'takes what was begun and lost for never begun',
       'when said.status is null and',
@@ -45,6 +49,24 @@ export const INVENTORY = [
       'does again what was bound to the old link',
       `or dispatch.contract = any ($13::text[]) then 'fail'`,
       `then 'fail'`,
+    ],
+    [
+      'puts back what is past its deadline',
+      `when dispatch.deadline_at <= now() then 'expire'
+               else 'requeue'`,
+      `else 'requeue'`,
+    ],
+    [
+      'does again what is past its deadline',
+      `when dispatch.deadline_at <= now() then 'expire'
+             when`,
+      'when',
+    ],
+    ['says of what was lost that it had no effect', 'and out.was_never_begun', ''],
+    [
+      'says of what failed before that it had no effect',
+      `out.was_never_begun and dispatch.failures = 0`,
+      'out.was_never_begun',
     ],
     ['does again without end', 'dispatch.failures + 1 >= dispatch.max_failures', 'false'],
     ['does not count what was lost', `case when out.verdict = 'retry' then 1 else 0 end`, '0'],

@@ -8,6 +8,7 @@ import {
   readInto,
   readyBacklog,
 } from '../../../test/support/ready-backlog.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { Backlog } from './backlog.js';
 import type { Waiting } from './waiting.js';
 
@@ -31,7 +32,14 @@ describe('a backlog that is told of a new command', () => {
     expect(backlog.candidates(1, 0)).toEqual([
       {
         ...{ id: 'd1', seq: 1, op: 'broker.ping', lane: 'normal', orderingKey: null, contract: 'until' },
-        ...{ args: {}, dueAt: 0, restsWithKey: false, cancelRequested: false, traceparent: null },
+        ...{
+          args: {},
+          argsBytes: 8,
+          dueAt: 0,
+          restsWithKey: false,
+          cancelRequested: false,
+          traceparent: null,
+        },
       },
     ]);
   });
@@ -204,7 +212,7 @@ describe('the latest of a kind', () => {
         seq === 5 ? 'l' : 'k',
       );
       return {
-        ...{ id, seq, op, lane, orderingKey, contract, args: {} },
+        ...{ id, seq, op, lane, orderingKey, contract, args: {}, argsBytes: 2 },
         ...{ dueAt: 0, restsWithKey: false, cancelRequested: false, traceparent: null },
       };
     });
@@ -227,5 +235,68 @@ describe('whether a word on a row may be about one of this broker', () => {
     seen.push(backlog.holdsRows);
 
     expect(seen).toEqual([true, false, true, true, false]);
+  });
+});
+
+describe('a backlog of commands with large arguments', () => {
+  const HALF = LIMITS.bufferedBytes / 2;
+  const large = { args: null, argsBytes: HALF / 2 };
+  const claim = (backlog: Backlog, ...ids: string[]) => {
+    for (const id of ids) backlog.claimed({ id, attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
+  };
+
+  it('lets no more bytes be unacked than half of what may wait for a broker, and an ack makes room', () => {
+    const backlog = readyBacklog();
+    readInto(backlog, [readRow(1, large), readRow(2, large), readRow(3, { args: null, argsBytes: 1 })]);
+
+    expect(idsOf(backlog)).toEqual(['d1', 'd2']);
+    claim(backlog, 'd1', 'd2');
+    expect(idsOf(backlog)).toEqual([]);
+    backlog.acked('d1', 1);
+    expect(idsOf(backlog)).toEqual(['d3']);
+  });
+
+  it('lets none that is small pass a large one for which there is no room yet', () => {
+    const backlog = readyBacklog();
+    readInto(backlog, [readRow(1), readRow(2, { args: null, argsBytes: HALF }), readRow(3)]);
+    claim(backlog, 'd1');
+
+    expect(idsOf(backlog)).toEqual([]);
+    backlog.letGo('d1');
+    expect(idsOf(backlog)).toEqual(['d2']);
+  });
+
+  it('counts what was claimed elsewhere, and what is just being stored as claimed', () => {
+    const backlog = idle();
+    backlog.told('d1', copy(1, { ...large, epoch: 7 }), 0);
+    backlog.told('d2', copy(2, { ...large, epoch: 7 }), 0);
+    backlog.told('d3', copy(3, { epoch: 7 }), 0);
+
+    expect(backlog.takeUnsent(0).map(({ id }) => id)).toEqual(['d1', 'd2']);
+    backlog.acked('d1', 1);
+    expect(backlog.takeUnsent(0).map(({ id }) => id)).toEqual(['d3']);
+
+    const offered = (argsBytes: number, id: string) => backlog.reserve({ ...plainDraft(id), argsBytes });
+    expect([offered(HALF / 2, 'h1'), offered(HALF / 2 - 8, 'h2'), offered(2, 'h3')]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    backlog.unreserve('h2');
+    expect(offered(2, 'h4')).toBe(true);
+  });
+
+  it('counts a command once that is sent again', () => {
+    const backlog = idle();
+    backlog.reserve({ ...plainDraft('d1'), argsBytes: HALF });
+    backlog.unreserve('d1');
+    backlog.handed({ ...plainDraft('d1'), argsBytes: HALF }, 1, 0);
+    // A read meets it in another attempt, as after claims of which nothing was heard.
+    backlog.poll(0);
+    readInto(backlog, [readRow(1, { ...CLAIMED, attempt: 2, args: null, argsBytes: HALF })]);
+    expect(backlog.takeUnsent(0).map(({ id }) => id)).toEqual(['d1']);
+
+    backlog.acked('d1', 2);
+    expect(backlog.reserve({ ...plainDraft('h1'), argsBytes: HALF })).toBe(true);
   });
 });

@@ -274,7 +274,6 @@ describe('the backlog of a broker', () => {
 
   it('is behind while anything is to be read, to be claimed or to be sent, and not for what is out', () => {
     const backlog = ready();
-    const word = { op: 'broker.ping', orderingKey: null, args: {}, deadlineS: 60, traceparent: null };
     const seen = [backlog.isBehind];
     read(backlog, [row(1)]);
     seen.push(backlog.isBehind);
@@ -282,7 +281,7 @@ describe('the backlog of a broker', () => {
     seen.push(backlog.isBehind);
     expect(seen).toEqual([true, true, false]);
 
-    backlog.told('d2', { ...word, brokerId: 'b', seq: 2, epoch: 7 }, 0);
+    backlog.told('d2', copy(2, { epoch: 7 }), 0);
     const unsent = backlog.isBehind;
     backlog.takeUnsent(0);
     expect([unsent, backlog.isBehind]).toEqual([true, false]);

@@ -9,6 +9,7 @@ import { Reserved } from './reserved.js';
 import { isPlain, type CommandCopy } from './row-copy.js';
 import { sentOf, type Sent } from './sent.js';
 import { SparseMap, SparseSet } from './sparse.js';
+import { Unacked, UNACKED_BYTES_MOST } from './unacked.js';
 import { WaitingRows, type Waiting } from './waiting.js';
 
 /** Pending rows kept in memory a broker; more than it may have, so that no stuck key hides the rows of others. */
@@ -29,8 +30,7 @@ export class Backlog {
   readonly out = new Outstanding();
   private readonly reading: Reading;
   private readonly waiting = new WaitingRows();
-  /** Claimed, and not yet acked. */
-  private readonly sent = new SparseMap<string, Sent>();
+  private readonly sent = new Unacked();
   /** Claimed under this link's epoch, and not on its wire yet as far as is known: they go out before anything is claimed. */
   private readonly unsent = new SparseMap<string, Sent>();
   private readonly letGoMeanwhile = new SparseSet<string>();
@@ -122,6 +122,7 @@ export class Backlog {
       orderingKey,
       contract: 'until',
       args,
+      argsBytes: copy.argsBytes,
       dueAt: 0,
       restsWithKey: false,
       cancelRequested: false,
@@ -149,11 +150,11 @@ export class Backlog {
     // One place is left for what waits to be claimed, so that others who claim ahead do not hold it up for good.
     const kept = this.waiting.size > 0 && this.link.facts.window > 1 ? 1 : 0;
     for (const sent of this.unsent.values()) {
-      if (this.room <= kept) break;
+      if (this.room <= kept || sent.argsBytes > this.roomBytes) break;
       if (!this.isCapableOf(sent.op)) continue;
       sent.sentAt = now;
       this.unsent.delete(sent.id);
-      this.sent.set(sent.id, sent);
+      this.sent.add(sent);
       taken.push(sent);
     }
     return taken;
@@ -175,7 +176,17 @@ export class Backlog {
     // What is claimed already goes before all others but those that overtake.
     const kept = this.unsent.size > 0 ? Math.max(1, this.room - this.unsent.size) : this.room;
     const left = Math.max(0, Math.min(room, kept) - found.control.length);
-    return [...found.control.slice(0, room), ...[...found.normal, ...found.bulk].slice(0, left)];
+    return this.fitting([
+      ...found.control.slice(0, room),
+      ...[...found.normal, ...found.bulk].slice(0, left),
+    ]);
+  }
+
+  /** As many as there is room for by their bytes. None passes another, or small ones would hold up a large one for good. */
+  private fitting(rows: Waiting[]): Waiting[] {
+    let bytes = this.roomBytes;
+    const past = rows.findIndex(({ argsBytes }) => (bytes -= argsBytes) < 0);
+    return past < 0 ? rows : rows.slice(0, past);
   }
 
   /**
@@ -183,12 +194,13 @@ export class Backlog {
    * anything waits it may not: it would overtake.
    */
   reserve(draft: Draft): boolean {
-    const { id, op, orderingKey } = draft;
+    const { id, op, orderingKey, argsBytes } = draft;
     const isIdle = this.waiting.size === 0 && this.unsent.size === 0;
     if (!this.isReady || !this.link.carriesWork || !isIdle || this.room <= 0) return false;
+    if (argsBytes > this.roomBytes) return false;
     if (!isPlain(draft) || !this.isCapableOf(op)) return false;
     if (orderingKey !== null && this.holdsKey(orderingKey)) return false;
-    this.reserved.add(id, orderingKey);
+    this.reserved.add(id, orderingKey, argsBytes);
     return true;
   }
 
@@ -198,7 +210,7 @@ export class Backlog {
 
   /** What was reserved is stored as claimed: it is about to be sent, unless a read has met it and it has ended since. */
   handed(
-    { id, op, lane, orderingKey, contract, args, deadlineS, initiator }: Draft,
+    { id, op, lane, orderingKey, contract, args, argsBytes, deadlineS, initiator }: Draft,
     seq: number,
     now: number,
   ): Sent | undefined {
@@ -212,6 +224,7 @@ export class Backlog {
       orderingKey,
       contract,
       args,
+      argsBytes,
       dueAt: 0,
       restsWithKey: false,
       cancelRequested: false,
@@ -257,7 +270,7 @@ export class Backlog {
   acked(id: string, attempt: number): Sent | undefined {
     const sent = this.sent.get(id);
     if (sent?.attempt !== attempt) return undefined;
-    this.sent.delete(id);
+    this.sent.remove(id);
     return sent;
   }
 
@@ -283,7 +296,7 @@ export class Backlog {
   /** It ended, or was put back: the key is free. */
   letGo(id: string): void {
     this.letGoMeanwhile.add(id);
-    this.sent.delete(id);
+    this.sent.remove(id);
     this.unsent.delete(id);
     this.waiting.delete(id);
     this.out.remove(id);
@@ -327,6 +340,11 @@ export class Backlog {
     return this.link.facts.window - this.sent.size - this.reserved.size;
   }
 
+  /** How many bytes of arguments more. */
+  private get roomBytes(): number {
+    return UNACKED_BYTES_MOST - this.sent.bytes - this.reserved.bytes;
+  }
+
   private holdsKey(key: string): boolean {
     return this.out.holdsKey(key) || this.reserved.holdsKey(key);
   }
@@ -340,7 +358,7 @@ export class Backlog {
     const { id, seq, op, lane, orderingKey, contract, state, attempt, restsWithKey, cancelRequested } = row;
     const args = this.waiting.size < ARGS_HELD_MOST ? row.args : null;
     const dueAt = row.restMs === 0 ? 0 : now + row.restMs;
-    const { traceparent } = row;
+    const { argsBytes, traceparent } = row;
     const kept = {
       id,
       seq,
@@ -349,6 +367,7 @@ export class Backlog {
       orderingKey,
       contract,
       args,
+      argsBytes,
       dueAt,
       restsWithKey,
       cancelRequested,
@@ -378,7 +397,7 @@ export class Backlog {
   }
 
   private toBeSent(sent: Sent): Sent {
-    this.sent.set(sent.id, sent);
+    this.sent.add(sent);
     this.out.add(sent, true);
     this.onRows();
     return sent;
@@ -393,7 +412,7 @@ export class Backlog {
   ): void {
     const ageS = claimedAt === null ? null : 0;
     const sent = sentOf(row, { attempt, deadlineAt, sentAt: -Infinity, claimedAt, ageS });
-    this.sent.delete(row.id);
+    this.sent.remove(row.id);
     this.unsent.set(row.id, sent);
     this.out.add(sent, true);
   }

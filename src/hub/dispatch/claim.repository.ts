@@ -5,6 +5,7 @@ import { rowsInPlace, rowsOf } from '../database/rows-of.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { argsBytesOf } from './args-bytes.columns.js';
 import { isOfKey } from './key-rule.columns.js';
 import { appended, step } from './trail-step.js';
 import { stateAfter, statesBefore, type Contract, type Lane, type LiveState } from './state.js';
@@ -27,6 +28,7 @@ export type ReadRow = {
   cancelRequested: boolean;
   /** null where they are large: then they are read after the claim. */
   args: JsonObject | null;
+  argsBytes: number;
   remainingMs: number;
   /** The trace context of the request that it came with (W3C). */
   traceparent: string | null;
@@ -43,7 +45,7 @@ export type Claimed = {
 /** What a claim found of one broker it asked for. */
 export type ClaimAnswer = { brokerId: string; owned: boolean; claimed: Claimed[] };
 
-/** Stored size of arguments past which the read-ahead leaves them in the row. */
+/** Size of arguments past which the read-ahead leaves them in the row. */
 export const SMALL_ARGS_BYTES = 8_192;
 
 const READ_AHEAD = statement(
@@ -58,10 +60,13 @@ const READ_AHEAD = statement(
              as "restMs",
            dispatch.attempt > 0 as "restsWithKey",
            dispatch.cancel_requested_at is not null as "cancelRequested",
-           case when pg_column_size(dispatch.args) <= $4 then dispatch.args end as args,
+           case when args_bytes <= $4 then dispatch.args end as args, args_bytes as "argsBytes",
            greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as "remainingMs",
            dispatch.initiator ->> 'traceparent' as traceparent
     from broker_dispatch dispatch
+    cross join lateral (
+      select ${argsBytesOf('dispatch')} as args_bytes
+    ) size
     where dispatch.broker_id = asked.broker_id and dispatch.seq > asked.after_seq
     order by dispatch.seq
     limit asked.most

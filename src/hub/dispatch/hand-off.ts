@@ -16,7 +16,7 @@ export type HandingTo = { brokerId: string; epoch: number | null };
 
 /** Memory keeps what the read-ahead would keep: large arguments are read from the row where they go out again. */
 function forgetLargeArgs(sent: Sent): void {
-  if (sent.args !== null && Buffer.byteLength(JSON.stringify(sent.args)) > SMALL_ARGS_BYTES) sent.args = null;
+  if (sent.argsBytes > SMALL_ARGS_BYTES) sent.args = null;
 }
 
 /** Which commands of a group may be stored as claimed, and what is held in memory for them until that is decided. */

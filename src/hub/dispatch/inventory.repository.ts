@@ -11,7 +11,7 @@ import { LINK_BOUND, stateAfter, STATES_AFTER, statesBefore } from './state.js';
 
 /** What an inventory made of one row that was out with the broker. */
 export type Adopted = Ending & {
-  verdict: 'adopt' | 'resend' | 'requeue' | 'fail' | 'exhaust' | 'lapse' | 'cancel';
+  verdict: 'adopt' | 'resend' | 'requeue' | 'fail' | 'exhaust' | 'lapse' | 'cancel' | 'expire';
   remainingMs: number;
   cancelRequested: boolean;
 };
@@ -29,7 +29,8 @@ const ADOPTED_COLUMNS = `${ENDING_COLUMNS},
 // passed over: the inventory was told before they were sent. They exist where this statement is a repeat of one
 // whose answer was lost, and which may still be on its way. A row that the journal knows by an earlier attempt is
 // sent again as it is, so that the broker's journal answers for the attempt that counts. What its caller gave up,
-// or what is bound to the link that is over, is not put back.
+// what is bound to the link that is over, or is past its deadline, is not put back: no sweep looks for what became pending
+// after its deadline had passed.
 const RECONCILE = statement(
   'reconcile_inventory',
   `
@@ -41,17 +42,19 @@ const RECONCILE = statement(
     for share of connection
   ),
   judged as materialized (
-    select dispatch.id,
+    select dispatch.id, said.status is null and dispatch.claim_journal = $4 as was_never_begun,
            case
              when said.status in ('running', 'ended') and said.attempt = dispatch.attempt then 'adopt'
              when said.status in ('running', 'ended') and dispatch.state = any ($14::text[]) then 'resend'
              when said.status is null and dispatch.claim_journal = $4 then case
                when dispatch.cancel_requested_at is not null then 'cancel'
                when dispatch.contract = any ($13::text[]) then 'lapse'
+               when dispatch.deadline_at <= now() then 'expire'
                else 'requeue'
              end
              when dispatch.op <> all ($8::text[]) then 'fail'
              when dispatch.cancel_requested_at is not null or dispatch.contract = any ($13::text[]) then 'fail'
+             when dispatch.deadline_at <= now() then 'expire'
              when dispatch.failures + 1 >= dispatch.max_failures then 'exhaust'
              else 'retry'
            end as verdict
@@ -97,12 +100,18 @@ const RECONCILE = statement(
   removed as (
     delete from broker_dispatch dispatch
     using out
-    where ${sought('dispatch.id', 'out.id')} and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel')
+    where ${sought('dispatch.id', 'out.id')} and out.verdict in ('fail', 'exhaust', 'lapse', 'cancel', 'expire')
     returning dispatch.*, out.verdict, out.next_state as ended_state,
               case
                 when out.verdict = 'lapse' then jsonb_build_object(
                   'code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                   'message', 'The link that it went out on ended before it was begun.')
+                when out.verdict = 'expire' and out.was_never_begun and dispatch.failures = 0 then jsonb_build_object(
+                  'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
+                  'message', 'The deadline passed before it was begun.')
+                when out.verdict = 'expire' then jsonb_build_object(
+                  'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'unknown'),
+                  'message', 'The deadline passed before it was done again.')
                 when out.verdict <> 'cancel' then jsonb_build_object(
                   'code', 'outcome_unknown', 'retryable', false,
                   'message', 'The broker lost its record of this command after it was sent.')

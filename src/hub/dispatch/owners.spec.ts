@@ -1,4 +1,5 @@
 import { expect, it, jest } from '@jest/globals';
+import { readRow } from '../../../test/support/read-row.js';
 import type { Wakes } from '../cluster/wakes.js';
 import type { Link } from '../registry/link.js';
 import type { LinkObserver, Links } from '../registry/links.js';
@@ -17,22 +18,9 @@ it('lets the owner on this very replica forget what was ended here, so that what
   const link = { brokerId: 'b', epoch: 7, carriesWork: true, facts: { window: 64, capabilities: [] } };
   observers[0]?.opened?.(link as unknown as Link);
   const rows = [
-    { id: 'resting', seq: 1, restMs: 300_000, restsWithKey: true },
-    { id: 'behind', seq: 2, restMs: 0, restsWithKey: false },
-  ].map((row) => ({
-    ...row,
-    brokerId: 'b',
-    op: 'broker.ping',
-    lane: 'normal' as const,
-    orderingKey: 'k',
-    contract: 'until' as const,
-    state: 'pending' as const,
-    attempt: 0,
-    args: {},
-    cancelRequested: false,
-    remainingMs: 900_000,
-    traceparent: null,
-  }));
+    readRow(1, { id: 'resting', orderingKey: 'k', restMs: 300_000, restsWithKey: true }),
+    readRow(2, { id: 'behind', orderingKey: 'k' }),
+  ];
   const backlog = backlogs.of('b');
   const read = backlog?.nextRead(0);
   if (backlog === undefined || read === undefined) throw new Error('nothing is to be read');

@@ -16,9 +16,12 @@ import { Steps } from './steps.js';
 /** Rows claimed in one statement, over all brokers; and of one broker, so that each gets its turn. */
 const CLAIM_MOST = 1_024;
 const CLAIM_MOST_A_BROKER = 256;
+/** Brokers of which one statement reads: each may have a whole batch of rows, with their arguments. */
+const READ_BROKERS_MOST = 128;
 const TICK_MS = 250;
 
 type Asked = { backlog: Backlog; rows: Waiting[] };
+type Due = { backlog: Backlog; read: Read };
 
 /**
  * The owner's half of dispatching: reads ahead, claims, and sends, for all brokers linked to this replica. One
@@ -86,12 +89,18 @@ export class Reconciler {
 
   private async readAhead(): Promise<void> {
     const now = performance.now();
-    const reads: { backlog: Backlog; read: Read }[] = [];
-    for (const backlog of this.backlogs.behind()) {
-      const read = backlog.isReady ? backlog.nextRead(now) : undefined;
-      if (read !== undefined) reads.push({ backlog, read });
+    const behind = this.backlogs.behind();
+    for (let from = 0; from < behind.length; from += READ_BROKERS_MOST) {
+      const reads = behind.slice(from, from + READ_BROKERS_MOST).flatMap((backlog): Due[] => {
+        const read = backlog.isReady ? backlog.nextRead(now) : undefined;
+        return read === undefined ? [] : [{ backlog, read }];
+      });
+      if (reads.length > 0) await this.read(reads, now);
     }
-    if (reads.length === 0) return;
+  }
+
+  /** @throws where it fails: then all of it is still due */
+  private async read(reads: readonly Due[], now: number): Promise<void> {
     try {
       const rows = await this.repository.readAhead(reads.map(({ read }) => read));
       const byBroker = groupByBroker(rows);

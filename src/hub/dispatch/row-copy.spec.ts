@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { plainDraft } from '../../../test/support/plain-draft.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { COPY_BYTES } from '../cluster/hint.js';
 import type { Draft } from './draft.js';
 import {
@@ -25,8 +26,8 @@ const outcome = (result: string): OutcomeCopy => ({
 describe('the copy of a new command', () => {
   it('is what its owner needs to send it', () => {
     expect(commandCopy(draft({ args: { n: 1 } }), 5, 7)).toEqual({
-      ...{ brokerId: 'b', seq: 5, op: 'broker.ping', args: { n: 1 }, orderingKey: null, deadlineS: 60 },
-      ...{ traceparent: 't', epoch: 7 },
+      ...{ brokerId: 'b', seq: 5, op: 'broker.ping', args: { n: 1 }, argsBytes: 2 },
+      ...{ orderingKey: null, deadlineS: 60, traceparent: 't', epoch: 7 },
     });
   });
 
@@ -82,6 +83,17 @@ describe('a copy that a hint brought', () => {
     }
     expect(readOutcomeCopy(JSON.parse(JSON.stringify(outcome('a'))))).toEqual(outcome('a'));
   });
+
+  it.each([undefined, -1, 1.5, '2'])(
+    'counts for the most that it may take where it tells %j bytes',
+    (argsBytes) => {
+      const [told, left] = [draft(), draft({ args: { text: 'x'.repeat(COPY_BYTES) } })].map((one) =>
+        readCommandCopy({ ...commandCopy(one, 5, 7), argsBytes }),
+      );
+
+      expect([told?.argsBytes, left?.argsBytes]).toEqual([COPY_BYTES, LIMITS.argsBytes]);
+    },
+  );
 
   it.each([
     null,

@@ -1,4 +1,5 @@
 import type { BrokerError, JsonObject, JsonValue } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { COPY_BYTES } from '../cluster/hint.js';
 import { isKeptByJsonb } from '../database/jsonb.js';
 import type { Draft } from './draft.js';
@@ -17,6 +18,8 @@ export type CommandCopy = {
   op: string;
   /** null where they are too large to be told: they are read from the row. */
   args: JsonObject | null;
+  /** Of the arguments, also where they are not told. */
+  argsBytes: number;
   orderingKey: string | null;
   /** From when it was stored. */
   deadlineS: number;
@@ -50,7 +53,7 @@ export function isClaimableAhead(draft: Draft): boolean {
 /** The copy that a hint brought, or undefined: whoever may NOTIFY may say anything. */
 export function readCommandCopy(value: unknown): CommandCopy | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { brokerId, seq, op, args, orderingKey, deadlineS, traceparent, epoch } = value as Record<
+  const { brokerId, seq, op, args, argsBytes, orderingKey, deadlineS, traceparent, epoch } = value as Record<
     string,
     unknown
   >;
@@ -65,7 +68,11 @@ export function readCommandCopy(value: unknown): CommandCopy | undefined {
     isText(orderingKey) &&
     isText(traceparent) &&
     (epoch === null || Number.isSafeInteger(epoch));
-  return isWhole ? (value as CommandCopy) : undefined;
+  if (!isWhole) return undefined;
+  // A replica of a release before this one does not tell it.
+  const isSized = Number.isSafeInteger(argsBytes) && (argsBytes as number) >= 0;
+  const copy = value as CommandCopy;
+  return isSized ? copy : { ...copy, argsBytes: args === null ? LIMITS.argsBytes : COPY_BYTES };
 }
 
 /** As `readCommandCopy`, of an outcome. */
@@ -84,9 +91,9 @@ export function readOutcomeCopy(value: unknown): OutcomeCopy | undefined {
 }
 
 export function commandCopy(draft: Draft, seq: number, epoch: number | null): CommandCopy {
-  const { brokerId, op, args, orderingKey, deadlineS, initiator } = draft;
+  const { brokerId, op, args, argsBytes, orderingKey, deadlineS, initiator } = draft;
   const traceparent = initiator.traceparent ?? null;
-  const copy = { brokerId, seq, op, args, orderingKey, deadlineS, traceparent, epoch };
+  const copy = { brokerId, seq, op, args, argsBytes, orderingKey, deadlineS, traceparent, epoch };
   return isTellable(copy) ? copy : { ...copy, args: null };
 }
 

@@ -36,6 +36,8 @@ export class Sender {
 
   /** A frame may have been lost on a link that lives: it goes out again under the same attempt. */
   repeatOverdue(backlog: Backlog): void {
+    // What waits in this process for a slow peer is not lost, and more of the same would end its link.
+    if (backlog.link.unsentBytes > 0) return;
     const overdue = backlog.overdueAcks(performance.now());
     if (overdue.length === 0) return;
     this.log.warn({ brokerId: backlog.brokerId, count: overdue.length }, 'acks are overdue; sending again');

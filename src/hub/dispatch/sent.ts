@@ -24,6 +24,7 @@ export function sentOf(row: Waiting, { attempt, deadlineAt, sentAt, claimedAt, a
     orderingKey: row.orderingKey,
     contract: row.contract,
     args: row.args,
+    argsBytes: row.argsBytes,
     dueAt: row.dueAt,
     restsWithKey: row.restsWithKey,
     cancelRequested: row.cancelRequested,

@@ -10,7 +10,10 @@ export type Waiting = {
   lane: Lane;
   orderingKey: string | null;
   contract: Contract;
+  /** null where they are read after the claim. */
   args: JsonObject | null;
+  /** Of the arguments, wherever they are: no less than they take on the wire, but for what JSON escapes. */
+  argsBytes: number;
   /** By this process's clock: not to be sent sooner. */
   dueAt: number;
   /** Whether it keeps its ordering key until then. */

@@ -4,6 +4,7 @@ import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
+import { argsBytesOf } from './args-bytes.columns.js';
 import { spanOf } from './id-span.js';
 import { isOfKey, LAST_SEQ } from './key-rule.columns.js';
 import { LIVE_STATES } from './state.js';
@@ -11,6 +12,8 @@ import type { Circumstances } from './why.js';
 
 /** Of a broker's commands; more where its window is larger, since it must be known whether that is full. */
 const COUNTED_LEAST = 100;
+/** And of those that are out, past these, where these are all out: what a busy broker runs may hide what it has not acked. */
+const OUT_COUNTED_MOST = 1_000;
 
 // One statement, so that all facts are of one moment. What blocks a command is judged as the claim judges it; it is looked for
 // in the order of the index of keys, so that the first one found is it. Whatever is counted of a broker is counted among its
@@ -22,27 +25,42 @@ const WHY = statement(
   with asked as materialized (
     select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
            deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at,
-           null::timestamptz as ended_at, null::jsonb as error
+           null::timestamptz as ended_at, null::jsonb as error, ${argsBytesOf('broker_dispatch')} as args_bytes
     from broker_dispatch where id = any ($1::uuid[])
     union all
     select id, seq, project_id, broker_id, op, lane, ordering_key, state, attempt, failures, contract, not_before, retry_at,
-           deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error
+           deadline_at, cancel_requested_at, claimed_by, claim_epoch, claimed_at, created_at, ended_at, error, 0
     from broker_dispatch_history where id = any ($1::uuid[]) and id between $4 and $5
   ),
   held as materialized (
-    select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs, first.unacked
+    select live.broker_id, coalesce(floor.seq, 0) as floor, floor.ready_epoch, first.seqs,
+           first.unacked + further.unacked as unacked,
+           coalesce(first.unacked_bytes, 0) + coalesce(further.unacked_bytes, 0) as unacked_bytes
     from (select distinct broker_id from asked where state = any ($2::text[])) live
     left join broker_dispatch_floor floor on ${sought('floor.broker_id', 'live.broker_id')}
     left join broker_connection connection on ${sought('connection.broker_id', 'live.broker_id')}
     cross join lateral (
-      select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked
+      select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked,
+             sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes,
+             bool_and(other.state <> 'pending') as are_out, max(other.seq) as last
       from (
-        select other.seq, other.state from broker_dispatch other
+        select other.seq, other.state, ${argsBytesOf('other')} as args_bytes from broker_dispatch other
         where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, ${LAST_SEQ})
         order by other.broker_id, other.seq
         limit greatest(${COUNTED_LEAST}, connection.window_size + 1)
       ) other
     ) first
+    cross join lateral (
+      select count(*) filter (where other.state = 'claimed') as unacked,
+             sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes
+      from (
+        select other.state, ${argsBytesOf('other')} as args_bytes from broker_dispatch other
+        where first.are_out
+          and (other.broker_id, other.seq) between (live.broker_id, first.last + 1) and (live.broker_id, ${LAST_SEQ})
+        order by other.broker_id, other.seq
+        limit ${OUT_COUNTED_MOST}
+      ) other
+    ) further
   )
   select asked.id, asked.state, asked.op, asked.attempt, asked.failures, asked.contract,
          asked.ordering_key as "orderingKey", asked.not_before as "notBefore", asked.retry_at as "retryAt",
@@ -58,6 +76,7 @@ const WHY = statement(
          attachment.changed_at as "attachmentChangedAt", project.id is not null and ${BELOW_FLOOR} as "isReadOnly",
          presence.state as presence, presence.last_seen_at as "brokerSeenAt",
          coalesce(width_bucket(asked.seq - 1, held.seqs), 0) as position, coalesce(held.unacked, 0) as unacked,
+         coalesce(held.unacked_bytes, 0)::bigint as "unackedBytes", asked.args_bytes as "argsBytes",
          blocker.id as "blockerId", blocker.state as "blockerState", blocker.op as "blockerOp",
          blocker.created_at as "blockerSince"
   from asked

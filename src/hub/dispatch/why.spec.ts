@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { UNACKED_BYTES_MOST } from './unacked.js';
 import { WhyDto } from './dto/why.dto.js';
 import { CAUSES, causeOf, explain, type Cause, type Circumstances } from './why.js';
 
@@ -47,6 +48,8 @@ function circumstances(given: Partial<Circumstances> = {}): Circumstances {
     brokerSeenAt: past(3),
     position: 0,
     unacked: 0,
+    unackedBytes: 0,
+    argsBytes: 2,
     blockerId: null,
     blockerState: null,
     blockerOp: null,
@@ -101,6 +104,18 @@ describe('what a command waits for', () => {
     );
 
     expect(seen).toEqual(pending);
+  });
+
+  it('is the window where the arguments are more than may be unacknowledged, and not where they just fit', () => {
+    const waiting = { unacked: 16, unackedBytes: UNACKED_BYTES_MOST - 2 };
+    const sent = { state: 'claimed', unacked: 16 } as const;
+
+    expect(causeOf(circumstances({ ...waiting, argsBytes: 3 }))).toBe('window_full');
+    expect(causeOf(circumstances({ ...waiting, argsBytes: 2 }))).toBe('next');
+    expect(causeOf(circumstances({ ...sent, unackedBytes: UNACKED_BYTES_MOST + 1 }))).toBe('window_full');
+    expect(causeOf(circumstances({ ...sent, unackedBytes: UNACKED_BYTES_MOST }))).toBe('unacknowledged');
+    expect(explain(circumstances({ ...waiting, argsBytes: 3 })).explanation).toContain('4194302 bytes');
+    expect(explain(circumstances(BRINGS_ABOUT.window_full)).explanation).toContain('2 commands');
   });
 
   it('is the window where more is claimed than that takes, and not where it is just full', () => {

@@ -1,4 +1,5 @@
 import { isOp, contractOf } from '../../protocol/op.js';
+import { UNACKED_BYTES_MOST } from './unacked.js';
 import { LINK_BOUND, type Contract, type DispatchState } from './state.js';
 
 /** What a command waits for, in the order in which the causes are looked for: the first that holds is the one. */
@@ -64,6 +65,9 @@ export type Circumstances = {
   brokerSeenAt: Date | null;
   position: number;
   unacked: number;
+  /** Of the arguments of those, and of its own. */
+  unackedBytes: number;
+  argsBytes: number;
   blockerId: string | null;
   blockerState: DispatchState | null;
   blockerOp: string | null;
@@ -80,7 +84,7 @@ export type Why = {
 
 /** The one cause that keeps a command from going on now. */
 export function causeOf(about: Circumstances): Cause {
-  const { state, now, presence, holderState, windowSize } = about;
+  const { state, now, presence, holderState } = about;
   const isAhead = (time: Date | null) => time !== null && time > now;
   if (about.endedAt !== null) return 'ended';
   if (about.brokerName === null) return 'broker_unknown';
@@ -94,12 +98,12 @@ export function causeOf(about: Circumstances): Cause {
   if (presence === 'unreachable') return 'broker_unreachable';
   // More are claimed than the window takes where they were claimed ahead: some of them lie with the owner.
   if (state === 'claimed')
-    return windowSize !== null && about.unacked > windowSize ? 'window_full' : 'unacknowledged';
+    return isPastWindow(about, about.unacked, about.unackedBytes) ? 'window_full' : 'unacknowledged';
   if (!isCapable(about)) return 'capability_missing';
   // A broker that moves tells its inventory where it goes.
   if (about.readyEpoch !== about.epoch) return holderState === 'draining' ? 'draining' : 'inventory_due';
   if (about.blockerId !== null) return 'held_by_order';
-  if (windowSize !== null && about.unacked >= windowSize) return 'window_full';
+  if (isPastWindow(about, about.unacked + 1, about.unackedBytes + about.argsBytes)) return 'window_full';
   return holderState === 'draining' ? 'draining' : 'next';
 }
 
@@ -179,8 +183,11 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     explanation: `An earlier command of its ordering key ${orderingKey ?? ''} comes first: ${blockerOp ?? ''} ${blockerId ?? ''}, which is ${blockerState ?? 'live'}.`,
     unblocks: `That one ends: see \`fairlead why ${blockerId ?? ''}\`.`,
   }),
-  window_full: ({ unacked, windowSize }) => ({
-    explanation: `The broker has not yet acknowledged ${unacked} commands, and takes at most ${windowSize ?? 0} at a time.`,
+  window_full: ({ unacked, unackedBytes, windowSize }) => ({
+    explanation:
+      windowSize !== null && unacked >= windowSize
+        ? `The broker has not yet acknowledged ${unacked} commands, and takes at most ${windowSize} at a time.`
+        : `The broker has not yet acknowledged ${unackedBytes} bytes of arguments, and is given at most ${UNACKED_BYTES_MOST} at a time.`,
     unblocks: 'Acknowledgements of the broker.',
   }),
   unacknowledged: ({ claimedAt }) => ({
@@ -193,6 +200,11 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     unblocks: 'Nothing is needed.',
   }),
 };
+
+/** Whether so much is more than its broker may have unacknowledged. */
+function isPastWindow({ windowSize }: Circumstances, unacked: number, bytes: number): boolean {
+  return windowSize !== null && (unacked > windowSize || bytes > UNACKED_BYTES_MOST);
+}
 
 function isCapable({ op, capabilities }: Circumstances): boolean {
   const capability = isOp(op) ? contractOf(op).capability : null;

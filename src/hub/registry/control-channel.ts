@@ -57,6 +57,9 @@ export abstract class ControlChannel {
 
   abstract get isOpen(): boolean;
 
+  /** What waits here for its peer to take it. */
+  abstract get unsentBytes(): number;
+
   onClosed(listener: (end: ChannelEnd) => void): void {
     this.closedListeners.push(listener);
   }

@@ -32,9 +32,13 @@ export class ControlSocket extends ControlChannel {
     return this.stage !== 'closed' && this.socket.readyState === this.socket.OPEN;
   }
 
+  get unsentBytes(): number {
+    return this.socket.bufferedAmount;
+  }
+
   send(frame: HubFrame): boolean {
     if (!this.isOpen) return false;
-    if (this.socket.bufferedAmount > LIMITS.bufferedBytes) {
+    if (this.unsentBytes > LIMITS.bufferedBytes) {
       this.close('slow_consumer', 'the broker does not read');
       return false;
     }

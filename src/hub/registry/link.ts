@@ -53,6 +53,11 @@ export class Link {
     return this.channel.silenceMs;
   }
 
+  /** What was given to `send` and has not left this process, as far as it knows. */
+  get unsentBytes(): number {
+    return this.channel.unsentBytes;
+  }
+
   /** @returns false where nothing was written */
   send(frame: HubFrame): boolean {
     return this.channel.send(frame);

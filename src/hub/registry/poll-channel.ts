@@ -70,6 +70,10 @@ export class PollChannel extends ControlChannel {
     return this.stage !== 'closed';
   }
 
+  get unsentBytes(): number {
+    return this.queuedBytes;
+  }
+
   /** Whether it has ended, and nobody has asked for so long that nobody will. */
   get isForgotten(): boolean {
     if (this.endedAt === undefined) return false;

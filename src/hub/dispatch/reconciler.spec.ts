@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { linkOf } from '../../../test/support/ready-backlog.js';
+import type { Replica } from '../cluster/replica.js';
+import type { Loops } from '../lifecycle/loops.js';
+import type { Ownership } from '../registry/ownership.js';
+import { Backlog } from './backlog.js';
+import type { Backlogs } from './backlogs.js';
+import type { ClaimRepository } from './claim.repository.js';
+import type { Contracts } from './contracts.js';
+import { Reconciler } from './reconciler.js';
+import type { Sender } from './sender.js';
+import { Steps } from './steps.js';
+
+/** Brokers of which one statement may read. */
+const MOST = 128;
+
+/** One turn for brokers of whose rows nothing is known yet. @param failAt which read fails */
+async function turnFor(brokers: number, failAt?: number) {
+  const all = Array.from({ length: brokers }, (_none, place) => {
+    const backlog = new Backlog(linkOf(64, `b${place}`));
+    backlog.isReady = true;
+    return backlog;
+  });
+  const reads: string[][] = [];
+  const repository = {
+    readAhead: (asked: { brokerId: string }[]) => {
+      reads.push(asked.map(({ brokerId }) => brokerId));
+      return reads.length === failAt ? Promise.reject(new Error('away')) : Promise.resolve([]);
+    },
+  } as unknown as ClaimRepository;
+  let turn: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
+  const loops = { make: (options: { turn: typeof turn }) => (turn = options.turn) } as unknown as Loops;
+  new Reconciler(
+    repository,
+    { behind: () => all.filter(({ isBehind }) => isBehind) } as Backlogs,
+    {} as Sender,
+    {} as Contracts,
+    {} as Ownership,
+    { mayAct: true } as Replica,
+    new Steps(),
+    loops,
+  );
+  const failed = await turn(new AbortController().signal).then(
+    () => false,
+    () => true,
+  );
+  return { reads, failed, behind: all.filter(({ isBehind }) => isBehind).length };
+}
+
+describe('a round of the reconciler', () => {
+  it('reads the rows of many brokers in statements of some of them, each of them once', async () => {
+    const { reads, behind } = await turnFor(2 * MOST + 1);
+
+    expect(reads.map(({ length }) => length)).toEqual([MOST, MOST, 1]);
+    expect(new Set(reads.flat()).size).toBe(2 * MOST + 1);
+    expect(behind).toBe(0);
+  });
+
+  it('still has to read what a statement that failed was to read, and all after it', async () => {
+    const { reads, failed, behind } = await turnFor(3 * MOST, 2);
+
+    expect([reads.length, failed, behind]).toEqual([2, true, 2 * MOST]);
+  });
+});
