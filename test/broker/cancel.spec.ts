@@ -60,6 +60,7 @@ describe('a broker, on a real journal,', () => {
       epoch: 1,
       isOpen: true,
       liveness: { isFresh: () => hub.isFresh },
+      pace: { isBehind: false },
       send: (frame: BrokerFrame) => frames.push(frame) > 0,
     } as unknown as Link;
     const wire = {

@@ -90,6 +90,7 @@ describe('the executor on a real journal', () => {
         return hub.isOpen;
       },
       liveness: { isFresh: () => hub.isFresh },
+      pace: { isBehind: false },
       send: (frame: BrokerFrame) => frames.push(frame) > 0,
     } as unknown as Link;
     const wire = {

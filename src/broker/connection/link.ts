@@ -2,6 +2,7 @@ import type { CloseReason } from '../../protocol/close-code.js';
 import type { BrokerFrame, Hello, HubFrame, Welcome } from '../../protocol/frame.js';
 import { TIMES } from '../../protocol/limits.js';
 import type { Liveness } from './liveness.js';
+import type { Pace } from './pace.js';
 
 /** Of a link that ended without a close frame (RFC 6455 section 7.1.5). */
 export const NO_CLOSE = 1006;
@@ -46,6 +47,8 @@ export interface Link {
   readonly welcome: Welcome;
   readonly epoch: number;
   readonly liveness: Liveness;
+  /** For whoever has much to say. */
+  readonly pace: Pace;
   readonly ended: Promise<LinkEnd>;
   readonly isOpen: boolean;
   /** Hands over every frame from the first after the welcome on, in order. */

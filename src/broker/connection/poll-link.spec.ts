@@ -5,8 +5,9 @@ import { eventually } from '../../../test/support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../../../test/support/leaks.js';
 import type { Hello, HubFrame } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
-import { systemClocks } from '../clocks.js';
+import type { Clocks } from '../clocks.js';
 import type { Link } from './link.js';
+import { AHEAD_BYTES } from './pace.js';
 import { openPollLink } from './poll-link.js';
 
 const UUID = '0198c0de-0000-7000-8000-000000000001';
@@ -48,10 +49,20 @@ describe('a link over polls', () => {
   let asked: Asked[];
   let tokens: number;
   let arrived: HubFrame[];
+  /** By which the clock of the wall is ahead of the others. */
+  let sleptMs: number;
+  let readings: number;
+  const clocks: Clocks = {
+    monotonicMs: () => performance.now(),
+    wallMs: () => {
+      readings += 1;
+      return Date.now() + sleptMs;
+    },
+  };
 
   beforeEach(async () => {
     before = takeStock();
-    [asked, tokens, arrived] = [[], 1, []];
+    [asked, tokens, arrived, sleptMs, readings] = [[], 1, [], 0, 0];
     server = createServer((request, response) => {
       let text = '';
       request.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -74,7 +85,7 @@ describe('a link over polls', () => {
       refused: () => void (tokens += 1),
     };
     const signal = new AbortController().signal;
-    const opening = openPollLink(way, () => HELLO, systemClocks, { welcomeWithinMs: 5_000 }, signal);
+    const opening = openPollLink(way, () => HELLO, clocks, { welcomeWithinMs: 5_000 }, signal);
     (await nth(0)).answer({ first: 1, frames: [WELCOME, { t: 'inventory_ok' }], received: 1, closed: null });
     link = await opening;
     link.listen((frame) => arrived.push(frame));
@@ -89,6 +100,11 @@ describe('a link over polls', () => {
   });
 
   const nth = (index: number) => eventually(() => asked[index]);
+  /** The link has looked at how long ago it was that something came: a look has two readings of the clock. */
+  const watched = async () => {
+    const before = readings;
+    await eventually(() => readings >= before + 4);
+  };
   const nothing = (received: number) => ({ first: 3, frames: [], received, closed: null });
   const goodbye = { t: 'goodbye', reason: 'x' } as const;
   const beat = { t: 'heartbeat', health: 'online', load: null, running: 0 } as const;
@@ -191,6 +207,52 @@ describe('a link over polls', () => {
     expect(link.send(large)).toBe(false);
 
     expect(await link.ended).toMatchObject({ code: 4429 });
+  });
+
+  it('is behind while much was not seen taken, and has caught up once it was', async () => {
+    let hasCaughtUp = false;
+    link.send(beat);
+    const isBehindOfLittle = link.pace.isBehind;
+    link.send({ t: 'goodbye', reason: 'x'.repeat(AHEAD_BYTES) });
+    void link.pace.caughtUp().then(() => (hasCaughtUp = true));
+    const bringing = await nth(2);
+    const whileUntaken = [link.pace.isBehind, hasCaughtUp];
+
+    bringing.answer(nothing(3));
+    await eventually(() => hasCaughtUp);
+
+    expect(isBehindOfLittle).toBe(false);
+    expect(whileUntaken).toEqual([true, false]);
+    expect(link.pace.isBehind).toBe(false);
+  });
+
+  it('ends with 4429 where the hub answers and takes nothing for longer than two polls may take', async () => {
+    link.send(beat);
+    const both = [await nth(1), await nth(2)];
+    sleptMs = 40_000;
+    for (const each of both) each.answer(nothing(1));
+    await nth(3);
+    await watched();
+    const wasOpen = link.isOpen;
+
+    sleptMs = 80_000;
+
+    expect(await link.ended).toMatchObject({ code: 4429 });
+    expect(wasOpen).toBe(true);
+  });
+
+  it('lasts for as long where there was nothing to be taken', async () => {
+    for (const turn of [1, 2]) {
+      sleptMs = turn * 40_000;
+      (await nth(turn)).answer(nothing(1));
+      await nth(turn + 1);
+    }
+    await watched();
+
+    link.send(beat);
+    await watched();
+
+    expect(link.isOpen).toBe(true);
   });
 });
 

@@ -15,20 +15,24 @@ import { LIMITS, TIMES } from '../../protocol/limits.js';
 import { readPollAnswer, type PollAnswer } from '../../protocol/poll.js';
 import { ProtocolError } from '../../protocol/protocol.error.js';
 import { POLL_PATH } from '../../protocol/version.js';
-import type { Clocks } from '../clocks.js';
+import { elapsedMs, instantOf, type Clocks, type Instant } from '../clocks.js';
 import { HubRefused, postToHub, type Refusal } from '../hub-call.js';
 import type { ShownFields } from '../proof.js';
 import { fullJitterMs } from './backoff.js';
 import { LinkFailed, type FrameListener, type Link, type LinkEnd } from './link.js';
 import { Liveness } from './liveness.js';
+import { Pace } from './pace.js';
 
 /** A poll that waits at the hub, and one that brings something. */
 const POLLS_MOST = 2;
 const ANSWER_WITHIN_MS = TIMES.pollHoldMs + 10_000;
+/** As long as two polls may take that both bring it: a hub that answers meanwhile, and takes nothing, does not read. */
+const UNTAKEN_MOST_MS = 2 * ANSWER_WITHIN_MS;
 const WATCH_EVERY_MS = 1_000;
 const GOODBYE_WITHIN_MS = 2_000;
 const AGAIN_BASE_MS = 250;
 const AGAIN_CAP_MS = 5_000;
+const UNTAKEN = 'the hub does not take what is said';
 /** What stands around the frames of a poll. */
 const ENVELOPE_BYTES = 64 * 1024;
 
@@ -73,11 +77,14 @@ export async function openPollLink(
 class PollLink implements Link {
   readonly ended: Promise<LinkEnd>;
   readonly liveness: Liveness;
+  readonly pace: Pace;
   readonly epoch: number;
   #listener: FrameListener | undefined;
   readonly #early: HubFrame[];
   readonly #unseen: Numbered[] = [];
   #unseenBytes = 0;
+  /** When something was seen taken last, or the first of what was not was said. */
+  #seenAt: Instant;
   /** Number of the first that was not seen taken; the hello was the first of all. */
   #first = 2;
   /** Number of the last that went out with some poll. */
@@ -106,9 +113,11 @@ class PollLink implements Link {
     this.epoch = welcome.epoch;
     this.liveness = new Liveness(clocks, welcome.livenessMs);
     this.#openedMs = clocks.monotonicMs();
+    this.#seenAt = instantOf(clocks);
     this.#early = early;
     this.#received = 1 + early.length;
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve));
+    this.pace = new Pace(() => this.#unseenBytes, this.ended);
     this.#watching = setInterval(() => this.#watch(), WATCH_EVERY_MS);
     this.#pump();
   }
@@ -126,9 +135,10 @@ class PollLink implements Link {
     if (!this.isOpen) return false;
     const bytes = Buffer.byteLength(JSON.stringify(frame));
     if (this.#unseenBytes + bytes > LIMITS.bufferedBytes) {
-      this.cut('slow_consumer', 'the hub does not take what is said');
+      this.cut('slow_consumer', UNTAKEN);
       return false;
     }
+    if (this.#unseen.length === 0) this.#seenAt = instantOf(this.clocks);
     this.#unseen.push({ frame, bytes });
     this.#unseenBytes += bytes;
     this.#flush();
@@ -221,7 +231,9 @@ class PollLink implements Link {
     while (this.#first <= received && this.#unseen.length > 0) {
       this.#unseenBytes -= this.#unseen.shift()?.bytes ?? 0;
       this.#first += 1;
+      this.#seenAt = instantOf(this.clocks);
     }
+    this.pace.taken();
     frames.forEach((frame, index) => {
       if (first + index <= this.#received || !this.#isOpen) return;
       this.#received = first + index;
@@ -248,6 +260,8 @@ class PollLink implements Link {
 
   #watch(): void {
     if (!this.liveness.isFresh()) this.cut('timed_out', 'the hub does not answer');
+    const untakenMs = elapsedMs(this.#seenAt, instantOf(this.clocks));
+    if (this.#unseen.length > 0 && untakenMs > UNTAKEN_MOST_MS) this.cut('slow_consumer', UNTAKEN);
   }
 
   #end(end: { code: number; reason: string }): void {

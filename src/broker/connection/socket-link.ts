@@ -17,6 +17,7 @@ import type { ShownFields } from '../proof.js';
 import { greet, messageOf, readFrame } from './greeting.js';
 import type { FrameListener, Link, LinkEnd, LinkTimes } from './link.js';
 import { Liveness } from './liveness.js';
+import { Pace } from './pace.js';
 
 /**
  * Dials, greets, and waits for the welcome.
@@ -43,6 +44,7 @@ export function openLink(
 export class SocketLink implements Link {
   readonly ended: Promise<LinkEnd>;
   readonly liveness: Liveness;
+  readonly pace: Pace;
   readonly epoch: number;
   #unanswered = 0;
   #listener: FrameListener | undefined;
@@ -70,6 +72,7 @@ export class SocketLink implements Link {
         resolve({ ...end, lastedMs: clocks.monotonicMs() - openedMs });
       });
     });
+    this.pace = new Pace(() => socket.bufferedAmount, this.ended);
     socket.on('pong', () => {
       this.#unanswered = 0;
       this.#heard();
@@ -93,7 +96,7 @@ export class SocketLink implements Link {
       this.cut('slow_consumer', 'the hub does not read');
       return false;
     }
-    this.socket.send(JSON.stringify(frame));
+    this.socket.send(JSON.stringify(frame), () => this.pace.taken());
     return true;
   }
 

@@ -1,5 +1,16 @@
-import { batches } from '../../protocol/batches.js';
+/**
+ * Tells the hub what came of commands.
+ *
+ *   told of --> untold (its id alone) --the link is in step: read from the journal--> on the newest link --confirm--> over
+ *
+ * Results that are ready in the same moment travel together, and those that are many part by part, as the hub takes them:
+ * of what a broker could not tell for a long time neither its memory nor a link must hold all at once. Nothing is lost
+ * with a link: what was not confirmed is told again on the next one.
+ */
+import { LIMITS } from '../../protocol/limits.js';
+import type { ResultItem } from '../../protocol/frame.js';
 import type { Link } from '../connection/link.js';
+import { AHEAD_BYTES } from '../connection/pace.js';
 import type { Journal } from '../journal/journal.js';
 import { resultOf } from '../journal/record.js';
 
@@ -10,11 +21,13 @@ export type Wire = {
   linked(): Promise<void>;
 };
 
-/** Tells the hub what came of commands. Results that are ready in the same moment travel together. */
 export class Results {
+  /** In the order in which they are to be told. */
   private readonly untold = new Set<string>();
   private isTelling = false;
   private isStopped = false;
+  /** The link that is behind, and goes on with this once it is not. */
+  private awaited: Link | undefined;
 
   constructor(
     private readonly journal: Journal,
@@ -24,9 +37,7 @@ export class Results {
   /** Tells the result of a command, if it has ended. */
   tell(id: string): void {
     this.untold.add(id);
-    if (this.isTelling) return;
-    this.isTelling = true;
-    setImmediate(() => this.flush());
+    this.goOn();
   }
 
   /** Nothing is told any more, and nothing read: the journal may close. */
@@ -34,19 +45,55 @@ export class Results {
     this.isStopped = true;
   }
 
-  private flush(): void {
-    this.isTelling = false;
-    if (this.isStopped) return;
-    const link = this.wire.links().find(({ isOpen }) => isOpen);
-    const results = [...this.untold].flatMap((id) => {
-      const record = this.journal.findOnDisk(id);
-      return (record === undefined ? undefined : resultOf(record)) ?? [];
+  /** Each part in a turn of its own, so that frames are read between them. */
+  private goOn(): void {
+    if (this.isTelling) return;
+    this.isTelling = true;
+    setImmediate(() => {
+      this.isTelling = false;
+      if (!this.isStopped && this.untold.size > 0) this.tellPart();
     });
-    this.untold.clear();
-    // Without a link they are told after the next inventory.
-    if (link === undefined) return;
-    for (const part of batches(results, (item) => Buffer.byteLength(JSON.stringify(item)))) {
-      link.send({ t: 'result', results: part });
+  }
+
+  private tellPart(): void {
+    const link = this.wire.links().find(({ isOpen }) => isOpen);
+    if (link === undefined) {
+      // Without a link they are told after the next inventory.
+      this.untold.clear();
+      return;
     }
+    if (link.pace.isBehind) {
+      this.goOnWith(link);
+      return;
+    }
+    const results = this.nextPart();
+    if (results.length > 0) link.send({ t: 'result', results });
+    if (this.untold.size > 0) this.goOn();
+  }
+
+  /** What is told meanwhile may find a newer link, which does not wait for this one. */
+  private goOnWith(link: Link): void {
+    if (this.awaited === link) return;
+    this.awaited = link;
+    void link.pace.caughtUp().then(() => {
+      if (this.awaited === link) this.awaited = undefined;
+      this.goOn();
+    });
+  }
+
+  /** It ends with the result that makes it large enough, so that none is read twice; a frame takes one of any size more. */
+  private nextPart(): ResultItem[] {
+    const part: ResultItem[] = [];
+    let bytes = 0;
+    for (const id of this.untold) {
+      if (bytes >= AHEAD_BYTES || part.length === LIMITS.batch) break;
+      this.untold.delete(id);
+      const record = this.journal.findOnDisk(id);
+      const result = record === undefined ? undefined : resultOf(record);
+      if (result === undefined) continue;
+      part.push(result);
+      bytes += Buffer.byteLength(JSON.stringify(result));
+    }
+    return part;
   }
 }
