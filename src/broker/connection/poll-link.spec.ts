@@ -226,6 +226,28 @@ describe('a link over polls', () => {
     expect(link.pace.isBehind).toBe(false);
   });
 
+  it('takes more than a hub may leave from whoever waits while it is behind', async () => {
+    const large = { t: 'goodbye', reason: 'x'.repeat(AHEAD_BYTES) } as const;
+    const count = 2 * (LIMITS.bufferedBytes / AHEAD_BYTES);
+    const saying = (async () => {
+      for (let index = 0; index < count; index += 1) {
+        await link.pace.caughtUp();
+        expect(link.send(large)).toBe(true);
+      }
+    })();
+
+    let received = 1;
+    for (let index = 1; received <= count; index += 1) {
+      const { body, answer } = await nth(index);
+      received = Math.max(received, body.first + body.frames.length - 1);
+      answer(nothing(received));
+    }
+    await saying;
+
+    expect(received).toBe(1 + count);
+    expect(link.isOpen).toBe(true);
+  });
+
   it('ends with 4429 where the hub answers and takes nothing for longer than two polls may take', async () => {
     link.send(beat);
     const both = [await nth(1), await nth(2)];

@@ -170,7 +170,7 @@ export class Executor {
   /** Tells every result again that the hub has not confirmed, and how far commands have come meanwhile. */
   tellAll(): void {
     this.progress.flush();
-    for (const { id } of this.journal.unconfirmed()) this.results.tell(id);
+    for (const { id } of this.journal.unconfirmed()) this.results.tellAgain(id);
   }
 
   private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {

@@ -145,7 +145,7 @@ describe('Results', () => {
       const given = telling(all);
       const narrow = given.link('older', true, true);
       given.links.push(narrow);
-      for (const id of ids) given.results.tell(id);
+      for (const id of ids) given.results.tellAgain(id);
       return { ...given, narrow };
     };
 
@@ -218,6 +218,20 @@ describe('Results', () => {
 
       expect(untilAsked).toBe(before);
       expect(told()).toHaveLength(before + COUNT);
+    });
+
+    it('are left out where the hub confirms them meanwhile, but for those that it asked for', async () => {
+      const confirmed = all.map((record) => ({ ...record, confirmedAt: 1 }));
+      const [asked, other, last] = [confirmed[0], confirmed[1], all[2]];
+      if (asked === undefined || other === undefined || last === undefined) throw new Error('three of them');
+      const { results, told, link, links } = telling([asked, other, last]);
+      links.push(link('only', true));
+
+      results.tell(asked.id);
+      for (const { id } of [asked, other, last]) results.tellAgain(id);
+      await settleAll();
+
+      expect(told().map(({ id }) => id)).toEqual([asked.id, last.id]);
     });
 
     it('are not read any more once it is stopped', async () => {

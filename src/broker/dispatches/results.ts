@@ -22,8 +22,8 @@ export type Wire = {
 };
 
 export class Results {
-  /** In the order in which they are to be told. */
-  private readonly untold = new Set<string>();
+  /** In the order in which they are to be told, each with whether it is also where the hub has confirmed it meanwhile. */
+  private readonly untold = new Map<string, boolean>();
   private isTelling = false;
   private isStopped = false;
   /** The link that is behind, and goes on with this once it is not. */
@@ -36,7 +36,13 @@ export class Results {
 
   /** Tells the result of a command, if it has ended. */
   tell(id: string): void {
-    this.untold.add(id);
+    this.untold.set(id, true);
+    this.goOn();
+  }
+
+  /** As `tell`, unless the hub confirms it sooner. */
+  tellAgain(id: string): void {
+    if (!this.untold.has(id)) this.untold.set(id, false);
     this.goOn();
   }
 
@@ -85,11 +91,12 @@ export class Results {
   private nextPart(): ResultItem[] {
     const part: ResultItem[] = [];
     let bytes = 0;
-    for (const id of this.untold) {
+    for (const [id, isAsked] of this.untold) {
       if (bytes >= AHEAD_BYTES || part.length === LIMITS.batch) break;
       this.untold.delete(id);
       const record = this.journal.findOnDisk(id);
-      const result = record === undefined ? undefined : resultOf(record);
+      const isOver = record?.confirmedAt != null && !isAsked;
+      const result = record === undefined || isOver ? undefined : resultOf(record);
       if (result === undefined) continue;
       part.push(result);
       bytes += Buffer.byteLength(JSON.stringify(result));
