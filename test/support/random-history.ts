@@ -53,8 +53,22 @@ function historyOf(plans: Plan[]): History {
     history.answers.push({ ...asked, state: 'pending', answeredAt: at(askedS + 0.5) });
     if (hasEnded(state)) history.answers.push({ ...asked, state, answeredAt: at(askedS + 1_000) });
   }
+  tellEpochs(history.dispatches);
   return history;
 }
+
+/** What is judged by an inventory is so on a new link of the broker, which all have from then on. */
+function tellEpochs(dispatches: TrailFacts[]): void {
+  const trails = dispatches.flatMap(({ trail }) => trail);
+  const begun = trails.filter(({ isOnNewLink }: Lived) => isOnNewLink === true).map((step) => step.at);
+  for (const step of trails as Lived[]) {
+    delete step.isOnNewLink;
+    if (step.epoch !== undefined) step.epoch = 1 + begun.filter((since) => since <= step.at).length;
+  }
+}
+
+/** A step before it is known how often its broker was linked by then. */
+type Lived = TrailStep & { isOnNewLink?: boolean };
 
 /** Lives until it has ended, or chance has nothing more to say. */
 function live(
@@ -63,9 +77,9 @@ function live(
   startS: number,
   idempotencyKey: string,
 ): TrailFacts {
-  const trail: TrailStep[] = [{ state: 'pending', at: at(askedS), replica: REPLICA }];
+  const trail: Lived[] = [{ state: 'pending', at: at(askedS), replica: REPLICA }];
   let state: DispatchState = 'pending';
-  let [epoch, attempt, second] = [1, 0, startS === Infinity ? askedS : startS];
+  let [attempt, second] = [0, startS === Infinity ? askedS : startS];
   let error: TrailFacts['error'] = null;
   for (const choice of choices) {
     if (hasEnded(state)) break;
@@ -76,10 +90,11 @@ function live(
     const happening = possible[choice % possible.length] ?? 'claim';
     state = transition(before, happening) ?? before;
     if (happening === 'claim') attempt += 1;
-    if (happening === 'adopt' || happening === 'resend' || happening === 'requeue') epoch += 1;
+    const isOnNewLink = ['adopt', 'resend', 'requeue'].includes(happening);
     const putBack = OPS[op].repeatable ? 'begun_and_lost' : 'never_begun';
     const reason = happening === 'requeue' ? putBack : happening === 'resend' ? RESENT : undefined;
-    trail.push({ state, at: at(second), replica: REPLICA, epoch, attempt, ...(reason ? { reason } : {}) });
+    const told = { replica: REPLICA, epoch: 1, attempt, isOnNewLink };
+    trail.push({ state, at: at(second), ...told, ...(reason ? { reason } : {}) });
     second += 1 + (choice % 3);
     if (hasEnded(state) && state !== 'succeeded') {
       error = before === 'pending' || happening === 'fail' ? { ...UNKNOWN, code: 'op_failed' } : UNKNOWN;

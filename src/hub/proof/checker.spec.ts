@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { at, BROKER, dispatchOf, idAt, succeeded, UNKNOWN } from '../../../test/support/history.js';
+import { at, BROKER, dispatchOf, idAt, REPLICA, succeeded, UNKNOWN } from '../../../test/support/history.js';
 import { RESENT, type TrailFacts, type TrailStep } from '../dispatch/record.js';
 import { LIVE_STATES, stateAfter } from '../dispatch/state.js';
 import { Checker, type CheckerOptions } from './checker.js';
@@ -354,6 +354,56 @@ describe('an ordering key', () => {
     expect(broken([{ ...held, readAt: at(9) }, succeeded(5, key)])).toMatchObject([
       ['key_in_turn', expect.anything()],
     ]);
+  });
+});
+
+describe('the owner of a broker', () => {
+  const OTHER = '0198f1a2-7c44-7e11-9d5e-dddddddddddd';
+  const claimedBy = (s: number, epoch: number, replica = REPLICA, broker = BROKER) =>
+    dispatchOf(
+      s,
+      [
+        'pending',
+        ...['claimed', 'running', 'succeeded'].map((state) => ({ state, epoch, replica }) as TrailStep),
+      ],
+      {
+        broker: { id: broker, name: null },
+      },
+    );
+
+  it('is one after another, whatever the order of the ids', () => {
+    // The third was asked for first, and waited.
+    const late = dispatchOf(0, [
+      'pending',
+      { state: 'claimed', epoch: 3, at: at(50) },
+      { state: 'succeeded', epoch: 3, at: at(51) },
+    ]);
+
+    expect(
+      verdictOn([claimedBy(10, 1), claimedBy(20, 2, OTHER), claimedBy(30, 2, OTHER), late]),
+    ).toMatchObject(CLEAN);
+    expect(verdictOn([claimedBy(10, 2), claimedBy(20, 1, REPLICA, OTHER)])).toMatchObject(CLEAN);
+  });
+
+  it.each<[string, TrailFacts]>([
+    ['an earlier connection, of another command', claimedBy(30, 1)],
+    ['the same connection, by another replica', claimedBy(30, 2, REPLICA)],
+    [
+      'a later connection, before',
+      dispatchOf(5, ['pending', { state: 'claimed', epoch: 3 }, { state: 'succeeded', epoch: 3 }]),
+    ],
+  ])('does not claim under %s', (_which, facts) => {
+    expect(broken([claimedBy(10, 1), claimedBy(20, 2, OTHER), facts]).map(([rule]) => rule)).toContain(
+      'owners_in_turn',
+    );
+  });
+
+  it('is known for as long as a claim under an earlier connection may come', () => {
+    const hours = Array.from({ length: 2_500 }, (_, index) => claimedBy(index * 4, 1 + index));
+
+    expect(verdictOn(hours)).toMatchObject(CLEAN);
+    expect(broken([...hours, claimedBy(10_000, 1)])).toHaveLength(1);
+    expect(broken([...hours, claimedBy(10_000, 2_400)])).toHaveLength(1);
   });
 });
 

@@ -3,7 +3,7 @@
  * once, in the order of its key, and that clients were told the truth of it.
  *
  * It takes trails one by one in the order of their ids and keeps of each only what a later one is compared with: of an
- * ordering key what was out in the last hour, and of the evidence what has not met its dispatch yet. So any number of
+ * ordering key what was out in the last hour, of each broker who claimed in it, and of the evidence what has not met its dispatch yet. So any number of
  * trails can be checked, and memory is bounded by how many are accepted in an hour and by the evidence that is given.
  *
  * It can prove that a rule was broken. That none was is proved for the dispatches that it was shown and no others: what
@@ -16,6 +16,7 @@ import { idTimeMs } from '../dispatch/id-time.js';
 import type { Facts } from './facts.js';
 import { lifeOf } from './life.js';
 import { Malformed } from './malformed.js';
+import { Owners } from './owners.js';
 import { checkTrail, isEnded } from './path.js';
 import { Promises } from './promises.js';
 import { Scope, type ScopeOptions } from './scope.js';
@@ -37,6 +38,7 @@ const OVERTAKES = 'control';
 export class Checker {
   private readonly violations = new Violations();
   private readonly scope: Scope;
+  private readonly owners = new Owners(this.violations.see);
   private readonly turns = new Turns(this.violations.see);
   private readonly promises = new Promises(this.violations.see);
   private readonly effects: Effects | undefined;
@@ -112,6 +114,7 @@ export class Checker {
 
   private checkOrder(facts: Facts): void {
     const { id, brokerId, orderingKey, lane } = facts;
+    this.owners.take(facts, idTimeMs(id) * 1000);
     const answered = this.answers?.take(facts);
     const life = lifeOf(facts);
     if (orderingKey === null || lane === OVERTAKES || life === undefined) return;

@@ -6,6 +6,7 @@ import { reading } from './malformed.js';
 export type Step = {
   state: string;
   atUs: number;
+  replica: string | undefined;
   epoch: number | undefined;
   attempt: number | undefined;
   reason: string | undefined;
@@ -73,6 +74,7 @@ function readStep(value: unknown, path: string): Step {
   return {
     state: word(given.state, `${path}.state`),
     atUs: instant(given.at, `${path}.at`),
+    replica: nullable(word)(given.replica, `${path}.replica`) ?? undefined,
     epoch: nullable(finite)(given.epoch, `${path}.epoch`) ?? undefined,
     attempt: nullable(finite)(given.attempt, `${path}.attempt`) ?? undefined,
     reason: nullable(word)(given.reason, `${path}.reason`) ?? undefined,

@@ -17,6 +17,7 @@ const FAULT_OF: Readonly<Record<Rule, Fault>> = {
   key_in_turn: 'reordered',
   order_as_promised: 'reordered',
   epochs_grow: 'reordered',
+  owners_in_turn: 'reordered',
   times_grow: 'reordered',
   legal_path: 'irregular',
   answer_true: 'irregular',

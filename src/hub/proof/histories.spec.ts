@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { at, idAt } from '../../../test/support/history.js';
+import { at, BROKER, idAt } from '../../../test/support/history.js';
 import { histories, type History } from '../../../test/support/random-history.js';
 import type { TrailFacts, TrailStep } from '../dispatch/record.js';
 import { ENDED_STATES, hasEnded } from '../dispatch/state.js';
@@ -105,6 +105,32 @@ const MUTATIONS: Record<string, Mutation> = {
   'a step is of an older connection': {
     rule: 'epochs_grow',
     change: (history, pick) => change(pick(steps(history)), (step) => (step.epoch = 0), isNotFirst),
+  },
+  'a replica claims that owns the broker no more': {
+    rule: 'owners_in_turn',
+    change: (history, pick) => {
+      const claims = steps(history).filter(
+        ({ step }) => step.state === 'claimed' && step.reason === undefined,
+      );
+      const place = pick(claims);
+      const later = claims.filter(({ step }) => msOf(step.at) > msOf(place?.step.at));
+      if (place === undefined || later.length === 0) return false;
+      place.step.epoch = 1 + Math.max(...claims.map(({ step }) => step.epoch ?? 0));
+      return true;
+    },
+  },
+  'another replica claims under the same connection': {
+    rule: 'owners_in_turn',
+    change: (history, pick) => {
+      const claims = steps(history).filter(
+        ({ step }) => step.state === 'claimed' && step.reason === undefined,
+      );
+      const place = pick(claims);
+      const isAmongOthers = claims.some((each) => each !== place && each.step.epoch === place?.step.epoch);
+      if (place === undefined || !isAmongOthers) return false;
+      place.step.replica = BROKER;
+      return true;
+    },
   },
   'a step is of another attempt': {
     rule: 'attempts_grow',

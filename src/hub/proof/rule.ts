@@ -7,6 +7,7 @@ export const RULES = {
   one_ending: 'what has ended has one ending, and is on record once',
   times_grow: 'no step is earlier than the one before it',
   epochs_grow: 'no step is of an older connection than the one before it',
+  owners_in_turn: 'of one broker, one replica claims at a time, under one connection after another',
   attempts_grow: 'each claim is a new attempt, and every other step speaks of the latest',
   key_in_turn: 'of one ordering key, one dispatch is out at a time, and one that is put back keeps its turn',
   order_as_promised:
