@@ -113,12 +113,18 @@ export class Progress {
   }
 
   private async noteAgents(): Promise<void> {
-    for (const [brokerId, agentIds] of this.changedAgents) {
-      const out = this.backlogs.outOf(brokerId);
-      const rows = out === undefined ? [] : await this.repository.ofAgents(out.ids, [...agentIds]);
-      for (const row of rows)
-        if (out !== undefined) this.note(out.link, { ...row, fraction: null, note: null });
+    for (const [brokerId, agentIds] of [...this.changedAgents]) {
+      // What changes from here on is of the next turn: this one may have read its commands already.
       this.changedAgents.delete(brokerId);
+      const out = this.backlogs.outOf(brokerId);
+      if (out === undefined) continue;
+      try {
+        const rows = await this.repository.ofAgents(out.ids, [...agentIds]);
+        for (const row of rows) this.note(out.link, { ...row, fraction: null, note: null });
+      } catch (error) {
+        this.agentsChanged([...agentIds].map((id) => ({ id, brokerId })));
+        throw error;
+      }
     }
   }
 }
