@@ -9,6 +9,7 @@ import { readOutcomeCopy, type OutcomeCopy } from './row-copy.js';
 
 /** Rest between looks at the rows of all waited-for dispatches, while hints arrive and while they do not. */
 const LOOK_MS = { notify: 1_000, poll: 250 } as const;
+/** Rest between looks at the rows of those that this replica gets no hints of. */
 const TICK_MS = 250;
 const LOOK_MOST = 1_000;
 
@@ -30,12 +31,13 @@ type Finish = (outcome?: OutcomeCopy) => void;
 @Injectable()
 export class Waits {
   private readonly waiting = new Map<string, Set<Finish>>();
+  /** Those of them who wait for what came in on another replica, which gets the hints. */
+  private readonly foreign = new Map<string, Set<Finish>>();
   private readonly loop: Loop;
   /** The timers that whatever is heard of a dispatch puts back. */
   private readonly windows = new Map<string, Set<NodeJS.Timeout>>();
   private readonly heardAt = new Map<string, string>();
   private lookedAt = -Infinity;
-  private hasForeign = false;
   private closed = false;
 
   constructor(
@@ -85,15 +87,16 @@ export class Waits {
   watch(id: string, isForeign: boolean): Watch {
     let finish: Finish = () => undefined;
     const done = new Promise<OutcomeCopy | undefined>((resolve) => (finish = resolve));
-    const watchers = this.waiting.get(id) ?? new Set();
-    watchers.add(finish);
-    this.waiting.set(id, watchers);
-    if (isForeign) this.hasForeign = true;
+    const kept = isForeign ? [this.waiting, this.foreign] : [this.waiting];
+    for (const all of kept) all.set(id, (all.get(id) ?? new Set()).add(finish));
     if (this.closed) finish();
     const cancel = () => {
       finish();
-      watchers.delete(finish);
-      if (watchers.size === 0 && this.waiting.get(id) === watchers) this.waiting.delete(id);
+      for (const all of kept) {
+        const watchers = all.get(id);
+        watchers?.delete(finish);
+        if (watchers?.size === 0) all.delete(id);
+      }
     };
     return {
       cancel,
@@ -112,6 +115,7 @@ export class Waits {
   private ended(id: string, outcome?: OutcomeCopy): void {
     const watchers = this.waiting.get(id);
     this.waiting.delete(id);
+    this.foreign.delete(id);
     for (const finish of watchers ?? []) finish(outcome);
   }
 
@@ -133,18 +137,15 @@ export class Waits {
   }
 
   private async look(): Promise<void> {
-    if (this.waiting.size === 0) {
-      this.hasForeign = false;
-      return;
-    }
-    const every = this.hasForeign ? LOOK_MS.poll : LOOK_MS[this.wakes.rung];
-    if (performance.now() - this.lookedAt < every) return;
-    this.lookedAt = performance.now();
-    const ids = [...this.waiting.keys()];
+    if (this.waiting.size === 0) return;
+    const areAllDue = performance.now() - this.lookedAt >= LOOK_MS[this.wakes.rung];
+    if (areAllDue) this.lookedAt = performance.now();
+    const due = areAllDue ? this.waiting : this.foreign;
+    const ids = [...due.keys()];
     for (let from = 0; from < ids.length; from += LOOK_MOST) {
       for (const id of await this.repository.ended(ids.slice(from, from + LOOK_MOST))) this.ended(id);
     }
-    await this.lookForProgress([...this.windows.keys()]);
+    await this.lookForProgress([...this.windows.keys()].filter((id) => due.has(id)));
   }
 
   private async lookForProgress(ids: readonly string[]): Promise<void> {
