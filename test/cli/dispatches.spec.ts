@@ -217,6 +217,21 @@ describe('fairlead dispatches redrive', () => {
     ]);
   });
 
+  it.each([
+    ['of one', [DISPATCH_ID], aDispatch()],
+    ['by a filter', ['--state', 'dead'], { redriven: [], refused: [], next: null }],
+  ])(
+    '%s is asked for again under the same key where nobody knows what came of it',
+    async (_case, argv, body) => {
+      const ran = await ask(['dispatches', 'redrive', ...argv], 'dies', problem('outcome_unknown'), { body });
+
+      expect(ran.code).toBe(0);
+      const keys = hub?.asked.map(({ headers }) => headers['idempotency-key']);
+      expect(keys).toEqual(Array(3).fill(expect.stringMatching(/^[0-9a-f-]{36}$/)));
+      expect(new Set(keys).size).toBe(1);
+    },
+  );
+
   it('prints the answer of the hub with --json', async () => {
     const body = { redriven: [], refused: [], next: null };
 

@@ -103,6 +103,22 @@ describe('a command that is done again', () => {
     await link.close();
   });
 
+  it('is the same under the same idempotency key; for another command that key is refused with 422', async () => {
+    const link = await broker.connect(cluster.hub(1).url);
+    const [old = '', other = ''] = await dead(link, 2);
+    const key = { 'idempotency-key': randomUUID() };
+
+    const first = await redrive(old, 0, key);
+    const repeat = await redrive(old, 1, key);
+    const reused = await redrive(other, 1, key);
+    const { body: unkeyed } = await redrive(other, 0);
+
+    expect(repeat.body.dispatch.id).toBe(first.body.dispatch.id);
+    expect([reused.status, reused.body.code]).toEqual([422, 'idempotency_key_reused']);
+    expect(unkeyed.dispatch).toMatchObject({ redriveOf: other });
+    await link.close();
+  });
+
   it('can be waited for', async () => {
     const link = await broker.connect(cluster.hub(1).url);
     const [old = ''] = await dead(link, 1);
@@ -212,6 +228,96 @@ describe('a command that is done again', () => {
       expect(named.dispatch).toMatchObject({ redriveOf: ended });
       expect(named.dispatch.id).not.toBe(first.dispatch.id);
       await link.close();
+    });
+
+    describe('under an idempotency key', () => {
+      const under = (key: string) => ({ 'idempotency-key': key });
+      const countAgain = async (ids: readonly string[]) => {
+        const again = `select redrive_of from broker_dispatch where redrive_of = any ($1)
+          union all select redrive_of from broker_dispatch_history where redrive_of = any ($1)`;
+        return (await sql.query(again, [ids])).rowCount;
+      };
+
+      it('tells a repeat what the first did, and does no more', async () => {
+        const link = await broker.connect(cluster.hub(1).url);
+        const ids = await dead(link, 5);
+        const [key, filter] = [under(randomUUID()), { broker: broker.id, limit: 2 }];
+
+        const first = await matching(filter, 0, key);
+        const repeats = [await matching(filter, 1, key), await matching(filter, 0, key)];
+
+        expect(first.body.redriven.map(({ from }: { from: string }) => from)).toEqual(ids.slice(3));
+        expect(first.body.next).toBe(ids[3]);
+        for (const { status, body } of repeats) expect([status, body]).toEqual([200, first.body]);
+        expect(await countAgain(ids)).toBe(2);
+        const { body: rest } = await matching(filter, 1, under(randomUUID()));
+        expect(rest.redriven.map(({ from }: { from: string }) => from)).toEqual(ids.slice(1, 3));
+        await link.close();
+      });
+
+      it('does once what comes several times at the same moment', async () => {
+        const link = await broker.connect(cluster.hub(1).url);
+        const ids = await dead(link, 6);
+        const [key, filter] = [under(randomUUID()), { broker: broker.id, limit: 2 }];
+
+        const answers = await Promise.all([0, 1, 0, 1].map((replica) => matching(filter, replica, key)));
+
+        for (const { status, body } of answers) expect([status, body]).toEqual([200, answers[0]?.body]);
+        expect(answers[0]?.body.redriven).toHaveLength(2);
+        expect(await countAgain(ids)).toBe(2);
+        await link.close();
+      });
+
+      it('tells a repeat what was refused, also where it would not be any more', async () => {
+        const link = await broker.connect(cluster.hub(1).url);
+        const offline = await ask({ contract: 'now_or_fail' });
+        fail(link, await link.nextDispatch(), false);
+        await cluster.api(0).dispatch(offline, 10);
+        await link.close();
+        await eventually(async () => {
+          const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
+          return body.ownership.replica === null;
+        });
+        const [key, filter] = [under(randomUUID()), { state: 'failed', broker: broker.id }];
+
+        const first = await matching(filter, 0, key);
+        const again = await broker.connect(cluster.hub(1).url);
+        const repeat = await matching(filter, 1, key);
+
+        expect(first.body.refused).toMatchObject([{ id: offline, code: 'broker_offline' }]);
+        expect(repeat.body).toEqual(first.body);
+        expect(await countAgain([offline])).toBe(0);
+        const { body: anew } = await matching(filter, 1, under(randomUUID()));
+        expect(anew.redriven).toMatchObject([{ from: offline }]);
+        await again.close();
+      });
+
+      it('is refused with 422 where the key was that of another filter', async () => {
+        const link = await broker.connect(cluster.hub(1).url);
+        const ids = await dead(link, 2);
+        const key = under(randomUUID());
+        await matching({ broker: broker.id, limit: 1 }, 0, key);
+
+        const { status, body } = await matching({ broker: broker.id, limit: 2 }, 1, key);
+
+        expect([status, body.code]).toEqual([422, 'idempotency_key_reused']);
+        expect(await countAgain(ids)).toBe(1);
+        await link.close();
+      });
+
+      it('can be asked for again where it was refused as a whole', async () => {
+        const link = await broker.connect(cluster.hub(1).url);
+        const [old] = await dead(link, 1);
+        const key = under(randomUUID());
+        const name = `b-${randomUUID().slice(0, 8)}`;
+
+        const refused = await matching({ broker: name }, 0, key);
+        const { body: broken } = await matching({ broker: broker.id }, 0, key);
+
+        expect(refused.status).toBe(404);
+        expect(broken.redriven).toMatchObject([{ from: old }]);
+        await link.close();
+      });
     });
 
     it('keeps those of a key in the order in which they were asked for', async () => {

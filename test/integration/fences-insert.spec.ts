@@ -192,6 +192,21 @@ describe('an idempotency key', () => {
     expect(await keys.findKeys(bench.database.run, [key])).toMatchObject([{ subjectId: key.subjectId }]);
   });
 
+  it('keeps the answer of its own request, and of no other', async () => {
+    const all = [kept(), kept({ key: 'other' }), kept({ scope: `t-${broker.id}` })];
+    for (const key of all) await keys.keepKey(bench.database.run, { ...key, subjectId: uuidv7() });
+
+    await keys.keepAnswer(bench.database.run, kept(), { done: ['it'] });
+
+    const found = await keys.findKeys(bench.database.run, all);
+    const answers = new Map(found.map(({ scope, key, answer }) => [`${scope} ${key}`, answer]));
+    expect(all.map(({ scope, key }) => answers.get(`${scope} ${key}`))).toEqual([
+      { done: ['it'] },
+      null,
+      null,
+    ]);
+  });
+
   it('is forgotten after a day, and not sooner', async () => {
     const scope = `s-${broker.id}`;
     for (const [key, age] of [

@@ -75,6 +75,18 @@ export const INSERT = [
       'on conflict (scope, key) do update set subject_id = excluded.subject_id',
     ],
   ]),
+  ...mutantsOf('keep_answer_of_key', SPEC, [
+    [
+      'answers all requests of a route by one',
+      'where scope = $1 and key = $2',
+      `where scope = $1 and $2 <> ''`,
+    ],
+    [
+      'answers the requests of others with the same key',
+      'where scope = $1 and key = $2',
+      `where key = $2 and $1 <> ''`,
+    ],
+  ]),
   ...mutantsOf('sweep_idempotency_keys', SPEC, [
     ['forgets keys too soon', `- interval '24 hours'`, `- interval '1 hour'`],
     [

@@ -3,12 +3,16 @@ import type { Run } from '../database/database.js';
 import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 
-type KeptKey = { scope: string; key: string; requestHash: string; subjectId: string };
+type NewKey = { scope: string; key: string; requestHash: string; subjectId: string };
+
+/** A key that was given before; `answer` is null where the request made one thing, which answers for itself. */
+export type KeptKey = NewKey & { answer: object | null };
 
 const FIND_KEYS = statement(
   'find_idempotency_keys',
   `
-  select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId"
+  select kept.scope, kept.key, kept.request_hash as "requestHash", kept.subject_id as "subjectId",
+         kept.answer
   from (${rowsOf({ scope: '$1::text[]', key: '$2::text[]' })}) asked
   join idempotency_key kept on kept.scope = asked.scope and kept.key = asked.key
   `,
@@ -24,6 +28,11 @@ const KEEP_KEY = statement(
   `,
 );
 
+const KEEP_ANSWER = statement(
+  'keep_answer_of_key',
+  `update idempotency_key set answer = $3::jsonb where scope = $1 and key = $2`,
+);
+
 /** SQL of the keys by which requests may be repeated. */
 @Injectable()
 export class RequestKeyRepository {
@@ -33,7 +42,11 @@ export class RequestKeyRepository {
   }
 
   /** @returns false where the key was taken */
-  async keepKey(run: Run, kept: KeptKey): Promise<boolean> {
+  async keepKey(run: Run, kept: NewKey): Promise<boolean> {
     return (await run(KEEP_KEY, [kept.scope, kept.key, kept.requestHash, kept.subjectId])).length > 0;
+  }
+
+  async keepAnswer(run: Run, { scope, key }: { scope: string; key: string }, answer: object): Promise<void> {
+    await run(KEEP_ANSWER, [scope, key, JSON.stringify(answer)]);
   }
 }

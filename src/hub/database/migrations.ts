@@ -27,6 +27,7 @@ import { CapDeviceGrantsByAddress1790000000027 } from '../../../migrations/17900
 import { AddBrokerKeyOverlap1790000000028 } from '../../../migrations/1790000000028-AddBrokerKeyOverlap.js';
 import { IndexLinkBound1790000000030 } from '../../../migrations/1790000000030-IndexLinkBound.js';
 import { AddInviteRevocation1790000000031 } from '../../../migrations/1790000000031-AddInviteRevocation.js';
+import { KeepAnswersOfKeys1790000000032 } from '../../../migrations/1790000000032-KeepAnswersOfKeys.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -59,6 +60,7 @@ export const MIGRATIONS = [
   AddBrokerKeyOverlap1790000000028,
   IndexLinkBound1790000000030,
   AddInviteRevocation1790000000031,
+  KeepAnswersOfKeys1790000000032,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

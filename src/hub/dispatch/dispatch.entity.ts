@@ -175,9 +175,14 @@ export class IdempotencyKeyEntity {
   @Column('text', { name: 'request_hash' })
   requestHash: string;
 
+  /** What the request made; of one that is answered as a whole, nothing that is anywhere else. */
   @Column('uuid', { name: 'subject_id' })
   subjectId: string;
 
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;
+
+  /** Of a request that made no one thing. */
+  @Column('jsonb', { nullable: true })
+  answer: object | null;
 }

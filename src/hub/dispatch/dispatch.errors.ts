@@ -26,6 +26,17 @@ export class OutcomeUnknown extends CodedError {
   }
 }
 
+/** The connection broke while commands were being done again, and it could not be found out whether they are on record. */
+export class RedriveInDoubt extends CodedError {
+  constructor(dispatchIds: readonly string[], cause: unknown) {
+    super('outcome_unknown', 'The database went away while commands were being done again.', {
+      members: { dispatchIds },
+      retryAfterS: 1,
+      cause,
+    });
+  }
+}
+
 /** The command was to go out at once or not at all. */
 export class BrokerOffline extends CodedError {
   constructor() {

@@ -107,8 +107,12 @@ export class Dispatches {
    * @throws OutcomeUnknown where it is not found for 5 s; otherwise nothing was stored
    */
   async transaction(work: (run: Run) => Promise<string>): Promise<string> {
-    const isThere = async (id: string) => (await this.repository.find([id])).length > 0;
+    const isThere = (id: string) => this.isAnyOnRecord([id]);
     return transactionInDoubt(this.database, work, isThere, (id, cause) => new OutcomeUnknown(id, cause));
+  }
+
+  async isAnyOnRecord(ids: readonly string[]): Promise<boolean> {
+    return (await this.repository.find(ids)).length > 0;
   }
 
   /**
@@ -117,7 +121,9 @@ export class Dispatches {
    * @returns what must be called once that transaction is committed
    */
   async submitWithin(run: Run, order: Order): Promise<() => void> {
-    return this.submission.submitWithin(run, draftOf(order));
+    const { outcomes, committed } = await this.submission.submitWithin(run, [draftOf(order)]);
+    if (outcomes[0] instanceof Error) throw outcomes[0];
+    return committed;
   }
 
   /**
@@ -264,7 +270,7 @@ async function onRecord(id: string, reading: Promise<DispatchRecord>): Promise<D
 }
 
 /** @throws CodedError `args_too_large`, `request_invalid` */
-function draftOf(order: Order): Draft {
+export function draftOf(order: Order): Draft {
   const { brokerId, agentId, op, args, contract = 'until', deadlineS = DEADLINE_S, notBefore } = order;
   const argsBytes = Buffer.byteLength(JSON.stringify(args));
   if (argsBytes > LIMITS.argsBytes) throw new CodedError('args_too_large');

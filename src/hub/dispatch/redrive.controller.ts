@@ -19,27 +19,29 @@ export class RedriveController {
   @Post('redrive')
   @InProject('operator')
   @HttpCode(200)
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiOkResponse({ type: RedrivenDto })
   async matching(
     @Body() filter: RedriveDto,
-    @Asks() { initiator }: Asking,
+    @Asks() asking: Asking,
     @Scoped() scope: Scope,
   ): Promise<RedrivenDto> {
-    return this.redrives.matching(filter, initiator, scope);
+    return this.redrives.matching(filter, asking, scope);
   }
 
   @Post(':id/redrive')
   @InProject('operator')
+  @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiHeader(PREFER_WAIT)
   @ApiOkResponse({ type: DispatchEnvelopeDto, description: 'The new command has ended.' })
   @ApiAcceptedResponse({ type: DispatchEnvelopeDto, description: 'The new command is on record.' })
   async one(
     @Param('id') id: string,
-    @Asks() { initiator }: Asking,
+    @Asks() asking: Asking,
     @Waiting() wait: Wait,
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.redrives.one(dispatchId(id), initiator, wait, scope));
+    return answer(reply, await this.redrives.one(dispatchId(id), asking, wait, scope));
   }
 }

@@ -33,6 +33,8 @@ const BATCH = 512;
 /** A batch as small as this is halved, down to the other. */
 const HALVED_UP_TO = 96;
 const HALVED_DOWN_TO = 32;
+/** What one statement of a transaction stores: all arguments of a statement are held at once, in up to 256 KiB each. */
+const WITHIN_BATCH = 64;
 /** A wait for a lock takes 2 s: a batch is not to take much longer than some of them. */
 const LOCK_WAITS_MOST = 3;
 
@@ -84,19 +86,45 @@ export class Submission {
   }
 
   /**
-   * Stores a command in the caller's transaction.
+   * Stores commands in the caller's transaction, in order, and each for itself: that one is refused says nothing of the others.
    *
-   * @returns what to call once that transaction is committed
-   * @throws as `submit`; the idempotency key is the caller's business
+   * @returns the id under which each is on record, or why it was refused as `submit` throws it; and what to call once that
+   *   transaction is committed
+   * @throws DatabaseUnavailable: the transaction must end
    */
-  async submitWithin(run: Run, draft: Draft): Promise<() => void> {
+  async submitWithin(
+    run: Run,
+    drafts: readonly Draft[],
+  ): Promise<{ outcomes: (string | Error)[]; committed: () => void }> {
     this.replica.assertMayAct();
-    const sealed = this.seal(draft);
-    const [inserted] = await this.store([sealed], undefined, run);
-    if (inserted === undefined || inserted.seq === null) throw refusalOf(draft, inserted);
-    return () => {
-      this.accepted([sealed], [inserted]);
+    const sealed = drafts.map((draft) => this.seal(draft));
+    const inserted: Inserted[] = [];
+    for (let from = 0; from < sealed.length; from += WITHIN_BATCH)
+      inserted.push(...(await this.store(sealed.slice(from, from + WITHIN_BATCH), undefined, run)));
+    const outcomes = await this.outcomesOf(run, drafts, inserted);
+    const committed = () => {
+      this.accepted(sealed, inserted);
+      void this.contracts.judge(sealed.filter((_draft, place) => inserted[place]?.seq != null));
     };
+    return { outcomes, committed };
+  }
+
+  private async outcomesOf(
+    run: Run,
+    drafts: readonly Draft[],
+    inserted: readonly Inserted[],
+  ): Promise<(string | Error)[]> {
+    // As in `refused`: what would be refused now may have been accepted before.
+    const keys = drafts.flatMap(({ idempotency }, place) =>
+      idempotency === null || inserted[place]?.seq != null ? [] : [idempotency],
+    );
+    const found = await this.keys.winnersOf(run, keys);
+    const winners = new Map(keys.map((idempotency, place) => [idempotency, found[place]]));
+    return drafts.map((draft, place) => {
+      const row = inserted[place];
+      if (row !== undefined && row.seq !== null) return draft.id;
+      return (draft.idempotency && winners.get(draft.idempotency)) ?? refusalOf(draft, row);
+    });
   }
 
   private async refused(draft: Draft, inserted: Inserted): Promise<Accepted> {
