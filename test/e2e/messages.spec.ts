@@ -224,6 +224,72 @@ describe('messages to an agent', () => {
     expect(keys).toContain(`${key['idempotency-key']} ${id}`);
   });
 
+  describe('under an idempotency key, once their agent was deleted', () => {
+    const remove = (name: string) =>
+      api.call('DELETE', `/api/v1/agents/${name}`, undefined, { prefer: 'wait=30' });
+
+    it('are told as they were first, by the id and by the name of the agent', async () => {
+      const name = `gone-${count}`;
+      const id = await agent(name);
+      const [byId, byName] = [{ 'idempotency-key': randomUUID() }, { 'idempotency-key': randomUUID() }];
+      const first = [await send(api, id, 'hello', byId), await send(api, name, 'hello', byName)];
+      await remove(name);
+
+      const repeats = [
+        await send(cluster.api(1), id, 'hello', { ...byId, prefer: 'wait=20' }),
+        await send(cluster.api(1), name, 'hello', { ...byName, prefer: 'wait=20' }),
+      ];
+      const changed = [await send(api, id, 'other', byId), await send(api, name, 'other', byName)];
+      const anew = [await send(api, id, 'hello'), await send(api, name, 'hello')];
+
+      expect(repeats.map(({ status, body }) => [status, body.dispatch?.id])).toEqual(
+        first.map(({ body }) => [200, body.dispatch.id]),
+      );
+      expect(changed.map(({ body }) => body.code)).toEqual(Array(2).fill('idempotency_key_reused'));
+      expect(anew.map(({ status, body }) => [status, body.code])).toEqual([
+        [409, 'agent_deleted'],
+        [404, 'not_found'],
+      ]);
+    });
+
+    it('are told to each of a group as they were first, whoever has the name by now', async () => {
+      const [one, two] = [`left-${count}`, `stays-${count}`];
+      await agent(one);
+      const twoId = await agent(two);
+      const key = { 'idempotency-key': randomUUID() };
+      const body = { agents: [one, 'nobody', two, twoId], text: 'all' };
+      const idsOf = ({ body: { items } }: { body: { items: { dispatch: { id: string } | null }[] } }) =>
+        items.map(({ dispatch }) => dispatch?.id);
+      const first = await api.post('/api/v1/messages', body, key);
+      await remove(one);
+
+      const repeat = await cluster.api(1).post('/api/v1/messages', body, key);
+      await agent(one);
+      const replaced = await api.post('/api/v1/messages', body, { ...key, prefer: 'wait=20' });
+      const changed = await cluster.api(1).post('/api/v1/messages', { ...body, agents: [one, two] }, key);
+
+      expect([first.body.accepted, first.body.refused]).toEqual([3, 1]);
+      expect(idsOf(repeat)).toEqual(idsOf(first));
+      expect(idsOf(replaced)).toEqual(idsOf(first));
+      expect(await listed(one)).toEqual([]);
+      expect([changed.status, changed.body.code]).toEqual([422, 'idempotency_key_reused']);
+    });
+
+    it('are not all that a repeat is told of: so is what deleted it, by its name', async () => {
+      const name = `removed-${count}`;
+      await agent(name);
+      const key = { 'idempotency-key': randomUUID(), prefer: 'wait=30' };
+      const first = await api.call('DELETE', `/api/v1/agents/${name}`, undefined, key);
+
+      const repeat = await cluster.api(1).call('DELETE', `/api/v1/agents/${name}`, undefined, key);
+      const other = await api.call('DELETE', `/api/v1/agents/${name}`);
+
+      expect([first.status, first.body.dispatch.state]).toEqual([200, 'succeeded']);
+      expect([repeat.status, repeat.body.dispatch?.id]).toEqual([200, first.body.dispatch.id]);
+      expect(other.status).toBe(404);
+    });
+  });
+
   it('go to as many as 100 agents, and no more', async () => {
     const agents = Array.from({ length: 101 }, (_, place) => `nobody-${place}`);
 

@@ -343,9 +343,7 @@ describe('commands in a project', () => {
       refused: 1,
       items: [{ problem: null }, { problem: { code: 'quota_exceeded', depth: 2, maxPending: 3 } }],
     });
-    expect(changed.body.items.map(({ problem }: { problem: { code: string } }) => problem.code)).toEqual(
-      Array(2).fill('idempotency_key_reused'),
-    );
+    expect([changed.status, changed.body.code]).toEqual([422, 'idempotency_key_reused']);
     expect(listed.items.map(({ agent, state }: { agent: string; state: string }) => [agent, state])).toEqual([
       [one?.id, 'pending'],
       [two?.id, 'pending'],
@@ -363,6 +361,47 @@ describe('commands in a project', () => {
       most: 500,
     });
     link.cut();
+  });
+
+  it('are messages to those agents alone that the first request of its key was for, whatever became of them', async () => {
+    const { project, broker } = await place();
+    const made = [await agentIn(project.name, broker), await agentIn(project.name, broker)];
+    const [one, two] = made.map(({ body }) => body as { id: string; name: string });
+    const path = `${PROJECTS}/${project.name}/messages`;
+    const key = { 'idempotency-key': randomUUID() };
+    const idsOf = ({ body }: { body: { items: { agent: string; dispatch: { id: string } | null }[] } }) =>
+      body.items.map(({ agent, dispatch }) => [agent, dispatch?.id]);
+
+    const first = await api.post(path, { text: 'all' }, key);
+    await agentIn(project.name, broker);
+    await api.call('DELETE', `/api/v1/agents/${one?.id}`);
+    const deleting = await other.post(path, { text: 'all' }, key);
+    await sql.query(`update agent set phase = 'deleted' where id = $1`, [one?.id]);
+    const deleted = await api.post(path, { text: 'all' }, key);
+    const changed = await other.post(path, { text: 'other' }, key);
+    const anew = await api.post(path, { text: 'all' }, { 'idempotency-key': randomUUID() });
+
+    expect([first.body.accepted, first.body.items.length]).toEqual([2, 2]);
+    expect(idsOf(deleting)).toEqual(idsOf(first));
+    expect(idsOf(deleted)).toEqual(idsOf(first));
+    expect([changed.status, changed.body.code]).toEqual([422, 'idempotency_key_reused']);
+    expect(anew.body.items.map(({ agent }: { agent: string }) => agent)).toEqual([
+      two?.name,
+      expect.not.stringMatching(`^${one?.name}$`),
+    ]);
+  });
+
+  it('are messages of which two that come at the same moment are sent once', async () => {
+    const { project, broker } = await place();
+    await agentIn(project.name, broker);
+    await agentIn(project.name, broker);
+    const key = { 'idempotency-key': randomUUID() };
+    const path = `${PROJECTS}/${project.name}/messages`;
+
+    const answers = await Promise.all([api, other, api].map((at) => at.post(path, { text: 'all' }, key)));
+
+    for (const { body } of answers) expect(body).toMatchObject({ accepted: 2, refused: 0 });
+    expect(await rows(project.id)).toBe(2);
   });
 
   it('are what is done to its agents, which need a broker that is attached to it', async () => {

@@ -20,7 +20,6 @@ import {
   SpecDto,
 } from './dto/agent.dto.js';
 import { InspectionDto } from './dto/inspection.dto.js';
-import type { Verb } from './phase.js';
 
 @ApiTags('agents')
 @InProject('operator')
@@ -67,7 +66,7 @@ export class AgentController {
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('start', await this.agents.within(scope, agent), asking, wait, reply);
+    return answer(reply, await this.agents.act('start', agent, asking, wait, scope));
   }
 
   @Post(':agent/stop')
@@ -79,7 +78,7 @@ export class AgentController {
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('stop', await this.agents.within(scope, agent), asking, wait, reply);
+    return answer(reply, await this.agents.act('stop', agent, asking, wait, scope));
   }
 
   @Post(':agent/restart')
@@ -91,7 +90,7 @@ export class AgentController {
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('restart', await this.agents.within(scope, agent), asking, wait, reply);
+    return answer(reply, await this.agents.act('restart', agent, asking, wait, scope));
   }
 
   @Delete(':agent')
@@ -103,7 +102,7 @@ export class AgentController {
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    return this.act('delete', await this.agents.within(scope, agent), asking, wait, reply);
+    return answer(reply, await this.agents.act('delete', agent, asking, wait, scope));
   }
 
   @Get(':agent/logs')
@@ -127,9 +126,5 @@ export class AgentController {
     @Scoped() scope: Scope,
   ): Promise<InspectionDto> {
     return this.agents.inspect(await this.agents.within(scope, agent), asking);
-  }
-
-  private async act(verb: Verb, agent: string, asking: Asking, wait: Wait, reply: FastifyReply) {
-    return answer(reply, await this.agents.act(verb, agent, asking, wait));
   }
 }

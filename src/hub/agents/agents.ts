@@ -94,8 +94,14 @@ export class Agents {
    * @throws AgentNotFound, VerbRefused, EnvironmentUnopened, BrokerDraining, IdempotencyKeyReused, and as Submission.submit. OutcomeUnknown: it may
    *   have been stored, with the agent's phase
    */
-  async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait): Promise<DispatchRecord> {
-    const agentId = await this.idOf(idOrName);
+  async act(verb: Verb, idOrName: string, asking: Asking, wait: Wait, scope: Scope): Promise<DispatchRecord> {
+    let agentId: string;
+    try {
+      agentId = await this.within(scope, idOrName);
+    } catch (error) {
+      if (!(error instanceof AgentNotFound)) throw error;
+      return this.earlier(error, asking, wait, scope);
+    }
     let committed: (() => void) | undefined;
     const dispatchId = await this.dispatches.transaction(async (run) => {
       const agent = await this.repository.lock(run, agentId);
@@ -107,6 +113,20 @@ export class Agents {
     });
     committed?.();
     return this.dispatches.waitForAccepted(dispatchId, wait);
+  }
+
+  /**
+   * What the same request led to before, of one whose agent is not to be found by now: it may have been deleted since, by this
+   * very request, and its name with it.
+   *
+   * @throws `error` where it did not come before; IdempotencyKeyReused; DispatchNotFound, Forbidden where the caller has no part in
+   *   the project any more
+   */
+  async earlier(error: Error, { idempotency }: Asking, wait: Wait, scope: Scope): Promise<DispatchRecord> {
+    const id = idempotency && (await this.requestKeys.winnerOf(idempotency));
+    if (id === undefined) throw error;
+    await this.dispatches.within(scope, id);
+    return this.dispatches.waitForAccepted(id, wait);
   }
 
   /**

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { JsonObject } from '../../protocol/frame.js';
 import type { Message } from '../../protocol/op.js';
+import { RequestKeys } from '../auth/request-keys.js';
 import type { Scope } from '../auth/scope.js';
+import { Database } from '../database/database.js';
 import type { BatchOutcome } from '../dispatch/batches.js';
 import { askingForPart, type Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
@@ -11,7 +13,7 @@ import type { Wait } from '../http/prefer.js';
 import { Projects } from '../registry/projects.js';
 import type { AgentRow } from './agent.repository.js';
 import { Agents, placeOf } from './agents.js';
-import { TooManyRecipients, VerbRefused } from './agents.errors.js';
+import { AgentNotFound, TooManyRecipients, VerbRefused } from './agents.errors.js';
 
 /** Agents that a message to a project may reach. */
 export const PROJECT_MOST = 500;
@@ -22,6 +24,9 @@ export type Letter = { text: string; deadlineS?: number | undefined };
 /**
  * Messages to agents. Each is one dispatch under its agent's key, and nothing else: how far it is, is how far that
  * is, and what one caller has sent to an agent arrives in order, through whichever replicas.
+ *
+ * A repeat with the same idempotency key is for those that the first request was for, and gives each its first answer, also
+ * where an agent was deleted since, or its name is another's; one that was refused is tried again.
  */
 @Injectable()
 export class Messages {
@@ -29,6 +34,8 @@ export class Messages {
     private readonly agents: Agents,
     private readonly dispatches: Dispatches,
     private readonly projects: Projects,
+    private readonly requestKeys: RequestKeys,
+    private readonly database: Database,
   ) {}
 
   /** @throws AgentNotFound, VerbRefused, IdempotencyKeyReused, and as Submission.submit */
@@ -39,13 +46,20 @@ export class Messages {
     wait: Wait,
     scope: Scope,
   ): Promise<DispatchRecord> {
-    const agent = await this.agents.get(await this.agents.within(scope, idOrName));
-    return this.sendTo(agent, letter, asking, wait);
+    try {
+      const agent = await this.agents.get(await this.agents.within(scope, idOrName));
+      return await this.sendTo(agent, letter, asking, wait);
+    } catch (error) {
+      if (!(error instanceof AgentNotFound)) throw error;
+      return this.agents.earlier(error, asking, wait, scope);
+    }
   }
 
   /**
    * To each agent the same, and each for itself: that one is refused says nothing of the others. An agent that was
    * named twice, by its id and by its name, gets it once.
+   *
+   * @throws IdempotencyKeyReused, DatabaseUnavailable: nothing was sent
    */
   async sendToAll(
     idsOrNames: readonly string[],
@@ -54,13 +68,23 @@ export class Messages {
     wait: Wait,
     scope: Scope,
   ): Promise<BatchOutcome[]> {
-    const find = async (idOrName: string) => this.agents.get(await this.agents.within(scope, idOrName));
-    const found = await Promise.all(
-      idsOrNames.map((idOrName) => find(idOrName).catch((error: unknown) => ({ error }))),
-    );
+    const rows = new Map<string, AgentRow>();
+    const find = async (idOrName: string) => {
+      const agent = await this.agents.get(await this.agents.within(scope, idOrName));
+      rows.set(agent.id, agent);
+      return agent;
+    };
+    const idOrNull = async (idOrName: string) =>
+      find(idOrName).then(
+        ({ id }) => id,
+        () => null,
+      );
+    const ids = await this.recipients(asking, () => Promise.all(idsOrNames.map(idOrNull)));
     const sent = new Map<string, Promise<BatchOutcome>>();
     return Promise.all(
-      found.map(async (agent): Promise<BatchOutcome> => {
+      idsOrNames.map(async (idOrName, place): Promise<BatchOutcome> => {
+        const id = ids[place] ?? idOrName;
+        const agent = rows.get(id) ?? (await find(id).catch((error: unknown) => ({ error })));
         if ('error' in agent) return agent;
         const outcome = sent.get(agent.id) ?? this.sendAsOneOf(agent, letter, asking, wait);
         sent.set(agent.id, outcome);
@@ -70,10 +94,9 @@ export class Messages {
   }
 
   /**
-   * To each agent that the project has at this moment, oldest first, and to each for itself. A repeat with the same
-   * idempotency key gives each its first answer; an agent that was made since gets the message as well.
+   * To each agent that the project has at this moment, oldest first, and to each for itself.
    *
-   * @throws NotFound for the project, TooManyRecipients: nothing was sent
+   * @throws NotFound for the project, TooManyRecipients, IdempotencyKeyReused, DatabaseUnavailable: nothing was sent
    */
   async sendToProject(
     project: string,
@@ -83,14 +106,20 @@ export class Messages {
     scope: Scope,
   ): Promise<{ agent: string; outcome: BatchOutcome }[]> {
     const { id } = await this.projects.get(await this.projects.within(scope, project));
-    const found = await this.agents.list(null, { project: id }, PROJECT_MOST + 1, scope);
-    if (found.length > PROJECT_MOST) throw new TooManyRecipients(PROJECT_MOST);
-    const agents = found.filter(({ phase }) => phase !== 'deleting').reverse();
+    const listed = await this.agents.list(null, { project: id }, PROJECT_MOST + 1, scope);
+    const rows = new Map(listed.map((agent) => [agent.id, agent]));
+    const ids = await this.recipients(asking, () => {
+      if (listed.length > PROJECT_MOST) throw new TooManyRecipients(PROJECT_MOST);
+      return listed
+        .filter(({ phase }) => phase !== 'deleting')
+        .map((agent) => agent.id)
+        .reverse();
+    });
     return Promise.all(
-      agents.map(async (agent) => ({
-        agent: agent.name,
-        outcome: await this.sendAsOneOf(agent, letter, asking, wait),
-      })),
+      ids.map(async (agentId) => {
+        const agent = rows.get(agentId) ?? (await this.agents.get(agentId));
+        return { agent: agent.name, outcome: await this.sendAsOneOf(agent, letter, asking, wait) };
+      }),
     );
   }
 
@@ -117,6 +146,26 @@ export class Messages {
     return this.dispatches.list({ ...all, before, projectId, op: 'agent.message', limit, sees: scope.sees });
   }
 
+  /**
+   * The agents that a request is for: those that it was for when it came first. They are kept before anything is sent, so that
+   * whoever repeats it after half of it was sent sends the rest to the others.
+   *
+   * @throws IdempotencyKeyReused
+   */
+  private async recipients<Id extends string | null>(
+    { idempotency }: Asking,
+    find: () => Id[] | Promise<Id[]>,
+  ): Promise<Id[]> {
+    if (idempotency === undefined) return find();
+    const earlier = await this.requestKeys.answerTo<{ agents: Id[] }>(idempotency);
+    if (earlier !== undefined) return earlier.agents;
+    const agents = await find();
+    const kept = await this.database.transaction((run) =>
+      this.requestKeys.once(run, idempotency, () => Promise.resolve({ agents })),
+    );
+    return kept.agents;
+  }
+
   private async sendAsOneOf(
     agent: AgentRow,
     letter: Letter,
@@ -137,7 +186,11 @@ export class Messages {
     wait: Wait,
   ): Promise<DispatchRecord> {
     const { id: agentId, phase } = agent;
-    if (phase === 'deleted' || phase === 'deleting') throw new VerbRefused('agent_deleted', agent);
+    if (phase === 'deleted' || phase === 'deleting') {
+      const earlier = idempotency && (await this.requestKeys.winnerOf(idempotency));
+      if (earlier === undefined) throw new VerbRefused('agent_deleted', agent);
+      return this.dispatches.waitForAccepted(earlier, wait);
+    }
     const id = uuidv7();
     const from = { kind: initiator.kind, id: initiator.id, name: initiator.name };
     const message: Message = { id, from, text, sentAt: new Date().toISOString() };
