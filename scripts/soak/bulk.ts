@@ -10,7 +10,14 @@ const EVERY_MS = 250;
 const MOST = 1_000;
 const ANSWER_WITHIN_MS = 15_000;
 
-type Item = { command: Command; key: string; tries: number; acceptedMs: number | null; wasInDoubt: boolean };
+type Item = {
+  command: Command;
+  key: string;
+  tries: number;
+  askedMs: number | null;
+  acceptedMs: number | null;
+  wasInDoubt: boolean;
+};
 type Batch = { key: string; body: string; items: Item[]; submittedAt: string };
 type Outcome = {
   dispatch: { id: string; state: string } | null;
@@ -70,20 +77,27 @@ export class Bulk {
     this.unanswered += items.length;
     let wasCut = false;
     for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
-      for (const item of items) if (item.acceptedMs === null) item.tries += 1;
+      const askedMs = Date.now();
+      for (const item of items) {
+        if (item.acceptedMs !== null) continue;
+        item.tries += 1;
+        item.askedMs = askedMs;
+      }
       const answer = await this.caller.call(askOf(batch));
       wasCut ||= answer === undefined;
       if (answer !== undefined) this.hear(batch, answer);
       if (items.every(({ acceptedMs }) => acceptedMs !== null)) break;
       await rest(restOf(again, answer));
     }
-    for (const { command, key, tries, acceptedMs, wasInDoubt } of items) {
+    for (const { command, key, tries, askedMs, acceptedMs, wasInDoubt } of items) {
       if (acceptedMs === null) {
         this.unanswered -= 1;
         if (wasCut) this.tell(batch, key, 'unknown', { cut: true });
         else this.tell(batch, key, wasInDoubt ? 'unknown' : 'refused');
       }
-      this.caller.note('calls', { dueMs: command.dueMs, acceptedMs, endedMs: null, waited: false, tries });
+      const { dueMs } = command;
+      const call = { idempotencyKey: key, dueMs, acceptedMs, endedMs: null, waited: false, tries, askedMs };
+      this.caller.note('calls', call);
     }
   }
 
@@ -132,6 +146,7 @@ function batchOf(commands: readonly Command[]): Batch {
     command,
     key: `${key} ${place}`,
     tries: 0,
+    askedMs: null,
     acceptedMs: null,
     wasInDoubt: false,
   }));

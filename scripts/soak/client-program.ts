@@ -105,7 +105,15 @@ class Client {
   private async ask(command: Command, onAccepted: () => void): Promise<void> {
     const { idempotencyKey, dueMs, waits } = command;
     const submittedAt = new Date().toISOString();
-    const call: Call = { dueMs, acceptedMs: null, endedMs: null, waited: waits, tries: 0 };
+    const call: Call = {
+      idempotencyKey,
+      dueMs,
+      acceptedMs: null,
+      endedMs: null,
+      waited: waits,
+      tries: 0,
+      askedMs: null,
+    };
     const told = (state: string, more: Partial<Answer>) => {
       const answeredAt = new Date().toISOString();
       this.caller.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
@@ -113,6 +121,7 @@ class Client {
     let [wasCut, wasInDoubt] = [false, false];
     for (let again = AGAIN_MS.least; Date.now() < this.endsAtMs; again = Math.min(again * 2, AGAIN_MS.most)) {
       call.tries += 1;
+      call.askedMs = Date.now();
       const answer = await this.caller.call(call.acceptedMs === null ? postOf(command) : getOf(command));
       wasCut ||= answer === undefined;
       wasInDoubt ||= answer !== undefined && codeOf(answer.text) === IN_DOUBT;

@@ -10,6 +10,7 @@ export type Found = Pick<
   | 'irregular'
   | 'unfounded'
   | 'unserved'
+  | 'untold'
   | 'unexplained'
   | 'accepted'
 > & {
@@ -34,6 +35,7 @@ export type Failure =
   | 'irregular'
   | 'unfounded'
   | 'unserved'
+  | 'untold'
   | 'unexplained'
   | 'given_up'
   | 'crashed'
@@ -44,7 +46,7 @@ export type Failure =
   | 'hardly_struck';
 
 /** What a machine that is too slow comes to with any faults, and with none. */
-const OF_SLOWNESS: readonly Failure[] = ['given_up', 'hardly_asked', 'hardly_struck'];
+const OF_SLOWNESS: readonly Failure[] = ['untold', 'given_up', 'hardly_asked', 'hardly_struck'];
 
 /** What fewer faults must come to as well to be enough: whatever was broken, or, where nothing was, that it was too slow. */
 export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
@@ -67,6 +69,7 @@ export function failuresOf(found: Found): Failure[] {
     irregular: found.irregular > 0,
     unfounded: found.unfounded > 0,
     unserved: found.unserved > 0,
+    untold: found.untold > 0,
     unexplained: found.unexplained > 0,
     given_up: found.givenUp > 0,
     crashed: found.crashes.length > 0,

@@ -3,7 +3,7 @@
  * each other by the checker behind `fairlead verify`, and what that one does not look at: that effects of commands given in
  * turn stand in that order at their broker, and those of one key in the order in which the hub had them out; that each ended
  * as one must that nobody cancels and whose op never fails; that a hub never said of a right command what is not so, and not
- * long after its ending that it goes on; that nothing is on record that no client asked for; and that each call that ended without an
+ * long after its ending that it goes on; that who waited for an ending learned it; that nothing is on record that no client asked for; and that each call that ended without an
  * answer was cut by something that is known.
  */
 import { readdirSync } from 'node:fs';
@@ -12,28 +12,11 @@ import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
 import { readLines, writeLines } from '../support/json-lines.js';
 import { EFFECT_OP } from './effect-op.js';
-import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { KINDS } from './kinds.js';
 import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
 import { silenced, type Silenced, type Ways } from './silences.js';
-
-/** A trail as far as it is looked at here: a long soak has more of them than fit into memory as they are. */
-export type TrailLine = {
-  id: string;
-  idempotencyKey: string | null;
-  brokerId: string;
-  /** null for one that has not ended. */
-  ending: 'succeeded' | 'unknown' | 'another' | null;
-  state: string;
-  errorCode: string | null;
-  /** Milliseconds since 1970: when it was first claimed, and when it ended; Infinity where it was not, or did not. */
-  outMs: number;
-  endedMs: number;
-  deadlineMs: number;
-  /** In the order of which commands were stored, and what it shares with those of its key. */
-  seq: number;
-  orderingKey: string | null;
-};
+import { staleOf, untoldOf, type ByNote } from './told.js';
+import type { TrailLine } from './trail-line.js';
 
 export type Evidence = {
   /** Of each broker, in the order in which it wrote them down. */
@@ -43,6 +26,8 @@ export type Evidence = {
   given: readonly Given[];
   untrue: readonly Untrue[];
   losses: readonly Lost[];
+  /** What became of each command at its client. */
+  calls: readonly Call[];
   /** Calls without an answer, and what is known of their connections past those who made them. */
   silences: readonly Silence[];
   ways: Ways;
@@ -66,6 +51,8 @@ export type Judgement = {
   unfounded: number;
   /** Endings that a command of its kind must not have: all but a success, or unknown, where it is not one of `--mix`. */
   unserved: number;
+  /** Endings that a client waited for to the last, long after they were there, and was never told. */
+  untold: number;
   /** Calls without an answer, each by what cut it, and those of them that nothing explains. */
   silences: Silenced['causes'];
   unexplained: number;
@@ -75,8 +62,6 @@ export type Judgement = {
 };
 
 const FINDINGS_MOST = 50;
-/** The longest that a client waits for the answer to one call, and then some: what it hears later was asked for later. */
-const READ_WITHIN_MS = 25_000;
 /** By how much the clock of an owner may be ahead that has a command stopped at its deadline. */
 const STOPPED_EARLY_MS = 5_000;
 /** Its old link may seem open, and take commands, until a broker that was started again has come to the hub. */
@@ -107,18 +92,20 @@ export async function judge(
   const unserved = [...unservedOf(trails, given), ...passedOver(trails, given)];
   const early = earlyOf(trails, given);
   const stale = staleOf(evidence.answers, byNote);
+  const untold = untoldOf(evidence.calls, byNote);
   const unasked = unaskedOf(trails, evidence.answers);
   const { causes, unexplained } = silenced(evidence.silences, evidence.answers, evidence.ways);
   const { lost, duplicated, reordered, irregular } = faultsOf(verdict);
-  const untold = (verdict.byRule.answer_true ?? 0) + (verdict.byRule.answer_known ?? 0);
+  const notSo = (verdict.byRule.answer_true ?? 0) + (verdict.byRule.answer_known ?? 0);
   const counts = {
     lost,
     duplicated,
     reordered: reordered + swapped.length,
-    untrue: untold + evidence.untrue.length + stale.length,
-    irregular: irregular - untold + verdict.unjudged + unasked.length + early.length,
+    untrue: notSo + evidence.untrue.length + stale.length,
+    irregular: irregular - notSo + verdict.unjudged + unasked.length + early.length,
     unfounded: unfounded.length,
     unserved: unserved.length,
+    untold: untold.length,
     unexplained: unexplained.length,
   };
   const said = verdict.violations.map(({ rule, dispatchId, seen }) => `${rule} ${dispatchId ?? ''}: ${seen}`);
@@ -135,10 +122,17 @@ export async function judge(
     unknown: verdict.unknown,
     silences: causes,
     byRule: verdict.byRule,
-    findings: [...said, ...swapped, ...wrong, ...told, ...stale, ...unasked, ...early, ...unexplained].slice(
-      0,
-      FINDINGS_MOST,
-    ),
+    findings: [
+      ...said,
+      ...swapped,
+      ...wrong,
+      ...told,
+      ...stale,
+      ...untold,
+      ...unasked,
+      ...early,
+      ...unexplained,
+    ].slice(0, FINDINGS_MOST),
   };
 }
 
@@ -160,7 +154,7 @@ function outOfTurn(effects: readonly Effect[]): string[] {
  * Of one key one command is out at a time, so that the effects of its commands stand in the order in which they were out. One
  * that nobody knows the ending of may have been done at any time.
  */
-function outOfLine(effects: readonly Effect[], byNote: ReadonlyMap<string | null, TrailLine>): string[] {
+function outOfLine(effects: readonly Effect[], byNote: ByNote): string[] {
   const latest = new Map<string, TrailLine>();
   const found: string[] = [];
   for (const { orderingKey, note, brokerId } of effects) {
@@ -174,16 +168,6 @@ function outOfLine(effects: readonly Effect[], byNote: ReadonlyMap<string | null
     if (before === undefined || before.outMs < trail.outMs) latest.set(orderingKey, trail);
   }
   return found;
-}
-
-/** Who reads how a command is, and asks after its ending, is told the ending. */
-function staleOf(answers: readonly Answer[], byNote: ReadonlyMap<string | null, TrailLine>): string[] {
-  return answers.flatMap(({ wasRead, idempotencyKey, state, answeredAt }) => {
-    const trail = byNote.get(idempotencyKey);
-    if (wasRead !== true || trail === undefined || state === trail.state) return [];
-    if (Date.parse(answeredAt) <= trail.endedMs + READ_WITHIN_MS) return [];
-    return [`at ${answeredAt} a client was told ${state} of ${trail.id}, which had long been ${trail.state}`];
-  });
 }
 
 /** Each client writes down something of each command that it gave. */
@@ -243,46 +227,12 @@ function isUnfounded(
   return !losses.some(mayBe);
 }
 
-export function trailLineOf({
-  id,
-  idempotencyKey,
-  broker,
-  state,
-  error,
-  endedAt,
-  deadlineAt,
-  seq,
-  orderingKey,
-  trail,
-}: TrailFacts): TrailLine {
-  const claimed = trail.find((step) => step.state === 'claimed');
-  const { effect } = (error?.data ?? {}) as { effect?: unknown };
-  const isUnknown = error?.code === 'outcome_unknown' || effect === 'unknown';
-  const ending = state === 'succeeded' ? 'succeeded' : isUnknown ? 'unknown' : 'another';
-  return {
-    id,
-    idempotencyKey,
-    brokerId: broker.id,
-    ending: endedAt === null ? null : ending,
-    state,
-    errorCode: error?.code ?? null,
-    outMs: claimed === undefined ? Infinity : Date.parse(claimed.at),
-    endedMs: endedAt === null ? Infinity : Date.parse(endedAt),
-    deadlineMs: Date.parse(deadlineAt),
-    seq,
-    orderingKey,
-  };
-}
-
 /**
  * What brokers and clients wrote down in a folder.
  *
  * @param losses of brokers, and what became of the ways of clients, as whoever struck them knows
  */
-export function evidenceOf(
-  folder: string,
-  { losses, ways }: Pick<Evidence, 'losses' | 'ways'>,
-): Evidence & { calls: Call[] } {
+export function evidenceOf(folder: string, { losses, ways }: Pick<Evidence, 'losses' | 'ways'>): Evidence {
   const files = readdirSync(folder).sort();
   const notes = <T>(ending: string) =>
     files.filter((name) => name.endsWith(ending)).map((name) => readLines<T>(join(folder, name)));

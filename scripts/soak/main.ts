@@ -13,7 +13,7 @@
  *   --plan                            prints the schedule, and does nothing
  *
  * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue, irregular or unserved, nor given up by its
- * client, no ending unknown and no call without an answer but for a cause that is known, no death or deafness unnoticed for ever, no
+ * client, every ending told to who waited for it, no ending unknown and no call without an answer but for a cause that is known, no death or deafness unnoticed for ever, no
  * process ended by itself, every fault could be done, and what was asked and struck is most of what was due; 1 where it is not so, and 2 where the command line cannot be meant.
  */
 import { writeFileSync } from 'node:fs';
@@ -109,6 +109,7 @@ function tell({ outcome }: Run): void {
     unknown,
     unfounded,
     unserved,
+    untold,
     unexplained,
     silences,
     crashes,
@@ -117,7 +118,7 @@ function tell({ outcome }: Run): void {
   } = outcome;
   say(
     `${commands} commands, ${faults} faults: ${lost} lost, ${duplicated} duplicated, ${reordered} reordered, ` +
-      `${untrue} untrue, ${irregular} irregular, ${unserved} unserved, ${givenUp} given up; ` +
+      `${untrue} untrue, ${irregular} irregular, ${unserved} unserved, ${untold} untold, ${givenUp} given up; ` +
       `${unknown} endings unknown, ${unfounded} of them without a loss at the broker; ` +
       `${unexplained} calls without an answer that nothing explains`,
   );

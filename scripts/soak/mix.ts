@@ -85,8 +85,10 @@ export class Mix {
       this.caller.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
     };
     let [tries, wasCut, wasInDoubt] = [0, false, false];
-    const answer = await this.until(ask, (told) => {
+    let askedMs: number | null = null;
+    const answer = await this.until(ask, (told, atMs) => {
       tries += 1;
+      askedMs = atMs;
       wasCut ||= told === undefined;
       wasInDoubt ||= told !== undefined && codeOf(told.text) === IN_DOUBT;
     });
@@ -104,17 +106,26 @@ export class Mix {
         if (outcome !== undefined) tell(dispatchOf(outcome).state, { dispatchId });
       }
     }
-    this.caller.note('calls', { dueMs, acceptedMs, endedMs: null, waited: false, tries });
+    this.caller.note('calls', {
+      idempotencyKey,
+      dueMs,
+      acceptedMs,
+      endedMs: null,
+      waited: false,
+      tries,
+      askedMs,
+    });
   }
 
   /** Asks until it was done. @returns undefined where it is over before that */
   private async until(
     ask: Ask,
-    look: (told: Told | undefined) => void = () => undefined,
+    look: (told: Told | undefined, askedMs: number) => void = () => undefined,
   ): Promise<Told | undefined> {
     for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
+      const askedMs = Date.now();
       const told = await this.caller.call(ask);
-      look(told);
+      look(told, askedMs);
       if (told?.status === 200 || told?.status === 202) return told;
       await rest(restOf(again, told));
     }

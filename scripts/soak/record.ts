@@ -24,6 +24,7 @@ export type Answer = {
 
 /** What became of one command at its client, in milliseconds after the beginning. */
 export type Call = {
+  idempotencyKey: string;
   dueMs: number;
   acceptedMs: number | null;
   /** When its client knew the ending; null where it did not ask, or never knew. */
@@ -31,6 +32,8 @@ export type Call = {
   /** Whether the client waited for the ending. */
   waited: boolean;
   tries: number;
+  /** When it asked for the last time; milliseconds since 1970, null where it never came to that. */
+  askedMs: number | null;
 };
 
 /** A command that need not succeed, as its client gave it. @property notBeforeMs milliseconds since 1970 */

@@ -52,6 +52,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['endings that say that nobody knows', outcome.unknown],
       ['of them at brokers that had lost nothing', outcome.unfounded],
       ['endings that a command of its kind must not have', outcome.unserved],
+      ['endings that who waited for them was never told', outcome.untold],
       ['calls without an answer, by what cut them', countsOf(outcome.silences)],
       ['of them cut by nothing that is known', outcome.unexplained],
       ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],

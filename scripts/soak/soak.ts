@@ -12,13 +12,14 @@ import { Clients } from './clients.js';
 import { SoakDatabase } from './database.js';
 import { failuresOf, type Failure } from './failures.js';
 import { Fleet } from './fleet.js';
-import { evidenceOf, judge, trailLineOf, type Judgement, type TrailLine } from './judge.js';
+import { evidenceOf, judge, type Judgement } from './judge.js';
 import type { Call } from './record.js';
 import { Samples, type Growth } from './samples.js';
 import { FAULT_KINDS, LANES, lineOf, type Fault, type FaultKind } from './schedule.js';
 import { spreadOf } from './slope.js';
 import { STRIKES, type Stage } from './strikes.js';
 import { toldOf, type Struck } from './struck.js';
+import { trailLineOf, type TrailLine } from './trail-line.js';
 import { Watch, type Timing } from './watch.js';
 
 export type SoakOptions = {
@@ -87,7 +88,7 @@ export type Outcome = Judgement & {
   artifacts: string | null;
 };
 
-export type Run = { outcome: Outcome; struck: Struck[]; calls: Call[] };
+export type Run = { outcome: Outcome; struck: Struck[]; calls: readonly Call[] };
 
 const NOTICED_WITHIN_MS = 6_000;
 const HEALED_WITHIN_MS = 2_000;

@@ -44,7 +44,15 @@ describe('the figures of a soak', () => {
 describe('the time line of a soak', () => {
   const calls = Array.from({ length: 600 }, (_none, place): Call => {
     const dueMs = place * 100;
-    return { dueMs, acceptedMs: dueMs + 5 + (place % 50), endedMs: null, waited: false, tries: 1 };
+    return {
+      idempotencyKey: `note-${place}`,
+      dueMs,
+      acceptedMs: dueMs + 5 + (place % 50),
+      endedMs: null,
+      waited: false,
+      tries: 1,
+      askedMs: null,
+    };
   });
   const struck: Struck[] = [
     { number: 0, kind: 'replica_kill', atMs: 5_000, untilMs: 9_000, struck: 'replica-1 <& "others">' },

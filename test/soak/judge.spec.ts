@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
-import { evidenceOf, judge, trailLineOf, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
+import { evidenceOf, judge, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
 import type { Kind } from '../../scripts/soak/kinds.js';
-import type { Answer, Effect, Given, Silence } from '../../scripts/soak/record.js';
+import type { Answer, Call, Effect, Given, Silence } from '../../scripts/soak/record.js';
+import { trailLineOf } from '../../scripts/soak/trail-line.js';
 import { writeLines } from '../../scripts/support/json-lines.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { at, BROKER, dispatchOf, succeeded, UNKNOWN } from '../support/history.js';
@@ -38,11 +39,20 @@ function run() {
     submittedAt: at(place * 10),
     answeredAt: at(place * 10 + 0.5),
   }));
+  const calls: Call[] = trails.map(({ idempotencyKey }, place) => ({
+    idempotencyKey: idempotencyKey ?? '',
+    dueMs: place * 10_000,
+    acceptedMs: place * 10_000 + 500,
+    endedMs: place * 10_000 + 3_500,
+    waited: true,
+    tries: 1,
+    askedMs: Date.parse(at(place * 10)),
+  }));
   // What nobody knows of was out when its broker lost what it knew.
   const losses = [{ brokerId: BROKER, at: at(31.5), until: at(32) }];
   const ways = { links: [], absences: [] };
   const [untrue, silences, given]: [Evidence['untrue'], Silence[], Given[]] = [[], [], []];
-  return { trails, effects, answers, given, untrue, losses, silences, ways };
+  return { trails, effects, answers, calls, given, untrue, losses, silences, ways };
 }
 type RunOf = ReturnType<typeof run>;
 
@@ -88,6 +98,7 @@ describe('the judgement of a soak', () => {
       unknown: 1,
       unfounded: 0,
       unserved: 0,
+      untold: 0,
       silences: {},
       unexplained: 0,
       byRule: {},
@@ -211,6 +222,11 @@ describe('the judgement of a soak', () => {
       ({ answers }) => Object.assign(answers[0]!, { state: 'running', answeredAt: at(40), wasRead: true }),
     ],
     [
+      'untold',
+      'a client that asked to the last for an ending that had long been there, and never learned it',
+      ({ calls }) => Object.assign(calls[0]!, { endedMs: null, askedMs: Date.parse(at(29)) }),
+    ],
+    [
       'unexplained',
       'a call without an answer on a connection of which nobody knows',
       ({ silences }) => silences.push(SILENCE),
@@ -259,6 +275,19 @@ describe('the judgement of a soak', () => {
     });
 
     expect(found).toMatchObject({ ok: true, silences: { struck: 1 }, unexplained: 0 });
+  });
+
+  it.each<[string, (run: RunOf) => void]>([
+    [
+      'asked for it for the last time when it was hardly there',
+      ({ calls }) => Object.assign(calls[0]!, { endedMs: null, askedMs: Date.parse(at(27)) }),
+    ],
+    [
+      'did not wait for it',
+      ({ calls }) => Object.assign(calls[0]!, { endedMs: null, waited: false, askedMs: Date.parse(at(90)) }),
+    ],
+  ])('takes a client that does not know an ending, and %s', async (_why, change) => {
+    expect(await judged(change)).toMatchObject({ ok: true, untold: 0 });
   });
 
   it('takes what a repeat is told again of what has ended since', async () => {
@@ -373,12 +402,13 @@ describe('the judgement of a soak', () => {
   });
 
   it('reads what programs wrote until they were killed, of each broker for itself', () => {
-    const { effects, answers, losses, ways } = run();
+    const { effects, answers, calls, losses, ways } = run();
     const lines = (all: object[]) => all.map((each) => `${JSON.stringify(each)}\n`).join('');
     writeFileSync(join(folder, 'broker-1.effects'), `${lines(effects)}{"note":"cut sho`);
     writeFileSync(join(folder, 'broker-2.effects'), '');
     writeFileSync(join(folder, 'client-0.answers'), lines(answers));
     writeFileSync(join(folder, 'client-0.untrue'), '');
+    writeFileSync(join(folder, 'client-0.calls'), lines(calls));
 
     expect(evidenceOf(folder, { losses, ways })).toEqual({
       effects: [effects, []],
@@ -388,7 +418,7 @@ describe('the judgement of a soak', () => {
       losses,
       silences: [],
       ways,
-      calls: [],
+      calls,
     });
   });
 });

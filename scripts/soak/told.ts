@@ -1,0 +1,31 @@
+/** What clients were told of their commands, against what became of those. */
+import type { Answer, Call } from './record.js';
+import type { TrailLine } from './trail-line.js';
+
+export type ByNote = ReadonlyMap<string | null, TrailLine>;
+
+/** The longest that a client waits for the answer to one call, and then some: what it hears later was asked for later. */
+const READ_WITHIN_MS = 25_000;
+
+/** Who reads how a command is, and asks after its ending, is told the ending. */
+export function staleOf(answers: readonly Answer[], byNote: ByNote): string[] {
+  return answers.flatMap(({ wasRead, idempotencyKey, state, answeredAt }) => {
+    const trail = byNote.get(idempotencyKey);
+    if (wasRead !== true || trail === undefined || state === trail.state) return [];
+    if (Date.parse(answeredAt) <= trail.endedMs + READ_WITHIN_MS) return [];
+    return [`at ${answeredAt} a client was told ${state} of ${trail.id}, which had long been ${trail.state}`];
+  });
+}
+
+/** Who waits for an ending, and still asks when that has long been there, learns it. */
+export function untoldOf(calls: readonly Call[], byNote: ByNote): string[] {
+  return calls.flatMap(({ idempotencyKey, waited, endedMs, askedMs }) => {
+    const trail = byNote.get(idempotencyKey);
+    if (!waited || endedMs !== null || trail === undefined) return [];
+    if (askedMs === null || askedMs <= trail.endedMs + READ_WITHIN_MS) return [];
+    const agoMs = askedMs - trail.endedMs;
+    return [
+      `a client that waited was never told that ${trail.id} had ${trail.state}, and asked ${agoMs} ms after it`,
+    ];
+  });
+}
