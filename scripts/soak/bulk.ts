@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Arrivals, BULK_KEYS, type Command } from './arrivals.js';
-import { AGAIN_MS, codeOf, IN_DOUBT, restOf, type Caller, type Told } from './caller.js';
+import { AGAIN_MS, restOf, type Caller, type Told } from './caller.js';
+import { Certainty } from './certainty.js';
 import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
 import type { Answer } from './record.js';
@@ -16,7 +17,7 @@ type Item = {
   tries: number;
   askedMs: number | null;
   acceptedMs: number | null;
-  wasInDoubt: boolean;
+  certainty: Certainty;
 };
 type Batch = { key: string; body: string; items: Item[]; submittedAt: string };
 type Outcome = {
@@ -75,7 +76,6 @@ export class Bulk {
   private async give(batch: Batch): Promise<void> {
     const { items } = batch;
     this.unanswered += items.length;
-    let wasCut = false;
     for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
       const askedMs = Date.now();
       for (const item of items) {
@@ -84,29 +84,37 @@ export class Bulk {
         item.askedMs = askedMs;
       }
       const answer = await this.caller.call(askOf(batch));
-      wasCut ||= answer === undefined;
-      if (answer !== undefined) this.hear(batch, answer);
+      this.hear(batch, answer);
       if (items.every(({ acceptedMs }) => acceptedMs !== null)) break;
       await rest(restOf(again, answer));
     }
-    for (const { command, key, tries, askedMs, acceptedMs, wasInDoubt } of items) {
+    for (const { command, key, tries, askedMs, acceptedMs, certainty } of items) {
       if (acceptedMs === null) {
         this.unanswered -= 1;
-        if (wasCut) this.tell(batch, key, 'unknown', { cut: true });
-        else this.tell(batch, key, wasInDoubt ? 'unknown' : 'refused');
+        const { state, ...more } = certainty.ending;
+        this.tell(batch, key, state, more);
       }
       const { dueMs } = command;
-      const call = { idempotencyKey: key, dueMs, acceptedMs, endedMs: null, waited: false, tries, askedMs };
-      this.caller.note('calls', call);
+      this.caller.note('calls', {
+        idempotencyKey: key,
+        dueMs,
+        acceptedMs,
+        endedMs: null,
+        waited: false,
+        tries,
+        askedMs,
+        refusedMs: certainty.refusedMs,
+      });
     }
   }
 
-  private hear(batch: Batch, { status, text }: Told): void {
+  private hear(batch: Batch, answer: Told | undefined): void {
     const { items } = batch;
-    if (status !== 200) {
-      if (codeOf(text) === IN_DOUBT) for (const item of items) item.wasInDoubt = true;
+    if (answer?.status !== 200) {
+      for (const { acceptedMs, certainty } of items) if (acceptedMs === null) certainty.hear(answer);
       return;
     }
+    const { status, text } = answer;
     const outcomes = (JSON.parse(text) as { items: Outcome[] }).items;
     for (const [place, item] of items.entries()) {
       const { dispatch = null, problem = null } = outcomes[place] ?? {};
@@ -114,9 +122,10 @@ export class Bulk {
         this.tell(batch, item.key, dispatch.state, { dispatchId: dispatch.id });
         if (item.acceptedMs === null) this.take(item);
       } else if (problem === null) {
+        item.certainty.refused(status, 'no outcome');
         this.caller.refused(status, 'no outcome', text);
       } else {
-        item.wasInDoubt ||= problem.code === IN_DOUBT;
+        if (item.acceptedMs === null) item.certainty.refused(problem.status, problem.code);
         this.caller.refused(problem.status, problem.code, JSON.stringify(problem));
       }
     }
@@ -148,7 +157,7 @@ function batchOf(commands: readonly Command[]): Batch {
     tries: 0,
     askedMs: null,
     acceptedMs: null,
-    wasInDoubt: false,
+    certainty: new Certainty(),
   }));
   const body = JSON.stringify({
     items: items.map(({ command: { brokerId, orderingKey, takesMs }, key: note }) => ({

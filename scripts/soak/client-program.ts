@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Arrivals, type Command } from './arrivals.js';
 import { Bulk } from './bulk.js';
-import { AGAIN_MS, Caller, codeOf, IN_DOUBT, restOf, type Ask } from './caller.js';
+import { AGAIN_MS, Caller, restOf, type Ask } from './caller.js';
+import { Certainty } from './certainty.js';
 import { EFFECT_OP } from './effect-op.js';
 import { Mix } from './mix.js';
 import type { Answer, Call } from './record.js';
@@ -118,13 +119,15 @@ class Client {
       const answeredAt = new Date().toISOString();
       this.caller.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
     };
-    let [wasCut, wasInDoubt] = [false, false];
+    const certainty = new Certainty();
     for (let again = AGAIN_MS.least; Date.now() < this.endsAtMs; again = Math.min(again * 2, AGAIN_MS.most)) {
       call.tries += 1;
       call.askedMs = Date.now();
       const answer = await this.caller.call(call.acceptedMs === null ? postOf(command) : getOf(command));
-      wasCut ||= answer === undefined;
-      wasInDoubt ||= answer !== undefined && codeOf(answer.text) === IN_DOUBT;
+      if (call.acceptedMs === null) {
+        certainty.hear(answer);
+        call.refusedMs = certainty.refusedMs;
+      }
       if (answer?.status === 200 || answer?.status === 202) {
         const { id: dispatchId, state } = (
           JSON.parse(answer.text) as { dispatch: { id: string; state: string } }
@@ -147,9 +150,8 @@ class Client {
     }
     // What was accepted has had its answer; only its ending is not known to the client.
     if (call.acceptedMs === null) {
-      if (wasCut) told('unknown', { cut: true });
-      // Each answer to a whole request said for certain that it was not taken, or that nobody knew.
-      else told(wasInDoubt ? 'unknown' : 'refused', {});
+      const { state, ...more } = certainty.ending;
+      told(state, more);
     }
     this.caller.note('calls', call);
   }

@@ -15,7 +15,7 @@ import { EFFECT_OP } from './effect-op.js';
 import { KINDS } from './kinds.js';
 import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
 import { silenced, type Silenced, type Ways } from './silences.js';
-import { staleOf, untoldOf, type ByNote } from './told.js';
+import { refusedOf, staleOf, untoldOf, type ByNote } from './told.js';
 import type { TrailLine } from './trail-line.js';
 
 export type Evidence = {
@@ -91,7 +91,7 @@ export async function judge(
   const unfounded = trails.filter((trail) => isUnfounded(trail, evidence.losses, given));
   const unserved = [...unservedOf(trails, given), ...passedOver(trails, given)];
   const early = earlyOf(trails, given);
-  const stale = staleOf(evidence.answers, byNote);
+  const denied = [...staleOf(evidence.answers, byNote), ...refusedOf(evidence.calls, byNote)];
   const untold = untoldOf(evidence.calls, byNote);
   const unasked = unaskedOf(trails, evidence.answers);
   const { causes, unexplained } = silenced(evidence.silences, evidence.answers, evidence.ways);
@@ -101,7 +101,7 @@ export async function judge(
     lost,
     duplicated,
     reordered: reordered + swapped.length,
-    untrue: notSo + evidence.untrue.length + stale.length,
+    untrue: notSo + evidence.untrue.length + denied.length,
     irregular: irregular - notSo + verdict.unjudged + unasked.length + early.length,
     unfounded: unfounded.length,
     unserved: unserved.length,
@@ -127,7 +127,7 @@ export async function judge(
       ...swapped,
       ...wrong,
       ...told,
-      ...stale,
+      ...denied,
       ...untold,
       ...unasked,
       ...early,

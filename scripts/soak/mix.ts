@@ -1,7 +1,8 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import { Dice } from '../fuzz/dice.js';
 import { Arrivals, MIX_KEYS, type Command } from './arrivals.js';
-import { AGAIN_MS, codeOf, IN_DOUBT, restOf, type Ask, type Caller, type Told } from './caller.js';
+import { AGAIN_MS, restOf, type Ask, type Caller, type Told } from './caller.js';
+import { Certainty } from './certainty.js';
 import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
 import { KIND_NAMES, type Conduct, type Kind } from './kinds.js';
@@ -84,18 +85,18 @@ export class Mix {
       const [submittedAt, answeredAt] = [new Date(nowMs).toISOString(), new Date().toISOString()];
       this.caller.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
     };
-    let [tries, wasCut, wasInDoubt] = [0, false, false];
+    const certainty = new Certainty();
+    let tries = 0;
     let askedMs: number | null = null;
     const answer = await this.until(ask, (told, atMs) => {
       tries += 1;
       askedMs = atMs;
-      wasCut ||= told === undefined;
-      wasInDoubt ||= told !== undefined && codeOf(told.text) === IN_DOUBT;
+      certainty.hear(told);
     });
     const acceptedMs = answer === undefined ? null : Date.now() - this.orders.beginsAtMs;
     if (answer === undefined) {
-      if (wasCut) tell('unknown', { cut: true });
-      else tell(wasInDoubt ? 'unknown' : 'refused');
+      const { state, ...more } = certainty.ending;
+      tell(state, more);
     } else {
       this.accepted += 1;
       const { id: dispatchId, state } = dispatchOf(answer);
@@ -114,6 +115,7 @@ export class Mix {
       waited: false,
       tries,
       askedMs,
+      refusedMs: certainty.refusedMs,
     });
   }
 

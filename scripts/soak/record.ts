@@ -34,6 +34,8 @@ export type Call = {
   tries: number;
   /** When it asked for the last time; milliseconds since 1970, null where it never came to that. */
   askedMs: number | null;
+  /** When it was last refused for certain, before any try that may have been stored: milliseconds since 1970; left out where it never was. */
+  refusedMs?: number | undefined;
 };
 
 /** A command that need not succeed, as its client gave it. @property notBeforeMs milliseconds since 1970 */

@@ -29,3 +29,17 @@ export function untoldOf(calls: readonly Call[], byNote: ByNote): string[] {
     ];
   });
 }
+
+/**
+ * What a hub refused for certain it has not stored, so that whatever is on record of it was stored later. The statement that stores a
+ * command is begun when it was asked for, and the database's clock is that of this machine.
+ */
+export function refusedOf(calls: readonly Call[], byNote: ByNote): string[] {
+  return calls.flatMap(({ idempotencyKey, refusedMs }) => {
+    const trail = byNote.get(idempotencyKey);
+    if (refusedMs === undefined || trail === undefined || trail.createdMs > refusedMs) return [];
+    return [
+      `a client was refused ${trail.id}, which had been stored ${refusedMs - trail.createdMs} ms before`,
+    ];
+  });
+}

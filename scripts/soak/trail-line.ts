@@ -9,6 +9,8 @@ export type TrailLine = {
   ending: 'succeeded' | 'unknown' | 'another' | null;
   state: string;
   errorCode: string | null;
+  /** Milliseconds since 1970, by the database's clock: when the statement began that stored it. */
+  createdMs: number;
   /** Milliseconds since 1970: when it was first claimed, and when it ended; Infinity where it was not, or did not. */
   outMs: number;
   endedMs: number;
@@ -24,6 +26,7 @@ export function trailLineOf({
   broker,
   state,
   error,
+  createdAt,
   endedAt,
   deadlineAt,
   seq,
@@ -41,6 +44,7 @@ export function trailLineOf({
     ending: endedAt === null ? null : ending,
     state,
     errorCode: error?.code ?? null,
+    createdMs: Date.parse(createdAt),
     outMs: claimed === undefined ? Infinity : Date.parse(claimed.at),
     endedMs: endedAt === null ? Infinity : Date.parse(endedAt),
     deadlineMs: Date.parse(deadlineAt),

@@ -222,6 +222,11 @@ describe('the judgement of a soak', () => {
       ({ answers }) => Object.assign(answers[0]!, { state: 'running', answeredAt: at(40), wasRead: true }),
     ],
     [
+      'untrue',
+      'a command that was refused after it had been stored',
+      ({ calls }) => (calls[0]!.refusedMs = Date.parse(at(0.2))),
+    ],
+    [
       'untold',
       'a client that asked to the last for an ending that had long been there, and never learned it',
       ({ calls }) => Object.assign(calls[0]!, { endedMs: null, askedMs: Date.parse(at(29)) }),
@@ -288,6 +293,12 @@ describe('the judgement of a soak', () => {
     ],
   ])('takes a client that does not know an ending, and %s', async (_why, change) => {
     expect(await judged(change)).toMatchObject({ ok: true, untold: 0 });
+  });
+
+  it('takes a command that was stored after it had been refused', async () => {
+    const found = await judged(({ calls }) => (calls[1]!.refusedMs = Date.parse(at(9.9))));
+
+    expect(found).toMatchObject({ ok: true, untrue: 0 });
   });
 
   it('takes what a repeat is told again of what has ended since', async () => {
