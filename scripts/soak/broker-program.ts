@@ -1,6 +1,6 @@
 /**
  * Some brokers in a process of their own, which may be killed: the broker that users run, with its journal, and one op that
- * writes down what it does in a file of its broker, past the product.
+ * writes down what it does in a file of its broker, past the product, and gives back the note by which its client knows its own.
  *
  *     node broker-program.js <folder> <name>...     with HUB_URL, and JOIN_TOKEN where they have not joined
  *
@@ -19,7 +19,7 @@ import {
   type JsonObject,
 } from '../../src/broker/embedded.js';
 import { Home } from '../../src/broker/home.js';
-import { EFFECT_OP } from './effect-op.js';
+import { EFFECT_OP, FAILED } from './effect-op.js';
 import type { Conduct } from './kinds.js';
 import type { Effect } from './record.js';
 
@@ -66,7 +66,7 @@ class FailedOnce {
 
 /** @throws OpFailure where that is asked for */
 function misbehave(conduct: Conduct | null | undefined, note: string, failedOnce: FailedOnce): void {
-  if (conduct === 'fails') throw new OpFailure('soak_failed', 'it was to fail');
+  if (conduct === 'fails') throw new OpFailure(FAILED, 'it was to fail');
   if (conduct === 'fails_once' && failedOnce.add(note))
     throw new OpFailure('soak_not_yet', 'it was to fail once', true);
 }
@@ -86,7 +86,7 @@ async function serve(name: string, brokerId: string, standby: boolean): Promise<
       // What was written when the process is killed stays written.
       appendFileSync(file, `${JSON.stringify(line)}\n`);
       fsyncSync(file);
-      return null;
+      return { note: note as string };
     },
   });
   while (!isOver) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Arrivals, BULK_KEYS, type Command } from './arrivals.js';
-import { AGAIN_MS, restOf, type Caller, type Told } from './caller.js';
+import { AGAIN_MS, restOf, type Caller, type Dispatch, type Told } from './caller.js';
 import { Certainty } from './certainty.js';
 import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
@@ -21,7 +21,7 @@ type Item = {
 };
 type Batch = { key: string; body: string; items: Item[]; submittedAt: string };
 type Outcome = {
-  dispatch: { id: string; state: string } | null;
+  dispatch: Dispatch | null;
   problem: { code: string; status: number } | null;
 };
 
@@ -119,6 +119,7 @@ export class Bulk {
     for (const [place, item] of items.entries()) {
       const { dispatch = null, problem = null } = outcomes[place] ?? {};
       if (dispatch !== null) {
+        this.caller.compare(status, dispatch, item.key);
         this.tell(batch, item.key, dispatch.state, { dispatchId: dispatch.id });
         if (item.acceptedMs === null) this.take(item);
       } else if (problem === null) {

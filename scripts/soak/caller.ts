@@ -16,6 +16,9 @@ export type Ask = {
 /** @property afterMs how long the hub asks to be left alone */
 export type Told = { status: number; text: string; afterMs: number };
 
+/** What the API tells of a dispatch, as far as a client looks at it. */
+export type Dispatch = { id: string; state: string; result: { note?: unknown } | null };
+
 type Notes = { answers: Answer; calls: Call; untrue: Untrue; silences: Silence; given: Given };
 /** On which connection a call went, and what was known of that one then. */
 type Went = Pick<Silence, 'nearPort' | 'idleMs' | 'keptMs'>;
@@ -26,6 +29,8 @@ export const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
 /** Said where a commit's outcome could not be found out. */
 export const IN_DOUBT = 'outcome_unknown';
 const LATE = 'no answer in time';
+/** Characters that are kept of an answer that must not be. */
+const BODY_MOST = 1_000;
 /** Out at a time, of those that wait for an ending and of the others. */
 const CALLS_MOST = 256;
 
@@ -89,7 +94,16 @@ export class Caller {
   refused(status: number, code: string, text: string): void {
     this.count(`${status} ${code}`);
     if (NOT_NOW.has(status)) return;
-    this.note('untrue', { at: new Date().toISOString(), status, body: text.slice(0, 500) });
+    this.note('untrue', { at: new Date().toISOString(), status, body: text.slice(0, BODY_MOST) });
+  }
+
+  /** The op of each command gives back the note that came with it: a success has that result, and no other. */
+  compare(status: number, dispatch: Dispatch, note: string): void {
+    const { state, result } = dispatch;
+    if (state !== 'succeeded' || result?.note === note) return;
+    this.count(`${status} with a result of another`);
+    const body = `for ${note}: ${JSON.stringify(dispatch)}`;
+    this.note('untrue', { at: new Date().toISOString(), status, body: body.slice(0, BODY_MOST) });
   }
 
   note<K extends keyof Notes>(file: K, line: Notes[K]): void {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Arrivals, type Command } from './arrivals.js';
 import { Bulk } from './bulk.js';
-import { AGAIN_MS, Caller, restOf, type Ask } from './caller.js';
+import { AGAIN_MS, Caller, restOf, type Ask, type Dispatch } from './caller.js';
 import { Certainty } from './certainty.js';
 import { EFFECT_OP } from './effect-op.js';
 import { Mix } from './mix.js';
@@ -129,9 +129,9 @@ class Client {
         call.refusedMs = certainty.refusedMs;
       }
       if (answer?.status === 200 || answer?.status === 202) {
-        const { id: dispatchId, state } = (
-          JSON.parse(answer.text) as { dispatch: { id: string; state: string } }
-        ).dispatch;
+        const { dispatch } = JSON.parse(answer.text) as { dispatch: Dispatch };
+        const { id: dispatchId, state } = dispatch;
+        this.caller.compare(answer.status, dispatch, idempotencyKey);
         told(state, { dispatchId, wasRead: call.acceptedMs !== null });
         if (call.acceptedMs === null) {
           this.accepted += 1;

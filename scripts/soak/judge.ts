@@ -12,7 +12,7 @@ import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
 import { readLines, writeLines } from '../support/json-lines.js';
 import { EFFECT_OP } from './effect-op.js';
-import { KINDS } from './kinds.js';
+import { earlyOf, passedOver, unservedOf, type GivenOf } from './endings.js';
 import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
 import { silenced, type Silenced, type Ways } from './silences.js';
 import { refusedOf, staleOf, untoldOf, type ByNote } from './told.js';
@@ -62,8 +62,6 @@ export type Judgement = {
 };
 
 const FINDINGS_MOST = 50;
-/** By how much the clock of an owner may be ahead that has a command stopped at its deadline. */
-const STOPPED_EARLY_MS = 5_000;
 /** Its old link may seem open, and take commands, until a broker that was started again has come to the hub. */
 const LINKED_WITHIN_MS = 30_000;
 
@@ -176,42 +174,6 @@ function unaskedOf(trails: readonly TrailLine[], answers: readonly Answer[]): st
   return trails
     .filter(({ idempotencyKey }) => idempotencyKey === null || !asked.has(idempotencyKey))
     .map(({ id }) => `${id} is on record, and no client asked for it`);
-}
-
-type GivenOf = ReadonlyMap<string | null, Given>;
-
-/** What ended as one of its kind must not. */
-function unservedOf(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
-  return trails.filter(({ idempotencyKey, ending, state, errorCode }) => {
-    const kind = given.get(idempotencyKey)?.kind;
-    const mayEnd: readonly string[] = kind === undefined ? ['succeeded'] : KINDS[kind].mayEnd;
-    const isAnotherFailure = kind === 'expiring' && state === 'failed' && errorCode !== 'deadline_passed';
-    return ending !== null && ending !== 'unknown' && (!mayEnd.includes(state) || isAnotherFailure);
-  });
-}
-
-/** What another was to take the place of, and none came after it. */
-function passedOver(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
-  const latest = trails.filter(({ idempotencyKey }) => given.get(idempotencyKey)?.kind === 'latest');
-  const newest = new Map<string, number>();
-  const keyOf = ({ brokerId, orderingKey }: TrailLine) => `${brokerId} ${orderingKey}`;
-  for (const trail of latest) newest.set(keyOf(trail), Math.max(trail.seq, newest.get(keyOf(trail)) ?? 0));
-  return latest.filter((trail) => trail.state === 'cancelled' && newest.get(keyOf(trail)) === trail.seq);
-}
-
-/** What was sent before its time, or expired before its deadline. */
-function earlyOf(trails: readonly TrailLine[], given: GivenOf): string[] {
-  return trails.flatMap(({ id, idempotencyKey, state, outMs, endedMs, deadlineMs }) => {
-    const { kind, notBeforeMs = null } = given.get(idempotencyKey) ?? {};
-    const wasSent = notBeforeMs !== null && outMs < notBeforeMs;
-    const mayBeMs = outMs === Infinity ? 0 : STOPPED_EARLY_MS;
-    const isOver = state === 'expired' || (kind === 'expiring' && state === 'failed');
-    const hasExpired = isOver && endedMs < deadlineMs - mayBeMs;
-    return [
-      ...(wasSent ? [`${id} was sent ${notBeforeMs - outMs} ms before its time`] : []),
-      ...(hasExpired ? [`${id} expired ${deadlineMs - endedMs} ms before its deadline`] : []),
-    ];
-  });
 }
 
 /** Nobody knows only of what a broker had been given when it lost what it knew, or that was with it when its deadline passed. */

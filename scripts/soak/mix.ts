@@ -1,7 +1,7 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import { Dice } from '../fuzz/dice.js';
 import { Arrivals, MIX_KEYS, type Command } from './arrivals.js';
-import { AGAIN_MS, restOf, type Ask, type Caller, type Told } from './caller.js';
+import { AGAIN_MS, restOf, type Ask, type Caller, type Dispatch, type Told } from './caller.js';
 import { Certainty } from './certainty.js';
 import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
@@ -99,7 +99,9 @@ export class Mix {
       tell(state, more);
     } else {
       this.accepted += 1;
-      const { id: dispatchId, state } = dispatchOf(answer);
+      const dispatch = dispatchOf(answer);
+      const { id: dispatchId, state } = dispatch;
+      this.caller.compare(answer.status, dispatch, idempotencyKey);
       tell(state, { dispatchId });
       if (mixed.kind === 'cancelled') {
         await rest(mixed.cancelsAfterMs);
@@ -135,8 +137,8 @@ export class Mix {
   }
 }
 
-function dispatchOf({ text }: Told): { id: string; state: string } {
-  return (JSON.parse(text) as { dispatch: { id: string; state: string } }).dispatch;
+function dispatchOf({ text }: Told): Dispatch {
+  return (JSON.parse(text) as { dispatch: Dispatch }).dispatch;
 }
 
 function postOf({ command, kind, takesMs, deadlineS }: Mixed, notBeforeMs: number | null): Ask {

@@ -35,6 +35,7 @@ async function given(answers: ((count: number) => Told | undefined)[]) {
       return Promise.resolve(answers.shift()?.(count));
     },
     refused: () => undefined,
+    compare: () => undefined,
     note: (file: string, line: object) =>
       file === 'calls' ? calls.push(line as Call) : said.push(line as Answer),
   };

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Caller } from '../../scripts/soak/caller.js';
+import { Caller, type Dispatch } from '../../scripts/soak/caller.js';
 import { evidenceOf } from '../../scripts/soak/judge.js';
 import { Links } from '../../scripts/soak/links.js';
 import type { Absence } from '../../scripts/soak/record.js';
@@ -51,10 +51,33 @@ describe('a client of a soak, and the balancer before it', () => {
 
   const ask = (path: string, withinMs = 10_000) =>
     caller.call({ method: 'GET', path, headers: { 'idempotency-key': path }, withinMs });
+  const evidence = () => evidenceOf(folder, { losses: [], ways: { links: [], absences: [] } });
   const causes = (absences: Absence[] = []) => {
-    const { silences } = evidenceOf(folder, { losses: [], ways: { links: [], absences: [] } });
+    const { silences } = evidence();
     return silenced(silences, [], { links: links.all, absences });
   };
+
+  it.each<[string, Dispatch]>([
+    ['another result than its own', { id: 'dispatch-1', state: 'succeeded', result: { note: 'note-2' } }],
+    ['no result', { id: 'dispatch-1', state: 'succeeded', result: null }],
+  ])('finds a success with %s', (_what, dispatch) => {
+    caller.compare(200, dispatch, 'note-1');
+
+    const { untrue } = evidence();
+    expect(untrue).toEqual([
+      { at: expect.any(String), status: 200, body: expect.stringContaining('note-1') },
+    ]);
+  });
+
+  it.each<Dispatch>([
+    { id: 'dispatch-1', state: 'succeeded', result: { note: 'note-1' } },
+    { id: 'dispatch-1', state: 'running', result: null },
+    { id: 'dispatch-1', state: 'failed', result: null },
+  ])('takes %j', (dispatch) => {
+    caller.compare(200, dispatch, 'note-1');
+
+    expect(evidence().untrue).toEqual([]);
+  });
 
   it('tells nothing of calls that were answered', async () => {
     expect(await ask('/ok')).toMatchObject({ status: 200, text: '{}' });
@@ -113,7 +136,7 @@ describe('a client of a soak, and the balancer before it', () => {
     await ask('/ok');
     await ask('/drop');
 
-    const [silence] = evidenceOf(folder, { losses: [], ways: { links: [], absences: [] } }).silences;
+    const [silence] = evidence().silences;
     expect(silence).toMatchObject({ idempotencyKey: '/drop', wasLate: false });
     expect(silence?.keptMs).toBe(server.keepAliveTimeout);
     expect(silence?.idleMs).toBeGreaterThanOrEqual(0);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
+import { EFFECT_OP, FAILED } from '../../scripts/soak/effect-op.js';
 import { evidenceOf, judge, type Evidence, type Judgement } from '../../scripts/soak/judge.js';
 import type { Kind } from '../../scripts/soak/kinds.js';
 import type { Answer, Call, Effect, Given, Silence } from '../../scripts/soak/record.js';
@@ -336,9 +336,10 @@ describe('the judgement of a soak', () => {
     };
   const RUN = ['pending', 'claimed', 'running'] as const;
   const SOON = { deadlineAt: at(40) };
+  const failure = (code: string) => ({ code, message: '', retryable: false });
 
   it.each<[Kind, string, (run: RunOf) => void]>([
-    ['failing', 'fails', mixed('failing', [...RUN, 'failed'])],
+    ['failing', 'fails', mixed('failing', [...RUN, 'failed'], { error: failure(FAILED) })],
     ['flaky', 'succeeds at its second attempt', mixed('flaky', [...RUN, ...RUN, 'succeeded'], {}, true)],
     ['cancelled', 'was given up', mixed('cancelled', [...RUN, 'cancelled'])],
     ['cancelled', 'was done before it was given up', mixed('cancelled', [...RUN, 'succeeded'], {}, true)],
@@ -348,7 +349,7 @@ describe('the judgement of a soak', () => {
       'expires while it is with its broker, so that nobody knows',
       mixed('expiring', [...RUN, 'expired'], {
         ...SOON,
-        error: { code: 'deadline_passed', message: '', retryable: false, data: { effect: 'unknown' } },
+        error: { ...failure('deadline_passed'), data: { effect: 'unknown' } },
       }),
     ],
     [
@@ -356,7 +357,7 @@ describe('the judgement of a soak', () => {
       'was found by its broker to have come too late',
       mixed('expiring', [...RUN, 'failed'], {
         ...SOON,
-        error: { code: 'deadline_passed', message: '', retryable: false },
+        error: failure('deadline_passed'),
       }),
     ],
     ['later', 'is sent at its time', mixed('later', [...RUN, 'succeeded'], {}, true)],
@@ -374,6 +375,12 @@ describe('the judgement of a soak', () => {
 
   it.each<[keyof Judgement, string, (run: RunOf) => void]>([
     ['unserved', 'one that was to fail, and succeeded', mixed('failing', [...RUN, 'succeeded'], {}, true)],
+    [
+      'unserved',
+      'one that was to fail, and failed for another reason',
+      mixed('failing', [...RUN, 'failed'], { error: failure('broken') }),
+    ],
+    ['unserved', 'one that was to fail, and failed for none', mixed('failing', [...RUN, 'failed'])],
     ['unserved', 'one that was to fail once, and failed', mixed('flaky', [...RUN, 'failed'])],
     ['unserved', 'one that was given up, and failed', mixed('cancelled', [...RUN, 'failed'])],
     [
@@ -381,7 +388,7 @@ describe('the judgement of a soak', () => {
       'one that was to expire, and failed for another reason',
       mixed('expiring', [...RUN, 'failed'], {
         ...SOON,
-        error: { code: 'broken', message: '', retryable: false },
+        error: failure('broken'),
       }),
     ],
     ['unserved', 'one that was to wait, and was cancelled', mixed('later', ['pending', 'cancelled'])],
