@@ -17,7 +17,12 @@ export type Ask = {
 export type Told = { status: number; text: string; afterMs: number };
 
 /** What the API tells of a dispatch, as far as a client looks at it. */
-export type Dispatch = { id: string; state: string; result: { note?: unknown } | null };
+export type Dispatch = {
+  id: string;
+  state: string;
+  result: { note?: unknown } | null;
+  cancel?: object | null;
+};
 
 type Notes = { answers: Answer; calls: Call; untrue: Untrue; silences: Silence; given: Given };
 /** On which connection a call went, and what was known of that one then. */
@@ -26,6 +31,7 @@ type Went = Pick<Silence, 'nearPort' | 'idleMs' | 'keptMs'>;
 export const AGAIN_MS = { least: 100, most: 5_000 };
 /** What a hub may honestly say to a command that is right, beside that it took it: not now. */
 export const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
+export const ENDED: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled', 'expired', 'dead']);
 /** Said where a commit's outcome could not be found out. */
 export const IN_DOUBT = 'outcome_unknown';
 const LATE = 'no answer in time';
@@ -94,7 +100,7 @@ export class Caller {
   refused(status: number, code: string, text: string): void {
     this.count(`${status} ${code}`);
     if (NOT_NOW.has(status)) return;
-    this.note('untrue', { at: new Date().toISOString(), status, body: text.slice(0, BODY_MOST) });
+    this.untrue(status, text);
   }
 
   /** The op of each command gives back the note that came with it: a success has that result, and no other. */
@@ -102,7 +108,17 @@ export class Caller {
     const { state, result } = dispatch;
     if (state !== 'succeeded' || result?.note === note) return;
     this.count(`${status} with a result of another`);
-    const body = `for ${note}: ${JSON.stringify(dispatch)}`;
+    this.untrue(status, `for ${note}: ${JSON.stringify(dispatch)}`);
+  }
+
+  /** What was given up has ended, or is known to be given up. */
+  compareGivenUp(status: number, dispatch: Dispatch): void {
+    if (ENDED.has(dispatch.state) || (dispatch.cancel ?? null) !== null) return;
+    this.count(`${status} for what is not given up`);
+    this.untrue(status, `it was given up: ${JSON.stringify(dispatch)}`);
+  }
+
+  private untrue(status: number, body: string): void {
     this.note('untrue', { at: new Date().toISOString(), status, body: body.slice(0, BODY_MOST) });
   }
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Arrivals, type Command } from './arrivals.js';
 import { Bulk } from './bulk.js';
-import { AGAIN_MS, Caller, restOf, type Ask, type Dispatch } from './caller.js';
+import { AGAIN_MS, Caller, ENDED, restOf, type Ask, type Dispatch } from './caller.js';
 import { Certainty } from './certainty.js';
 import { EFFECT_OP } from './effect-op.js';
 import { Mix } from './mix.js';
@@ -34,7 +34,6 @@ export type Orders = {
 
 const ANSWER_WITHIN_MS = 10_000;
 const WAIT_S = 10;
-const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'expired', 'dead']);
 
 class Client {
   private readonly tails = new Map<string, Promise<void>>();

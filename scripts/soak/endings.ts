@@ -1,10 +1,18 @@
 /** How and when commands end, against what may become of one of its kind. */
-import { KINDS, type KindRule } from './kinds.js';
+import { KIND_NAMES, KINDS, type Kind, type KindRule } from './kinds.js';
 import type { Given } from './record.js';
 import type { TrailLine } from './trail-line.js';
 
 /** By how much the clock of an owner may be ahead that has a command stopped at its deadline. */
 const STOPPED_EARLY_MS = 5_000;
+/** For what is claimed just as its deadline passes, in a database that takes its time. */
+const SENT_LATE_MS = 5_000;
+/** Deadlines are swept every second, on any replica, while those and their database are being broken. */
+const ENDED_LATE_MS = 60_000;
+/** What is out when its deadline passes is given so long for the broker's own word. */
+const WORD_WITHIN_MS = 30_000;
+/** By when one that waits gives way to a later one, or is sent all the same. */
+const OVERTAKEN_WITHIN_MS = 1_000;
 /** Of those that are none of `--mix`: their op never fails, and nobody gives them up. */
 const SURE: KindRule = { mayEnd: ['succeeded'] };
 
@@ -22,9 +30,8 @@ export function unservedOf(trails: readonly TrailLine[], given: GivenOf): TrailL
 
 /** What another was to take the place of, and none came after it. */
 export function passedOver(trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
-  const latest = trails.filter(({ idempotencyKey }) => given.get(idempotencyKey)?.kind === 'latest');
+  const latest = ofKind('latest', trails, given);
   const newest = new Map<string, number>();
-  const keyOf = ({ brokerId, orderingKey }: TrailLine) => `${brokerId} ${orderingKey}`;
   for (const trail of latest) newest.set(keyOf(trail), Math.max(trail.seq, newest.get(keyOf(trail)) ?? 0));
   return latest.filter((trail) => trail.state === 'cancelled' && newest.get(keyOf(trail)) === trail.seq);
 }
@@ -42,4 +49,63 @@ export function earlyOf(trails: readonly TrailLine[], given: GivenOf): string[] 
       ...(hasExpired ? [`${id} expired ${deadlineMs - endedMs} ms before its deadline`] : []),
     ];
   });
+}
+
+/** What was sent though its deadline had passed, or was let live long after it. */
+export function lateOf(trails: readonly TrailLine[], given: GivenOf): string[] {
+  return trails.flatMap(({ id, idempotencyKey, outMs, endedMs, deadlineMs }) => {
+    const wasOut = outMs !== Infinity;
+    const wasSent = wasOut && outMs > deadlineMs + SENT_LATE_MS;
+    const isExpiring = given.get(idempotencyKey)?.kind === 'expiring' && endedMs !== Infinity;
+    const mayBeMs = ENDED_LATE_MS + (wasOut ? WORD_WITHIN_MS : 0);
+    return [
+      ...(wasSent ? [`${id} was sent ${outMs - deadlineMs} ms after its deadline`] : []),
+      ...(isExpiring && endedMs > deadlineMs + mayBeMs
+        ? [`${id} ended ${endedMs - deadlineMs} ms after its deadline`]
+        : []),
+    ];
+  });
+}
+
+/** Of each kind that is given for more than to succeed: how many came to a chance of that, and of how many it was so. */
+export type Met = Partial<Record<Kind, { chances: number; met: number }>>;
+
+export function metOf(trails: readonly TrailLine[], given: GivenOf): Met {
+  const met: Met = {};
+  for (const kind of KIND_NAMES) {
+    const { meets }: KindRule = KINDS[kind];
+    const own = ofKind(kind, trails, given).filter(({ ending }) => ending !== null);
+    if (meets === undefined || own.length === 0) continue;
+    const chances = kind === 'latest' ? overtaken(own) : own;
+    met[kind] = { chances: chances.length, met: chances.filter(meets.isSo).length };
+  }
+  return met;
+}
+
+/** @returns kinds of which none came to what they are given for, though enough of them could */
+export function hardlyMet(met: Met): Kind[] {
+  return KIND_NAMES.filter((kind) => {
+    const { meets }: KindRule = KINDS[kind];
+    const { chances, met: count } = met[kind] ?? { chances: 0, met: 0 };
+    return meets !== undefined && chances >= meets.ofAtLeast && count === 0;
+  });
+}
+
+/** Those that were still waiting when a later one of their key had come. */
+function overtaken(latest: readonly TrailLine[]): TrailLine[] {
+  const inOrder = [...latest].sort((one, other) => other.seq - one.seq);
+  const next = new Map<string, TrailLine>();
+  return inOrder.filter((trail) => {
+    const later = next.get(keyOf(trail));
+    next.set(keyOf(trail), trail);
+    return later !== undefined && trail.outMs > later.createdMs + OVERTAKEN_WITHIN_MS;
+  });
+}
+
+function ofKind(kind: Kind, trails: readonly TrailLine[], given: GivenOf): TrailLine[] {
+  return trails.filter(({ idempotencyKey }) => given.get(idempotencyKey)?.kind === kind);
+}
+
+function keyOf({ brokerId, orderingKey }: TrailLine): string {
+  return `${brokerId} ${orderingKey}`;
 }

@@ -1,3 +1,4 @@
+import { hardlyMet } from './endings.js';
 import type { Judgement } from './judge.js';
 
 /** What decides whether a run is clean. */
@@ -13,6 +14,7 @@ export type Found = Pick<
   | 'untold'
   | 'unexplained'
   | 'accepted'
+  | 'mixed'
 > & {
   givenUp: number;
   crashes: readonly string[];
@@ -43,7 +45,9 @@ export type Failure =
   | 'unnoticed'
   /** It has nothing to show for itself: much less was asked than was to be, or struck. */
   | 'hardly_asked'
-  | 'hardly_struck';
+  | 'hardly_struck'
+  /** None of a kind of `--mix` came to what it is given for. */
+  | 'hardly_mixed';
 
 /** What a machine that is too slow comes to with any faults, and with none. */
 const OF_SLOWNESS: readonly Failure[] = ['untold', 'given_up', 'hardly_asked', 'hardly_struck'];
@@ -77,6 +81,7 @@ export function failuresOf(found: Found): Failure[] {
     unnoticed: found.never > 0,
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,
+    hardly_mixed: hardlyMet(found.mixed).length > 0,
   };
   return (Object.keys(is) as Failure[]).filter((failure) => is[failure]);
 }

@@ -12,7 +12,7 @@ import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
 import { readLines, writeLines } from '../support/json-lines.js';
 import { EFFECT_OP } from './effect-op.js';
-import { earlyOf, passedOver, unservedOf, type GivenOf } from './endings.js';
+import { earlyOf, lateOf, metOf, passedOver, unservedOf, type GivenOf, type Met } from './endings.js';
 import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
 import { silenced, type Silenced, type Ways } from './silences.js';
 import { refusedOf, staleOf, untoldOf, type ByNote } from './told.js';
@@ -53,6 +53,8 @@ export type Judgement = {
   unserved: number;
   /** Endings that a client waited for to the last, long after they were there, and was never told. */
   untold: number;
+  /** Of those of `--mix` that are given to be given up, to expire or to be overtaken: how many could, and how many were. */
+  mixed: Met;
   /** Calls without an answer, each by what cut it, and those of them that nothing explains. */
   silences: Silenced['causes'];
   unexplained: number;
@@ -88,7 +90,7 @@ export async function judge(
   const given = new Map(evidence.given.map((each) => [each.idempotencyKey, each]));
   const unfounded = trails.filter((trail) => isUnfounded(trail, evidence.losses, given));
   const unserved = [...unservedOf(trails, given), ...passedOver(trails, given)];
-  const early = earlyOf(trails, given);
+  const untimely = [...earlyOf(trails, given), ...lateOf(trails, given)];
   const denied = [...staleOf(evidence.answers, byNote), ...refusedOf(evidence.calls, byNote)];
   const untold = untoldOf(evidence.calls, byNote);
   const unasked = unaskedOf(trails, evidence.answers);
@@ -100,7 +102,7 @@ export async function judge(
     duplicated,
     reordered: reordered + swapped.length,
     untrue: notSo + evidence.untrue.length + denied.length,
-    irregular: irregular - notSo + verdict.unjudged + unasked.length + early.length,
+    irregular: irregular - notSo + verdict.unjudged + unasked.length + untimely.length,
     unfounded: unfounded.length,
     unserved: unserved.length,
     untold: untold.length,
@@ -118,6 +120,7 @@ export async function judge(
     effects: effects.length,
     ...counts,
     unknown: verdict.unknown,
+    mixed: metOf(trails, given),
     silences: causes,
     byRule: verdict.byRule,
     findings: [
@@ -128,7 +131,7 @@ export async function judge(
       ...denied,
       ...untold,
       ...unasked,
-      ...early,
+      ...untimely,
       ...unexplained,
     ].slice(0, FINDINGS_MOST),
   };

@@ -106,7 +106,11 @@ export class Mix {
       if (mixed.kind === 'cancelled') {
         await rest(mixed.cancelsAfterMs);
         const outcome = await this.until(cancelOf(dispatchId));
-        if (outcome !== undefined) tell(dispatchOf(outcome).state, { dispatchId });
+        if (outcome !== undefined) {
+          const givenUp = dispatchOf(outcome);
+          this.caller.compareGivenUp(outcome.status, givenUp);
+          tell(givenUp.state, { dispatchId });
+        }
       }
     }
     this.caller.note('calls', {

@@ -52,6 +52,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['endings that say that nobody knows', outcome.unknown],
       ['of them at brokers that had lost nothing', outcome.unfounded],
       ['endings that a command of its kind must not have', outcome.unserved],
+      ['given up, expired and overtaken, of those that could be', mixedOf(outcome.mixed)],
       ['endings that who waited for them was never told', outcome.untold],
       ['calls without an answer, by what cut them', countsOf(outcome.silences)],
       ['of them cut by nothing that is known', outcome.unexplained],
@@ -103,6 +104,11 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
     '```',
     '',
   ].join('\n');
+}
+
+function mixedOf(mixed: Outcome['mixed']): string {
+  const told = Object.entries(mixed).map(([kind, { chances, met }]) => `${met} of ${chances} ${kind}`);
+  return told.length === 0 ? 'none' : told.join(', ');
 }
 
 function countsOf(counts: Readonly<Record<string, number>>): string {

@@ -79,6 +79,21 @@ describe('a client of a soak, and the balancer before it', () => {
     expect(evidence().untrue).toEqual([]);
   });
 
+  it('finds a command that was given up, and of which the hub knows nothing of that', () => {
+    caller.compareGivenUp(202, { id: 'dispatch-1', state: 'running', result: null, cancel: null });
+
+    expect(evidence().untrue).toHaveLength(1);
+  });
+
+  it.each<Dispatch>([
+    { id: 'dispatch-1', state: 'running', result: null, cancel: { outcome: 'cancelling' } },
+    { id: 'dispatch-1', state: 'succeeded', result: null, cancel: null },
+  ])('takes of one that was given up: %j', (dispatch) => {
+    caller.compareGivenUp(202, dispatch);
+
+    expect(evidence().untrue).toEqual([]);
+  });
+
   it('tells nothing of calls that were answered', async () => {
     expect(await ask('/ok')).toMatchObject({ status: 200, text: '{}' });
 

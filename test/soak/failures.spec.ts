@@ -11,6 +11,7 @@ const CLEAN: Found = {
   unserved: 0,
   untold: 0,
   unexplained: 0,
+  mixed: { cancelled: { chances: 300, met: 1 }, latest: { chances: 9, met: 0 } },
   accepted: 990,
   givenUp: 0,
   crashes: [],
@@ -44,6 +45,9 @@ describe('what fails a soak', () => {
     ['unnoticed', { never: 1 }],
     ['hardly_asked', { commands: 700 }],
     ['hardly_asked', { accepted: 0 }],
+    ['hardly_mixed', { mixed: { cancelled: { chances: 100, met: 0 } } }],
+    ['hardly_mixed', { mixed: { expiring: { chances: 100, met: 0 } } }],
+    ['hardly_mixed', { mixed: { latest: { chances: 10, met: 0 } } }],
     ['hardly_struck', { faults: 4 }],
   ])('is %s where %j', (failure, change) => {
     expect(failuresOf({ ...CLEAN, ...change })).toEqual([failure]);

@@ -99,6 +99,7 @@ describe('the judgement of a soak', () => {
       unfounded: 0,
       unserved: 0,
       untold: 0,
+      mixed: {},
       silences: {},
       unexplained: 0,
       byRule: {},
@@ -365,7 +366,7 @@ describe('the judgement of a soak', () => {
       'latest',
       'is overtaken by a later one',
       (planted) => {
-        mixed('latest', ['pending', 'cancelled'])(planted);
+        mixed('latest', ['pending', 'cancelled'], { error: failure('superseded') })(planted);
         mixed('latest', [...RUN, 'succeeded'], {}, true)(planted);
       },
     ],
@@ -402,6 +403,25 @@ describe('the judgement of a soak', () => {
         Object.assign(planted.losses[0]!, { at: at(5), until: at(6) });
       },
     ],
+    [
+      'irregular',
+      'one that was sent long after its deadline',
+      mixed('expiring', [...RUN, 'succeeded'], { deadlineAt: at(35.9) }, true),
+    ],
+    [
+      'irregular',
+      'one that waited, and was let live long after its deadline',
+      mixed('expiring', ['pending', { state: 'expired', at: at(102) }], { ...SOON, endedAt: at(102) }),
+    ],
+    [
+      'irregular',
+      'one that was out, and was let live long after its deadline',
+      mixed('expiring', [...RUN, { state: 'expired', at: at(132) }], {
+        ...SOON,
+        endedAt: at(132),
+        error: { ...failure('deadline_passed'), data: { effect: 'unknown' } },
+      }),
+    ],
     ['irregular', 'one that expired before its deadline', mixed('expiring', ['pending', 'expired'])],
     [
       'irregular',
@@ -417,6 +437,52 @@ describe('the judgement of a soak', () => {
 
     expect(found.ok).toBe(false);
     expect(found[fault]).toBeGreaterThan(0);
+  });
+
+  it.each<[string, (run: RunOf) => void]>([
+    [
+      'was sent just as its deadline passed',
+      mixed('expiring', [...RUN, 'succeeded'], { deadlineAt: at(36.1) }, true),
+    ],
+    [
+      'waited, and was ended some time after its deadline',
+      mixed('expiring', ['pending', { state: 'expired', at: at(99) }], { ...SOON, endedAt: at(99) }),
+    ],
+    [
+      'was out, and was ended when its broker had been given time for its word',
+      mixed('expiring', [...RUN, { state: 'expired', at: at(129) }], {
+        ...SOON,
+        endedAt: at(129),
+        error: { ...failure('deadline_passed'), data: { effect: 'unknown' } },
+      }),
+    ],
+  ])('takes one with a deadline that %s', async (_how, change) => {
+    expect(await judged(change)).toMatchObject({ ok: true, irregular: 0 });
+  });
+
+  it('counts how many could come to what their kind is given for, and how many did', async () => {
+    const found = await judged((planted) => {
+      mixed('cancelled', [...RUN, 'cancelled'])(planted);
+      mixed('cancelled', [...RUN, 'succeeded'], {}, true)(planted);
+      mixed('expiring', ['pending', 'expired'], { deadlineAt: at(61) })(planted);
+      // Two are overtaken while they wait, the one after them is sent before another comes.
+      mixed('latest', ['pending', 'cancelled'], { error: failure('superseded') })(planted);
+      mixed(
+        'latest',
+        ['pending', { state: 'claimed', at: at(93) }, 'running', 'succeeded'],
+        {},
+        true,
+      )(planted);
+      mixed('latest', [...RUN, 'succeeded'], {}, true)(planted);
+      mixed('latest', [...RUN, 'succeeded'], {}, true)(planted);
+      mixed('failing', [...RUN, 'failed'], { error: failure(FAILED) })(planted);
+    });
+
+    expect(found.mixed).toEqual({
+      cancelled: { chances: 2, met: 1 },
+      expiring: { chances: 1, met: 1 },
+      latest: { chances: 2, met: 1 },
+    });
   });
 
   it('reads what programs wrote until they were killed, of each broker for itself', () => {
