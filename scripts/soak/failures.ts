@@ -21,6 +21,8 @@ export type Found = Pick<
   failedFaults: readonly string[];
   /** Deaths that nobody noticed, and sessions that stayed deaf. */
   never: number;
+  /** How often the transaction was begun that is kept open. */
+  pins: number;
   /** Commands that were given, and that were to be by the rate and the time. */
   commands: number;
   due: number;
@@ -43,6 +45,8 @@ export type Failure =
   | 'crashed'
   | 'fault_failed'
   | 'unnoticed'
+  /** The transaction that is to be open all the time never was. */
+  | 'unpinned'
   /** It has nothing to show for itself: much less was asked than was to be, or struck. */
   | 'hardly_asked'
   | 'hardly_struck'
@@ -79,6 +83,7 @@ export function failuresOf(found: Found): Failure[] {
     crashed: found.crashes.length > 0,
     fault_failed: found.failedFaults.length > 0,
     unnoticed: found.never > 0,
+    unpinned: found.pins === 0,
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,
     hardly_mixed: hardlyMet(found.mixed).length > 0,

@@ -174,6 +174,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       crashes,
       failedFaults,
       never,
+      pins: database.pins.length,
       commands,
       due: ratePerS * options.minutes * 60,
       faults: done.length,
