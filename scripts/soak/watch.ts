@@ -7,6 +7,7 @@ export type Timing = { name: string; ms: number | null };
 const DEATH_LOOK_MS = 100;
 const LISTEN_LOOK_MS = 50;
 const GIVE_UP_MS = 20_000;
+const UNJUDGED = ', which is not judged';
 
 const ID_OF = `
   select id, session_name as "sessionName"
@@ -118,9 +119,7 @@ export class Watch {
       const ms = Math.round(row.goneAtMs - diedAtMs);
       if (couldBeJudged) this.deaths.push({ name, ms });
       else this.unjudgedDeaths += 1;
-      this.say(
-        `${name} was noticed to be gone after ${ms} ms${couldBeJudged ? '' : ', which is not judged'}`,
-      );
+      this.say(`${name} was noticed to be gone after ${ms} ms${couldBeJudged ? '' : UNJUDGED}`);
       return;
     }
     if (couldBeJudged && !this.wasTroubledSince(from)) this.deaths.push({ name, ms: null });
@@ -142,9 +141,10 @@ export class Watch {
       if (row === undefined || this.still.has(name)) isSeen = false;
       if (row === undefined || row.hearing === 0) continue;
       const ms = Math.round(performance.now() - from);
-      if (isSeen && !this.wasTroubledSince(from)) this.listens.push({ name, ms });
+      const isJudged = isSeen && !this.wasTroubledSince(from);
+      if (isJudged) this.listens.push({ name, ms });
       else this.unjudgedListens += 1;
-      this.say(`${name} listens again after ${ms} ms`);
+      this.say(`${name} listens again after ${ms} ms${isJudged ? '' : UNJUDGED}`);
       return;
     }
     if (isSeen && !isGone() && !this.wasTroubledSince(from)) this.listens.push({ name, ms: null });
