@@ -19,7 +19,7 @@ export type Found = Pick<
   givenUp: number;
   crashes: readonly string[];
   failedFaults: readonly string[];
-  /** Deaths that nobody noticed, and sessions that stayed deaf. */
+  /** Deaths and silent links that nobody noticed, and sessions that stayed deaf. */
   never: number;
   /** How often the transaction was begun that is kept open. */
   pins: number;

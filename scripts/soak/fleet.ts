@@ -33,6 +33,9 @@ export class Fleet {
   /** When brokers lost what they had not written down. */
   readonly losses: Lost[] = [];
 
+  /** How many have each process stand still. */
+  private readonly still = new WeakMap<Program, number>();
+
   private constructor(
     readonly folder: string,
     private readonly cluster: SoakCluster,
@@ -54,6 +57,16 @@ export class Fleet {
       }),
     );
     return fleet;
+  }
+
+  /** Has a process stand still for a while; of several who ask for that at a time, the last to be done lets it go on. */
+  async standStill({ program }: Crew, forMs: number): Promise<void> {
+    this.still.set(program, (this.still.get(program) ?? 0) + 1);
+    program.signal('SIGSTOP');
+    await rest(forMs);
+    const left = (this.still.get(program) ?? 1) - 1;
+    this.still.set(program, left);
+    if (left === 0) program.signal('SIGCONT');
   }
 
   /** Kills a process, and starts it again after a while. */

@@ -23,6 +23,7 @@ export class Links {
         brokenMs: null,
         endedMs: nowMs,
         endedBy: null,
+        holds: [],
       });
     });
   }
@@ -32,6 +33,6 @@ export class Links {
   }
 }
 
-function recordOf({ nearPort, target, openedMs, brokenMs, endedMs, endedBy }: FaultyLink): Link {
-  return { nearPort, replicaPort: target.port, openedMs, brokenMs, endedMs, endedBy };
+function recordOf({ nearPort, target, openedMs, brokenMs, endedMs, endedBy, holds }: FaultyLink): Link {
+  return { nearPort, replicaPort: target.port, openedMs, brokenMs, endedMs, endedBy, holds };
 }

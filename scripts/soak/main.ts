@@ -58,7 +58,8 @@ async function main(): Promise<number> {
   }
   const { seed, minutes, calm, only } = options;
   const whole = scheduleOf(seed, minutes * 60_000, calm);
-  const unknown = (only ?? []).filter((number) => whole[number] === undefined);
+  const numbers = new Set(whole.map(({ number }) => number));
+  const unknown = (only ?? []).filter((number) => !numbers.has(number));
   if (unknown.length > 0) {
     process.stderr.write(
       `--only names faults that the schedule does not have: ${unknown.join(',')} of ${whole.length}\n`,
@@ -125,7 +126,8 @@ function tell({ outcome }: Run): void {
   const causes = Object.entries(silences).map(([cause, count]) => `${count} ${cause}`);
   say(`calls without an answer: ${causes.join(', ') || 'none'}`);
   say(
-    `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms; ` +
+    `deaths noticed within ${outcome.deathsNoticed.maxMs ?? '-'} ms, LISTEN healed within ${outcome.listenHealed.maxMs ?? '-'} ms, ` +
+      `silent links let go of within ${outcome.silencesNoticed.maxMs ?? '-'} ms; ` +
       `due to accepted p50 ${outcome.acceptMs.p50} ms, p99 ${outcome.acceptMs.p99} ms`,
   );
   for (const fault of failedFaults) say(`could not be done: ${firstLineOf(fault)}`);

@@ -73,6 +73,8 @@ export type Link = {
   brokenMs: number | null;
   endedMs: number | null;
   endedBy: 'near' | 'far' | 'fault' | null;
+  /** When nothing passed on it for a while, and nothing was lost. */
+  holds: readonly { fromMs: number; untilMs: number }[];
 };
 
 /** A replica was ended, or stood still, for a reason that is known. Times are milliseconds since 1970. */

@@ -62,6 +62,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['faults that came too late to strike', outcome.leftOut],
       ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
       ['silent LISTEN healed', promise(outcome.listenHealed)],
+      ['silent links let go of at both ends', promise(outcome.silencesNoticed)],
       [
         'the transaction that is kept open',
         `begun ${outcome.pinned.times} times, open for ${outcome.pinned.longestMs} ms at most`,

@@ -1,7 +1,7 @@
 /**
- * What goes wrong when, all of it from one seed. Faults come in three lanes that do not wait for each other, so that
+ * What goes wrong when, all of it from one seed. Faults come in four lanes that do not wait for each other, so that
  * faults of different kinds meet; within a lane one is over before the next begins. Each lane deals from a deck of all its
- * kinds, so that each comes round before any comes again.
+ * kinds, so that each comes round before any comes again: those that take long after the others, so that a short run has some of each.
  */
 import { Dice } from '../fuzz/dice.js';
 import { WAYS, type Way } from '../support/faulty-proxy.js';
@@ -67,13 +67,34 @@ export const FAULT_KINDS = {
   link_stall: { lane: 'edge', forMs: [1_000, 6_000], what: 'nothing passes to and from brokers for a while' },
   client_cut: { lane: 'edge', forMs: [0, 0], what: 'connections of clients are cut' },
   client_half_open: { lane: 'edge', forMs: [500, 3_000], what: 'connections of clients go silent' },
+  peer_stall: {
+    lane: 'slow',
+    forMs: [1_000, 5_000],
+    what: 'nothing passes between replicas and one of them',
+  },
+  client_stall: {
+    lane: 'slow',
+    forMs: [1_000, 5_000],
+    what: 'nothing passes to and from clients for a while',
+  },
+  client_delay: { lane: 'slow', forMs: [1_000, 4_000], what: 'the way to clients is long' },
+  link_lost: {
+    lane: 'slow',
+    forMs: [50_000, 70_000],
+    what: 'links of brokers go silent, and nobody is ever told',
+  },
+  broker_sleep: {
+    lane: 'slow',
+    forMs: [50_000, 70_000],
+    what: 'a broker stands still for longer than its link holds, as on a laptop that sleeps',
+  },
 } as const satisfies Record<string, { lane: string; forMs: readonly [number, number]; what: string }>;
 
 export type FaultKind = keyof typeof FAULT_KINDS;
 export type Lane = (typeof FAULT_KINDS)[FaultKind]['lane'];
 
 export type Fault = {
-  /** Its place in the schedule, by which it can be left out. */
+  /** By which it can be left out: its place among those of the first three lanes, or of the last one, which has numbers of its own. */
   number: number;
   kind: FaultKind;
   atMs: number;
@@ -85,19 +106,25 @@ export type Fault = {
 };
 
 const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
-export const LANES = ['replica', 'database', 'edge'] as const satisfies readonly Lane[];
+export const LANES = ['replica', 'database', 'edge', 'slow'] as const satisfies readonly Lane[];
 
 /** What a fault takes beside its own time: a replica boots, a database recovers. */
-const BESIDE_MS: Readonly<Record<Lane, number>> = { replica: 4_000, database: 500, edge: 0 };
+const BESIDE_MS: Readonly<Record<Lane, number>> = { replica: 4_000, database: 500, edge: 0, slow: 0 };
 /** Between two faults of a lane, so that some strike while all is well. */
 const REST_MS: Readonly<Record<Lane, readonly [number, number]>> = {
   replica: [1_000, 6_000],
   database: [1_000, 5_000],
   edge: [300, 2_500],
+  slow: [1_000, 5_000],
 };
 const FIRST_MS = 2_000;
 /** The last of the time has no faults: what they did is to heal while commands still come. */
 const QUIET_MS = 4_000;
+
+/** What lasts as long as this is dealt last. */
+const LONG_MS = 30_000;
+/** Of the lane that came last: those of the others keep theirs, by which what was found under a seed is told. No run of the longest has as many. */
+export const SLOW_FROM = 100_000;
 
 const BOTH: readonly Way[] = WAYS;
 
@@ -107,9 +134,15 @@ const BOTH: readonly Way[] = WAYS;
  */
 export function scheduleOf(seed: number, forMs: number, calm = 1): Fault[] {
   const faults = LANES.flatMap((lane, place) => laneOf(lane, new Dice(seed * 31 + place), forMs, calm));
-  return faults
-    .sort((one, other) => one.atMs - other.atMs || one.kind.localeCompare(other.kind))
-    .map((fault, number) => ({ ...fault, number }));
+  const isSlow = ({ kind }: Pick<Fault, 'kind'>) => FAULT_KINDS[kind].lane === 'slow';
+  const numbered = (of: typeof faults, from: number) =>
+    of.sort(byTime).map((fault, place) => ({ ...fault, number: from + place }));
+  const others = faults.filter((fault) => !isSlow(fault));
+  return [...numbered(others, 0), ...numbered(faults.filter(isSlow), SLOW_FROM)].sort(byTime);
+}
+
+function byTime(one: Omit<Fault, 'number'>, other: Omit<Fault, 'number'>): number {
+  return one.atMs - other.atMs || one.kind.localeCompare(other.kind);
 }
 
 function laneOf(lane: Lane, dice: Dice, forMs: number, calm: number): Omit<Fault, 'number'>[] {
@@ -117,7 +150,7 @@ function laneOf(lane: Lane, dice: Dice, forMs: number, calm: number): Omit<Fault
   const faults: Omit<Fault, 'number'>[] = [];
   let deck: FaultKind[] = [];
   for (let atMs = FIRST_MS + dice.below(1_500); ;) {
-    if (deck.length === 0) deck = shuffled(kinds, dice);
+    if (deck.length === 0) deck = deckOf(kinds, dice);
     const kind = deck.pop();
     if (kind === undefined) return faults;
     const lasts = between(dice, FAULT_KINDS[kind].forMs);
@@ -132,6 +165,13 @@ function laneOf(lane: Lane, dice: Dice, forMs: number, calm: number): Omit<Fault
     });
     atMs = overMs + calm * between(dice, REST_MS[lane]);
   }
+}
+
+/** Dealt from its end. */
+function deckOf(kinds: readonly FaultKind[], dice: Dice): FaultKind[] {
+  const isLong = (kind: FaultKind) => FAULT_KINDS[kind].forMs[0] >= LONG_MS;
+  const dealt = shuffled(kinds, dice);
+  return [...dealt.filter(isLong), ...dealt.filter((kind) => !isLong(kind))];
 }
 
 function between(dice: Dice, [least, most]: readonly [number, number]): number {

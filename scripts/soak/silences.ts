@@ -11,7 +11,7 @@ import type { Absence, Answer, Link, Silence } from './record.js';
 
 /** What explains a call without an answer. */
 export type Cause =
-  /** A fault cut or silenced its connection. */
+  /** A fault cut or silenced its connection, or nothing passed on it. */
   | 'struck'
   /** The replica was ended, or stood still. */
   | Absence['why']
@@ -76,6 +76,8 @@ function causeOf(silence: Silence, link: Link | undefined, absences: readonly Ab
   if (link === undefined) return silence.wasLate ? 'unreached' : null;
   if (link.replicaPort === null) return 'unreached';
   if (link.brokenMs !== null && link.brokenMs <= silence.endedMs) return 'struck';
+  if (link.holds.some((hold) => hold.fromMs <= silence.endedMs && hold.untilMs >= silence.begunMs))
+    return 'struck';
   const absence = absences.find((each) => explains(each, link, silence));
   if (absence !== undefined) return absence.why;
   if (silence.wasLate) return 'late';

@@ -78,6 +78,8 @@ export type Outcome = Judgement & {
   refusals: Record<string, number>;
   deathsNoticed: Promised;
   listenHealed: Promised;
+  /** Links that went silent for good, until both of their ends had let go of them. */
+  silencesNoticed: Promised;
   growth: Growth;
   /** The transaction that is kept open: how often it was begun, and for how long it was open at most. */
   pinned: { times: number; longestMs: number };
@@ -92,6 +94,7 @@ export type Run = { outcome: Outcome; struck: Struck[]; calls: readonly Call[] }
 
 const NOTICED_WITHIN_MS = 6_000;
 const HEALED_WITHIN_MS = 2_000;
+const LET_GO_WITHIN_MS = 45_000;
 /** What was begun goes on by then: a broker that was cut dials anew, and a dead owner is released. */
 const NEXT_ENDING_WITHIN_MS = 45_000;
 /** However slow the machine is, and as long as one ending follows another. */
@@ -165,7 +168,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     );
     const deathsNoticed = promised(watch.deaths, watch.unjudgedDeaths, NOTICED_WITHIN_MS);
     const listenHealed = promised(watch.listens, watch.unjudgedListens, HEALED_WITHIN_MS);
-    const never = deathsNoticed.never + listenHealed.never;
+    const silencesNoticed = promised(watch.silences, watch.unjudgedSilences, LET_GO_WITHIN_MS);
+    const never = deathsNoticed.never + listenHealed.never + silencesNoticed.never;
     const done = struck.filter(({ error, struck: what }) => error === undefined && what !== null);
     const commands = evidence.calls.length;
     const failures = failuresOf({
@@ -208,6 +212,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       refusals: clients.refusals,
       deathsNoticed,
       listenHealed,
+      silencesNoticed,
       growth,
       pinned: { times: database.pins.length, longestMs: Math.max(0, ...database.pins) },
       crashes,

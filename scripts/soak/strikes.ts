@@ -138,11 +138,9 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     crewKilled(fleet, pick, forMs, { clockOffsetMs: pick < 0.5 ? CLOCK_OFF_MS : -CLOCK_OFF_MS }),
 
   broker_pause: async ({ fleet }, { pick, forMs }) => {
-    const { program, names } = picked(fleet.crews, pick);
-    program.signal('SIGSTOP');
-    await rest(forMs);
-    program.signal('SIGCONT');
-    return names.join(', ');
+    const crew = picked(fleet.crews, pick);
+    await fleet.standStill(crew, forMs);
+    return crew.names.join(', ');
   },
 
   link_cut: async ({ cluster }, { pick }) => cutSome(cluster.toBrokers, pick),
@@ -161,6 +159,29 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
   client_half_open: async ({ cluster }, { pick, forMs, ways }) => {
     const { proxy } = cluster.toClients;
     return halfOpened(proxy, some(proxy.links, pick), forMs, ways, false);
+  },
+
+  peer_stall: async ({ cluster }, { pick, forMs }) =>
+    onOne(cluster, pick, ({ fromPeers }) => stalled(fromPeers, forMs)),
+
+  client_stall: async ({ cluster }, { forMs }) => stalled(cluster.toClients.proxy, forMs),
+
+  client_delay: async ({ cluster }, { forMs, ways }) => delayed(cluster.toClients.proxy, forMs, ways),
+
+  link_lost: async ({ cluster, watch }, { pick, forMs }) => {
+    const links = some(cluster.toBrokers.channelLinks, pick);
+    for (const link of links) {
+      link.halfOpen(WAYS);
+      watch.silence(link);
+    }
+    await rest(forMs);
+    return linksOf(links);
+  },
+
+  broker_sleep: async ({ fleet }, { pick, forMs }) => {
+    const crew = picked(fleet.crews, pick);
+    await fleet.standStill(crew, forMs);
+    return crew.names.join(', ');
   },
 };
 
@@ -212,9 +233,15 @@ async function halfOpened(
   ways: readonly Way[],
   forNew = true,
 ): Promise<string | null> {
-  for (const link of links) link.halfOpen(ways);
-  await manner(proxy, forNew ? (link) => link.halfOpen(ways) : undefined, forMs);
-  for (const link of proxy.links) if (link.isHalfOpen) link.cut();
+  // Others may have gone silent for another reason, and are to stay so.
+  const own: FaultyLink[] = [];
+  const silence: Manner = (link) => {
+    own.push(link);
+    link.halfOpen(ways);
+  };
+  for (const link of links) silence(link);
+  await manner(proxy, forNew ? silence : undefined, forMs);
+  for (const link of own) link.cut();
   return linksOf(links);
 }
 
@@ -238,9 +265,10 @@ async function delayed(proxy: FaultyProxy, forMs: number, ways: readonly Way[]):
 }
 
 async function manner(proxy: FaultyProxy, given: Manner | undefined, forMs: number): Promise<void> {
-  proxy.manner = given;
+  // Another lane may strike the same network meanwhile.
+  const end = given === undefined ? undefined : proxy.impose(given);
   await rest(forMs);
-  proxy.manner = undefined;
+  end?.();
 }
 
 function cutSome({ proxy }: Balancer, pick: number): Promise<string | null> {

@@ -12,6 +12,7 @@ const LANE_COLOURS: Readonly<Record<Lane, string>> = {
   replica: '#cf4a8d',
   database: '#8957e5',
   edge: '#d9822b',
+  slow: '#2da44e',
 };
 const RATE = { top: 50, height: 130 };
 const LATENCY = { top: 220, height: 130 };

@@ -1,12 +1,19 @@
 import { setTimeout as rest } from 'node:timers/promises';
+import type { FaultyLink } from '../support/faulty-proxy.js';
 import type { SoakDatabase } from './database.js';
 
 /** How long something took that is promised to be quick; null where it never came. */
 export type Timing = { name: string; ms: number | null };
 
+/** A link on which nothing passes any more. */
+type Silent = Pick<FaultyLink, 'nearPort' | 'isLeft' | 'isTorn'>;
+
 const DEATH_LOOK_MS = 100;
 const LISTEN_LOOK_MS = 50;
+const SILENCE_LOOK_MS = 250;
 const GIVE_UP_MS = 20_000;
+/** Pings go every 15 s, and a link is let go of after two that nobody answered; programs stand still for 12 s meanwhile, and are late. */
+const SILENCE_GIVE_UP_MS = 90_000;
 const UNJUDGED = ', which is not judged';
 
 const ID_OF = `
@@ -37,9 +44,11 @@ const NOW = `select clock_timestamp() as now`;
 export class Watch {
   readonly deaths: Timing[] = [];
   readonly listens: Timing[] = [];
+  readonly silences: Timing[] = [];
   /** Deaths and deafnesses that were not judged. */
   unjudgedDeaths = 0;
   unjudgedListens = 0;
+  unjudgedSilences = 0;
   private troubles = 0;
   private lastTroubleAt = -Infinity;
   private readonly watching = new Set<Promise<void>>();
@@ -88,6 +97,11 @@ export class Watch {
     this.keep(this.watchListen(name, sessionName, since, performance.now(), isGone));
   }
 
+  /** A link went silent in both directions just now: whoever is at its ends must find that by itself. */
+  silence(link: Silent): void {
+    this.keep(this.watchSilence(link, performance.now()));
+  }
+
   async now(): Promise<Date> {
     const [row] = await this.database.ask<{ now: Date }>(NOW);
     return row?.now ?? new Date();
@@ -124,6 +138,19 @@ export class Watch {
     }
     if (couldBeJudged && !this.wasTroubledSince(from)) this.deaths.push({ name, ms: null });
     else this.unjudgedDeaths += 1;
+  }
+
+  private async watchSilence(link: Silent, from: number): Promise<void> {
+    const name = `the link from ${link.nearPort}`;
+    for (; performance.now() - from < SILENCE_GIVE_UP_MS; await rest(SILENCE_LOOK_MS)) {
+      // Another fault may cut it before anybody has found out.
+      if (link.isTorn) this.unjudgedSilences += 1;
+      else if (link.isLeft) this.silences.push({ name, ms: Math.round(performance.now() - from) });
+      else continue;
+      return;
+    }
+    this.silences.push({ name, ms: null });
+    this.say(`${name} went silent, and one of its ends never found that`);
   }
 
   private async watchListen(

@@ -49,6 +49,11 @@ export class Balancer {
     this.readiness.remove(url);
   }
 
+  /** The control channels of brokers, as against all else that comes this way. */
+  get channelLinks(): readonly FaultyLink[] {
+    return [...this.channels];
+  }
+
   /** Cuts the way of every broker. @returns how many there were */
   cutChannels(): number {
     const cut = [...this.channels];

@@ -12,6 +12,8 @@ export const WAYS = ['there', 'back'] as const;
 export type Way = (typeof WAYS)[number];
 export type Address = { host: string; port: number };
 export type Manner = (link: FaultyLink) => void;
+/** For how long nothing passed: milliseconds since 1970, Infinity while it goes on. */
+export type Hold = { fromMs: number; untilMs: number };
 /** Who ended a link: whoever dialled, whoever was dialled, or a fault. */
 export type EndedBy = 'near' | 'far' | 'fault';
 
@@ -22,6 +24,7 @@ export class FaultyProxy {
   private readonly dialling = new Set<Socket>();
   /** Struck on each link as it is made. */
   manner: Manner | undefined;
+  private readonly manners = new Set<Manner>();
   private readonly linkTakers: ((link: FaultyLink) => void)[] = [];
   private readonly unreachedTakers: ((nearPort: number) => void)[] = [];
 
@@ -67,6 +70,12 @@ export class FaultyProxy {
     return here.href;
   }
 
+  /** Another manner, beside those that others have set. @returns what ends it */
+  impose(manner: Manner): () => void {
+    this.manners.add(manner);
+    return () => this.manners.delete(manner);
+  }
+
   /** Cuts every link, and each that is made until it is mended. @returns what mends it */
   cut(): () => void {
     for (const link of this.links) link.cut();
@@ -97,6 +106,7 @@ export class FaultyProxy {
     this.open.add(link);
     for (const each of this.linkTakers) each(link);
     this.manner?.(link);
+    for (const manner of this.manners) manner(link);
     near.resume();
   }
 
@@ -127,6 +137,12 @@ export class FaultyLink {
   brokenMs: number | null = null;
   endedMs: number | null = null;
   endedBy: EndedBy | null = null;
+  /** Whether it was cut here before both sides had ended it. */
+  isTorn = false;
+  /** When it was stalled. */
+  readonly holds: Hold[] = [];
+  /** Sides that have ended it, be the other told or not. */
+  private readonly left = new Set<'near' | 'far'>();
   private readonly overTakers: (() => void)[] = [];
 
   constructor(
@@ -148,9 +164,9 @@ export class FaultyLink {
     ] as const) {
       let wasTorn = false;
       socket.on('error', () => (wasTorn = true));
-      socket.on('end', () => this.noteEnd(side));
+      socket.on('end', () => this.noteLeft(side));
       socket.on('close', () => {
-        this.noteEnd(side);
+        this.noteLeft(side);
         this.flows[way].take(wasTorn ? 'reset' : 'close');
         left -= 1;
         if (left > 0) return;
@@ -167,7 +183,10 @@ export class FaultyLink {
   /** @returns what lets it go on */
   stall(ways: readonly Way[]): () => void {
     for (const way of ways) this.flows[way].stall();
+    const hold: Hold = { fromMs: Date.now(), untilMs: Infinity };
+    this.holds.push(hold);
     return () => {
+      hold.untilMs = Date.now();
       for (const way of ways) this.flows[way].goOn();
     };
   }
@@ -192,12 +211,25 @@ export class FaultyLink {
     return WAYS.some((way) => this.flows[way].isSilent);
   }
 
+  /** Whether both sides have ended it. Of one that is half-open each must have found that by itself. */
+  get isLeft(): boolean {
+    return this.left.size === 2;
+  }
+
   /** Both sides are told that it is gone, by a reset. */
   cut(): void {
     this.brokenMs ??= Date.now();
+    this.isTorn ||= !this.isLeft;
     this.noteEnd('fault');
     for (const flow of Object.values(this.flows)) flow.stop();
     for (const socket of [this.near, this.far]) if (!socket.destroyed) socket.resetAndDestroy();
+  }
+
+  private noteLeft(side: 'near' | 'far'): void {
+    this.noteEnd(side);
+    this.left.add(side);
+    // There is nobody any more who could be told.
+    if (this.isLeft && WAYS.every((way) => this.flows[way].isSilent)) this.cut();
   }
 
   private noteEnd(by: EndedBy): void {

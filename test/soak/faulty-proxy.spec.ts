@@ -158,6 +158,58 @@ describe('a network that can be made to fail', () => {
     await eventually(() => server_.hasClosed);
   });
 
+  it('is gone once both sides have given up a link that is silent, each by itself', async () => {
+    const { near, far: server_, link } = await dial();
+    link.halfOpen(['there', 'back']);
+
+    near.socket.destroy();
+    await eventually(() => link.endedBy === 'near');
+    const wasLeft = link.isLeft;
+    server_.socket.destroy();
+    await eventually(() => !proxy.links.includes(link));
+
+    expect([wasLeft, link.isLeft, link.isTorn]).toEqual([false, true, false]);
+  });
+
+  it('knows of a link that it was cut before both sides had given it up', async () => {
+    const { near, link } = await dial();
+    link.halfOpen(['there', 'back']);
+
+    near.socket.destroy();
+    await eventually(() => link.endedBy === 'near');
+    link.cut();
+    await eventually(() => !proxy.links.includes(link));
+
+    expect(link.isTorn).toBe(true);
+  });
+
+  it('knows when nothing passed', async () => {
+    const { link } = await dial();
+    const fromMs = Date.now();
+
+    const goOn = link.stall(['there', 'back']);
+    const held = link.holds[0]?.untilMs;
+    goOn();
+
+    expect(held).toBe(Infinity);
+    expect(link.holds).toEqual([{ fromMs: expect.any(Number), untilMs: expect.any(Number) }]);
+    expect(link.holds[0]?.fromMs).toBeGreaterThanOrEqual(fromMs);
+    expect(link.holds[0]?.untilMs).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('strikes each new link in every manner that is set, until that is ended', async () => {
+    const struck: string[] = [];
+    const [first, second] = ['first', 'second'].map((name) => proxy.impose(() => struck.push(name)));
+
+    await dial();
+    first?.();
+    await dial();
+    second?.();
+    await dial();
+
+    expect(struck).toEqual(['first', 'second', 'second']);
+  });
+
   it('cuts a link so that both sides are told by a reset', async () => {
     const { near, far: server_, link } = await dial();
 

@@ -26,6 +26,7 @@ function cut() {
     brokenMs: null,
     endedMs: ENDED_MS,
     endedBy: 'far',
+    holds: [],
   };
   const other: Link = { ...link, nearPort: NEAR + 1, brokenMs: BEGUN_MS, endedBy: 'fault' };
   return { silence, link, other, absences: [] as Absence[] };
@@ -65,6 +66,11 @@ describe('a call without an answer', () => {
         late(planted);
         planted.link.brokenMs = ENDED_MS - 9_000;
       },
+    ],
+    [
+      'struck',
+      'nothing passed on its connection when it was asked',
+      ({ link }) => Object.assign(link, { holds: [{ fromMs: BEGUN_MS - 3_000, untilMs: BEGUN_MS + 5 }] }),
     ],
     [
       'killed',
@@ -127,6 +133,16 @@ describe('a call without an answer', () => {
     [
       'what the balancer knows of its port is of another time',
       ({ link }) => Object.assign(link, { endedMs: BEGUN_MS - 60_000, brokenMs: BEGUN_MS - 60_000 }),
+    ],
+    [
+      'nothing had passed on its connection at other times',
+      ({ link }) =>
+        Object.assign(link, {
+          holds: [
+            { fromMs: BEGUN_MS - 3_000, untilMs: BEGUN_MS - 5 },
+            { fromMs: ENDED_MS + 5, untilMs: Infinity },
+          ],
+        }),
     ],
     ['a fault struck its connection only later', ({ link }) => (link.brokenMs = ENDED_MS + 5)],
     [

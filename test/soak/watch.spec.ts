@@ -1,6 +1,7 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { SoakDatabase } from '../../scripts/soak/database.js';
 import { Watch } from '../../scripts/soak/watch.js';
+import { eventually } from '../support/eventually.js';
 
 /** A database in whose words the replica listens again, and was noticed to be gone, at once. */
 const DATABASE = {
@@ -16,6 +17,10 @@ describe('the watch over what is promised within a time', () => {
     watch = new Watch(DATABASE, (line) => said.push(line));
   });
 
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
   const deafness = () => watch.deafness('replica-1', 'session-1', new Date(), () => false);
 
   it('times what is noticed and healed', async () => {
@@ -27,6 +32,30 @@ describe('the watch over what is promised within a time', () => {
     expect(watch.deaths).toEqual([{ name: 'replica-2', ms: expect.any(Number) }]);
     expect(said).toHaveLength(2);
     expect(said.join()).not.toContain('not judged');
+  });
+
+  it('times how long both ends of a silent link take to let go of it, but of one that is cut meanwhile', async () => {
+    const link = { nearPort: 40_001, isLeft: false, isTorn: false };
+    const cut = { ...link, isTorn: true };
+    watch.silence(link);
+    watch.silence(cut);
+    await eventually(() => watch.unjudgedSilences === 1);
+    const before = watch.silences.length;
+    link.isLeft = true;
+    await watch.settled();
+
+    expect(before).toBe(0);
+    expect(watch.silences).toEqual([{ name: 'the link from 40001', ms: expect.any(Number) }]);
+  });
+
+  it('finds a silent link of which an end is never let go', async () => {
+    jest.spyOn(performance, 'now').mockReturnValueOnce(0).mockReturnValue(100_000);
+
+    watch.silence({ nearPort: 40_001, isLeft: false, isTorn: false });
+    await watch.settled();
+
+    expect(watch.silences).toEqual([{ name: 'the link from 40001', ms: null }]);
+    expect(said).toEqual([expect.stringContaining('never found')]);
   });
 
   it('says of a LISTEN that it is not judged, where its replica stood still meanwhile', async () => {
