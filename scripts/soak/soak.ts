@@ -94,7 +94,8 @@ export type Run = { outcome: Outcome; struck: Struck[]; calls: readonly Call[] }
 
 const NOTICED_WITHIN_MS = 6_000;
 const HEALED_WITHIN_MS = 2_000;
-const LET_GO_WITHIN_MS = 45_000;
+/** Two pings that nobody answers, and the time of another. */
+const LET_GO_WITHIN_MS = 60_000;
 /** What was begun goes on by then: a broker that was cut dials anew, and a dead owner is released. */
 const NEXT_ENDING_WITHIN_MS = 45_000;
 /** However slow the machine is, and as long as one ending follows another. */
