@@ -286,6 +286,23 @@ describe('a backlog of commands with large arguments', () => {
     expect(offered(2, 'h4')).toBe(true);
   });
 
+  it('lets none that waits pass a large one that is claimed already, but what overtakes', () => {
+    const backlog = idle();
+    backlog.told('d1', copy(1, { args: null, argsBytes: HALF - LIMITS.argsBytes + 1 }), 0);
+    backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 1_000, ageS: 0 }, 0);
+    backlog.told('d2', copy(2, { args: null, argsBytes: LIMITS.argsBytes, epoch: 7 }), 0);
+    backlog.told('d3', copy(3), 0);
+
+    expect([backlog.takeUnsent(0), idsOf(backlog)]).toEqual([[], []]);
+    backlog.poll(0);
+    readInto(backlog, [readRow(3), readRow(4, { lane: 'control', argsBytes: HALF })]);
+    expect(idsOf(backlog)).toEqual(['d4']);
+    backlog.letGo('d4');
+    backlog.acked('d1', 1);
+    expect(backlog.takeUnsent(0).map(({ id }) => id)).toEqual(['d2']);
+    expect(idsOf(backlog)).toEqual(['d3']);
+  });
+
   it('counts a command once that is sent again', () => {
     const backlog = idle();
     backlog.reserve({ ...plainDraft('d1'), argsBytes: HALF });

@@ -150,8 +150,9 @@ export class Backlog {
     // One place is left for what waits to be claimed, so that others who claim ahead do not hold it up for good.
     const kept = this.waiting.size > 0 && this.link.facts.window > 1 ? 1 : 0;
     for (const sent of this.unsent.values()) {
-      if (this.room <= kept || sent.argsBytes > this.roomBytes) break;
+      if (this.room <= kept) break;
       if (!this.isCapableOf(sent.op)) continue;
+      if (sent.argsBytes > this.roomBytes) break;
       sent.sentAt = now;
       this.unsent.delete(sent.id);
       this.sent.add(sent);
@@ -176,15 +177,17 @@ export class Backlog {
     // What is claimed already goes before all others but those that overtake.
     const kept = this.unsent.size > 0 ? Math.max(1, this.room - this.unsent.size) : this.room;
     const left = Math.max(0, Math.min(room, kept) - found.control.length);
-    return this.fitting([
-      ...found.control.slice(0, room),
-      ...[...found.normal, ...found.bulk].slice(0, left),
-    ]);
+    const control = found.control.slice(0, room);
+    return [...control, ...this.fitting([...found.normal, ...found.bulk].slice(0, left), control)];
   }
 
-  /** As many as there is room for by their bytes. None passes another, or small ones would hold up a large one for good. */
-  private fitting(rows: Waiting[]): Waiting[] {
-    let bytes = this.roomBytes;
+  /**
+   * As many as there is room for by their bytes. None passes another, nor what is claimed already, or small ones would hold up
+   * a large one for good; but what overtakes waits for no bytes.
+   */
+  private fitting(rows: Waiting[], control: readonly Waiting[]): Waiting[] {
+    let bytes = this.roomBytes - this.nextUnsentBytes();
+    for (const { argsBytes } of control) bytes -= argsBytes;
     const past = rows.findIndex(({ argsBytes }) => (bytes -= argsBytes) < 0);
     return past < 0 ? rows : rows.slice(0, past);
   }
@@ -343,6 +346,11 @@ export class Backlog {
   /** How many bytes of arguments more. */
   private get roomBytes(): number {
     return UNACKED_BYTES_MOST - this.sent.bytes - this.reserved.bytes;
+  }
+
+  private nextUnsentBytes(): number {
+    for (const { op, argsBytes } of this.unsent.values()) if (this.isCapableOf(op)) return argsBytes;
+    return 0;
   }
 
   private holdsKey(key: string): boolean {

@@ -15,12 +15,14 @@ describe('a redrive whose commit is in doubt', () => {
   let redrives: Redrives;
   let kept: Redriven | undefined;
   let isOnRecord: boolean;
+  let answers: () => Redriven | undefined;
   const committed = jest.fn();
   const lookedUp = jest.fn();
 
   beforeEach(() => {
     kept = undefined;
     isOnRecord = false;
+    answers = () => kept;
     jest.clearAllMocks();
     const dispatches = {
       listNotRedriven: () => Promise.resolve([{ ...DEAD, state: 'dead' } as unknown as DispatchRecord]),
@@ -34,7 +36,7 @@ describe('a redrive whose commit is in doubt', () => {
         Promise.resolve({ outcomes: drafts.map(({ id }) => id), committed }),
     };
     const keys = {
-      answerTo: () => Promise.resolve(kept),
+      answerTo: () => Promise.resolve(answers()),
       once: async (_run: unknown, idempotency: unknown, work: () => Promise<Redriven>) => {
         const answer = await work();
         // As its transaction leaves it, where that was committed.
@@ -74,6 +76,16 @@ describe('a redrive whose commit is in doubt', () => {
     expect(lookedUp).toHaveBeenCalledWith(redriven.map(({ to }) => to));
     expect(committed).toHaveBeenCalledTimes(1);
   });
+
+  it('may have been done where a repeat has the answer by now, and not these commands', async () => {
+    kept = { redriven: [{ from: FROM, to: 'of the repeat' }], refused: [], next: null };
+    let looks = 0;
+    isOnRecord = false;
+    answers = () => (looks++ === 0 ? undefined : kept);
+
+    await expect(matching(KEYED)).rejects.toMatchObject({ code: 'outcome_unknown' });
+    expect(committed).not.toHaveBeenCalled();
+  }, 10_000);
 
   it('may have been done where neither is found, and names what to look for', async () => {
     await expect(matching(KEYED)).rejects.toMatchObject({

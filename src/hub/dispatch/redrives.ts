@@ -96,12 +96,13 @@ export class Redrives {
   ): Promise<T> {
     const drafts = all.flatMap(({ draft }) => (draft instanceof Error ? [] : [draft]));
     let committed: (() => void) | undefined;
-    let stored: string[] = [];
+    // undefined where the answer of an earlier request was found.
+    let stored: string[] | undefined;
     const answer = await transactionInDoubt(
       this.database,
       (run) => {
         committed = undefined;
-        stored = [];
+        stored = undefined;
         return this.requestKeys.once(run, idempotency, async () => {
           const within = await this.submission.submitWithin(run, drafts);
           const ids = new Map(drafts.map((draft, place) => [draft, within.outcomes[place]]));
@@ -111,11 +112,12 @@ export class Redrives {
           return answerOf(outcomes);
         });
       },
-      async () =>
-        idempotency === undefined
-          ? stored.length === 0 || (await this.dispatches.isAnyOnRecord(stored))
-          : (await this.requestKeys.answerTo(idempotency)) !== undefined,
-      (_answer, cause) => new RedriveInDoubt(stored, cause),
+      // That the key has an answer says nothing of whose: a repeat may have done the work meanwhile.
+      async () => {
+        if (stored === undefined) return true;
+        return stored.length === 0 ? idempotency === undefined : this.dispatches.isAnyOnRecord(stored);
+      },
+      (_answer, cause) => new RedriveInDoubt(stored ?? [], cause),
     );
     committed?.();
     return answer;

@@ -84,7 +84,7 @@ describe('a copy that a hint brought', () => {
     expect(readOutcomeCopy(JSON.parse(JSON.stringify(outcome('a'))))).toEqual(outcome('a'));
   });
 
-  it.each([undefined, -1, 1.5, '2'])(
+  it.each([undefined, -1, 1.5, '2', LIMITS.argsBytes + 1])(
     'counts for the most that it may take where it tells %j bytes',
     (argsBytes) => {
       const [told, left] = [draft(), draft({ args: { text: 'x'.repeat(COPY_BYTES) } })].map((one) =>

@@ -70,7 +70,8 @@ export function readCommandCopy(value: unknown): CommandCopy | undefined {
     (epoch === null || Number.isSafeInteger(epoch));
   if (!isWhole) return undefined;
   // A replica of a release before this one does not tell it.
-  const isSized = Number.isSafeInteger(argsBytes) && (argsBytes as number) >= 0;
+  const isSized =
+    Number.isSafeInteger(argsBytes) && 0 <= Number(argsBytes) && Number(argsBytes) <= LIMITS.argsBytes;
   const copy = value as CommandCopy;
   return isSized ? copy : { ...copy, argsBytes: args === null ? LIMITS.argsBytes : COPY_BYTES };
 }

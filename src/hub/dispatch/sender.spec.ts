@@ -1,13 +1,14 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { linkOf, readInto } from '../../../test/support/ready-backlog.js';
 import { readRow } from '../../../test/support/read-row.js';
 import type { HubFrame } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
 import type { Replica } from '../cluster/replica.js';
 import type { ControlChannel } from '../registry/control-channel.js';
 import { Link } from '../registry/link.js';
 import { Backlog } from './backlog.js';
-import type { ClaimRepository } from './claim.repository.js';
+import type { ClaimRepository, ReadRow } from './claim.repository.js';
 import type { Results } from './results.js';
 import type { SealedArgs } from './sealed-args.js';
 import { Sender } from './sender.js';
@@ -16,22 +17,54 @@ import { Steps } from './steps.js';
 beforeAll(() => Logger.overrideLogger(false));
 afterAll(() => Logger.overrideLogger(['log', 'warn', 'error']));
 
-it('repeats no command whose ack is overdue while what was sent waits still for a broker that reads slowly', () => {
-  const sent: HubFrame[] = [];
-  const channel = { isOpen: true, unsentBytes: 1, send: (frame: HubFrame) => sent.push(frame) > 0 };
-  const backlog = new Backlog(new Link(channel as unknown as ControlChannel, linkOf().facts));
-  backlog.isReady = true;
-  readInto(backlog, [readRow(1)]);
-  backlog.claimed({ id: 'd1', attempt: 1, remainingMs: 60_000, ageS: 0 }, performance.now() - 10_000);
-  const sealed = { open: (_op: string, _id: string, args: object) => args } as unknown as SealedArgs;
-  const replica = { mayAct: true } as Replica;
-  const sender = new Sender({} as ClaimRepository, sealed, {} as Results, new Steps(), replica);
+describe('what goes to a broker', () => {
+  let sent: HubFrame[];
+  let channel: { isOpen: boolean; unsentBytes: number; send: (frame: HubFrame) => boolean };
+  let backlog: Backlog;
+  let sender: Sender;
 
-  sender.repeatOverdue(backlog);
-  const whileUnsent = sent.length;
-  channel.unsentBytes = 0;
-  sender.repeatOverdue(backlog);
+  beforeEach(() => {
+    sent = [];
+    channel = { isOpen: true, unsentBytes: 0, send: (frame) => sent.push(frame) > 0 };
+    backlog = new Backlog(new Link(channel as unknown as ControlChannel, linkOf().facts));
+    backlog.isReady = true;
+    const sealed = { open: (_op: string, _id: string, args: object) => args } as unknown as SealedArgs;
+    const replica = { mayAct: true } as Replica;
+    sender = new Sender({} as ClaimRepository, sealed, {} as Results, new Steps(), replica);
+  });
 
-  expect(whileUnsent).toBe(0);
-  expect(sent).toMatchObject([{ t: 'dispatch', dispatches: [{ id: 'd1', attempt: 1 }] }]);
+  const claimed = (now: number, ...rows: ReadRow[]) => {
+    readInto(backlog, rows);
+    return rows.map(({ id }) => backlog.claimed({ id, attempt: 1, remainingMs: 60_000, ageS: 0 }, now)!);
+  };
+
+  it('is not repeated while more than a frame waits still, though its ack is overdue', () => {
+    claimed(performance.now() - 10_000, readRow(1));
+    channel.unsentBytes = LIMITS.frameBytes + 1;
+
+    sender.repeatOverdue(backlog);
+    const whileUnsent = sent.length;
+    channel.unsentBytes = LIMITS.frameBytes;
+    sender.repeatOverdue(backlog);
+
+    expect(whileUnsent).toBe(0);
+    expect(sent).toMatchObject([{ t: 'dispatch', dispatches: [{ id: 'd1', attempt: 1 }] }]);
+  });
+
+  it('is no more than may wait there, though it takes more on the wire than it was known to', async () => {
+    // Six bytes each on the wire.
+    const args = { text: '\u0001'.repeat(LIMITS.argsBytes / 6) };
+    const rows = Array.from({ length: 40 }, (_none, place) =>
+      readRow(place + 1, { args, argsBytes: 43_000 }),
+    );
+    channel.send = (frame) => {
+      channel.unsentBytes += JSON.stringify(frame).length;
+      return sent.push(frame) > 0;
+    };
+
+    await sender.send(backlog, claimed(performance.now(), ...rows));
+
+    expect(channel.unsentBytes).toBeGreaterThan(LIMITS.bufferedBytes / 2);
+    expect(channel.unsentBytes).toBeLessThan(LIMITS.bufferedBytes / 2 + LIMITS.frameBytes);
+  });
 });

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { batches } from '../../protocol/batches.js';
 import type { DispatchItem, JsonObject } from '../../protocol/frame.js';
+import { LIMITS } from '../../protocol/limits.js';
 import { Replica } from '../cluster/replica.js';
 import type { Backlog } from './backlog.js';
 import type { Sent } from './sent.js';
@@ -8,6 +9,7 @@ import { ClaimRepository } from './claim.repository.js';
 import { Results } from './results.js';
 import { SealedArgs } from './sealed-args.js';
 import { Steps } from './steps.js';
+import { UNACKED_BYTES_MOST } from './unacked.js';
 
 /**
  * Puts claimed commands on the wire, and the wishes to stop them. Each frame is checked anew: a process that was
@@ -37,7 +39,7 @@ export class Sender {
   /** A frame may have been lost on a link that lives: it goes out again under the same attempt. */
   repeatOverdue(backlog: Backlog): void {
     // What waits in this process for a slow peer is not lost, and more of the same would end its link.
-    if (backlog.link.unsentBytes > 0) return;
+    if (backlog.link.unsentBytes > LIMITS.frameBytes) return;
     const overdue = backlog.overdueAcks(performance.now());
     if (overdue.length === 0) return;
     this.log.warn({ brokerId: backlog.brokerId, count: overdue.length }, 'acks are overdue; sending again');
@@ -71,7 +73,8 @@ export class Sender {
       return [item];
     });
     for (const dispatches of batches(items, (item) => Buffer.byteLength(JSON.stringify(item)))) {
-      if (!this.maySend(backlog)) return;
+      // Arguments may be longer on the wire than they are known to be. The rest is overdue later.
+      if (!this.maySend(backlog) || backlog.link.unsentBytes > UNACKED_BYTES_MOST) return;
       backlog.link.send({ t: 'dispatch', dispatches });
       this.steps.tell('sent', dispatches);
     }

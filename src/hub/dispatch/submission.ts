@@ -33,6 +33,11 @@ const BATCH = 512;
 /** A batch as small as this is halved, down to the other. */
 const HALVED_UP_TO = 96;
 const HALVED_DOWN_TO = 32;
+/**
+ * Between the first statement of such a transaction and its last. Readers of a broker's rows hold a `seq` for seen ten seconds after
+ * they have met a higher one (`Reading`): what becomes visible later waits for a read of all.
+ */
+const WITHIN_MOST_MS = 5_000;
 /** What one statement of a transaction stores: all arguments of a statement are held at once, in up to 256 KiB each. */
 const WITHIN_BATCH = 64;
 /** A wait for a lock takes 2 s: a batch is not to take much longer than some of them. */
@@ -90,7 +95,7 @@ export class Submission {
    *
    * @returns the id under which each is on record, or why it was refused as `submit` throws it; and what to call once that
    *   transaction is committed
-   * @throws DatabaseUnavailable: the transaction must end
+   * @throws DatabaseUnavailable: the transaction must end, also where it takes longer than 5 s
    */
   async submitWithin(
     run: Run,
@@ -99,8 +104,12 @@ export class Submission {
     this.replica.assertMayAct();
     const sealed = drafts.map((draft) => this.seal(draft));
     const inserted: Inserted[] = [];
-    for (let from = 0; from < sealed.length; from += WITHIN_BATCH)
+    const begunAt = performance.now();
+    for (let from = 0; from < sealed.length; from += WITHIN_BATCH) {
       inserted.push(...(await this.store(sealed.slice(from, from + WITHIN_BATCH), undefined, run)));
+      if (performance.now() - begunAt > WITHIN_MOST_MS)
+        throw new DatabaseUnavailable(new Error('what is stored together took too long'));
+    }
     const outcomes = await this.outcomesOf(run, drafts, inserted);
     const committed = () => {
       this.accepted(sealed, inserted);

@@ -65,7 +65,7 @@ export type Circumstances = {
   brokerSeenAt: Date | null;
   position: number;
   unacked: number;
-  /** Of the arguments of those, and of its own. */
+  /** Of the arguments of those, and of its own; what is stored compressed counts as the most that it may be. */
   unackedBytes: number;
   argsBytes: number;
   blockerId: string | null;
@@ -84,7 +84,7 @@ export type Why = {
 
 /** The one cause that keeps a command from going on now. */
 export function causeOf(about: Circumstances): Cause {
-  const { state, now, presence, holderState } = about;
+  const { state, now, presence, holderState, windowSize } = about;
   const isAhead = (time: Date | null) => time !== null && time > now;
   if (about.endedAt !== null) return 'ended';
   if (about.brokerName === null) return 'broker_unknown';
@@ -98,12 +98,13 @@ export function causeOf(about: Circumstances): Cause {
   if (presence === 'unreachable') return 'broker_unreachable';
   // More are claimed than the window takes where they were claimed ahead: some of them lie with the owner.
   if (state === 'claimed')
-    return isPastWindow(about, about.unacked, about.unackedBytes) ? 'window_full' : 'unacknowledged';
+    return windowSize !== null && about.unacked > windowSize ? 'window_full' : 'unacknowledged';
   if (!isCapable(about)) return 'capability_missing';
   // A broker that moves tells its inventory where it goes.
   if (about.readyEpoch !== about.epoch) return holderState === 'draining' ? 'draining' : 'inventory_due';
   if (about.blockerId !== null) return 'held_by_order';
-  if (isPastWindow(about, about.unacked + 1, about.unackedBytes + about.argsBytes)) return 'window_full';
+  if (windowSize !== null && about.unacked >= windowSize) return 'window_full';
+  if (about.unackedBytes + about.argsBytes > UNACKED_BYTES_MOST) return 'window_full';
   return holderState === 'draining' ? 'draining' : 'next';
 }
 
@@ -200,11 +201,6 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     unblocks: 'Nothing is needed.',
   }),
 };
-
-/** Whether so much is more than its broker may have unacknowledged. */
-function isPastWindow({ windowSize }: Circumstances, unacked: number, bytes: number): boolean {
-  return windowSize !== null && (unacked > windowSize || bytes > UNACKED_BYTES_MOST);
-}
 
 function isCapable({ op, capabilities }: Circumstances): boolean {
   const capability = isOp(op) ? contractOf(op).capability : null;
