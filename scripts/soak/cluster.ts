@@ -1,8 +1,7 @@
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { Caller } from '../demo/caller.js';
 import { Balancer } from '../support/balancer.js';
 import { FaultyProxy } from '../support/faulty-proxy.js';
+import { freePort } from '../support/free-port.js';
 import { Readiness } from '../support/readiness.js';
 import { Replicas, type Launched } from '../support/replicas.js';
 import type { SoakDatabase } from './database.js';
@@ -170,15 +169,4 @@ export class SoakCluster {
 
 function portOf({ url }: Replica): number {
   return Number(new URL(url).port);
-}
-
-/** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

