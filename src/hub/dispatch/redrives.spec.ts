@@ -85,7 +85,7 @@ describe('a redrive whose commit is in doubt', () => {
 
     await expect(matching(KEYED)).rejects.toMatchObject({ code: 'outcome_unknown' });
     expect(committed).not.toHaveBeenCalled();
-  }, 10_000);
+  }, 30_000);
 
   it('may have been done where neither is found, and names what to look for', async () => {
     await expect(matching(KEYED)).rejects.toMatchObject({
@@ -93,5 +93,5 @@ describe('a redrive whose commit is in doubt', () => {
       extra: { members: { dispatchIds: [expect.any(String)] } },
     });
     expect(committed).not.toHaveBeenCalled();
-  }, 10_000);
+  }, 30_000);
 });
