@@ -73,12 +73,11 @@ removed as (
               when out.verdict = 'lapse' then jsonb_build_object(
                 'code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                 'message', 'The link that it went out on ended before it was begun.')
-              when out.verdict = 'expire' and out.was_never_begun and dispatch.failures = 0 then jsonb_build_object(
-                'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
-                'message', 'The deadline passed before it was begun.')
-              when out.verdict = 'expire' then jsonb_build_object(
-                'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'unknown'),
-                'message', 'The deadline passed before it was done again.')
+              when out.verdict = 'expire' and out.was_never_begun and dispatch.failures = 0
+                then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was begun.',
+                                   'retryable', false, 'data', jsonb_build_object('effect', 'none'))
+              when out.verdict = 'expire' then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was done again.',
+                                   'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
               when out.verdict <> 'cancel' then jsonb_build_object(
                 'code', 'outcome_unknown', 'retryable', false,
                 'message', 'The broker lost its record of this command after it was sent.')

@@ -13,15 +13,8 @@ import { PROGRAMS } from './support/built.js';
 import { ScriptedHub, type HubLink } from './support/hub.js';
 import { readableLog } from './support/log.js';
 import { joinedHome } from './support/membership.js';
+import { QUICK } from './support/quick.js';
 
-const TIMES = {
-  baseMs: 20,
-  capMs: 400,
-  goodLinkMs: 1_000,
-  pingMs: 5_000,
-  unansweredPings: 2,
-  welcomeWithinMs: 2_000,
-};
 const COUNT = 100;
 const BODY = 'x'.repeat(216_000);
 /** Between two readings of a hub whose broker has a narrow way to it. */
@@ -74,8 +67,8 @@ describe('a broker that was away, with more results than may wait on a link', ()
     await expectNoLeaks(before, { withinMs: 6_000 });
   });
 
-  const start = async (times: Partial<typeof TIMES> = {}): Promise<HubLink> => {
-    broker = await Broker.start({ home, log, times: { ...TIMES, ...times }, programs: PROGRAMS });
+  const start = async (times: Partial<typeof QUICK> = {}): Promise<HubLink> => {
+    broker = await Broker.start({ home, log, times: { ...QUICK, ...times }, programs: PROGRAMS });
     return hub.link(0);
   };
 

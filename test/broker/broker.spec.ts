@@ -15,15 +15,7 @@ import { PROGRAMS } from './support/built.js';
 import { ScriptedHub } from './support/hub.js';
 import { LEVEL, readableLog, type LogLine } from './support/log.js';
 import { joinedHome } from './support/membership.js';
-
-const QUICK = {
-  baseMs: 20,
-  capMs: 400,
-  goodLinkMs: 1_000,
-  pingMs: 5_000,
-  unansweredPings: 2,
-  welcomeWithinMs: 2_000,
-};
+import { QUICK } from './support/quick.js';
 
 describe('a broker and its hub', () => {
   let before: Stock;

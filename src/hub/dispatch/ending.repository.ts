@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
+import { PASSED_BEFORE_AGAIN, PASSED_BEFORE_BEGUN } from './deadline-passed.columns.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_BY_CANCEL, KEPT_COLUMNS } from './history.columns.js';
 import { isOfKey } from './key-rule.columns.js';
 import type { Ending } from './settle.repository.js';
@@ -49,11 +50,9 @@ const EXPIRE = statement(
            $4::text, failures, null,
            case
              when state = 'pending' and failures = 0
-             then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was begun.',
-                                     'retryable', false, 'data', jsonb_build_object('effect', 'none'))
+             then ${PASSED_BEFORE_BEGUN}
              when state = 'pending'
-             then jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed before it was done again.',
-                                     'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
+             then ${PASSED_BEFORE_AGAIN}
              else jsonb_build_object('code', 'deadline_passed', 'message', 'The deadline passed without the broker''s word.',
                                      'retryable', false, 'data', jsonb_build_object('effect', 'unknown'))
            end,

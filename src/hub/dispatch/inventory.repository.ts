@@ -4,6 +4,7 @@ import { OPS } from '../../protocol/op.js';
 import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
+import { PASSED_BEFORE_AGAIN, PASSED_BEFORE_BEGUN } from './deadline-passed.columns.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
 import { RESENT } from './record.js';
 import type { Ending } from './settle.repository.js';
@@ -106,12 +107,9 @@ const RECONCILE = statement(
                 when out.verdict = 'lapse' then jsonb_build_object(
                   'code', 'broker_offline', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
                   'message', 'The link that it went out on ended before it was begun.')
-                when out.verdict = 'expire' and out.was_never_begun and dispatch.failures = 0 then jsonb_build_object(
-                  'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'none'),
-                  'message', 'The deadline passed before it was begun.')
-                when out.verdict = 'expire' then jsonb_build_object(
-                  'code', 'deadline_passed', 'retryable', false, 'data', jsonb_build_object('effect', 'unknown'),
-                  'message', 'The deadline passed before it was done again.')
+                when out.verdict = 'expire' and out.was_never_begun and dispatch.failures = 0
+                  then ${PASSED_BEFORE_BEGUN}
+                when out.verdict = 'expire' then ${PASSED_BEFORE_AGAIN}
                 when out.verdict <> 'cancel' then jsonb_build_object(
                   'code', 'outcome_unknown', 'retryable', false,
                   'message', 'The broker lost its record of this command after it was sent.')

@@ -1,7 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { linkOf } from '../../../test/support/ready-backlog.js';
 import type { Replica } from '../cluster/replica.js';
-import type { Loops } from '../lifecycle/loops.js';
+import { Loops } from '../lifecycle/loops.js';
 import type { Ownership } from '../registry/ownership.js';
 import { Backlog } from './backlog.js';
 import type { Backlogs } from './backlogs.js';
@@ -23,13 +23,13 @@ async function turnFor(brokers: number, failAt?: number) {
   });
   const reads: string[][] = [];
   const repository = {
-    readAhead: (asked: { brokerId: string }[]) => {
+    readAhead: (asked) => {
       reads.push(asked.map(({ brokerId }) => brokerId));
       return reads.length === failAt ? Promise.reject(new Error('away')) : Promise.resolve([]);
     },
-  } as unknown as ClaimRepository;
-  let turn: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
-  const loops = { make: (options: { turn: typeof turn }) => (turn = options.turn) } as unknown as Loops;
+  } as ClaimRepository;
+  const loops = new Loops();
+  const make = jest.spyOn(loops, 'make');
   new Reconciler(
     repository,
     { behind: () => all.filter(({ isBehind }) => isBehind) } as Backlogs,
@@ -40,7 +40,7 @@ async function turnFor(brokers: number, failAt?: number) {
     new Steps(),
     loops,
   );
-  const failed = await turn(new AbortController().signal).then(
+  const failed = await make.mock.calls[0]![0].turn(new AbortController().signal).then(
     () => false,
     () => true,
   );
