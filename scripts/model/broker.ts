@@ -15,7 +15,8 @@ import {
 const LINKS_MOST = 2;
 
 /** Dials a replica, beside a link that it has or because it has none. It tells first what its journal knows. */
-export function connect(world: World, replica: number): string | undefined {
+export function connect(world: World, scope: Scope, has: Has, replica: number): string | undefined {
+  if (has('recover before the first link') && hasToRecover(world, scope)) return undefined;
   const isForced = world.links.length === 0;
   if (!isForced && world.left.moves === 0) return undefined;
   if (world.links.length === LINKS_MOST) return undefined;
@@ -118,6 +119,21 @@ export function die(world: World, has: Has, isJournalLost: boolean): string | un
   return isJournalLost ? 'the broker dies, and its journal is lost' : 'the broker dies';
 }
 
+/** What was begun before it died it goes on with, where its op knows how far it came. */
+export function recover(world: World, scope: Scope): string | undefined {
+  if (!hasToRecover(world, scope)) return undefined;
+  for (const [command, entry] of world.entries.entries()) {
+    if (entry === null || entry.outcome !== null || entry.isExecuting) continue;
+    entry.isExecuting = true;
+    world.turns.push(command);
+  }
+  return 'the broker goes on with what it had begun';
+}
+
+function hasToRecover({ entries }: World, { isRecoverable }: Scope): boolean {
+  return isRecoverable && entries.some((entry) => entry?.outcome === null && !entry.isExecuting);
+}
+
 /** Takes the next frame of a link. */
 export function take(world: World, has: Has, place: number): string | undefined {
   const link = world.links[place];
@@ -198,12 +214,12 @@ function isKnown({ attempt, outcome, isExecuting }: Entry, asked: number): boole
 }
 
 /** Whose turn it is in its key acts, unless its deadline has passed. @returns undefined where it is not its turn */
-export function act(world: World, scope: Scope, command: number): Acted | undefined {
+export function act(world: World, scope: Scope, has: Has, command: number): Acted | undefined {
   const entry = world.entries[command];
   if (entry?.isExecuting !== true || entry.hasEffect || entry.outcome !== null) return undefined;
   const isFirst = world.turns.find((other) => isSameKey(scope, other, command)) === command;
   if (!isFirst) return undefined;
-  if (world.rows[command]?.isOverdue === true) return 'declines';
+  if (has('begin before the deadline') && world.rows[command]?.isOverdue === true) return 'declines';
   return 'acts';
 }
 

@@ -1,6 +1,6 @@
 /** Visits every world of a scope, the nearest first, so that what breaks a promise is told by the shortest way to it. */
 import type { Has } from './hub.js';
-import { isOver, ORDER, PROGRESS, PROMISES } from './promises.js';
+import { isOver, PROGRESS, PROMISES } from './promises.js';
 import { stepsFrom, type Step } from './steps.js';
 import { beginning, type Scope, type World } from './world.js';
 
@@ -64,9 +64,8 @@ function worldAt({ worlds }: Seen, place: number): World {
   return world;
 }
 
-function brokenBy({ world, isOutOfOrder }: Step, scope: Scope): string | undefined {
-  if (isOutOfOrder) return ORDER;
-  return PROMISES.find(({ isKept }) => !isKept(world, scope))?.name;
+function brokenBy({ world, broken }: Step, scope: Scope): string | undefined {
+  return broken ?? PROMISES.find(({ isKept }) => !isKept(world, scope))?.name;
 }
 
 /** The nearest world from which no way leads to one where all has ended; found by walking back from those. */

@@ -51,6 +51,26 @@ export const FENCES = {
     fault: 'what is out is cancelled without the broker’s word',
     scope: 'a cancel and a failure',
   },
+  'no retry of what was given up': {
+    fault: 'what was given up goes out again after a failure',
+    scope: 'a cancel and a failure',
+  },
+  'no requeue of what was given up': {
+    fault: 'what was given up and never begun goes out again',
+    scope: 'a cancel and a move',
+  },
+  'no repeat of what was given up': {
+    fault: 'what was given up, begun and lost goes out again, since it may be repeated',
+    scope: 'repeatable, a cancel, and the broker dies',
+  },
+  'claim before the deadline': {
+    fault: 'what is past its deadline goes out',
+    scope: 'two of a key, a deadline',
+  },
+  'begin before the deadline': {
+    fault: 'the broker begins what is past its deadline',
+    scope: 'two of a key, a deadline',
+  },
   'unknown after the deadline': {
     fault: 'what is out at its deadline is told as never done',
     scope: 'two of a key, a deadline',
@@ -58,6 +78,10 @@ export const FENCES = {
   'journal before acting': {
     fault: 'the broker acts before its journal has it',
     scope: 'two of a key, the broker dies',
+  },
+  'recover before the first link': {
+    fault: 'what the broker goes on with after its death is told as lost before',
+    scope: 'recoverable, two of a key, the broker dies',
   },
   'endings are kept': {
     fault: 'the broker forgets an ending once it was told, and not once it was confirmed',

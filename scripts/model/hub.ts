@@ -18,7 +18,8 @@ export function claim(
   command: number,
 ): string | undefined {
   const [link, row] = [world.links[place], world.rows[command]];
-  if (link === undefined || !isLive(row) || !link.isReady || row.isOverdue) return undefined;
+  if (link === undefined || !isLive(row) || !link.isReady) return undefined;
+  if (has('claim before the deadline') && row.isOverdue) return undefined;
   if (has('claim under the epoch on record') && !ownsBroker(world, link)) return undefined;
   const isPending = transition(row.state, 'claim') !== undefined;
   if (!isPending && (has('claim of what is pending') || row.attempt > 1)) return undefined;
@@ -86,19 +87,20 @@ function settled(
   // Without the fence it ends what has ended, once: that is enough to be found.
   if (!isOfAttempt || (isFenced && !isOut(row)) || row.endings > 1)
     return { told: 'it is of another attempt', isConfirmed: false };
-  ended(row, outcome, isFenced ? must : force);
+  ended(row, outcome, has, isFenced ? must : force);
   // What is tried again has no ending yet that could be on record.
   return { told: `it is ${row.ending ?? row.state} now`, isConfirmed: !isLive(row) };
 }
 
-function ended(row: Row, outcome: (Frame & { t: 'result' })['outcome'], become: typeof must): void {
+function ended(row: Row, outcome: (Frame & { t: 'result' })['outcome'], has: Has, become: typeof must): void {
   if (outcome === 'succeeded') become(row, 'succeed', 'succeeded');
   else if (outcome === 'failed') become(row, 'fail', 'failed');
   else if (outcome === 'lost') become(row, 'fail', 'unknown');
   else if (outcome === 'cancelled') {
     if (row.isOverdue && !row.isGivenUp) become(row, 'expire', 'expired');
     else become(row, 'cancel', 'cancelled');
-  } else if (row.isGivenUp || row.isOverdue) become(row, 'fail', 'failed');
+  } else if (row.isOverdue || (row.isGivenUp && has('no retry of what was given up')))
+    become(row, 'fail', 'failed');
   else if (row.failures + 1 >= FAILURES_MOST) become(row, 'exhaust', 'dead');
   else {
     row.failures += 1;
@@ -146,11 +148,13 @@ function verdictOf(
     return 'known by another attempt, and sent again';
   }
   if (said === null && (row.claim?.journal === journal || !has('inventory of the same journal'))) {
-    if (row.isGivenUp) must(row, 'cancel', 'cancelled');
+    if (row.isGivenUp && has('no requeue of what was given up')) must(row, 'cancel', 'cancelled');
+    else if (row.isOverdue) must(row, 'expire', 'expired');
     else must(row, 'requeue');
     return 'never begun';
   }
-  if (!isRepeatable || row.isGivenUp) must(row, 'fail', 'unknown');
+  if (!isRepeatable || (row.isGivenUp && has('no repeat of what was given up'))) must(row, 'fail', 'unknown');
+  else if (row.isOverdue) must(row, 'expire', 'unknown');
   else if (row.failures + 1 >= FAILURES_MOST) must(row, 'exhaust', 'unknown');
   else {
     row.failures += 1;

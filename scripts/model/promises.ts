@@ -41,6 +41,12 @@ export const PROMISES: readonly Promised[] = [
 /** Judged where an effect comes about: every earlier command of the key has ended, and none later had one. */
 export const ORDER = 'order of each key';
 
+/** Judged where a command is claimed: nobody gave it up before, and its deadline has not passed. */
+export const NO_MORE = 'given up or overdue goes out no more';
+
+/** Judged where an effect comes about. */
+export const IN_TIME = 'nothing begins past its deadline';
+
 /** Judged once all worlds are known: from each, every command that was accepted can still end. */
 export const PROGRESS = 'all that was accepted can end';
 

@@ -8,6 +8,7 @@ const scope = (name: string, keys: Scope['keys'], faults: Scope['faults'], more?
   replicas: 2,
   keys,
   isRepeatable: false,
+  isRecoverable: false,
   faults,
   ...more,
 });
@@ -38,6 +39,24 @@ export const SMALL: readonly Scope[] = [
     ONE,
     { brokerDeaths: 1, journalLosses: 1, moves: 1 },
     { isRepeatable: true },
+  ),
+  scope(
+    'repeatable, a cancel, and the broker dies',
+    ONE,
+    { cancels: 1, brokerDeaths: 1 },
+    { isRepeatable: true },
+  ),
+  scope(
+    'recoverable, two of a key, the broker dies',
+    TWO,
+    { brokerDeaths: 1 },
+    { isRepeatable: true, isRecoverable: true },
+  ),
+  scope(
+    'recoverable, a cancel, and the broker dies',
+    ONE,
+    { brokerDeaths: 1, cancels: 1 },
+    { isRecoverable: true },
   ),
 ];
 

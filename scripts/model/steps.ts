@@ -2,22 +2,23 @@
 import * as broker from './broker.js';
 import * as hub from './hub.js';
 import type { Has } from './hub.js';
+import { IN_TIME, NO_MORE, ORDER } from './promises.js';
 import { isLive } from './rows.js';
 import { copyOf, type Scope, type World } from './world.js';
 
 export type Step = {
   told: string;
   world: World;
-  /** Whether a command took effect out of its turn. */
-  isOutOfOrder: boolean;
+  /** The promise that the step itself breaks, whatever world it leads to. */
+  broken: string | undefined;
 };
 
 export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
   const steps: Step[] = [];
-  const may = (change: (world: World) => string | undefined): void => {
+  const may = (change: (world: World) => string | undefined, broken?: string): void => {
     const next = copyOf(world);
     const told = change(next);
-    if (told !== undefined) steps.push({ told, world: next, isOutOfOrder: false });
+    if (told !== undefined) steps.push({ told, world: next, broken });
   };
   const commands = world.rows.map((_row, command) => command);
   const links = world.links.map((_link, place) => place);
@@ -31,7 +32,7 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
     may((next) => hub.letGo(next, place));
     may((next) => broker.promote(next, place));
     for (const command of commands) {
-      may((next) => hub.claim(next, scope, has, place, command));
+      may((next) => hub.claim(next, scope, has, place, command), brokenByClaim(world, command));
       may((next) => hub.send(next, place, command));
       may((next) => hub.askToStop(next, place, command));
     }
@@ -41,24 +42,33 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
     may((next) => hub.pass(next, command));
     may((next) => hub.expire(next, has, command));
     may((next) => broker.finish(next, has, command));
-    const acted = broker.act(world, scope, command);
+    const acted = broker.act(world, scope, has, command);
     if (acted === 'declines') may((next) => broker.decline(next, command));
     if (acted !== 'acts') continue;
     may((next) => broker.fail(next, command));
-    const before = steps.length;
-    may((next) => broker.affect(next, command));
-    for (const step of steps.slice(before)) step.isOutOfOrder = isOutOfTurn(world, scope, command);
+    may((next) => broker.affect(next, command), brokenByEffect(world, scope, command));
   }
   for (const replica of replicas) {
-    may((next) => broker.connect(next, replica));
+    may((next) => broker.connect(next, scope, has, replica));
     may((next) => broker.connectInVain(next, replica));
     may((next) => broker.holdReady(next, replica));
     may((next) => hub.die(next, has, replica));
   }
+  may((next) => broker.recover(next, scope));
   may((next) => broker.die(next, has, false));
   may((next) => broker.die(next, has, true));
   may((next) => hub.release(next, has));
   return steps;
+}
+
+function brokenByClaim({ rows }: World, command: number): string | undefined {
+  const row = rows[command];
+  return row?.isGivenUp === true || row?.isOverdue === true ? NO_MORE : undefined;
+}
+
+function brokenByEffect(world: World, scope: Scope, command: number): string | undefined {
+  if (isOutOfTurn(world, scope, command)) return ORDER;
+  return world.rows[command]?.isOverdue === true ? IN_TIME : undefined;
 }
 
 /** Whether an earlier command of the key lives still, or a later one was done already. */

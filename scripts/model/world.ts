@@ -106,6 +106,8 @@ export type Scope = {
   /** The ordering key of each command; null for none. */
   keys: readonly (string | null)[];
   isRepeatable: boolean;
+  /** Ops that know after a death of the broker how far they came, as those of agents do. */
+  isRecoverable: boolean;
   faults: Partial<Left>;
 };
 
