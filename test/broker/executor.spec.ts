@@ -166,6 +166,43 @@ describe('the executor on a real journal', () => {
     await executor.stop();
   });
 
+  it('tells the result of what it did although the disk took the ending no sooner than at the second try', async () => {
+    const { executor, link, results, resultOf } = live();
+    const [once, behind] = [item('once', { key: 'k' }), item('echo', { key: 'k' })];
+    await executor.take(link, [once, behind], true);
+    const end = jest.spyOn(journal, 'end').mockRejectedValueOnce(new Error('no space left on device'));
+    gate.release();
+
+    await eventually(() => lines.find(({ msg }) => msg.includes('it is tried again')));
+    const told = (await executor.inventory()).find(({ id }) => id === once.id);
+    await executor.take(link, [once], true);
+
+    expect(told).toMatchObject({ status: 'running' });
+    expect(results()).toEqual([]);
+    expect(await resultOf(once.id)).toMatchObject({ outcome: 'succeeded', body: 'done' });
+    await resultOf(behind.id);
+    expect(end).toHaveBeenCalledTimes(3);
+    expect(effects.map(({ op }) => op)).toEqual(['once', 'echo']);
+    await executor.stop();
+  });
+
+  it('ends although the disk does not take an ending, which the next life then knows to be lost', async () => {
+    const { executor, link } = live();
+    const once = item('once');
+    await executor.take(link, [once], true);
+    const end = jest.spyOn(journal, 'end').mockRejectedValue(new Error('no space left on device'));
+    gate.release();
+    await eventually(() => lines.find(({ msg }) => msg.includes('it is tried again')));
+
+    await executor.stop();
+
+    end.mockRestore();
+    const next = live();
+    next.executor.recover();
+    expect(await next.executor.inventory()).toEqual([{ id: once.id, attempt: 1, status: 'lost' }]);
+    await next.executor.stop();
+  });
+
   it('acks what is on record, does it, and tells its result', async () => {
     const { executor, link, frames, resultOf } = live();
     const echo = item('echo', { args: { a: 1 } });

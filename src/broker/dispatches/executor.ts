@@ -9,6 +9,7 @@
  * as lost.
  */
 import { setMaxListeners } from 'node:events';
+import { setTimeout as rest } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Tracer } from '../../tracing/tracer.js';
 import { batches } from '../../protocol/batches.js';
@@ -56,6 +57,8 @@ class Work {
 }
 
 const CANCELLED: Ending = { outcome: 'cancelled' };
+/** Between two tries to write an ending down, where the disk is full or fails. */
+const KEPT_AGAIN_AFTER_MS = 1_000;
 
 export class Executor {
   private readonly turns = new Turns();
@@ -251,16 +254,42 @@ export class Executor {
       if (work.isBeingEnded || this.executing.get(id) !== work) return;
       const ending = await this.endingOf(piece, work);
       if (this.executing.get(id) !== work) return;
-      await this.journal.end(id, ending);
+      await this.keep(piece, ending);
       this.executing.delete(id);
       this.results.tell(id);
     };
     this.turns.run(key, isOwnOp(op) ? 'own' : 'hub', turn).catch((error: unknown) => {
       if (error instanceof OpInterrupted) return;
-      // The journal did not take the ending: it stays begun, and the next life of the broker judges it.
+      // It stays begun, and the next life of the broker judges it.
       this.executing.delete(id);
-      this.log.error({ ...aboutOf(piece), err: error }, 'an ending could not be journaled');
+      this.log.error(
+        { ...aboutOf(piece), err: error },
+        'an ending was not journaled before the broker ended',
+      );
     });
+  }
+
+  /**
+   * Until its ending is on disk nobody else knows what came of a command. Where the disk does not take it, it is tried again and
+   * again, and meanwhile the command is under way.
+   *
+   * @throws where this life of the broker ends first
+   */
+  private async keep(piece: Piece, ending: Ending): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.journal.end(piece.record.id, ending);
+        return;
+      } catch (error) {
+        if (this.isStopped) throw error;
+        if (tries === 1)
+          this.log.error(
+            { ...aboutOf(piece), err: error },
+            'an ending could not be journaled: it is tried again',
+          );
+      }
+      await rest(KEPT_AGAIN_AFTER_MS, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+    }
   }
 
   private async endingOf(piece: Piece, work: Work): Promise<Ending> {
