@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as rest } from 'node:timers/promises';
@@ -15,14 +15,19 @@ const TOGETHER_MOST = 25;
 const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
+/** By how much what a broker does may be written down on a disk on which its journal finds no room. */
+const EFFECTS_GROW_BYTES = 32 * 1024;
 /** Once a folder was not empty when all in it had been removed; why is not known, and it is tried again. */
 const FOR_GOOD = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 
 /** A process, and the brokers in it. */
 export type Crew = { names: readonly string[]; program: Program };
 
-/** What a process has lost when it is started again: what its brokers had on record, and the right time. */
-export type Loss = { losesJournal?: boolean; clockOffsetMs?: number };
+/** What a process has lost when it is started again: what its brokers had on record, all but a share of it, and the right time. */
+export type Loss = { losesJournal?: boolean; keptOfJournal?: number; clockOffsetMs?: number };
+
+/** How a process is started, where not as usual. */
+type Manner = { token?: string; clockOffsetMs?: number | undefined; fileBytesMost?: number };
 
 /** The brokers of a soak, in processes that can be killed and started again in the same folders. */
 export class Fleet {
@@ -35,6 +40,8 @@ export class Fleet {
 
   /** How many have each process stand still. */
   private readonly still = new WeakMap<Program, number>();
+  /** Of processes that are being ended and started again. */
+  private readonly away = new Set<Crew['names']>();
 
   private constructor(
     readonly folder: string,
@@ -48,7 +55,7 @@ export class Fleet {
     const crews = crewsOf(names);
     await Promise.all(
       crews.map(async (crew) => {
-        const program = fleet.launch(crew, token);
+        const { program } = fleet.launch(crew, { token });
         program.each(/^joined (\S+) (\S+)$/, ([, name = '', id = '']) => {
           // The commands of a seed are the same whichever joins first.
           fleet.brokerIds[names.indexOf(name)] = id;
@@ -69,20 +76,46 @@ export class Fleet {
     if (left === 0) program.signal('SIGCONT');
   }
 
+  /** Those that may be ended. */
+  get there(): Crew[] {
+    return this.crews.filter(({ names }) => !this.away.has(names));
+  }
+
   /** Kills a process, and starts it again after a while. */
-  async kill(crew: Crew, awayMs: number, { losesJournal = false, clockOffsetMs = 0 }: Loss): Promise<void> {
-    const at = new Date().toISOString();
-    await crew.program.end('SIGKILL');
-    if (losesJournal) {
-      const journals = crew.names.map((name) => join(this.folder, name, 'journal'));
-      await Promise.all(journals.map((path) => rm(path, FOR_GOOD)));
-    }
-    await rest(awayMs);
-    this.crews.splice(this.crews.indexOf(crew), 1);
-    const program = this.launch(crew.names, '', clockOffsetMs);
-    await program.line(/^all joined$/, JOINED_WITHIN_MS);
-    const until = new Date().toISOString();
-    this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
+  async kill(
+    crew: Crew,
+    awayMs: number,
+    { losesJournal, keptOfJournal, clockOffsetMs }: Loss,
+  ): Promise<void> {
+    await this.ended(crew, async () => {
+      const journals = crew.names.map((name) => this.journalOf(name));
+      if (losesJournal === true) await Promise.all(journals.map((path) => rm(path, FOR_GOOD)));
+      if (keptOfJournal !== undefined)
+        await Promise.all(journals.map((path) => cutShort(path, keptOfJournal)));
+      await rest(awayMs);
+      await this.startAgain(crew, { clockOffsetMs });
+    });
+  }
+
+  /**
+   * Kills a process, and has it run for a while on a disk on which the journal of its broker cannot grow.
+   *
+   * @returns whether the broker noticed
+   */
+  async fill(crew: Crew, forMs: number): Promise<boolean> {
+    let said = '';
+    await this.ended(crew, async () => {
+      const [name = ''] = crew.names;
+      const { size: journalBytes } = await stat(fileOf(this.journalOf(name)));
+      const { size: effectsBytes } = await stat(join(this.folder, `${name}.effects`));
+      const fileBytesMost = Math.max(journalBytes, effectsBytes + EFFECTS_GROW_BYTES);
+      const full = await this.startAgain(crew, { fileBytesMost });
+      await rest(forMs);
+      said = full.program.lastLines;
+      await full.program.end('SIGKILL');
+      await this.startAgain(full, {});
+    });
+    return /could not be (written|journaled)/.test(said);
   }
 
   async stop(): Promise<void> {
@@ -95,26 +128,57 @@ export class Fleet {
     );
   }
 
+  /** Whatever it was at is lost that it had not written down. */
+  private async ended(crew: Crew, meanwhile: () => Promise<void>): Promise<void> {
+    const at = new Date().toISOString();
+    this.away.add(crew.names);
+    await crew.program.end('SIGKILL');
+    await meanwhile();
+    this.away.delete(crew.names);
+    const until = new Date().toISOString();
+    this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
+  }
+
+  private async startAgain(crew: Crew, manner: Manner): Promise<Crew> {
+    this.crews.splice(this.crews.indexOf(crew), 1);
+    const next = this.launch(crew.names, manner);
+    await next.program.line(/^all joined$/, JOINED_WITHIN_MS);
+    return next;
+  }
+
+  private journalOf(name: string): string {
+    return join(this.folder, name, 'journal');
+  }
+
   private idOf(name: string): string {
     return this.brokerIds[Number(name.replace(NAME, '')) - 1] ?? '';
   }
 
-  private launch(names: readonly string[], token: string, clockOffsetMs = 0): Program {
+  private launch(names: readonly string[], { token = '', clockOffsetMs, fileBytesMost }: Manner): Crew {
     const [first = ''] = names;
     const program = Program.start(first, {
       script: PROGRAM,
       args: [this.folder, ...names],
       env: { HUB_URL: this.cluster.toBrokers.url, JOIN_TOKEN: token },
       clockOffsetMs,
+      fileBytesMost,
       log: join(this.folder, `brokers-of-${first}.log`),
       isLed: true,
       isElsewhere: true,
     });
     program.onCrash((how) => this.ends.push(how));
     program.each(/^over (.*)$/, ([, end = '']) => this.ends.push(end));
-    this.crews.push({ names, program });
-    return program;
+    const crew = { names, program };
+    this.crews.push(crew);
+    return crew;
   }
+}
+
+const fileOf = (journal: string) => join(journal, 'data.mdb');
+
+async function cutShort(journal: string, kept: number): Promise<void> {
+  const { size } = await stat(fileOf(journal));
+  await truncate(fileOf(journal), Math.floor(size * kept));
 }
 
 /** A few alone, and the others in as few processes as hold them. */

@@ -1,5 +1,5 @@
 /**
- * What goes wrong when, all of it from one seed. Faults come in four lanes that do not wait for each other, so that
+ * What goes wrong when, all of it from one seed. Faults come in five lanes that do not wait for each other, so that
  * faults of different kinds meet; within a lane one is over before the next begins. Each lane deals from a deck of all its
  * kinds, so that each comes round before any comes again: those that take long after the others, so that a short run has some of each.
  */
@@ -88,13 +88,23 @@ export const FAULT_KINDS = {
     forMs: [50_000, 70_000],
     what: 'a broker stands still for longer than its link holds, as on a laptop that sleeps',
   },
+  broker_journal_damage: {
+    lane: 'disk',
+    forMs: [200, 2_000],
+    what: 'a broker is killed, and its journal is cut short',
+  },
+  broker_disk_full: {
+    lane: 'disk',
+    forMs: [4_000, 9_000],
+    what: 'a broker is killed, and started again on a disk on which its journal finds no room',
+  },
 } as const satisfies Record<string, { lane: string; forMs: readonly [number, number]; what: string }>;
 
 export type FaultKind = keyof typeof FAULT_KINDS;
 export type Lane = (typeof FAULT_KINDS)[FaultKind]['lane'];
 
 export type Fault = {
-  /** By which it can be left out: its place among those of the first three lanes, or of the last one, which has numbers of its own. */
+  /** By which it can be left out: its place among those of the first three lanes, or of a later one, which have numbers of their own. */
   number: number;
   kind: FaultKind;
   atMs: number;
@@ -106,16 +116,23 @@ export type Fault = {
 };
 
 const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
-export const LANES = ['replica', 'database', 'edge', 'slow'] as const satisfies readonly Lane[];
+export const LANES = ['replica', 'database', 'edge', 'slow', 'disk'] as const satisfies readonly Lane[];
 
 /** What a fault takes beside its own time: a replica boots, a database recovers. */
-const BESIDE_MS: Readonly<Record<Lane, number>> = { replica: 4_000, database: 500, edge: 0, slow: 0 };
+const BESIDE_MS: Readonly<Record<Lane, number>> = {
+  replica: 4_000,
+  database: 500,
+  edge: 0,
+  slow: 0,
+  disk: 4_000,
+};
 /** Between two faults of a lane, so that some strike while all is well. */
 const REST_MS: Readonly<Record<Lane, readonly [number, number]>> = {
   replica: [1_000, 6_000],
   database: [1_000, 5_000],
   edge: [300, 2_500],
   slow: [1_000, 5_000],
+  disk: [4_000, 12_000],
 };
 const FIRST_MS = 2_000;
 /** The last of the time has no faults: what they did is to heal while commands still come. */
@@ -123,8 +140,8 @@ const QUIET_MS = 4_000;
 
 /** What lasts as long as this is dealt last. */
 const LONG_MS = 30_000;
-/** Of the lane that came last: those of the others keep theirs, by which what was found under a seed is told. No run of the longest has as many. */
-export const SLOW_FROM = 100_000;
+/** Of lanes that came later: the others keep theirs, by which what was found under a seed is told. No run of the longest has as many. */
+export const NUMBERS_FROM: Readonly<Partial<Record<Lane, number>>> = { slow: 100_000, disk: 200_000 };
 
 const BOTH: readonly Way[] = WAYS;
 
@@ -134,11 +151,13 @@ const BOTH: readonly Way[] = WAYS;
  */
 export function scheduleOf(seed: number, forMs: number, calm = 1): Fault[] {
   const faults = LANES.flatMap((lane, place) => laneOf(lane, new Dice(seed * 31 + place), forMs, calm));
-  const isSlow = ({ kind }: Pick<Fault, 'kind'>) => FAULT_KINDS[kind].lane === 'slow';
-  const numbered = (of: typeof faults, from: number) =>
-    of.sort(byTime).map((fault, place) => ({ ...fault, number: from + place }));
-  const others = faults.filter((fault) => !isSlow(fault));
-  return [...numbered(others, 0), ...numbered(faults.filter(isSlow), SLOW_FROM)].sort(byTime);
+  const counts = new Map<number, number>();
+  return faults.sort(byTime).map((fault) => {
+    const from = NUMBERS_FROM[FAULT_KINDS[fault.kind].lane] ?? 0;
+    const place = counts.get(from) ?? 0;
+    counts.set(from, place + 1);
+    return { ...fault, number: from + place };
+  });
 }
 
 function byTime(one: Omit<Fault, 'number'>, other: Omit<Fault, 'number'>): number {

@@ -134,6 +134,17 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
   broker_journal_loss: async ({ fleet }, { pick, forMs }) =>
     crewKilled(fleet, pick, forMs, { losesJournal: true }),
 
+  broker_journal_damage: async ({ fleet }, { pick, forMs }) =>
+    // Of all that it may strike the pick chooses one, and by its further digits how much is left of that one's journals.
+    crewKilled(fleet, pick, forMs, { keptOfJournal: (pick * 1_000) % 1 }),
+
+  broker_disk_full: async ({ fleet }, { pick, forMs }) => {
+    const alone = fleet.there.filter(({ names }) => names.length === 1);
+    if (alone.length === 0) return null;
+    const crew = picked(alone, pick);
+    return (await fleet.fill(crew, forMs)) ? crew.names.join(', ') : null;
+  },
+
   broker_clock: async ({ fleet }, { pick, forMs }) =>
     crewKilled(fleet, pick, forMs, { clockOffsetMs: pick < 0.5 ? CLOCK_OFF_MS : -CLOCK_OFF_MS }),
 
@@ -202,7 +213,7 @@ async function killed(
 }
 
 async function crewKilled(fleet: Fleet, pick: number, awayMs: number, loss: Loss): Promise<string> {
-  const crew: Crew = picked(fleet.crews, pick);
+  const crew: Crew = picked(fleet.there, pick);
   await fleet.kill(crew, awayMs, loss);
   return crew.names.join(', ');
 }

@@ -13,6 +13,7 @@ const LANE_COLOURS: Readonly<Record<Lane, string>> = {
   database: '#8957e5',
   edge: '#d9822b',
   slow: '#2da44e',
+  disk: '#9a6700',
 };
 const RATE = { top: 50, height: 130 };
 const LATENCY = { top: 220, height: 130 };

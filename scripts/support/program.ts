@@ -9,6 +9,8 @@ const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)
 const CLOCK_OFFSET = new URL('./clock-offset.js', import.meta.url).href;
 /** A third of the weight of others, where the processors are short (`nice(1)`). */
 const NICENESS_ELSEWHERE = 5;
+/** In which POSIX has `ulimit -f` count. */
+const BLOCK_BYTES = 512;
 const KEPT_LINES = 40;
 /** Of them, in an error. */
 const TOLD_LINES = 8;
@@ -21,6 +23,8 @@ export type ProgramOptions = {
   env?: Record<string, string>;
   /** By how much its clock is wrong. */
   clockOffsetMs?: number | undefined;
+  /** Past which it cannot write a file on: `ulimit -f`, as where a disk is full. */
+  fileBytesMost?: number | undefined;
   /** The file to which every line that it prints is added. */
   log?: string | undefined;
   /** Whether it has a standard input, which closes when this process ends. */
@@ -30,6 +34,15 @@ export type ProgramOptions = {
   /** Whether it runs as it is installed: without the maps of its sources, which it would keep of each file that an error names. */
   isAsInstalled?: boolean;
 };
+
+type Line = [command: string, ...args: string[]];
+
+/** The process is the same in the end: the shell gives its place to it. */
+function limited(line: Line, fileBytesMost: number | undefined): Line {
+  if (fileBytesMost === undefined) return line;
+  const blocks = String(Math.ceil(fileBytesMost / BLOCK_BYTES));
+  return ['/bin/sh', '-c', 'ulimit -f "$0" && exec "$@"', blocks, ...line];
+}
 
 /** One process that is the product's, or is beside it, and all that is seen of it from outside. */
 export class Program {
@@ -57,6 +70,7 @@ export class Program {
       args = [],
       env = {},
       clockOffsetMs = 0,
+      fileBytesMost,
       log,
       isLed = false,
       isElsewhere = false,
@@ -67,7 +81,11 @@ export class Program {
     const before = isRight ? [] : ['--import', CLOCK_OFFSET];
     const offset = isRight ? {} : { FAULT_CLOCK_OFFSET_MS: String(clockOffsetMs) };
     const maps = isAsInstalled ? [] : ['--enable-source-maps'];
-    const child = spawn(process.execPath, [...before, ...maps, script, ...args], {
+    const [command, ...line] = limited(
+      [process.execPath, ...before, ...maps, script, ...args],
+      fileBytesMost,
+    );
+    const child = spawn(command, line, {
       // Only what is told here: a variable of the user's shell must not reach into it.
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, ...offset },
       stdio: [isLed ? 'pipe' : 'ignore', 'pipe', 'pipe'],
