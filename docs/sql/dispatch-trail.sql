@@ -6,7 +6,8 @@ select listed.* from (
     select
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+    dispatch.deadline_at as "deadlineAt",
     dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
@@ -23,7 +24,8 @@ select listed.* from (
     select
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+    dispatch.deadline_at as "deadlineAt",
     dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
            case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
@@ -45,7 +47,8 @@ select listed.* from (
     select
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+    dispatch.deadline_at as "deadlineAt",
     dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
@@ -60,7 +63,8 @@ select listed.* from (
     select
     dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+    dispatch.deadline_at as "deadlineAt",
     dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
            case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end

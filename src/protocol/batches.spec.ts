@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { batches } from './batches.js';
@@ -41,4 +42,18 @@ describe('batches', () => {
     expect(batches([99, 1, 99], (size) => size, 10)).toEqual([[99], [1], [99]]);
     expect(batches([])).toEqual([]);
   });
+
+  const corpus = JSON.parse(readFileSync('test/corpus/batches.json', 'utf8')) as {
+    what: string;
+    sizes: number[];
+    bytes: number;
+    lists: number[][];
+  }[];
+
+  it.each(corpus.map((kept) => [kept.what, kept] as const))(
+    'of the corpus are what they were: %s',
+    (_what, { sizes, bytes, lists }) => {
+      expect(batches(sizes, (size) => size, bytes)).toEqual(lists);
+    },
+  );
 });

@@ -1,95 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
+import { FRAMES, ID } from '../../test/support/frames.js';
 import { CLOSE_CODES, closeReason, type CloseReason } from './close-code.js';
 import { LIMITS } from './limits.js';
 import { contractOf, isOp, isOwnOp, NO_RESTART, OPS, OPS_HELD_TO_ACK, OPS_THAT_ASK, type Op } from './op.js';
-import { BROKER_FRAME_TYPES, parseBrokerFrame, parseHubFrame } from './parse.js';
+import {
+  BROKER_FRAME_TYPES,
+  parseBrokerFrame,
+  parseHubFrame,
+  readBrokerFrame,
+  readHubFrame,
+} from './parse.js';
 import { ProtocolError } from './protocol.error.js';
 import { CONTROL_PATH, negotiate, PROTOCOL_RANGE } from './version.js';
 
-const ID = '0198b2c0-0000-7000-8000-00000000abcd';
-const OTHER = '0198b2c0-0000-7000-8000-00000000abce';
-
-/** A frame of each type with everything that it may carry. */
-const FRAMES = {
-  hello: {
-    t: 'hello',
-    protocol: { min: 1, max: 2 },
-    bootId: ID,
-    journalId: OTHER,
-    lastEpoch: 0,
-    software: 'it/1',
-    capabilities: ['a'],
-    labels: { zone: 'b' },
-    window: 64,
-    health: 'online',
-  },
-  inventory: { t: 'inventory', entries: [{ id: ID, attempt: 1, status: 'running' }], last: true },
-  heartbeat: { t: 'heartbeat', health: 'degraded', load: 0.5, running: 0, agents: 'a1'.repeat(32) },
-  ack: { t: 'ack', acks: [{ id: ID, attempt: 1 }] },
-  succeeded: { t: 'result', results: [{ id: ID, attempt: 1, outcome: 'succeeded', body: { a: [1] } }] },
-  failed: {
-    t: 'result',
-    results: [
-      {
-        id: ID,
-        attempt: 1,
-        outcome: 'failed',
-        error: { code: 'c', message: 'm', retryable: false, data: { a: 1 } },
-      },
-    ],
-  },
-  cancelled: { t: 'result', results: [{ id: ID, attempt: 1, outcome: 'cancelled' }] },
-  event: {
-    t: 'event',
-    agents: [{ agentId: ID, runId: OTHER, phase: 'running', exitCode: 1, detail: 'd', restarts: 2 }],
-    list: 'part',
-  },
-  progress: { t: 'progress', progress: [{ id: ID, attempt: 1, fraction: 0.5, note: 'n' }] },
-  capabilities: { t: 'capabilities', revision: 2, capabilities: ['a'] },
-  goodbye: { t: 'goodbye', reason: 'r' },
-  welcome: {
-    t: 'welcome',
-    connectionId: ID,
-    brokerId: OTHER,
-    epoch: 1,
-    protocol: 1,
-    heartbeatMs: 1,
-    livenessMs: 2,
-    limits: { frameBytes: 1, resultBytes: 2, window: 3 },
-    hubVersion: 'v',
-    hubTime: 'now',
-    alternatives: ['https://a'],
-    attachments: [{ project: ID, name: 'p', state: 'online', readOnly: false }],
-    capabilitiesRevision: 1,
-  },
-  attachment: {
-    t: 'attachment',
-    attachments: [{ project: ID, name: 'p', state: 'revoked', readOnly: true }],
-  },
-  inventory_ok: { t: 'inventory_ok' },
-  agents_wanted: { t: 'agents_wanted' },
-  heartbeat_ack: { t: 'heartbeat_ack', hubTime: 'now', alternatives: ['https://a'] },
-  dispatch: {
-    t: 'dispatch',
-    dispatches: [{ id: ID, attempt: 1, op: 'o', args: { a: 1 }, key: 'k', remainingMs: 0 }],
-  },
-  cancel: { t: 'cancel', cancels: [{ id: ID, attempt: 2 }] },
-  confirm: { t: 'confirm', ids: [ID] },
-  capabilities_ack: {
-    t: 'capabilities_ack',
-    revision: 1,
-    stored: 2,
-    error: { code: 'revision_stale', message: 'm' },
-  },
-  going_away: { t: 'going_away', reason: 'r', deadlineMs: 0, slotMs: 0, alternatives: [] },
-} as const;
 type Sample = keyof typeof FRAMES;
+
+const isOfBroker = ({ t }: { t: string }) => (BROKER_FRAME_TYPES as readonly string[]).includes(t);
 
 const parse = (frame: { t: string }) => {
   const text = JSON.stringify(frame);
-  return (BROKER_FRAME_TYPES as readonly string[]).includes(frame.t)
-    ? parseBrokerFrame(text)
-    : parseHubFrame(text);
+  return isOfBroker(frame) ? parseBrokerFrame(text) : parseHubFrame(text);
 };
 
 /** The frame with another value at a path such as `acks[0].id`. */
@@ -141,6 +71,10 @@ const FIELDS: [Sample, string, Rule][] = [
   ['hello', 'labels.zone', TEXT(LIMITS.labelLength)],
   ['hello', 'window', WHOLE(1, LIMITS.windowMax)],
   ['hello', 'health', ONE_OF('online', 'degraded')],
+  ['hello', 'standby', FLAG],
+  ['promote', 'lastEpoch', WHOLE(0)],
+  ['promote', 'capabilities', LIST(LIMITS.capabilities, 'a')],
+  ['promote', 'health', ONE_OF('online', 'degraded')],
   ['inventory', 'entries', LIST(LIMITS.inventoryChunk, FRAMES.inventory.entries[0])],
   ['inventory', 'entries[0]', ['must be an object', [], ['x', [], null]]],
   ['inventory', 'entries[0].id', UUID],
@@ -202,6 +136,9 @@ const FIELDS: [Sample, string, Rule][] = [
   ['welcome', 'alternatives[0]', TEXT(LIMITS.textLength)],
   ['welcome', 'attachments', ['must be a list of at most 1024', [[]], [{}, 'x']]],
   ['welcome', 'capabilitiesRevision', ['must be a whole number from 0', [0], [-1, 1.5, '1']]],
+  ['standby_ok', 'connectionId', UUID],
+  ['standby_ok', 'livenessMs', WHOLE(1)],
+  ['standby_ok', 'alternatives', LIST(64, 'https://a')],
   ['attachment', 'attachments', LIST(LIMITS.batch, FRAMES.attachment.attachments[0])],
   ['attachment', 'attachments[0]', ['must be an object', [], ['x', [], null]]],
   ['attachment', 'attachments[0].project', UUID],
@@ -249,6 +186,7 @@ describe('a frame of each type', () => {
 
       expect(parse(frame)).toEqual(frame);
       expect(parse(Object.assign({ surplus: 1 }, frame))).toEqual(frame);
+      expect(isOfBroker(frame) ? readBrokerFrame(frame) : readHubFrame(frame)).toEqual(frame);
     },
   );
 

@@ -42,6 +42,7 @@ export function dispatchOf(s: number, steps: Step[], given: Partial<TrailFacts> 
     state: state as TrailFacts['state'],
     attempt,
     createdAt: at(s),
+    notBefore: null,
     deadlineAt: at(s + 900),
     endedAt: isLive ? null : at(s + steps.length - 1),
     error: null,

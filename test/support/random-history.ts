@@ -92,7 +92,7 @@ function live(
     if (happening === 'claim') attempt += 1;
     const isOnNewLink = ['adopt', 'resend', 'requeue'].includes(happening);
     const putBack = OPS[op].repeatable ? 'begun_and_lost' : 'never_begun';
-    const reason = happening === 'requeue' ? putBack : happening === 'resend' ? RESENT : undefined;
+    const reason = { requeue: putBack, resend: RESENT, lapse: 'broker_offline' }[happening as string];
     const told = { replica: REPLICA, epoch: 1, attempt, isOnNewLink };
     trail.push({ state, at: at(second), ...told, ...(reason ? { reason } : {}) });
     second += 1 + (choice % 3);
@@ -111,6 +111,7 @@ function live(
     state,
     attempt,
     createdAt: at(askedS),
+    notBefore: null,
     deadlineAt: at(askedS + 900),
     endedAt: hasEnded(state) ? (trail.at(-1)?.at ?? null) : null,
     error,

@@ -248,7 +248,6 @@ async function judged(
         .filter((effect) => effect.brokerId === brokerId)
         .map(({ note, at }) => ({ dispatchId: idOf.get(note) ?? note, brokerId, op, at }));
       const verdict = await verify(given(readTrails(hub, { broker: brokerId })), {
-        broker: brokerId,
         isSettled: true,
         witnesses: [await lines(folder, 'effects', done)],
         answers: await lines(folder, 'answers', told),

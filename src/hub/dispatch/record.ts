@@ -80,6 +80,8 @@ export type TrailFacts = {
   state: DispatchState;
   attempt: number;
   createdAt: string;
+  /** Not sent, and in nobody's way, sooner; null for at once. */
+  notBefore: string | null;
   deadlineAt: string;
   endedAt: string | null;
   error: BrokerError | null;

@@ -20,6 +20,7 @@ export type TrailRow = {
   state: DispatchState;
   attempt: number;
   createdAt: Date;
+  notBefore: Date | null;
   deadlineAt: Date;
   endedAt: Date | null;
   error: BrokerError | null;
@@ -42,7 +43,8 @@ export type TrailRange = {
 const TRAIL_COLUMNS = `
       dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
       dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-      dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
+      dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+      dispatch.deadline_at as "deadlineAt",
       dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
       ${readable('dispatch.trail')} as trail, now() as "readAt"`;
 

@@ -82,6 +82,7 @@ function factsOf(row: TrailRow): TrailFacts {
     state: row.state,
     attempt: row.attempt,
     createdAt: row.createdAt.toISOString(),
+    notBefore: row.notBefore?.toISOString() ?? null,
     deadlineAt: row.deadlineAt.toISOString(),
     endedAt: row.endedAt?.toISOString() ?? null,
     error: row.error,

@@ -30,6 +30,10 @@ describe('a trail', () => {
     ['whose result overtook its ack', dispatchOf(0, ['pending', 'claimed', 'succeeded'])],
     ['of a failure', dispatchOf(0, ['pending', 'claimed', 'running', 'failed'])],
     [
+      'of one that was bound to a link that is over',
+      dispatchOf(0, ['pending', { state: 'failed', reason: 'broker_offline' }]),
+    ],
+    [
       'of one that was adopted twice',
       dispatchOf(
         0,
@@ -104,6 +108,11 @@ describe('a trail', () => {
       'legal_path',
       'a row that is elsewhere',
       dispatchOf(0, ['pending', 'claimed', 'succeeded'], { state: 'failed' }),
+    ],
+    [
+      'legal_path',
+      'a failure of what is out with nobody',
+      dispatchOf(0, ['pending', 'claimed', requeued('never_begun'), 'failed']),
     ],
     ['legal_path', 'no step at all', dispatchOf(0, [], { state: 'pending' })],
     [

@@ -120,6 +120,12 @@ export class Checker {
     if (orderingKey === null || lane === OVERTAKES || life === undefined) return;
     const key = `${brokerId} ${orderingKey}`;
     this.turns.take(key, facts, life, idTimeMs(id) * 1000);
-    if (answered !== undefined) this.promises.take(key, id, life, answered);
+    if (answered !== undefined)
+      this.promises.take(key, id, life, { ...answered, dueMs: answered.acceptedMs + restMsOf(facts) });
   }
+}
+
+/** For how long it was in nobody's way after it was stored, by one clock. */
+function restMsOf({ createdUs, notBeforeUs }: Facts): number {
+  return Math.max(0, (notBeforeUs ?? createdUs) - createdUs) / 1000;
 }

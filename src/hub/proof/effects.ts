@@ -17,6 +17,8 @@ import type { Witness } from './witness.js';
 const SUCCEEDED = stateAfter('succeed');
 /** The reason of the step that puts a dispatch back whose record the broker lost. */
 const LOST = 'begun_and_lost';
+/** What it came to was too much to be told. */
+const TOO_LARGE = 'result_too_large';
 
 type Done = { times: number; first: Witness; other: Witness | undefined };
 
@@ -78,13 +80,13 @@ export class Effects {
 }
 
 function boundsOf(facts: Facts): { least: number; most: number } {
-  const { state, op, attempt, errorEffect, trail } = facts;
+  const { state, op, attempt, errorCode, errorEffect, trail } = facts;
   const lost = trail.filter(({ reason }) => reason === LOST).length;
   const isRepeatable = isOp(op) && contractOf(op).repeatable;
   // A summary may hide any number of losses.
   const again = !isRepeatable ? 0 : lost > 0 && isSummarised(facts) ? Infinity : lost;
   if (state === SUCCEEDED) return { least: 1, most: 1 + again };
-  const mayBeDone = isEnded(state) ? isEffectUnknown(facts) : attempt > 0;
+  const mayBeDone = isEnded(state) ? isEffectUnknown(facts) || errorCode === TOO_LARGE : attempt > 0;
   if (mayBeDone) return { least: 0, most: 1 + again };
   return { least: 0, most: errorEffect === 'none' ? 0 : again };
 }

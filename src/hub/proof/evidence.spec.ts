@@ -24,6 +24,7 @@ function broken(history: TrailFacts[], { effects, answers, ...options }: Given):
 }
 
 const effectOf = ({ id }: { id: string }, given: object = {}) => ({ dispatchId: id, at: at(2), ...given });
+const TOO_LARGE = { ...UNKNOWN, code: 'result_too_large' };
 const failed = (given: Partial<TrailFacts> = {}) => dispatchOf(0, ['pending', 'claimed', 'failed'], given);
 
 describe('effects', () => {
@@ -46,6 +47,8 @@ describe('effects', () => {
       1,
     ],
     ['of one that was used up, one', dispatchOf(0, ['pending', 'claimed', 'dead'], { error: UNKNOWN }), 1],
+    ['of a result that was too large to be told, one', failed({ error: TOO_LARGE }), 1],
+    ['of a result that was too large to be told, none', failed({ error: TOO_LARGE }), 0],
     ['of one that is out, one', dispatchOf(0, ['pending', 'claimed', 'running']), 1],
     ['of one that may be repeated and was lost once, two', lostOnce('agent.stop'), 2],
   ])('are as they should be: %s', (_case, facts, times) => {
@@ -58,6 +61,7 @@ describe('effects', () => {
     ['effect_once', 'an unknown outcome with two', failed({ error: UNKNOWN }), 2],
     ['effect_once', 'three of one that was lost once', lostOnce('agent.stop'), 3],
     ['effect_once', 'two of one that may not be repeated', lostOnce('agent.start'), 2],
+    ['effect_once', 'a result that was too large to be told with two', failed({ error: TOO_LARGE }), 2],
     ['effect_accounted', 'a failure with one', failed({ error: { ...UNKNOWN, code: 'op_failed' } }), 1],
     ['effect_accounted', 'one that was never sent', dispatchOf(0, ['pending']), 1],
     [
@@ -78,6 +82,10 @@ describe('effects', () => {
     expect(broken([], { effects: [effectOf(unasked)] })).toEqual([['effect_accounted', unasked.id]]);
     expect(broken([], { effects: [effectOf(unasked)], sinceMs: Date.parse(at(6)) })).toEqual([]);
     expect(broken([], { effects: [effectOf(unasked)], broker: BROKER })).toEqual([]);
+    const ofBroker = [effectOf(unasked, { brokerId: BROKER })];
+    for (const broker of [BROKER, 'build-1'])
+      expect(broken([failed()], { effects: ofBroker, broker })).toEqual([['effect_accounted', unasked.id]]);
+    expect(broken([failed()], { effects: ofBroker, broker: 'build-2' })).toEqual([]);
   });
 
   it.each([
@@ -104,10 +112,12 @@ describe('answers', () => {
   });
   const one = succeeded(0, { idempotencyKey: 'k-1' });
   const other = dispatchOf(0.5, ['pending', 'claimed', 'succeeded']);
+  const unsent = dispatchOf(0.7, ['pending']);
 
   it.each<[string, object[]]>([
     ['accepted', [answerOf(one, 'pending')]],
     ['accepted, and its ending', [answerOf(one, 'claimed'), answerOf(one, 'succeeded')]],
+    ['running, of which a crash of the database took the ack', [answerOf(other, 'running')]],
     ['nothing, over a cut connection', [answerOf(one, 'unknown', { cut: true })]],
     ['accepted, known by its key', [answerOf(null, 'pending', { idempotencyKey: 'k-1' })]],
     [
@@ -119,12 +129,13 @@ describe('answers', () => {
     ],
     ['refused, of one that is not on record', [answerOf(null, 'refused', { idempotencyKey: 'k-2' })]],
   ])('are true: %s', (_case, answers) => {
-    expect(broken([one], { answers })).toEqual([]);
+    expect(broken([one, other], { answers })).toEqual([]);
   });
 
   it.each<[Rule, string, object[], string | null]>([
     ['answer_true', 'another ending', [answerOf(one, 'failed')], one.id],
-    ['answer_true', 'a state it was never in', [answerOf(other, 'running')], other.id],
+    ['answer_true', 'a state it was never in', [answerOf(unsent, 'claimed')], unsent.id],
+    ['answer_true', 'running, and never sent', [answerOf(unsent, 'running')], unsent.id],
     ['answer_true', 'refused', [answerOf(null, 'refused', { idempotencyKey: 'k-1' })], one.id],
     ['answer_known', 'nothing, over a connection that held', [answerOf(one, 'unknown')], one.id],
     [
@@ -149,7 +160,7 @@ describe('answers', () => {
       other.id,
     ],
   ])('break %s by %s', (rule, _case, answers, id) => {
-    expect(broken([one, other], { answers })).toEqual([[rule, id]]);
+    expect(broken([one, other, unsent], { answers })).toEqual([[rule, id]]);
   });
 
   it('break one_dispatch_a_key where a repeat was done again', () => {
@@ -221,6 +232,26 @@ describe('order as it was promised', () => {
       expect(broken([passed, second], { answers })).toEqual([['order_as_promised', second.id]]);
     }
     expect(broken([expired, succeeded(40, key)], { answers: [told(expired, 0, 1)] })).toEqual([]);
+  });
+
+  it('is no matter of one that was not due yet, and is once it is', () => {
+    const [soon, later, last] = [succeeded(0, key), succeeded(4, key), succeeded(40, key)];
+    // Stored before the others, and claimed after them.
+    const resting = dispatchOf(
+      0,
+      ['pending', { state: 'claimed', at: at(60) }, { state: 'succeeded', at: at(61) }],
+      {
+        ...key,
+        notBefore: at(30),
+        endedAt: at(61),
+      },
+    );
+    const answers = [told(resting, 0, 1), told(soon, 2, 3), told(later, 4, 5)];
+
+    expect(broken([resting, soon, later], { answers })).toEqual([]);
+    expect(broken([resting, soon, last], { answers: [...answers.slice(0, 2), told(last, 32, 33)] })).toEqual([
+      ['order_as_promised', last.id],
+    ]);
   });
 
   it('is a matter of the first that was asked for, however often it was asked for again', () => {

@@ -25,6 +25,8 @@ export type Facts = {
   state: string;
   attempt: number;
   createdUs: number;
+  /** Until then others of its key may pass it; null where it was due at once, or where an older dump does not say. */
+  notBeforeUs: number | null;
   endedUs: number | null;
   errorCode: string | null;
   /** What the error says of the effect, where it says something. */
@@ -58,9 +60,11 @@ export function readFacts(value: unknown, where: string): Facts {
       state: word(given.state, 'state'),
       attempt: count(given.attempt, 'attempt'),
       createdUs: instant(given.createdAt, 'createdAt'),
+      notBeforeUs: nullable(instant)(given.notBefore, 'notBefore'),
       endedUs: nullable(instant)(given.endedAt, 'endedAt'),
       errorCode: error === null ? null : word(error.code, 'error.code'),
-      errorEffect: data === null ? null : nullable(word)(data.effect, 'error.data.effect'),
+      // A broker says in it what it likes.
+      errorEffect: typeof data?.effect === 'string' ? data.effect : null,
       idempotencyKey: nullable(word)(given.idempotencyKey, 'idempotencyKey'),
       records: nullable(count)(given.records, 'records') ?? 1,
       readUs: instant(given.readAt, 'readAt'),

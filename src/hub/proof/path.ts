@@ -21,6 +21,8 @@ import type { See } from './rule.js';
 
 const FIRST: DispatchState = 'pending';
 const CLAIMED = stateAfter('claim');
+const FAILED = stateAfter('lapse');
+const LAPSED = 'broker_offline';
 const STATES: readonly DispatchState[] = [...LIVE_STATES, ...ENDED_STATES];
 const NEXT = new Map(
   STATES.map((state) => [state, new Set(HAPPENINGS.map((happening) => transition(state, happening)))]),
@@ -79,6 +81,8 @@ function checkPath({ id, state: told, trail }: Facts, see: See): void {
 /** Once more claimed is what was claimed only where it says that it was sent again. */
 function mayFollow(state: DispatchState, step: Step): boolean {
   if (state === CLAIMED && isClaim(step)) return false;
+  // Of what is out with nobody, nobody says that it failed: it can only have been bound to a link that is over.
+  if (state === FIRST && step.state === FAILED) return step.reason === LAPSED;
   return NEXT.get(state)?.has(step.state as DispatchState) === true;
 }
 

@@ -4,7 +4,7 @@
  * are compared with each other, and the database's times with each other, never one with the other.
  *
  * In the order in which the dispatches of a key started, none may stand behind one that was asked for after it had been
- * accepted. One that ended without a start stands where it ended: until then it was before all later ones. That those
+ * accepted, and was due (`notBefore`). One that ended without a start stands where it ended: until then it was before all later ones. That those
  * which started do not overlap is the business of `Turns`.
  */
 import type { Life } from './life.js';
@@ -13,9 +13,9 @@ import type { See } from './rule.js';
 type Place = {
   id: string;
   atUs: number;
-  /** Milliseconds of a client's clock; -Infinity and Infinity for what was never so. */
+  /** Milliseconds of a client's clock, the later one of that at which it was known to be accepted, and due; -Infinity and Infinity for what was never so. */
   askedMs: number;
-  acceptedMs: number;
+  dueMs: number;
 };
 
 /** Places in order, and for each the one that was asked for last among it and those before it. */
@@ -30,21 +30,21 @@ export class Promises {
     key: string,
     id: string,
     { startedUs, letGoUs }: Life,
-    answered: { askedMs: number; acceptedMs: number },
+    answered: { askedMs: number; dueMs: number },
   ): void {
     const hasStarted = startedUs !== undefined;
     const place: Place = {
       id,
       atUs: startedUs ?? letGoUs,
       askedMs: hasStarted ? answered.askedMs : -Infinity,
-      acceptedMs: answered.acceptedMs,
+      dueMs: answered.dueMs,
     };
     const { places, latest } = this.keyOf(key);
     let at = places.length;
     while (at > 0 && (places[at - 1]?.atUs ?? 0) > place.atUs) at -= 1;
     const overtaker = latest[at - 1];
-    if (overtaker !== undefined && overtaker.askedMs > place.acceptedMs) this.tell(place, overtaker);
-    const overtaken = places.slice(at).find(({ acceptedMs }) => acceptedMs < place.askedMs);
+    if (overtaker !== undefined && overtaker.askedMs > place.dueMs) this.tell(place, overtaker);
+    const overtaken = places.slice(at).find(({ dueMs }) => dueMs < place.askedMs);
     if (overtaken !== undefined) this.tell(overtaken, place);
     places.splice(at, 0, place);
     // Nearly always the new one is the last, and there is one to note.

@@ -12,6 +12,9 @@ export type ScopeOptions = {
 };
 
 export class Scope {
+  /** Of brokers that were found by their name. */
+  private readonly named = new Set<string>();
+
   constructor(private readonly options: ScopeOptions) {}
 
   get isWhole(): boolean {
@@ -21,13 +24,18 @@ export class Scope {
 
   holds({ id, brokerId, brokerName }: Facts): boolean {
     const { broker } = this.options;
-    return this.holdsTimeOf(id) && (broker === undefined || broker === brokerId || broker === brokerName);
+    if (broker !== undefined && broker === brokerName) this.named.add(brokerId);
+    return this.holdsTimeOf(id) && this.holdsBroker(brokerId);
   }
 
-  /** Whether a dispatch that was not found should have been, had it been on record. */
+  /** Whether a dispatch that was not found should have been, had it been on record; after all that were found. */
   mayHold(id: string, brokerId: string | null): boolean {
+    return this.holdsTimeOf(id) && this.holdsBroker(brokerId);
+  }
+
+  private holdsBroker(brokerId: string | null): boolean {
     const { broker } = this.options;
-    return this.holdsTimeOf(id) && (broker === undefined || broker === brokerId);
+    return broker === undefined || broker === brokerId || (brokerId !== null && this.named.has(brokerId));
   }
 
   private holdsTimeOf(id: string): boolean {

@@ -58,6 +58,14 @@ export class TrailFactsDto implements TrailFacts {
   @ApiProperty({ format: 'date-time' })
   createdAt: string;
 
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'date-time',
+    description: 'Not sent sooner, and in the way of no other of its key; null for at once.',
+  })
+  notBefore: string | null;
+
   @ApiProperty({ format: 'date-time' })
   deadlineAt: string;
 
