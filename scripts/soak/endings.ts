@@ -1,5 +1,5 @@
 /** How and when commands end, against what may become of one of its kind. */
-import { KIND_NAMES, KINDS, type Kind, type KindRule } from './kinds.js';
+import { KINDS, type Kind, type KindRule } from './kinds.js';
 import type { Given } from './record.js';
 import type { TrailLine } from './trail-line.js';
 
@@ -53,13 +53,13 @@ export function earlyOf(trails: readonly TrailLine[], given: GivenOf): string[] 
 
 /** What was sent though its deadline had passed, or was let live long after it. */
 export function lateOf(trails: readonly TrailLine[], given: GivenOf): string[] {
-  return trails.flatMap(({ id, idempotencyKey, outMs, endedMs, deadlineMs }) => {
+  return trails.flatMap(({ id, idempotencyKey, outMs, lastOutMs, endedMs, deadlineMs }) => {
     const wasOut = outMs !== Infinity;
-    const wasSent = wasOut && outMs > deadlineMs + SENT_LATE_MS;
+    const wasSent = wasOut && lastOutMs > deadlineMs + SENT_LATE_MS;
     const isExpiring = given.get(idempotencyKey)?.kind === 'expiring' && endedMs !== Infinity;
     const mayBeMs = ENDED_LATE_MS + (wasOut ? WORD_WITHIN_MS : 0);
     return [
-      ...(wasSent ? [`${id} was sent ${outMs - deadlineMs} ms after its deadline`] : []),
+      ...(wasSent ? [`${id} was sent ${lastOutMs - deadlineMs} ms after its deadline`] : []),
       ...(isExpiring && endedMs > deadlineMs + mayBeMs
         ? [`${id} ended ${endedMs - deadlineMs} ms after its deadline`]
         : []),
@@ -67,27 +67,61 @@ export function lateOf(trails: readonly TrailLine[], given: GivenOf): string[] {
   });
 }
 
-/** Of each kind that is given for more than to succeed: how many came to a chance of that, and of how many it was so. */
-export type Met = Partial<Record<Kind, { chances: number; met: number }>>;
+/** What some of a kind must come to, where others of it may as well succeed. */
+type Aim = {
+  kind: Kind;
+  /** Those of the kind that could; all where nothing else is told. */
+  chancesOf?: (own: readonly TrailLine[]) => TrailLine[];
+  isSo: (ended: TrailLine) => boolean;
+  /** Of how many that could at least one must have. */
+  ofAtLeast: number;
+};
+
+const AIMS = {
+  cancelled: { kind: 'cancelled', isSo: ({ state }) => state === 'cancelled', ofAtLeast: 100 },
+  /** While it was out: its broker heard of the wish, which for what waits the row alone must. */
+  stopped: {
+    kind: 'cancelled',
+    chancesOf: (own) => own.filter(({ outMs }) => outMs !== Infinity),
+    isSo: ({ state }) => state === 'cancelled',
+    ofAtLeast: 30,
+  },
+  expiring: {
+    kind: 'expiring',
+    isSo: ({ state, errorCode }) => state === 'expired' || errorCode === 'deadline_passed',
+    ofAtLeast: 100,
+  },
+  latest: {
+    kind: 'latest',
+    chancesOf: overtaken,
+    isSo: ({ errorCode }) => errorCode === 'superseded',
+    ofAtLeast: 10,
+  },
+} as const satisfies Record<string, Aim>;
+
+type AimName = keyof typeof AIMS;
+const AIM_NAMES = Object.keys(AIMS) as AimName[];
+
+/** Of each aim: how many came to a chance of it, and of how many it was so. */
+export type Met = Partial<Record<AimName, { chances: number; met: number }>>;
 
 export function metOf(trails: readonly TrailLine[], given: GivenOf): Met {
   const met: Met = {};
-  for (const kind of KIND_NAMES) {
-    const { meets }: KindRule = KINDS[kind];
+  for (const name of AIM_NAMES) {
+    const { kind, chancesOf, isSo }: Aim = AIMS[name];
     const own = ofKind(kind, trails, given).filter(({ ending }) => ending !== null);
-    if (meets === undefined || own.length === 0) continue;
-    const chances = kind === 'latest' ? overtaken(own) : own;
-    met[kind] = { chances: chances.length, met: chances.filter(meets.isSo).length };
+    if (own.length === 0) continue;
+    const chances = chancesOf?.(own) ?? own;
+    met[name] = { chances: chances.length, met: chances.filter(isSo).length };
   }
   return met;
 }
 
-/** @returns kinds of which none came to what they are given for, though enough of them could */
-export function hardlyMet(met: Met): Kind[] {
-  return KIND_NAMES.filter((kind) => {
-    const { meets }: KindRule = KINDS[kind];
-    const { chances, met: count } = met[kind] ?? { chances: 0, met: 0 };
-    return meets !== undefined && chances >= meets.ofAtLeast && count === 0;
+/** @returns aims to which none came, though enough could */
+export function hardlyMet(met: Met): AimName[] {
+  return AIM_NAMES.filter((name) => {
+    const { chances, met: count } = met[name] ?? { chances: 0, met: 0 };
+    return chances >= AIMS[name].ofAtLeast && count === 0;
   });
 }
 

@@ -21,6 +21,10 @@ export type Found = Pick<
   failedFaults: readonly string[];
   /** Deaths and silent links that nobody noticed, and sessions that stayed deaf. */
   never: number;
+  /** Of what is promised within a time: how often each came, and could be judged. */
+  promised: readonly { judged: number; unjudged: number }[];
+  /** Of each kind of fault: how many were done, and how many struck something. */
+  kinds: ReadonlyMap<string, { done: number; struck: number }>;
   /** How often the transaction was begun that is kept open. */
   pins: number;
   /** Commands that were given, and that were to be by the rate and the time. */
@@ -50,11 +54,22 @@ export type Failure =
   /** It has nothing to show for itself: much less was asked than was to be, or struck. */
   | 'hardly_asked'
   | 'hardly_struck'
+  /** Faults of a kind that were to strike some times, and none struck anything. */
+  | 'never_struck'
+  /** Deaths, or sessions that were deaf, and none of some could be judged. */
+  | 'unjudged'
   /** None of a kind of `--mix` came to what it is given for. */
   | 'hardly_mixed';
 
 /** What a machine that is too slow comes to with any faults, and with none. */
-const OF_SLOWNESS: readonly Failure[] = ['untold', 'given_up', 'hardly_asked', 'hardly_struck'];
+const OF_SLOWNESS: readonly Failure[] = [
+  'untold',
+  'given_up',
+  'hardly_asked',
+  'hardly_struck',
+  'never_struck',
+  'unjudged',
+];
 
 /** What fewer faults must come to as well to be enough: whatever was broken, or, where nothing was, that it was too slow. */
 export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
@@ -66,6 +81,8 @@ export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
 const ASKED_PART = 0.75;
 /** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */
 const STRUCK_PART = 0.5;
+/** Of so many chance alone leaves none to be judged, or to strike, hardly ever. */
+const ENOUGH = 5;
 
 /** @returns why a run is not clean, nothing where it is */
 export function failuresOf(found: Found): Failure[] {
@@ -86,6 +103,8 @@ export function failuresOf(found: Found): Failure[] {
     unpinned: found.pins === 0,
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,
+    never_struck: [...found.kinds.values()].some(({ done, struck }) => done >= ENOUGH && struck === 0),
+    unjudged: found.promised.some(({ judged, unjudged }) => unjudged >= ENOUGH && judged === 0),
     hardly_mixed: hardlyMet(found.mixed).length > 0,
   };
   return (Object.keys(is) as Failure[]).filter((failure) => is[failure]);

@@ -2,7 +2,7 @@
  * What a soak came to: the trails of the hub, what brokers wrote down past it, and what clients were told, held against
  * each other by the checker behind `fairlead verify`, and what that one does not look at: that effects of commands given in
  * turn stand in that order at their broker, and those of one key in the order in which the hub had them out; that each ended
- * as one must that nobody cancels and whose op never fails; that a hub never said of a right command what is not so, and not
+ * as one must that nobody cancels and whose op never fails; that a hub never said of a right command what is not so, or not so yet, and not
  * long after its ending that it goes on; that who waited for an ending learned it; that nothing is on record that no client asked for; and that each call that ended without an
  * answer was cut by something that is known.
  */
@@ -15,7 +15,7 @@ import { EFFECT_OP } from './effect-op.js';
 import { earlyOf, lateOf, metOf, passedOver, unservedOf, type GivenOf, type Met } from './endings.js';
 import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
 import { silenced, type Silenced, type Ways } from './silences.js';
-import { refusedOf, staleOf, untoldOf, type ByNote } from './told.js';
+import { prematureOf, refusedOf, staleOf, untoldOf, type ByNote } from './told.js';
 import type { TrailLine } from './trail-line.js';
 
 export type Evidence = {
@@ -41,7 +41,7 @@ export type Judgement = {
   lost: number;
   duplicated: number;
   reordered: number;
-  /** Answers that were not so, or no longer, and those that left a client without one though its connection held. */
+  /** Answers that were not so, not yet, or no longer, and those that left a client without one though its connection held. */
   untrue: number;
   /** Trails that no life of a command makes, or that no client asked for. */
   irregular: number;
@@ -91,7 +91,11 @@ export async function judge(
   const unfounded = trails.filter((trail) => isUnfounded(trail, evidence.losses, given));
   const unserved = [...unservedOf(trails, given), ...passedOver(trails, given)];
   const untimely = [...earlyOf(trails, given), ...lateOf(trails, given)];
-  const denied = [...staleOf(evidence.answers, byNote), ...refusedOf(evidence.calls, byNote)];
+  const denied = [
+    ...staleOf(evidence.answers, byNote),
+    ...prematureOf(evidence.answers, byNote),
+    ...refusedOf(evidence.calls, byNote),
+  ];
   const untold = untoldOf(evidence.calls, byNote);
   const unasked = unaskedOf(trails, evidence.answers);
   const { causes, unexplained } = silenced(evidence.silences, evidence.answers, evidence.ways);
@@ -181,14 +185,14 @@ function unaskedOf(trails: readonly TrailLine[], answers: readonly Answer[]): st
 
 /** Nobody knows only of what a broker had been given when it lost what it knew, or that was with it when its deadline passed. */
 function isUnfounded(
-  { idempotencyKey, ending, state, brokerId, outMs, endedMs }: TrailLine,
+  { idempotencyKey, ending, state, brokerId, lastOutMs, endedMs }: TrailLine,
   losses: readonly Lost[],
   given: GivenOf,
 ): boolean {
   if (ending !== 'unknown') return false;
-  if (state === 'expired' && given.get(idempotencyKey)?.kind === 'expiring') return outMs === Infinity;
+  if (state === 'expired' && given.get(idempotencyKey)?.kind === 'expiring') return lastOutMs === Infinity;
   const mayBe = ({ brokerId: of, at, until }: Lost) =>
-    of === brokerId && Date.parse(until) > outMs - LINKED_WITHIN_MS && Date.parse(at) < endedMs;
+    of === brokerId && Date.parse(until) > lastOutMs - LINKED_WITHIN_MS && Date.parse(at) < endedMs;
   return !losses.some(mayBe);
 }
 

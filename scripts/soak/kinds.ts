@@ -4,11 +4,6 @@ export type KindRule = {
   mayEnd: readonly string[];
   /** With which error it fails, where it may. */
   failsAs?: string;
-  /**
-   * Whether it came to what one of its kind is given for, where others may as well succeed; and of how many that came to a chance of it
-   * at least one must have.
-   */
-  meets?: { isSo: (ended: { state: string; errorCode: string | null }) => boolean; ofAtLeast: number };
 };
 
 /**
@@ -22,26 +17,13 @@ export const KINDS = {
   /** Its op fails once in a way that may pass. */
   flaky: { mayEnd: ['succeeded'] },
   /** Its client gives it up soon after it was accepted. */
-  cancelled: {
-    mayEnd: ['succeeded', 'cancelled'],
-    meets: { isSo: ({ state }) => state === 'cancelled', ofAtLeast: 100 },
-  },
+  cancelled: { mayEnd: ['succeeded', 'cancelled'] },
   /** It has a deadline of a few seconds. Where its broker is the one to find that passed, it has failed. */
-  expiring: {
-    mayEnd: ['succeeded', 'expired', 'failed'],
-    failsAs: 'deadline_passed',
-    meets: {
-      isSo: ({ state, errorCode }) => state === 'expired' || errorCode === 'deadline_passed',
-      ofAtLeast: 100,
-    },
-  },
+  expiring: { mayEnd: ['succeeded', 'expired', 'failed'], failsAs: 'deadline_passed' },
   /** It is not to be sent for a few seconds. */
   later: { mayEnd: ['succeeded'] },
   /** A later one of its key takes its place while it waits. */
-  latest: {
-    mayEnd: ['succeeded', 'cancelled'],
-    meets: { isSo: ({ errorCode }) => errorCode === 'superseded', ofAtLeast: 10 },
-  },
+  latest: { mayEnd: ['succeeded', 'cancelled'] },
 } as const satisfies Record<string, KindRule>;
 
 export type Kind = keyof typeof KINDS;

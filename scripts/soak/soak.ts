@@ -179,6 +179,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       crashes,
       failedFaults,
       never,
+      promised: [deathsNoticed, listenHealed, silencesNoticed],
+      kinds: kindsOf(struck),
       pins: database.pins.length,
       commands,
       due: ratePerS * options.minutes * 60,
@@ -307,6 +309,16 @@ function folderOf({ keep, seed }: SoakOptions): string {
   );
   chmodSync(folder, 0o711);
   return folder;
+}
+
+function kindsOf(faults: readonly Struck[]): Map<FaultKind, { done: number; struck: number }> {
+  const kinds = new Map<FaultKind, { done: number; struck: number }>();
+  for (const { kind, struck, error } of faults) {
+    if (error !== undefined) continue;
+    const { done, struck: count } = kinds.get(kind) ?? { done: 0, struck: 0 };
+    kinds.set(kind, { done: done + 1, struck: count + (struck === null ? 0 : 1) });
+  }
+  return kinds;
 }
 
 function latencyOf(end: 'acceptedMs' | 'endedMs') {

@@ -1,4 +1,6 @@
 /** What clients were told of their commands, against what became of those. */
+import { hasEnded } from '../../src/hub/dispatch/state.js';
+import { isState } from '../../src/hub/proof/path.js';
 import type { Answer, Call } from './record.js';
 import type { TrailLine } from './trail-line.js';
 
@@ -14,6 +16,22 @@ export function staleOf(answers: readonly Answer[], byNote: ByNote): string[] {
     if (wasRead !== true || trail === undefined || state === trail.state) return [];
     if (Date.parse(answeredAt) <= trail.endedMs + READ_WITHIN_MS) return [];
     return [`at ${answeredAt} a client was told ${state} of ${trail.id}, which had long been ${trail.state}`];
+  });
+}
+
+/**
+ * Nobody is told of what is not on record yet: an ending was stored before a client heard of it, and so was a command that a client was told
+ * is accepted. The statement that stores it is begun before that, by the clock of this machine, which is that of clients as well.
+ */
+export function prematureOf(answers: readonly Answer[], byNote: ByNote): string[] {
+  return answers.flatMap(({ idempotencyKey, state, answeredAt }) => {
+    const trail = byNote.get(idempotencyKey);
+    if (trail === undefined || !isState(state)) return [];
+    const aheadMs = (hasEnded(state) ? trail.endedMs : trail.createdMs) - Date.parse(answeredAt);
+    if (aheadMs <= 0) return [];
+    return [
+      `at ${answeredAt} a client was told ${state} of ${trail.id}, ${aheadMs} ms before that was stored`,
+    ];
   });
 }
 

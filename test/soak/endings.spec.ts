@@ -122,6 +122,21 @@ describe('the judgement of commands that need not succeed', () => {
     ],
     [
       'irregular',
+      'one that was sent again long after its deadline',
+      mixed(
+        'expiring',
+        [
+          ...RUN,
+          { state: 'pending', reason: 'never_begun' },
+          { state: 'claimed', at: at(50) },
+          { state: 'succeeded', at: at(51) },
+        ],
+        { ...SOON, endedAt: at(51) },
+        true,
+      ),
+    ],
+    [
+      'irregular',
       'one that waited, and was let live long after its deadline',
       mixed('expiring', ['pending', { state: 'expired', at: at(102) }], { ...SOON, endedAt: at(102) }),
     ],
@@ -176,12 +191,13 @@ describe('the judgement of commands that need not succeed', () => {
     const found = await judged((planted) => {
       mixed('cancelled', [...RUN, 'cancelled'])(planted);
       mixed('cancelled', [...RUN, 'succeeded'], {}, true)(planted);
-      mixed('expiring', ['pending', 'expired'], { deadlineAt: at(61) })(planted);
+      mixed('cancelled', ['pending', 'cancelled'])(planted);
+      mixed('expiring', ['pending', 'expired'], { deadlineAt: at(71) })(planted);
       // Two are overtaken while they wait, the one after them is sent before another comes.
       mixed('latest', ['pending', 'cancelled'], { error: failure('superseded') })(planted);
       mixed(
         'latest',
-        ['pending', { state: 'claimed', at: at(93) }, 'running', 'succeeded'],
+        ['pending', { state: 'claimed', at: at(103) }, 'running', 'succeeded'],
         {},
         true,
       )(planted);
@@ -191,7 +207,8 @@ describe('the judgement of commands that need not succeed', () => {
     });
 
     expect(found.mixed).toEqual({
-      cancelled: { chances: 2, met: 1 },
+      cancelled: { chances: 3, met: 2 },
+      stopped: { chances: 2, met: 1 },
       expiring: { chances: 1, met: 1 },
       latest: { chances: 2, met: 1 },
     });

@@ -17,6 +17,14 @@ const CLEAN: Found = {
   crashes: [],
   failedFaults: [],
   never: 0,
+  promised: [
+    { judged: 1, unjudged: 9 },
+    { judged: 0, unjudged: 4 },
+  ],
+  kinds: new Map([
+    ['link_cut', { done: 9, struck: 1 }],
+    ['listen_silent', { done: 4, struck: 0 }],
+  ]),
   pins: 1,
   commands: 990,
   due: 1_000,
@@ -50,9 +58,17 @@ describe('what fails a soak', () => {
     ['hardly_mixed', { mixed: { cancelled: { chances: 100, met: 0 } } }],
     ['hardly_mixed', { mixed: { expiring: { chances: 100, met: 0 } } }],
     ['hardly_mixed', { mixed: { latest: { chances: 10, met: 0 } } }],
+    ['hardly_mixed', { mixed: { stopped: { chances: 30, met: 0 } } }],
     ['hardly_struck', { faults: 4 }],
+    ['unjudged', { promised: [{ judged: 0, unjudged: 5 }] }],
   ])('is %s where %j', (failure, change) => {
     expect(failuresOf({ ...CLEAN, ...change })).toEqual([failure]);
+  });
+
+  it('is never_struck where a kind of fault came five times, and never found anything', () => {
+    const kinds = new Map([['broker_disk_full', { done: 5, struck: 0 }]]);
+
+    expect(failuresOf({ ...CLEAN, kinds })).toEqual(['never_struck']);
   });
 });
 

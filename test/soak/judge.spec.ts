@@ -170,6 +170,16 @@ describe('the judgement of a soak', () => {
     ],
     [
       'untrue',
+      'a client that was told an ending before it was stored',
+      ({ answers }) => Object.assign(answers[0]!, { state: 'succeeded', answeredAt: at(2.9) }),
+    ],
+    [
+      'untrue',
+      'a client that was told that a command was accepted before it was stored',
+      ({ answers }) => (answers[1]!.answeredAt = at(9.9)),
+    ],
+    [
+      'untrue',
       'a command that was refused after it had been stored',
       ({ calls }) => (calls[0]!.refusedMs = Date.parse(at(0.2))),
     ],
