@@ -15,8 +15,10 @@ const TOGETHER_MOST = 25;
 const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
-/** By how much what a broker does may be written down on a disk on which its journal finds no room. */
-const EFFECTS_GROW_BYTES = 32 * 1024;
+/** The part of its journal that a broker can write to on a full disk; what it reads is all there. */
+const WRITABLE = 0.5;
+/** By how much what it does may be written down meanwhile. */
+const EFFECTS_GROW_BYTES = 16 * 1024;
 /** Once a folder was not empty when all in it had been removed; why is not known, and it is tried again. */
 const FOR_GOOD = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 
@@ -98,7 +100,8 @@ export class Fleet {
   }
 
   /**
-   * Kills a process, and has it run for a while on a disk on which the journal of its broker cannot grow.
+   * Kills a process, and has it run for a while on a disk that takes nothing past the middle of the journal of its broker: where that
+   * has room of its own left it would else go on in there.
    *
    * @returns whether the broker noticed
    */
@@ -108,7 +111,7 @@ export class Fleet {
       const [name = ''] = crew.names;
       const { size: journalBytes } = await stat(fileOf(this.journalOf(name)));
       const { size: effectsBytes } = await stat(join(this.folder, `${name}.effects`));
-      const fileBytesMost = Math.max(journalBytes, effectsBytes + EFFECTS_GROW_BYTES);
+      const fileBytesMost = Math.max(journalBytes * WRITABLE, effectsBytes + EFFECTS_GROW_BYTES);
       const full = await this.startAgain(crew, { fileBytesMost });
       await rest(forMs);
       said = full.program.lastLines;

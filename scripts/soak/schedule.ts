@@ -96,7 +96,7 @@ export const FAULT_KINDS = {
   broker_disk_full: {
     lane: 'disk',
     forMs: [4_000, 9_000],
-    what: 'a broker is killed, and started again on a disk on which its journal finds no room',
+    what: 'a broker is killed, and started again on a disk that does not take all that its journal writes',
   },
 } as const satisfies Record<string, { lane: string; forMs: readonly [number, number]; what: string }>;
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -281,6 +281,41 @@ describe('the journal of a broker', () => {
     await second.begin([record]);
     expect((await reopen(second)).find(record.id)).toEqual({ ...record, place: expect.any(Number) });
   });
+
+  it('that is cut short at any place either keeps all and its identity, and can be written to, or is put aside', async () => {
+    const records = Array.from({ length: 40 }, () => begun({ args: { text: 'x'.repeat(300) } }));
+    const first = await open();
+    // Many small writes leave pages that no record is in, also at the end.
+    for (const record of records) {
+      await first.begin([record]);
+      await first.end(record.id, { outcome: 'succeeded', body: 'x'.repeat(200) });
+    }
+    await first.confirm(records.map(({ id }) => id));
+    const { id } = first;
+    await close(first);
+    const whole = join(folder, 'whole');
+    cpSync(path, whole, { recursive: true });
+    const { size } = statSync(join(whole, 'data.mdb'));
+    let kept = 0;
+    for (let left = size - 2_048; left > 0; left -= 8_192) {
+      rmSync(path, { recursive: true });
+      cpSync(whole, path, { recursive: true });
+      truncateSync(join(path, 'data.mdb'), left);
+
+      const journal = await open();
+
+      const isKept = journal.id === id;
+      if (isKept) kept += 1;
+      expect(records.filter((record) => journal.find(record.id) !== undefined)).toHaveLength(isKept ? 40 : 0);
+      const more = Array.from({ length: 20 }, () => begun({ args: { text: 'y'.repeat(3_000) } }));
+      for (const record of more) await journal.begin([record]);
+      const again = await reopen(journal);
+      expect(again.id).toBe(journal.id);
+      expect(more.filter((record) => again.find(record.id) !== undefined)).toHaveLength(20);
+      await close(again);
+    }
+    expect(kept).toBeGreaterThan(0);
+  }, 120_000);
 
   it('tells what is begun in the order in which it was, whatever the ids are, over many lives', async () => {
     const inReverse = Array.from({ length: 4 }, () => uuidv7()).reverse();

@@ -1,25 +1,47 @@
 /**
  * `node check.js <journal folder>`: ends with 0 where every record of the journal can be read, and with 3, or by a
  * signal, where not. Anything else says nothing about the journal.
+ *
+ * A file that was cut may lack nothing but pages that no record is in. Whoever writes to it goes by those all the same, as by a list of
+ * what is free, and breaks it for good or ends by a signal. So its records are written to a file of their own, and it ends with 4.
  */
-import { open } from 'lmdb';
-import { JOURNAL_FORMAT, META_KEY, UNREADABLE } from './format.js';
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { anewOf, JOURNAL_FORMAT, META_KEY, UNREADABLE, WRITTEN_ANEW } from './format.js';
 
-process.exit((await isReadable(process.argv[2] ?? '')) ? 0 : UNREADABLE);
+/** What a journal says of itself: how many records it has, and up to which page it ever reached. */
+type Said = { entryCount: number; lastPageNumber: number; pageSize: number };
 
-async function isReadable(path: string): Promise<boolean> {
+process.exit(await check(process.argv[2] ?? ''));
+
+async function check(path: string): Promise<number> {
   try {
     const store = open({ path, ...JOURNAL_FORMAT });
     let hasMeta = false;
     let count = 0;
     for (const { key, value } of store.getRange()) {
       count += 1;
-      if (typeof value !== 'object' || value === null) return false;
+      if (typeof value !== 'object' || value === null) return UNREADABLE;
       hasMeta ||= key === META_KEY;
     }
+    const { entryCount, lastPageNumber, pageSize } = store.getStats() as Said;
+    // Where a page on the way to records is broken they are passed over without a word.
+    if (count !== entryCount || (count > 0 && !hasMeta)) return UNREADABLE;
+    const isShort = statSync(join(path, 'data.mdb')).size < (lastPageNumber + 1) * pageSize;
+    if (isShort) await writeAnew(store, anewOf(path));
     await store.close();
-    return count === 0 || hasMeta;
+    return isShort ? WRITTEN_ANEW : 0;
   } catch {
-    return false;
+    return UNREADABLE;
   }
+}
+
+async function writeAnew(store: RootDatabase, path: string): Promise<void> {
+  rmSync(path, { recursive: true, force: true });
+  const anew = open({ path, ...JOURNAL_FORMAT });
+  anew.transactionSync(() => {
+    for (const { key, value } of store.getRange()) anew.putSync(key, value);
+  });
+  await anew.close();
 }

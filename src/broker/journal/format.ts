@@ -18,3 +18,8 @@ export type Meta = { journalId: string; lastEpoch: number };
 
 /** What the check of a journal ends with where it is broken. */
 export const UNREADABLE = 3;
+/** And where all records could be read, though its file is shorter than it says: they are in another one then, beside it. */
+export const WRITTEN_ANEW = 4;
+
+/** That other one. By a dot in its name lmdb would take it for a file. */
+export const anewOf = (path: string): string => `${path}-anew`;

@@ -4,16 +4,18 @@
  * its ending before anybody is told; so a repeat is answered from here, and what was begun is known after a crash.
  *
  * The journal has an identity of its own. Where it cannot be read it is put aside and a new one begun under another
- * identity, which tells the hub that nobody here knows any more what was begun.
+ * identity, which tells the hub that nobody here knows any more what was begun. Where its file was cut short, and all that is on record
+ * can be read, it goes on in a file of its own with its identity.
  */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { open, type RootDatabase } from 'lmdb';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { PROGRAMS } from '../programs.js';
-import { JOURNAL_FORMAT, META_KEY, UNREADABLE, type Meta } from './format.js';
+import { anewOf, JOURNAL_FORMAT, META_KEY, UNREADABLE, WRITTEN_ANEW, type Meta } from './format.js';
 import { LOST, mayBeRetried, type Ending, type JournalRecord } from './record.js';
 
 const CHECK_WITHIN_MS = 30_000;
@@ -54,12 +56,23 @@ export class Journal {
    * @throws where that program cannot be run, which says nothing about the journal
    */
   static async open(path: string, log: Logger, check: string = PROGRAMS.check): Promise<Journal> {
+    // Written anew, and its process died before it stood in the other one's place.
+    if (!existsSync(path) && existsSync(anewOf(path))) await rename(anewOf(path), path);
     await mkdir(path, { recursive: true, mode: 0o700 });
-    if (!(await isSound(path, check))) {
+    const found = await checked(path, check);
+    if (found !== 'sound') {
       const aside = `${path}.broken-${new Date().toISOString().replaceAll(':', '')}`;
       await rename(path, aside);
-      await mkdir(path, { recursive: true, mode: 0o700 });
-      log.error({ aside }, 'the journal cannot be read: it is put aside, and a new one begins');
+      if (found === 'written_anew') {
+        await rename(anewOf(path), path);
+        log.warn(
+          { aside },
+          'the journal is shorter than it was: all that is on record was read, and written anew',
+        );
+      } else {
+        await mkdir(path, { recursive: true, mode: 0o700 });
+        log.error({ aside }, 'the journal cannot be read: it is put aside, and a new one begins');
+      }
     }
     const store = open<JournalRecord | Meta, string>({ path, ...JOURNAL_FORMAT });
     const standings = new Map<string, Standing>();
@@ -214,13 +227,14 @@ async function committed(write: Promise<boolean>): Promise<void> {
 }
 
 /** In a process of its own: a file that was cut short can take the reader down with it. */
-async function isSound(path: string, check: string): Promise<boolean> {
+async function checked(path: string, check: string): Promise<'sound' | 'written_anew' | 'unreadable'> {
   try {
     await run(process.execPath, [check, path], { timeout: CHECK_WITHIN_MS });
-    return true;
+    return 'sound';
   } catch (error) {
     const { code, signal } = error as { code?: unknown; signal?: unknown };
-    if (code === UNREADABLE || CRASHES.has(signal)) return false;
+    if (code === WRITTEN_ANEW) return 'written_anew';
+    if (code === UNREADABLE || CRASHES.has(signal)) return 'unreadable';
     throw new Error(`the journal in ${path} could not be checked`, { cause: error });
   }
 }
