@@ -19,6 +19,9 @@ const NAME = 'broker-';
 const WRITABLE = 0.5;
 /** By how much what it does may be written down meanwhile. */
 const EFFECTS_GROW_BYTES = 16 * 1024;
+/** What it says then; first it must be linked. */
+const NOTICED = /could not be (written|journaled)/;
+const NOTICED_WITHIN_MS = 15_000;
 /** Once a folder was not empty when all in it had been removed; why is not known, and it is tried again. */
 const FOR_GOOD = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 
@@ -106,19 +109,22 @@ export class Fleet {
    * @returns whether the broker noticed
    */
   async fill(crew: Crew, forMs: number): Promise<boolean> {
-    let said = '';
+    let isNoticed = false;
     await this.ended(crew, async () => {
       const [name = ''] = crew.names;
       const { size: journalBytes } = await stat(fileOf(this.journalOf(name)));
       const { size: effectsBytes } = await stat(join(this.folder, `${name}.effects`));
       const fileBytesMost = Math.max(journalBytes * WRITABLE, effectsBytes + EFFECTS_GROW_BYTES);
       const full = await this.startAgain(crew, { fileBytesMost });
+      isNoticed = await full.program.line(NOTICED, NOTICED_WITHIN_MS).then(
+        () => true,
+        () => false,
+      );
       await rest(forMs);
-      said = full.program.lastLines;
       await full.program.end('SIGKILL');
       await this.startAgain(full, {});
     });
-    return /could not be (written|journaled)/.test(said);
+    return isNoticed;
   }
 
   async stop(): Promise<void> {
