@@ -194,7 +194,7 @@ export class Broker {
   async stop({ stopAgents }: { stopAgents: boolean }): Promise<void> {
     clearInterval(this.pruning);
     const settled = this.executor.stop();
-    if (stopAgents) await this.runtime.stopAll(STOP_GRACE_MS);
+    if (stopAgents) await this.stopAgents();
     await this.runtime.stop();
     await settled;
     await this.agentTokens.stop();
@@ -202,6 +202,15 @@ export class Broker {
     await this.connector.stop('the broker stops');
     await this.addresses.settled();
     await this.journal.close();
+  }
+
+  /** Where they cannot even be listed, the broker lets go of all else nevertheless. */
+  private async stopAgents(): Promise<void> {
+    try {
+      await this.runtime.stopAll(STOP_GRACE_MS);
+    } catch (error) {
+      this.log.error({ err: error }, 'the agents could not be stopped');
+    }
   }
 
   private async begin(): Promise<void> {

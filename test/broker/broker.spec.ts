@@ -334,6 +334,19 @@ describe('a broker and its hub', () => {
         'a stopped agent',
       );
     });
+
+    it('lets go of all else where its agents cannot be found, though it was to stop them', async () => {
+      const { stop } = await start();
+      const link = await hub.link(0);
+      await link.next('event');
+      writeFileSync(home.agentsPath, 'no folder');
+
+      await stop({ stopAgents: true });
+
+      await logged('could not be stopped', LEVEL.error);
+      expect(await link.next('goodbye')).toMatchObject({ reason: 'the broker stops' });
+      rmSync(home.agentsPath);
+    });
   });
 
   describe('whose replica goes', () => {

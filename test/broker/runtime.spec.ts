@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -6,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -23,6 +25,13 @@ import { readableLog } from './support/log.js';
 
 const inTime = () => true;
 const tooLate = () => false;
+
+/** Makes folders below it whose path is longer than the system takes, so that nobody removes them by it: not even root. */
+function buryDeep(path: string): void {
+  const steps = Array.from({ length: 9 }, () => 'x'.repeat(250));
+  for (const name of ['inner', 'outer']) mkdirSync(join(path, name, ...steps), { recursive: true });
+  renameSync(join(path, 'inner'), join(path, 'outer', ...steps, 'inner'));
+}
 
 describe('the processes that a broker runs', () => {
   let folder: string;
@@ -536,6 +545,27 @@ describe('the processes that a broker runs', () => {
       expect(readdirSync(join(folder, 'agents'))).toEqual([]);
     });
 
+    it('are gone although they left what cannot be removed, which keeps no broker from its start', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      await life.runtime.startRun(web, inTime);
+      buryDeep(join(folder, 'agents', web.agentId, 'work'));
+      const deletion = { ...web, graceMs: 0 };
+
+      expect(await life.runtime.delete(deletion, inTime)).toEqual({});
+      expect(await life.runtime.delete(deletion, inTime)).toEqual({});
+
+      expect(life.forgotten).toContain(web.agentId);
+      expect(existsSync(join(folder, 'agents', web.agentId))).toBe(false);
+      await die(life);
+      const next = await live();
+      expect(next.runtime.hasReportedAll).toBe(true);
+      expect(next.reports).toEqual([]);
+      const left = expect.objectContaining({ msg: 'what is left of a deleted agent could not be removed' });
+      expect(lines.splice(0)).toEqual([left, left]);
+      execFileSync('rm', ['-rf', join(folder, 'agents')]);
+    });
+
     it('may be deleted again, or never have been', async () => {
       const life = await live();
       const deletion = { agentId: uuidv7(), runId: null, graceMs: 0 };
@@ -598,6 +628,67 @@ describe('the processes that a broker runs', () => {
       expect(await second.runtime.startRun(web, tooLate)).toEqual({ runId: web.runId, pid });
       await eventually(() => witnessed().length > 0);
       expect(witnessed()).toHaveLength(1);
+    });
+  });
+
+  describe('of which one cannot be read', () => {
+    const entryOf = ({ agentId }: OpArgs['agent.start']) => join(folder, 'agents', agentId, 'agent.json');
+
+    it.each([
+      { what: 'which run it had', path: entryOf },
+      { what: 'how its run is', path: (web: OpArgs['agent.start']) => join(runPath(web), 'pid.json') },
+    ])('are found again but for that one, which is tried again: $what', async ({ path }) => {
+      const first = await live();
+      const [broken, web] = [order('exec sleep 600'), order('exec sleep 600')];
+      for (const each of [broken, web]) await first.runtime.startRun(each, inTime);
+      await die(first);
+      const written = readFileSync(path(broken));
+      writeFileSync(path(broken), 'no JSON');
+
+      const second = await live();
+
+      expect(second.reports).toMatchObject([{ runId: web.runId, phase: 'running' }]);
+      expect(second.runtime.hasReportedAll).toBe(false);
+      expect(await second.runtime.countRunning()).toBe(1);
+      expect(new Set(lines.splice(0).map(({ agentId }) => agentId))).toEqual(new Set([broken.agentId]));
+      writeFileSync(path(broken), written);
+      await eventually(() => second.runtime.hasReportedAll);
+      expect(last(second, broken.runId)).toMatchObject({ phase: 'running' });
+      lines.length = 0;
+    });
+
+    it('are all stopped but for that one', async () => {
+      const life = await live();
+      const [broken, web] = [order('exec sleep 600'), order('exec sleep 600')];
+      for (const each of [broken, web]) await life.runtime.startRun(each, inTime);
+      const written = readFileSync(entryOf(broken));
+      writeFileSync(entryOf(broken), 'no JSON');
+
+      await life.runtime.stopAll(5_000);
+
+      expect(last(life, web.runId)?.phase).toBe('stopped');
+      expect(lines.splice(0)).toMatchObject([
+        { agentId: broken.agentId, msg: 'an agent could not be stopped' },
+      ]);
+      writeFileSync(entryOf(broken), written);
+    });
+
+    it('do not keep the broker from its start by what stands in the place of their runs', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      await life.runtime.startRun(web, inTime);
+      await life.runtime.stopRun({ ...web, graceMs: 0 }, inTime);
+      await die(life);
+      const runs = join(folder, 'agents', web.agentId, 'runs');
+      renameSync(runs, `${runs}.kept`);
+      symlinkSync('runs', runs);
+
+      const next = await live();
+
+      expect(next.runtime.hasReportedAll).toBe(false);
+      expect(lines.splice(0).map(({ agentId }) => agentId)).toEqual([web.agentId, web.agentId]);
+      rmSync(runs);
+      renameSync(`${runs}.kept`, runs);
     });
   });
 

@@ -1,6 +1,8 @@
 /** The agents of this broker on disk: `agents/<id>/agent.json` names the latest run, `agents/<id>/runs/` holds all. */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
 import { isErrno, readJsonFile, writeDurably } from '../durable-file.js';
 import { RunFolder } from './run-folder.js';
@@ -23,13 +25,14 @@ const OF_THE_BROKER = ['ENOENT'];
 const OF_AN_AGENT = ['ENOENT', 'ENOTDIR'];
 
 export class Roster {
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly log: Logger,
+  ) {}
 
-  /** Every agent that was ever started here and not deleted. */
-  async all(): Promise<AgentEntry[]> {
-    const names = await this.names();
-    const entries = await Promise.all(names.filter(isUuid).map((agentId) => this.find(agentId)));
-    return entries.filter((entry) => entry !== undefined);
+  /** Every agent that was ever started here and not deleted. What is kept of one may not be readable. */
+  async agentIds(): Promise<string[]> {
+    return (await this.names()).filter(isUuid);
   }
 
   async find(agentId: string): Promise<AgentEntry | undefined> {
@@ -47,32 +50,36 @@ export class Roster {
       await rm(this.run(entry.agentId, runId).path, { recursive: true, force: true });
   }
 
-  /** Every run that is kept, the latest and those before it. */
-  async runs(): Promise<RunFolder[]> {
-    const agentIds = (await this.names()).filter(isUuid);
-    const runs = await Promise.all(
-      agentIds.map(async (agentId) => {
-        const names = await namesIn(join(this.folder(agentId), 'runs'), OF_AN_AGENT);
-        return names.filter(isUuid).map((runId) => this.run(agentId, runId));
-      }),
-    );
-    return runs.flat();
+  /** Every run of an agent that is kept, the latest and those before it. */
+  async runs(agentId: string): Promise<RunFolder[]> {
+    const names = await namesIn(join(this.folder(agentId), 'runs'), OF_AN_AGENT);
+    return names.filter(isUuid).map((runId) => this.run(agentId, runId));
   }
 
-  /** In one step first: a shim that is late must find no folder to run in, not one that is half gone. */
+  /**
+   * In one step first: a shim that is late must find no folder to run in, not one that is half gone. The agent is gone
+   * by then; what cannot be removed of it is swept at a later start.
+   */
   async forget(agentId: string): Promise<void> {
-    const gone = `${this.folder(agentId)}${GONE}`;
-    await rm(gone, REMOVED);
+    // A name of its own: what an earlier deletion has left behind is in no one's way.
+    const gone = `${this.folder(agentId)}.${uuidv7()}${GONE}`;
     await rename(this.folder(agentId), gone).catch((error: unknown) => {
       if (!isErrno(error, 'ENOENT')) throw error;
     });
-    await rm(gone, REMOVED);
+    await this.remove(gone);
   }
 
-  /** Removes what a deletion left that was cut short. */
+  /** Removes what deletions have left that were cut short. */
   async sweep(): Promise<void> {
     const names = await this.names();
-    for (const name of names.filter((each) => each.endsWith(GONE))) await rm(join(this.path, name), REMOVED);
+    for (const name of names.filter((each) => each.endsWith(GONE))) await this.remove(join(this.path, name));
+  }
+
+  /** Agents leave in their folders whatever they like, also what the broker's user cannot remove. */
+  private async remove(folder: string): Promise<void> {
+    await rm(folder, REMOVED).catch((error: unknown) => {
+      this.log.warn({ folder, err: error }, 'what is left of a deleted agent could not be removed');
+    });
   }
 
   private names(): Promise<string[]> {

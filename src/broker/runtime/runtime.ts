@@ -19,6 +19,8 @@ import type { RunFolder, RunState } from './run-folder.js';
 import { until } from './until.js';
 
 const START_WITHIN_MS = 15_000;
+/** Between two tries to read what is kept of an agent of an earlier life. */
+const FIND_AGAIN_AFTER_MS = 5_000;
 const NEVER = new AbortController().signal;
 const LOG_BYTES = 200 * 1024;
 
@@ -45,57 +47,66 @@ export class ProcessRuntime {
   private readonly roster: Roster;
   private readonly over = new AbortController();
   private readonly followers: Followers;
+  /** Agents of earlier lives of which nothing could be read yet, and when that is tried again. */
+  private readonly unread = new Map<string, NodeJS.Timeout | undefined>();
 
   constructor(private readonly options: RuntimeOptions) {
-    this.roster = new Roster(options.agentsPath);
+    this.roster = new Roster(options.agentsPath, options.log);
     this.followers = new Followers(options.report, this.over.signal, options.log);
   }
 
-  /** Finds the runs of earlier lives: those that go on are followed. All of them are reported when it resolves. */
+  /**
+   * Finds the runs of earlier lives: those that go on are followed. All of them are reported when it resolves, but those
+   * of which nothing could be read: that is tried again.
+   */
   async recover(): Promise<void> {
     await this.roster.sweep();
-    await this.sweepTokens();
-    const found: string[] = [];
-    for (const { agentId, runId } of await this.roster.all()) {
-      const run = this.roster.run(agentId, runId);
-      // What no shim has taken is not a run yet: the command that asked for it decides.
-      if ((await run.state()).kind === 'unclaimed') continue;
-      this.followers.follow(agentId, runId, run);
-      found.push(runId);
+    const agentIds = await this.roster.agentIds();
+    for (const agentId of agentIds) this.unread.set(agentId, undefined);
+    for (const agentId of agentIds) {
+      await this.sweepTokens(agentId);
+      await this.recoverOne(agentId);
     }
-    await Promise.all(found.map((runId) => this.followers.told(runId)));
   }
 
   /** Whether every run there is was reported: only then is what was not reported not there. */
   get hasReportedAll(): boolean {
-    return this.followers.hasToldAll;
+    return this.unread.size === 0 && this.followers.hasToldAll;
   }
 
-  /** Agents whose latest run goes on. */
+  /** Agents whose latest run goes on, of those that can be read. */
   async countRunning(): Promise<number> {
-    const entries = await this.roster.all();
-    const states = await Promise.all(
-      entries.map(({ agentId, runId }) => this.roster.run(agentId, runId).state()),
+    const agentIds = await this.roster.agentIds();
+    const areRunning = await Promise.all(
+      agentIds.map((agentId) =>
+        this.isRunning(agentId).catch((error: unknown) => {
+          this.options.log.error({ agentId, err: error }, 'whether an agent runs could not be read');
+          return false;
+        }),
+      ),
     );
-    return states.filter(isLive).length;
+    return areRunning.filter(Boolean).length;
   }
 
   /** Ends the following and the waiting; the processes go on. What waits throws OpInterrupted. */
   async stop(): Promise<void> {
     this.over.abort();
+    for (const timer of this.unread.values()) clearTimeout(timer);
     await this.followers.idle();
   }
 
   /** Stops every run there is, and reports their ends. */
   async stopAll(graceMs: number): Promise<void> {
-    const entries = await this.roster.all();
+    const agentIds = await this.roster.agentIds();
     await Promise.all(
-      entries.map(async ({ agentId, runId }) => {
+      agentIds.map(async (agentId) => {
         try {
-          await this.end(agentId, runId, graceMs, () => true);
+          const latest = await this.roster.find(agentId);
+          if (latest === undefined) return;
+          await this.end(agentId, latest.runId, graceMs, () => true);
           await this.followers.toldAll(agentId);
         } catch (error) {
-          this.options.log.error({ agentId, runId, err: error }, 'an agent could not be stopped');
+          this.options.log.error({ agentId, err: error }, 'an agent could not be stopped');
         }
       }),
     );
@@ -176,6 +187,9 @@ export class ProcessRuntime {
     if (!mayBegin())
       throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was deleted.');
     await this.endAll(agentId, runId, graceMs, () => true);
+    // One that could not be read until now is not followed any more.
+    clearTimeout(this.unread.get(agentId));
+    this.unread.delete(agentId);
     await this.followers.toldAll(agentId);
     await this.roster.forget(agentId);
     this.followers.forget(agentId);
@@ -226,13 +240,40 @@ export class ProcessRuntime {
     throw new KnownFailure('agent_not_running', 'The agent was never started on this broker.');
   }
 
-  /** Agents write to these folders as well: one that has put something in the way keeps the broker from nothing. */
-  private async sweepTokens(): Promise<void> {
-    for (const run of await this.roster.runs()) {
-      await run.removeUnfinishedTokens().catch((error: unknown) => {
-        this.options.log.warn({ run: run.path, err: error }, 'what is left of a token could not be removed');
-      });
+  /** One that cannot be read keeps the broker from none of the others. */
+  private async recoverOne(agentId: string): Promise<void> {
+    try {
+      const latest = await this.roster.find(agentId);
+      const run = latest && this.roster.run(agentId, latest.runId);
+      const state = await run?.state();
+      // Deleted meanwhile, or the broker stops.
+      if (!this.unread.has(agentId) || this.over.signal.aborted) return;
+      this.unread.delete(agentId);
+      // What no shim has taken is not a run yet: the command that asked for it decides.
+      if (latest === undefined || run === undefined || state?.kind === 'unclaimed') return;
+      this.followers.follow(agentId, latest.runId, run);
+      await this.followers.told(latest.runId);
+    } catch (error) {
+      if (!this.unread.has(agentId) || this.over.signal.aborted) return;
+      this.options.log.error({ agentId, err: error }, 'an agent could not be read; it is tried again');
+      this.unread.set(
+        agentId,
+        setTimeout(() => void this.recoverOne(agentId), FIND_AGAIN_AFTER_MS),
+      );
     }
+  }
+
+  private async isRunning(agentId: string): Promise<boolean> {
+    const latest = await this.roster.find(agentId);
+    return latest !== undefined && isLive(await this.roster.run(agentId, latest.runId).state());
+  }
+
+  /** Agents write to these folders as well: one that has put something in the way keeps the broker from nothing. */
+  private async sweepTokens(agentId: string): Promise<void> {
+    const warn = (error: unknown) =>
+      this.options.log.warn({ agentId, err: error }, 'what is left of a token could not be removed');
+    const runs = await this.roster.runs(agentId).catch(warn);
+    for (const run of runs ?? []) await run.removeUnfinishedTokens().catch(warn);
   }
 
   /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */
