@@ -74,6 +74,34 @@ describe('the output of a run', () => {
     writer.close();
   });
 
+  it('keeps its older files, and what comes later, where somebody removes the newest', () => {
+    const writer = new OutputWriter(path, { bytes: 7, files: 4 });
+    for (const text of ['line 0\n', 'line 1\n']) writer.write(Buffer.from(text));
+    rmSync(path);
+
+    for (const text of ['line 2\n', 'line 3\n', 'line 4']) writer.write(Buffer.from(text));
+
+    writer.close();
+    expect(files().map(String)).toEqual(['line 0\n', 'line 1\n', 'line 3\n', 'line 4']);
+  });
+
+  it('gives up no file while another cannot be begun, and says how much was lost once it can', () => {
+    const writer = new OutputWriter(path, { bytes: 50, files: 4 });
+    const full = (text: string) => `${text.padEnd(49)}\n`;
+    for (const text of ['line 0', 'line 1']) writer.write(Buffer.from(full(text)));
+    rmSync(path);
+    // A link to what is not there can be neither opened nor taken for a file.
+    symlinkSync('missing/output.log', path);
+    for (const text of ['line 2', 'line 3', 'line 4']) writer.write(Buffer.from(full(text)));
+    rmSync(path);
+
+    writer.write(Buffer.from('line 5'));
+
+    writer.close();
+    const noted = '[fairlead: 100 bytes could not be written]\nline 5';
+    expect(files().map(String)).toEqual([full('line 0'), full('line 1'), noted]);
+  });
+
   it('is for its owner alone', () => {
     write(['secret\n'], { bytes: 100, files: 2 });
 

@@ -35,6 +35,8 @@ export class OutputWriter {
   write(chunk: Buffer): void {
     let rest = chunk;
     try {
+      // Where the last try to begin another file failed.
+      if (this.isFull()) this.rotate();
       if (this.lostBytes > 0) this.tellOfLoss();
       while (rest.length > 0) {
         const end = this.endOfPart(rest);
@@ -76,19 +78,23 @@ export class OutputWriter {
     this.lostBytes = 0;
   }
 
+  /** The older files make room once: where the new one cannot be opened, the next write tries that alone. */
   private rotate(): void {
-    const { files } = this.rotation;
-    rmSync(`${this.path}.${files - 1}`, { force: true });
-    for (let number = files - 2; number >= 1; number -= 1) {
-      if (existsSync(`${this.path}.${number}`))
-        renameSync(`${this.path}.${number}`, `${this.path}.${number + 1}`);
-    }
-    if (files > 1) renameSync(this.path, `${this.path}.1`);
-    else rmSync(this.path, { force: true });
+    if (existsSync(this.path)) this.shift();
     const next = openSync(this.path, 'a', 0o600);
     closeSync(this.file);
     this.file = next;
     this.size = 0;
+  }
+
+  /** Only up to the first number that is free, so that one that broke off gives up no file when it is done again. */
+  private shift(): void {
+    const oldest = this.rotation.files - 1;
+    const place = (number: number) => (number === 0 ? this.path : `${this.path}.${number}`);
+    let free = 1;
+    while (free < oldest && existsSync(place(free))) free += 1;
+    if (oldest === 0) rmSync(this.path, { force: true });
+    else for (let number = free; number >= 1; number -= 1) renameSync(place(number - 1), place(number));
   }
 }
 
