@@ -13,7 +13,9 @@
  * while there is no broker. Where the shim itself is killed, the broker sees the command by its pid, its exit code is
  * lost, and nothing starts it again.
  */
+import { setTimeout as rest } from 'node:timers/promises';
 import { RESTARTS } from '../../protocol/op.js';
+import { isErrno } from '../durable-file.js';
 import { identify } from '../process-identity.js';
 import { Command, type End } from './command.js';
 import { Delivery } from './delivery.js';
@@ -23,6 +25,9 @@ import { backoffMs, Restarts, type BackoffMs } from './restarts.js';
 import { sentenceOf } from './report.js';
 import type { RunExit, RunFolder, RunOrder } from './run-folder.js';
 
+/** Between two tries to write down how the run ended, where the disk is full or fails. */
+const ENDED_AGAIN_AFTER_MS = 1_000;
+
 /** Claims the run and sees it through; one that another shim has is left alone. */
 export async function superviseRun(folder: RunFolder, backoff: BackoffMs = backoffMs): Promise<void> {
   const order = await folder.order();
@@ -30,9 +35,23 @@ export async function superviseRun(folder: RunFolder, backoff: BackoffMs = backo
   if (order === undefined || self === undefined || !(await folder.claim(self))) return;
   const orders = new Orders(folder, order.spec.limits);
   try {
-    await folder.ended(stamped(await new Supervision(folder, order, orders, backoff).end()));
+    await keepEnd(folder, stamped(await new Supervision(folder, order, orders, backoff).end()));
   } finally {
     orders.close();
+  }
+}
+
+/** Until it is on disk nobody else knows how the run ended: it is tried again for as long as the shim lives. */
+async function keepEnd(folder: RunFolder, exit: RunExit): Promise<void> {
+  for (;;) {
+    try {
+      await folder.ended(exit);
+      return;
+    } catch (error) {
+      // The folder was removed: nobody asks any more.
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) throw error;
+    }
+    await rest(ENDED_AGAIN_AFTER_MS);
   }
 }
 
