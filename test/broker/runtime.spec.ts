@@ -761,6 +761,26 @@ describe('the processes that a broker runs', () => {
     expect(await life.runtime.countRunning()).toBe(0);
   });
 
+  it('are not restarted past the stop of all, of which nobody would stop the new one', async () => {
+    const life = await live();
+    const web = order(`trap '' TERM; while :; do sleep 0.05; done`);
+    await life.runtime.startRun(web, inTime);
+    const next = order(`echo $$ >> '${witness()}'; exec sleep 600`, {}, web.agentId);
+    const restarting = life.runtime.restart({ ...next, fromRunId: web.runId, graceMs: 500 }, inTime);
+    await eventually(() => last(life, web.runId)?.phase === 'stopping');
+
+    const [restarted] = await Promise.allSettled([restarting, life.runtime.stopAll(5_000)]);
+
+    expect(restarted).toMatchObject({ status: 'rejected', reason: { name: 'OpInterrupted' } });
+    expect(last(life, web.runId)?.phase).toBe('stopped');
+    expect(existsSync(runPath(next))).toBe(false);
+    await die(life);
+    const { runtime } = await live();
+    expect(await runtime.restart({ ...next, fromRunId: web.runId, graceMs: 500 }, inTime)).toMatchObject({
+      runId: next.runId,
+    });
+  });
+
   it('do not make the end of the broker wait for a stop that is under way', async () => {
     const life = await live();
     const web = order(`trap '' TERM; while :; do sleep 0.05; done`);

@@ -73,6 +73,12 @@ export class Followers {
     await Promise.all(awaited.map(([, { isOver }]) => isOver));
   }
 
+  /** The same of one run. */
+  async toldEnd(runId: string): Promise<void> {
+    this.look(runId);
+    await this.byRun.get(runId)?.isOver;
+  }
+
   /** Of an agent that is deleted nothing is to be told any more. */
   forget(agentId: string): void {
     for (const [runId, of] of this.untold) {

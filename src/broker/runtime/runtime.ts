@@ -49,6 +49,8 @@ export class ProcessRuntime {
   private readonly followers: Followers;
   /** Agents of earlier lives of which nothing could be read yet, and when that is tried again. */
   private readonly unread = new Map<string, NodeJS.Timeout | undefined>();
+  /** Every run there is is being stopped: nobody would stop one that is launched now. */
+  private areAllStopped = false;
 
   constructor(private readonly options: RuntimeOptions) {
     this.roster = new Roster(options.agentsPath, options.log);
@@ -95,8 +97,9 @@ export class ProcessRuntime {
     await this.followers.idle();
   }
 
-  /** Stops every run there is, and reports their ends. */
+  /** Stops every run there is, and reports their ends. None is launched any more: what would throws OpInterrupted. */
   async stopAll(graceMs: number): Promise<void> {
+    this.areAllStopped = true;
     const agentIds = await this.roster.agentIds();
     await Promise.all(
       agentIds.map(async (agentId) => {
@@ -104,7 +107,7 @@ export class ProcessRuntime {
           const latest = await this.roster.find(agentId);
           if (latest === undefined) return;
           await this.end(agentId, latest.runId, graceMs, () => true);
-          await this.followers.toldAll(agentId);
+          await this.followers.toldEnd(latest.runId);
         } catch (error) {
           this.options.log.error({ agentId, err: error }, 'an agent could not be stopped');
         }
@@ -138,12 +141,15 @@ export class ProcessRuntime {
       if (!mayBegin())
         throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was started.');
       await this.followers.toldAll(agentId, { except: runId });
+      this.mayLaunch();
       const workFolder = this.roster.workFolder(agentId);
       const trace = traceparent === undefined ? {} : { traceparent };
       const { hubUrl } = this.options;
       const hub = hubUrl === undefined ? {} : { hub: { url: hubUrl, tokenPath: run.tokenPath } };
       await run.make({ agentId, name, runId, spec, workFolder, ...trace, ...hub });
       await this.roster.keep({ agentId, name, runId });
+      // Past here it is among those that are found and stopped.
+      this.mayLaunch();
       await launch(this.options.shim, run);
     }
     this.followers.follow(agentId, runId, run);
@@ -261,6 +267,10 @@ export class ProcessRuntime {
         setTimeout(() => void this.recoverOne(agentId), FIND_AGAIN_AFTER_MS),
       );
     }
+  }
+
+  private mayLaunch(): void {
+    if (this.areAllStopped) throw new OpInterrupted();
   }
 
   private async isRunning(agentId: string): Promise<boolean> {
