@@ -11,7 +11,8 @@ import { PartitionRepository } from './partition.repository.js';
 const EXPIRE_MOST = 500;
 /**
  * Deadlines that passed since the turn before are looked at, and those of some turns before that, for rows that were
- * locked then. Once in a while all of them are, so that none is missed that passed while nobody swept.
+ * locked then. Once in a while all of them are, so that none is missed that passed while nobody swept; that may walk over
+ * all that has ended, and take longer than a statement may.
  */
 const EXPIRE_AGAIN_S = 5;
 const EXPIRE_ALL_WITHIN_S = 366 * 86_400;
@@ -28,7 +29,7 @@ export class Sweeps {
   private readonly log = new Logger('dispatch');
   private readonly loops: Loop[];
   private expiredAllAt = -Infinity;
-  private expiredAt = -Infinity;
+  private expiredAt: number | undefined;
 
   constructor(
     private readonly ending: EndingRepository,
@@ -74,11 +75,13 @@ export class Sweeps {
   private async expire(): Promise<void> {
     if (!this.replica.mayAct) return;
     const startedAt = performance.now();
-    const isFull = startedAt - this.expiredAllAt >= EXPIRE_ALL_EVERY_MS;
-    const sinceS = (startedAt - this.expiredAt) / 1_000;
-    await this.expireWithin(isFull ? EXPIRE_ALL_WITHIN_S : sinceS + EXPIRE_AGAIN_S);
+    // First, and whatever became of those of all: they are to keep none waiting that passes now.
+    const sinceS = (startedAt - (this.expiredAt ?? startedAt)) / 1_000;
+    await this.expireWithin(sinceS + EXPIRE_AGAIN_S);
     this.expiredAt = startedAt;
-    if (isFull) this.expiredAllAt = startedAt;
+    if (startedAt - this.expiredAllAt < EXPIRE_ALL_EVERY_MS) return;
+    this.expiredAllAt = startedAt;
+    await this.expireWithin(EXPIRE_ALL_WITHIN_S);
   }
 
   private async expireWithin(withinS: number): Promise<void> {

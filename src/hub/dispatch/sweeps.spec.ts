@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Replica } from '../cluster/replica.js';
+import { Loops } from '../lifecycle/loops.js';
+import type { Contracts } from './contracts.js';
+import type { EndingRepository } from './ending.repository.js';
+import { Endings } from './endings.js';
+import type { InsertRepository } from './insert.repository.js';
+import type { PartitionRepository } from './partition.repository.js';
+import { Sweeps } from './sweeps.js';
+
+const DAY_S = 86_400;
+const ALL_EVERY_MS = 300_000;
+
+afterEach(() => void jest.restoreAllMocks());
+
+describe('the sweep of deadlines', () => {
+  let now: number;
+  /** How far back each statement looked, in seconds. */
+  let looked: number[];
+  let fails: (withinS: number) => boolean;
+  let turn: () => Promise<void>;
+
+  beforeEach(() => {
+    now = 0;
+    looked = [];
+    fails = () => false;
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const repository: Partial<EndingRepository> = {
+      expireOverdue: (_replicaId, withinS) => {
+        looked.push(withinS);
+        return fails(withinS) ? Promise.reject(new Error('too slow')) : Promise.resolve([]);
+      },
+    };
+    const loops = new Loops();
+    const make = jest.spyOn(loops, 'make');
+    new Sweeps(
+      repository as EndingRepository,
+      {} as InsertRepository,
+      {} as PartitionRepository,
+      { committed: () => undefined } as Partial<Endings> as Endings,
+      {} as Contracts,
+      { id: 'r', mayAct: true } as Replica,
+      loops,
+    );
+    turn = () => make.mock.calls[0]![0].turn(new AbortController().signal);
+  });
+
+  const isOfAll = (withinS: number) => withinS > DAY_S;
+
+  it('looks at those of late in every turn, and at all of them once in five minutes', async () => {
+    for (now of [0, 1_000, ALL_EVERY_MS, ALL_EVERY_MS + 1_000]) await turn();
+
+    expect(looked.map(isOfAll)).toEqual([false, true, false, false, true, false]);
+    expect(looked.filter((withinS) => !isOfAll(withinS))).toEqual([5, 6, 304, 6]);
+  });
+
+  it('goes on with those of late where it cannot look at all of them, which is tried again at its time', async () => {
+    fails = isOfAll;
+
+    await expect(turn()).rejects.toThrow('too slow');
+    for (now of [1_000, 2_000]) await turn();
+    now = ALL_EVERY_MS;
+    await expect(turn()).rejects.toThrow('too slow');
+
+    expect(looked.map(isOfAll)).toEqual([false, true, false, false, false, true]);
+  });
+
+  it('looks back over all the time in which it could not look', async () => {
+    await turn();
+    fails = () => true;
+    now = 1_000;
+    await expect(turn()).rejects.toThrow('too slow');
+    fails = () => false;
+    now = 60_000;
+    await turn();
+
+    expect(looked.at(-1)).toBe(65);
+  });
+});
