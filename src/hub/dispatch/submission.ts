@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RequestKeys } from '../auth/request-keys.js';
 import type { Hint } from '../cluster/hint.js';
-import { Replica } from '../cluster/replica.js';
+import { Replica, ReplicaFenced } from '../cluster/replica.js';
 import { Wakes } from '../cluster/wakes.js';
 import { Database, type Run } from '../database/database.js';
 import { DatabaseUnavailable, isLockTimeout } from '../database/database.errors.js';
@@ -76,7 +76,7 @@ export class Submission {
 
   /**
    * @throws BrokerNotFound, BrokerOffline, BacklogFull, BrokerUpgradeRequired, IdempotencyKeyReused, Overloaded,
-   *   and as refusalOfProject: nothing was stored.
+   *   ReplicaFenced, and as refusalOfProject: nothing was stored.
    *   DatabaseUnavailable: nothing was stored. OutcomeUnknown: it may have been.
    */
   async submit(draft: Draft): Promise<Accepted> {
@@ -144,6 +144,8 @@ export class Submission {
   }
 
   private async insert(drafts: Draft[]): Promise<Outcome[]> {
+    // They may have waited for those before them, and longer than their callers did.
+    if (!this.replica.mayAct) return drafts.map(() => new ReplicaFenced());
     const offer = this.handOff.offer(drafts);
     try {
       const inserted = await this.store(drafts, offer);
