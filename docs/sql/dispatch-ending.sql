@@ -124,14 +124,21 @@ from (
 left join broker_connection connection on connection.broker_id = found."brokerId";
 
 -- supersede_dispatches
-with locked as materialized (
+with asked as materialized (
+  select asked.broker_id, asked.ordering_key,
+         coalesce(
+           (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
+         ) as floor
+  from (select distinct * from unnest($1::uuid[], $2::text[]) as told (broker_id, ordering_key)) asked
+),
+locked as materialized (
   select dispatch.id
-  from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
+  from asked
   cross join lateral (
     select dispatch.id
     from broker_dispatch dispatch
     where dispatch.ordering_key is not null
-      and (dispatch.ordering_key, dispatch.broker_id, dispatch.seq) between (asked.ordering_key, asked.broker_id, 0) and (asked.ordering_key, asked.broker_id, 9223372036854775807)
+      and (dispatch.ordering_key, dispatch.broker_id, dispatch.seq) between (asked.ordering_key, asked.broker_id, asked.floor) and (asked.ordering_key, asked.broker_id, 9223372036854775807)
       and dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
       and exists (
         select from broker_dispatch later

@@ -115,7 +115,7 @@ select
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
   initiator ->> 'traceparent' as traceparent, trunc(date_part('epoch', ended_at) * 1000) as "endedAtMs", claimed_by as "claimedBy",
-       claim_epoch as "claimEpoch"
+       claim_epoch as "claimEpoch", null::text as contract
 from ended
 union all
 select
@@ -123,7 +123,7 @@ select
   origin_replica as "originReplica", state, attempt,
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
-  initiator ->> 'traceparent' as traceparent, null, null, null from retried;
+  initiator ->> 'traceparent' as traceparent, null, null, null, contract from retried;
 
 -- settle_dispatches_of_one
 with removed as (
@@ -176,7 +176,7 @@ select
   date_part('epoch', now() - greatest(created_at, not_before)) as "ageS",
   date_part('epoch', now() - claimed_at) as "outS",
   initiator ->> 'traceparent' as traceparent, trunc(date_part('epoch', ended_at) * 1000) as "endedAtMs", claimed_by as "claimedBy",
-       claim_epoch as "claimEpoch"
+       claim_epoch as "claimEpoch", null::text as contract
 from ended;
 
 -- read_standings

@@ -162,6 +162,16 @@ describe('a later command of its key', () => {
     expect(await rows.state(theirs[0]!)).toBe('pending');
   });
 
+  it('ends nothing below the floor of its broker, where nothing is alive', async () => {
+    const [below, above] = [await latest(), await latest()];
+    await latest();
+    const { seq } = await rows.read(above);
+    await rows.insert('broker_dispatch_floor', { broker_id: broker.id, seq });
+
+    expect(await supersede()).toEqual([above]);
+    expect(await rows.state(below)).toBe('pending');
+  });
+
   it('leaves a row alone that somebody is at', async () => {
     const id = await latest();
     await latest();

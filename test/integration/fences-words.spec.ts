@@ -186,6 +186,29 @@ describe('a failure that may pass', () => {
     expect(retryAt).toBeInstanceOf(Date);
   });
 
+  it('tells the contract of what is put back, and none of what ended', async () => {
+    const [again, over] = [
+      await rows.dispatch(broker, { state: 'running', contract: 'latest_only' }),
+      await rows.dispatch(broker, { state: 'running', contract: 'latest_only' }),
+    ];
+    const word = { brokerId: broker.id, attempt: 1, result: null, error: FAILURE };
+
+    const settled = await repository.settle(
+      [
+        { ...word, id: again, said: 'retry' },
+        { ...word, id: over, said: 'fail' },
+      ],
+      broker.replicaId,
+    );
+
+    expect(new Map(settled.map(({ id, contract }) => [id, contract]))).toEqual(
+      new Map([
+        [again, 'latest_only'],
+        [over, null],
+      ]),
+    );
+  });
+
   it('ends the row when it has failed as often as it may, and not sooner', async () => {
     const [last, before] = [
       await rows.dispatch(broker, { state: 'running', failures: 4 }),

@@ -32,7 +32,7 @@ export const ENDING = [
     ['replaces the latest', 'dispatch.seq + 1', 'dispatch.seq - dispatch.seq'],
     [
       'replaces in the keys of all brokers',
-      isOfKey('dispatch', 'asked', '0'),
+      isOfKey('dispatch', 'asked', 'asked.floor'),
       'dispatch.ordering_key = asked.ordering_key',
     ],
     [

@@ -6,7 +6,8 @@ import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
 import { LINK_BOUND, type Contract } from './state.js';
 
-type Bound = { id: string; brokerId: string; orderingKey: string | null; contract: Contract };
+type Keyed = { brokerId: string; orderingKey: string | null; contract: Contract | null };
+type Bound = Keyed & { id: string; contract: Contract };
 
 /**
  * Ends commands as their callers chose for a broker that is away: those bound to a link when it is over, and those
@@ -49,22 +50,20 @@ export class Contracts {
    * replaced, and those whose link was over before they were stored. Where that fails the next claim finds them again, or a sweep.
    */
   async judge(rows: readonly Bound[]): Promise<void> {
-    const keys = rows.flatMap(({ brokerId, orderingKey, contract }) =>
-      contract === 'latest_only' && orderingKey !== null ? [{ brokerId, orderingKey }] : [],
-    );
     const bound = rows.filter(({ contract }) => LINK_BOUND.includes(contract)).map(({ id }) => id);
     if (bound.length > 0) await this.lapseStale(bound);
-    await this.replaced(keys);
+    await this.replaced(rows);
   }
 
   /** Of commands that are pending again, ends those that a later one has replaced meanwhile. */
-  async putBack(rows: readonly { brokerId: string; orderingKey: string | null }[]): Promise<void> {
-    await this.replaced(
-      rows.flatMap(({ brokerId, orderingKey }) => (orderingKey === null ? [] : [{ brokerId, orderingKey }])),
-    );
+  async putBack(rows: readonly Keyed[]): Promise<void> {
+    await this.replaced(rows);
   }
 
-  private async replaced(keys: readonly { brokerId: string; orderingKey: string }[]): Promise<void> {
+  private async replaced(rows: readonly Keyed[]): Promise<void> {
+    const keys = rows.flatMap(({ brokerId, orderingKey, contract }) =>
+      contract === 'latest_only' && orderingKey !== null ? [{ brokerId, orderingKey }] : [],
+    );
     if (keys.length === 0) return;
     try {
       this.endings.committed(await this.repository.supersede(keys, this.replica.id));

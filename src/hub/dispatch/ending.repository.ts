@@ -115,17 +115,25 @@ const CANCEL = statement(
   `,
 );
 
-// The later one may be out already: one that was to be sent at a later time did not hold it up, and would undo it then.
+// The later one may be out already: one that was to be sent at a later time did not hold it up, and would undo it then. They
+// are looked for from the broker's floor on, so that no dead index entries are walked.
 const SUPERSEDE = statement(
   'supersede_dispatches',
   `
-  with locked as materialized (
+  with asked as materialized (
+    select asked.broker_id, asked.ordering_key,
+           coalesce(
+             (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
+           ) as floor
+    from (select distinct * from unnest($1::uuid[], $2::text[]) as told (broker_id, ordering_key)) asked
+  ),
+  locked as materialized (
     select dispatch.id
-    from (select distinct * from unnest($1::uuid[], $2::text[]) as asked (broker_id, ordering_key)) asked
+    from asked
     cross join lateral (
       select dispatch.id
       from broker_dispatch dispatch
-      where ${isOfKey('dispatch', 'asked', '0')}
+      where ${isOfKey('dispatch', 'asked', 'asked.floor')}
         and dispatch.contract = 'latest_only' and dispatch.state = any ($3::text[])
         and exists (
           select from broker_dispatch later

@@ -13,6 +13,7 @@ import {
   stateAfter,
   STATES_AFTER,
   statesBefore,
+  type Contract,
   type DispatchState,
   type EndedState,
   type Lane,
@@ -53,6 +54,8 @@ type Told = {
   claimedBy: string | null;
   /** Of the attempt that was settled; null where more happened to the row than a copy of its outcome could say. */
   claimEpoch: number | null;
+  /** null where it ended. */
+  contract: Contract | null;
 };
 
 /** What became of a settled row: it ended, or it is pending again. */
@@ -154,7 +157,7 @@ const endedOf = (removed: string) => `
 
 const TOLD = `
   select ${ENDING_COLUMNS}, trunc(date_part('epoch', ended_at) * 1000) as "endedAtMs", claimed_by as "claimedBy",
-         claim_epoch as "claimEpoch"
+         claim_epoch as "claimEpoch", null::text as contract
   from ended`;
 
 // The row moves from the live table to the history in the same statement that ends it. A failure that may pass puts
@@ -223,7 +226,7 @@ const SETTLE = statement(
   ended as (${endedOf('removed')}
   )${TOLD}
   union all
-  select ${ENDING_COLUMNS}, null, null, null from retried
+  select ${ENDING_COLUMNS}, null, null, null, contract from retried
   `,
 );
 
