@@ -20,6 +20,18 @@ describe('the backlog of a broker', () => {
     expect(ids(backlog)).toEqual([]);
   });
 
+  it('begins to read at the floor, whatever polls came before the inventory was taken', () => {
+    const backlog = new Backlog(link());
+    for (const at of [0, 5_000, 600_000]) backlog.poll(at);
+    backlog.beginAt(40);
+    backlog.isReady = true;
+
+    expect(read(backlog, [row(41)], 600_000)).toMatchObject({ afterSeq: 39 });
+    expect(ids(backlog, 600_000)).toEqual(['d41']);
+    backlog.poll(605_000);
+    expect(read(backlog, [row(41)], 605_000)).toMatchObject({ afterSeq: 39 });
+  });
+
   it('claims nothing else of a key, and fills no more of the window, while a command is being stored as claimed', () => {
     const backlog = ready(2);
     expect(backlog.reserve(draft('h1', 'k'))).toBe(true);

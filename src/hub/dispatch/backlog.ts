@@ -133,8 +133,9 @@ export class Backlog {
     this.onRows();
   }
 
-  /** Reads again everything that may have become visible late. */
+  /** Reads again everything that may have become visible late. Before the inventory was taken there is nothing to read again. */
   poll(now: number): void {
+    if (!this.isReady) return;
     this.reading.poll(now);
     this.onRows();
   }
