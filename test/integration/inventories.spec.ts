@@ -67,6 +67,7 @@ function makeInventories(): Inventories {
   const replica = { id: replicaId, assertMayAct: () => undefined } as unknown as Replica;
   const endings = { committed: () => undefined } as unknown as Endings;
   const backlogs = {
+    judging: () => undefined,
     ready: ({ brokerId }: Link, held: readonly { id: string }[], floor: number) =>
       ready.set(brokerId, { held: held.map(({ id }) => id), floor }),
   } as unknown as Backlogs;

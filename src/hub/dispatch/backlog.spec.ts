@@ -487,6 +487,7 @@ describe('the backlog of a broker', () => {
       attempt: 1,
     } as const;
 
+    backlog.judging();
     backlog.ended('d1');
     backlog.adopted({ ...out, cancelRequested: false, deadlineAt: 60_000 });
 

@@ -34,6 +34,8 @@ export class Backlog {
   /** Claimed under this link's epoch, and not on its wire yet as far as is known: they go out before anything is claimed. */
   private readonly unsent = new SparseMap<string, Sent>();
   private readonly letGoMeanwhile = new SparseSet<string>();
+  /** What is out with the broker is being read. */
+  private isJudged = false;
   /** Told of since the latest read began, which may not have seen them. */
   private readonly toldMeanwhile = new SparseSet<string>();
   private readonly reserved = new Reserved();
@@ -48,6 +50,15 @@ export class Backlog {
 
   get brokerId(): string {
     return this.link.brokerId;
+  }
+
+  /**
+   * The inventory is about to be compared with the rows. What ends from here on may be among those that are found to be out;
+   * what ended before is not, and a broker whose inventory never comes keeps nothing of what is told of all.
+   */
+  judging(): void {
+    this.letGoMeanwhile.clear();
+    this.isJudged = true;
   }
 
   /** No row below this `seq` is alive: nothing is read from before it. */
@@ -291,7 +302,7 @@ export class Backlog {
    * @returns whether it was known
    */
   ended(id: string): boolean {
-    if (!this.isReady) this.letGoMeanwhile.add(id);
+    if (!this.isReady && this.isJudged) this.letGoMeanwhile.add(id);
     const isKnown = this.waiting.has(id) || this.out.has(id);
     if (isKnown) this.letGo(id);
     return isKnown;

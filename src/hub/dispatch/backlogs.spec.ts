@@ -4,11 +4,22 @@ import type { Wakes, WakeSubscriber } from '../cluster/wakes.js';
 import type { LinkObserver, Links } from '../registry/links.js';
 import type { Backlog } from './backlog.js';
 import { Backlogs } from './backlogs.js';
+import type { Adopted } from './inventory.repository.js';
 import { commandCopy } from './row-copy.js';
 import { Steps } from './steps.js';
 import { plainDraft } from '../../../test/support/plain-draft.js';
 import { linkOf } from '../../../test/support/ready-backlog.js';
 import { readRow } from '../../../test/support/read-row.js';
+
+/** A row that the inventory of the broker `b` knows, at attempt 1. */
+function adopted(id: string, seq: number): Adopted {
+  const { brokerId, op, lane, orderingKey } = readRow(seq);
+  return {
+    ...{ id, seq, brokerId, op, lane, orderingKey, agentId: null, originReplica: 'r', attempt: 1 },
+    ...{ state: 'succeeded', ageS: 0, outS: 0, traceparent: null },
+    ...{ verdict: 'adopt', remainingMs: 60_000, cancelRequested: false },
+  };
+}
 
 describe('the backlogs of a replica', () => {
   const onWork = jest.fn();
@@ -174,15 +185,28 @@ describe('the backlogs of a replica', () => {
     });
 
     it('hear of the end of a row that is only being looked for', () => {
-      observer.opened?.(linkOf());
-      const backlog = backlogs.of('b');
-      const read = backlog?.nextRead(0);
+      const link = linkOf();
+      observer.opened?.(link);
       backlogs.holding();
 
+      backlogs.judging(link);
       tell({ ended: new Set(['d1']) });
-      if (read !== undefined) backlog?.took([readRow(1)], read, 0);
+      backlogs.ready(link, [adopted('d1', 1), adopted('d2', 2)], 1);
 
-      expect(backlog?.depth.waiting).toBe(0);
+      expect(backlogs.of('b')?.out.ids).toEqual(['d2']);
+    });
+
+    it('keep nothing of what ended before they were looked for', () => {
+      const link = linkOf();
+      observer.opened?.(link);
+
+      tell({ ended: new Set(['d1']) });
+      backlogs.judging(link);
+      tell({ ended: new Set(['d2']) });
+      backlogs.judging(link);
+      backlogs.ready(link, [adopted('d1', 1), adopted('d2', 2)], 1);
+
+      expect(backlogs.of('b')?.out.ids).toEqual(['d1', 'd2']);
     });
   });
 });

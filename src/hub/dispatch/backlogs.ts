@@ -121,6 +121,12 @@ export class Backlogs {
     this.onWork();
   }
 
+  /** The broker's inventory is about to be compared with the rows. */
+  judging(link: Link): void {
+    const backlog = this.byBroker.get(link.brokerId);
+    if (backlog?.link === link) backlog.judging();
+  }
+
   /** The broker's inventory is settled: its rows may be claimed, and none is alive below the floor. */
   ready(link: Link, adopted: readonly Adopted[], floor: number): void {
     const backlog = this.byBroker.get(link.brokerId);

@@ -99,6 +99,7 @@ export class Inventories {
   private async judged(link: Link, entries: readonly InventoryEntry[]): Promise<Adopted[] | undefined> {
     const { brokerId, epoch, facts } = link;
     const owner = { brokerId, epoch, replicaId: this.replica.id, journalId: facts.journalId };
+    this.backlogs.judging(link);
     const adopted = await this.repository.reconcile(owner, entries);
     if (adopted === undefined) {
       await this.ownership.recheck([brokerId]);
