@@ -46,11 +46,15 @@ export class Progress {
 
   /** Words of a broker. One about what is not out on this very link is nobody's, and costs no statement. */
   took(link: Link, items: readonly ProgressItem[]): void {
+    const until = performance.now() - TIMES.progressMs;
+    let isDue = false;
     for (const { id, attempt, fraction, note } of items) {
-      if (this.backlogs.isOut(link, id, attempt))
-        this.note(link, { id, attempt, fraction, note: note === null ? null : storable(note) });
+      if (!this.backlogs.isOut(link, id, attempt)) continue;
+      const word = this.note(link, { id, attempt, fraction, note: note === null ? null : storable(note) });
+      isDue ||= word.writtenAt <= until;
     }
-    if (this.due().length > 0) this.loop.wake();
+    // What waited before is not walked for each frame: it was woken for, or is written after its second.
+    if (isDue) this.loop.wake();
   }
 
   /** Agents of a broker linked here are not as they were: that is word of the commands that are about them. */
@@ -61,10 +65,10 @@ export class Progress {
     }
   }
 
-  private note({ brokerId, epoch }: Link, { id, attempt, fraction, note }: ProgressItem): void {
+  private note({ brokerId, epoch }: Link, { id, attempt, fraction, note }: ProgressItem): Word {
     const before = this.latest.get(id);
     const isSame = before?.attempt === attempt && !before.isWritten;
-    this.latest.set(id, {
+    const word: Word = {
       brokerId,
       epoch,
       attempt,
@@ -72,7 +76,9 @@ export class Progress {
       note: note ?? (isSame ? before.note : null),
       isWritten: false,
       writtenAt: before?.writtenAt ?? -Infinity,
-    });
+    };
+    this.latest.set(id, word);
+    return word;
   }
 
   private due(): [string, Word][] {
