@@ -100,6 +100,8 @@ export class Ownership {
     await this.assertBelieved(brokerId, lastEpoch);
     // Before the epoch is taken: from there to the opening of the link nothing may fail or wait.
     const alternatives = await this.replica.alternatives();
+    // Whoever was here may have another life by now, at another replica, whose place this would take.
+    if (!channel.isOpen) return;
     const { epoch, revision, revoked, flagged, former, attachments } = await this.connects.add({
       brokerId,
       connectionId,
@@ -126,13 +128,15 @@ export class Ownership {
       const about = { brokerId, epoch, bootId, connectionId, former, flagged };
       this.log.warn(about, 'another instance connected with the credential of a broker');
     }
-    if (former !== null && former.replicaId !== this.replica.id) {
-      this.wakes.tell(former.replicaId, { moved: new Map([[brokerId, epoch]]) });
-    }
+    const moved = new Map([[brokerId, epoch]]);
     if (!channel.isOpen) {
       await this.releases.add(link, 'closed before the welcome');
+      // Not sooner: whom it was taken from is to find that nobody has it, and not that another instance does.
+      if (former !== null && !this.releases.brokerIds.has(brokerId))
+        this.wakes.tell(former.replicaId, { moved });
       return;
     }
+    if (former !== null && former.replicaId !== this.replica.id) this.wakes.tell(former.replicaId, { moved });
     const newer = this.links.get(brokerId);
     if (newer !== undefined && newer.epoch > epoch) {
       // Of two hellos at once the older may be answered last; its link must not take the newer one's place.
@@ -296,7 +300,7 @@ export class Ownership {
       this.links.close(link, 'revoked');
       this.log.log({ brokerId, epoch }, 'a link was cut: its broker is revoked');
       link.close('revoked', 'this broker was revoked');
-    } else if (row.epoch !== null && row.bootId !== null && row.epoch > epoch) {
+    } else if (row.epoch !== null && row.bootId !== null && row.replicaId !== null && row.epoch > epoch) {
       this.displaceHere(brokerId, row.epoch, row.bootId);
     } else if (this.links.close(link, 'released')) {
       this.log.log(
@@ -306,7 +310,8 @@ export class Ownership {
       if (row.epoch === epoch && releaseReason?.startsWith(KICKED) === true) {
         link.close('goodbye', releaseReason);
       } else {
-        // Released over our head, or the database was taken back to before this epoch: only a new one can carry work.
+        // Released over our head, also by a newer link that is over, as one is of an earlier life whose hello was answered late;
+        // or the database was taken back to before this epoch: only a new one can carry work.
         link.close('going_away', 'this connection was released; connect again');
       }
     }
