@@ -100,7 +100,11 @@ set phase = case
       else case when due.state = 'succeeded' then 'deleted' else 'failed' end
     end,
     exit_code = case
-      when agent.phase = 'stopping' and due.state = 'succeeded' then (due.result ->> 'exitCode')::bigint
+      when agent.phase = 'stopping' and due.state = 'succeeded' then jsonb_path_query_first(
+        due.result,
+        'strict $.exitCode ? (@ >= -1 && @ <= 4294967295 && @ == @.floor())',
+        silent => true
+      )::bigint
       else agent.exit_code
     end,
     detail = coalesce(due.error ->> 'message', agent.detail),

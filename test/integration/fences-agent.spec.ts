@@ -93,15 +93,15 @@ describe('a report', () => {
 
 describe('the end of the latest command of an agent', () => {
   /** An agent in a phase, whose command ended by the word of its broker. */
-  async function ended(phase: string, state: string): Promise<string> {
+  async function ended(phase: string, state: string, result: unknown = null): Promise<string> {
     const dispatchId = await rows.dispatch(broker, { state: 'running' });
     const { id } = await plant({ phase, dispatch_id: dispatchId });
     await rows.sql.query(
       `with removed as (delete from broker_dispatch where id = $1 returning *)
        insert into broker_dispatch_history
-         (id, seq, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-       select id, seq, broker_id, op, args, lane, $2, deadline_at, origin_replica, initiator, trail from removed`,
-      [dispatchId, state],
+         (id, seq, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail, result)
+       select id, seq, broker_id, op, args, lane, $2, deadline_at, origin_replica, initiator, trail, $3 from removed`,
+      [dispatchId, state, JSON.stringify(result)],
     );
     return id;
   }
@@ -123,6 +123,36 @@ describe('the end of the latest command of an agent', () => {
     await repository.catchUp();
 
     expect(await agent(id)).toMatchObject({ phase: after, revision: phase === after ? 1 : 2 });
+  });
+
+  it('gives the exit code where a report could say it, and none otherwise, of all agents at once', async () => {
+    const said: readonly (readonly [result: unknown, exitCode: string | null])[] = [
+      [{ exitCode: 3 }, '3'],
+      [{ exitCode: -1 }, '-1'],
+      [{ exitCode: 0xffff_ffff }, '4294967295'],
+      [{ exitCode: -2 }, null],
+      [{ exitCode: 0x1_0000_0000 }, null],
+      [{ exitCode: 1.5 }, null],
+      [{ exitCode: 1e300 }, null],
+      [{ exitCode: 'SIGTERM' }, null],
+      [{ exitCode: '3' }, null],
+      [{ exitCode: [3] }, null],
+      [{ exitCode: {} }, null],
+      [{ exitCode: null }, null],
+      [{}, null],
+      [[{ exitCode: 3 }], null],
+      ['stopped', null],
+      [null, null],
+    ];
+    const ids: string[] = [];
+    for (const [result] of said) ids.push(await ended('stopping', 'succeeded', result));
+
+    await repository.catchUp();
+
+    const seen = await Promise.all(ids.map(agent));
+    expect(seen.map(({ phase, exit_code }) => [phase, exit_code])).toEqual(
+      said.map(([, exitCode]) => ['stopped', exitCode]),
+    );
   });
 
   it('waits for nobody who holds the agent', async () => {

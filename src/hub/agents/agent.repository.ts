@@ -134,7 +134,8 @@ const REPORT = statement(
 );
 
 // An agent waits in these phases for the end of its latest command. The end is read from the history, so it does not
-// matter who settled it, or whether anybody was told.
+// matter who settled it, or whether anybody was told. What a broker gave as its result may be anything: an exit code that no
+// report could have is none, and holds up no other agent of the statement.
 const CATCH_UP = statement(
   'catch_up_agents_with_endings',
   `
@@ -154,7 +155,11 @@ const CATCH_UP = statement(
         else case when due.state = 'succeeded' then 'deleted' else 'failed' end
       end,
       exit_code = case
-        when agent.phase = 'stopping' and due.state = 'succeeded' then (due.result ->> 'exitCode')::bigint
+        when agent.phase = 'stopping' and due.state = 'succeeded' then jsonb_path_query_first(
+          due.result,
+          'strict $.exitCode ? (@ >= -1 && @ <= 4294967295 && @ == @.floor())',
+          silent => true
+        )::bigint
         else agent.exit_code
       end,
       detail = coalesce(due.error ->> 'message', agent.detail),
