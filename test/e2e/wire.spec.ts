@@ -521,6 +521,28 @@ describe('the wire', () => {
       await link.next('confirm');
       await link.close();
     });
+
+    it('is asked with just what the caller gave, whatever the members of that are called', async () => {
+      const given = { prototype: 'v2', nested: [{ constructor: { a: 1 }, toString: 'x', valueOf: null }] };
+      const command = { op: 'broker.ping', args: given, orderingKey: null };
+      const environment = { prototype: '1', constructor: '2', toString: '3' };
+      const agent = { name: 'inborn', broker: broker.id, spec: { command: 'true', environment } };
+      const link = await connect();
+
+      await cluster.api(0).post(`/api/v1/brokers/${broker.id}/dispatches`, command);
+      const alone = await link.nextDispatch();
+      await cluster.api(0).post('/api/v1/dispatches/batch', { items: [{ ...command, broker: broker.id }] });
+      const ofBatch = await link.nextDispatch();
+      const { body: created } = await cluster.api(0).post('/api/v1/agents', agent);
+      await cluster.api(0).post(`/api/v1/agents/${created.id}/start`);
+      const start = await link.nextDispatch();
+
+      expect([alone.args, ofBatch.args]).toEqual([given, given]);
+      expect(start.args).toMatchObject({ agentId: created.id, spec: { environment } });
+      for (const dispatch of [alone, ofBatch, start]) link.succeed(dispatch);
+      await link.next('confirm');
+      await link.close();
+    });
   });
 
   describe('of a broker with ops of its own', () => {

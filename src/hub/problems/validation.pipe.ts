@@ -1,9 +1,13 @@
 import { ValidationPipe, type ArgumentMetadata, type ValidationError } from '@nestjs/common';
+import { withQuotedNames } from './as-given.js';
 import type { ProblemField } from './code.js';
 import { CodedError } from './coded.error.js';
 import { DEEPEST, isDeeperThan } from './depth.js';
 
-/** Bodies, queries and parameters against their DTO: unknown fields are refused, and no value is echoed. */
+/**
+ * Bodies, queries and parameters against their DTO: unknown fields are refused, and no value is echoed. Of a body nothing is
+ * dropped in silence.
+ */
 export function validationPipe(): ValidationPipe {
   return new BoundedPipe({
     transform: true,
@@ -20,11 +24,12 @@ export function validationPipe(): ValidationPipe {
 
 class BoundedPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && isDeeperThan(value, DEEPEST)) {
+    if (metadata.type !== 'body') return super.transform(value, metadata) as Promise<unknown>;
+    if (isDeeperThan(value, DEEPEST)) {
       const rule = `must not be nested more than ${DEEPEST} levels deep`;
       throw new CodedError('request_invalid', undefined, { fields: [{ path: '', rule }] });
     }
-    return super.transform(value, metadata) as Promise<unknown>;
+    return super.transform(withQuotedNames(value), metadata) as Promise<unknown>;
   }
 }
 

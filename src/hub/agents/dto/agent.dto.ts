@@ -25,6 +25,7 @@ import {
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
+import { AsGiven } from '../../problems/as-given.js';
 import type { AgentRow } from '../agent.repository.js';
 import { namesOf } from '../sealed-specs.js';
 import { PHASES, WISHES, type Phase, type Wanted } from '../phase.js';
@@ -198,6 +199,7 @@ export class SpecDto extends SpecFieldsDto {
   })
   @IsOptional()
   @IsEnvironment()
+  @AsGiven()
   environment: Record<string, string> = {};
 
   static toSpec({ command, args, directory, environment, limits, restart, stdin }: SpecDto): ProcessSpec {

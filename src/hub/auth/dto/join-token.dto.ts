@@ -1,5 +1,6 @@
 import { IsBoolean, IsInt, Max, Min } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
+import { AsGiven } from '../../problems/as-given.js';
 import type { JoinTokenRow } from '../join-token.repository.js';
 import { IsLabels } from './labels.js';
 import { Omittable } from './omittable.js';
@@ -28,6 +29,7 @@ export class CreateJoinTokenDto {
   })
   @Omittable()
   @IsLabels()
+  @AsGiven()
   labels: Record<string, string> = {};
 
   @ApiPropertyOptional({

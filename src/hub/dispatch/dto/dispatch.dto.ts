@@ -14,6 +14,7 @@ import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame
 import { OPS } from '../../../protocol/op.js';
 import { ApiProperty } from '../../http/described.js';
 import { PageQuery } from '../../http/page.js';
+import { AsGiven } from '../../problems/as-given.js';
 import { DEADLINE_MOST_S, DEADLINE_S } from '../dispatches.js';
 import {
   CONTRACTS,
@@ -66,6 +67,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
   })
   @IsOptional()
   @IsObject()
+  @AsGiven()
   args?: JsonObject;
 
   @ApiProperty({

@@ -2,6 +2,7 @@ import { IsOptional, IsString, Length, Matches } from 'class-validator';
 import { IsLabels } from '../../auth/dto/labels.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
+import { AsGiven } from '../../problems/as-given.js';
 import type { Admissions } from '../attachments.js';
 import type { BrokerRow } from '../broker.repository.js';
 import { admissionOf, ProjectAdmissionDto } from './admission.dto.js';
@@ -33,6 +34,7 @@ export class JoinBrokerDto {
   @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
   @IsOptional()
   @IsLabels()
+  @AsGiven()
   labels: Record<string, string> = {};
 }
 

@@ -4,6 +4,7 @@ import { LIMITS } from '../../../protocol/limits.js';
 import { Omittable } from '../../auth/dto/omittable.js';
 import { isLabels } from '../../auth/dto/labels.js';
 import { NAME } from '../../http/name.js';
+import { AsGiven } from '../../problems/as-given.js';
 
 /** A close carries 123 bytes at most, and the word that it was a kick goes with it. */
 const REASON = /^[\x20-\x7e]{1,100}$/;
@@ -25,6 +26,7 @@ export class UpdateBrokerDto {
   })
   @Omittable()
   @IsLabelChange()
+  @AsGiven()
   labels?: Record<string, string | null>;
 }
 
