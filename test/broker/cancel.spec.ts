@@ -69,12 +69,13 @@ describe('a broker, on a real journal,', () => {
     };
     const clocks = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
     const executor = new Executor(journal, handlers, wire, clocks, log);
+    const acks = () => frames.flatMap((frame) => (frame.t === 'ack' ? frame.acks : []));
     const results = () => frames.flatMap((frame) => (frame.t === 'result' ? frame.results : []));
     /** The nth result of a command, past or to come. */
     const resultOf = (id: string, nth = 1) =>
       eventually(() => results().filter((result) => result.id === id)[nth - 1]);
     const take = (...items: DispatchItem[]) => executor.take(link, items, true);
-    return { executor, hub, take, results, resultOf };
+    return { executor, hub, take, acks, results, resultOf };
   };
   const item = (given: Partial<DispatchItem> = {}): DispatchItem => {
     const id = uuidv7();
@@ -146,6 +147,27 @@ describe('a broker, on a real journal,', () => {
       }
 
       expect(await resultOf(work.id)).toMatchObject({ outcome: 'cancelled' });
+    });
+
+    it('that comes in the same read right behind, never begins it, and tells that it was cancelled', async () => {
+      const { executor, take, resultOf } = live();
+      const work = item();
+
+      await Promise.all([executor.cancel([work]), take(work)]);
+
+      expect(await resultOf(work.id)).toEqual({ id: work.id, attempt: 1, outcome: 'cancelled' });
+      expect(begun(work)).toBe(0);
+    });
+
+    it('whose tombstone the disk does not take, acks no dispatch of it that came behind', async () => {
+      const { executor, take, acks } = live();
+      const work = item();
+      jest.spyOn(journal, 'begin').mockRejectedValueOnce(new Error('no space left on device'));
+
+      const both = await Promise.allSettled([executor.cancel([work]), take(work)]);
+
+      expect(both.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+      expect([acks(), begun(work)]).toEqual([[], 0]);
     });
 
     it('that runs, aborts the signal of its op, which may begin nothing more, and tells that it stopped', async () => {

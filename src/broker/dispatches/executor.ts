@@ -161,7 +161,6 @@ export class Executor {
    * in the read loop.
    */
   async cancel(cancels: readonly { id: string; attempt: number }[]): Promise<void> {
-    await Promise.allSettled(cancels.flatMap(({ id }) => this.beginning.get(id) ?? []));
     await Promise.all(cancels.map((each) => this.cancelOne(each)));
   }
 
@@ -177,6 +176,10 @@ export class Executor {
   }
 
   private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {
+    // It is judged in one turn with the look that finds nothing of it on its way to the journal: a dispatch of the same
+    // read comes right behind, and what it begins between the two would be taken for lost.
+    let before: Promise<void> | undefined;
+    while ((before = this.beginning.get(id)) !== undefined) await before.catch(() => undefined);
     const work = this.executing.get(id);
     work?.cancel();
     if (work?.hasStarted === false && !work.isBeingEnded) {
@@ -185,10 +188,18 @@ export class Executor {
       // It may have done anything: that it was stopped is not for this life of the broker to say.
       await this.journal.end(id, LOST);
     } else if (!this.isKnown({ id, attempt })) {
-      await this.journal.begin([tombstoneOf(id, attempt, this.clocks)]);
+      await this.bury(id, attempt);
     }
     await this.journal.repeated(id, attempt);
     if (!this.executing.has(id)) this.results.tell(id);
+  }
+
+  /** What comes of it meanwhile is answered once its tombstone is on disk, as anything that is being begun. */
+  private async bury(id: string, attempt: number): Promise<void> {
+    const buried = this.journal.begin([tombstoneOf(id, attempt, this.clocks)]);
+    const burying = buried.finally(() => this.beginning.delete(id));
+    this.beginning.set(id, burying);
+    await burying;
   }
 
   /** Until its ending is on disk it is under way: where the disk does not take it, it is asked for again, and not lost. */
