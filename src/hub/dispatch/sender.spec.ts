@@ -22,6 +22,7 @@ describe('what goes to a broker', () => {
   let channel: { isOpen: boolean; unsentBytes: number; send: (frame: HubFrame) => boolean };
   let backlog: Backlog;
   let sender: Sender;
+  let readArgs: ClaimRepository['readArgs'];
 
   beforeEach(() => {
     sent = [];
@@ -30,7 +31,9 @@ describe('what goes to a broker', () => {
     backlog.isReady = true;
     const sealed = { open: (_op: string, _id: string, args: object) => args } as unknown as SealedArgs;
     const replica = { mayAct: true } as Replica;
-    sender = new Sender({} as ClaimRepository, sealed, {} as Results, new Steps(), replica);
+    readArgs = () => Promise.resolve(new Map());
+    const repository = { readArgs: (ids: string[]) => readArgs(ids) } as ClaimRepository;
+    sender = new Sender(repository, sealed, {} as Results, new Steps(), replica);
   });
 
   const claimed = (now: number, ...rows: ReadRow[]) => {
@@ -49,6 +52,18 @@ describe('what goes to a broker', () => {
 
     expect(whileUnsent).toBe(0);
     expect(sent).toMatchObject([{ t: 'dispatch', dispatches: [{ id: 'd1', attempt: 1 }] }]);
+  });
+
+  it('is not what its caller gave up while the arguments were read', async () => {
+    readArgs = (ids) => {
+      backlog.out.cancelRequested('d1');
+      return Promise.resolve(new Map(ids.map((id) => [id, { id }])));
+    };
+    const rows = [1, 2].map((seq) => readRow(seq, { args: null }));
+
+    await sender.send(backlog, claimed(performance.now(), ...rows));
+
+    expect(sent).toMatchObject([{ t: 'dispatch', dispatches: [{ id: 'd2', args: { id: 'd2' } }] }]);
   });
 
   it('is no more than may wait there, though it takes more on the wire than it was known to', async () => {

@@ -56,11 +56,13 @@ export class Sender {
 
   private async sendOnce(backlog: Backlog, claimed: Sent[]): Promise<void> {
     // What its caller gave up is not begun any more: the broker is asked to stop it, and answers that.
-    const rows = claimed.filter(({ id }) => !backlog.out.isGivenUp(id));
+    const isWanted = ({ id }: Sent) => !backlog.out.isGivenUp(id);
+    const rows = claimed.filter(isWanted);
     const large = rows.filter(({ args }) => args === null).map(({ id }) => id);
     const args = large.length > 0 ? await this.repository.readArgs(large) : new Map<string, Sent['args']>();
     const now = performance.now();
-    const items = rows.flatMap((row): DispatchItem[] => {
+    // Some may have been given up while arguments were read.
+    const items = rows.filter(isWanted).flatMap((row): DispatchItem[] => {
       const own = row.args ?? args.get(row.id);
       // Without its arguments the row has ended since the claim.
       if (own === undefined || own === null) return [];
