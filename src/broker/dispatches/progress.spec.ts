@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { BrokerFrame, ProgressItem } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import type { Link } from '../connection/link.js';
-import { Progress } from './progress.js';
+import { Progress, type Told } from './progress.js';
 
 const ID = '0198f1a2-7c44-7e11-9d5e-000000000001';
 const OTHER = '0198f1a2-7c44-7e11-9d5e-000000000002';
@@ -77,5 +77,15 @@ describe('Progress', () => {
     expect(sent).toEqual([
       [{ id: ID, attempt: 3, fraction: 1, note: 'x'.repeat(LIMITS.progressNoteLength) }],
     ]);
+  });
+
+  it('passes over what is no number and no text, which plain JavaScript may say, and keeps what was said before', () => {
+    progress.tell(ID, { fraction: 0.5, note: 'half' });
+    for (const told of [{ note: 5, fraction: '0.6' }, { fraction: NaN }, null, 'done', [1]])
+      progress.tell(ID, told as Told);
+    progress.tell(OTHER, { note: 5 } as object);
+    jest.advanceTimersByTime(250);
+
+    expect(sent).toEqual([[{ id: ID, attempt: 3, fraction: 0.5, note: 'half' }]]);
   });
 });

@@ -27,8 +27,9 @@ export class Progress {
   ) {}
 
   tell(id: string, told: Told): void {
-    if (this.isStopped) return;
-    this.untold.set(id, { ...this.untold.get(id), ...told });
+    const heard = heardOf(told);
+    if (this.isStopped || Object.keys(heard).length === 0) return;
+    this.untold.set(id, { ...this.untold.get(id), ...heard });
     this.resting ??= setTimeout(() => this.flush(), this.firstAfterMs);
   }
 
@@ -53,15 +54,16 @@ export class Progress {
   }
 }
 
+/** Ops may be plain JavaScript, which says anything: what is no number or no text was not said. */
+function heardOf(told: Told): Told {
+  const { fraction, note } = { ...told };
+  const isNumber = fraction !== undefined && Number.isFinite(fraction);
+  return { ...(isNumber ? { fraction } : {}), ...(typeof note === 'string' ? { note } : {}) };
+}
+
 /** What the hub would not take is cut to what it takes: a word on the way must not end the link. */
 function itemOf(id: string, attempt: number | undefined, { fraction, note }: Told): ProgressItem[] {
   if (attempt === undefined) return [];
-  const isNumber = fraction !== undefined && Number.isFinite(fraction);
-  const item = {
-    id,
-    attempt,
-    fraction: isNumber ? Math.min(1, Math.max(0, fraction)) : null,
-    note: note?.slice(0, LIMITS.progressNoteLength) ?? null,
-  };
-  return item.fraction === null && item.note === null ? [] : [item];
+  const part = fraction === undefined ? null : Math.min(1, Math.max(0, fraction));
+  return [{ id, attempt, fraction: part, note: note?.slice(0, LIMITS.progressNoteLength) ?? null }];
 }
