@@ -45,6 +45,9 @@ export const LIMITS = {
   bufferedBytes: 8 * 1024 * KIB,
 } as const;
 
+/** Characters of a failure's code; each code that the hub or a broker of its own makes is far shorter. */
+export const CODE_LENGTH = 128;
+
 /** Times of the control channel, in milliseconds. */
 export const TIMES = {
   helloWithinMs: 5_000,

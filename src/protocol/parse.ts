@@ -21,7 +21,7 @@ import type {
   ResultItem,
   Welcome,
 } from './frame.js';
-import { LIMITS } from './limits.js';
+import { CODE_LENGTH, LIMITS } from './limits.js';
 import { ProtocolError } from './protocol.error.js';
 import * as read from './read.js';
 import { isTraceparent, TRACEPARENT } from './traceparent.js';
@@ -29,7 +29,7 @@ import { isTraceparent, TRACEPARENT } from './traceparent.js';
 /** PostgreSQL's integer: what it cannot hold must not fail the statement that others' words share. */
 const INTEGER_MOST = 0x7fff_ffff;
 const attempt = read.integer(1, INTEGER_MOST);
-const code = read.text(128);
+const code = read.text(CODE_LENGTH);
 const message = read.text(LIMITS.messageLength);
 const alternatives = read.list(read.text(), 64);
 const capabilities = read.list(read.keptText(LIMITS.labelLength), LIMITS.capabilities);

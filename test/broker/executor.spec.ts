@@ -78,6 +78,9 @@ describe('the executor on a real journal', () => {
       handler('large', () => 'x'.repeat(LIMITS.resultBytes)),
       handler('refuses', () => Promise.reject(new OpFailure('no_room', 'y'.repeat(10_000), true))),
       handler('breaks', () => Promise.reject(new Error('z'.repeat(10_000)))),
+      handler('babbles', () => Promise.reject(new OpFailure('c'.repeat(129), 'no'))),
+      handler('mumbles', () => Promise.reject(new OpFailure(7 as never, { no: 1 } as never, 1 as never))),
+      handler('crumbles', () => Promise.reject(Object.assign(new Error(), { message: 5 }))),
     ]);
 
   /** One life of a broker: an executor, and one link to a hub that only listens. */
@@ -329,6 +332,9 @@ describe('the executor on a real journal', () => {
     ['a result that is too large', 'large', { code: 'result_too_large', retryable: false }],
     ['an op that says why it failed', 'refuses', { code: 'no_room', retryable: true }],
     ['an op that breaks', 'breaks', { code: 'op_failed', retryable: false }],
+    ['a code that is too long', 'babbles', { code: 'op_failed', message: 'no', retryable: false }],
+    ['a failure that is none of text', 'mumbles', { code: 'op_failed', retryable: false }],
+    ['an error whose message is no text', 'crumbles', { code: 'op_failed', retryable: false }],
   ])('turns %s into a failed result that the hub can take', async (_what, op, error) => {
     const { executor, link, resultOf } = live();
     const asked = item(op);

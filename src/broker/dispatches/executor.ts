@@ -19,7 +19,7 @@ import { isOwnOp } from '../../protocol/op.js';
 import { deadlineAfter, instantOf, isPast, type Clocks, type Deadline } from '../clocks.js';
 import type { Link } from '../connection/link.js';
 import type { Journal } from '../journal/journal.js';
-import { LOST, type Ending, type JournalRecord } from '../journal/record.js';
+import { LOST, takenOf, type Ending, type JournalRecord } from '../journal/record.js';
 import { OpFailure, OpInterrupted } from './op-failure.js';
 import type { OpContext, OpHandler, OpHandlers } from './ops.js';
 import { Progress } from './progress.js';
@@ -383,7 +383,6 @@ function tombstoneOf(id: string, attempt: number, clocks: Clocks): JournalRecord
   return { ...known, ending: CANCELLED, confirmedAt: null };
 }
 
-/** A hub takes no longer message than this, and would cut the link at each attempt to tell it. */
 function failed(code: string, message: string, retryable = false): Ending {
-  return { outcome: 'failed', error: { code, message: message.slice(0, LIMITS.messageLength), retryable } };
+  return { outcome: 'failed', error: takenOf({ code, message, retryable }) };
 }

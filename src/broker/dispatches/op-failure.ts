@@ -2,6 +2,7 @@ import type { EndingCode } from '../../protocol/ending-code.js';
 
 /** An op that came to nothing, for a reason that the caller is to learn. */
 export class OpFailure extends Error {
+  /** @param code 1 to 128 characters; with any other the command fails as `op_failed` */
   constructor(
     readonly code: string,
     message: string,

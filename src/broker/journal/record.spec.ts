@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { resultOf, type JournalRecord } from './record.js';
+import type { BrokerError } from '../../protocol/frame.js';
+import { mayBeRetried, resultOf, type JournalRecord } from './record.js';
 
 const record: JournalRecord = {
   id: '0198f1a2-7c44-7e11-9d5e-aaaaaaaaaaaa',
@@ -34,5 +35,28 @@ describe('the result of a command in the journal', () => {
       outcome: 'failed',
       error,
     });
+  });
+
+  it.each([
+    { code: 'x'.repeat(129), message: 'no', retryable: true },
+    { code: '', message: 'no', retryable: true },
+    { code: 7, message: 'no', retryable: true },
+    { code: null, message: 'no', retryable: true },
+  ])('carries one that an older broker kept with the code $code as the failure of an op', (error) => {
+    expect(resultOf({ ...record, ending: { outcome: 'failed', error: error as BrokerError } })).toMatchObject(
+      {
+        error: { code: 'op_failed', message: 'no', retryable: true },
+      },
+    );
+  });
+
+  it('carries no message and no word on retries that a hub would cut the link for', () => {
+    const error = { code: 'x'.repeat(128), message: { text: 'no' }, retryable: 'yes', data: { free: 0 } };
+    const ending = { outcome: 'failed', error: error as object as BrokerError } as const;
+
+    expect(resultOf({ ...record, ending })).toMatchObject({
+      error: { code: error.code, message: 'The op failed.', retryable: false, data: { free: 0 } },
+    });
+    expect(mayBeRetried(ending)).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
-import type { JsonObject, ResultItem } from '../../protocol/frame.js';
+import type { BrokerError, JsonObject, ResultItem } from '../../protocol/frame.js';
+import { CODE_LENGTH, LIMITS } from '../../protocol/limits.js';
 
 /** How a command ended, without the attempt: that may be asked for under another one later. */
 export type Ending =
@@ -42,10 +43,26 @@ export const LOST: Ending = {
 
 /** Whether a newer attempt may do it again: its failure was one that may pass. */
 export function mayBeRetried(ending: Ending | null): boolean {
-  return ending?.outcome === 'failed' && ending.error.retryable;
+  return ending?.outcome === 'failed' && takenOf(ending.error).retryable;
 }
 
-/** What goes over the wire for an ended command. */
+/**
+ * A failure as a hub takes it, which cuts the link for any other, and with it for all that is told beside. Ops of one's own may
+ * be plain JavaScript, which puts anything in the place of a code.
+ */
+export function takenOf(error: BrokerError): BrokerError {
+  const { code, message, retryable }: Record<string, unknown> = { ...error };
+  const isCode = typeof code === 'string' && code.length > 0 && code.length <= CODE_LENGTH;
+  return {
+    ...error,
+    code: isCode ? code : 'op_failed',
+    message: typeof message === 'string' ? message.slice(0, LIMITS.messageLength) : 'The op failed.',
+    retryable: retryable === true,
+  };
+}
+
+/** What goes over the wire for an ended command: also where an older broker kept a failure that no hub takes. */
 export function resultOf({ id, attempt, ending }: JournalRecord): ResultItem | undefined {
+  if (ending?.outcome === 'failed') return { id, attempt, ...ending, error: takenOf(ending.error) };
   return ending === null ? undefined : { id, attempt, ...ending };
 }
