@@ -50,6 +50,7 @@ describe('a broker, on a real journal,', () => {
   const handlers = new Map<string, OpHandler>([
     ['work', { isRecoverable: true, handle }],
     ['once', { isRecoverable: false, handle }],
+    ['x.again', { isRecoverable: true, handle }],
   ]);
 
   /** One life of a broker: an executor, and one link to a hub that only listens. */
@@ -275,6 +276,23 @@ describe('a broker, on a real journal,', () => {
       (await runOf(queued)).fail(new OpFailure('deadline_passed', 'It was not begun in time.'));
       expect(await resultOf(queued.id)).toMatchObject({ outcome: 'cancelled' });
       expect(results()).toHaveLength(3);
+    });
+
+    it('of an op of its own that an earlier life had begun, does not begin it again, nor says that it was stopped', async () => {
+      const own = item({ op: 'x.again' });
+      await live().take(own);
+      await runOf(own);
+      const { executor, hub, results, resultOf } = live({ isFresh: false });
+      executor.recover();
+      await eventually(() => hub.linked.length === 1);
+
+      await executor.cancel([own]);
+      hub.isFresh = true;
+      for (const resolve of hub.linked) resolve();
+
+      expect(await resultOf(own.id)).toMatchObject({ error: { code: 'outcome_unknown', retryable: false } });
+      await executor.stop();
+      expect([begun(own), results().length]).toEqual([1, 1]);
     });
 
     it('that was begun and lost, never says that it was stopped: nobody knows what it did', async () => {

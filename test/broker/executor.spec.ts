@@ -69,6 +69,7 @@ describe('the executor on a real journal', () => {
   const handlers = () =>
     new Map<string, OpHandler>([
       handler('echo', () => 'done'),
+      handler('x.echo', () => 'done'),
       handler('gated', async () => gate.opened.then(() => 'done')),
       handler('once', async () => gate.opened.then(() => 'done'), false),
       handler('long', async ({ progress }) => {
@@ -395,6 +396,45 @@ describe('the executor on a real journal', () => {
       ]);
       await eventually(() => effects.length === 3);
       expect(effects.map(({ op }) => op)).toEqual(['once', 'gated', 'gated']);
+    });
+  });
+
+  describe('of an op of its own that an earlier life took in, and that may be done again,', () => {
+    /** A life that begins while the hub is silent, behind one that stopped so. */
+    const behind = async (item: DispatchItem) => {
+      const first = live({ isFresh: false });
+      await first.executor.take(first.link, [item], true);
+      await first.executor.stop();
+      const second = live({ isFresh: false });
+      second.executor.recover();
+      await eventually(() => second.hub.linked.length === 1);
+      const hear = () => {
+        second.hub.isFresh = true;
+        for (const resolve of second.hub.linked) resolve();
+      };
+      return { ...second, hear };
+    };
+
+    it('does it once the hub is heard', async () => {
+      const own = item('x.echo');
+      const { hear, resultOf } = await behind(own);
+      expect(effects).toEqual([]);
+
+      hear();
+
+      expect(await resultOf(own.id)).toMatchObject({ outcome: 'succeeded' });
+      expect(effects).toHaveLength(1);
+    });
+
+    it('begins nothing past its deadline, and says that nobody knows what was done before', async () => {
+      const own = item('x.echo', { remainingMs: 1_000 });
+      const { hear, resultOf } = await behind(own);
+
+      now.wall += 1_000;
+      hear();
+
+      expect(await resultOf(own.id)).toMatchObject({ error: { code: 'outcome_unknown', retryable: false } });
+      expect(effects).toEqual([]);
     });
   });
 

@@ -42,10 +42,19 @@ class Work {
   isBeingEnded = false;
 
   /**
-   * @param hasStarted whether its op was given it, by this life of the broker or an earlier one: until then a cancel
-   *   can end it at once
+   * @param hasStarted whether it is up to its op, by this life of the broker or an earlier one: until then it is ended without
+   *   asking the op, by a cancel or past its deadline
+   * @param wasBegun by an earlier life, which may have given it to its op, and may not
    */
-  constructor(public hasStarted: boolean) {}
+  constructor(
+    public hasStarted: boolean,
+    private readonly wasBegun: boolean,
+  ) {}
+
+  /** How it ends where this life never gives it to its op: what an earlier one did of it nobody knows. */
+  unstarted(ending: Ending): Ending {
+    return this.wasBegun ? LOST : ending;
+  }
 
   get signal(): AbortSignal {
     return this.cancelling.signal;
@@ -206,7 +215,7 @@ export class Executor {
   private async endUnstarted(id: string, work: Work): Promise<void> {
     work.isBeingEnded = true;
     try {
-      await this.journal.end(id, CANCELLED);
+      await this.journal.end(id, work.unstarted(CANCELLED));
       this.executing.delete(id);
     } finally {
       work.isBeingEnded = false;
@@ -258,7 +267,8 @@ export class Executor {
 
   private execute(piece: Piece): void {
     const { id, key, op } = piece.record;
-    const work = new Work(piece.isRecovered);
+    // The hub's own ops know how far an earlier life came, and what may still begin: a run that was begun needs them, hub or not.
+    const work = new Work(piece.isRecovered && !isOwnOp(op), piece.isRecovered);
     this.executing.set(id, work);
     const turn = async () => {
       // Cancelled while it waited: its ending is in the journal, or on the way there.
@@ -304,18 +314,17 @@ export class Executor {
   }
 
   private async endingOf(piece: Piece, work: Work): Promise<Ending> {
-    const { record, deadline, isRecovered } = piece;
+    const { record, deadline } = piece;
     const { op } = record;
     if (this.isStopped) throw new OpInterrupted();
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
     // A machine that slept must not carry out yesterday's orders on waking: first the hub is heard of again.
-    if (!isRecovered) await this.untilHubIsHeard();
+    if (!work.hasStarted) await this.untilHubIsHeard();
     const mayBegin = () => !work.signal.aborted && !isPast(deadline, instantOf(this.clocks));
-    // What an earlier life had begun is judged by its op, which knows how far it came.
-    if (!isRecovered && work.signal.aborted) return CANCELLED;
-    if (!isRecovered && !mayBegin())
-      return failed('deadline_passed', 'The deadline passed before it was begun.');
+    if (!work.hasStarted && work.signal.aborted) return work.unstarted(CANCELLED);
+    if (!work.hasStarted && !mayBegin())
+      return work.unstarted(failed('deadline_passed', 'The deadline passed before it was begun.'));
     work.hasStarted = true;
     this.log.debug(aboutOf(piece), 'began an op');
     return this.spans.around(record, piece.traceparent, (traceparent) =>

@@ -28,8 +28,8 @@ export type OwnOpDefinition<A, B extends JsonValue> = {
    */
   readonly handle: (args: A, context: OpContext) => Promise<B> | B;
   /**
-   * Whether it may be done again from the start after this process died within it. Left out: it may not, and the command
-   * ends as `failed` with code `outcome_unknown`.
+   * Whether it may be done again from the start after this process died within it: as soon as the hub is heard of, and not past
+   * the deadline or after a cancel. Left out: it may not. What is not done again ends as `failed` with code `outcome_unknown`.
    */
   readonly isRecoverable?: boolean;
 };
