@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import type { Message, OpArgs, ProcessSpec } from '../../src/protocol/op.js';
 import { eventually } from '../support/eventually.js';
@@ -25,6 +25,7 @@ describe('messages to a run', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     await runs.close();
     await expectNoLeaks(before);
   });
@@ -118,6 +119,48 @@ describe('messages to a run', () => {
     await send(web, messageOf('to the second'));
 
     await arrived(['to the first', 'to the second']);
+  });
+
+  describe('that cannot be looked at for a while', () => {
+    /** Handed over, and not looked at by anybody from then on. */
+    const unseen = async () => {
+      const web = agent();
+      await runs.start(web);
+      process.kill(shimOf(web), 'SIGSTOP');
+      const message = messageOf('unseen');
+      const sending = send(web, message);
+      await isHandedOver(web, message);
+      const inbox = join(runs.path(web), 'inbox');
+      renameSync(inbox, `${inbox}.away`);
+      await eventually(() => runs.log.lines.length > 0);
+      const seen = () => {
+        renameSync(`${inbox}.away`, inbox);
+        process.kill(shimOf(web), 'SIGCONT');
+      };
+      return { sending, seen };
+    };
+
+    it('are told by what came of them', async () => {
+      const { sending, seen } = await unseen();
+
+      seen();
+
+      expect(await sending).toMatchObject({ runId: expect.any(String) });
+      await arrived(['unseen']);
+      expect(runs.log.lines.splice(0)).toMatchObject([{ msg: expect.stringContaining('it is tried again') }]);
+    });
+
+    it('end with outcome_unknown where that takes too long: they may be written yet', async () => {
+      const { sending, seen } = await unseen();
+      const now = performance.now.bind(performance);
+      jest.spyOn(performance, 'now').mockImplementation(() => now() + 31_000);
+
+      await expect(sending).rejects.toMatchObject({ code: 'outcome_unknown' });
+
+      seen();
+      await arrived(['unseen']);
+      runs.log.lines.length = 0;
+    });
   });
 
   it('reach a command under limits as well', async () => {

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import type { AgentReport } from '../../src/protocol/frame.js';
 import { NO_RESTART, type OpArgs, type ProcessSpec } from '../../src/protocol/op.js';
@@ -50,6 +50,7 @@ describe('the processes that a broker runs', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     for (const { runtime } of runtimes) {
       await runtime.stopAll(0);
       await runtime.stop();
@@ -61,12 +62,15 @@ describe('the processes that a broker runs', () => {
     await expectNoLeaks(before);
   });
 
-  const live = async (hubUrl?: string): Promise<Life> => {
+  const live = async ({
+    hubUrl,
+    shim = PROGRAMS.shim,
+  }: { hubUrl?: string; shim?: string } = {}): Promise<Life> => {
     const reports: AgentReport[] = [];
     const forgotten: string[] = [];
     const runtime = new ProcessRuntime({
       agentsPath: join(folder, 'agents'),
-      shim: PROGRAMS.shim,
+      shim,
       hubUrl,
       log,
       report: (report) => reports.push(report),
@@ -247,7 +251,7 @@ describe('the processes that a broker runs', () => {
     });
 
     it('are told where the hub is, and in which file of their own what they show there will be', async () => {
-      const life = await live('https://hub.example');
+      const life = await live({ hubUrl: 'https://hub.example' });
       const web = order(
         'echo "$FAIRLEAD_AGENT_URL"; until [ -s "$FAIRLEAD_AGENT_TOKEN_FILE" ]; do sleep 0.05; done; ' +
           'cat "$FAIRLEAD_AGENT_TOKEN_FILE"; echo; exec sleep 600',
@@ -314,6 +318,25 @@ describe('the processes that a broker runs', () => {
       expect(existsSync(runPath(web))).toBe(false);
       expect(life.reports).toEqual([]);
     });
+  });
+
+  it('are started or not, nobody knows, where that cannot be read once they are launched', async () => {
+    const shim = join(folder, 'shim.mjs');
+    const unreadable = `writeFileSync(process.argv[2] + '/restart.json', 'no JSON');`;
+    const supervise = `await import(${JSON.stringify(PROGRAMS.shim)});`;
+    writeFileSync(shim, `import { writeFileSync } from 'node:fs'; ${unreadable} ${supervise}`);
+    const life = await live({ shim });
+    const web = order('exec sleep 600');
+    const starting = life.runtime.startRun(web, inTime);
+    await eventually(() => existsSync(join(runPath(web), 'pid.json')));
+    const now = performance.now.bind(performance);
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + 16_000);
+
+    await expect(starting).rejects.toMatchObject({ code: 'outcome_unknown' });
+
+    rmSync(join(runPath(web), 'restart.json'));
+    await eventually(() => last(life, web.runId)?.phase === 'running');
+    expect(lines.splice(0).map(({ runId }) => runId)).toContain(web.runId);
   });
 
   describe('that end by themselves', () => {

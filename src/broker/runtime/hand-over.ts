@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Message } from '../../protocol/op.js';
 import { KnownFailure, type OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import { isLive } from './ending.js';
@@ -11,10 +12,13 @@ type HandOverOptions = {
   given: AbortSignal;
   /** Ends the waiting; the message stays handed over. */
   over: AbortSignal;
+  log: Logger;
 };
 
 /** A shim that has begun to write it, and was wanted no more, has settled it long before. */
 const SETTLED_WITHIN_MS = 30_000;
+/** For so long looks may fail, one after another; what was handed over may be written meanwhile. */
+const SEEN_WITHIN_MS = 30_000;
 
 /**
  * Hands a message to a run, and waits until it is written to the command's standard input. May be repeated, also by a
@@ -24,7 +28,7 @@ const SETTLED_WITHIN_MS = 30_000;
  * @throws OpInterrupted when the broker stops first
  */
 export async function handOver(run: RunFolder, message: Message, options: HandOverOptions): Promise<void> {
-  const { mayBegin, given, over } = options;
+  const { mayBegin, given, over, log } = options;
   const { inbox } = run;
   const { id } = message;
   await mustRead(run);
@@ -34,24 +38,35 @@ export async function handOver(run: RunFolder, message: Message, options: HandOv
     await inbox.put(id, `${JSON.stringify(message)}\n`);
   }
   let unsettledSinceMs: number | undefined;
-  const settled = await until(
-    inbox.path,
-    async (): Promise<Settled | 'lost' | undefined> => {
-      // Asked before the message is looked at: a shim settles what it has begun before it goes.
-      const isAwaited = mayBegin() && isTended(await run.state());
-      const standing = await inbox.standing(id);
-      if (isSettled(standing)) return standing;
-      if (isAwaited) return undefined;
-      if (standing === 'new') return (await inbox.move(id, 'new', 'withdrawn')) ? 'withdrawn' : undefined;
-      unsettledSinceMs ??= performance.now();
-      const isOverdue = performance.now() - unsettledSinceMs > SETTLED_WITHIN_MS;
-      return isTended(await run.state()) && !isOverdue ? undefined : 'lost';
-    },
-    { signal: over },
-  );
+  const look = async (): Promise<Settled | 'lost' | undefined> => {
+    // Asked before the message is looked at: a shim settles what it has begun before it goes.
+    const isAwaited = mayBegin() && isTended(await run.state());
+    const standing = await inbox.standing(id);
+    if (isSettled(standing)) return standing;
+    if (isAwaited) return undefined;
+    if (standing === 'new') return (await inbox.move(id, 'new', 'withdrawn')) ? 'withdrawn' : undefined;
+    unsettledSinceMs ??= performance.now();
+    const isOverdue = performance.now() - unsettledSinceMs > SETTLED_WITHIN_MS;
+    return isTended(await run.state()) && !isOverdue ? undefined : 'lost';
+  };
+  let unseenSinceMs: number | undefined;
+  const lookAgain = async (): Promise<Settled | 'lost' | 'unseen' | undefined> => {
+    try {
+      const found = await look();
+      unseenSinceMs = undefined;
+      return found;
+    } catch (error) {
+      if (unseenSinceMs === undefined)
+        log.error({ messageId: id, err: error }, 'a message could not be looked at; it is tried again');
+      unseenSinceMs ??= performance.now();
+      return performance.now() - unseenSinceMs > SEEN_WITHIN_MS ? 'unseen' : undefined;
+    }
+  };
+  const settled = await until(inbox.path, lookAgain, { signal: over });
   if (settled === undefined) throw new OpInterrupted();
-  const failure = failureOf(settled, { isCancelled: given.aborted, isRunning: isTended(await run.state()) });
-  if (failure !== undefined) throw failure;
+  if (settled === 'written') return;
+  const isRunning = settled === 'withdrawn' && isTended(await run.state());
+  throw failureOf(settled, { isCancelled: given.aborted, isRunning });
 }
 
 /** @throws OpFailure where the run's command was given no input to read from */
@@ -67,12 +82,10 @@ async function mustRead(run: RunFolder): Promise<void> {
 }
 
 function failureOf(
-  settled: Settled | 'lost',
+  settled: Exclude<Settled, 'written'> | 'lost' | 'unseen',
   { isCancelled, isRunning }: { isCancelled: boolean; isRunning: boolean },
-): OpFailure | undefined {
+): OpFailure {
   switch (settled) {
-    case 'written':
-      return undefined;
     case 'withdrawn':
       return isRunning ? notBegunOf(isCancelled) : notRunning();
     case 'absent':
@@ -91,6 +104,8 @@ function failureOf(
       return unknown('The command of the agent was given a part of it, and may read the rest yet.');
     case 'lost':
       return unknown('The supervisor of the agent died while it wrote it.');
+    case 'unseen':
+      return unknown('It was handed over, and whether it was written could not be read.');
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { AgentReport } from '../../protocol/frame.js';
 import type { OpArgs, OpBody } from '../../protocol/op.js';
-import { KnownFailure, OpInterrupted } from '../dispatches/op-failure.js';
+import { KnownFailure, OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import type { Told } from '../dispatches/progress.js';
 import { endRun, isLive } from './ending.js';
 import { Followers } from './followers.js';
@@ -119,7 +119,7 @@ export class ProcessRuntime {
    * @param mayBegin whether a run that no shim has taken yet may still be launched
    * @param given ends the waiting for the command to start, and calls it off
    * @param traceparent handed down to the command
-   * @throws OpFailure `already_running`, `start_failed`, `limit_refused`, `deadline_passed`, `cancelled`
+   * @throws OpFailure `already_running`, `start_failed`, `limit_refused`, `deadline_passed`, `cancelled`, `outcome_unknown`
    */
   async startRun(
     { agentId, name, runId, spec }: OpArgs['agent.start'],
@@ -154,7 +154,12 @@ export class ProcessRuntime {
     }
     this.followers.follow(agentId, runId, run);
     progress({ note: 'The command is being started.' });
-    const pid = await this.pidOnceStarted(run, given);
+    const pid = await this.pidOnceStarted(run, given).catch((error: unknown) => {
+      if (error instanceof OpFailure || error instanceof OpInterrupted) throw error;
+      // Its shim starts it nevertheless.
+      this.options.log.error({ agentId, runId, err: error }, 'whether a run has started could not be read');
+      throw new KnownFailure('outcome_unknown', 'Whether its command has started could not be read.');
+    });
     // The hub has heard of the run before it hears that it was started.
     await this.followers.told(runId);
     return { runId, pid };
@@ -222,7 +227,8 @@ export class ProcessRuntime {
   ): Promise<OpBody['agent.message']> {
     const { runId } = await this.latestOf(agentId);
     progress({ note: `It waits for the run ${runId} to take it.` });
-    await handOver(this.roster.run(agentId, runId), message, { mayBegin, given, over: this.over.signal });
+    const run = this.roster.run(agentId, runId);
+    await handOver(run, message, { mayBegin, given, over: this.over.signal, log: this.options.log });
     return { runId };
   }
 

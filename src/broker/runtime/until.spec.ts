@@ -56,6 +56,19 @@ describe('until', () => {
     expect(await waiting).toBe(2);
   });
 
+  it('takes a look that throws for one that found nothing, as long as it has time', async () => {
+    const throwing = (enough: number) => async () => {
+      const found = await countTo(enough)();
+      if (found === undefined) throw new Error(`look ${looks}`);
+      return found;
+    };
+
+    expect(await until(folder, throwing(3), { everyMs: 1, withinMs: NEVER_MS })).toBe(3);
+
+    await expect(until(folder, throwing(100), { withinMs: 0 })).rejects.toThrow('look 4');
+    await expect(until(folder, throwing(100), {})).rejects.toThrow('look 5');
+  });
+
   it('does without being told of changes, at most a second apart', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
     const waiting = until(join(folder, 'missing'), countTo(3), { everyMs: NEVER_MS });

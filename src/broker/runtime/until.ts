@@ -16,9 +16,11 @@ type UntilOptions = {
 
 /**
  * Looks at something in a folder until it says yes: at once, at each change that the system tells of, and now and
- * then in case it tells of none.
+ * then in case it tells of none. Of a time that it was given no look takes away the rest by throwing: the disk may be readable
+ * again in a moment.
  *
  * @returns undefined when the time was up, or the signal was given, first
+ * @throws what the last look threw when the time was up; where it was given no time, what any look throws
  */
 export async function until<T>(
   folder: string,
@@ -39,7 +41,10 @@ export async function until<T>(
     for (;;) {
       let changed = false;
       wake = () => (changed = true);
-      const found = await look();
+      const found = await look().catch((error: unknown) => {
+        if (withinMs === undefined || performance.now() >= giveUpAt) throw error;
+        return undefined;
+      });
       if (found !== undefined) return found;
       if (isOver() || performance.now() >= giveUpAt) return undefined;
       if (!changed) {

@@ -20,7 +20,7 @@ export class Runs {
   runtime: ProcessRuntime;
   reports: AgentReport[] = [];
   private shim = PROGRAMS.shim;
-  private readonly log = readableLog();
+  readonly log = readableLog();
 
   constructor() {
     this.runtime = this.makeRuntime();
