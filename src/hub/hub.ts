@@ -54,6 +54,7 @@ import { auditFrames } from './registry/frame-audit.js';
 import { Ownership } from './registry/ownership.js';
 import { PollChannels } from './registry/poll-channels.js';
 import { Releases } from './registry/releases.js';
+import { readBodies } from './registry/sent-frame.js';
 import { SOFTWARE } from './software.js';
 import { LogRecords } from './tracing/log-records.js';
 import { RequestSpans } from './tracing/request-spans.js';
@@ -89,6 +90,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   fastify.getInstance().addHook('onRoute', (route) => {
     if (route.url === POLL_PATH) route.bodyLimit = LIMITS.pollBytes;
   });
+  readBodies(fastify);
   const program = {
     name: 'fairlead-hub',
     version: SOFTWARE,

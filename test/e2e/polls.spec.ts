@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE_CODES } from '../../src/protocol/close-code.js';
+import type { JsonValue, ResultItem } from '../../src/protocol/frame.js';
 import { LIMITS, TIMES } from '../../src/protocol/limits.js';
 import { Cluster } from '../support/cluster.js';
 import { atOnce } from '../support/at-once.js';
@@ -83,6 +84,42 @@ describe('a broker that polls', () => {
     const trail = await cluster.api(0).trail(dispatch.id);
     expect(trail.filter(({ state }) => state === 'succeeded')).toHaveLength(1);
     expect(trail.some(({ state }) => state === 'late_result')).toBe(false);
+  });
+
+  const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+
+  beside(
+    'brings results named and nested as nothing that is asked for may be, and others with them',
+    async () => {
+      const broker = await join();
+      const poller = await ScriptedPoller.open(broker, here);
+      const inborn = '{"__proto__":{"a":[1]},"constructor":{"prototype":{"toString":null}}}';
+      const bodies = [nested(1_000), inborn, '{"polled":true}'];
+      const results: ResultItem[] = [];
+      for (const body of bodies) {
+        await cluster.api(0).ping(broker.id, { orderingKey: null });
+        const { id, attempt } = await poller.nextDispatch(here);
+        results.push({ id, attempt, outcome: 'succeeded', body: JSON.parse(body) as JsonValue });
+      }
+
+      await poller.poll(there, { t: 'result', results });
+      const ended = await Promise.all(results.map(({ id }) => cluster.api(1).dispatch(id, 10)));
+
+      expect(ended.map(({ result }) => JSON.stringify(result))).toEqual(bodies);
+    },
+  );
+
+  beside('brings a result that is nested too deep to be kept: its command has failed with that', async () => {
+    const broker = await join();
+    const poller = await ScriptedPoller.open(broker, here);
+    await cluster.api(0).ping(broker.id);
+    const dispatch = await poller.nextDispatch(here);
+    const body = JSON.stringify(poller.bodyWith(ackOf(dispatch), successOf(dispatch)));
+
+    const { status } = await poller.post(here, body.replace('{"polled":true}', nested(100_000)));
+    const ended = await cluster.api(1).dispatch(dispatch.id, 10);
+
+    expect([status, ended.error?.code]).toEqual([200, 'result_too_large']);
   });
 
   beside('sends while a poll is held: the later one waits, and the held one goes back at once', async () => {

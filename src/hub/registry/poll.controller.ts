@@ -32,10 +32,11 @@ export class PollController {
   @ApiOkResponse({ type: PollAnswerDto })
   async poll(
     @Headers() { traceparent, ...credential }: Context,
-    @Body() { connectionId, ...poll }: PollDto,
+    @Body() { connectionId, ...sent }: PollDto,
     @From() { requestId, address }: Origin,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PollAnswerDto> {
+    const poll = { ...sent, frames: sent.frames.map(({ json }) => json) };
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const visitor: Visitor = { requestId, address: told(address) };

@@ -1,6 +1,8 @@
 import { ArrayMaxSize, IsArray, IsInt, IsObject, IsUUID, Max, Min, ValidateIf } from 'class-validator';
 import { LIMITS } from '../../../protocol/limits.js';
 import { ApiProperty } from '../../http/described.js';
+import { AsGiven } from '../../problems/as-given.js';
+import type { SentFrame } from '../sent-frame.js';
 
 export class PollDto {
   @ApiProperty({
@@ -30,7 +32,8 @@ export class PollDto {
   @IsArray({ message: 'must be a list' })
   @ArrayMaxSize(LIMITS.batch, { message: `must have at most ${LIMITS.batch} frames` })
   @IsObject({ each: true, message: 'must have objects alone' })
-  frames: object[];
+  @AsGiven()
+  frames: SentFrame[];
 
   @ApiProperty({
     minimum: 0,
