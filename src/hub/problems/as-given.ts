@@ -6,22 +6,35 @@ type Members = Readonly<Record<string, unknown>>;
 const COPIED = new WeakMap<object, Members>();
 
 /**
- * A copy in which the names that an object has something of from birth stand in quotes. Pipe and transformer pass over
- * members of such names without a word; so they are refused like any other that nothing is known of.
+ * The same, or a copy in which the names that an object has something of from birth stand in quotes, where there are such. Pipe and
+ * transformer pass over members of such names without a word; so they are refused like any other that nothing is known of.
  *
  * The value must not be nested deeper than a call of itself for each level goes.
  */
 export function withQuotedNames(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withQuotedNames);
-  if (typeof value !== 'object' || value === null) return value;
+  return hasInbornNames(value) ? quoted(value) : value;
+}
+
+/** Nearly no body has any, and is not copied. */
+function hasInbornNames(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasInbornNames);
+  if (!isObject(value)) return false;
+  return Object.keys(value).some((name) => isInborn(name) || hasInbornNames(value[name]));
+}
+
+function quoted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(quoted);
+  if (!isObject(value)) return value;
   const copy: Record<string, unknown> = {};
-  for (const [name, member] of Object.entries(value)) {
-    const isInborn = name in Object.prototype || name === 'prototype';
-    copy[isInborn ? JSON.stringify(name) : name] = withQuotedNames(member);
-  }
-  COPIED.set(copy, value as Members);
+  for (const [name, member] of Object.entries(value))
+    copy[isInborn(name) ? JSON.stringify(name) : name] = quoted(member);
+  COPIED.set(copy, value);
   return copy;
 }
+
+const isInborn = (name: string): boolean => name in Object.prototype || name === 'prototype';
+
+const isObject = (value: unknown): value is Members => typeof value === 'object' && value !== null;
 
 /** For a member whose own members the caller names: whatever they are called, it is what the body has there. */
 export function AsGiven(): PropertyDecorator {
