@@ -95,6 +95,37 @@ describe('where the reading of a broker stands', () => {
     expect(due(reading, 1_200_000).afterSeq).toBe(0);
   });
 
+  it('goes on from its floor where it could not read everything, which it tries again at its time', () => {
+    const reading = new Reading('b');
+    reading.beginAt(100);
+    readTo(reading, []);
+    reading.poll(0);
+    readTo(reading, []);
+    reading.poll(600_000);
+
+    reading.failed(due(reading, 600_000));
+
+    expect(due(reading, 600_000).afterSeq).toBe(99);
+    reading.poll(605_000);
+    expect(due(reading, 605_000).afterSeq).toBe(99);
+    reading.poll(1_200_000);
+    expect(due(reading, 1_200_000).afterSeq).toBe(0);
+  });
+
+  it('goes back still for what it was woken for, where it could not read everything', () => {
+    const reading = new Reading('b');
+    reading.beginAt(100);
+    readTo(reading, []);
+    reading.poll(0);
+    readTo(reading, []);
+    reading.poll(600_000);
+    reading.woken(40);
+
+    reading.failed(due(reading, 600_000));
+
+    expect(due(reading, 600_000).afterSeq).toBe(39);
+  });
+
   it('goes back for a wake that came while a read was under way and had not seen its row', () => {
     const reading = new Reading('b');
     const read = due(reading, 0);

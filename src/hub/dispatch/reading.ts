@@ -21,6 +21,9 @@ export class Reading {
   private againFrom: { seq: number; at: number } | undefined;
   private wakes = 0;
   private readInFullAt: number | undefined;
+  private isFullDue = false;
+  /** After which `seq` the read that is under way would look if it were not of everything. */
+  private insteadOfAll: number | undefined;
   /** After which `seq` the read that is under way looks; there is one at a time. */
   private underWay: number | undefined;
   /** The lowest `seq` of the wakes that came while it was: it may have looked before that row was there. */
@@ -61,9 +64,10 @@ export class Reading {
     this.hasMore = true;
   }
 
+  /** One of everything comes again at its time: it may take longer than a statement may, and is not to hold up what is alive. */
   failed(read: Read): void {
     this.underWay = undefined;
-    this.again(read.afterSeq, 0);
+    this.again(this.insteadOfAll ?? read.afterSeq, 0);
     this.hasMore = true;
   }
 
@@ -82,9 +86,11 @@ export class Reading {
 
   poll(now: number): void {
     this.readInFullAt ??= now;
-    const isFull = now - this.readInFullAt >= FULL_EVERY_MS;
-    if (isFull) this.readInFullAt = now;
-    this.again(isFull ? 0 : this.settled, 0);
+    if (now - this.readInFullAt >= FULL_EVERY_MS) {
+      this.readInFullAt = now;
+      this.isFullDue = true;
+    }
+    this.again(this.settled, 0);
     this.seen.push({ seq: this.cursor, at: now });
     // Only after the read that is due now may the floor rise to where the cursor was ten seconds ago.
     while (this.seen[0] !== undefined && now - this.seen[0].at > SETTLED_AFTER_MS) {
@@ -113,11 +119,14 @@ export class Reading {
   }
 
   private due(now: number, known: number, hasRoom: boolean): Read | undefined {
-    const { brokerId, wakes } = this;
+    const { brokerId, wakes, isFullDue } = this;
+    this.insteadOfAll = undefined;
     if (this.againFrom !== undefined && this.againFrom.at <= now) {
-      const afterSeq = Math.min(this.againFrom.seq, this.cursor);
+      const from = Math.min(this.againFrom.seq, this.cursor);
       this.againFrom = undefined;
-      return { brokerId, afterSeq, most: known + READ_BATCH, wakes };
+      this.isFullDue = false;
+      if (isFullDue) this.insteadOfAll = from;
+      return { brokerId, afterSeq: isFullDue ? 0 : from, most: known + READ_BATCH, wakes };
     }
     if (!this.hasMore || !hasRoom) return undefined;
     return { brokerId, afterSeq: this.cursor, most: READ_BATCH, wakes };

@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { linkOf } from '../../../test/support/ready-backlog.js';
+import { linkOf, readInto } from '../../../test/support/ready-backlog.js';
+import { readRow } from '../../../test/support/read-row.js';
 import type { Replica } from '../cluster/replica.js';
 import { Loops } from '../lifecycle/loops.js';
 import type { Ownership } from '../registry/ownership.js';
@@ -14,27 +15,40 @@ import { Steps } from './steps.js';
 /** Brokers of which one statement may read. */
 const MOST = 128;
 
-/** One turn for brokers of whose rows nothing is known yet. @param failAt which read fails */
-async function turnFor(brokers: number, failAt?: number) {
-  const all = Array.from({ length: brokers }, (_none, place) => {
-    const backlog = new Backlog(linkOf(64, `b${place}`));
-    backlog.isReady = true;
-    return backlog;
-  });
+/** The backlog of a broker of whose rows nothing is known yet. */
+function unread(brokerId: string): Backlog {
+  const backlog = new Backlog(linkOf(64, brokerId));
+  backlog.isReady = true;
+  return backlog;
+}
+
+/**
+ * One turn for brokers of whose rows nothing is known yet.
+ *
+ * @param failAt which read fails
+ * @param others brokers of which more is known
+ */
+async function turnFor(brokers: number, failAt?: number, others: readonly Backlog[] = []) {
+  const all = [...others, ...Array.from({ length: brokers }, (_none, place) => unread(`b${place}`))];
   const reads: string[][] = [];
-  const repository = {
+  const claims: string[] = [];
+  const repository: Partial<ClaimRepository> = {
+    claim: (_replicaId, asked, rows) => {
+      claims.push(...rows.map(({ id }) => id));
+      return Promise.resolve(asked.map(({ brokerId }) => ({ brokerId, owned: true, claimed: [] })));
+    },
     readAhead: (asked) => {
       reads.push(asked.map(({ brokerId }) => brokerId));
       return reads.length === failAt ? Promise.reject(new Error('away')) : Promise.resolve([]);
     },
-  } as ClaimRepository;
+  };
   const loops = new Loops();
   const make = jest.spyOn(loops, 'make');
   new Reconciler(
-    repository,
+    repository as ClaimRepository,
     { behind: () => all.filter(({ isBehind }) => isBehind) } as Backlogs,
-    {} as Sender,
-    {} as Contracts,
+    { send: () => Promise.resolve() } as Partial<Sender> as Sender,
+    { judge: () => Promise.resolve() } as Partial<Contracts> as Contracts,
     {} as Ownership,
     { mayAct: true } as Replica,
     new Steps(),
@@ -44,7 +58,7 @@ async function turnFor(brokers: number, failAt?: number) {
     () => false,
     () => true,
   );
-  return { reads, failed, behind: all.filter(({ isBehind }) => isBehind).length };
+  return { reads, claims, failed, behind: all.filter(({ isBehind }) => isBehind).length };
 }
 
 describe('a round of the reconciler', () => {
@@ -60,5 +74,14 @@ describe('a round of the reconciler', () => {
     const { reads, failed, behind } = await turnFor(3 * MOST, 2);
 
     expect([reads.length, failed, behind]).toEqual([2, true, 2 * MOST]);
+  });
+
+  it('claims what memory holds, also where a read fails', async () => {
+    const held = unread('held');
+    readInto(held, [readRow(1, { brokerId: 'held' })]);
+
+    const { claims, failed } = await turnFor(1, 1, [held]);
+
+    expect([claims, failed]).toEqual([['d1'], true]);
   });
 });

@@ -65,9 +65,15 @@ export class Reconciler {
 
   private async turn(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.replica.mayAct) {
-      await this.readAhead();
+      // What could not be read keeps nobody waiting whose commands were.
+      const fault = await this.readAhead().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
       await this.sendUnsent();
-      if (await this.claimAndSend()) continue;
+      const hasSent = await this.claimAndSend();
+      if (fault !== undefined) throw fault.error;
+      if (hasSent) continue;
       // What made way for a command that could not be claimed after all.
       await this.sendUnsent();
       return;
