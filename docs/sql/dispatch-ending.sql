@@ -185,16 +185,27 @@ select
   initiator ->> 'traceparent' as traceparent from ended;
 
 -- lapse_link_bound
-with locked as materialized (
+with gone as materialized (
+  select asked.broker_id, asked.epoch,
+         coalesce(
+           (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
+         ) as floor
+  from (select unnest($1::uuid[]) as broker_id, unnest($2::bigint[]) as epoch) asked
+),
+locked as materialized (
   select dispatch.id
-  from broker_dispatch dispatch
-  where dispatch.broker_id = $1
-    and dispatch.seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)
-    and dispatch.contract in ('now_or_fail', 'on_attach')
-    and dispatch.link_epoch <= $2
-    and dispatch.state = 'pending'
-  order by dispatch.seq
-  for update of dispatch skip locked
+  from gone
+  cross join lateral (
+    select dispatch.id
+    from broker_dispatch dispatch
+    where dispatch.broker_id = gone.broker_id
+      and dispatch.seq >= gone.floor
+      and dispatch.contract in ('now_or_fail', 'on_attach')
+      and dispatch.link_epoch <= gone.epoch
+      and dispatch.state = 'pending'
+    order by dispatch.seq
+    for update of dispatch skip locked
+  ) dispatch
 ),
 removed as (
   delete from broker_dispatch dispatch

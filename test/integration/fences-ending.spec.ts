@@ -185,7 +185,14 @@ describe('a later command of its key', () => {
 describe('the end of a link', () => {
   const bound = (over: object = {}) =>
     rows.dispatch(broker, { contract: 'now_or_fail', link_epoch: broker.epoch, ...over });
-  const lapse = async () => idsOf(await repository.lapse(broker.id, broker.epoch, broker.replicaId));
+  const lapseOf = async (...links: { id: string; epoch: number }[]) =>
+    idsOf(
+      await repository.lapse(
+        links.map(({ id, epoch }) => ({ brokerId: id, epoch })),
+        broker.replicaId,
+      ),
+    );
+  const lapse = () => lapseOf(broker);
 
   it('ends what waited for it, or for one before', async () => {
     const ids = [await bound(), await bound({ link_epoch: 1, contract: 'on_attach' })];
@@ -204,6 +211,17 @@ describe('the end of a link', () => {
 
     expect(await lapse()).toEqual([]);
     expect(await rows.state(id)).toBe((over as { state?: string }).state ?? 'pending');
+  });
+
+  it('that comes with others ends what waited for each, and for no later one', async () => {
+    const other = await rows.broker();
+    const over = { contract: 'now_or_fail', link_epoch: 7 };
+    const [mine, theirs] = [await bound(), await rows.dispatch(other, over)];
+    await bound({ link_epoch: 7 });
+
+    const ended = await lapseOf({ ...broker, epoch: 4 }, broker, { ...other, epoch: 7 });
+
+    expect(ended.sort()).toEqual([mine, theirs].sort());
   });
 
   it('ends nothing of another broker', async () => {

@@ -48,8 +48,16 @@ export const ENDING = [
     ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
   ]),
   ...mutantsOf('lapse_link_bound', SPEC, [
-    ['ends the commands of other brokers', 'dispatch.broker_id = $1', '$1::uuid is not null'],
-    ['ends what is bound to a later link', 'dispatch.link_epoch <= $2', 'dispatch.link_epoch <= $2 + 1'],
+    [
+      'ends the commands of other brokers',
+      'dispatch.broker_id = gone.broker_id',
+      'gone.broker_id is not null',
+    ],
+    [
+      'ends what is bound to a later link',
+      'dispatch.link_epoch <= gone.epoch',
+      'dispatch.link_epoch <= gone.epoch + 1',
+    ],
     ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
   ]),
   ...mutantsOf('lapse_bound_to_links_that_are_over', SPEC, [

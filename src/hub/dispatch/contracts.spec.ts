@@ -1,26 +1,45 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '../../../test/support/eventually.js';
+import { linkOf } from '../../../test/support/ready-backlog.js';
 import type { Replica } from '../cluster/replica.js';
 import { Links } from '../registry/links.js';
 import { Contracts } from './contracts.js';
 import type { EndingRepository } from './ending.repository.js';
 import type { Endings } from './endings.js';
 
-describe('commands that are pending again', () => {
-  let contracts: Contracts;
-  /** Of which keys each statement ended what was replaced. */
-  let asked: (readonly { orderingKey: string }[])[];
+let links: Links;
+let contracts: Contracts;
+/** Of which keys each statement ended what was replaced, or of which links what was bound to them. */
+let asked: (readonly object[])[];
 
-  beforeEach(() => {
-    asked = [];
-    const repository: Partial<EndingRepository> = {
-      supersede: (keys) => Promise.resolve((asked.push(keys), [])),
-    };
-    const endings: Partial<Endings> = { committed: () => undefined };
-    contracts = new Contracts(repository as EndingRepository, endings as Endings, new Links(), {
-      id: 'r',
-    } as Replica);
+beforeEach(() => {
+  asked = [];
+  links = new Links();
+  const end = (what: readonly object[]) => {
+    asked.push(what);
+    return Promise.resolve([]);
+  };
+  const repository: Partial<EndingRepository> = { supersede: end, lapse: end };
+  const endings: Partial<Endings> = { committed: () => undefined };
+  contracts = new Contracts(repository as EndingRepository, endings as Endings, links, {
+    id: 'r',
+  } as Replica);
+});
+
+describe('links that end together', () => {
+  it('end in one statement what was bound to them', async () => {
+    const ids = ['a', 'b', 'c'];
+    contracts.start();
+    for (const id of ids) links.open(linkOf(64, id));
+
+    for (const link of links.all()) links.close(link, 'gone');
+    await eventually(() => asked.length > 0);
+
+    expect(asked).toEqual([ids.map((brokerId) => ({ brokerId, epoch: 7 }))]);
   });
+});
 
+describe('commands that are pending again', () => {
   const put = (orderingKey: string | null, contract: 'latest_only' | 'until') => ({
     ...{ brokerId: 'b', orderingKey, contract },
   });

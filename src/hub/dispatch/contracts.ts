@@ -1,11 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Replica } from '../cluster/replica.js';
+import { Group } from '../lifecycle/group.js';
 import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
 import { LINK_BOUND, type Contract } from './state.js';
 
+const LINKS_AT_ONCE = 1_000;
+
+/** A link that is over, and all before it. */
+type Over = { brokerId: string; epoch: number };
 type Keyed = { brokerId: string; orderingKey: string | null; contract: Contract | null };
 type Bound = Keyed & { id: string; contract: Contract };
 
@@ -17,6 +22,11 @@ type Bound = Keyed & { id: string; contract: Contract };
 @Injectable()
 export class Contracts {
   private readonly log = new Logger('dispatch');
+  /** A replica that loses all its brokers at once, or that goes away, ends what was bound to their links together. */
+  private readonly lapses = new Group<Over, true>(async (links) => {
+    this.endings.committed(await this.repository.lapse(links, this.replica.id));
+    return links.map(() => true as const);
+  }, LINKS_AT_ONCE);
 
   constructor(
     private readonly repository: EndingRepository,
@@ -29,7 +39,7 @@ export class Contracts {
     this.links.observe({
       opened: () => undefined,
       closed: ({ brokerId, epoch }) => {
-        this.lapse(brokerId, epoch).catch((error: unknown) => {
+        this.lapses.add({ brokerId, epoch }).catch((error: unknown) => {
           this.log.warn(
             { brokerId, epoch, err: error },
             'commands bound to a link wait for the next one to end',
@@ -39,9 +49,14 @@ export class Contracts {
     });
   }
 
+  /** Resolves when what was bound to links that are over has ended, as far as the database took it. */
+  async idle(): Promise<void> {
+    await this.lapses.idle();
+  }
+
   /** The broker's new link is about to carry work. */
   async attached({ brokerId, epoch }: Link): Promise<void> {
-    await this.lapse(brokerId, epoch - 1);
+    await this.lapses.add({ brokerId, epoch: epoch - 1 });
     await this.repository.bindToLink(brokerId, epoch);
   }
 
@@ -79,9 +94,5 @@ export class Contracts {
     } catch (error) {
       this.log.warn({ err: error }, 'commands bound to links that are over could not be ended yet');
     }
-  }
-
-  private async lapse(brokerId: string, epoch: number): Promise<void> {
-    this.endings.committed(await this.repository.lapse(brokerId, epoch, this.replica.id));
   }
 }

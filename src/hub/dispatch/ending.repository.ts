@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { rowsOf } from '../database/rows-of.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { PASSED_BEFORE_AGAIN, PASSED_BEFORE_BEGUN } from './deadline-passed.columns.js';
@@ -201,16 +202,27 @@ const LAPSED = `removed as (
 const LAPSE = statement(
   'lapse_link_bound',
   `
-  with locked as materialized (
+  with gone as materialized (
+    select asked.broker_id, asked.epoch,
+           coalesce(
+             (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
+           ) as floor
+    from (${rowsOf({ broker_id: '$1::uuid[]', epoch: '$2::bigint[]' })}) asked
+  ),
+  locked as materialized (
     select dispatch.id
-    from broker_dispatch dispatch
-    where dispatch.broker_id = $1
-      and dispatch.seq >= ${FLOOR}
-      and ${IS_BOUND}
-      and dispatch.link_epoch <= $2
-      and dispatch.state = 'pending'
-    order by dispatch.seq
-    for update of dispatch skip locked
+    from gone
+    cross join lateral (
+      select dispatch.id
+      from broker_dispatch dispatch
+      where dispatch.broker_id = gone.broker_id
+        and dispatch.seq >= gone.floor
+        and ${IS_BOUND}
+        and dispatch.link_epoch <= gone.epoch
+        and dispatch.state = 'pending'
+      order by dispatch.seq
+      for update of dispatch skip locked
+    ) dispatch
   ),
   ${LAPSED}
   `,
@@ -303,9 +315,14 @@ export class EndingRepository {
     ]);
   }
 
-  /** Ends what waits for a link of the broker that is over: one of this epoch or before. */
-  async lapse(brokerId: string, epoch: number, replicaId: string): Promise<Ending[]> {
-    return this.database.run(LAPSE, [brokerId, epoch, stateAfter('lapse'), replicaId]);
+  /** Ends what waits for links that are over: of each broker those of this epoch or before. */
+  async lapse(links: readonly { brokerId: string; epoch: number }[], replicaId: string): Promise<Ending[]> {
+    return this.database.run(LAPSE, [
+      links.map(({ brokerId }) => brokerId),
+      links.map(({ epoch }) => epoch),
+      stateAfter('lapse'),
+      replicaId,
+    ]);
   }
 
   /** Ends, of some commands or of all, those that are bound to a link that is over. */

@@ -53,6 +53,7 @@ export class DispatchLife {
     await this.retention.stop();
     await this.progress.stop();
     await this.results.idle();
+    await this.contracts.idle();
     await this.waits.stop();
   }
 
