@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
@@ -338,6 +338,49 @@ describe('the journal of a broker', () => {
     await expect(Journal.open(path, log, join(folder, 'missing.js'))).rejects.toThrow('could not be checked');
 
     expect((await open()).find(record.id)).toEqual({ ...record, place: expect.any(Number) });
+  });
+
+  it('is not put aside where the system does not let the check look at it', async () => {
+    await close(await open());
+    const data = join(path, 'data.mdb');
+    rmSync(data);
+    mkdirSync(data);
+
+    await expect(open()).rejects.toThrow('could not be checked');
+
+    expect(readdirSync(folder)).toEqual(['journal']);
+  });
+
+  it('has more time to be checked the larger it is', async () => {
+    const record = begun();
+    const first = await open();
+    await first.begin([record]);
+    await close(first);
+    const within = (perMibMs: number) => Journal.open(path, log, PROGRAMS.check, { withinMs: 1, perMibMs });
+
+    await expect(within(0)).rejects.toThrow('could not be checked');
+    const second = await within(10_000_000);
+    opened.push(second);
+
+    expect(second.find(record.id)).toBeDefined();
+  });
+
+  it('forgets what was confirmed a day ago also as it opens', async () => {
+    const [old, confirmed, ended] = [begun(), begun(), begun()];
+    const first = await open();
+    await first.begin([
+      { ...old, ending: done, confirmedAt: Date.now() - DAY_MS - 60_000 },
+      { ...confirmed, ending: done, confirmedAt: Date.now() - DAY_MS + 60_000 },
+      { ...ended, ending: done },
+    ]);
+
+    const second = await reopen(first);
+
+    expect([old, confirmed, ended].map(({ id }) => second.find(id)?.id)).toEqual([
+      undefined,
+      confirmed.id,
+      ended.id,
+    ]);
   });
 
   it('says so where it cannot be written, and does not count what was not', async () => {

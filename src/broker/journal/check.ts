@@ -6,9 +6,10 @@
  * what is free, and breaks it for good or ends by a signal. So its records are written to a file of their own, and it ends with 4.
  */
 import { rmSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { anewOf, JOURNAL_FORMAT, META_KEY, UNREADABLE, WRITTEN_ANEW } from './format.js';
+import { anewOf, DATA_FILE, JOURNAL_FORMAT, META_KEY, UNREADABLE, WRITTEN_ANEW } from './format.js';
 
 /** What a journal says of itself: how many records it has, and up to which page it ever reached. */
 type Said = { entryCount: number; lastPageNumber: number; pageSize: number };
@@ -28,11 +29,12 @@ async function check(path: string): Promise<number> {
     const { entryCount, lastPageNumber, pageSize } = store.getStats() as Said;
     // Where a page on the way to records is broken they are passed over without a word.
     if (count !== entryCount || (count > 0 && !hasMeta)) return UNREADABLE;
-    const isShort = statSync(join(path, 'data.mdb')).size < (lastPageNumber + 1) * pageSize;
+    const isShort = statSync(join(path, DATA_FILE)).size < (lastPageNumber + 1) * pageSize;
     if (isShort) await writeAnew(store, anewOf(path));
     await store.close();
     return isShort ? WRITTEN_ANEW : 0;
-  } catch {
+  } catch (error) {
+    if (isOfTheSystem(error)) throw error;
     return UNREADABLE;
   }
 }
@@ -44,4 +46,13 @@ async function writeAnew(store: RootDatabase, path: string): Promise<void> {
     for (const { key, value } of store.getRange()) anew.putSync(key, value);
   });
   await anew.close();
+}
+
+/** That there is no memory, no file to be had or no word from the disk says nothing of what the journal holds. */
+function isOfTheSystem(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  // LMDB's own codes are below 0. What a broken file asks of the system is refused as invalid.
+  return (
+    typeof code === 'string' || (typeof code === 'number' && code > 0 && code !== constants.errno.EINVAL)
+  );
 }

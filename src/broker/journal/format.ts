@@ -11,6 +11,9 @@ export const JOURNAL_FORMAT = {
   eventTurnBatching: false,
 } as const satisfies Partial<RootDatabaseOptionsWithPath>;
 
+/** The one file that LMDB keeps all of it in. */
+export const DATA_FILE = 'data.mdb';
+
 /** Sorts before every id. */
 export const META_KEY = '!meta';
 

@@ -9,16 +9,26 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { open, type RootDatabase } from 'lmdb';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { PROGRAMS } from '../programs.js';
-import { anewOf, JOURNAL_FORMAT, META_KEY, UNREADABLE, WRITTEN_ANEW, type Meta } from './format.js';
+import {
+  anewOf,
+  DATA_FILE,
+  JOURNAL_FORMAT,
+  META_KEY,
+  UNREADABLE,
+  WRITTEN_ANEW,
+  type Meta,
+} from './format.js';
 import { LOST, mayBeRetried, type Ending, type JournalRecord } from './record.js';
 
-const CHECK_WITHIN_MS = 30_000;
+/** A journal that is large, or on a slow disk, takes its time; only one that is stuck takes longer. */
+const CHECK_TIMES = { withinMs: 30_000, perMibMs: 250 };
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
 const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
 
@@ -26,6 +36,9 @@ const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
 const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
 
 const run = promisify(execFile);
+
+/** How long the check of a journal may take: by itself, and for what there is to read. */
+type CheckTimes = { withinMs: number; perMibMs: number };
 
 /** How far a command is. */
 export type Standing = {
@@ -53,13 +66,18 @@ export class Journal {
 
   /**
    * @param check the program that tells whether a journal can be read
-   * @throws where that program cannot be run, which says nothing about the journal
+   * @throws where that program cannot be run, or finds no memory or file to work with, which says nothing about the journal
    */
-  static async open(path: string, log: Logger, check: string = PROGRAMS.check): Promise<Journal> {
+  static async open(
+    path: string,
+    log: Logger,
+    check: string = PROGRAMS.check,
+    times: CheckTimes = CHECK_TIMES,
+  ): Promise<Journal> {
     // Written anew, and its process died before it stood in the other one's place.
     if (!existsSync(path) && existsSync(anewOf(path))) await rename(anewOf(path), path);
     await mkdir(path, { recursive: true, mode: 0o700 });
-    const found = await checked(path, check);
+    const found = await checked(path, check, times);
     if (found !== 'sound') {
       const aside = `${path}.broken-${new Date().toISOString().replaceAll(':', '')}`;
       await rename(path, aside);
@@ -83,6 +101,10 @@ export class Journal {
     }
     const journal = new Journal(store, standings, meta ?? { journalId: uuidv7(), lastEpoch: 0 });
     if (meta === undefined) await journal.write([], journal.meta);
+    // A broker that is started more often than it prunes must not grow for that. One whose disk is full starts all the same.
+    await journal.prune().catch((error: unknown) => {
+      log.warn({ err: error }, 'what is old in the journal could not be removed');
+    });
     return journal;
   }
 
@@ -227,9 +249,14 @@ async function committed(write: Promise<boolean>): Promise<void> {
 }
 
 /** In a process of its own: a file that was cut short can take the reader down with it. */
-async function checked(path: string, check: string): Promise<'sound' | 'written_anew' | 'unreadable'> {
+async function checked(
+  path: string,
+  check: string,
+  { withinMs, perMibMs }: CheckTimes,
+): Promise<'sound' | 'written_anew' | 'unreadable'> {
+  const timeout = Math.ceil(withinMs + perMibMs * (await sizeMib(path)));
   try {
-    await run(process.execPath, [check, path], { timeout: CHECK_WITHIN_MS });
+    await run(process.execPath, [check, path], { timeout });
     return 'sound';
   } catch (error) {
     const { code, signal } = error as { code?: unknown; signal?: unknown };
@@ -237,4 +264,9 @@ async function checked(path: string, check: string): Promise<'sound' | 'written_
     if (code === UNREADABLE || CRASHES.has(signal)) return 'unreadable';
     throw new Error(`the journal in ${path} could not be checked`, { cause: error });
   }
+}
+
+async function sizeMib(path: string): Promise<number> {
+  const file = await stat(join(path, DATA_FILE)).catch(() => undefined);
+  return (file?.size ?? 0) / 2 ** 20;
 }
