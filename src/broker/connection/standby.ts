@@ -63,6 +63,8 @@ export class StandbyKeeper {
 
   async stop(): Promise<void> {
     this.#over.abort();
+    // One that is being promoted ends later than this, if at all: it is not waited for here.
+    this.#wake();
     this.#held?.goodbye('the broker stops');
     await this.#held?.ended;
     await this.#running;
