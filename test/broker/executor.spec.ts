@@ -70,6 +70,7 @@ describe('the executor on a real journal', () => {
     new Map<string, OpHandler>([
       handler('echo', () => 'done'),
       handler('x.echo', () => 'done'),
+      handler('agent.logs', () => 'line\n'.repeat(2_000)),
       handler('gated', async () => gate.opened.then(() => 'done')),
       handler('once', async () => gate.opened.then(() => 'done'), false),
       handler('long', async ({ progress }) => {
@@ -397,6 +398,24 @@ describe('the executor on a real journal', () => {
       await eventually(() => effects.length === 3);
       expect(effects.map(({ op }) => op)).toEqual(['once', 'gated', 'gated']);
     });
+  });
+
+  it('answers from the journal what is confirmed, but does again what only asked for data at length', async () => {
+    const { executor, link, results, resultOf } = live();
+    const [echo, logs] = [item('echo'), item('agent.logs')];
+    await executor.take(link, [echo, logs], true);
+    const told = await Promise.all([resultOf(echo.id), resultOf(logs.id)]);
+    await executor.confirmed([echo.id, logs.id]);
+
+    const again = [echo, logs].map((each) => ({ ...each, attempt: 2 }));
+    await executor.take(link, again, true);
+
+    await eventually(() => results().length === 4);
+    expect(results().slice(2)).toEqual(
+      expect.arrayContaining(told.map((result) => ({ ...result, attempt: 2 }))),
+    );
+    expect(effects.map(({ op }) => op)).toEqual(['echo', 'agent.logs', 'agent.logs']);
+    await executor.stop();
   });
 
   describe('of an op of its own that an earlier life took in, and that may be done again,', () => {

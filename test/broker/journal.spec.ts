@@ -162,6 +162,28 @@ describe('the journal of a broker', () => {
     });
   });
 
+  it('keeps no large answer of what only asks for data once it is confirmed, and all others', async () => {
+    const large: Ending = { outcome: 'succeeded', body: { lines: ['x'.repeat(10_000)] } };
+    const [logs, other, small] = [
+      begun({ op: 'agent.logs' }),
+      begun({ op: 'x.work' }),
+      begun({ op: 'agent.logs' }),
+    ];
+    const journal = await open();
+    await journal.begin([logs, other, small]);
+    await Promise.all([logs, other].map(({ id }) => journal.end(id, large)));
+    await journal.end(small.id, done);
+    expect(journal.find(logs.id)?.ending).toEqual(large);
+
+    await journal.confirm([logs.id, other.id, small.id]);
+    await journal.confirm([logs.id]);
+
+    const later = await reopen(journal);
+    expect([logs, other, small].map(({ id }) => later.standing(id)?.isBare)).toEqual([true, false, false]);
+    expect(JSON.stringify(later.find(logs.id)).length).toBeLessThan(1_000);
+    expect(later.find(other.id)?.ending).toEqual(large);
+  });
+
   it('forgets what was confirmed a day ago, and nothing else', async () => {
     const [confirmed, ended, unended] = [begun(), begun(), begun()];
     const journal = await open();
@@ -247,7 +269,7 @@ describe('the journal of a broker', () => {
     `;
     const child = spawn(
       process.execPath,
-      ['--expose-gc', '--input-type=module', '-e', script, path, JSON.stringify(begun())],
+      ['--expose-gc', '--input-type=module', '-e', script, path, JSON.stringify(begun({ op: 'x.work' }))],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     let out = '';

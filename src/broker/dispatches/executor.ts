@@ -234,12 +234,12 @@ export class Executor {
 
   /**
    * What was begun and lost counts as not known: if the hub sends it again, it may be repeated. So does, under a newer
-   * attempt, what failed in a way that may pass.
+   * attempt, what failed in a way that may pass; and what only asks for data, of which the confirmed answer was not kept.
    */
   private isKnown({ id, attempt }: { id: string; attempt: number }): boolean {
     if (this.executing.has(id)) return true;
     const standing = this.journal.standing(id);
-    if (standing === undefined || !standing.hasEnded) return false;
+    if (standing === undefined || !standing.hasEnded || standing.isBare) return false;
     return !(standing.mayBeRetried && attempt > standing.attempt);
   }
 

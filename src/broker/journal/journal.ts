@@ -25,7 +25,7 @@ import {
   WRITTEN_ANEW,
   type Meta,
 } from './format.js';
-import { LOST, mayBeRetried, type Ending, type JournalRecord } from './record.js';
+import { confirmedOf, mayBeRetried, type Ending, type JournalRecord } from './record.js';
 
 /** A journal that is large, or on a slow disk, takes its time; only one that is stuck takes longer. */
 const CHECK_TIMES = { withinMs: 30_000, perMibMs: 250 };
@@ -46,6 +46,8 @@ export type Standing = {
   hasEnded: boolean;
   /** It failed in a way that may pass: under a newer attempt it is done again. */
   mayBeRetried: boolean;
+  /** Its answer is not kept any more: where the hub asks again, it is done again. */
+  isBare: boolean;
   confirmedAt: number | null;
   place: number;
 };
@@ -175,9 +177,7 @@ export class Journal {
     const confirmedAt = Date.now();
     const records = ids.flatMap((id) => {
       const record = this.find(id);
-      return record === undefined
-        ? []
-        : [{ ...record, args: {}, ending: record.ending ?? LOST, confirmedAt }];
+      return record === undefined ? [] : [confirmedOf(record, confirmedAt)];
     });
     if (records.length > 0) await this.write(records);
   }
@@ -231,8 +231,15 @@ export class Journal {
   }
 }
 
-function standingOf({ attempt, ending, confirmedAt, place = 0 }: JournalRecord): Standing {
-  return { attempt, hasEnded: ending !== null, mayBeRetried: mayBeRetried(ending), confirmedAt, place };
+function standingOf({ attempt, ending, confirmedAt, isBare = false, place = 0 }: JournalRecord): Standing {
+  return {
+    attempt,
+    hasEnded: ending !== null,
+    mayBeRetried: mayBeRetried(ending),
+    isBare,
+    confirmedAt,
+    place,
+  };
 }
 
 /** A failed commit comes in two promises: the one of each write, and the one that knows the cause. */

@@ -1,5 +1,8 @@
 import type { BrokerError, JsonObject, ResultItem } from '../../protocol/frame.js';
 import { CODE_LENGTH, LIMITS } from '../../protocol/limits.js';
+import { OPS_THAT_ASK } from '../../protocol/op.js';
+
+const ASKS: ReadonlySet<string> = new Set(OPS_THAT_ASK);
 
 /** How a command ended, without the attempt: that may be asked for under another one later. */
 export type Ending =
@@ -29,7 +32,12 @@ export type JournalRecord = {
   place?: number;
   ending: Ending | null;
   confirmedAt: number | null;
+  /** Its answer was let go of at the confirm: where the hub asks again, it is done again. */
+  isBare?: boolean;
 };
+
+/** Answers up to this size are kept with their records. */
+const KEPT_ANSWER_LENGTH = 4_096;
 
 /** Of what was begun and has no end that can still be learned. */
 export const LOST: Ending = {
@@ -61,8 +69,21 @@ export function takenOf(error: BrokerError): BrokerError {
   };
 }
 
+/**
+ * A record as it is kept once the hub has its end. What only asks for data is large where anything is, is asked for again and again,
+ * and changes nothing when it is done once more: a day of such answers would be gigabytes.
+ */
+export function confirmedOf(record: JournalRecord, confirmedAt: number): JournalRecord {
+  const confirmed = { ...record, args: {}, ending: record.ending ?? LOST, confirmedAt };
+  const { ending } = confirmed;
+  if (!ASKS.has(record.op) || ending.outcome !== 'succeeded') return confirmed;
+  if (JSON.stringify(ending.body).length <= KEPT_ANSWER_LENGTH) return confirmed;
+  return { ...confirmed, ending: { outcome: 'succeeded', body: null }, isBare: true };
+}
+
 /** What goes over the wire for an ended command: also where an older broker kept a failure that no hub takes. */
-export function resultOf({ id, attempt, ending }: JournalRecord): ResultItem | undefined {
+export function resultOf({ id, attempt, ending, isBare }: JournalRecord): ResultItem | undefined {
+  if (isBare === true) return undefined;
   if (ending?.outcome === 'failed') return { id, attempt, ...ending, error: takenOf(ending.error) };
   return ending === null ? undefined : { id, attempt, ...ending };
 }
