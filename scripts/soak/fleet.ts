@@ -2,6 +2,7 @@ import { rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as rest } from 'node:timers/promises';
+import { DATA_FILE } from '../../src/broker/journal/format.js';
 import { Program } from '../support/program.js';
 import type { SoakCluster } from './cluster.js';
 import type { Lost } from './record.js';
@@ -183,7 +184,7 @@ export class Fleet {
   }
 }
 
-const fileOf = (journal: string) => join(journal, 'data.mdb');
+const fileOf = (journal: string) => join(journal, DATA_FILE);
 
 async function cutShort(journal: string, kept: number): Promise<void> {
   const { size } = await stat(fileOf(journal));
