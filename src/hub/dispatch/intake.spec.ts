@@ -57,6 +57,7 @@ describe('what comes in and is not stored yet', () => {
     const intake = new Intake();
     const insert = jest.fn<InsertRepository['insert']>().mockRejectedValue(new Error('asked'));
     const nobody = {
+      mayAct: true,
       assertMayAct: () => undefined,
       seal: () => ({}),
       offer: () => ({ withdraw: () => undefined }),
