@@ -71,6 +71,13 @@ describe('a broker that connects', () => {
       link.send(broker.hello());
       link.cut();
     }
+    // Those may have been gone before anything was written; this one is while it is.
+    const link = await broker.dial(hub.url);
+    const held = proxy.hold('question', 'connect_brokers');
+    link.send(broker.hello());
+    const goOn = await held;
+    link.cut();
+    goOn();
 
     await eventually(async () => {
       const { body } = await cluster.api(0).get(`/api/v1/brokers/${broker.id}`);
