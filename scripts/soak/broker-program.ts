@@ -6,7 +6,7 @@
  *
  * Each second of them holds a second link ready.
  */
-import { appendFileSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -71,9 +71,17 @@ function misbehave(conduct: Conduct | null | undefined, note: string, failedOnce
     throw new OpFailure('soak_not_yet', 'it was to fail once', true);
 }
 
+/** Of each life of a broker: on a disk that is full a file that is long already could take no more, or half of a line. */
+function effectsOf(name: string): string {
+  const before = readdirSync(folder).filter(
+    (each) => each.startsWith(`${name}.`) && each.endsWith('.effects'),
+  );
+  return join(folder, `${name}.${String(before.length).padStart(4, '0')}.effects`);
+}
+
 /** Runs one until the process is told to end; a broker that ends by itself is started again, as a supervisor does. */
 async function serve(name: string, brokerId: string, standby: boolean): Promise<void> {
-  const file = openSync(join(folder, `${name}.effects`), 'a');
+  const file = openSync(effectsOf(name), 'a');
   const failedOnce = new FailedOnce(join(folder, `${name}.failed`));
   const effect = ownOp(EFFECT_OP, {
     handle: async ({ note, orderingKey, turn, takesMs, conduct }: JsonObject, { signal }) => {

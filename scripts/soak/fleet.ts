@@ -18,8 +18,8 @@ const END_WITHIN_MS = 30_000;
 const NAME = 'broker-';
 /** The part of its journal that a broker can write to on a full disk; what it reads is all there. */
 const WRITABLE = 0.5;
-/** By how much what it does may be written down meanwhile. */
-const EFFECTS_GROW_BYTES = 16 * 1024;
+/** What it does meanwhile must find room, in a file of this life. */
+const EFFECTS_BYTES = 96 * 1024;
 /** What it says then; first it must be linked. */
 const NOTICED = /could not be (written|journaled)/;
 const NOTICED_WITHIN_MS = 15_000;
@@ -114,8 +114,7 @@ export class Fleet {
     await this.ended(crew, async () => {
       const [name = ''] = crew.names;
       const { size: journalBytes } = await stat(fileOf(this.journalOf(name)));
-      const { size: effectsBytes } = await stat(join(this.folder, `${name}.effects`));
-      const fileBytesMost = Math.max(journalBytes * WRITABLE, effectsBytes + EFFECTS_GROW_BYTES);
+      const fileBytesMost = Math.max(journalBytes * WRITABLE, EFFECTS_BYTES);
       const full = await this.startAgain(crew, { fileBytesMost });
       isNoticed = await full.program.line(NOTICED, NOTICED_WITHIN_MS).then(
         () => true,

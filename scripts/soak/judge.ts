@@ -205,8 +205,14 @@ export function evidenceOf(folder: string, { losses, ways }: Pick<Evidence, 'los
   const files = readdirSync(folder).sort();
   const notes = <T>(ending: string) =>
     files.filter((name) => name.endsWith(ending)).map((name) => readLines<T>(join(folder, name)));
+  // In the order of its lives, of each of which it has a file.
+  const byBroker = new Map<string, Effect[]>();
+  for (const name of files.filter((each) => each.endsWith('.effects'))) {
+    const [broker = ''] = name.split('.');
+    byBroker.set(broker, [...(byBroker.get(broker) ?? []), ...readLines<Effect>(join(folder, name))]);
+  }
   return {
-    effects: notes<Effect>('.effects'),
+    effects: [...byBroker.values()],
     answers: notes<Answer>('.answers').flat(),
     given: notes<Given>('.given').flat(),
     untrue: notes<Untrue>('.untrue').flat(),
