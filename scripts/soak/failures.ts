@@ -81,8 +81,10 @@ export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
 const ASKED_PART = 0.75;
 /** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */
 const STRUCK_PART = 0.5;
-/** Of so many chance alone leaves none to be judged, or to strike, hardly ever. */
+/** Of so many chance alone leaves none to strike hardly ever. */
 const ENOUGH = 5;
+/** And of so many none to be judged, on a machine that is slow besides. */
+const MANY = 10;
 
 /** @returns why a run is not clean, nothing where it is */
 export function failuresOf(found: Found): Failure[] {
@@ -104,7 +106,7 @@ export function failuresOf(found: Found): Failure[] {
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,
     never_struck: [...found.kinds.values()].some(({ done, struck }) => done >= ENOUGH && struck === 0),
-    unjudged: found.promised.some(({ judged, unjudged }) => unjudged >= ENOUGH && judged === 0),
+    unjudged: found.promised.some(({ judged, unjudged }) => unjudged >= MANY && judged === 0),
     hardly_mixed: hardlyMet(found.mixed).length > 0,
   };
   return (Object.keys(is) as Failure[]).filter((failure) => is[failure]);

@@ -179,7 +179,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       crashes,
       failedFaults,
       never,
-      promised: [deathsNoticed, listenHealed, silencesNoticed],
+      promised: [deathsNoticed, listenHealed],
       kinds: kindsOf(struck),
       pins: database.pins.length,
       commands,

@@ -19,7 +19,7 @@ const CLEAN: Found = {
   never: 0,
   promised: [
     { judged: 1, unjudged: 9 },
-    { judged: 0, unjudged: 4 },
+    { judged: 0, unjudged: 9 },
   ],
   kinds: new Map([
     ['link_cut', { done: 9, struck: 1 }],
@@ -60,7 +60,7 @@ describe('what fails a soak', () => {
     ['hardly_mixed', { mixed: { latest: { chances: 10, met: 0 } } }],
     ['hardly_mixed', { mixed: { stopped: { chances: 30, met: 0 } } }],
     ['hardly_struck', { faults: 4 }],
-    ['unjudged', { promised: [{ judged: 0, unjudged: 5 }] }],
+    ['unjudged', { promised: [{ judged: 0, unjudged: 10 }] }],
   ])('is %s where %j', (failure, change) => {
     expect(failuresOf({ ...CLEAN, ...change })).toEqual([failure]);
   });
