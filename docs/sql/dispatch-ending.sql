@@ -126,9 +126,7 @@ left join broker_connection connection on connection.broker_id = found."brokerId
 -- supersede_dispatches
 with asked as materialized (
   select asked.broker_id, asked.ordering_key,
-         coalesce(
-           (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
-         ) as floor
+         coalesce((select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0) as floor
   from (select distinct * from unnest($1::uuid[], $2::text[]) as told (broker_id, ordering_key)) asked
 ),
 locked as materialized (
@@ -187,9 +185,7 @@ select
 -- lapse_link_bound
 with gone as materialized (
   select asked.broker_id, asked.epoch,
-         coalesce(
-           (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
-         ) as floor
+         coalesce((select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0) as floor
   from (select unnest($1::uuid[]) as broker_id, unnest($2::bigint[]) as epoch) asked
 ),
 locked as materialized (
@@ -342,4 +338,4 @@ with ready as (
 )
 update broker_dispatch
 set link_epoch = $2
-where broker_id = $1 and seq >= coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0) and contract = 'on_attach' and link_epoch is null;
+where broker_id = $1 and seq >= coalesce((select floor.seq from broker_dispatch_floor floor where floor.broker_id = $1), 0) and contract = 'on_attach' and link_epoch is null;

@@ -3,9 +3,7 @@
 -- mark_quiet_brokers_ready
 with owned as materialized (
   select asked.broker_id, asked.epoch,
-         coalesce(
-           (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
-         ) as floor
+         coalesce((select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0) as floor
   from (select unnest($2::uuid[]) as broker_id, unnest($3::bigint[]) as epoch) asked
   cross join lateral (
     select

@@ -1,6 +1,6 @@
 /**
  * Some brokers in a process of their own, which may be killed: the broker that users run, with its journal, and one op that
- * writes down what it does in a file of its broker, past the product, and gives back the note by which its client knows its own.
+ * writes down what it does in a file of its broker and its life, past the product, and gives back the note by which its client knows its own.
  *
  *     node broker-program.js <folder> <name>...     with HUB_URL, and JOIN_TOKEN where they have not joined
  *

@@ -23,8 +23,9 @@ export type Found = Pick<
   never: number;
   /** Of what is promised within a time: how often each came, and could be judged. */
   promised: readonly { judged: number; unjudged: number }[];
-  /** Of each kind of fault: how many were done, and how many struck something. */
-  kinds: ReadonlyMap<string, { done: number; struck: number }>;
+  /** Of each kind of fault: how many were done, and how many of these struck something. */
+  tried: Readonly<Record<string, number>>;
+  faultsByKind: Readonly<Record<string, number>>;
   /** How often the transaction was begun that is kept open. */
   pins: number;
   /** Commands that were given, and that were to be by the rate and the time. */
@@ -105,7 +106,9 @@ export function failuresOf(found: Found): Failure[] {
     unpinned: found.pins === 0,
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,
-    never_struck: [...found.kinds.values()].some(({ done, struck }) => done >= ENOUGH && struck === 0),
+    never_struck: Object.entries(found.tried).some(
+      ([kind, count]) => count >= ENOUGH && !(kind in found.faultsByKind),
+    ),
     unjudged: found.promised.some(({ judged, unjudged }) => unjudged >= MANY && judged === 0),
     hardly_mixed: hardlyMet(found.mixed).length > 0,
   };

@@ -172,6 +172,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const silencesNoticed = promised(watch.silences, watch.unjudgedSilences, LET_GO_WITHIN_MS);
     const never = deathsNoticed.never + listenHealed.never + silencesNoticed.never;
     const done = struck.filter(({ error, struck: what }) => error === undefined && what !== null);
+    const faultsByKind = countOf(done.map(({ kind }) => kind));
     const commands = evidence.calls.length;
     const failures = failuresOf({
       ...judgement,
@@ -180,7 +181,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       failedFaults,
       never,
       promised: [deathsNoticed, listenHealed],
-      kinds: kindsOf(struck),
+      tried: countOf(struck.flatMap(({ kind, error }) => (error === undefined ? [kind] : []))),
+      faultsByKind,
       pins: database.pins.length,
       commands,
       due: ratePerS * options.minutes * 60,
@@ -206,7 +208,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       tookMs: Math.round(performance.now() - begunAt),
       commands,
       faults: done.length,
-      faultsByKind: countOf(done.map(({ kind }) => kind)),
+      faultsByKind,
       missed: struck.length - failedFaults.length - done.length,
       leftOut: options.schedule.length - struck.length,
       failedFaults,
@@ -309,16 +311,6 @@ function folderOf({ keep, seed }: SoakOptions): string {
   );
   chmodSync(folder, 0o711);
   return folder;
-}
-
-function kindsOf(faults: readonly Struck[]): Map<FaultKind, { done: number; struck: number }> {
-  const kinds = new Map<FaultKind, { done: number; struck: number }>();
-  for (const { kind, struck, error } of faults) {
-    if (error !== undefined) continue;
-    const { done, struck: count } = kinds.get(kind) ?? { done: 0, struck: 0 };
-    kinds.set(kind, { done: done + 1, struck: count + (struck === null ? 0 : 1) });
-  }
-  return kinds;
 }
 
 function latencyOf(end: 'acceptedMs' | 'endedMs') {

@@ -21,10 +21,8 @@ const CLEAN: Found = {
     { judged: 1, unjudged: 9 },
     { judged: 0, unjudged: 9 },
   ],
-  kinds: new Map([
-    ['link_cut', { done: 9, struck: 1 }],
-    ['listen_silent', { done: 4, struck: 0 }],
-  ]),
+  tried: { link_cut: 9, listen_silent: 4 },
+  faultsByKind: { link_cut: 1 },
   pins: 1,
   commands: 990,
   due: 1_000,
@@ -66,9 +64,9 @@ describe('what fails a soak', () => {
   });
 
   it('is never_struck where a kind of fault came five times, and never found anything', () => {
-    const kinds = new Map([['broker_disk_full', { done: 5, struck: 0 }]]);
-
-    expect(failuresOf({ ...CLEAN, kinds })).toEqual(['never_struck']);
+    expect(failuresOf({ ...CLEAN, tried: { broker_disk_full: 5 }, faultsByKind: {} })).toEqual([
+      'never_struck',
+    ]);
   });
 });
 

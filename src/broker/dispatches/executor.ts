@@ -187,8 +187,7 @@ export class Executor {
   private async cancelOne({ id, attempt }: { id: string; attempt: number }): Promise<void> {
     // It is judged in one turn with the look that finds nothing of it on its way to the journal: a dispatch of the same
     // read comes right behind, and what it begins between the two would be taken for lost.
-    let before: Promise<void> | undefined;
-    while ((before = this.beginning.get(id)) !== undefined) await before.catch(() => undefined);
+    while (this.beginning.has(id)) await this.beginning.get(id)?.catch(() => undefined);
     const work = this.executing.get(id);
     work?.cancel();
     if (work?.hasStarted === false && !work.isBeingEnded) {

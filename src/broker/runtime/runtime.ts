@@ -65,10 +65,12 @@ export class ProcessRuntime {
     await this.roster.sweep();
     const agentIds = await this.roster.agentIds();
     for (const agentId of agentIds) this.unread.set(agentId, undefined);
-    for (const agentId of agentIds) {
-      await this.sweepTokens(agentId);
-      await this.recoverOne(agentId);
-    }
+    await Promise.all(
+      agentIds.map(async (agentId) => {
+        await this.sweepTokens(agentId);
+        await this.recoverOne(agentId);
+      }),
+    );
   }
 
   /** Whether every run there is was reported: only then is what was not reported not there. */

@@ -4,6 +4,7 @@ import { rowsOf } from '../database/rows-of.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { PASSED_BEFORE_AGAIN, PASSED_BEFORE_BEGUN } from './deadline-passed.columns.js';
+import { floorOf } from './floor.columns.js';
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_BY_CANCEL, KEPT_COLUMNS } from './history.columns.js';
 import { isOfKey } from './key-rule.columns.js';
 import type { Ending } from './settle.repository.js';
@@ -123,9 +124,7 @@ const SUPERSEDE = statement(
   `
   with asked as materialized (
     select asked.broker_id, asked.ordering_key,
-           coalesce(
-             (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
-           ) as floor
+           ${floorOf('asked.broker_id')} as floor
     from (select distinct * from unnest($1::uuid[], $2::text[]) as told (broker_id, ordering_key)) asked
   ),
   locked as materialized (
@@ -172,7 +171,6 @@ const SUPERSEDE = statement(
 const LAPSE_MOST = 1_000;
 
 /** No row of the broker `$1` below it is alive: what has ended there is not walked over. */
-const FLOOR = 'coalesce((select seq from broker_dispatch_floor where broker_id = $1), 0)';
 
 // Told in words, so that the index of such rows alone is known to hold them: hardly any is bound to a link.
 const IS_BOUND = `dispatch.contract in (${LINK_BOUND.map((contract) => `'${contract}'`).join(', ')})`;
@@ -204,9 +202,7 @@ const LAPSE = statement(
   `
   with gone as materialized (
     select asked.broker_id, asked.epoch,
-           coalesce(
-             (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
-           ) as floor
+           ${floorOf('asked.broker_id')} as floor
     from (${rowsOf({ broker_id: '$1::uuid[]', epoch: '$2::bigint[]' })}) asked
   ),
   locked as materialized (
@@ -270,7 +266,7 @@ const BIND = statement(
   )
   update broker_dispatch
   set link_epoch = $2
-  where broker_id = $1 and seq >= ${FLOOR} and contract = 'on_attach' and link_epoch is null
+  where broker_id = $1 and seq >= ${floorOf('$1')} and contract = 'on_attach' and link_epoch is null
   `,
 );
 

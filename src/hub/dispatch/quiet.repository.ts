@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
+import { floorOf } from './floor.columns.js';
 import { LINK_BOUND, statesBefore } from './state.js';
 
 /** A link whose inventory was told. */
@@ -26,9 +27,7 @@ const MARK_QUIET = statement(
   `
   with owned as materialized (
     select asked.broker_id, asked.epoch,
-           coalesce(
-             (select floor.seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id), 0
-           ) as floor
+           ${floorOf('asked.broker_id')} as floor
     from (${rowsOf({ broker_id: '$2::uuid[]', epoch: '$3::bigint[]' })}) asked
     cross join lateral (
       select

@@ -14,6 +14,17 @@ function readTo(reading: Reading, seqs: number[], now = 0): void {
   reading.took(found.length, found.at(-1) ?? read.afterSeq, read);
 }
 
+/** What is known begins at 100, and everything is to be read. */
+function dueInFull(): Reading {
+  const reading = new Reading('b');
+  reading.beginAt(100);
+  readTo(reading, []);
+  reading.poll(0);
+  readTo(reading, []);
+  reading.poll(600_000);
+  return reading;
+}
+
 describe('where the reading of a broker stands', () => {
   it('begins after the floor that is stored', () => {
     const reading = new Reading('b');
@@ -96,12 +107,7 @@ describe('where the reading of a broker stands', () => {
   });
 
   it('goes on from its floor where it could not read everything, which it tries again at its time', () => {
-    const reading = new Reading('b');
-    reading.beginAt(100);
-    readTo(reading, []);
-    reading.poll(0);
-    readTo(reading, []);
-    reading.poll(600_000);
+    const reading = dueInFull();
 
     reading.failed(due(reading, 600_000));
 
@@ -113,12 +119,7 @@ describe('where the reading of a broker stands', () => {
   });
 
   it('goes back still for what it was woken for, where it could not read everything', () => {
-    const reading = new Reading('b');
-    reading.beginAt(100);
-    readTo(reading, []);
-    reading.poll(0);
-    readTo(reading, []);
-    reading.poll(600_000);
+    const reading = dueInFull();
     reading.woken(40);
 
     reading.failed(due(reading, 600_000));
