@@ -369,7 +369,9 @@ describe('an invite', () => {
     const { userId, hash } = await makeInvite();
     const { run } = bench.database;
 
+    expect(await signIns.isOpen(hash)).toBe(true);
     expect(await signIns.redeem(run, hash)).toMatchObject({ userId });
+    expect(await signIns.isOpen(hash)).toBe(false);
     expect(await signIns.redeem(run, hash)).toBeUndefined();
   });
 
@@ -380,6 +382,7 @@ describe('an invite', () => {
   ])('that %s is not redeemed', async (_what, over, user) => {
     const { hash } = await makeInvite(over, user);
 
+    expect(await signIns.isOpen(hash)).toBe(false);
     expect(await signIns.redeem(bench.database.run, hash)).toBeUndefined();
   });
 

@@ -6,6 +6,8 @@ import { DataSource } from 'typeorm';
 import { FirstBoot } from '../../src/hub/auth/first-boot.js';
 import { RateBucketRepository } from '../../src/hub/auth/limits/rate-bucket.repository.js';
 import { RateLimiter } from '../../src/hub/auth/limits/rate-limiter.js';
+import { makeOpaque } from '../../src/hub/auth/opaque-token.js';
+import { Passwords } from '../../src/hub/auth/passwords.js';
 import { readConfig } from '../../src/hub/config/hub-config.js';
 import { FULL_AFTER_S } from '../../src/hub/config/rate-limits.js';
 import { Database } from '../../src/hub/database/database.js';
@@ -16,6 +18,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
 const LIMITS = 'read=40:40,write=5:20,join=10:10,token=10:10,login=1:5';
+const PASSWORD = 'correct horse battery';
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -76,6 +79,18 @@ const badJoin = (from: string, replica = 0) =>
       software: 'it/1',
     },
   });
+
+/** Somebody with a password. */
+async function makePerson(): Promise<string> {
+  const [id, name] = [randomUUID(), `u-${randomUUID()}`];
+  const hash = await replicas[0]!.get(Passwords).hash(PASSWORD);
+  await sql.query(`insert into hub_user (id, name, role) values ($1, $2, 'member')`, [id, name]);
+  await sql.query('insert into user_password (user_id, hash) values ($1, $2)', [id, hash]);
+  return name;
+}
+
+const signIn = (user: string, from: string, password = PASSWORD) =>
+  ask('POST', '/sessions', { from, payload: { user, password } });
 
 const buckets = async (like: string) =>
   (await sql.query('select * from rate_bucket where bucket like $1', [like])).rows;
@@ -200,13 +215,64 @@ describe('the limits of callers, over two replicas', () => {
   });
 
   it('refuse an address that guesses passwords', async () => {
-    const payload = { user: 'nobody', password: 'a guess of many' };
     const statuses = [];
     for (let count = 0; count < 20; count += 1)
-      statuses.push((await ask('POST', '/sessions', { payload, from: '192.0.2.71' })).statusCode);
+      statuses.push((await signIn('nobody', '192.0.2.71', 'a guess of many')).statusCode);
 
     expect(statuses.slice(0, 5)).toEqual(Array(5).fill(401));
     expect(statuses).toContain(429);
+  });
+
+  it.each<[string, string, string, () => object]>([
+    [
+      'invites',
+      '192.0.2.82',
+      '/invites/redeem',
+      () => ({ token: makeOpaque('invite').plain, password: PASSWORD }),
+    ],
+    [
+      'refresh tokens',
+      '192.0.2.83',
+      '/sessions/refresh',
+      () => ({ refreshToken: makeOpaque('refresh').plain }),
+    ],
+  ])('refuse an address that tries %s, while another signs in', async (_what, from, path, make) => {
+    const user = await makePerson();
+    const codes = [];
+    for (let count = 0; count < 20; count += 1)
+      codes.push((await ask('POST', path, { payload: make(), from })).json().code);
+
+    const signedIn = await signIn(user, '192.0.2.84');
+
+    expect(codes).toContain('rate_limited');
+    expect(new Set(codes.slice(0, 5))).not.toContain('rate_limited');
+    expect(signedIn.statusCode).toBe(201);
+  });
+
+  it('leave the turns of those who sign in to them, however many invites are tried that nobody has made', async () => {
+    const user = await makePerson();
+    const tried = Array.from({ length: 100 }, (_, at) =>
+      ask('POST', '/invites/redeem', {
+        from: `198.51.100.${at}`,
+        payload: { token: makeOpaque('invite').plain, password: PASSWORD },
+      }),
+    );
+
+    const signedIn = await signIn(user, '192.0.2.84');
+
+    expect(signedIn.statusCode).toBe(201);
+    const codes = (await Promise.all(tried)).map((answer) => answer.json().code);
+    expect(new Set(codes)).toEqual(new Set(['invite_invalid']));
+  });
+
+  it('never count a refresh that was good', async () => {
+    let signed = (await signIn(await makePerson(), '192.0.2.85')).json();
+    for (let count = 0; count < 20; count += 1) {
+      const payload = { refreshToken: signed.refreshToken };
+      signed = (await ask('POST', '/sessions/refresh', { from: '192.0.2.85', payload })).json();
+    }
+
+    expect(signed.accessToken).toEqual(expect.any(String));
   });
 
   it('answer 503 where it cannot be told for what changes something, and go on with what reads', async () => {

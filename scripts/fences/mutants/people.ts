@@ -58,6 +58,12 @@ export const PEOPLE = [
   ...mutantsOf('set_password_of_user', SPEC, [
     ['keeps the old one', 'set hash = excluded.hash, changed_at', 'set changed_at'],
   ]),
+  ...mutantsOf('find_open_invite', SPEC, [
+    ['finds what was redeemed', 'and invite.redeemed_at is null', ''],
+    ['finds what is over', 'and invite.expires_at > now()', ''],
+    ['finds what was revoked', 'and invite.revoked_at is null', ''],
+    ['finds one of whom nobody lets in', 'and person.disabled_at is null', ''],
+  ]),
   ...mutantsOf('redeem_invite', SPEC, [
     ['redeems twice', 'and invite.redeemed_at is null', ''],
     ['redeems after the end', 'and invite.expires_at > now()', ''],

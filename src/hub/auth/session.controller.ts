@@ -40,6 +40,7 @@ export class SessionController {
   /** Public as a route: the refresh token in the body is the credential. */
   @Post('sessions/refresh')
   @Public()
+  @LimitedByFailures('login')
   @HttpCode(200)
   @Header('cache-control', 'no-store')
   @ApiOkResponse({ type: SignedInDto })
@@ -50,6 +51,7 @@ export class SessionController {
   /** Public as a route: the invite in the body is the credential. */
   @Post('invites/redeem')
   @Public()
+  @LimitedByFailures('login')
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: SignedInDto })
   async redeem(@Body() { token, password }: RedeemInviteDto, @From() origin: Origin): Promise<SignedInDto> {

@@ -28,6 +28,17 @@ const SET_PASSWORD = statement(
   `,
 );
 
+const FIND_OPEN = statement(
+  'find_open_invite',
+  `
+  select invite.id
+  from invite
+  join hub_user person on person.id = invite.user_id
+  where invite.hash = $1 and invite.redeemed_at is null and invite.revoked_at is null and invite.expires_at > now()
+    and person.disabled_at is null
+  `,
+);
+
 const REDEEM = statement(
   'redeem_invite',
   `
@@ -56,6 +67,11 @@ export class SignInRepository {
 
   async setPassword(run: Run, userId: string, hash: string): Promise<void> {
     await run(SET_PASSWORD, [userId, hash]);
+  }
+
+  /** Whether an invite could be redeemed as it looks now. */
+  async isOpen(hash: Buffer): Promise<boolean> {
+    return (await this.database.run(FIND_OPEN, [hash])).length > 0;
   }
 
   /** Once, within its time. @returns undefined where it cannot be */

@@ -51,7 +51,8 @@ export class SignIns {
   /** Sets the password, ends all sessions, and begins one. @throws InviteInvalid, SignInsBusy */
   async redeem(token: string, password: string, origin: Origin): Promise<Signed> {
     const hash = hashOpaque('invite', token);
-    if (hash === undefined) throw new InviteInvalid();
+    // Passwords are hashed for who can set one: else anybody could hold up all that sign in.
+    if (hash === undefined || !(await this.repository.isOpen(hash))) throw new InviteInvalid();
     const made = await this.passwords.hash(password);
     const { userId, session } = await this.database.transaction(async (run) => {
       const invite = await this.repository.redeem(run, hash);
