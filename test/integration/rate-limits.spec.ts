@@ -14,10 +14,12 @@ import { Database } from '../../src/hub/database/database.js';
 import { DatabaseServer } from '../../src/hub/database/server.js';
 import type { Statement } from '../../src/hub/database/statement.js';
 import { makeHub } from '../../src/hub/hub.js';
+import { Api } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
 
-const LIMITS = 'read=40:40,write=5:20,join=10:10,token=10:10,login=1:5';
+const LIMITS = 'read=40:40,write=5:20,join=10:10,token=1:10,login=1:5';
 const PASSWORD = 'correct horse battery';
 
 let database: TestDatabase;
@@ -41,6 +43,7 @@ beforeAll(async () => {
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
   }
+  await replicas[0]!.listen(0, '127.0.0.1');
   token = String(await replicas[0]!.get(FirstBoot).ensureAdministrator());
 });
 
@@ -81,16 +84,33 @@ const badJoin = (from: string, replica = 0) =>
   });
 
 /** Somebody with a password. */
-async function makePerson(): Promise<string> {
+async function makePerson(role = 'member'): Promise<string> {
   const [id, name] = [randomUUID(), `u-${randomUUID()}`];
   const hash = await replicas[0]!.get(Passwords).hash(PASSWORD);
-  await sql.query(`insert into hub_user (id, name, role) values ($1, $2, 'member')`, [id, name]);
+  await sql.query('insert into hub_user (id, name, role) values ($1, $2, $3)', [id, name, role]);
   await sql.query('insert into user_password (user_id, hash) values ($1, $2)', [id, hash]);
   return name;
 }
 
 const signIn = (user: string, from: string, password = PASSWORD) =>
   ask('POST', '/sessions', { from, payload: { user, password } });
+
+/** By an administrator of its own, whose limit nothing else has used. */
+async function joinBroker(): Promise<ScriptedBroker> {
+  const url = await replicas[0]!.getUrl();
+  const { accessToken } = (await signIn(await makePerson('admin'), '192.0.2.87')).json();
+  return ScriptedBroker.join(new Api(url, accessToken), url);
+}
+
+const exchange = (assertion: string, from: string) =>
+  ask('POST', '/brokers/token', {
+    from,
+    payload: {
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    },
+  });
 
 const buckets = async (like: string) =>
   (await sql.query('select * from rate_bucket where bucket like $1', [like])).rows;
@@ -201,17 +221,32 @@ describe('the limits of callers, over two replicas', () => {
   });
 
   it('refuse an address that sends bad assertions', async () => {
-    const payload = {
-      grant_type: 'client_credentials',
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: 'x.y.z',
-    };
     const statuses = [];
     for (let count = 0; count < 60; count += 1)
-      statuses.push((await ask('POST', '/brokers/token', { payload, from: '192.0.2.70' })).statusCode);
+      statuses.push((await exchange('x.y.z', '192.0.2.70')).statusCode);
 
     expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
     expect(statuses).toContain(429);
+  });
+
+  it('refuse a broker that asks too often, and none that shares its address', async () => {
+    const from = '192.0.2.86';
+    const [eager, other] = [await joinBroker(), await joinBroker()];
+    const assertions = await Promise.all(Array.from({ length: 60 }, () => eager.assertion()));
+
+    const answers = await Promise.all(assertions.map((assertion) => exchange(assertion, from)));
+
+    const refused = answers.filter(({ statusCode }) => statusCode === 429);
+    expect(refused.length).toBeGreaterThan(30);
+    expect((await exchange(await other.assertion(), from)).statusCode).toBe(200);
+  });
+
+  it('never count a sign-in that found no turn', async () => {
+    const user = await makePerson();
+    const answers = await Promise.all(Array.from({ length: 80 }, () => signIn(user, '192.0.2.90')));
+
+    const codes = new Set(answers.map((answer) => answer.json().code));
+    expect(codes).toEqual(new Set([undefined, 'sign_ins_busy']));
   });
 
   it('refuse an address that guesses passwords', async () => {

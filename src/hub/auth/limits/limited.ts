@@ -24,10 +24,14 @@ const LIMITED = 'fairlead:limited';
 type Limit = { name: LimitClass; counts: 'calls' | 'failures' };
 
 /**
- * Codes of answers that say to ask again: they are nobody's guess. `slow_down` is none of them: each of these writes a row, and
- * whoever does not keep to the interval would ask without end.
+ * Codes of answers that say to ask again: they are nobody's guess, and no credential was refused by them. `slow_down` is none of them:
+ * each of these writes a row, and whoever does not keep to the interval would ask without end.
  */
-const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set(['authorization_pending']);
+const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set([
+  'authorization_pending',
+  'sign_ins_busy',
+  'rate_limited',
+]);
 
 /** Counts what fails here against the address that it came from, or the person, and refuses who has failed too often. */
 export function LimitedByFailures(name: LimitClass): MethodDecorator {
