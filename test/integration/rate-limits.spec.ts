@@ -60,7 +60,7 @@ afterAll(async () => {
 
 type Ask = { replica?: number; from?: string; payload?: object; bearer?: string };
 
-function ask(method: 'GET' | 'POST', path: string, { replica = 0, from, payload, bearer }: Ask = {}) {
+function ask(method: 'GET' | 'POST' | 'PUT', path: string, { replica = 0, from, payload, bearer }: Ask = {}) {
   return replicas[replica]!.inject({
     method,
     url: `/api/v1${path}`,
@@ -282,6 +282,22 @@ describe('the limits of callers, over two replicas', () => {
     expect(codes).toContain('rate_limited');
     expect(new Set(codes.slice(0, 5))).not.toContain('rate_limited');
     expect(signedIn.statusCode).toBe(201);
+  });
+
+  it('refuse a session that guesses the password of its person, there and nowhere else', async () => {
+    const user = await makePerson();
+    const bearer = (await signIn(user, '192.0.2.88')).json().accessToken;
+    const payload = { current: 'a guess of many', password: 'another horse battery' };
+    const answers = [];
+    for (let count = 0; count < 20; count += 1)
+      answers.push((await ask('PUT', '/me/password', { bearer, payload, from: '192.0.2.88' })).json());
+
+    expect(answers.slice(0, 5).map(({ code }) => code)).toEqual(Array(5).fill('sign_in_refused'));
+    expect(answers.filter(({ code }) => code === 'rate_limited').map(({ limit }) => limit)).toContain(
+      'login',
+    );
+    expect((await ask('GET', '/me', { bearer })).statusCode).toBe(200);
+    expect((await signIn(user, '192.0.2.88')).statusCode).toBe(201);
   });
 
   it('leave the turns of those who sign in to them, however many invites are tried that nobody has made', async () => {

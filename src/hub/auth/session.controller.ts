@@ -95,6 +95,7 @@ export class SessionController {
 
   @Put('me/password')
   @Person()
+  @LimitedByFailures('login')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'It is set, and the other sessions of the caller have ended.' })
   async changePassword(
