@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as rest } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
@@ -111,6 +112,10 @@ const exchange = (assertion: string, from: string) =>
       client_assertion: assertion,
     },
   });
+
+/** Waits until there is more, as a refusal says. */
+const asTold = ({ headers }: { headers: Record<string, unknown> }) =>
+  rest(Number(headers['retry-after']) * 1_000);
 
 const buckets = async (like: string) =>
   (await sql.query('select * from rate_bucket where bucket like $1', [like])).rows;
@@ -256,6 +261,23 @@ describe('the limits of callers, over two replicas', () => {
 
     expect(statuses.slice(0, 5)).toEqual(Array(5).fill(401));
     expect(statuses).toContain(429);
+  });
+
+  it('let no more passwords be compared at once than may be wrong, also when there is more again', async () => {
+    const from = '192.0.2.89';
+    const user = await makePerson();
+    let refused = await signIn(user, from, 'a guess of many');
+    while (refused.statusCode !== 429) refused = await signIn(user, from, 'a guess of many');
+    await asTold(refused);
+    const guesses = [...Array<string>(39).fill('a guess of many'), PASSWORD];
+
+    const answers = await Promise.all(guesses.map((password) => signIn(user, from, password)));
+
+    const last = answers.at(-1)!;
+    expect(last.json()).toMatchObject({ code: 'rate_limited', limit: 'login' });
+    expect(answers.filter(({ statusCode }) => statusCode === 401).length).toBeLessThan(10);
+    await asTold(last);
+    expect((await signIn(user, from)).statusCode).toBe(201);
   });
 
   it.each<[string, string, string, () => object]>([

@@ -10,8 +10,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { from, throwError, type Observable } from 'rxjs';
-import { catchError, switchMap } from 'rxjs/operators';
+import { lastValueFrom, of, type Observable } from 'rxjs';
 import type { LimitClass } from '../../config/rate-limits.js';
 import { isReading } from '../../http/reading.js';
 import type { ProblemCode } from '../../problems/code.js';
@@ -33,7 +32,7 @@ const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set([
   'rate_limited',
 ]);
 
-/** Counts what fails here against the address that it came from, or the person, and refuses who has failed too often. */
+/** Counts what fails here against the address that it came from, or the person, and refuses who has failed too often, before it is tried. */
 export function LimitedByFailures(name: LimitClass): MethodDecorator {
   const limit: Limit = { name, counts: 'failures' };
   return applyDecorators(SetMetadata<string, Limit>(LIMITED, limit), UseInterceptors(CountFailures));
@@ -64,7 +63,6 @@ export class LimitGuard implements CanActivate {
     if (limit === undefined) return true;
     const caller = principal?.userId ?? addressKeyOf(ip);
     if (limit.counts === 'calls') await this.limiter.take(limit.name, caller);
-    else this.limiter.check(limit.name, caller);
     return true;
   }
 }
@@ -76,18 +74,25 @@ export class CountFailures implements NestInterceptor {
     private readonly limiter: RateLimiter,
   ) {}
 
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+  /** @throws RateLimited, RateUndecided */
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const { name } = this.reflector.get<Limit>(LIMITED, context.getHandler());
     const { ip, principal } = context.switchToHttp().getRequest<FastifyRequest>();
-    const caller = principal?.userId ?? addressKeyOf(ip);
-    return next.handle().pipe(
-      catchError((error: unknown) => {
-        const fail = throwError(() => error);
-        // What the hub could not do is nobody's guess.
-        const { status, code } = asCoded(error);
-        if (status >= 500 || ASK_AGAIN.has(code)) return fail;
-        return from(this.limiter.take(name, caller)).pipe(switchMap(() => fail));
-      }),
-    );
+    const ended = await this.limiter.admit(name, principal?.userId ?? addressKeyOf(ip));
+    let answer: unknown;
+    try {
+      answer = await lastValueFrom(next.handle());
+    } catch (error) {
+      await ended(isGuess(error));
+      throw error;
+    }
+    await ended(false);
+    return of(answer);
   }
+}
+
+function isGuess(error: unknown): boolean {
+  const { status, code } = asCoded(error);
+  // What the hub could not do is nobody's guess.
+  return status < 500 && !ASK_AGAIN.has(code);
 }

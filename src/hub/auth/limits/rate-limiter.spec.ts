@@ -139,19 +139,6 @@ describe('the limit of a caller', () => {
     for (let count = 0; count < 50; count += 1) await limiter.take('agent', 'an agent');
   });
 
-  it('is refused by a look without being counted, only while it is spent', async () => {
-    const { limiter } = make(nothing);
-    limiter.check('join', 'ann');
-    for (let count = 0; count < 5; count += 1) await limiter.take('join', 'ann');
-    limiter.check('join', 'ann');
-    await expect(limiter.take('join', 'ann')).rejects.toThrow(RateLimited);
-
-    expect(() => limiter.check('join', 'ann')).toThrow(RateLimited);
-    expect(() => limiter.check('join', 'bob')).not.toThrow();
-    nowMs += 200;
-    expect(() => limiter.check('join', 'ann')).not.toThrow();
-  });
-
   it('asks for no more leases than so many a second, whoever asks', async () => {
     const { limiter, asked } = make(nothing, { perS: 1, burst: 1 });
 
@@ -177,5 +164,70 @@ describe('the limit of a caller', () => {
     // Forgotten, so that it has its share again.
     await take(limiter, 1, 'c-0');
     await expect(limiter.take('write', 'c-10000')).rejects.toThrow(RateLimited);
+  });
+});
+
+describe('the limit of what fails', () => {
+  const tryAt = async (limiter: RateLimiter, hasFailed: boolean, caller = 'ann') =>
+    (await limiter.admit('join', caller))(hasFailed);
+  /** One whose limit was found spent a while ago. */
+  const spent = async (agoMs: number) => {
+    const made = make(nothing);
+    for (let count = 0; count < 5; count += 1) await tryAt(made.limiter, true);
+    await expect(tryAt(made.limiter, true)).rejects.toThrow(RateLimited);
+    nowMs += agoMs;
+    return made;
+  };
+  const atOnce = async (limiter: RateLimiter, many: number) => {
+    const tried = Array.from({ length: many }, () => limiter.admit('join', 'ann'));
+    return (await Promise.allSettled(tried)).flatMap((each) =>
+      each.status === 'fulfilled' ? [each.value] : [],
+    );
+  };
+
+  it('costs what goes well nothing, and no statement, however many try at once', async () => {
+    const { limiter, asked } = make(nothing);
+
+    for (const ended of await atOnce(limiter, 1_000)) await ended(false);
+    for (let count = 0; count < 5; count += 1) await tryAt(limiter, true);
+
+    expect(asked).toEqual([]);
+  });
+
+  it('refuses who has failed too often before anything is tried, and nobody else', async () => {
+    const { limiter, asked } = await spent(0);
+
+    await expect(limiter.admit('join', 'ann')).rejects.toThrow(RateLimited);
+    await expect(tryAt(limiter, true, 'bob')).resolves.toBeUndefined();
+    expect(asked).toHaveLength(1);
+  });
+
+  it('lets no more be tried at once than may fail, once it was spent', async () => {
+    const { limiter } = await spent(2_000);
+
+    expect(await atOnce(limiter, 40)).toHaveLength(2);
+  });
+
+  it('is given back by what goes well, as far as a replica has a share of its own', async () => {
+    const { limiter } = await spent(1_000);
+
+    for (let count = 0; count < 40; count += 1) await tryAt(limiter, false);
+    await tryAt(limiter, true);
+
+    await expect(limiter.admit('join', 'ann')).rejects.toThrow(RateLimited);
+  });
+
+  it('gives back no more than that share', async () => {
+    const { limiter } = await spent(60_000);
+    for (let count = 0; count < 40; count += 1) await tryAt(limiter, false);
+
+    expect(await atOnce(limiter, 40)).toHaveLength(5);
+  });
+
+  it('lets as many try as wish to once it is full again for certain', async () => {
+    const { limiter, asked } = await spent(600_000);
+
+    expect(await atOnce(limiter, 1_000)).toHaveLength(1_000);
+    expect(asked).toHaveLength(1);
   });
 });

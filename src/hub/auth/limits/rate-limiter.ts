@@ -25,6 +25,9 @@ const SWEEP_BATCH = 1_000;
 /** Where nobody can tell whether the limit is spent, these go on: what they read or hold changes nothing. */
 const GO_ON: ReadonlySet<LimitClass> = new Set(['read', 'agent', 'poll']);
 
+/** What is to be told how a try ended, which the limiter has let somebody make. */
+type Ended = (hasFailed: boolean) => Promise<void>;
+
 type Held = {
   /** Taken from the common bucket, and not used yet. */
   leased: number;
@@ -32,6 +35,8 @@ type Held = {
   own: number;
   filledAtMs: number;
   spentUntilMs: number;
+  /** Until then it may be spent still: it is full again for certain only where nobody was refused for so long. */
+  closeUntilMs: number;
   /** Requests that wait for a block. */
   waiting: number;
   leasing: Promise<void> | undefined;
@@ -97,12 +102,28 @@ export class RateLimiter {
     }
   }
 
-  /** Refuses a caller whose limit is spent, without counting anything. @throws RateLimited */
-  check(name: LimitClass, caller: string): void {
+  /**
+   * Lets a caller try something of which only failures count. That costs nothing, so that a whole fleet may try from one address; but
+   * once the limit was found spent, and until it is full again for certain, each try is counted before it is made, and given back where
+   * it went well: else as many as are sent together would all be made as soon as one may fail.
+   *
+   * @returns what is to be told how it ended, which throws as `take` does where the failure is counted then
+   * @throws as `take` does
+   */
+  async admit(name: LimitClass, caller: string): Promise<Ended> {
     const limit = this.config.rateLimits[name];
     const held = this.held.get(`${name} ${caller}`);
-    if (limit === null || held === undefined || performance.now() >= held.spentUntilMs) return;
-    throw this.refusal(name, limit, held);
+    if (limit === null || held === undefined || performance.now() >= held.closeUntilMs) {
+      return async (hasFailed) => {
+        if (hasFailed) await this.take(name, caller);
+      };
+    }
+    await this.take(name, caller);
+    return (hasFailed) => {
+      // Into the replica's own share: what finds no room there is lost, as what it gains by itself.
+      if (!hasFailed) held.own += 1;
+      return Promise.resolve();
+    };
   }
 
   async sweep(signal?: AbortSignal): Promise<void> {
@@ -149,6 +170,7 @@ export class RateLimiter {
       if (lease < want) {
         const whole = lease >= 1 ? 0 : ((1 - tokens) / limit.perS) * 1_000;
         held.spentUntilMs = performance.now() + Math.max(EMPTY_FOR_MS, whole);
+        held.closeUntilMs = performance.now() + FULL_AFTER_S * 1_000;
       }
     } catch (error) {
       if (error instanceof RateUndecided) throw error;
@@ -177,6 +199,7 @@ export class RateLimiter {
       own: ownBurst(limit),
       filledAtMs: performance.now(),
       spentUntilMs: 0,
+      closeUntilMs: 0,
       waiting: 0,
       leasing: undefined,
     };
