@@ -157,6 +157,57 @@ describe('a sign-in', () => {
   });
 });
 
+describe('while another password is being set', () => {
+  type Person = Awaited<ReturnType<typeof makePerson>>;
+
+  const isHeldUp = async () => {
+    const { rowCount } = await sql.query(
+      `select from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' and query like '%user_password%'`,
+    );
+    return rowCount === 1;
+  };
+
+  it.each<[string, (person: Person) => Promise<{ status: number; body: any }>]>([
+    ['a sign-in', ({ name }) => post('/sessions', { user: name, password: PASSWORD })],
+    [
+      'a sign-in in a browser',
+      ({ name: user }) => {
+        const { url } = cluster.hub(0);
+        const proof = { authorization: '', origin: url };
+        return new Api(url, '').post('/api/v1/web-sessions', { user, password: PASSWORD }, proof);
+      },
+    ],
+    [
+      'a change',
+      ({ signed }) => {
+        const body = { current: PASSWORD, password: 'another horse battery' };
+        return as(signed).call('PUT', '/api/v1/me/password', body);
+      },
+    ],
+  ])('%s by the one before waits, and is refused', async (_what, ask) => {
+    const person = await makePerson();
+    const setting = new pg.Client(cluster.database.url);
+    await setting.connect();
+    await setting.query('begin');
+    await setting.query(`update user_password set hash = 'of another' where user_id = $1`, [person.id]);
+
+    const asked = ask(person);
+    await eventually(isHeldUp)
+      .finally(() => setting.query('commit'))
+      .finally(() => setting.end());
+
+    expect(code(await asked)).toEqual([401, 'sign_in_refused']);
+    const { rows } = await sql.query(
+      `select session.id, password.hash from user_session session join user_password password using (user_id)
+       where user_id = $1 and ended_at is null`,
+      [person.id],
+    );
+    // The one by which it was set.
+    expect(rows).toEqual([{ id: person.signed.sessionId, hash: 'of another' }]);
+  });
+});
+
 describe('a refresh token', () => {
   it('gives the next pair, at any replica', async () => {
     const { signed } = await makePerson();

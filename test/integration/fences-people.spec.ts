@@ -561,9 +561,59 @@ it('a device grant is forgotten an hour after its end, and not before', async ()
   expect([await grants.sweep(10), await grants.sweep(10)]).toEqual([1, 0]);
 });
 
-it('a password that is set takes the place of the one before', async () => {
-  const userId = await makeUser();
-  for (const hash of ['one', 'two']) await signIns.setPassword(bench.database.run, userId, hash);
+describe('a password', () => {
+  it('that is set takes the place of the one before', async () => {
+    const userId = await makeUser();
+    for (const hash of ['one', 'two']) await signIns.setPassword(bench.database.run, userId, hash);
 
-  expect(await signIns.password(userId)).toBe('two');
+    expect(await signIns.password(userId)).toBe('two');
+  });
+
+  it('is changed by who knows the one that there is', async () => {
+    const userId = await makeUser();
+    const change = (from: string | null, to: string) =>
+      signIns.changePassword(bench.database.run, userId, from, to);
+
+    const changed = [await change(null, 'one'), await change('one', 'two')];
+    const refused = [await change('one', 'three'), await change(null, 'three')];
+
+    expect([changed, refused]).toEqual([
+      [true, true],
+      [false, false],
+    ]);
+    expect(await signIns.password(userId)).toBe('two');
+  });
+
+  it('is held by who signs in while it is the one, and set by another after that', async () => {
+    const userId = await makeUser();
+    const { run } = bench.database;
+    await signIns.setPassword(run, userId, 'one');
+
+    const sessionId = randomUUID();
+    const ended = await inTurn(
+      async (first) => {
+        expect(await signIns.holdPassword(first, userId, 'one')).toBe(true);
+        await sessions.begin(first, sessionId, userId, 60);
+      },
+      async (second) => {
+        await signIns.setPassword(second, userId, 'two');
+        return sessions.endAll(second, userId, null);
+      },
+    );
+
+    expect(ended).toBe(1);
+    expect(await signIns.holdPassword(run, userId, 'one')).toBe(false);
+  });
+
+  it('that is being changed is held by nobody who knows the one before', async () => {
+    const userId = await makeUser();
+    await signIns.setPassword(bench.database.run, userId, 'one');
+
+    const isHeld = await inTurn(
+      (first) => signIns.setPassword(first, userId, 'two'),
+      (second) => signIns.holdPassword(second, userId, 'one'),
+    );
+
+    expect(isHeld).toBe(false);
+  });
 });

@@ -55,6 +55,15 @@ export const PEOPLE = [
   ...mutantsOf('sweep_ended_sessions', SPEC, [
     ['forgets what goes on', `expires_at < now() - interval '1 day'`, 'true'],
   ]),
+  ...mutantsOf('hold_password_of_user', SPEC, [
+    ['does not take turns', 'for share', ''],
+    ['takes one that was changed', 'and hash = $2', 'and $2::text is not null'],
+  ]),
+  ...mutantsOf('change_password_of_user', SPEC, [
+    ['changes one that was changed', 'where kept.hash = $2', 'where $2::text is not null'],
+    ['gives one to who has one', 'where kept.hash = $2', 'where kept.hash = $2 or $2::text is null'],
+    ['keeps the old one', 'set hash = excluded.hash, changed_at', 'set changed_at'],
+  ]),
   ...mutantsOf('set_password_of_user', SPEC, [
     ['keeps the old one', 'set hash = excluded.hash, changed_at', 'set changed_at'],
   ]),

@@ -18,6 +18,17 @@ const KNOW = statement(
 
 const PASSWORD = statement('find_password_of_user', `select hash from user_password where user_id = $1`);
 
+// Whoever sets another waits for who holds it, and ends what has begun by it; whoever comes after that finds another.
+const HOLD_PASSWORD = statement(
+  'hold_password_of_user',
+  `
+  select user_id
+  from user_password
+  where user_id = $1 and hash = $2
+  for share
+  `,
+);
+
 const SET_PASSWORD = statement(
   'set_password_of_user',
   `
@@ -25,6 +36,18 @@ const SET_PASSWORD = statement(
   values ($1, $2)
   on conflict on constraint user_password_is_one_a_user do update
   set hash = excluded.hash, changed_at = now()
+  `,
+);
+
+const CHANGE_PASSWORD = statement(
+  'change_password_of_user',
+  `
+  insert into user_password as kept (user_id, hash)
+  values ($1, $3)
+  on conflict on constraint user_password_is_one_a_user do update
+  set hash = excluded.hash, changed_at = now()
+  where kept.hash = $2
+  returning user_id
   `,
 );
 
@@ -65,6 +88,17 @@ export class SignInRepository {
     return (await this.database.run<{ hash: string }>(PASSWORD, [userId]))[0]?.hash;
   }
 
+  /** Until the end of the transaction no other is set. @returns false where the user has another by now */
+  async holdPassword(run: Run, userId: string, hash: string): Promise<boolean> {
+    return (await run(HOLD_PASSWORD, [userId, hash])).length > 0;
+  }
+
+  /** In place of the one that it had, null for none. @returns false where it has another by now */
+  async changePassword(run: Run, userId: string, from: string | null, to: string): Promise<boolean> {
+    return (await run(CHANGE_PASSWORD, [userId, from, to])).length > 0;
+  }
+
+  /** In place of whatever it had. */
   async setPassword(run: Run, userId: string, hash: string): Promise<void> {
     await run(SET_PASSWORD, [userId, hash]);
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type Run } from '../database/database.js';
 import type { Actor, Origin } from './actor.js';
 import { Audit } from './audit.js';
 import { Forbidden, InviteInvalid, SignInRefused } from './auth.errors.js';
@@ -8,7 +8,7 @@ import { Passwords } from './passwords.js';
 import { PeopleNews } from './people-news.js';
 import type { Principal } from './principal.js';
 import { Sessions, type Signed } from './sessions.js';
-import { SignInRepository } from './sign-in.repository.js';
+import { SignInRepository, type Known } from './sign-in.repository.js';
 
 /** How people come to a session: by a password, and to their first password by an invite. */
 @Injectable()
@@ -30,22 +30,34 @@ export class SignIns {
    *   SignInsBusy
    */
   async byPassword(user: string, password: string, origin: Origin): Promise<Signed> {
-    const person = await this.whoseIs(user, password);
-    const begun = await this.database.transaction((run) => this.sessions.begin(run, person, origin));
+    const begun = await this.signIn(user, password, (run, person) =>
+      this.sessions.begin(run, person, origin),
+    );
     return begun.signed();
   }
 
   /** As `byPassword`, for a session that goes on by a cookie. @returns its id */
   async byPasswordInBrowser(user: string, password: string, origin: Origin): Promise<string> {
-    const person = await this.whoseIs(user, password);
-    return this.database.transaction((run) => this.sessions.beginInBrowser(run, person, origin));
+    return this.signIn(user, password, (run, person) => this.sessions.beginInBrowser(run, person, origin));
   }
 
-  private async whoseIs(user: string, password: string): Promise<{ userId: string; name: string }> {
+  /**
+   * While a password waits for its turn another may be set, which ends all sessions: none begins by the one before, since that is
+   * held until the session is there to be ended.
+   */
+  private async signIn<T>(
+    user: string,
+    password: string,
+    begin: (run: Run, person: Known) => Promise<T>,
+  ): Promise<T> {
     const known = await this.repository.know(user);
-    const isRight = await this.passwords.isRight(password, known?.hash ?? undefined);
-    if (known === undefined || !isRight) throw new SignInRefused();
-    return known;
+    const hash = known?.hash ?? undefined;
+    const isRight = await this.passwords.isRight(password, hash);
+    if (known === undefined || hash === undefined || !isRight) throw new SignInRefused();
+    return this.database.transaction(async (run) => {
+      if (!(await this.repository.holdPassword(run, known.userId, hash))) throw new SignInRefused();
+      return begin(run, known);
+    });
   }
 
   /** Sets the password, ends all sessions, and begins one. @throws InviteInvalid, SignInsBusy */
@@ -74,7 +86,7 @@ export class SignIns {
    * Changes the caller's own password, and ends its other sessions.
    *
    * @param current undefined is right for who has none
-   * @throws SignInRefused where the current one is another; Forbidden for a token that is limited; SignInsBusy
+   * @throws SignInRefused where the current one is another, or has been changed meanwhile; Forbidden for a token that is limited; SignInsBusy
    */
   async changePassword(
     { userId, isLimited, credentialId }: Principal,
@@ -87,7 +99,7 @@ export class SignIns {
     if (kept !== undefined && !(await this.passwords.isRight(current ?? '', kept))) throw new SignInRefused();
     const made = await this.passwords.hash(password);
     await this.database.transaction(async (run) => {
-      await this.repository.setPassword(run, userId, made);
+      if (!(await this.repository.changePassword(run, userId, kept ?? null, made))) throw new SignInRefused();
       await this.sessions.endWithin(run, userId, credentialId);
       const subject = { kind: 'user', id: userId, name: null } as const;
       await this.audit.done(run, { act: 'user.password', actor, subject });
