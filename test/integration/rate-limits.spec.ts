@@ -338,6 +338,23 @@ describe('the limits of callers, over two replicas', () => {
     expect(new Set(codes)).toEqual(new Set(['invite_invalid']));
   });
 
+  it.each<['GET' | 'POST', string, string]>([
+    ['GET', '/oidc/begin', '203.0.113.1'],
+    ['GET', '/oidc/callback?code=x&state=y', '203.0.113.2'],
+    ['POST', '/sessions', '203.0.113.3'],
+    ['POST', '/device-grants', '203.0.113.4'],
+  ])(
+    'never count what any web page has the browsers of its visitors send: %s %s',
+    async (method, path, from) => {
+      const user = await makePerson();
+      const codes = [];
+      for (let count = 0; count < 30; count += 1) codes.push((await ask(method, path, { from })).json().code);
+
+      expect(codes).not.toContain('rate_limited');
+      expect((await signIn(user, from)).statusCode).toBe(201);
+    },
+  );
+
   it('never count a refresh that was good', async () => {
     let signed = (await signIn(await makePerson(), '192.0.2.85')).json();
     for (let count = 0; count < 20; count += 1) {

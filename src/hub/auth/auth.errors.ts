@@ -153,6 +153,9 @@ export class ProviderRefused extends CodedError {
   }
 }
 
+/** The browser shows none that it has begun here: nothing of it was looked at, and whatever page it is on could have sent it. */
+export class SignInNotBegun extends ProviderRefused {}
+
 /** Whether somebody may come in cannot be told now: neither yes nor no. */
 export class ProviderUnavailable extends CodedError {
   constructor(cause?: unknown) {

@@ -12,7 +12,9 @@ import {
   UserCodeDto,
 } from './dto/device-grant.dto.js';
 import { CreatedPersonalTokenDto, PersonalTokenDto } from './dto/personal-token.dto.js';
-import { Limited, LimitedByFailures } from './limits/limited.js';
+import { addressKeyOf } from './limits/address-key.js';
+import { LimitedByFailures } from './limits/limited.js';
+import { RateLimiter } from './limits/rate-limiter.js';
 import { DEVICE_PAGE } from './pages/paths.js';
 import type { Principal } from './principal.js';
 
@@ -23,15 +25,16 @@ export class DeviceGrantController {
   constructor(
     private readonly grants: DeviceGrants,
     private readonly webSessions: WebSessions,
+    private readonly limiter: RateLimiter,
   ) {}
 
   /** Public as a route: what it gives is good for nothing before a person has approved it. */
   @Post()
   @Public()
-  @Limited('login')
   @Header('cache-control', 'no-store')
   @ApiCreatedResponse({ type: BegunDeviceGrantDto })
   async begin(@Body() { name }: BeginDeviceGrantDto, @From() origin: Origin): Promise<BegunDeviceGrantDto> {
+    await this.limiter.take('login', addressKeyOf(origin.address));
     const begun = await this.grants.begin(name, origin);
     const verificationUri = `${this.webSessions.origin}${DEVICE_PAGE}`;
     return { ...begun, verificationUri, verificationUriComplete: `${verificationUri}#${begun.userCode}` };

@@ -15,54 +15,42 @@ import type { LimitClass } from '../../config/rate-limits.js';
 import { isReading } from '../../http/reading.js';
 import type { ProblemCode } from '../../problems/code.js';
 import { asCoded } from '../../problems/problem.filter.js';
+import { SignInNotBegun } from '../auth.errors.js';
 import { addressKeyOf } from './address-key.js';
 import { RateLimiter } from './rate-limiter.js';
 
 const LIMITED = 'fairlead:limited';
 
-type Limit = { name: LimitClass; counts: 'calls' | 'failures' };
-
 /**
- * Codes of answers that say to ask again: they are nobody's guess, and no credential was refused by them. `slow_down` is none of them:
- * each of these writes a row, and whoever does not keep to the interval would ask without end.
+ * Codes of answers that say to ask again, and of requests that nobody could read: no credential was refused by them, and any web page has the
+ * browsers of its visitors send the latter. `slow_down` is none of them: each of these writes a row, and whoever does not keep to the
+ * interval would ask without end.
  */
-const ASK_AGAIN: ReadonlySet<ProblemCode> = new Set([
+const NO_GUESS: ReadonlySet<ProblemCode> = new Set([
   'authorization_pending',
   'sign_ins_busy',
   'rate_limited',
+  'request_invalid',
 ]);
 
 /** Counts what fails here against the address that it came from, or the person, and refuses who has failed too often, before it is tried. */
 export function LimitedByFailures(name: LimitClass): MethodDecorator {
-  const limit: Limit = { name, counts: 'failures' };
-  return applyDecorators(SetMetadata<string, Limit>(LIMITED, limit), UseInterceptors(CountFailures));
+  return applyDecorators(SetMetadata<string, LimitClass>(LIMITED, name), UseInterceptors(CountFailures));
 }
 
-/** Counts every call against the address that it came from. */
-export function Limited(name: LimitClass): MethodDecorator {
-  return SetMetadata<string, Limit>(LIMITED, { name, counts: 'calls' });
-}
-
-/** Stands behind the guard that says who calls: limits people by whom they are, and failures by address. */
+/** Stands behind the guard that says who calls: limits people by whom they are. */
 @Injectable()
 export class LimitGuard implements CanActivate {
-  constructor(
-    private readonly reflector: Reflector,
-    private readonly limiter: RateLimiter,
-  ) {}
+  constructor(private readonly limiter: RateLimiter) {}
 
   /** @throws RateLimited, RateUndecided */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType<string>() !== 'http') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const { principal, ip } = request;
+    const { principal } = request;
     if (principal !== undefined) {
       await this.limiter.take(isReading(request) ? 'read' : 'write', principal.userId);
     }
-    const limit = this.reflector.get<Limit | undefined>(LIMITED, context.getHandler());
-    if (limit === undefined) return true;
-    const caller = principal?.userId ?? addressKeyOf(ip);
-    if (limit.counts === 'calls') await this.limiter.take(limit.name, caller);
     return true;
   }
 }
@@ -76,7 +64,7 @@ export class CountFailures implements NestInterceptor {
 
   /** @throws RateLimited, RateUndecided */
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const { name } = this.reflector.get<Limit>(LIMITED, context.getHandler());
+    const name = this.reflector.get<LimitClass>(LIMITED, context.getHandler());
     const { ip, principal } = context.switchToHttp().getRequest<FastifyRequest>();
     const ended = await this.limiter.admit(name, principal?.userId ?? addressKeyOf(ip));
     let answer: unknown;
@@ -94,5 +82,5 @@ export class CountFailures implements NestInterceptor {
 function isGuess(error: unknown): boolean {
   const { status, code } = asCoded(error);
   // What the hub could not do is nobody's guess.
-  return status < 500 && !ASK_AGAIN.has(code);
+  return status < 500 && !NO_GUESS.has(code) && !(error instanceof SignInNotBegun);
 }

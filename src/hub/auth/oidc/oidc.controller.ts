@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiOkResponse, ApiProperty, ApiPropertyOptional, ApiTags } from '../../http/described.js';
 import { Public } from '../access.js';
 import { From, type Origin } from '../actor.js';
-import { ProviderRefused } from '../auth.errors.js';
+import { SignInNotBegun } from '../auth.errors.js';
 import { readCookie, writeCookie, type Cookie } from '../cookies/cookie.js';
 import { SealedCookies } from '../cookies/sealed-cookies.js';
 import { WebSessions } from '../cookies/web-sessions.js';
@@ -63,7 +63,6 @@ export class OidcController {
   /** Public as a route: it sends a browser to the provider, and gives nothing else. */
   @Get('begin')
   @Public()
-  @LimitedByFailures('login')
   async begin(@Query() { to }: BeginOidcQuery, @Res() reply: FastifyReply): Promise<void> {
     const redirectUri = `${this.webSessions.origin}${CALLBACK}`;
     const { url, ...begun } = await this.provider.begin(redirectUri);
@@ -86,7 +85,7 @@ export class OidcController {
   ): Promise<void> {
     const shown = readCookie(request.headers.cookie, COOKIE.name);
     const kept = shown === undefined ? undefined : this.cookies.open<Kept>(PURPOSE, shown);
-    if (kept === undefined) throw new ProviderRefused();
+    if (kept === undefined) throw new SignInNotBegun();
     const returned = new URL(kept.redirectUri);
     returned.search = new URL(request.url, kept.redirectUri).search;
     const sessionId = await this.signIns.signIn(await this.provider.finish(returned, kept), origin);
