@@ -143,6 +143,26 @@ describe('a sign-in by OpenID Connect', () => {
     expect(statuses).toEqual([undefined, 'not_listed', 'not_listed']);
   });
 
+  it.each<[string, boolean | undefined, boolean | undefined, number]>([
+    ['told in the token', true, undefined, 303],
+    ['told when it is asked', undefined, true, 303],
+    ['denied when it is asked', undefined, false, 403],
+    ['denied in the token', false, true, 403],
+    ['told nowhere', undefined, undefined, 403],
+  ])(
+    'takes the address in a token where it is verified, which is %s',
+    async (_what, inToken, whenAsked, status) => {
+      const email = `u-${randomUUID()}@corp.test`;
+      const claims = (isVerified: boolean | undefined) => ({
+        email,
+        ...(isVerified === undefined ? {} : { email_verified: isVerified }),
+      });
+      provider.accounts.set(email, { inToken: claims(inToken), ...claims(whenAsked) });
+
+      expect((await signIn(email)).status).toBe(status);
+    },
+  );
+
   it.each([
     ['that the provider has not verified', 'x@corp.test', false],
     ['that is none', 'not an address', true],

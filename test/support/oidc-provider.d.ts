@@ -10,7 +10,11 @@ declare module 'oidc-provider' {
       configuration: {
         clients: { client_id: string; client_secret: string; redirect_uris: string[] }[];
         claims: Record<string, string[]>;
-        findAccount: (context: unknown, id: string) => { accountId: string; claims: () => Claims };
+        conformIdTokenClaims: boolean;
+        findAccount: (
+          context: unknown,
+          id: string,
+        ) => { accountId: string; claims: (use: 'id_token' | 'userinfo') => Claims };
         cookies: { keys: string[] };
       },
     );

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 import { cookieOf, keepCookies } from './cookies.js';
 
-type Account = { email?: string; email_verified?: boolean };
+type Claims = { email?: string; email_verified?: boolean };
+/** What is told of somebody when it is asked for, and of that already in the token. */
+type Account = Claims & { inToken?: Claims };
 
 /** An OpenID provider of an organisation: a real one, whose people are those of the test. */
 export class OpenIdProvider {
@@ -30,9 +32,13 @@ export class OpenIdProvider {
     const provider = new Provider(this.issuer, {
       clients: [{ client_id: 'fairlead', client_secret: this.clientSecret, redirect_uris: redirectUris }],
       claims: { email: ['email', 'email_verified'] },
+      conformIdTokenClaims: false,
       findAccount: (_context, id) => ({
         accountId: id,
-        claims: () => ({ sub: id, ...this.accounts.get(id) }),
+        claims: (use) => {
+          const { inToken, ...claims } = this.accounts.get(id) ?? {};
+          return { sub: id, ...(use === 'id_token' ? inToken : claims) };
+        },
       }),
       cookies: { keys: ['of the test'] },
     });

@@ -74,9 +74,10 @@ export class Provider {
       });
       const claims = tokens.claims();
       if (claims === undefined) throw new ProviderRefused();
-      // Providers may tell the address in either place.
+      // Providers may tell the address, and whether it is verified, in either place: both are taken from one.
+      const isTold = claims.email !== undefined && claims.email_verified !== undefined;
       const told =
-        claims.email === undefined && provider.serverMetadata().userinfo_endpoint !== undefined
+        !isTold && provider.serverMetadata().userinfo_endpoint !== undefined
           ? await client.fetchUserInfo(provider, tokens.access_token, claims.sub)
           : claims;
       return {
