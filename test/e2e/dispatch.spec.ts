@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { Cluster } from '../support/cluster.js';
+import { plantPings } from '../support/dispatch-rows.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
 import { expectNoLeaks } from '../support/leaks.js';
 
@@ -42,4 +44,21 @@ describe('a command in a cluster of two replicas', () => {
       await link.close();
     });
   }
+
+  it('goes out without arguments where null stands in their place, as it could once, and holds up nothing', async () => {
+    const broker = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
+    const sql = new pg.Client(cluster.database.url);
+    await sql.connect();
+    const [first, last] = await plantPings(sql, Array(2).fill({ brokerId: broker.id, orderingKey: 'k' }));
+    await sql.query(`update broker_dispatch set args = 'null' where id = $1`, [first]);
+    await sql.end();
+
+    const link = await broker.connect(cluster.hub(1).url);
+    const sent = await link.nextDispatch();
+    link.succeed(sent);
+
+    expect(sent).toMatchObject({ id: first, attempt: 1, args: {} });
+    expect((await link.nextDispatch()).id).toBe(last);
+    await link.close();
+  });
 });

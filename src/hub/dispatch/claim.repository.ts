@@ -212,8 +212,9 @@ export class ClaimRepository {
     ]);
   }
 
-  async readArgs(ids: string[]): Promise<Map<string, JsonObject>> {
-    const rows = await this.database.run<{ id: string; args: JsonObject }>(READ_ARGS, [ids]);
+  /** Of rows that live. null where JSON's null was given, as it could be once, for a command without arguments. */
+  async readArgs(ids: string[]): Promise<Map<string, JsonObject | null>> {
+    const rows = await this.database.run<{ id: string; args: JsonObject | null }>(READ_ARGS, [ids]);
     return new Map(rows.map(({ id, args }) => [id, args]));
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Logger } from '@nestjs/common';
 import { linkOf, readInto } from '../../../test/support/ready-backlog.js';
 import { readRow } from '../../../test/support/read-row.js';
-import type { HubFrame } from '../../protocol/frame.js';
+import type { HubFrame, ResultItem } from '../../protocol/frame.js';
 import { LIMITS } from '../../protocol/limits.js';
 import type { Replica } from '../cluster/replica.js';
 import type { ControlChannel } from '../registry/control-channel.js';
@@ -22,6 +22,7 @@ describe('what goes to a broker', () => {
   let channel: { isOpen: boolean; unsentBytes: number; send: (frame: HubFrame) => boolean };
   let backlog: Backlog;
   let sender: Sender;
+  let refused: ResultItem[];
   let readArgs: ClaimRepository['readArgs'];
 
   beforeEach(() => {
@@ -30,10 +31,12 @@ describe('what goes to a broker', () => {
     backlog = new Backlog(new Link(channel as unknown as ControlChannel, linkOf().facts));
     backlog.isReady = true;
     const sealed = { open: (_op: string, _id: string, args: object) => args } as unknown as SealedArgs;
+    refused = [];
+    const refuse = (_brokerId: string, item: ResultItem) => Promise.resolve(void refused.push(item));
     const replica = { mayAct: true } as Replica;
     readArgs = () => Promise.resolve(new Map());
     const repository = { readArgs: (ids: string[]) => readArgs(ids) } as ClaimRepository;
-    sender = new Sender(repository, sealed, {} as Results, new Steps(), replica);
+    sender = new Sender(repository, sealed, { refuse } as Results, new Steps(), replica);
   });
 
   const claimed = (now: number, ...rows: ReadRow[]) => {
@@ -64,6 +67,20 @@ describe('what goes to a broker', () => {
     await sender.send(backlog, claimed(performance.now(), ...rows));
 
     expect(sent).toMatchObject([{ t: 'dispatch', dispatches: [{ id: 'd2', args: { id: 'd2' } }] }]);
+  });
+
+  it('is without arguments where the null that was stored is all that there is', async () => {
+    readArgs = (ids) => Promise.resolve(new Map(ids.map((id) => [id, null])));
+
+    await sender.send(backlog, claimed(performance.now(), readRow(1, { args: null })));
+
+    expect(sent).toMatchObject([{ t: 'dispatch', dispatches: [{ id: 'd1', args: {} }] }]);
+  });
+
+  it('is nothing of a row that has ended since its claim, and has no arguments to read any more', async () => {
+    await sender.send(backlog, claimed(performance.now(), readRow(1, { args: null })));
+
+    expect([sent, refused]).toEqual([[], []]);
   });
 
   it('is no more than may wait there, though it takes more on the wire than it was known to', async () => {

@@ -59,14 +59,15 @@ export class Sender {
     const isWanted = ({ id }: Sent) => !backlog.out.isGivenUp(id);
     const rows = claimed.filter(isWanted);
     const large = rows.filter(({ args }) => args === null).map(({ id }) => id);
-    const args = large.length > 0 ? await this.repository.readArgs(large) : new Map<string, Sent['args']>();
+    const args =
+      large.length > 0 ? await this.repository.readArgs(large) : new Map<string, JsonObject | null>();
     const now = performance.now();
     // Some may have been given up while arguments were read.
     const items = rows.filter(isWanted).flatMap((row): DispatchItem[] => {
       const own = row.args ?? args.get(row.id);
       // Without its arguments the row has ended since the claim.
-      if (own === undefined || own === null) return [];
-      const opened = this.opened(backlog, row, own);
+      if (own === undefined) return [];
+      const opened = this.opened(backlog, row, own ?? {});
       if (opened === undefined) return [];
       const { id, attempt, op, orderingKey, deadlineAt, traceparent } = row;
       const remainingMs = Math.max(0, Math.floor(deadlineAt - now));

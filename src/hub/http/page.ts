@@ -1,13 +1,14 @@
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
 import { isUuid } from '../../protocol/read.js';
 import { CodedError } from '../problems/coded.error.js';
 import { ApiPropertyOptional } from './described.js';
+import { Omittable } from './omittable.js';
 
 /** Which part of a list is wanted. */
 export class PageQuery {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 500, default: 50 })
-  @IsOptional()
+  @Omittable()
   @Type(() => Number)
   @IsInt()
   @Min(1)
@@ -15,7 +16,7 @@ export class PageQuery {
   limit = 50;
 
   @ApiPropertyOptional({ description: '`nextCursor` of the page before.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @MaxLength(500)
   cursor?: string;

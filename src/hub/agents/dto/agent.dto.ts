@@ -2,9 +2,9 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
-  IsDefined,
   IsIn,
   IsInt,
+  IsObject,
   IsOptional,
   IsString,
   Length,
@@ -24,6 +24,7 @@ import {
 } from '../../../protocol/op.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
+import { Omittable } from '../../http/omittable.js';
 import { PageQuery } from '../../http/page.js';
 import { AsGiven } from '../../problems/as-given.js';
 import type { AgentRow } from '../agent.repository.js';
@@ -40,7 +41,7 @@ export class LimitsDto {
     maximum: 16_777_216,
     description: 'Virtual memory of each process, MiB.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(16)
   @Max(16_777_216)
@@ -52,7 +53,7 @@ export class LimitsDto {
     maximum: 16_777_216,
     description: 'Memory that all its processes hold together, MiB; looked at once a second.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(16_777_216)
@@ -64,7 +65,7 @@ export class LimitsDto {
     maximum: 65_536,
     description: 'Processes at a time; looked at once a second.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(65_536)
@@ -76,7 +77,7 @@ export class LimitsDto {
     maximum: 1_048_576,
     description: 'Files that each of its processes may hold open.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(16)
   @Max(1_048_576)
@@ -88,7 +89,7 @@ export class LimitsDto {
     maximum: 31_536_000,
     description: 'Processor time of each of its processes.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(31_536_000)
@@ -100,7 +101,7 @@ export class LimitsDto {
     maximum: 31_536_000,
     description: 'Seconds of a run with all its restarts, after which it is stopped for good.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(31_536_000)
@@ -112,7 +113,7 @@ export class LimitsDto {
     maximum: 16_777_216,
     description: 'What a run may write with all its restarts, MiB, after which it is stopped for good.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(16_777_216)
@@ -126,7 +127,7 @@ export class RestartDto {
     default: 'never',
     description: '`on-failure`: unless it ended with exit code 0.',
   })
-  @IsOptional()
+  @Omittable()
   @IsIn(RESTART_POLICIES)
   policy?: RestartPolicy['policy'];
 
@@ -137,7 +138,7 @@ export class RestartDto {
     default: RESTARTS.maxDefault,
     description: 'Restarts within 10 minutes; a command that ends once more has failed.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(RESTARTS.maxMost)
@@ -152,7 +153,7 @@ export class SpecFieldsDto {
   command: string;
 
   @ApiPropertyOptional({ type: [String] })
-  @IsOptional()
+  @Omittable()
   @IsArray()
   @ArrayMaxSize(1024)
   @IsString({ each: true })
@@ -170,13 +171,15 @@ export class SpecFieldsDto {
   directory: string | null = null;
 
   @ApiPropertyOptional({ type: LimitsDto })
-  @IsOptional()
+  @Omittable()
+  @IsObject()
   @ValidateNested()
   @Type(() => LimitsDto)
   limits: LimitsDto = new LimitsDto();
 
   @ApiPropertyOptional({ type: RestartDto })
-  @IsOptional()
+  @Omittable()
+  @IsObject()
   @ValidateNested()
   @Type(() => RestartDto)
   restart: RestartDto = new RestartDto();
@@ -186,7 +189,7 @@ export class SpecFieldsDto {
     default: 'closed',
     description: '`messages`: its standard input stays open, and is given each message as one line of JSON.',
   })
-  @IsOptional()
+  @Omittable()
   @IsIn(STDINS)
   stdin: Stdin = 'closed';
 }
@@ -197,7 +200,7 @@ export class SpecDto extends SpecFieldsDto {
     additionalProperties: { type: 'string' },
     description: 'Sealed in the database: no answer ever holds a value again.',
   })
-  @IsOptional()
+  @Omittable()
   @IsEnvironment()
   @AsGiven()
   environment: Record<string, string> = {};
@@ -246,15 +249,15 @@ export class CreateAgentDto {
     description:
       'The project that it belongs to, by id or name: the broker must be attached to it. Default: none.',
   })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   project?: string;
 
   @ApiProperty({ type: SpecDto })
+  @IsObject()
   @ValidateNested()
   @Type(() => SpecDto)
-  @IsDefined()
   spec: SpecDto;
 }
 
@@ -339,13 +342,13 @@ export class AgentPageDto {
 
 export class ListAgentsQuery extends PageQuery {
   @ApiPropertyOptional({ description: 'A broker by id or name.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   broker?: string;
 
   @ApiPropertyOptional({ description: 'A project by id or name.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   project?: string;
@@ -353,7 +356,7 @@ export class ListAgentsQuery extends PageQuery {
 
 export class LogsQuery {
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 10_000, default: 100 })
-  @IsOptional()
+  @Omittable()
   @Type(() => Number)
   @IsInt()
   @Min(1)

@@ -4,7 +4,7 @@ import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { LinkRow, UnlinkedRow } from '../audit-chain.repository.js';
 import type { ChainedRow } from '../audit-chain.js';
 import { AuditDto } from './audit.dto.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 
 export class ExportAuditQuery {
   @ApiPropertyOptional({

@@ -4,7 +4,7 @@ import { PageQuery } from '../../http/page.js';
 import { ACTOR_KINDS } from '../actor.js';
 import { ACTS, AUDIT_OUTCOMES, SUBJECT_KINDS, type Act, type AuditOutcome } from '../audit-entry.js';
 import type { AuditRow } from '../audit.repository.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 
 export class ListAuditQuery extends PageQuery {
   @ApiPropertyOptional({ enum: ACTS })

@@ -2,7 +2,7 @@ import { IsInt, Max, Min } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { INVITE_STATES, type InviteRow, type InviteState } from '../invite.repository.js';
 import { ROLES, type Role } from '../principal.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 
 const DAY_S = 24 * 3_600;
 

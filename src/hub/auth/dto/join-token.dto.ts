@@ -3,7 +3,7 @@ import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { AsGiven } from '../../problems/as-given.js';
 import type { JoinTokenRow } from '../join-token.repository.js';
 import { IsLabels } from './labels.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 
 const LONGEST_S = 90 * 24 * 60 * 60;
 

@@ -15,7 +15,7 @@ import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { PersonalTokenRow } from '../personal-token.repository.js';
 import type { TokenOptions } from '../personal-tokens.js';
 import { TOKEN_ACCESSES, type TokenAccess } from '../principal.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 
 const DAY_S = 24 * 60 * 60;
 const PROJECTS_MOST = 50;

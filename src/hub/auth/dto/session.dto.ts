@@ -2,7 +2,7 @@ import { IsString, Length, MaxLength } from 'class-validator';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { SessionRow } from '../session.repository.js';
 import type { Signed } from '../sessions.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { EMAIL_MOST } from './user.dto.js';
 
 const PASSWORD = { least: 12, most: 256 };

@@ -5,7 +5,7 @@ import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';
 import { ROLES, type Role } from '../principal.js';
 import type { UserChange, UserRow } from '../user.repository.js';
-import { Omittable } from './omittable.js';
+import { Omittable } from '../../http/omittable.js';
 
 /** As RFC 5321 bounds it. In ASCII alone: what upper and lower case are is then the same for everybody. */
 export const EMAIL_MOST = 254;

@@ -8,7 +8,7 @@ import { SignInNotBegun } from '../auth.errors.js';
 import { readCookie, writeCookie, type Cookie } from '../cookies/cookie.js';
 import { SealedCookies } from '../cookies/sealed-cookies.js';
 import { WebSessions } from '../cookies/web-sessions.js';
-import { Omittable } from '../dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { LimitedByFailures } from '../limits/limited.js';
 import { DEVICE_PAGE, SIGNED_IN_PAGE } from '../pages/paths.js';
 import { OidcSignIns } from './oidc-sign-ins.js';

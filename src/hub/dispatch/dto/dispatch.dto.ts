@@ -13,6 +13,7 @@ import {
 import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame.js';
 import { OPS } from '../../../protocol/op.js';
 import { ApiProperty } from '../../http/described.js';
+import { Omittable } from '../../http/omittable.js';
 import { PageQuery } from '../../http/page.js';
 import { AsGiven } from '../../problems/as-given.js';
 import { DEADLINE_MOST_S, DEADLINE_S } from '../dispatches.js';
@@ -41,7 +42,7 @@ export class WithDeadlineDto {
     maximum: DEADLINE_MOST_S,
     description: 'Seconds.',
   })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(DEADLINE_MOST_S)
@@ -65,7 +66,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
     required: false,
     description: 'Arguments of the op, at most 256 KiB of JSON.',
   })
-  @IsOptional()
+  @Omittable()
   @IsObject()
   @AsGiven()
   args?: JsonObject;
@@ -74,7 +75,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
     required: false,
     description: 'A project by id or name, by whose rules it is judged: the broker must be attached to it.',
   })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   project?: string;
@@ -92,7 +93,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
   orderingKey?: string | null;
 
   @ApiProperty({ enum: ['normal', 'bulk'], required: false, default: 'normal' })
-  @IsOptional()
+  @Omittable()
   @IsIn(['normal', 'bulk'])
   lane?: Lane;
 
@@ -102,7 +103,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
     description:
       'Not to be sent sooner. Until then it holds up no other command. It must be before the deadline.',
   })
-  @IsOptional()
+  @Omittable()
   @IsISO8601({ strict: true, strictSeparator: true })
   notBefore?: string;
 
@@ -115,7 +116,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
       '`on_attach` goes out on the next link or fails with it; `latest_only` waits, and a later one of its key ' +
       'takes its place.',
   })
-  @IsOptional()
+  @Omittable()
   @IsIn(CONTRACTS)
   contract?: Contract;
 }
@@ -266,29 +267,29 @@ export class TrailDto {
 
 export class ListDispatchesDto extends PageQuery {
   @ApiProperty({ required: false, description: 'A broker by id or name.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   broker?: string;
 
   @ApiProperty({ required: false, description: 'A project by id or name.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   project?: string;
 
   @ApiProperty({ required: false, format: 'uuid' })
-  @IsOptional()
+  @Omittable()
   @IsUUID()
   agent?: string;
 
   @ApiProperty({ required: false, enum: STATES })
-  @IsOptional()
+  @Omittable()
   @IsIn(STATES)
   state?: DispatchState;
 
   @ApiProperty({ required: false, description: 'An op.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 128)
   op?: string;

@@ -1,34 +1,35 @@
-import { IsIn, IsInt, IsOptional, IsString, IsUUID, Length, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsString, IsUUID, Length, Max, Min } from 'class-validator';
 import { ApiProperty } from '../../http/described.js';
+import { Omittable } from '../../http/omittable.js';
 
 export const REDRIVABLE = ['dead', 'failed', 'expired', 'cancelled'] as const;
 export type Redrivable = (typeof REDRIVABLE)[number];
 
 export class RedriveDto {
   @ApiProperty({ enum: REDRIVABLE, required: false, default: 'dead' })
-  @IsOptional()
+  @Omittable()
   @IsIn(REDRIVABLE)
   state: Redrivable = 'dead';
 
   @ApiProperty({ required: false, description: 'A broker by id or name.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   broker?: string;
 
   @ApiProperty({ required: false })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 128)
   op?: string;
 
   @ApiProperty({ required: false, format: 'uuid', description: 'Only commands older than this one.' })
-  @IsOptional()
+  @Omittable()
   @IsUUID()
   before?: string;
 
   @ApiProperty({ required: false, type: 'integer', minimum: 1, maximum: 500, default: 100 })
-  @IsOptional()
+  @Omittable()
   @IsInt()
   @Min(1)
   @Max(500)

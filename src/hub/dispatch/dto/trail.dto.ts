@@ -1,6 +1,7 @@
-import { IsOptional, IsRFC3339, IsString, Length } from 'class-validator';
+import { IsRFC3339, IsString, Length } from 'class-validator';
 import type { BrokerError } from '../../../protocol/frame.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
+import { Omittable } from '../../http/omittable.js';
 import { PageQuery } from '../../http/page.js';
 import type { TrailFacts, TrailStep } from '../record.js';
 import { ENDED_STATES, LANES, LIVE_STATES, type DispatchState, type Lane } from '../state.js';
@@ -10,17 +11,17 @@ export class ListTrailsDto extends PageQuery {
     format: 'date-time',
     description: 'Only what was asked for at this time or later, as its id tells it.',
   })
-  @IsOptional()
+  @Omittable()
   @IsRFC3339()
   since?: string;
 
   @ApiPropertyOptional({ format: 'date-time', description: 'Only what was asked for before this time.' })
-  @IsOptional()
+  @Omittable()
   @IsRFC3339()
   until?: string;
 
   @ApiPropertyOptional({ description: 'A broker by id or name.' })
-  @IsOptional()
+  @Omittable()
   @IsString()
   @Length(1, 64)
   broker?: string;

@@ -1,6 +1,6 @@
 import { REPLICA_STATES, type ReplicaRow, type ReplicaState } from '../../cluster/replica-row.js';
 import { IsInt, Max, Min } from 'class-validator';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 
 export class ReplicaDto {

@@ -1,5 +1,5 @@
 import { IsIn, IsString, Length } from 'class-validator';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { PageQuery } from '../../http/page.js';
 import { isReadOnly } from '../attachment-news.js';

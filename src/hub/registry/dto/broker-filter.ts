@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { ApiPropertyOptional } from '../../http/described.js';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsIn, IsString, Length, Matches } from 'class-validator';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { PageQuery } from '../../http/page.js';
 import type { BrokerFilter } from '../broker.repository.js';
 import { PRESENCE_STATES, type PresenceState } from '../presence-state.js';

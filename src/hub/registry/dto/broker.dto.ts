@@ -1,7 +1,8 @@
-import { IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsString, Length, Matches } from 'class-validator';
 import { IsLabels } from '../../auth/dto/labels.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
+import { Omittable } from '../../http/omittable.js';
 import { AsGiven } from '../../problems/as-given.js';
 import type { Admissions } from '../attachments.js';
 import type { BrokerRow } from '../broker.repository.js';
@@ -32,7 +33,7 @@ export class JoinBrokerDto {
   software: string;
 
   @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } })
-  @IsOptional()
+  @Omittable()
   @IsLabels()
   @AsGiven()
   labels: Record<string, string> = {};

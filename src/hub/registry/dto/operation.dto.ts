@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '../../http/described.js';
 import { Matches, ValidateBy } from 'class-validator';
 import { LIMITS } from '../../../protocol/limits.js';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { isLabels } from '../../auth/dto/labels.js';
 import { NAME } from '../../http/name.js';
 import { AsGiven } from '../../problems/as-given.js';

@@ -1,6 +1,6 @@
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsInt, Matches, Max, Min, ValidateIf } from 'class-validator';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import { PageQuery } from '../../http/page.js';

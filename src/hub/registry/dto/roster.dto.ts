@@ -1,5 +1,5 @@
 import { IsIn } from 'class-validator';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import type { RosterRow } from '../attachment.repository.js';
 import { ATTACHMENT_STATES, type AttachmentState } from '../attachment-state.js';

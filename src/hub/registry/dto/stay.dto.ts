@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsISO8601, Matches } from 'class-validator';
-import { Omittable } from '../../auth/dto/omittable.js';
+import { Omittable } from '../../http/omittable.js';
 import { PageQuery } from '../../http/page.js';
 import type { StayRow } from '../stay.repository.js';
 
