@@ -484,6 +484,16 @@ describe('a command for a broker that may be away', () => {
       expect(body.fields.map(({ path }: { path: string }) => path)).toEqual(['notBefore']);
     });
 
+    it.each(['2026-10-25T02:30:00', '2026-W33-1', '2026-02-30T00:00:00Z', '2026-06-30T23:59:60Z'])(
+      'is refused with 400 where %s is that time, which is no moment',
+      async (notBefore) => {
+        const { status, body } = await ask({ notBefore, deadlineS: 604_800 });
+
+        expect([status, body.code]).toEqual([400, 'request_invalid']);
+        expect(body.fields.map(({ path }: { path: string }) => path)).toEqual(['notBefore']);
+      },
+    );
+
     it('goes out at once where that time is past', async () => {
       const link = await connect();
 

@@ -1,20 +1,10 @@
-import {
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsObject,
-  IsOptional,
-  IsString,
-  IsUUID,
-  Length,
-  Max,
-  Min,
-} from 'class-validator';
+import { IsIn, IsInt, IsObject, IsOptional, IsString, IsUUID, Length, Max, Min } from 'class-validator';
 import type { BrokerError, JsonObject, JsonValue } from '../../../protocol/frame.js';
 import { OPS } from '../../../protocol/op.js';
 import { ApiProperty } from '../../http/described.js';
 import { Omittable } from '../../http/omittable.js';
 import { PageQuery } from '../../http/page.js';
+import { IsTime } from '../../http/time.js';
 import { AsGiven } from '../../problems/as-given.js';
 import { DEADLINE_MOST_S, DEADLINE_S } from '../dispatches.js';
 import {
@@ -104,7 +94,7 @@ export class CreateDispatchDto extends WithDeadlineDto {
       'Not to be sent sooner. Until then it holds up no other command. It must be before the deadline.',
   })
   @Omittable()
-  @IsISO8601({ strict: true, strictSeparator: true })
+  @IsTime()
   notBefore?: string;
 
   @ApiProperty({
