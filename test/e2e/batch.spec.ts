@@ -7,7 +7,7 @@ import { ScriptedBroker } from '../support/scripted-broker.js';
 
 type Outcome = {
   dispatch: { id: string; state: string; orderingKey: string | null; result: unknown } | null;
-  problem: { code: string; status: number; title: string; detail: string } | null;
+  problem: { code: string; status: number; title: string; detail: string; retryAfterS?: number } | null;
 };
 
 describe('a batch of commands', () => {
@@ -153,7 +153,7 @@ describe('a batch of commands', () => {
     expect(await recorded(own.id)).toBe(2);
   });
 
-  it('refuses alone what only the rows, or its own size, can tell', async () => {
+  it('refuses alone what only the rows, or its own size, can tell, and says of each when to come again', async () => {
     const own = await ScriptedBroker.join(cluster.api(0), cluster.hub(0).url);
     const item = { broker: own.id, op: 'broker.ping' };
 
@@ -168,15 +168,22 @@ describe('a batch of commands', () => {
       item,
     ]);
 
-    expect((body.items as Outcome[]).map(({ problem }) => [problem?.code, problem?.status])).toEqual([
-      [undefined, undefined],
-      ['broker_offline', 409],
-      ['args_too_large', 413],
-      ['request_invalid', 400],
-      ['request_invalid', 400],
-      ['request_invalid', 400],
-      [undefined, undefined],
+    const { headers } = await cluster.api(0).ping(own.id, { contract: 'now_or_fail' });
+    const told = (body.items as Outcome[]).map(({ problem }) => [
+      problem?.code,
+      problem?.status,
+      problem?.retryAfterS,
     ]);
+    expect(told).toEqual([
+      [undefined, undefined, undefined],
+      ['broker_offline', 409, Number(headers.get('retry-after'))],
+      ['args_too_large', 413, undefined],
+      ['request_invalid', 400, undefined],
+      ['request_invalid', 400, undefined],
+      ['request_invalid', 400, undefined],
+      [undefined, undefined, undefined],
+    ]);
+    expect(headers.get('retry-after')).not.toBeNull();
     expect(body.items[3].problem.fields).toMatchObject([{ path: 'orderingKey' }]);
     expect(await recorded(own.id)).toBe(2);
   });

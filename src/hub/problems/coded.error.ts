@@ -1,5 +1,7 @@
 import { PROBLEMS, type ProblemCode, type ProblemField } from './code.js';
 
+const RETRY_AFTER_S = 1;
+
 /**
  * An error that a client may see. Its message is for the client: it never holds a secret, an address or SQL.
  */
@@ -24,6 +26,11 @@ export class CodedError extends Error {
 
   get status(): number {
     return PROBLEMS[this.code].status;
+  }
+
+  /** In how many seconds to come again; undefined where its code says nothing of that. */
+  get retryAfterS(): number | undefined {
+    return this.extra.retryAfterS ?? (this.status === 503 ? RETRY_AFTER_S : undefined);
   }
 }
 

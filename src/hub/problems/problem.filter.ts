@@ -4,8 +4,6 @@ import { AGENT_TOKENS_PATH, CONTROL_PATH } from '../../protocol/version.js';
 import { PROBLEMS, type Problem, type ProblemCode } from './code.js';
 import { CodedError } from './coded.error.js';
 
-const RETRY_AFTER_S = 1;
-
 /** Turns whatever a request handler threw into a problem document. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -17,9 +15,7 @@ export class ProblemFilter implements ExceptionFilter {
     const error = asCoded(thrown);
     if (error.code === 'internal') this.log.error({ requestId: request.id, err: thrown }, 'a request failed');
     const reply = http.getResponse<FastifyReply>();
-    if (error.status === 503 || error.extra.retryAfterS !== undefined) {
-      void reply.header('retry-after', String(error.extra.retryAfterS ?? RETRY_AFTER_S));
-    }
+    if (error.retryAfterS !== undefined) void reply.header('retry-after', String(error.retryAfterS));
     void reply.headers(error.extra.headers ?? {});
     // Of people and programs the bearer, of brokers what RFC 9449 has.
     const isOfBrokers = [CONTROL_PATH, AGENT_TOKENS_PATH].some((path) => request.url.startsWith(path));

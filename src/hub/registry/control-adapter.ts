@@ -141,9 +141,7 @@ function refuse(socket: Duplex, error: CodedError, requestId: string): void {
     `X-Request-Id: ${requestId}`,
     ...Object.entries(error.extra.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
     ...(error.status === 401 ? ['WWW-Authenticate: DPoP algs="EdDSA"'] : []),
-    ...(error.status === 503 || error.extra.retryAfterS !== undefined
-      ? [`Retry-After: ${error.extra.retryAfterS ?? 1}`]
-      : []),
+    ...(error.retryAfterS === undefined ? [] : [`Retry-After: ${error.retryAfterS}`]),
   ];
   // From the upgrade on nothing else ends it: a caller that keeps its side open would keep it, and hold up the stop of the hub.
   socket.once('finish', () => socket.destroy());

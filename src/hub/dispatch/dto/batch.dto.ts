@@ -39,9 +39,12 @@ export class BatchOutcomeDto {
   @ApiProperty({
     type: Object,
     nullable: true,
-    description: 'Why it was refused: code, title, detail, status.',
+    description:
+      'Why it was refused: code, title, detail, status; and `retryAfterS` where one alone would be told `Retry-After`, ' +
+      'which is in so many seconds.',
   })
-  problem: Pick<Problem, 'code' | 'title' | 'detail' | 'remedy' | 'status'> | null;
+  problem:
+    (Pick<Problem, 'code' | 'title' | 'detail' | 'remedy' | 'status'> & { retryAfterS?: number }) | null;
 }
 
 export class BatchDto {

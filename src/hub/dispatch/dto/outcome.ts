@@ -8,8 +8,12 @@ import { toDispatchDto } from './map.js';
 export function toOutcomeDto(outcome: BatchOutcome): BatchOutcomeDto {
   if ('record' in outcome) return { dispatch: toDispatchDto(outcome.record), problem: null };
   const error = asCoded(outcome.error);
-  const { code, message: detail, status, extra } = error;
+  const { code, message: detail, status, extra, retryAfterS } = error;
   const { title, remedy } = PROBLEMS[code];
   const fields = extra.fields === undefined ? {} : { fields: extra.fields };
-  return { dispatch: null, problem: { ...extra.members, code, title, detail, remedy, status, ...fields } };
+  const again = retryAfterS === undefined ? {} : { retryAfterS };
+  return {
+    dispatch: null,
+    problem: { ...extra.members, code, title, detail, remedy, status, ...fields, ...again },
+  };
 }
