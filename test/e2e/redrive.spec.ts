@@ -54,8 +54,14 @@ describe('a command that is done again', () => {
     return ids;
   };
 
-  it('is a new command with the op, key and contract of the old, which it names and leaves as it was', async () => {
-    const old = await ask({ deadlineS: 1, orderingKey: 'k', contract: 'on_attach', lane: 'bulk' });
+  it('is a new command with the op, key, contract and time of the old, which it names and leaves as it was', async () => {
+    const old = await ask({ deadlineS: 3_600, orderingKey: 'k', contract: 'on_attach', lane: 'bulk' });
+    await sql.query(
+      `update broker_dispatch
+       set created_at = now() + interval '1 second' - interval '1 hour', deadline_at = now() + interval '1 second'
+       where id = $1`,
+      [old],
+    );
     const expired = await cluster.api(0).dispatch(old, 10);
     expect(expired).toMatchObject({ state: 'expired', error: { code: 'deadline_passed' } });
 
@@ -76,6 +82,8 @@ describe('a command that is done again', () => {
       redriveOf: old,
       attempt: 0,
     });
+    const { createdAt, deadlineAt } = body.dispatch;
+    expect(Date.parse(deadlineAt) - Date.parse(createdAt)).toBe(3_600_000);
     expect(dispatch.id).not.toBe(old);
     expect(await cluster.api(0).dispatch(dispatch.id, 10)).toMatchObject({
       state: 'succeeded',

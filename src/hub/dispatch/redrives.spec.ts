@@ -9,7 +9,10 @@ import { Redrives, type Redriven } from './redrives.js';
 const FROM = '0199f1a2-7c44-7e11-9d5e-111111111111';
 const INITIATOR = { kind: 'person', id: 'p', name: 'p', credentialId: null, requestId: 'r' } as const;
 const KEYED: Asking = { initiator: INITIATOR, idempotency: { scope: 's', key: 'k', requestHash: 'h' } };
-const DEAD = { id: FROM, seq: 1, projectId: null, brokerId: 'b', agentId: null, op: 'broker.ping', args: {} };
+const DEAD = {
+  ...{ id: FROM, seq: 1, projectId: null, brokerId: 'b', agentId: null, op: 'broker.ping', args: {} },
+  ...{ createdAt: new Date(0), deadlineAt: new Date(60_000) },
+};
 
 describe('a redrive whose commit is in doubt', () => {
   let redrives: Redrives;

@@ -8,7 +8,7 @@ import type { Wait } from '../http/prefer.js';
 import { Brokers } from '../registry/brokers.js';
 import type { Asking } from './caller.js';
 import { NotRedrivable, RedriveInDoubt } from './dispatch.errors.js';
-import { Dispatches, draftOf } from './dispatches.js';
+import { DEADLINE_MOST_S, Dispatches, draftOf } from './dispatches.js';
 import type { Draft, Initiator } from './draft.js';
 import { isForBrokers } from './dto/order.js';
 import { REDRIVABLE, type Redrivable } from './dto/redrive.dto.js';
@@ -38,9 +38,9 @@ type Again = { from: string; draft: Draft | CodedError };
 type Outcomes = { from: string; to: string | CodedError }[];
 
 /**
- * Does ended commands again: a new command with the op, arguments and key of the old one, and its name. Within a day
- * a command is done again at most once, however often and by whomever that is asked; after that it can be, but only
- * where it is named. What dies again is another command, and can be done again in its turn.
+ * Does ended commands again: a new command with the op, arguments and key of the old one, its name, and as much time from
+ * now on. Within a day a command is done again at most once, however often and by whomever that is asked; after that it
+ * can be, but only where it is named. What dies again is another command, and can be done again in its turn.
  *
  * All that one request asks for is stored in one transaction, together with the request's own key and its answer: a repeat is
  * told the same, and does nothing more.
@@ -136,6 +136,7 @@ function againOf(record: DispatchRecord, initiator: Initiator): Again {
       lane,
       orderingKey,
       contract,
+      deadlineS: deadlineSOf(record),
       redriveOf: from,
       initiator,
       idempotency,
@@ -150,6 +151,11 @@ function againOf(record: DispatchRecord, initiator: Initiator): Again {
     if (error instanceof CodedError) return { from, draft: error };
     throw error;
   }
+}
+
+/** What was given to it when it was asked for, from then on. */
+function deadlineSOf({ createdAt, deadlineAt }: DispatchRecord): number {
+  return Math.min(Math.ceil((deadlineAt.getTime() - createdAt.getTime()) / 1_000), DEADLINE_MOST_S);
 }
 
 /** @throws NotRedrivable */
