@@ -66,7 +66,15 @@ const BODY_BYTES = 1024 * 1024;
 const REQUESTS_WITHIN_MS = 3_000;
 /** For pages of other origins: what they may send, and see of an answer. */
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
-const EXPOSED = ['ETag', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'];
+const EXPOSED = [
+  'ETag',
+  'Location',
+  'Preference-Applied',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'X-Request-Id',
+];
 const ROUTES = 'routeTable';
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 

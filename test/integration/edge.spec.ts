@@ -196,6 +196,7 @@ describe('an answer', () => {
     expect(String(answer.headers['access-control-expose-headers']).split(', ').sort()).toEqual([
       'ETag',
       'Location',
+      'Preference-Applied',
       'RateLimit',
       'RateLimit-Policy',
       'Retry-After',

@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../problems/coded.error.js';
 
 /** Longest time that a request is held, in seconds. */
@@ -19,7 +19,8 @@ export const PREFER_WAIT = {
   name: 'Prefer',
   required: false,
   description:
-    '`wait=N`: hold the answer for the end, at most N seconds. `wait=N; window=W`: only while something is heard of ' +
+    `\`wait=N\`: hold the answer for the end, at most N seconds, and ${WAIT_MOST_S} where N is more, as ` +
+    '`Preference-Applied` then says. `wait=N; window=W`: only while something is heard of ' +
     `the command, that is until W seconds after its latest progress; ${WINDOW_S} without it for ops that may take long.`,
 } as const;
 
@@ -27,9 +28,9 @@ export const NO_WAIT: Wait = { totalS: 0, windowS: null };
 
 /**
  * How long the caller is willing to wait for the end of what it asks for (RFC 7240): `Prefer: wait=N`, in seconds, or
- * `wait=N; window=W`; not at all without.
+ * `wait=N; window=W`; not at all without. No longer than an answer is held, where it asks for that.
  *
- * @throws CodedError for a wait or a window that is not a whole number of seconds up to 300
+ * @throws CodedError for a wait or a window that is not a whole number of seconds
  */
 export function waitOf(prefer: string | undefined): Wait {
   if (prefer === undefined) return NO_WAIT;
@@ -51,16 +52,23 @@ function tokenOf(text: string): { name: string; value: string } {
 }
 
 function secondsOf(name: string, value: string, least: number): number {
-  const seconds = /^\d{1,3}$/.test(value) ? Number(value) : Infinity;
-  if (seconds < least || seconds > WAIT_MOST_S) {
-    const rule = `${name} must be a whole number of seconds from ${least} to ${WAIT_MOST_S}`;
+  const seconds = /^\d+$/.test(value) ? Number(value) : -1;
+  if (seconds < least) {
+    const rule = `${name} must be a whole number of seconds from ${least}`;
     throw new CodedError('request_invalid', undefined, { fields: [{ path: 'Prefer', rule }] });
   }
-  return seconds;
+  return Math.min(seconds, WAIT_MOST_S);
 }
 
-/** The `Prefer: wait` of the request. */
+/** The `Prefer: wait` of the request. The answer says for how long that holds. */
 export const Waiting = createParamDecorator((_data: undefined, context: ExecutionContext): Wait => {
-  const { prefer } = context.switchToHttp().getRequest<FastifyRequest>().headers;
-  return waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
+  const http = context.switchToHttp();
+  const { prefer } = http.getRequest<FastifyRequest>().headers;
+  const wait = waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
+  if (wait !== NO_WAIT) void http.getResponse<FastifyReply>().header('preference-applied', appliedOf(wait));
+  return wait;
 });
+
+function appliedOf({ totalS, windowS }: Wait): string {
+  return windowS === null ? `wait=${totalS}` : `wait=${totalS}; window=${windowS}`;
+}
