@@ -23,6 +23,7 @@ describe('what goes to a broker', () => {
   let backlog: Backlog;
   let sender: Sender;
   let refused: ResultItem[];
+  let open: SealedArgs['open'];
   let readArgs: ClaimRepository['readArgs'];
 
   beforeEach(() => {
@@ -30,7 +31,8 @@ describe('what goes to a broker', () => {
     channel = { isOpen: true, unsentBytes: 0, send: (frame) => sent.push(frame) > 0 };
     backlog = new Backlog(new Link(channel as unknown as ControlChannel, linkOf().facts));
     backlog.isReady = true;
-    const sealed = { open: (_op: string, _id: string, args: object) => args } as unknown as SealedArgs;
+    open = (_op, _id, args) => args;
+    const sealed = { open: (...given: Parameters<typeof open>) => open(...given) } as SealedArgs;
     refused = [];
     const refuse = (_brokerId: string, item: ResultItem) => Promise.resolve(void refused.push(item));
     const replica = { mayAct: true } as Replica;
@@ -81,6 +83,23 @@ describe('what goes to a broker', () => {
     await sender.send(backlog, claimed(performance.now(), readRow(1, { args: null })));
 
     expect([sent, refused]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['a first attempt was never sent, and had no effect', 1, 'none'],
+    ['a later attempt may have been begun at an earlier one, and nobody knows its effect', 2, 'unknown'],
+  ])('is nothing that no key opens: %s', async (_what, attempt, effect) => {
+    open = () => {
+      throw new Error('planted');
+    };
+    const rows = claimed(performance.now(), readRow(1)).map((row) => ({ ...row, attempt }));
+
+    await sender.send(backlog, rows);
+
+    expect(sent).toEqual([]);
+    expect(refused).toMatchObject([
+      { id: 'd1', attempt, outcome: 'failed', error: { code: 'seal_unopened', data: { effect } } },
+    ]);
   });
 
   it('is no more than may wait there, though it takes more on the wire than it was known to', async () => {

@@ -83,14 +83,18 @@ export class Sender {
     }
   }
 
-  /** What no key opens any more was never sent, and can never be: it ends, and holds up nothing. */
+  /**
+   * What no key opens any more can never be sent: it ends, and holds up nothing. Only of a first attempt is it known that
+   * nothing was done: an earlier one was sent, and may have been begun.
+   */
   private opened({ brokerId }: Backlog, { id, attempt, op }: Sent, args: JsonObject): JsonObject | undefined {
     try {
       return this.sealed.open(op, id, args);
     } catch (error) {
       this.log.error({ dispatchId: id, err: error }, 'sealed arguments could not be opened');
       const message = 'Its arguments were sealed with a key that the hub does not have any more.';
-      const refusal = { code: 'seal_unopened', message, retryable: false, data: { effect: 'none' } };
+      const effect = attempt === 1 ? 'none' : 'unknown';
+      const refusal = { code: 'seal_unopened', message, retryable: false, data: { effect } };
       void this.results.refuse(brokerId, { id, attempt, outcome: 'failed', error: refusal });
       return undefined;
     }
