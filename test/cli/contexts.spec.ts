@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -93,6 +93,21 @@ describe('contexts', () => {
     expect(hub.asked.at(-1)).toMatchObject({ method: 'DELETE', path: '/api/v1/tokens/token-9' });
     expect((await run(['context', 'list', '--json'])).json()).toEqual({ items: [] });
     expect((await run(['whoami'])).code).toBe(3);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['cannot be read', (path) => mkdirSync(path)],
+    ['is damaged', (path) => writeFileSync(path, '\0\0\0\0')],
+  ])('end with 78, and ask no hub, where the choice %s', async (what, spoil) => {
+    const hub = await open({ body: ME });
+    await run(['login', hub.url, '--token', TOKEN]);
+    spoil(join(home.path, 'context'));
+
+    const ran = await run(['agents', 'delete', 'web']);
+
+    expect(ran.code).toBe(78);
+    expect(ran.err).toContain(`${join(home.path, 'context')} ${what}`);
+    expect(hub.asked).toHaveLength(1);
   });
 
   it.each([

@@ -3,13 +3,14 @@
  * file in `contexts/` beside it. Which one commands talk to stands in the file `context`; FAIRLEAD_CONTEXT goes before it.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UsageFault } from '../fault.js';
-import { credentialsPath, fairleadHome } from './credentials.js';
+import { ConfigFault, UsageFault } from '../fault.js';
+import { credentialsPath, fairleadHome, readKept } from './credentials.js';
 import { nonEmpty } from './target.js';
 
 export const DEFAULT_CONTEXT = 'default';
+const CHOOSE = 'choose again: `fairlead context use <name>`';
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** @throws UsageFault for what cannot be the name of a context */
@@ -19,13 +20,21 @@ export function checkedContext(name: string): string {
   return name;
 }
 
-/** Which context commands use. @throws UsageFault */
+/**
+ * Which context commands use: the default one only where none was chosen, for another hub is not to get what was meant for the chosen one.
+ *
+ * @throws UsageFault, and ConfigFault where it cannot be told which was chosen
+ */
 export async function currentContext(env: NodeJS.ProcessEnv): Promise<string> {
   const told = nonEmpty(env.FAIRLEAD_CONTEXT);
   if (told !== undefined) return checkedContext(told);
-  const kept = await readFile(pointerPath(env), 'utf8').catch(() => '');
+  const path = pointerPath(env);
+  const kept = await readKept(path, `remove it and ${CHOOSE}`);
+  if (kept === undefined) return DEFAULT_CONTEXT;
   const name = kept.trim();
-  return NAME.test(name) ? name : DEFAULT_CONTEXT;
+  if (!NAME.test(name))
+    throw new ConfigFault({ detail: `${path} is damaged.`, remedy: `Remove it and ${CHOOSE}.` });
+  return name;
 }
 
 /** Where the credential of a context is kept. */

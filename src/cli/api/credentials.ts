@@ -23,19 +23,32 @@ export function credentialsPath(env: NodeJS.ProcessEnv): string {
  * @throws ConfigFault where the file is there and cannot be used
  */
 export async function loadCredentials(path: string): Promise<Credentials | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    const detail = `${path} cannot be read (${codeOf(error) ?? 'unknown'}).`;
-    const remedy = 'Make it readable for this user, or log in again: `fairlead login <url>`.';
-    throw new ConfigFault({ detail, remedy }, { cause: error });
-  }
+  const text = await readKept(path, 'log in again: `fairlead login <url>`');
+  if (text === undefined) return undefined;
   const credentials = parse(text);
   if (credentials === undefined)
     throw new ConfigFault({ detail: `${path} is damaged.`, remedy: 'Log in again: `fairlead login <url>`.' });
   return credentials;
+}
+
+/**
+ * What is kept in a file of this user's.
+ *
+ * @param instead what may be done where the file cannot be made readable
+ * @returns undefined where there is none
+ * @throws ConfigFault where there is one that cannot be read: nobody knows then that nothing is kept
+ */
+export async function readKept(path: string, instead: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    const detail = `${path} cannot be read (${codeOf(error) ?? 'unknown'}).`;
+    throw new ConfigFault(
+      { detail, remedy: `Make it readable for this user, or ${instead}.` },
+      { cause: error },
+    );
+  }
 }
 
 /** Whether others on this machine can read the stored token. */

@@ -93,11 +93,12 @@ export function addContext(program: Command, cli: Cli): void {
       cli.action<object, [string]>(async (run, given) => {
         const { env } = run.surroundings;
         const name = checkedContext(given);
+        // What the environment names is not for us to change.
+        const current = await currentContext({ ...env, FAIRLEAD_CONTEXT: undefined });
         const { forgotten } = await logOut(run, contextPath(env, name));
         if (!forgotten) throw unknown(name);
-        // Of what is gone nothing is current any more; what the environment names is not for us to change.
-        if ((await currentContext({ ...env, FAIRLEAD_CONTEXT: undefined })) === name)
-          await useContext(env, DEFAULT_CONTEXT);
+        // Of what is gone nothing is current any more.
+        if (current === name) await useContext(env, DEFAULT_CONTEXT);
         run.printer.data({ name, forgotten }, () => [`Removed ${name}.`]);
       }),
     );
