@@ -11,6 +11,8 @@ export type FaultDocument = {
   fields?: { path: string; rule: string }[];
   /** The command that is on record in spite of the failure. */
   dispatchId?: string;
+  /** Under which what may be on record is asked for again, and is done once. */
+  idempotencyKey?: string;
   [extra: string]: unknown;
 };
 

@@ -1,4 +1,5 @@
 /** Options that many commands share, so that they read the same everywhere. */
+import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { count, intervalS } from './input/duration.js';
 
@@ -43,6 +44,21 @@ export function waits(command: Command): Command {
 
 export function waitS({ wait }: WaitOptions): number {
   return wait === false ? 0 : wait;
+}
+
+export type KeyOptions = { idempotencyKey?: string };
+
+/** For a command that can be given again after a failure that leaves open what came of it. */
+export function keyed(command: Command): Command {
+  return command.option(
+    '--idempotency-key <key>',
+    'given again within a day it names the same dispatch (default: a new one)',
+  );
+}
+
+/** What a repeat of the command is recognized by: of a failure it is told. */
+export function keyOf({ idempotencyKey = randomUUID() }: KeyOptions): string {
+  return idempotencyKey;
 }
 
 /** Examples under a command's help. */

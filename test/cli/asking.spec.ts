@@ -100,6 +100,65 @@ describe('a call of the hub', () => {
     expect(spentMs).toBeLessThanOrEqual(30_000);
   });
 
+  it.each([
+    ['agents start', start, 'POST /api/v1/agents/web/start'],
+    ['agents delete', ['agents', 'delete', 'web'], 'DELETE /api/v1/agents/web'],
+    ['agents send', ['agents', 'send', 'web', 'hello'], 'POST /api/v1/agents/web/messages'],
+    ['projects message', ['projects', 'message', 'p', 'hello'], 'POST /api/v1/projects/p/messages'],
+    ['dispatches create', ['dispatches', 'create', 'b', 'broker.ping'], 'POST /api/v1/brokers/b/dispatches'],
+  ])(
+    'that was taken and never answered tells its key: %s can be given again under it',
+    async (_name, argv, asked) => {
+      const hub = await open('dies');
+
+      const told = await runCli(argv, as(hub.url));
+      const [key] = keysOf(hub);
+      const read = await runCli([...argv, '--json'], as(hub.url));
+      const { error } = read.json() as { error: { idempotencyKey: string } };
+      await runCli([...argv, '--idempotency-key', error.idempotencyKey], as(hub.url));
+
+      expect([told.code, read.code]).toEqual([7, 7]);
+      expect(told.err).toContain('may be on record');
+      expect(told.err).toContain(`idempotency key: ${String(key)}`);
+      expect(error.idempotencyKey).not.toBe(key);
+      expect(keysOf(hub).at(-1)).toBe(error.idempotencyKey);
+      expect(new Set(hub.asked.map(({ method, path }) => `${method} ${path}`))).toEqual(new Set([asked]));
+    },
+  );
+
+  it.each<[string, Answer]>([
+    ['the hub does not know', problem('outcome_unknown')],
+    ['a proxy gave up', { status: 504, body: '' }],
+  ])(
+    'that was taken by one attempt tells its key where %s and no other attempt is answered',
+    async (_why, answer) => {
+      const hub = await open(answer, problem('draining'));
+
+      const ran = await runCli([...start, '--json'], as(hub.url));
+
+      expect(ran.json()).toMatchObject({
+        error: {
+          code: 'draining',
+          idempotencyKey: keysOf(hub)[0],
+          detail: expect.stringContaining('on record'),
+        },
+      });
+    },
+  );
+
+  it('that certainly never arrived, or only looks, or was refused after all, tells of no record', async () => {
+    const refusing = await open('dies', problem('broker_draining'));
+
+    const outcomes = [
+      await runCli([...start, '--json'], as(await deadUrl())),
+      await runCli(['agents', 'get', 'web', '--json'], as((await open('dies')).url)),
+      await runCli([...start, '--json'], as(refusing.url)),
+    ].map((ran) => JSON.stringify(ran.json()));
+
+    expect(refusing.asked).toHaveLength(2);
+    for (const told of outcomes) expect(told).not.toMatch(/on record|idempotencyKey/);
+  });
+
   it('is not waited for past what is left of the 30 s', async () => {
     const hub = await open(problem('backlog_full', { retryAfter: '120' }));
 
@@ -116,6 +175,7 @@ describe('a call of the hub', () => {
 
     expect(ran.code).toBe(7);
     expect(hub.asked).toHaveLength(1);
+    expect(ran.err).toContain('may be on record');
   });
 
   it('does not take the silence of a broker for an outage of the hub', async () => {

@@ -3,10 +3,11 @@
  * at one goes on at the next, and the one that answered is kept for the calls that follow.
  */
 import { randomUUID } from 'node:crypto';
+import { Fault } from '../fault.js';
 import type { Clock } from '../surroundings.js';
 import type { Target } from './target.js';
-import { NoAnswer, readNoAnswer, readRefusal } from './problem.js';
-import { BRIEF, mayRepeat, PATIENT, pauseMs, type Patience, type Repeat } from './retry.js';
+import { NoAnswer, readNoAnswer, readRefusal, tellMayBeOnRecord } from './problem.js';
+import { BRIEF, isInDoubt, mayRepeat, PATIENT, pauseMs, type Patience, type Repeat } from './retry.js';
 
 export type Ask = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -20,7 +21,7 @@ export type Ask = {
   answerWithinS?: number;
   /** `harmful` for what the hub cannot recognize the repeat of. */
   repeat?: Repeat;
-  /** Under which the hub recognizes the call, where the user names one; otherwise a new one. */
+  /** Under which the hub recognizes the call, where the user can name one; otherwise a new one. */
   idempotencyKey?: string | undefined;
   /** The revision that was read: the hub changes no other. */
   revision?: number | undefined;
@@ -50,9 +51,21 @@ export class Client {
    * The parsed answer; undefined where it has no content. Calls that change something carry one `Idempotency-Key`
    * through all their attempts.
    *
-   * @throws Refused, NoAnswer once attempts are used up or make no sense
+   * @throws Refused, NoAnswer once attempts are used up or make no sense; where one of them may have been accepted, they say so
    */
   async ask<T>(ask: Ask): Promise<T> {
+    let mayBeOnRecord = false;
+    try {
+      return await this.attempts(ask, (failure) => (mayBeOnRecord ||= isInDoubt(failure)));
+    } catch (error) {
+      // A hub that has judged the call has said what there is to say.
+      const isOpen = error instanceof Fault && mayRepeat(error, 'harmless');
+      if (isOpen && mayBeOnRecord && ask.method !== 'GET') tellMayBeOnRecord(error, ask.idempotencyKey);
+      throw error;
+    }
+  }
+
+  private async attempts<T>(ask: Ask, onFailure: (failure: unknown) => void): Promise<T> {
     const { method, repeat = 'harmless', patience = method === 'GET' ? BRIEF : PATIENT } = ask;
     const headers = this.headersOf(ask);
     const { urls } = this.target;
@@ -63,6 +76,7 @@ export class Client {
         return (await this.send(url, ask, headers)) as T;
       } catch (error) {
         if (ask.signal?.aborted === true) throw error;
+        onFailure(error);
         const isRoundOver = failures % urls.length === 0;
         const isElsewhereNext = error instanceof NoAnswer && !isRoundOver;
         if (!mayRepeat(error, repeat)) throw error;

@@ -39,6 +39,22 @@ export class NoAnswer extends Fault {
   }
 }
 
+/**
+ * Adds to a failure that what was asked for may be on record all the same.
+ *
+ * @param idempotencyKey under which the command that asked for it can ask again; undefined where it cannot
+ */
+export function tellMayBeOnRecord({ document }: Fault, idempotencyKey: string | undefined): void {
+  const { title, detail = title, remedy } = document;
+  const again =
+    idempotencyKey === undefined
+      ? 'Look whether it is there before you ask again.'
+      : `The same command with --idempotency-key ${idempotencyKey} does it once.`;
+  document.detail = `${detail} What was asked for may be on record.`;
+  document.remedy = remedy === undefined ? again : `${remedy} ${again}`;
+  if (idempotencyKey !== undefined) document.idempotencyKey = idempotencyKey;
+}
+
 const NOT_THE_HUB = 'See what answers at --url (FAIRLEAD_URL): a proxy before the hub, or something else.';
 
 /** A refusal from what travelled: the hub's problem document, or the word of a proxy before it. */

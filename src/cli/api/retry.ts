@@ -35,6 +35,11 @@ export function mayRepeat(failure: unknown, repeat: Repeat): boolean {
   return repeat === 'harmless' || (NOT_STORED.has(failure.status) && failure.code !== 'outcome_unknown');
 }
 
+/** Whether the call may have been accepted, and nothing says so. */
+export function isInDoubt(failure: unknown): boolean {
+  return mayRepeat(failure, 'harmless') && !mayRepeat(failure, 'harmful');
+}
+
 /**
  * Milliseconds to pause before the next attempt: at least what the hub asked for, and spread out, since many
  * callers hear of a dead replica at the same moment.

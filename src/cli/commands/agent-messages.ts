@@ -4,7 +4,17 @@ import type { MessageDto } from '../../hub/agents/dto/message.dto.js';
 import { follow } from '../api/follow.js';
 import type { Cli } from '../cli.js';
 import { messageText } from '../input/message-text.js';
-import { examples, lists, waitS, waits, type PageOptions, type WaitOptions } from '../options.js';
+import {
+  examples,
+  keyed,
+  keyOf,
+  lists,
+  waitS,
+  waits,
+  type KeyOptions,
+  type PageOptions,
+  type WaitOptions,
+} from '../options.js';
 import { age } from '../output/age.js';
 import { showOutcome } from '../output/dispatch.js';
 import type { Column } from '../output/table.js';
@@ -14,7 +24,7 @@ import { printList } from './list.js';
 const SHOWN = 60;
 
 export function addAgentMessages(group: Command, cli: Cli): void {
-  waits(group.command('send'))
+  keyed(waits(group.command('send')))
     .description('send a message to an agent that was made with --stdin messages')
     .argument('<agent>', 'id or name')
     .argument('<text>', 'at most 64 KiB; - for what is piped in, without its last line end')
@@ -27,13 +37,14 @@ export function addAgentMessages(group: Command, cli: Cli): void {
       ),
     )
     .action(
-      cli.action<WaitOptions, [string, string]>(async (run, idOrName, given) => {
+      cli.action<WaitOptions & KeyOptions, [string, string]>(async (run, idOrName, given) => {
         const text = await messageText(given, run.surroundings.stdin);
         const hub = await run.hub();
         const seconds = waitS(run.options);
         const path = `/agents/${encodeURIComponent(idOrName)}/messages`;
+        const ask = { method: 'POST', path, body: { text }, idempotencyKey: keyOf(run.options) } as const;
         const answer = await run.spin(`sending to ${idOrName}`, (say) =>
-          follow(hub, run.surroundings.clock, { method: 'POST', path, body: { text } }, seconds, say),
+          follow(hub, run.surroundings.clock, ask, seconds, say),
         );
         return showOutcome(run.printer, answer, idOrName, seconds);
       }),

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { follow } from '../api/follow.js';
 import type { Ask } from '../api/client.js';
 import type { Cli } from '../cli.js';
-import { examples, waitS, waits, type WaitOptions } from '../options.js';
+import { examples, keyed, keyOf, waitS, waits, type KeyOptions, type WaitOptions } from '../options.js';
 import { showOutcome } from '../output/dispatch.js';
 
 const VERBS = [
@@ -15,7 +15,7 @@ const VERBS = [
 /** Each verb becomes one dispatch to the agent's broker, and its end is waited for. */
 export function addAgentVerbs(group: Command, cli: Cli): void {
   for (const { verb, doing, description } of VERBS) {
-    waits(group.command(verb))
+    keyed(waits(group.command(verb)))
       .description(description)
       .argument('<agent>', 'id or name')
       .addHelpText(
@@ -23,11 +23,12 @@ export function addAgentVerbs(group: Command, cli: Cli): void {
         examples(`agents ${verb} web`, `agents ${verb} web --wait 120`, `agents ${verb} web --no-wait`),
       )
       .action(
-        cli.action<WaitOptions, [string]>(async (run, idOrName) => {
+        cli.action<WaitOptions & KeyOptions, [string]>(async (run, idOrName) => {
           const hub = await run.hub();
           const seconds = waitS(run.options);
+          const ask = { ...askOf(verb, idOrName), idempotencyKey: keyOf(run.options) };
           const answer = await run.spin(`${doing} ${idOrName}`, (say) =>
-            follow(hub, run.surroundings.clock, askOf(verb, idOrName), seconds, say),
+            follow(hub, run.surroundings.clock, ask, seconds, say),
           );
           return showOutcome(run.printer, answer, idOrName, seconds);
         }),

@@ -6,29 +6,29 @@ import type { Cli } from '../cli.js';
 import { durationS } from '../input/duration.js';
 import { jsonObject } from '../input/json-object.js';
 import { comingMs } from '../input/moment.js';
-import { examples, waitS, waits, type WaitOptions } from '../options.js';
+import { examples, keyed, keyOf, waitS, waits, type KeyOptions, type WaitOptions } from '../options.js';
 import { dispatchFacts, exitCodeAfter } from '../output/dispatch.js';
 
 type Lane = NonNullable<CreateDispatchDto['lane']>;
 type Contract = NonNullable<CreateDispatchDto['contract']>;
 
-type CreateOptions = WaitOptions & {
-  args?: NonNullable<CreateDispatchDto['args']>;
-  /** false for no order at all. */
-  key?: string | false;
-  lane?: Lane;
-  deadline?: number;
-  notBefore?: number;
-  contract?: Contract;
-  idempotencyKey?: string;
-  project?: string;
-};
+type CreateOptions = WaitOptions &
+  KeyOptions & {
+    args?: NonNullable<CreateDispatchDto['args']>;
+    /** false for no order at all. */
+    key?: string | false;
+    lane?: Lane;
+    deadline?: number;
+    notBefore?: number;
+    contract?: Contract;
+    project?: string;
+  };
 
 const LANES = ['normal', 'bulk'] as const satisfies Lane[];
 const CONTRACTS = ['until', 'now_or_fail', 'on_attach', 'latest_only'] as const satisfies Contract[];
 
 export function addDispatchCreate(group: Command, cli: Cli): void {
-  waits(group.command('create'))
+  keyed(waits(group.command('create')))
     .description('give a broker a command; what is done to an agent is asked of the agent')
     .argument('<broker>', 'id or name')
     .argument('<op>', 'what it is to do, such as broker.ping')
@@ -45,10 +45,6 @@ export function addDispatchCreate(group: Command, cli: Cli): void {
         'what becomes of it while the broker is away (default: until)',
       ).choices(CONTRACTS),
     )
-    .option(
-      '--idempotency-key <key>',
-      'given again within a day it names the same dispatch (default: a new one)',
-    )
     .addHelpText(
       'after',
       examples(
@@ -63,8 +59,12 @@ export function addDispatchCreate(group: Command, cli: Cli): void {
         const hub = await run.hub();
         const seconds = waitS(options);
         const path = `/brokers/${encodeURIComponent(broker)}/dispatches`;
-        const { idempotencyKey } = options;
-        const ask = { method: 'POST', path, body: bodyOf(op, options), idempotencyKey } as const;
+        const ask = {
+          method: 'POST',
+          path,
+          body: bodyOf(op, options),
+          idempotencyKey: keyOf(options),
+        } as const;
         const answer = await run.spin(`waiting for ${broker}`, (say) =>
           follow(hub, surroundings.clock, ask, seconds, say),
         );

@@ -4,7 +4,17 @@ import type { MessagesSentDto, ProjectMessageDto } from '../../hub/agents/dto/me
 import type { Cli } from '../cli.js';
 import { EXIT, exitCodeOfState, type ExitCode } from '../exit-code.js';
 import { messageText } from '../input/message-text.js';
-import { examples, lists, waitS, waits, type PageOptions, type WaitOptions } from '../options.js';
+import {
+  examples,
+  keyed,
+  keyOf,
+  lists,
+  waitS,
+  waits,
+  type KeyOptions,
+  type PageOptions,
+  type WaitOptions,
+} from '../options.js';
 import { age } from '../output/age.js';
 import { table } from '../output/table.js';
 import { shortened } from './agent-messages.js';
@@ -15,7 +25,7 @@ import { projectPath } from './project-path.js';
 const HOLD_MOST_S = 300;
 
 export function addProjectMessages(group: Command, cli: Cli): void {
-  waits(group.command('message'))
+  keyed(waits(group.command('message')))
     .description('send a message to every agent of a project, and tell what came of each')
     .argument('<project>', 'id or name')
     .argument('<text>', 'at most 64 KiB; - for what is piped in, without its last line end')
@@ -27,12 +37,18 @@ export function addProjectMessages(group: Command, cli: Cli): void {
       ),
     )
     .action(
-      cli.action<WaitOptions, [string, string]>(async (run, project, given) => {
+      cli.action<WaitOptions & KeyOptions, [string, string]>(async (run, project, given) => {
         const text = await messageText(given, run.surroundings.stdin);
         const hub = await run.hub();
         const seconds = waitS(run.options);
         const path = `${projectPath(project)}/messages`;
-        const ask = { method: 'POST', path, body: { text }, waitS: Math.min(seconds, HOLD_MOST_S) } as const;
+        const ask = {
+          method: 'POST',
+          path,
+          body: { text },
+          waitS: Math.min(seconds, HOLD_MOST_S),
+          idempotencyKey: keyOf(run.options),
+        } as const;
         const sent = await run.spin(`sending to ${project}`, () => hub.ask<MessagesSentDto>(ask));
         run.printer.data(sent, () =>
           table(

@@ -22,7 +22,7 @@ export function report(
 }
 
 function linesOf(document: FaultDocument, printer: Printer): string[] {
-  const { title, detail, code, fields = [], remedy, dispatchId, requestId } = document;
+  const { title, detail, code, fields = [], remedy, dispatchId, idempotencyKey, requestId } = document;
   const isDetailed = detail !== undefined && detail !== title;
   const said = isDetailed ? `${title}: ${detail}` : title;
   const facts: [string, string | undefined][] = [
@@ -30,6 +30,7 @@ function linesOf(document: FaultDocument, printer: Printer): string[] {
     ...fields.map(({ path, rule }): [string, string] => ['field', `${path}: ${rule}`]),
     ['remedy', remedy],
     ['dispatch', dispatchId],
+    ['idempotency key', idempotencyKey],
     ['request', requestId],
   ];
   return [
