@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SignJWT } from 'jose';
-import type { DataSource } from 'typeorm';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DataSource } from 'typeorm';
 import { AccessTokens } from '../../src/hub/auth/access-tokens.js';
 import { Assertions } from '../../src/hub/auth/assertions.js';
 import { BrokerKeyRepository } from '../../src/hub/auth/broker-key.repository.js';
@@ -14,16 +15,21 @@ import { SigningKeyRepository } from '../../src/hub/auth/signing-key.repository.
 import { SigningKeys } from '../../src/hub/auth/signing-keys.js';
 import { SpentAssertionRepository } from '../../src/hub/auth/spent-assertion.repository.js';
 import { Clock } from '../../src/hub/cluster/clock.js';
+import { readConfig } from '../../src/hub/config/hub-config.js';
 import { Hub } from '../../src/hub/cluster/hub.js';
 import { ReplicaRepository } from '../../src/hub/cluster/replica.repository.js';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Database } from '../../src/hub/database/database.js';
 import { DatabaseUnavailable } from '../../src/hub/database/database.errors.js';
+import { DatabaseServer } from '../../src/hub/database/server.js';
+import { makeHub } from '../../src/hub/hub.js';
 import { AGENT_TOKENS_PATH } from '../../src/protocol/version.js';
+import { makeHome, runCli } from '../cli/support/run-cli.js';
+import { DatabaseProxy } from '../fault/support/database-proxy.js';
 import { Api } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
-import { HubProcess } from '../support/hub-process.js';
+import { CLUSTER_SECRET, HubProcess, SEAL_KEY } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { personalTokensOf, SOMEBODY } from './support/personal-tokens.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
@@ -241,6 +247,81 @@ describe('a hub that cannot reach its database', () => {
 
     await eventually(async () => (await new Api(hub.url, token).get('/api/v1/me')).status === 200);
     await eventually(() => broker.accessToken(hub.url));
+  });
+});
+
+describe('a hub whose connection breaks under the commit of what somebody asked for', () => {
+  let proxy: DatabaseProxy;
+  let app: NestFastifyApplication;
+  let home: ReturnType<typeof makeHome>;
+  let env: Record<string, string>;
+
+  // Nothing of it is started, so that no other transaction commits in between.
+  beforeAll(async () => {
+    proxy = await DatabaseProxy.start(database.url);
+    app = await makeHub(
+      readConfig({
+        DATABASE_URL: proxy.url,
+        FAIRLEAD_SEAL_KEYS: SEAL_KEY,
+        FAIRLEAD_CLUSTER_SECRET: CLUSTER_SECRET,
+        FAIRLEAD_LOG_LEVEL: 'silent',
+      }),
+    );
+    await app.listen(0, '127.0.0.1');
+    home = makeHome();
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const source = app.get(DataSource);
+    const id = randomUUID();
+    await source.query(`insert into hub_user (id, name, role) values ($1, 'breaks', 'admin')`, [id]);
+    const { token } = await personalTokensOf(app.get(Database)).create(
+      id,
+      { name: 'of a test', expiresInS: 3_600 },
+      SOMEBODY,
+    );
+    env = { FAIRLEAD_URL: `http://127.0.0.1:${port}`, FAIRLEAD_TOKEN: token, FAIRLEAD_HOME: home.path };
+  });
+
+  afterAll(async () => {
+    home.remove();
+    await app.close();
+    await app.get(DataSource).destroy();
+    await app.get(DatabaseServer).close();
+    await proxy.stop();
+  });
+
+  const count = async (act: string) => {
+    const rows = await app
+      .get(DataSource)
+      .query(`select from audit where act = $1 and outcome = 'done'`, [act]);
+    return (rows as unknown[]).length;
+  };
+
+  it.each([
+    ['join_token.create', ['join-tokens', 'create']],
+    ['personal_token.create', ['tokens', 'create', 'another']],
+    ['user.password', ['password', '--first', '--password-file', '-']],
+    ['invite.create', ['users', 'invite', 'breaks']],
+  ])('leaves open whether it was stored, and %s is asked for once', async (act, argv) => {
+    const before = await count(act);
+    const broken = proxy.lose('answer', 'commit');
+
+    const ran = await runCli([...argv, '--json'], { env, stdin: 'correct horse battery\n' });
+
+    await broken;
+    expect([ran.code, ran.json()]).toMatchObject([7, { error: { status: 503, code: 'outcome_unknown' } }]);
+    expect(ran.pauses).toEqual([]);
+    await eventually(async () => (await count(act)) === before + 1);
+  });
+
+  it('says that nothing was stored where the commit was not asked for yet, and is asked again', async () => {
+    const before = await count('join_token.create');
+    const broken = proxy.lose('question', 'write_audit');
+
+    const ran = await runCli(['join-tokens', 'create', '--json'], { env });
+
+    await broken;
+    expect([ran.code, ran.pauses.length]).toEqual([0, 1]);
+    expect(await count('join_token.create')).toBe(before + 1);
   });
 });
 

@@ -2,14 +2,18 @@ import { CodedError } from '../problems/coded.error.js';
 
 /**
  * The database did not answer, or answered that it cannot serve now. A statement that was in flight is in doubt
- * unless it is known to have had no effect: the server may still be at it, and may commit it yet.
+ * unless it is known to have had no effect: the server may still be at it, and may commit it yet. Where that was the commit
+ * of a transaction, whoever asked for the change hears that it may be on record.
  */
 export class DatabaseUnavailable extends CodedError {
   constructor(
     cause: unknown,
-    readonly statement: 'no_effect' | 'in_doubt' = 'in_doubt',
+    readonly statement: 'no_effect' | 'in_doubt' | 'commit_in_doubt' = 'in_doubt',
   ) {
-    super('database_unavailable', undefined, { cause });
+    super('database_unavailable', undefined, {
+      cause,
+      ...(statement === 'commit_in_doubt' ? { ofChange: 'outcome_unknown' } : {}),
+    });
   }
 }
 

@@ -122,6 +122,6 @@ async function transact<T>(client: PoolClient, work: (run: Run) => Promise<T>): 
     await client.query('rollback').catch(() => void endOf(client));
     throw error;
   }
-  await execute(client, COMMIT, []);
+  await execute(client, COMMIT, [], 'commit_in_doubt');
   return outcome;
 }

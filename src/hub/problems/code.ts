@@ -382,8 +382,9 @@ export const PROBLEMS = {
   },
   outcome_unknown: {
     status: 503,
-    title: 'The database went away while the command was being stored',
-    remedy: 'Repeat it with the same Idempotency-Key, or look the id up.',
+    title: 'The database went away while it was being stored',
+    remedy:
+      'It may be on record: look before you ask for it again, or repeat it with the same Idempotency-Key where it has one.',
   },
 } as const satisfies Record<string, { status: number; title: string; remedy: string }>;
 

@@ -17,6 +17,8 @@ export class CodedError extends Error {
       members?: Record<string, unknown>;
       /** Further fields of the answer. */
       headers?: Readonly<Record<string, string>>;
+      /** The code that a person or program is answered with who has asked for a change, where that is another. */
+      ofChange?: ProblemCode;
       cause?: unknown;
     } = {},
   ) {

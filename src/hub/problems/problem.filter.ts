@@ -12,13 +12,14 @@ export class ProblemFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const error = asCoded(thrown);
+    const isOfBrokers = [CONTROL_PATH, AGENT_TOKENS_PATH].some((path) => request.url.startsWith(path));
+    const coded = asCoded(thrown);
+    const error = request.method === 'GET' || isOfBrokers ? coded : ofChange(coded);
     if (error.code === 'internal') this.log.error({ requestId: request.id, err: thrown }, 'a request failed');
     const reply = http.getResponse<FastifyReply>();
     if (error.retryAfterS !== undefined) void reply.header('retry-after', String(error.retryAfterS));
     void reply.headers(error.extra.headers ?? {});
     // Of people and programs the bearer, of brokers what RFC 9449 has.
-    const isOfBrokers = [CONTROL_PATH, AGENT_TOKENS_PATH].some((path) => request.url.startsWith(path));
     const scheme = isOfBrokers ? 'DPoP algs="EdDSA"' : 'Bearer';
     if (error.status === 401) void reply.header('www-authenticate', scheme);
     void reply.status(error.status).type('application/problem+json').send(problemOf(error, request.id));
@@ -48,6 +49,12 @@ export function asCoded(thrown: unknown): CodedError {
   const status = statusOf(thrown);
   const code = status === undefined ? undefined : CODE_BY_STATUS[status];
   return code === undefined ? new CodedError('internal') : new CodedError(code);
+}
+
+/** The same for whoever has asked for a change: nobody may take what may be on record for what was not stored. */
+function ofChange(error: CodedError): CodedError {
+  const { ofChange: code } = error.extra;
+  return code === undefined ? error : new CodedError(code, undefined, { cause: error });
 }
 
 /** A value that the database cannot hold (class 22), such as a NUL in a text: that is the fault of whoever said it. */
