@@ -137,9 +137,84 @@ describe('the audit', () => {
     expect(rows.map(({ text }) => text).join()).not.toContain(made.token);
   });
 
+  it('keeps what is done to projects, and to what is attached to them', async () => {
+    const name = `p-${randomUUID()}`;
+    const { body: made } = await call('POST', '/projects', { name, minBrokerVersion: '1.2' });
+    const attached = `/projects/${made.id}/attachments`;
+    await call('POST', '/projects', { name });
+    await call('PATCH', `/projects/${name}`, { maxPending: 7 });
+    await call('PATCH', `/projects/${made.id}`, { minBrokerVersion: '1.1' });
+    await call('POST', attached, { broker });
+    await call('POST', attached, { broker });
+    await call('DELETE', `${attached}/${broker}`);
+    await call('DELETE', `${attached}/${broker}`);
+    await call('POST', `${attached}/${broker}/revoke`);
+    await call('POST', `${attached}/${broker}/revoke`);
+    await call('POST', attached, { broker });
+    await call('POST', `/projects/${made.id}/archive`);
+    await call('POST', `/projects/${made.id}/archive`);
+    await call('PATCH', `/projects/${made.id}`, { maxPending: 8 });
+
+    const rows = await audit(`subject=${made.id}`);
+
+    expect(rows.reverse().map(({ act, outcome, code, detail }) => [act, code ?? outcome, detail])).toEqual([
+      ['project.create', 'done', { minBrokerVersion: '1.2', maxPending: 10_000 }],
+      ['project.update', 'done', { maxPending: 7 }],
+      ['project.update', 'version_floor_lowered', { minBrokerVersion: '1.1' }],
+      ['attachment.attach', 'done', { broker }],
+      ['attachment.attach', 'unchanged', { broker }],
+      ['attachment.detach', 'done', { broker }],
+      ['attachment.detach', 'unchanged', { broker }],
+      ['attachment.revoke', 'done', { broker }],
+      ['attachment.revoke', 'unchanged', { broker }],
+      ['attachment.attach', 'attachment_revoked', { broker }],
+      ['project.archive', 'done', {}],
+      ['project.archive', 'unchanged', {}],
+      ['project.update', 'project_archived', { maxPending: 8 }],
+    ]);
+    const { body: me } = await call('GET', '/me');
+    for (const { actor, subject, address } of rows) {
+      expect(actor).toMatchObject({ kind: 'person', id: me.userId, credentialId: me.credentialId });
+      expect([subject, address]).toEqual([{ kind: 'project', id: made.id, name }, '192.0.2.7']);
+    }
+    const [twice] = await audit('act=project.create&outcome=refused');
+    expect([twice.subject.name, twice.code]).toEqual([name, 'project_name_taken']);
+  });
+
+  it('keeps that the drain of a replica was asked for, whether that could be reached or not', async () => {
+    const ids = await Promise.all(
+      ['active', 'draining', 'gone'].map(async (state) => {
+        const id = uuidv7();
+        await sql.query(
+          `insert into hub_replica (id, name, session_name, software, protocol_min, protocol_max, state, ended_at)
+           values ($1, 'r', 'r', 'it/1', 1, 1, $2, case $2 when 'gone' then now() end)`,
+          [id, state],
+        );
+        return id;
+      }),
+    );
+
+    for (const id of ids) await call('POST', `/replicas/${id}/drain`, { deadlineS: 9 });
+
+    const told = await Promise.all(ids.map((id) => audit(`subject=${id}`)));
+    expect(told.map(([row, ...more]) => [row.act, row.code ?? row.outcome, row.detail, more])).toEqual([
+      ['replica.drain', 'done', { deadlineS: 9 }, []],
+      ['replica.drain', 'unchanged', { deadlineS: 9 }, []],
+      ['replica.drain', 'not_found', { deadlineS: 9 }, []],
+    ]);
+    expect(told[0]?.[0].subject).toEqual({ kind: 'replica', id: ids[0], name: 'r' });
+  });
+
   it('is written with what it tells of: where it cannot be, nothing is done', async () => {
+    const { body: made } = await call('POST', '/projects', { name: `p-${randomUUID()}` });
+    const project = `/projects/${made.id}`;
+    await call('POST', `${project}/attachments`, { broker });
     await sql.query('alter table audit rename to audit_away');
     const failed = [
+      await call('POST', `${project}/attachments/${broker}/revoke`),
+      await call('DELETE', `${project}/attachments/${broker}`),
+      await call('PATCH', project, { maxPending: 7 }),
+      await call('POST', `${project}/archive`),
       await call('POST', `/brokers/${broker}/cordon`),
       await call('POST', `/brokers/${broker}/revoke`),
       await call('PATCH', `/brokers/${broker}`, { labels: { a: 'b' } }),
@@ -148,10 +223,13 @@ describe('the audit', () => {
     const { rows: tokens } = await sql.query('select id from join_token where seats = 1');
     await sql.query('alter table audit_away rename to audit');
 
-    expect(failed.map(({ status }) => status)).toEqual([500, 500, 500, 500]);
+    expect(new Set(failed.map(({ status }) => status))).toEqual(new Set([500]));
     expect(tokens).toEqual([]);
     const { body } = await call('GET', `/brokers/${broker}`);
     expect(body).toMatchObject({ service: { state: 'open' }, revokedAt: null, labels: {} });
+    expect((await call('GET', project)).body).toEqual(made);
+    const { body: attachment } = await call('GET', `${project}/attachments/${broker}`);
+    expect(attachment).toMatchObject({ state: 'registering', detachedAt: null });
   });
 
   it('is only ever added to', async () => {

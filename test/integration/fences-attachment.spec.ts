@@ -191,10 +191,12 @@ describe('the end of a project', () => {
     const { detached_at: at } = await attachment();
     const other = await planted();
     await attach(other);
+    const end = (id: string) => bench.database.transaction((run) => projects.archive(run, id));
 
-    expect(await projects.archive(project)).toEqual([]);
+    expect(await end(project)).toEqual([]);
     expect(await attachment()).toMatchObject({ detached_at: at });
     expect(await attachment(other)).toMatchObject({ state: 'degraded', detached_at: null });
-    expect(await projects.archive(other)).toHaveLength(1);
+    expect(await end(other)).toHaveLength(1);
+    expect(await end(other)).toBeUndefined();
   });
 });

@@ -17,14 +17,16 @@ type ListOptions = PageOptions & Partial<Record<'act' | 'actor' | 'subject' | 'o
 export function addAudit(program: Command, cli: Cli): void {
   const group = program
     .command('audit')
-    .description('who did what to people, tokens, brokers and projects, from where, and what came of it')
+    .description(
+      'who did what to people, tokens, brokers, projects and replicas, from where, and what came of it',
+    )
     .addHelpText('after', examples('audit list', 'audit list --act broker.revoke --json', 'audit verify'));
 
   lists(group.command('list'))
     .description('list what was done, newest first')
     .option('--act <act>', 'only one kind of act, such as broker.cordon or join_token.create')
     .option('--actor <id>', 'only what one user or broker did')
-    .option('--subject <id>', 'only what was done to one broker, project, user or token')
+    .option('--subject <id>', 'only what was done to one broker, project, user, token or replica')
     .addOption(
       new Option('--outcome <outcome>', 'only what came to this').choices(['done', 'unchanged', 'refused']),
     )

@@ -35,6 +35,13 @@ export const ACTS = [
   'device.deny',
   'member.set',
   'member.remove',
+  'project.create',
+  'project.update',
+  'project.archive',
+  'attachment.attach',
+  'attachment.detach',
+  'attachment.revoke',
+  'replica.drain',
 ] as const;
 export type Act = (typeof ACTS)[number];
 
@@ -50,6 +57,7 @@ export const SUBJECT_KINDS = [
   'user',
   'project',
   'session',
+  'replica',
 ] as const;
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 

@@ -34,6 +34,16 @@ export class Audit {
     });
   }
 
+  /** What comes of an act whose refusals are kept. @throws what the act throws */
+  async orRefused<T>(entry: AuditEntry, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      await this.refused(entry, error);
+      throw error;
+    }
+  }
+
   /** Newest first, those before the given one. */
   async list(before: string | null, filter: AuditFilter, limit: number): Promise<AuditRow[]> {
     return this.repository.list(before, filter, limit);

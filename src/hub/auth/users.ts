@@ -39,7 +39,7 @@ export class Users {
       role: user.role,
       email: user.email,
     });
-    return this.orRefused(entry, async () => {
+    return this.audit.orRefused(entry, async () => {
       const made = await this.database.transaction(async (run) => {
         const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
         if (earlier !== undefined) return earlier;
@@ -79,7 +79,7 @@ export class Users {
   async update(idOrName: string, change: UserChange, actor: Actor): Promise<UserRow> {
     const { id, name } = await this.get(idOrName);
     const entry = entryOf('user.update', { id, name }, actor, { ...change });
-    const row = await this.orRefused(entry, () =>
+    const row = await this.audit.orRefused(entry, () =>
       this.database.transaction(async (run) => {
         if (change.role !== undefined && change.role !== 'admin') await this.spareLast(run, id);
         const changed = await this.repository.update(run, id, change);
@@ -117,7 +117,7 @@ export class Users {
   ): Promise<UserRow> {
     const { id, name } = await this.get(idOrName);
     const entry = entryOf(act, { id, name }, actor);
-    const isChanged = await this.orRefused(entry, () =>
+    const isChanged = await this.audit.orRefused(entry, () =>
       this.database.transaction(async (run) => {
         const changed = await change(run, id);
         if (changed) await this.audit.done(run, entry);
@@ -133,15 +133,6 @@ export class Users {
   private async spareLast(run: Run, id: string): Promise<void> {
     const administrators = await this.repository.holdAdministrators(run);
     if (administrators.length === 1 && administrators[0] === id) throw new LastAdministrator();
-  }
-
-  private async orRefused<T>(entry: AuditEntry, act: () => Promise<T>): Promise<T> {
-    try {
-      return await act();
-    } catch (error) {
-      await this.audit.refused(entry, error);
-      throw error;
-    }
   }
 }
 

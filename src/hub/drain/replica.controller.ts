@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { Caller, Person } from '../auth/access.js';
+import { Person } from '../auth/access.js';
+import { Acting, type Actor } from '../auth/actor.js';
 import { IdParams } from '../auth/dto/id.dto.js';
-import type { Principal } from '../auth/principal.js';
 import { Replica } from '../cluster/replica.js';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { DrainReplicaDto, ReplicaDto, ReplicaPageDto } from './dto/replica.dto.js';
@@ -30,9 +30,9 @@ export class ReplicaController {
   @ApiAcceptedResponse({ type: ReplicaDto, description: 'As it was when it was asked; the drain has begun.' })
   async drain(
     @Param() { id }: IdParams,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Body() { deadlineS }: DrainReplicaDto,
   ): Promise<ReplicaDto> {
-    return ReplicaDto.of(await this.drains.begin(id, deadlineS, userId));
+    return ReplicaDto.of(await this.drains.begin(id, deadlineS, actor));
   }
 }

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { Caller, InProject, Person, Scoped } from '../auth/access.js';
-import type { Principal } from '../auth/principal.js';
+import { InProject, Person, Scoped } from '../auth/access.js';
+import { Acting, type Actor } from '../auth/actor.js';
 import type { Scope } from '../auth/scope.js';
 import { ApiNoContentResponse, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
@@ -26,10 +26,10 @@ export class AttachmentController {
   @ApiOkResponse({ type: AttachmentDto, description: 'It is attached, by this request or since before.' })
   async attach(
     @Param('project') project: string,
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Body() { broker }: AttachDto,
   ): Promise<AttachmentDto> {
-    return AttachmentDto.of(await this.attachments.attach(project, broker, userId));
+    return AttachmentDto.of(await this.attachments.attach(project, broker, actor));
   }
 
   @Get('projects/:project/attachments')
@@ -87,16 +87,24 @@ export class AttachmentController {
   @Person('admin')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'It is detached, by this request or since before.' })
-  async detach(@Param('project') project: string, @Param('broker') broker: string): Promise<void> {
-    await this.attachments.detach(project, broker);
+  async detach(
+    @Param('project') project: string,
+    @Param('broker') broker: string,
+    @Acting() actor: Actor,
+  ): Promise<void> {
+    await this.attachments.detach(project, broker, actor);
   }
 
   @Post('projects/:project/attachments/:broker/revoke')
   @Person('admin')
   @HttpCode(200)
   @ApiOkResponse({ type: AttachmentDto })
-  async revoke(@Param('project') project: string, @Param('broker') broker: string): Promise<AttachmentDto> {
-    return AttachmentDto.of(await this.attachments.revoke(project, broker));
+  async revoke(
+    @Param('project') project: string,
+    @Param('broker') broker: string,
+    @Acting() actor: Actor,
+  ): Promise<AttachmentDto> {
+    return AttachmentDto.of(await this.attachments.revoke(project, broker, actor));
   }
 
   private async page(

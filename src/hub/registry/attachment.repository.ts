@@ -268,9 +268,10 @@ export class AttachmentRepository {
     projectId: string,
     brokerId: string,
     attachedBy: string,
+    run: Run = this.database.run,
   ): Promise<Affected | undefined> {
     try {
-      return (await this.database.run<Affected>(ATTACH, [id, projectId, brokerId, attachedBy]))[0];
+      return (await run<Affected>(ATTACH, [id, projectId, brokerId, attachedBy]))[0];
     } catch (error) {
       if (violatedUnique(error) === 'broker_attachment_is_exclusive') throw new AttachmentConflict();
       throw error;
@@ -278,13 +279,21 @@ export class AttachmentRepository {
   }
 
   /** @returns undefined where nothing was changed */
-  async detach(projectId: string, brokerId: string): Promise<Affected | undefined> {
-    return (await this.database.run<Affected>(DETACH, [projectId, brokerId]))[0];
+  async detach(
+    projectId: string,
+    brokerId: string,
+    run: Run = this.database.run,
+  ): Promise<Affected | undefined> {
+    return (await run<Affected>(DETACH, [projectId, brokerId]))[0];
   }
 
   /** @returns undefined where nothing was changed */
-  async revoke(projectId: string, brokerId: string): Promise<Affected | undefined> {
-    return (await this.database.run<Affected>(REVOKE, [projectId, brokerId]))[0];
+  async revoke(
+    projectId: string,
+    brokerId: string,
+    run: Run = this.database.run,
+  ): Promise<Affected | undefined> {
+    return (await run<Affected>(REVOKE, [projectId, brokerId]))[0];
   }
 
   async get(projectId: string, brokerId: string): Promise<AttachmentRow | undefined> {

@@ -1,8 +1,8 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Caller, InProject, Person, Scoped } from '../auth/access.js';
+import { InProject, Person, Scoped } from '../auth/access.js';
+import { Acting, type Actor } from '../auth/actor.js';
 import { RequestKey, type Idempotency } from '../auth/request-key.js';
-import type { Principal } from '../auth/principal.js';
 import type { Scope } from '../auth/scope.js';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { etagOf, IfMatch } from '../http/if-match.js';
@@ -28,13 +28,13 @@ export class ProjectController {
   @ApiHeader({ name: 'Idempotency-Key', required: false })
   @ApiCreatedResponse({ type: ProjectDto })
   async create(
-    @Caller() { userId }: Principal,
+    @Acting() actor: Actor,
     @Body() { name, minBrokerVersion, maxPending }: CreateProjectDto,
     @RequestKey() key: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProjectDto> {
-    const project = { name, floor: floorOf(minBrokerVersion), maxPending, createdBy: userId };
-    return tagged(reply, await this.projects.create(project, key));
+    const project = { name, floor: floorOf(minBrokerVersion), maxPending };
+    return tagged(reply, await this.projects.create(project, actor, key));
   }
 
   @Get()
@@ -66,10 +66,12 @@ export class ProjectController {
   async update(
     @Param('project') project: string,
     @IfMatch() revision: number | null,
+    @Acting() actor: Actor,
     @Body() body: UpdateProjectDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProjectDto> {
-    return tagged(reply, await this.projects.update(project, revision, UpdateProjectDto.toChange(body)));
+    const change = UpdateProjectDto.toChange(body);
+    return tagged(reply, await this.projects.update(project, revision, change, actor));
   }
 
   @Post(':project/archive')
@@ -78,9 +80,10 @@ export class ProjectController {
   @ApiOkResponse({ type: ProjectDto })
   async archive(
     @Param('project') project: string,
+    @Acting() actor: Actor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ProjectDto> {
-    return tagged(reply, await this.projects.archive(project));
+    return tagged(reply, await this.projects.archive(project, actor));
   }
 }
 

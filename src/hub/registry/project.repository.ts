@@ -167,20 +167,19 @@ export class ProjectRepository {
 
   /** @returns undefined where nothing was changed: it is not there, archived, of another revision, or the floor would fall */
   async update(
+    run: Run,
     id: string,
     revision: number | null,
     { floor, maxPending }: ProjectChange,
   ): Promise<ProjectRow | undefined> {
     const numbers = [floor?.major ?? null, floor?.minor ?? null];
     const values = [id, revision, floor !== undefined, ...numbers, maxPending ?? null];
-    return (await this.database.run<ProjectRow>(UPDATE, values))[0];
+    return (await run<ProjectRow>(UPDATE, values))[0];
   }
 
-  /** Archives it, and lets its brokers go. @returns the brokers; none where it was archived already */
-  async archive(id: string): Promise<Affected[]> {
-    return this.database.transaction(async (run) => {
-      const archived = await run(ARCHIVE, [id]);
-      return archived.length === 0 ? [] : run<Affected>(DETACH_ALL, [id]);
-    });
+  /** Archives it, and lets its brokers go. @returns the brokers; undefined where it was archived already */
+  async archive(run: Run, id: string): Promise<Affected[] | undefined> {
+    const archived = await run(ARCHIVE, [id]);
+    return archived.length === 0 ? undefined : run<Affected>(DETACH_ALL, [id]);
   }
 }

@@ -1,6 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { isUuid } from '../../protocol/read.js';
+import type { Actor } from '../auth/actor.js';
+import type { Act, AuditEntry } from '../auth/audit-entry.js';
+import { Audit } from '../auth/audit.js';
 import type { Idempotency } from '../auth/request-key.js';
 import { requireScope, type Scope } from '../auth/scope.js';
 import { RequestKeys } from '../auth/request-keys.js';
@@ -12,12 +15,15 @@ import { AttachmentRevoked, BrokerNotAttached } from './attachment.errors.js';
 import { AttachmentRepository } from './attachment.repository.js';
 import { ProjectArchived, RevisionStale, VersionFloorLowered } from './project.errors.js';
 import { ProjectRepository, type ProjectChange, type ProjectRow } from './project.repository.js';
-import { compareVersions, type Version } from './version-floor.js';
+import { compareVersions, formatVersion, type Version } from './version-floor.js';
 
 /** Live commands that a project may have where nobody says otherwise, and the most that it may be given. */
 export const MAX_PENDING = { default: 10_000, most: 100_000 } as const;
 
-/** The scopes of tenancy: what brokers are attached to, and what agents and commands belong to. */
+/**
+ * The scopes of tenancy: what brokers are attached to, and what agents and commands belong to. What is done to them is kept in the
+ * audit, in the transaction that does it.
+ */
 @Injectable()
 export class Projects {
   constructor(
@@ -26,18 +32,26 @@ export class Projects {
     private readonly news: AttachmentNews,
     private readonly database: Database,
     private readonly requestKeys: RequestKeys,
+    private readonly audit: Audit,
   ) {}
 
   /** A repeat of the request gives the project of the first. @throws ProjectNameTaken, IdempotencyKeyReused */
   async create(
-    project: { name: string; floor: Version | null; maxPending: number; createdBy: string },
+    project: { name: string; floor: Version | null; maxPending: number },
+    actor: Actor,
     idempotency: Idempotency | undefined,
   ): Promise<ProjectRow> {
     const id = uuidv7();
-    const made = await this.database.transaction(async (run) => {
-      const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
-      return earlier ?? this.repository.create(run, { id, ...project });
-    });
+    const entry = entryOf('project.create', { id, name: project.name }, actor, settingsOf(project));
+    const made = await this.audit.orRefused(entry, () =>
+      this.database.transaction(async (run) => {
+        const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, id));
+        if (earlier !== undefined) return earlier;
+        const row = await this.repository.create(run, { id, ...project, createdBy: actor.id });
+        await this.audit.done(run, entry);
+        return row;
+      }),
+    );
     return typeof made === 'string' ? this.get(made) : made;
   }
 
@@ -108,14 +122,32 @@ export class Projects {
    * @param revision the one that the caller has read; null where any will do
    * @throws NotFound, ProjectArchived, RevisionStale, VersionFloorLowered: nothing was changed
    */
-  async update(idOrName: string, revision: number | null, change: ProjectChange): Promise<ProjectRow> {
-    const id = await this.idOf(idOrName);
+  async update(
+    idOrName: string,
+    revision: number | null,
+    change: ProjectChange,
+    actor: Actor,
+  ): Promise<ProjectRow> {
+    const { id, name } = await this.get(idOrName);
+    const entry = entryOf('project.update', { id, name }, actor, settingsOf(change));
+    const changed = await this.audit.orRefused(entry, () => this.changed(id, revision, change, entry));
+    if (change.floor !== undefined) this.news.tell(...(await this.attachments.ownersIn(id)));
+    return changed;
+  }
+
+  private async changed(
+    id: string,
+    revision: number | null,
+    change: ProjectChange,
+    entry: AuditEntry,
+  ): Promise<ProjectRow> {
     for (;;) {
-      const changed = await this.repository.update(id, revision, change);
-      if (changed !== undefined) {
-        if (change.floor !== undefined) this.news.tell(...(await this.attachments.ownersIn(id)));
-        return changed;
-      }
+      const changed = await this.database.transaction(async (run) => {
+        const row = await this.repository.update(run, id, revision, change);
+        if (row !== undefined) await this.audit.done(run, entry);
+        return row;
+      });
+      if (changed !== undefined) return changed;
       const { archivedAt, revision: stored, floor } = await this.get(id);
       if (archivedAt !== null) throw new ProjectArchived();
       if (revision !== null && revision !== stored) throw new RevisionStale(stored);
@@ -126,11 +158,35 @@ export class Projects {
   }
 
   /** Lets its brokers go, and takes no work and no brokers any more. Safe to repeat. @throws NotFound */
-  async archive(idOrName: string): Promise<ProjectRow> {
-    const id = await this.idOf(idOrName);
-    this.news.tell(...(await this.repository.archive(id)));
+  async archive(idOrName: string, actor: Actor): Promise<ProjectRow> {
+    const { id, name } = await this.get(idOrName);
+    const entry = entryOf('project.archive', { id, name }, actor);
+    const affected = await this.database.transaction(async (run) => {
+      const brokers = await this.repository.archive(run, id);
+      if (brokers !== undefined) await this.audit.done(run, entry);
+      return brokers;
+    });
+    if (affected === undefined) await this.audit.unchanged(entry);
+    else this.news.tell(...affected);
     return this.get(id);
   }
+}
+
+function entryOf(
+  act: Act,
+  { id, name }: { id: string; name: string },
+  actor: Actor,
+  detail: object = {},
+): AuditEntry {
+  return { act, actor, subject: { kind: 'project', id, name }, detail };
+}
+
+/** As they are called where they are asked for. */
+function settingsOf({ floor, maxPending }: ProjectChange): object {
+  return {
+    ...(floor === undefined ? {} : { minBrokerVersion: floor && formatVersion(floor) }),
+    ...(maxPending === undefined ? {} : { maxPending }),
+  };
 }
 
 function isLower(floor: Version | null, than: Version): boolean {

@@ -19,7 +19,7 @@ export class ListAuditQuery extends PageQuery {
 
   @ApiPropertyOptional({
     format: 'uuid',
-    description: 'What it was done to: the id of a broker, a project, a user or a token.',
+    description: 'What it was done to: the id of a broker, a project, a user, a token or a replica.',
   })
   @Omittable()
   @IsUUID()
