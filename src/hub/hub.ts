@@ -38,7 +38,7 @@ import { Sweep } from './heartbeat/sweep.js';
 import { Headroom } from './registry/headroom.js';
 import { Whereabouts } from './registry/whereabouts.js';
 import { securityHeadersOf } from './http/headers.js';
-import { refuseAddress, refuseUnread } from './http/unread.js';
+import { RECEIVED_WITHIN_MS, refuseAddress, refuseUnread } from './http/unread.js';
 import { HubModule } from './hub.module.js';
 import { listening } from './listening.js';
 import { newId } from './new-id.js';
@@ -83,6 +83,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   const fastify = new FastifyAdapter({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: 'idle',
+    requestTimeout: RECEIVED_WITHIN_MS,
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseUnread,
     trustProxy: config.trustedProxies.length > 0 && [...config.trustedProxies],

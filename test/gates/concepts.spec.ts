@@ -6,6 +6,7 @@ import { CANCEL_OUTCOMES } from '../../src/hub/dispatch/dto/dispatch.dto.js';
 import { CONTRACTS, ENDED_STATES, LANES, LIVE_STATES } from '../../src/hub/dispatch/state.js';
 import { REDRIVABLE } from '../../src/hub/dispatch/dto/redrive.dto.js';
 import { WAIT_MOST_S } from '../../src/hub/http/prefer.js';
+import { RECEIVED_WITHIN_MS } from '../../src/hub/http/unread.js';
 import { ATTACHMENT_STATES } from '../../src/hub/registry/attachment-state.js';
 import { SERVICE_STATES } from '../../src/hub/registry/service-state.js';
 import { MAX_PENDING } from '../../src/hub/registry/projects.js';
@@ -90,6 +91,7 @@ describe('docs/concepts.md', () => {
     ['result of a command', `${LIMITS.resultBytes / 1024} KiB`],
     ['frame of the control channel', `${LIMITS.frameBytes / 1024 / 1024} MiB`],
     ['note on the progress of a command', `${LIMITS.progressNoteLength} characters`],
+    ['time in which a request comes whole', `${RECEIVED_WITHIN_MS / 1000} s;`],
     ['time that an answer is held', `${WAIT_MOST_S} s`],
     ['unacknowledged commands a broker', `${LIMITS.windowDefault}, `],
     ['labels of a broker', `${LIMITS.labels}, of ${LIMITS.labelLength} `],

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -36,6 +37,12 @@ beforeAll(async () => {
       FAIRLEAD_PUBLIC_URL: OWN,
     }),
   );
+  // What is never sent to its end is given up in a fraction of the time, and looked for as much oftener.
+  const { requestTimeout } = bare.getHttpServer();
+  Object.assign(bare.getHttpServer(), {
+    requestTimeout: requestTimeout / 200,
+    connectionsCheckingInterval: requestTimeout / 400 || undefined,
+  });
   await bare.listen(0, '127.0.0.1');
   await told.init();
   await told.getHttpAdapter().getInstance().ready();
@@ -272,6 +279,28 @@ describe('an answer', () => {
       [404, 'not_found'],
       [413, 'request_too_large'],
     ]);
+  });
+
+  it('to a body of which half never comes is 408, and to those who say nothing meanwhile none', async () => {
+    const { port } = bare.getHttpServer().address() as { port: number };
+    const quiet = new Agent({ keepAlive: true, maxSockets: 1 });
+    const look = () =>
+      new Promise<[number | undefined, number | undefined]>((resolve, reject) => {
+        get({ port, host: '127.0.0.1', path: '/livez', agent: quiet }, (answer) => {
+          const { localPort } = answer.socket;
+          answer.resume().on('end', () => resolve([answer.statusCode, localPort]));
+        }).on('error', reject);
+      });
+    const before = await look();
+    const half = connect(port, '127.0.0.1');
+    half.write('POST /api/v1/sessions HTTP/1.1\r\nhost: hub\r\ncontent-length: 100\r\n');
+    half.write('content-type: application/json\r\n\r\n{"user":');
+    const chunks: Buffer[] = [];
+    for await (const chunk of half) chunks.push(chunk as Buffer);
+
+    expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 408 [^]*connection: close/i);
+    expect(await look()).toEqual([200, before[1]]);
+    quiet.destroy();
   });
 
   it('to what is no HTTP is 400', async () => {

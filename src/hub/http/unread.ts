@@ -7,6 +7,9 @@ import { CodedError } from '../problems/coded.error.js';
 import { asCoded, problemOf } from '../problems/problem.filter.js';
 import { securityHeadersOf } from './headers.js';
 
+/** From the first byte of a request to the last of its body; what is told meanwhile and afterwards takes as long as it takes. */
+export const RECEIVED_WITHIN_MS = 60_000;
+
 const PROBLEM = 'application/problem+json';
 
 /** An address that the router does not take: what it says of it, which is the address, comes back to nobody. */

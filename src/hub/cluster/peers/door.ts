@@ -8,7 +8,7 @@ import { asCoded, problemOf } from '../../problems/problem.filter.js';
 import { NotFound } from '../../problems/coded.error.js';
 import { newId } from '../../new-id.js';
 import { Replica } from '../replica.js';
-import { bodyOf, SIGNED_BODY_BYTES } from './body.js';
+import { receivedBodyOf, SIGNED_BODY_BYTES } from './body.js';
 import { isOfReplica, type DualRequest, type DualResponse } from './dual-server.js';
 import { LINK_PATH, RELAY_PREFIX, SELF_PATH, WAKE_PATH } from './paths.js';
 import { PeerRefused } from './peers.errors.js';
@@ -172,7 +172,7 @@ export class PeerDoor {
     let status = 200;
     let answer: Buffer;
     try {
-      const body = await bodyOf(request);
+      const body = await receivedBodyOf(request);
       if (hashOf(body) !== call.bodyHash) throw new PeerRefused('another body than was signed');
       const handler = this.handlers.get(call.path);
       if (handler === undefined) throw new NotFound('call');
@@ -273,7 +273,7 @@ function untilRefused(stream: ServerHttp2Stream, take: (chunk: Buffer) => boolea
 }
 
 async function read(request: DualRequest) {
-  const body = await bodyOf(request, SIGNED_BODY_BYTES);
+  const body = await receivedBodyOf(request, SIGNED_BODY_BYTES);
   return { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body };
 }
 

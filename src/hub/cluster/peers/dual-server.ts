@@ -15,6 +15,7 @@ import {
 } from 'node:tls';
 import { codeOf } from '../../config/error-code.js';
 import { INTERNAL_TLS_NAME } from '../../config/internal-tls.js';
+import { RECEIVED_WITHIN_MS } from '../../http/unread.js';
 
 export type DualRequest = IncomingMessage | Http2ServerRequest;
 export type DualResponse = ServerResponse | Http2ServerResponse;
@@ -32,6 +33,16 @@ const STREAMS_OF_A_SESSION = 4_096;
  * those who read metrics may leave between two times.
  */
 const SILENT_MS = 90_000;
+
+/** In milliseconds; a test has less of them. */
+export type DualTimes = {
+  /** After which a link ends of which nothing is heard. */
+  silentMs: number;
+  /** Within which a request of HTTP/1 is to be there to its last byte; it is cut within half as much again. */
+  receivedWithinMs: number;
+};
+
+const TIMES: DualTimes = { silentMs: SILENT_MS, receivedWithinMs: RECEIVED_WITHIN_MS };
 
 export type DualTls = {
   /** Whether a connection without it is cut. */
@@ -55,16 +66,15 @@ export class DualServer {
   private readonly unsorted = new Set<Socket>();
   private isClosing = false;
 
-  /**
-   * @param options what TLS takes; without it there is none
-   * @param silentMs after which a link ends of which nothing is heard
-   */
+  /** @param options what TLS takes; without it there is none */
   constructor(
     answer: (request: DualRequest, response: DualResponse) => void,
     private readonly options?: DualTls,
-    private readonly silentMs = SILENT_MS,
+    private readonly times = TIMES,
   ) {
-    this.http1 = createServer(answer);
+    const { receivedWithinMs } = times;
+    const bounds = { requestTimeout: receivedWithinMs, connectionsCheckingInterval: receivedWithinMs / 2 };
+    this.http1 = createServer(bounds, answer);
     this.http2 = createServer2({ settings: { maxConcurrentStreams: STREAMS_OF_A_SESSION } }, answer);
     // The server of HTTP/1 holds the port, so that it minds its connections as ever; it is given what is its own.
     const [serve] = this.http1.listeners('connection');
@@ -114,7 +124,7 @@ export class DualServer {
     session.on('close', () => this.sessions.delete(session));
     session.on('error', () => session.destroy());
     // Nobody is there who would take a farewell, and its session would wait until one is taken.
-    session.setTimeout(this.silentMs, () => socket.destroy());
+    session.setTimeout(this.times.silentMs, () => socket.destroy());
     // A ping counts as a word only where somebody hears it.
     session.on('ping', () => undefined);
   }
