@@ -21,14 +21,20 @@ import { TracingModule } from './tracing/tracing.module.js';
 /** One replica of the hub. Which module may use which is told in docs/architecture.md and held by a gate. */
 @Module({})
 export class HubModule {
-  static of(config: HubConfig, tracer: Tracer | undefined, logExport: LogExport | undefined): DynamicModule {
+  /** @param signal ends the wait for the database */
+  static of(
+    config: HubConfig,
+    tracer: Tracer | undefined,
+    logExport: LogExport | undefined,
+    signal?: AbortSignal,
+  ): DynamicModule {
     return {
       module: HubModule,
       imports: [
         ConfigModule.of(config),
         LoggerModule.forRoot(loggerOptions(config, logExport)),
         LifecycleModule,
-        DatabaseModule.of(ENTITIES),
+        DatabaseModule.of(ENTITIES, signal),
         ClusterModule,
         AuthModule,
         RegistryModule,

@@ -40,6 +40,7 @@ import { Whereabouts } from './registry/whereabouts.js';
 import { securityHeadersOf } from './http/headers.js';
 import { RECEIVED_WITHIN_MS, refuseAddress, refuseUnread } from './http/unread.js';
 import { HubModule } from './hub.module.js';
+import { unlessAborted } from './lifecycle/unless-aborted.js';
 import { listening } from './listening.js';
 import { newId } from './new-id.js';
 import { HubLogger, logRequest } from './logger.js';
@@ -78,8 +79,12 @@ const EXPOSED = [
 const ROUTES = 'routeTable';
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
-/** The application with everything that answers requests, not yet listening and with nothing started. */
-export async function makeHub(config: HubConfig): Promise<NestFastifyApplication> {
+/**
+ * The application with everything that answers requests, not yet listening and with nothing started.
+ *
+ * @param signal ends the wait for the database
+ */
+export async function makeHub(config: HubConfig, signal?: AbortSignal): Promise<NestFastifyApplication> {
   const fastify = new FastifyAdapter({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: 'idle',
@@ -109,7 +114,7 @@ export async function makeHub(config: HubConfig): Promise<NestFastifyApplication
   const trace = new RequestTrace();
   const logExport = await openLogExport(config.logExport, program, tellUnexported, () => trace.current);
   const app = await NestFactory.create<NestFastifyApplication>(
-    HubModule.of(config, tracer, logExport),
+    HubModule.of(config, tracer, logExport, signal),
     fastify,
     { bufferLogs: true, abortOnError: false },
   );
@@ -186,11 +191,13 @@ export class Hub {
    * public listener, readiness.
    *
    * @param onDrained called when a drain that was asked for from outside is over
+   * @param signal ends a start that is under way, and nothing more once it is over
+   * @throws what went wrong, or the signal's reason; what was begun is stopped then
    */
-  static async start(config: HubConfig, onDrained: () => void): Promise<Hub> {
-    const hub = new Hub(await makeHub(config), config);
+  static async start(config: HubConfig, onDrained: () => void, signal?: AbortSignal): Promise<Hub> {
+    const hub = new Hub(await makeHub(config, signal), config);
     try {
-      await hub.open(onDrained);
+      await unlessAborted(signal, hub.open(onDrained, signal));
     } catch (error) {
       await hub.stop().catch(() => undefined);
       throw error;
@@ -225,13 +232,16 @@ export class Hub {
     await this.stopping;
   }
 
-  private async open(onDrained: () => void): Promise<void> {
+  /** What is under way when the signal comes is stopped beside it, so nothing more is begun. */
+  private async open(onDrained: () => void, signal: AbortSignal | undefined): Promise<void> {
     const { app, config } = this;
     const replica = app.get(Replica);
     await replica.enter();
+    signal?.throwIfAborted();
     const firstBoot = app.get(FirstBoot);
     if (config.firstBoot === 'token') this.administratorToken = await firstBoot.ensureAdministrator();
     else this.administratorInvite = await firstBoot.inviteAdministrator();
+    signal?.throwIfAborted();
     app.get(Ownership).start();
     app.get(PollChannels).start();
     app.get(Releases).start();
@@ -253,11 +263,14 @@ export class Hub {
     app.get(RateLimiter).start();
     app.get(Wakes).start();
     await listening('FAIRLEAD_INTERNAL_LISTEN', () => app.get(InternalListener).listen(onDrained));
+    signal?.throwIfAborted();
     await app.get(Reach).prove();
+    signal?.throwIfAborted();
     app.get(Peers).start();
     app.get(Isolation).start();
     await listening('FAIRLEAD_LISTEN', () => app.listen(config.listen.port, config.listen.host));
     this.publicUrl = config.publicUrl ?? `http://${hostIn(config.listen.host)}:${this.ports.public}`;
+    signal?.throwIfAborted();
     await replica.activate(this.publicUrl);
     app.get(Health).open();
   }

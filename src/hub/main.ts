@@ -9,14 +9,14 @@ import type { Diagnosis } from './doctor/finding.js';
 import type { LocalDrain } from './drain/local.js';
 
 /**
- * Runs a hub in this process until it is asked to end: the first signal drains it, a second one ends it at once.
+ * Runs a hub in this process until the signal asks it to end, which drains it.
  *
  * @throws ConfigError before anything is started
  */
-export async function runHub(env: NodeJS.ProcessEnv): Promise<void> {
+export async function runHub(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readConfig(env);
   const { serve } = await import('./serve.js');
-  await serve(config);
+  await serve(config, signal);
 }
 
 /** Reads what the environment says as a start would, and starts nothing. */

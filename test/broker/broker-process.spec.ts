@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as rest } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import { CLOSE_CODES, DISPLACED_BY } from '../../src/protocol/close-code.js';
@@ -298,13 +299,25 @@ describe('the broker as a user runs it', () => {
     await link.find((frame) => frame.t === 'heartbeat' && frame.health === 'online', 'a healthy heartbeat');
   });
 
-  it('says goodbye on SIGTERM and ends well, and its agents go on', async () => {
+  it.each<[string, (child: ChildProcess) => Promise<unknown>]>([
+    ['SIGTERM', (child) => Promise.resolve(child.kill('SIGTERM'))],
+    [
+      'a Ctrl-C that a terminal and npm both pass on',
+      async (child) => {
+        // More than twice, since a busy system makes one of two.
+        for (let times = 1; times <= 5; times += 1) {
+          child.kill('SIGINT');
+          await rest(5);
+        }
+      },
+    ],
+  ])('says goodbye on %s and ends well, and its agents go on', async (_what, ask) => {
     const { child, ended } = start();
     const web = agent();
     const link = await hub.link(0);
     await link.result(link.dispatch('agent.start', web.start()).id);
 
-    child.kill('SIGTERM');
+    await ask(child);
 
     await link.next('goodbye');
     expect(await ended).toMatchObject({ code: 0 });

@@ -39,6 +39,23 @@ export class HubProcess {
     env: Record<string, string> = {},
     { files }: { files?: number } = {},
   ): Promise<HubProcess> {
+    const hub = HubProcess.begin(databaseUrl, env, { files });
+    const isReady = ({ msg }: Line) => msg === 'the hub is ready';
+    const ready = await hub.line(isReady, READY_WITHIN_MS).catch(async (error: unknown) => {
+      await hub.kill();
+      throw error;
+    });
+    hub.url = String(ready.url);
+    hub.replicaId = String(ready.replicaId);
+    return hub;
+  }
+
+  /** The same, and waits for nothing. */
+  static begin(
+    databaseUrl: string,
+    env: Record<string, string> = {},
+    { files }: { files?: number | undefined } = {},
+  ): HubProcess {
     const started = [process.execPath, FAIRLEAD, 'hub', 'start'];
     const limited = ['sh', '-c', `ulimit -n ${files}; exec "$@"`, 'sh', ...started];
     const [program = '', ...args] = files === undefined ? started : limited;
@@ -59,13 +76,6 @@ export class HubProcess {
     });
     const hub = new HubProcess(child);
     hub.read();
-    const isReady = ({ msg }: Line) => msg === 'the hub is ready';
-    const ready = await hub.line(isReady, READY_WITHIN_MS).catch(async (error: unknown) => {
-      await hub.kill();
-      throw error;
-    });
-    hub.url = String(ready.url);
-    hub.replicaId = String(ready.replicaId);
     return hub;
   }
 

@@ -5,6 +5,7 @@ import { EXIT } from '../exit-code.js';
 import { ConfigFault, Fault } from '../fault.js';
 import { count } from '../input/duration.js';
 import { examples } from '../options.js';
+import { untilSignal } from '../until-signal.js';
 import { addKeys } from './keys.js';
 
 type DrainOptions = { local?: boolean; deadline?: number };
@@ -24,8 +25,10 @@ export function addHub(program: Command, cli: Cli): void {
     )
     .action(
       cli.action(async ({ surroundings: { env, programs } }) => {
-        const { runHub } = await programs.hub();
-        await reported(() => runHub(env));
+        await untilSignal(['SIGTERM', 'SIGINT'], async (signal) => {
+          const { runHub } = await programs.hub();
+          await reported(() => runHub(env, signal));
+        });
         return process.exitCode === undefined || process.exitCode === 0 ? EXIT.ok : EXIT.failed;
       }),
     );

@@ -1,5 +1,6 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { unlessAborted } from '../lifecycle/unless-aborted.js';
 import { Database } from './database.js';
 import { makeDataSource } from './data-source.js';
 import { DirectConnections } from './direct-connections.js';
@@ -22,8 +23,11 @@ import { Standbys } from './standby.js';
 @Global()
 @Module({})
 export class DatabaseModule {
-  /** @param entities the classes of all tables, for the comparison of schema and code */
-  static of(entities: (new () => object)[]): DynamicModule {
+  /**
+   * @param entities the classes of all tables, for the comparison of schema and code
+   * @param signal ends the wait for the server and for its schema
+   */
+  static of(entities: (new () => object)[], signal?: AbortSignal): DynamicModule {
     return {
       module: DatabaseModule,
       providers: [
@@ -34,7 +38,7 @@ export class DatabaseModule {
           provide: DataSource,
           inject: [DatabaseServer, SessionName],
           useFactory: (server: DatabaseServer, session: SessionName) =>
-            openDataSource(server, session, entities),
+            openDataSource(server, session, entities, signal),
         },
         Database,
         Standbys,
@@ -48,11 +52,12 @@ async function openDataSource(
   server: DatabaseServer,
   session: SessionName,
   entities: (new () => object)[],
+  signal: AbortSignal | undefined,
 ): Promise<DataSource> {
   await server.open();
   const { url, directUrl, pooler } = server;
   try {
-    return await patiently(async () => {
+    const opening = patiently(async () => {
       const dataSource = await makeDataSource(url, session.value, entities, pooler).initialize();
       try {
         if (pooler === 'none') await assertSettingsKept(dataSource);
@@ -64,6 +69,8 @@ async function openDataSource(
         throw error;
       }
     });
+    // A migration that is under way is undone with its session, when the process ends.
+    return await unlessAborted(signal, opening);
   } catch (error) {
     await server.close();
     throw asPoolerFault(error);
