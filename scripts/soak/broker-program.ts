@@ -19,13 +19,15 @@ import {
   type JsonObject,
 } from '../../src/broker/embedded.js';
 import { Home } from '../../src/broker/home.js';
+import { LINES_LOST, LogOutput } from '../../src/tracing/log-output.js';
 import { EFFECT_OP, FAILED } from './effect-op.js';
 import type { Conduct } from './kinds.js';
 import type { Effect } from './record.js';
 
 const [folder = '.', ...names] = process.argv.slice(2);
 const { HUB_URL = '', JOIN_TOKEN = '' } = process.env;
-const log = pino({ base: {}, level: 'warn', timestamp: pino.stdTimeFunctions.isoTime });
+const output = new LogOutput(process.stdout.fd, (told) => log.warn(told, LINES_LOST));
+const log = pino({ base: {}, level: 'warn', timestamp: pino.stdTimeFunctions.isoTime }, output);
 const brokers = new Map<string, Broker>();
 let isOver = false;
 const JOIN_TRIES_MOST = 60;

@@ -8,6 +8,7 @@
  * Nothing else of the package is meant to be imported; what this file exports changes with a major version alone.
  */
 import { pino, type Logger } from 'pino';
+import { LINES_LOST, LogOutput } from '../tracing/log-output.js';
 import { Broker as Running } from './broker.js';
 import type { ExitReason } from './connection/connector.js';
 import type { OwnOp } from './dispatches/own-ops.js';
@@ -45,6 +46,8 @@ export type StartOptions = {
   /** A logger of pino. Left out: warnings and errors go to standard error. */
   log?: Logger;
 };
+
+const STANDARD_ERROR = 2;
 
 /** A broker of this process, from its start to its stop. */
 export class Broker {
@@ -89,7 +92,7 @@ export class Broker {
     try {
       const running = await Running.start({
         home,
-        log: log ?? pino({ base: {}, level: 'warn' }, process.stderr),
+        log: log ?? logToStandardError(),
         runsAgents,
         standby,
         ownOps: ops,
@@ -136,4 +139,11 @@ export class Broker {
     this.stopping ??= this.running.stop({ stopAgents }).finally(() => this.letGo());
     return this.stopping;
   }
+}
+
+/** Not through the stream of the process: what that cannot write ends the program around the broker. */
+function logToStandardError(): Logger {
+  const output = new LogOutput(STANDARD_ERROR, (told) => log.warn(told, LINES_LOST));
+  const log = pino({ base: {}, level: 'warn' }, output);
+  return log;
 }

@@ -1,5 +1,6 @@
 /** What the command line starts: joining a hub once, and running the broker until it is asked to end. */
 import { both, openLogExport } from '../tracing/log-export.js';
+import { LINES_LOST, LogOutput } from '../tracing/log-output.js';
 import { readExports } from '../tracing/settings.js';
 import { openTracer } from '../tracing/tracer.js';
 import { thumbprint } from './credential-key.js';
@@ -67,7 +68,7 @@ export async function runBroker({ home: path, stopAgents, standby, signal }: Run
     const logExport = await openLogExport(exported, program, (told) =>
       log.warn(told, 'lines of the log could not be exported; nothing is held up by that'),
     );
-    const output = pino.destination();
+    const output = new LogOutput(process.stdout.fd, (told) => log.warn(told, LINES_LOST));
     const log = pino({ base: {} }, logExport === undefined ? output : both(output, logExport));
     const tracer = await openTracer(tracing, program, (told) =>
       log.warn(told, 'spans could not be exported; commands are not held up by that'),

@@ -1,20 +1,23 @@
 import { Logger as NestLogger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger, type Params } from 'nestjs-pino';
-import { pino } from 'pino';
 import { both, type LogExport } from '../tracing/log-export.js';
+import { LINES_LOST, LogOutput } from '../tracing/log-output.js';
 import type { HubConfig } from './config/hub-config.js';
 import { toldPath } from './http/told-path.js';
 
+const logs = new NestLogger('log');
+
 /** One JSON object a line; the hub's own name goes with each. What is exported is these lines, and no more. */
 export function loggerOptions(config: HubConfig, logExport: LogExport | undefined): Params {
+  const output = new LogOutput(process.stdout.fd, (told) => logs.warn(told, LINES_LOST));
   return {
     pinoHttp: {
       level: config.logLevel,
       base: { replica: config.replicaName },
       autoLogging: false,
       serializers: { err: whatOf },
-      ...(logExport === undefined ? {} : { stream: both(pino.destination(), logExport) }),
+      stream: logExport === undefined ? output : both(output, logExport),
     },
   };
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -297,6 +297,23 @@ describe('the broker as a user runs it', () => {
     });
     expect(await link.result(id)).toMatchObject({ outcome: 'succeeded' });
     await link.find((frame) => frame.t === 'heartbeat' && frame.health === 'online', 'a healthy heartbeat');
+  });
+
+  it('goes on where its log cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [FAIRLEAD, 'broker', 'start', '--home', home.path], {
+      env: { PATH: process.env.PATH },
+      stdio: ['ignore', full, 'ignore'],
+    });
+    closeSync(full);
+    children.push(child);
+    (await hub.link(0)).socket.terminate();
+
+    const link = await hub.link(1);
+
+    expect(await link.result(link.dispatch('broker.ping', {}).id)).toMatchObject({ outcome: 'succeeded' });
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
   it.each<[string, (child: ChildProcess) => Promise<unknown>]>([
