@@ -773,6 +773,26 @@ describe('the processes that a broker runs', () => {
     expect(readdirSync(join(folder, 'agents', agentId, 'runs')).length).toBeLessThanOrEqual(6);
   });
 
+  it('are started although what an old run has left cannot be removed', async () => {
+    const life = await live();
+    const oldest = order('true');
+    const others = Array.from({ length: 7 }, () => order('true', {}, oldest.agentId));
+    await life.runtime.startRun(oldest, inTime);
+    await ended(life, oldest.runId);
+    buryDeep(runPath(oldest));
+
+    for (const run of others) {
+      await life.runtime.startRun(run, inTime);
+      await ended(life, run.runId);
+    }
+
+    const left = { msg: 'what is left of an old run could not be removed', folder: runPath(oldest) };
+    expect(lines.splice(0)).toMatchObject([left, left]);
+    execFileSync('rm', ['-rf', runPath(oldest)]);
+    const kept = others.slice(1).map(({ runId }) => runId);
+    expect(readdirSync(join(folder, 'agents', oldest.agentId, 'runs')).sort()).toEqual(kept);
+  });
+
   it('are all stopped where the broker is asked to, and the hub is told', async () => {
     const life = await live();
     const agents = [order('exec sleep 600'), order('exec sleep 600')];

@@ -39,15 +39,14 @@ export class Roster {
     return readJsonFile<AgentEntry>(join(this.folder(agentId), 'agent.json'));
   }
 
-  /** Makes a run the agent's latest; the oldest ones make room for it. */
+  /** Makes a run the agent's latest; the oldest ones make room for it, where they can be removed. */
   async keep(entry: AgentEntry): Promise<void> {
     const folder = this.folder(entry.agentId);
     await mkdir(join(folder, 'runs'), { recursive: true, mode: 0o700 });
     await writeDurably(join(folder, 'agent.json'), JSON.stringify(entry));
     const runs = (await readdir(join(folder, 'runs'))).filter(isUuid).sort();
     const surplus = runs.filter((runId) => runId !== entry.runId).slice(0, -RUNS_KEPT);
-    for (const runId of surplus)
-      await rm(this.run(entry.agentId, runId).path, { recursive: true, force: true });
+    for (const runId of surplus) await this.remove(this.run(entry.agentId, runId).path, 'an old run');
   }
 
   /** Every run of an agent that is kept, the latest and those before it. */
@@ -66,19 +65,21 @@ export class Roster {
     await rename(this.folder(agentId), gone).catch((error: unknown) => {
       if (!isErrno(error, 'ENOENT')) throw error;
     });
-    await this.remove(gone);
+    await this.remove(gone, 'a deleted agent');
   }
 
   /** Removes what deletions have left that were cut short. */
   async sweep(): Promise<void> {
     const names = await this.names();
-    for (const name of names.filter((each) => each.endsWith(GONE))) await this.remove(join(this.path, name));
+    for (const name of names.filter((each) => each.endsWith(GONE))) {
+      await this.remove(join(this.path, name), 'a deleted agent');
+    }
   }
 
   /** Agents leave in their folders whatever they like, also what the broker's user cannot remove. */
-  private async remove(folder: string): Promise<void> {
+  private async remove(folder: string, of: 'a deleted agent' | 'an old run'): Promise<void> {
     await rm(folder, REMOVED).catch((error: unknown) => {
-      this.log.warn({ folder, err: error }, 'what is left of a deleted agent could not be removed');
+      this.log.warn({ folder, err: error }, `what is left of ${of} could not be removed`);
     });
   }
 
