@@ -5,7 +5,7 @@
  *
  *   spec.json     broker  what to run
  *   shim.json     shim    claimed exclusively: of any number of shims one runs the command, and none does if the
- *                         broker has claimed it to call it off
+ *                         broker has claimed it to call it off, with how it ended by that
  *   pid.json      shim    the command has started; replaced by each restart
  *   restart.json  shim    it has ended, and is started again: how often so far, and when; replaced by each
  *   stop.json     broker  the command is to stop: nothing starts it again
@@ -57,6 +57,9 @@ export type Restart = { count: number; dueAt: string; exit: RunExit };
 
 type StopOrder = { graceMs: number };
 
+/** Who has taken a run, and how it is over where that was to call it off. */
+type Claim = ProcessIdentity & { exit?: RunExit };
+
 /** Where a run stands, as far as its files and the process table tell. */
 export type RunState =
   /** No shim has taken it: it may be launched. */
@@ -100,7 +103,7 @@ export class RunFolder {
   }
 
   /** @returns false where another shim has the run */
-  async claim(shim: ProcessIdentity): Promise<boolean> {
+  async claim(shim: Claim): Promise<boolean> {
     return claimDurably(join(this.path, 'shim.json'), JSON.stringify(shim));
   }
 
@@ -150,12 +153,16 @@ export class RunFolder {
     await claimDurably(join(this.path, 'exit.json'), JSON.stringify(exit));
   }
 
-  /** Sees to it that no shim runs the command, unless one has taken it already: that one is asked to stop. */
-  async callOff(exit: Pick<RunExit, 'reason' | 'detail'>): Promise<void> {
+  /**
+   * Sees to it that no shim runs the command, unless one has taken it already: that one is asked to stop. In one step: a
+   * run that is claimed by a broker which could not write down its end would have a supervisor that never ends it.
+   */
+  async callOff({ reason, detail }: Pick<RunExit, 'reason' | 'detail'>): Promise<void> {
     await this.askToStop({ graceMs: 0 });
     const self = identify(process.pid);
-    if (self === undefined || !(await this.claim(self))) return;
-    await this.ended({ ...exit, exitCode: null, signal: null, at: new Date().toISOString() });
+    if (self === undefined) return;
+    const exit: RunExit = { reason, detail, exitCode: null, signal: null, at: new Date().toISOString() };
+    await this.claim({ ...self, exit });
   }
 
   async state(): Promise<RunState> {
@@ -168,8 +175,9 @@ export class RunFolder {
     const exit = await readJsonFile<RunExit>(join(this.path, 'exit.json'));
     const restart = await readJsonFile<Restart>(join(this.path, 'restart.json'));
     if (exit !== undefined) return { kind: 'ended', exit, restart };
-    const shim = await readJsonFile<ProcessIdentity>(join(this.path, 'shim.json'));
+    const shim = await readJsonFile<Claim>(join(this.path, 'shim.json'));
     if (shim === undefined) return { kind: 'unclaimed' };
+    if (shim.exit !== undefined) return { kind: 'ended', exit: shim.exit, restart };
     const isSupervised = isAlive(shim);
     const child = await this.child();
     const isStopping = (await this.stopOrder()) !== undefined;
