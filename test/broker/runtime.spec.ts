@@ -123,6 +123,18 @@ describe('the processes that a broker runs', () => {
   const shimOf = (started: OpArgs['agent.start']) =>
     (JSON.parse(readFileSync(join(runPath(started), 'shim.json'), 'utf8')) as { pid: number }).pid;
 
+  /** Its run goes on, and could not be looked at just now. @returns makes it readable again */
+  const unseen = async (started: OpArgs['agent.start']) => {
+    const path = join(runPath(started), 'pid.json');
+    const written = readFileSync(path);
+    writeFileSync(path, 'no JSON');
+    await eventually(() => lines.length > 0);
+    expect(lines.splice(0)).toMatchObject([
+      { runId: started.runId, msg: expect.stringContaining('it is tried again') },
+    ]);
+    return () => writeFileSync(path, written);
+  };
+
   describe('once started', () => {
     it('are reported as running, with their pid in the result', async () => {
       const life = await live();
@@ -512,6 +524,21 @@ describe('the processes that a broker runs', () => {
       expect(last(life, web.runId)).toMatchObject({ phase: 'stopped' });
     });
 
+    it('are told to the end before the next run begins, also where they could not be looked at just now', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      await life.runtime.startRun(web, inTime);
+      const seenAgain = await unseen(web);
+      const next = restart(web, 'exec sleep 600');
+      seenAgain();
+
+      await life.runtime.restart(next, inTime);
+
+      const runs = life.reports.map(({ runId }) => runId);
+      expect(last(life, web.runId)).toMatchObject({ phase: 'stopped' });
+      expect(runs.lastIndexOf(web.runId)).toBeLessThan(runs.indexOf(next.runId));
+    });
+
     it('are restarted once, however often the command is done', async () => {
       const life = await live();
       const web = order('exec sleep 600');
@@ -552,6 +579,18 @@ describe('the processes that a broker runs', () => {
       expect(last(life, web.runId)?.phase).toBe('stopped');
       expect(life.forgotten).toEqual([web.agentId]);
       expect(await logs(life, web.agentId)).toEqual([]);
+    });
+
+    it('are told to the end, also where they could not be looked at just now', async () => {
+      const life = await live();
+      const web = order('exec sleep 600');
+      await life.runtime.startRun(web, inTime);
+      const seenAgain = await unseen(web);
+      seenAgain();
+
+      await life.runtime.delete({ ...web, graceMs: 0 }, inTime);
+
+      expect(last(life, web.runId)?.phase).toBe('stopped');
     });
 
     it('are gone for good although the broker died within the deletion', async () => {

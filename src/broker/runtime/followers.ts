@@ -10,6 +10,8 @@ import { until } from './until.js';
  */
 const LOOK_MS = 5_000;
 
+/** When a run is followed again that could not be looked at, or at once. */
+type Later = { agentId: string; timer: NodeJS.Timeout; again: () => void };
 type Follower = { agentId: string; isOver: Promise<void>; isTold: Promise<void>; wake: () => void };
 type Given = { wakeable: (wake: () => void) => void; told: () => void };
 
@@ -18,8 +20,8 @@ export class Followers {
   private readonly byRun = new Map<string, Follower>();
   /** Runs of which nothing was told yet, and whose they are. */
   private readonly untold = new Map<string, string>();
-  /** Runs that could not be looked at, and when they are followed again. */
-  private readonly later = new Map<string, NodeJS.Timeout>();
+  /** Runs that could not be looked at. */
+  private readonly later = new Map<string, Later>();
 
   constructor(
     private readonly report: (report: AgentReport) => void,
@@ -29,7 +31,7 @@ export class Followers {
 
   follow(agentId: string, runId: string, run: RunFolder): void {
     if (this.byRun.has(runId) || this.over.aborted) return;
-    clearTimeout(this.later.get(runId));
+    clearTimeout(this.later.get(runId)?.timer);
     this.later.delete(runId);
     let wake: () => void = () => undefined;
     let told: () => void = () => undefined;
@@ -39,8 +41,8 @@ export class Followers {
       .catch((error: unknown) => {
         this.log.error({ agentId, runId, err: error }, 'a run could not be looked at; it is tried again');
         if (this.over.aborted) return;
-        const timer = setTimeout(() => this.follow(agentId, runId, run), LOOK_MS);
-        this.later.set(runId, timer);
+        const again = () => this.follow(agentId, runId, run);
+        this.later.set(runId, { agentId, timer: setTimeout(again, LOOK_MS), again });
       })
       .then(() => {
         told();
@@ -61,16 +63,25 @@ export class Followers {
 
   /** Looks at once at a run that may have ended without a trace. */
   look(runId: string): void {
+    this.later.get(runId)?.again();
     this.byRun.get(runId)?.wake();
   }
 
-  /** Resolves when the ends of an agent's runs are reported; these have to be over, or asked to stop. */
+  /**
+   * Resolves when the ends of an agent's runs are reported; these have to be over, or asked to stop. One that cannot be looked
+   * at even now is given up: told later it would take the place of the run that comes next.
+   */
   async toldAll(agentId: string, { except }: { except?: string } = {}): Promise<void> {
-    const awaited = [...this.byRun].filter(
-      ([runId, follower]) => follower.agentId === agentId && runId !== except,
-    );
-    for (const [, { wake }] of awaited) wake();
+    const isAwaited = ([runId, of]: [string, { agentId: string }]) =>
+      of.agentId === agentId && runId !== except;
+    for (const [runId] of [...this.later, ...this.byRun].filter(isAwaited)) this.look(runId);
+    const awaited = [...this.byRun].filter(isAwaited);
     await Promise.all(awaited.map(([, { isOver }]) => isOver));
+    for (const [runId, { timer }] of [...this.later].filter(isAwaited)) {
+      clearTimeout(timer);
+      this.later.delete(runId);
+      this.untold.delete(runId);
+    }
   }
 
   /** The same of one run. */
@@ -79,18 +90,8 @@ export class Followers {
     await this.byRun.get(runId)?.isOver;
   }
 
-  /** Of an agent that is deleted nothing is to be told any more. */
-  forget(agentId: string): void {
-    for (const [runId, of] of this.untold) {
-      if (of !== agentId) continue;
-      this.untold.delete(runId);
-      clearTimeout(this.later.get(runId));
-      this.later.delete(runId);
-    }
-  }
-
   async idle(): Promise<void> {
-    for (const timer of this.later.values()) clearTimeout(timer);
+    for (const { timer } of this.later.values()) clearTimeout(timer);
     this.later.clear();
     await Promise.all([...this.byRun.values()].map(({ isOver }) => isOver));
   }

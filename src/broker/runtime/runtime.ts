@@ -205,7 +205,6 @@ export class ProcessRuntime {
     this.unread.delete(agentId);
     await this.followers.toldAll(agentId);
     await this.roster.forget(agentId);
-    this.followers.forget(agentId);
     this.options.forget(agentId);
     return {};
   }
