@@ -784,6 +784,21 @@ describe('the processes that a broker runs', () => {
       expect(await ended(life, web.runId)).toMatchObject({ phase: 'stopped', exitCode: null });
     });
 
+    it('leave nothing running beside the next run, though they ended where nobody watched', async () => {
+      const life = await live();
+      const web = order(`sleep 600 & echo $! > '${witness()}'; wait`);
+      const { pid } = await life.runtime.startRun(web, inTime);
+      const child = Number(await eventually(() => witnessed()[0]));
+      await eventually(() => last(life, web.runId)?.phase === 'running');
+      process.kill(shimOf(web), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
+      await eventually(() => !isProcess(shimOf(web)) && !isProcess(pid));
+
+      await life.runtime.startRun(order('exec sleep 600', {}, web.agentId), inTime);
+
+      await eventually(() => !isProcess(child));
+    });
+
     it('are reported as failed once they are gone as well', async () => {
       const life = await live();
       const web = order('exec sleep 600');

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AgentReport } from '../../protocol/frame.js';
+import { isAlive, killGroup, type ProcessIdentity } from '../process-identity.js';
 import { reportOf } from './report.js';
 import type { RunFolder } from './run-folder.js';
 import { until } from './until.js';
@@ -15,7 +16,10 @@ type Later = { agentId: string; timer: NodeJS.Timeout; again: () => void };
 type Follower = { agentId: string; isOver: Promise<void>; isTold: Promise<void>; wake: () => void };
 type Given = { wakeable: (wake: () => void) => void; told: () => void };
 
-/** Watches runs and reports every change of each until it is over, and removes then what it showed of itself. */
+/**
+ * Watches runs and reports every change of each until it is over. Then it removes what the run showed of itself and, where its
+ * shim is gone, kills what its command left behind.
+ */
 export class Followers {
   private readonly byRun = new Map<string, Follower>();
   /** Runs of which nothing was told yet, and whose they are. */
@@ -115,10 +119,15 @@ export class Followers {
     { wakeable, told: isTold }: Given,
   ): Promise<void> {
     let told = '';
+    let child: ProcessIdentity | undefined;
     const isOver = await until(
       run.path,
       async () => {
-        const report = reportOf(agentId, runId, await run.state());
+        const state = await run.state();
+        if (state.kind === 'running') child = isAlive(state.child) ? state.child : undefined;
+        // Only of one that was seen alive: long after, or after a boot, its number may be another's.
+        if (state.kind === 'vanished' && child !== undefined) killGroup(child);
+        const report = reportOf(agentId, runId, state);
         const text = JSON.stringify(report);
         if (text !== told) this.report(report);
         told = text;
