@@ -121,6 +121,27 @@ describe('messages to a run', () => {
     await arrived(['to the first', 'to the second']);
   });
 
+  it('go to it also where they come with a crash, while others hold open what the command wrote to', async () => {
+    runs.waitBeforeRestarts(300);
+    const begun = join(runs.folder, 'begun');
+    const first = `sleep 600 & : > '${begun}'; wait`;
+    const web = agent(`if test -e '${begun}'; then ${READS(witness())}; fi; ${first}`, {
+      restart: { policy: 'always', maxRestarts: 100 },
+    });
+    const pid = await runs.start(web);
+    await eventually(() => existsSync(begun));
+    const message = messageOf('to the second');
+    process.kill(shimOf(web), 'SIGSTOP');
+    process.kill(pid, 'SIGKILL');
+
+    const sending = send(web, message);
+    await isHandedOver(web, message);
+    process.kill(shimOf(web), 'SIGCONT');
+
+    expect(await sending).toEqual({ runId: web.runId });
+    await arrived(['to the second']);
+  });
+
   describe('that cannot be looked at for a while', () => {
     /** Handed over, and not looked at by anybody from then on. */
     const unseen = async () => {

@@ -26,6 +26,8 @@ export class Command {
     readonly identity: ProcessIdentity,
     /** What it reads messages from; null where its order says that it reads none. */
     readonly stdin: Writable | null,
+    /** Resolves once it is gone; what it wrote, or others hold open, may still come. */
+    readonly gone: Promise<void>,
     private readonly exit: Promise<Pick<End, 'exitCode' | 'signal'>>,
     private readonly limits: ProcessLimits,
   ) {}
@@ -63,11 +65,12 @@ export class Command {
     // Whoever writes to it is told; nobody may be writing at that moment.
     child.stdin?.on('error', () => undefined);
     // A command that is over before it could be identified has still started.
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const exit = exitOf(child);
     const identity = identify(pid) ?? { pid, startTime: 'over' };
     const refused =
       (setsLimits ? await refusal(child, spec.limits) : undefined) ?? (await blindness(spec.limits));
-    if (refused === undefined) return new Command(identity, child.stdin, exit, spec.limits);
+    if (refused === undefined) return new Command(identity, child.stdin, gone, exit, spec.limits);
     killGroup(identity);
     await exit;
     return { reason: 'limit_refused', exitCode: null, signal: null, detail: refused };

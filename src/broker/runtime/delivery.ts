@@ -71,15 +71,17 @@ export class Delivery {
       await this.inbox.move(id, 'new', pipe);
     } else if (pipe !== undefined) {
       if (!(await this.inbox.move(id, 'new', 'begun'))) return;
-      await this.deliverBegun(id, pipe);
+      await this.deliverBegun(id);
     }
   }
 
   /** What has begun is settled whatever the disk says: it would keep its place in the order for ever. */
-  private async deliverBegun(id: string, pipe: Pipe): Promise<void> {
+  private async deliverBegun(id: string): Promise<void> {
     try {
       const line = await this.inbox.read(id, 'begun');
-      await this.inbox.move(id, 'begun', await this.write(pipe, line));
+      // The command that was there may have ended meanwhile.
+      const pipe = (await this.freePipe()) ?? 'absent';
+      await this.inbox.move(id, 'begun', typeof pipe === 'string' ? pipe : await this.write(pipe, line));
     } catch (error) {
       await this.inbox.move(id, 'begun', 'partly');
       throw error;

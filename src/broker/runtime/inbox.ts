@@ -5,7 +5,7 @@
  *   new --shim--> begun --shim--> written    all of it is in the command's pipe
  *    |  \           |\----------> partly     some of it is, and the command may read the rest yet
  *    |   \          \-----------> closed     the command has closed its end, and can have read no whole message
- *    |    \--shim--> closed | full | absent  nothing of it was written
+ *    |    \--shim--> closed | full | absent  nothing of it was written; also of one that was begun as its command ended
  *    \--broker--> withdrawn                  the same, and nothing will be
  *
  * Each step is one rename of the file, so that of shim and broker one alone makes it, whoever dies meanwhile. What was

@@ -114,8 +114,9 @@ class Supervision {
     this.hasStarted = true;
     const forget = this.orders.onGiven(({ graceMs }) => command.stop(graceMs));
     if (command.stdin !== null) this.delivery?.attach(command.stdin);
+    // Its input is closed from then on, and messages wait for the one that may follow: not only once its output has ended too.
+    void command.gone.then(() => this.delivery?.detach());
     const end = await command.ended();
-    this.delivery?.detach();
     forget();
     return end;
   }
