@@ -42,10 +42,13 @@ describe('the page on installing, from top to bottom', () => {
   });
 });
 
-describe('the unit of systemd', () => {
-  const text = page.blocks.find(({ language }) => language === 'ini')?.text ?? '';
-  const { drain } = readConfig({});
+const units = page.blocks.flatMap(({ language, text }) => (language === 'ini' ? [text] : []));
+const [ofHub = '', ofBroker = ''] = units;
 
+describe.each([
+  ['hub', ofHub],
+  ['broker', ofBroker],
+])('the unit of systemd of a %s', (what, text) => {
   it('starts with the machine, when there is a network', () => {
     const lines = text.split('\n');
 
@@ -55,12 +58,9 @@ describe('the unit of systemd', () => {
         'Wants=network-online.target',
         'After=network-online.target',
         'WantedBy=multi-user.target',
+        expect.stringContaining(`ExecStart=/usr/local/bin/fairlead ${what} start`),
       ]),
     );
-  });
-
-  it('gives a drain the time that it may take, and 15 s', () => {
-    expect(text).toContain(`TimeoutStopSec=${drain.deadlineMs / 1_000 + 15}\n`);
   });
 
   (hasSystemd ? it : it.skip)('is one, by systemd, which does not take what is wrong', () => {
@@ -79,5 +79,19 @@ describe('the unit of systemd', () => {
     expect(faultsOf(text)).toEqual({ status: 0, said: [] });
     expect(faultsOf(text.replace('RestartSec=2', 'RestartSec=soon')).said).toHaveLength(1);
     expect(faultsOf(text.replace('[Install]', '[Instal]')).said).toHaveLength(1);
+  });
+});
+
+describe('the units of systemd', () => {
+  it('give the drain of a hub the time that it may take, and 15 s', () => {
+    const { drain } = readConfig({});
+
+    expect(ofHub).toContain(`TimeoutStopSec=${drain.deadlineMs / 1_000 + 15}\n`);
+  });
+
+  it('let agents go on while their broker is restarted', () => {
+    expect(units).toHaveLength(2);
+    expect(ofBroker).toContain('KillMode=process\n');
+    expect(ofBroker).not.toContain('--stop-agents');
   });
 });
