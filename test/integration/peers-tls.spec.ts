@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { connect as connect2, type ClientHttp2Session } from 'node:http2';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LINK_PATH } from '../../src/hub/cluster/peers/paths.js';
 import { INTERNAL_TLS_NAME, secureContextOptions, type Pems } from '../../src/hub/config/internal-tls.js';
@@ -125,6 +126,52 @@ describe('replicas that show each other certificates', () => {
       'peer_unreachable',
       'peer_unreachable',
     ]);
+  });
+
+  describe('where one takes a connection and says nothing', () => {
+    const taken: Socket[] = [];
+    const silent = createServer((socket) => taken.push(socket.on('error', () => undefined)));
+    let address: string;
+
+    beforeAll(async () => {
+      await once(silent.listen(0, '127.0.0.1'), 'listening');
+      address = `https://127.0.0.1:${(silent.address() as { port: number }).port}`;
+    });
+
+    afterAll(async () => {
+      for (const socket of taken) socket.destroy();
+      await once(silent.close(), 'close');
+    });
+
+    const ask = (from: Peer) =>
+      from.peers.ask(randomUUID(), { name: 'echo', body: 'x', withinMs: 1 }, address);
+    const isGone = (socket: Socket) => socket.destroyed || socket.readableEnded;
+
+    it('give up, and let go of the connection', async () => {
+      const before = taken.length;
+
+      await expect(ask(a)).rejects.toMatchObject({ code: 'peer_unreachable' });
+
+      const [socket] = taken.slice(before);
+      socket?.resume();
+      await eventually(() => socket !== undefined && isGone(socket));
+    });
+
+    it('give up at once when they end', async () => {
+      const ending = await start(variables(authority.sign()));
+      const before = taken.length;
+      const givenUp: string[] = [];
+      const asking = [
+        ask(b).catch(() => givenUp.push('the one that goes on')),
+        ask(ending).catch(() => givenUp.push('the one that ends')),
+      ];
+      await eventually(() => taken.length === before + 2);
+
+      await ending.peers.stop();
+      await Promise.all(asking);
+
+      expect(givenUp).toEqual(['the one that ends', 'the one that goes on']);
+    });
   });
 
   describe('while an installation changes over', () => {

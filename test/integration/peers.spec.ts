@@ -147,6 +147,22 @@ describe('replicas among themselves', () => {
       expect(await codeOf(echo(a, b, 2))).toBe('ok');
     });
 
+    it('wait with nobody for the database where they know the address', async () => {
+      const asker = await start({ FAIRLEAD_CLUSTER_SECRET: NEW! });
+      await sql.query('begin');
+      await sql.query('lock table hub_replica in access exclusive mode');
+      const seeking = codeOf(echo(asker, b, 1));
+
+      const answer = await codeOf(
+        asker.peers.ask(b.id, { name: 'echo', body: 2, withinMs: SOON_MS }, b.address),
+      );
+      await sql.query('rollback');
+
+      expect(answer).toBe('ok');
+      expect(await seeking).toBe('ok');
+      expect(asker.peers.report().links).toBe(1);
+    });
+
     it('look after one that has just been closed without a fault', async () => {
       const link = await OutgoingLink.open(
         a.signed,

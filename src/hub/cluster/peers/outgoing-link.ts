@@ -1,6 +1,7 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import type { CallerTls } from '../../config/internal-tls.js';
 import { isSame } from '../../http/same-text.js';
+import { within } from '../../lifecycle/within.js';
 import { CodedError } from '../../problems/coded.error.js';
 import { bodyOf } from './body.js';
 import { LINK_PATH, RELAY_PREFIX, WAKE_PATH } from './paths.js';
@@ -38,10 +39,18 @@ export class OutgoingLink {
   /**
    * Opens one, over TLS where its address says so; with the previous secret where the target refuses the current one with 403.
    *
+   * @param signal gives it up
    * @throws PeerUnreachable
    */
-  static async open(signed: SignedCalls, ends: Ends, tls: CallerTls | undefined): Promise<OutgoingLink> {
+  static async open(
+    signed: SignedCalls,
+    ends: Ends,
+    tls: CallerTls | undefined,
+    signal?: AbortSignal,
+  ): Promise<OutgoingLink> {
     const session = connect(ends.address, tls);
+    const giveUp = () => session.destroy();
+    signal?.addEventListener('abort', giveUp);
     // A hint is smaller than a packet, and is not to wait for the answer to the one before.
     session.once('connect', (_session, socket) => socket.setNoDelay(true));
     // Whoever waits for an answer is told by its stream; the rest is in isOpen.
@@ -55,6 +64,8 @@ export class OutgoingLink {
     } catch (error) {
       session.destroy();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -187,23 +198,21 @@ async function exchange(
   body: Buffer,
   { withinMs, signal }: { withinMs: number; signal?: AbortSignal | undefined },
 ): Promise<Answer> {
-  let isLate = false;
   let stream: ClientHttp2Stream | undefined;
   const cancel = () => stream?.close(constants.NGHTTP2_CANCEL);
-  const timer = setTimeout(() => {
-    isLate = true;
-    cancel();
-  }, withinMs);
   try {
     stream = session.request(headers);
     signal?.addEventListener('abort', cancel);
-    return await answerOf(stream, body);
+    const answer = await within(withinMs, answerOf(stream, body));
+    if (answer !== undefined) return answer;
+    // It is not waited for: one that has not left, as on a session that has not connected, does not end before it has.
+    cancel();
+    throw new PeerUnreachable(`it said nothing within ${withinMs} ms`);
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof CodedError) throw error;
-    throw new PeerUnreachable(isLate ? `it said nothing within ${withinMs} ms` : 'its link broke', error);
+    throw new PeerUnreachable('its link broke', error);
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener('abort', cancel);
   }
 }

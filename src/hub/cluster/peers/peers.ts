@@ -24,9 +24,10 @@ const SINGLE_WITHIN_MS = 5_000;
  */
 @Injectable()
 export class Peers {
+  private readonly seeking = new Map<string, Promise<string>>();
   private readonly opening = new Map<string, Promise<OutgoingLink>>();
   private readonly open = new Map<string, OutgoingLink>();
-  private stopped = false;
+  private readonly stopping = new AbortController();
   private readonly minding: Loop;
 
   constructor(
@@ -48,7 +49,7 @@ export class Peers {
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.stopping.abort();
     await this.minding.stop();
     this.closeAll();
   }
@@ -100,23 +101,25 @@ export class Peers {
     for (const link of this.open.values()) if (link.idleMs >= idleMs) link.close();
   }
 
-  private async linkTo(replicaId: string, address?: string): Promise<OutgoingLink> {
-    const known = this.open.get(replicaId);
-    if (known?.isOpen === true) return known;
-    let opening = this.opening.get(replicaId);
-    if (opening === undefined) {
-      opening = this.openTo(replicaId, address).finally(() => this.opening.delete(replicaId));
-      this.opening.set(replicaId, opening);
-    }
-    return opening;
+  private async linkTo(replicaId: string, known?: string): Promise<OutgoingLink> {
+    const link = this.linked(replicaId);
+    if (link !== undefined) return link;
+    // Before the opening, and no part of it: whoever knows the address is not to wait with one that asks the database.
+    const address = known ?? (await shared(this.seeking, replicaId, () => this.addressOf(replicaId)));
+    return this.linked(replicaId) ?? shared(this.opening, replicaId, () => this.openTo(replicaId, address));
   }
 
-  private async openTo(replicaId: string, known?: string): Promise<OutgoingLink> {
+  private linked(replicaId: string): OutgoingLink | undefined {
+    const link = this.open.get(replicaId);
+    return link?.isOpen === true ? link : undefined;
+  }
+
+  private async openTo(replicaId: string, address: string): Promise<OutgoingLink> {
+    const { signal } = this.stopping;
     const caller = this.replica.id;
-    const address = known ?? (await this.addressOf(replicaId));
     const tls = this.certificates.callerFor(address);
-    const link = await OutgoingLink.open(this.signed, { address, caller, target: replicaId }, tls);
-    if (this.stopped || caller !== this.replica.id) {
+    const link = await OutgoingLink.open(this.signed, { address, caller, target: replicaId }, tls, signal);
+    if (signal.aborted || caller !== this.replica.id) {
       link.close();
       throw new PeerUnreachable('this replica is not any more who it was');
     }
@@ -143,4 +146,17 @@ export class Peers {
   private closeAll(): void {
     for (const link of this.open.values()) link.close();
   }
+}
+
+/** What is under way for a replica, or else is begun now: those who want the same at once want it once. */
+function shared<T>(
+  underWay: Map<string, Promise<T>>,
+  replicaId: string,
+  begin: () => Promise<T>,
+): Promise<T> {
+  const known = underWay.get(replicaId);
+  if (known !== undefined) return known;
+  const begun = begin().finally(() => underWay.delete(replicaId));
+  underWay.set(replicaId, begun);
+  return begun;
 }
