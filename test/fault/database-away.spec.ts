@@ -101,6 +101,20 @@ describe('a database', () => {
     },
   );
 
+  it('that hangs as a drain begins holds up neither the door nor readiness', async () => {
+    const leaving = await HubProcess.start(cluster.database.url, { DATABASE_URL: proxy.url });
+    const readiness = async () => (await fetch(`${leaving.url}/readyz`)).status;
+    const before = await readiness();
+
+    const thaw = proxy.freeze();
+    leaving.signal('SIGTERM');
+    await eventually(async () => (await readiness()) === 503, { withinMs: 3_000 });
+    thaw();
+
+    expect(before).toBe(200);
+    expect(await leaving.ended()).toBe(0);
+  });
+
   it('that ends the sessions on which replicas listen is listened to again within 2 s', async () => {
     const broker = await join();
     const link = await broker.connect(cluster.hub(1).url);

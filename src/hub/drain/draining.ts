@@ -8,7 +8,7 @@ import { Ownership } from '../registry/ownership.js';
 import { Handover } from './handover.js';
 import type { DrainStep, RolloutOutcome } from './rollout-row.js';
 import { RolloutLog } from './rollout-log.js';
-import { by, pause } from './until.js';
+import { by, pause, soon } from './until.js';
 
 /**
  * Takes this replica out of service without losing work. The order is the point: it is first told to everybody that
@@ -52,21 +52,18 @@ export class Draining {
 
   private async run(deadlineMs: number): Promise<void> {
     const deadlineAt = performance.now() + deadlineMs;
+    // The door shuts here and now, and readiness goes with it: neither waits for a database that hangs.
+    const settled = this.admission.close();
     // The row is the truth that other replicas read; without the database it must not hold up the drain.
-    await by(
-      deadlineAt,
-      this.replica.beginDrain().catch((error: unknown) => {
-        this.log.warn({ err: error }, 'the drain could not be announced');
-      }),
-    );
-    await by(deadlineAt, this.admission.close());
+    const announced = this.replica.beginDrain().catch((error: unknown) => {
+      this.log.warn({ err: error }, 'the drain could not be announced');
+    });
+    await by(deadlineAt, soon(announced));
+    await by(deadlineAt, settled);
     this.reached('announced');
 
     // Where nobody could take over, waiting helps nobody.
-    const hasPeers = await by(
-      deadlineAt,
-      this.replica.hasPeers().catch(() => true),
-    );
+    const hasPeers = await by(deadlineAt, soon(this.replica.hasPeers().catch(() => true)));
     const outcome = hasPeers === false ? 'alone' : await this.handOver(deadlineAt);
 
     this.dispatch.releaseWaits();

@@ -5,13 +5,12 @@ import type { HubConfig } from '../config/hub-config.js';
 import type { Link } from '../registry/link.js';
 import { Links } from '../registry/links.js';
 import { MoveBudgetRepository } from './move-budget.repository.js';
-import { by, pause } from './until.js';
+import { by, pause, soon } from './until.js';
 
 /** A wave is what may move within this time: short, so that what it is told of the others is fresh. */
 const WAVE_S = 1;
 /** The part of the time that is left by which all are to be asked; the rest of it is theirs to move in. */
 const ASKED_BY = 0.75;
-const ANSWER_WITHIN_MS = 2_000;
 
 /**
  * Asks the brokers that are linked here to move to other replicas, in waves. How many of the whole hub may move within a
@@ -83,12 +82,12 @@ export class Handover {
       this.log.warn({ err: error }, 'the budget of moves could not be read; this replica goes by its own');
       return 0;
     });
-    return (await by(performance.now() + ANSWER_WITHIN_MS, answer)) ?? 0;
+    return (await soon(answer)) ?? 0;
   }
 
   private async alternatives(): Promise<string[]> {
     const answer = this.replica.alternatives().catch(() => []);
-    return (await by(performance.now() + ANSWER_WITHIN_MS, answer)) ?? [];
+    return (await soon(answer)) ?? [];
   }
 
   private ask(link: Link, slotMs: number, deadlineAt: number, alternatives: readonly string[]): void {

@@ -8,9 +8,7 @@ import { Links } from '../registry/links.js';
 import { SOFTWARE } from '../software.js';
 import type { DrainStep, RolloutOutcome, RolloutStep } from './rollout-row.js';
 import { RolloutRepository } from './rollout.repository.js';
-import { by } from './until.js';
-
-const WRITTEN_WITHIN_MS = 2_000;
+import { soon } from './until.js';
 
 /** Keeps what the drain of this replica did, for the report. A row that cannot be written never holds up the drain. */
 @Injectable()
@@ -42,7 +40,7 @@ export class RolloutLog {
   /** Resolves when it is written, or two seconds later. */
   async end(outcome: RolloutOutcome): Promise<void> {
     this.write(outcome);
-    await by(performance.now() + WRITTEN_WITHIN_MS, this.writing);
+    await soon(this.writing);
   }
 
   /** One after another, so that the newest is what stays. */
