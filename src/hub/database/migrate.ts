@@ -1,4 +1,5 @@
 import { setTimeout as rest } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { Pooler } from '../config/environment.js';
 import { makeDataSource } from './data-source.js';
@@ -7,20 +8,30 @@ import { patiently } from './patience.js';
 /** Any constant will do that no other user of the database takes: the bytes of "fair". */
 export const MIGRATION_LOCK = 0x66_61_69_72;
 const TRY_EVERY_MS = 200;
+const TOLD_AFTER_MS = 5_000;
 
 /**
  * Brings the schema up to date. Replicas that start together take turns: one migrates, and the others find
  * nothing left to do. Migrations only ever go up here.
  *
+ * @param toldAfterMs whoever looks after the start is told by then what it waits for
  * @returns the names of the migrations that this call ran
  */
-export async function migrateWith(dataSource: DataSource): Promise<string[]> {
+export async function migrateWith(dataSource: DataSource, toldAfterMs = TOLD_AFTER_MS): Promise<string[]> {
   const holder = dataSource.createQueryRunner();
   try {
     await holder.connect();
     // Waiting for the other replica's migrations is no fault, however long they take; one statement that waited
     // for them would run into the time within which each must be answered.
-    while (!(await tryLock(holder))) await rest(TRY_EVERY_MS);
+    const toldAt = performance.now() + toldAfterMs;
+    let isTold = false;
+    while (!(await tryLock(holder))) {
+      if (!isTold && performance.now() >= toldAt) {
+        new Logger('database').warn('waits for the migrations of another process: it holds their lock');
+        isTold = true;
+      }
+      await rest(TRY_EVERY_MS);
+    }
     try {
       const ran = await dataSource.runMigrations({ transaction: 'each' });
       return ran.map(({ name }) => name);

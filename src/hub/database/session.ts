@@ -34,7 +34,8 @@ function timeOf(text: string): Date {
 
 /**
  * Settings of every session. A client that dies with a transaction open, or one that waits for a lock, must not
- * hold up the others; a server that loses its client's machine must notice.
+ * hold up the others; a server that loses its client's machine must notice, also where it has nothing to tell it: what such a
+ * session has locked stays locked until then, as does the place that it takes.
  *
  * The last five hold plans still. A queue's table is empty in one moment and has thousands of rows in the next, so what
  * the server knows of it is always old: a statement is planned once, for any values, and goes by an index where there is
@@ -45,6 +46,9 @@ export const SESSION_SETTINGS = {
   idle_in_transaction_session_timeout: '5s',
   lock_timeout: '2s',
   tcp_user_timeout: '10s',
+  tcp_keepalives_idle: '10s',
+  tcp_keepalives_interval: '5s',
+  tcp_keepalives_count: '3',
   timezone: 'UTC',
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
