@@ -11,6 +11,15 @@ const LOCK = statement('test_lock', 'select id from hub_identity for update');
 const REST = statement('test_rest', 'select pg_sleep(0.05)');
 const TOUCH = statement('test_touch', 'update hub_identity set created_at = now() returning id');
 
+const WRONG = statement('test_wrong', 'select 1 / 0');
+
+const SOON_MS = 3_000;
+
+async function ended(source: DataSource): Promise<DataSource> {
+  await source.destroy();
+  return source;
+}
+
 describe('a connection of the pool', () => {
   let database: TestDatabase;
   let dataSource: DataSource;
@@ -49,6 +58,28 @@ describe('a connection of the pool', () => {
     });
 
     expect(sessions[1]).toEqual(sessions[0]);
+  });
+
+  it('has its answer for a moment from now on by any statement that the server said something to', async () => {
+    const own = new Database(dataSource);
+    const cut = new Database(await makeDataSource(database.url, 'fairlead-test').initialize().then(ended));
+    const isAnswered = async (of: Database, work: () => Promise<unknown>) => {
+      const again = of.answers.again(SOON_MS);
+      await work().catch(() => undefined);
+      return again;
+    };
+
+    const answered = await Promise.all([
+      isAnswered(own, () => own.run(SESSION)),
+      isAnswered(own, () => own.run(WRONG)),
+      own.transaction(async (run) => {
+        await run(LOCK);
+        return isAnswered(own, () => own.run(TOUCH));
+      }),
+      isAnswered(cut, () => cut.run(SESSION)),
+    ]);
+
+    expect(answered).toEqual([true, true, true, false]);
   });
 
   it('tells how long its slowest statement took, once', async () => {

@@ -9,9 +9,9 @@ import { patiently } from '../database/patience.js';
 import { SessionName } from '../database/session-name.js';
 import { Lanes } from '../lifecycle/lanes.js';
 import { ARRIVALS_REST_MS } from '../lifecycle/arrivals.js';
+import { LastGood } from '../lifecycle/last-good.js';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
-import { within } from '../lifecycle/within.js';
 import { CodedError } from '../problems/coded.error.js';
 import { SOFTWARE } from '../software.js';
 import { Clock } from './clock.js';
@@ -40,11 +40,10 @@ export class Replica {
   private beatConnection: DirectConnection | undefined;
   private beating: Loop | undefined;
   private judging: Loop | undefined;
-  private renewedAt = -Infinity;
+  private readonly beats = new LastGood();
   private publicUrl: string | null = null;
   private advertisedUrl: string | null = null;
   private readonly lostListeners: (() => void)[] = [];
-  private readonly renewalListeners = new Set<() => void>();
 
   /** Every broker that connects asks for the alternatives: those who ask at once share what is read then. */
   private readonly asking = new Lanes<undefined, string[]>(
@@ -79,7 +78,7 @@ export class Replica {
    * from the sending of that beat on the monotonic clock, so a process that was paused knows it on waking.
    */
   get mayAct(): boolean {
-    return performance.now() - this.renewedAt < FENCED_AFTER_MS;
+    return this.beats.isWithin(FENCED_AFTER_MS);
   }
 
   /** @throws ReplicaFenced */
@@ -89,17 +88,7 @@ export class Replica {
 
   /** Whether a beat that is sent from now on is good, within so many milliseconds. */
   async renewed(withinMs: number): Promise<boolean> {
-    const askedAt = performance.now();
-    let listener = (): void => undefined;
-    const renewed = new Promise<true>((resolve) => {
-      listener = () => this.renewedAt >= askedAt && resolve(true);
-      this.renewalListeners.add(listener);
-    });
-    try {
-      return (await within(withinMs, renewed)) === true;
-    } finally {
-      this.renewalListeners.delete(listener);
-    }
+    return this.beats.again(withinMs);
   }
 
   /** Calls back when the cluster had declared this replica gone: its links are no longer its own. */
@@ -213,8 +202,7 @@ export class Replica {
       return;
     }
     this.clock.measured(databaseTime, wallSentAt, Date.now());
-    this.renewedAt = sentAt;
-    for (const listener of this.renewalListeners) listener();
+    this.beats.note(sentAt);
   }
 
   /** Another replica declared this one gone, rightly or not: its id is spent, and so are its connections. */
@@ -223,7 +211,7 @@ export class Replica {
       { replica: this.currentId },
       'this replica was declared gone; it enters again under a new id',
     );
-    this.renewedAt = -Infinity;
+    this.beats.forget();
     this.currentId = uuidv7();
     for (const listener of this.lostListeners) listener();
     await this.repository.enter(this.row());

@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { DatabaseUnavailable, hasSqlState, isOutage, isRetryable } from './database.errors.js';
+import { LastGood } from '../lifecycle/last-good.js';
+import { DatabaseUnavailable, hasSqlState, isLockTimeout, isOutage, isRetryable } from './database.errors.js';
 import { endOf } from './farewell.js';
 import { statement, type Statement } from './statement.js';
 
@@ -20,6 +21,9 @@ const DEADLOCK_TRIES = 5;
 @Injectable()
 export class Database {
   private slowestMs = 0;
+
+  /** When the server last had an answer for somebody, whatever it was: a pool that is merely busy has some all the while. */
+  readonly answers = new LastGood();
 
   constructor(private readonly dataSource: DataSource) {}
 
@@ -66,7 +70,12 @@ export class Database {
     const askedAt = performance.now();
     const [client, release] = await borrow(this.dataSource);
     try {
-      return await use(client);
+      const outcome = await use(client);
+      this.answers.note(performance.now());
+      return outcome;
+    } catch (error) {
+      if (!isOutage(error) || isLockTimeout(error)) this.answers.note(performance.now());
+      throw error;
     } finally {
       release();
       this.slowestMs = Math.max(this.slowestMs, performance.now() - askedAt);

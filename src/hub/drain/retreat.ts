@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Isolation } from '../cluster/peers/isolation.js';
-import { Replica } from '../cluster/replica.js';
 import { Links } from '../registry/links.js';
 import { Whereabouts } from '../registry/whereabouts.js';
 
@@ -20,8 +19,7 @@ export class Retreat {
   constructor(
     private readonly links: Links,
     private readonly whereabouts: Whereabouts,
-    private readonly replica: Replica,
-    isolation: Isolation,
+    private readonly isolation: Isolation,
   ) {
     isolation.onAlone(() => this.sendAway());
   }
@@ -40,7 +38,7 @@ export class Retreat {
     }
     setTimeout(() => {
       // One whose database came back in time is as good as any again.
-      if (this.replica.mayAct) return;
+      if (!this.isolation.isAlone) return;
       for (const link of all)
         if (this.links.get(link.brokerId) === link)
           link.close('going_away', 'this replica has lost its database');
