@@ -176,7 +176,34 @@ describe('the explanation', () => {
     const { explanation, unblocks } = explain(circumstances(BRINGS_ABOUT.held_by_order));
 
     expect(explanation).toContain(`agent.stop ${BLOCKER}, which is running`);
-    expect(unblocks).toContain(`fairlead why ${BLOCKER}`);
+    expect(explanation).toMatch(/^Another command of its ordering key a-key comes first/);
+    expect(unblocks).toBe(`That one ends: see \`fairlead why ${BLOCKER}\`.`);
+  });
+
+  it('says of a message that comes first that it need only be acknowledged', () => {
+    const given = {
+      ...BRINGS_ABOUT.held_by_order,
+      blockerState: 'claimed',
+      blockerOp: 'agent.message',
+    } as const;
+
+    expect(explain(circumstances(given)).unblocks).toMatch(/^That one is acknowledged, or ends: see /);
+  });
+
+  it('says of what runs past its deadline that it expires without a result', () => {
+    const { explanation, unblocks } = explain(circumstances({ state: 'running', deadlineAt: NOW }));
+
+    expect(explanation).toContain('its deadline has passed');
+    expect(unblocks).toBe("The broker's result; without one it expires 30 s after its deadline.");
+    expect(explain(circumstances({ state: 'running' })).unblocks).toBe("The broker's result.");
+  });
+
+  it('does not say of what is claimed that it has left', () => {
+    const told = (given: Partial<Circumstances>) => explain(circumstances(given)).explanation;
+
+    expect(told(BRINGS_ABOUT.unacknowledged)).toBe(
+      'It was claimed to be sent at 2026-08-01T11:59:57.000Z, and the broker has not said yet that it has it.',
+    );
   });
 
   it('counts failures, and names the time at which it goes on', () => {
@@ -197,8 +224,9 @@ describe('the explanation', () => {
     const told = (given: Partial<Circumstances>) => explain(circumstances(given)).explanation;
     const away = { holderId: null };
 
-    expect(told(BRINGS_ABOUT.cancelling)).toBe(
-      'It is to be cancelled, and the broker has been asked to stop it.',
+    expect(told(BRINGS_ABOUT.cancelling)).toBe('It is to be cancelled, and the broker is asked to stop it.');
+    expect(told({ ...BRINGS_ABOUT.cancelling, readyEpoch: 6 })).toBe(
+      'It is to be cancelled, and the broker is asked to stop it when its inventory says that it has it.',
     );
     expect(told({ ...BRINGS_ABOUT.cancelling, ...away })).toBe(
       'It is to be cancelled, and the broker that has it is not connected.',
@@ -209,11 +237,11 @@ describe('the explanation', () => {
     );
   });
 
-  it('says of what was sent that nobody knows whether the broker has it', () => {
+  it('says of what is claimed that nobody knows whether the broker has it', () => {
     const { explanation } = explain(circumstances({ state: 'claimed', holderId: null }));
 
     expect(explanation).toBe(
-      'It was sent, and whether the broker has it is not known while it is not connected.',
+      'It was claimed to be sent, and whether the broker has it is not known while it is not connected.',
     );
   });
 

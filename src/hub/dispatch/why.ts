@@ -1,4 +1,4 @@
-import { isOp, contractOf } from '../../protocol/op.js';
+import { contractOf, isOp, OPS_HELD_TO_ACK } from '../../protocol/op.js';
 import { UNACKED_BYTES_MOST } from './unacked.js';
 import { LINK_BOUND, type Contract, type DispatchState } from './state.js';
 
@@ -116,7 +116,7 @@ export function explain(about: Circumstances): Why {
 
 const OFFLINE = {
   pending: 'The broker is not connected',
-  claimed: 'It was sent, and whether the broker has it is not known while it is not connected',
+  claimed: 'It was claimed to be sent, and whether the broker has it is not known while it is not connected',
   running: 'The broker has it, and is not connected',
 } as const;
 
@@ -133,16 +133,24 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     explanation: 'The broker was revoked, and cannot connect.',
     unblocks: 'Nothing: it expires at its deadline. Cancel it, or give it to another broker.',
   }),
-  cancelling: ({ holderId }) => ({
+  cancelling: ({ holderId, epoch, readyEpoch }) => ({
     explanation:
       holderId === null
         ? 'It is to be cancelled, and the broker that has it is not connected.'
-        : 'It is to be cancelled, and the broker has been asked to stop it.',
+        : epoch === readyEpoch
+          ? 'It is to be cancelled, and the broker is asked to stop it.'
+          : 'It is to be cancelled, and the broker is asked to stop it when its inventory says that it has it.',
     unblocks: "The broker's answer; without one it expires 30 s after its deadline.",
   }),
-  running: () => ({
-    explanation: 'The broker has it and has not told the outcome yet.',
-    unblocks: "The broker's result.",
+  running: ({ now, deadlineAt }) => ({
+    explanation:
+      now < deadlineAt
+        ? 'The broker has it and has not told the outcome yet.'
+        : 'The broker has it and has not told the outcome yet, and its deadline has passed.',
+    unblocks:
+      now < deadlineAt
+        ? "The broker's result."
+        : "The broker's result; without one it expires 30 s after its deadline.",
   }),
   backoff: ({ failures, retryAt }) => ({
     explanation: `It failed ${failures === 1 ? 'once' : `${failures} times`} in a way that may pass, and rests until ${timeOf(retryAt)}.`,
@@ -181,8 +189,8 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     unblocks: 'Its inventory, which takes moments; without it nothing is sent on this link.',
   }),
   held_by_order: ({ blockerId, blockerOp, blockerState, orderingKey }) => ({
-    explanation: `An earlier command of its ordering key ${orderingKey ?? ''} comes first: ${blockerOp ?? ''} ${blockerId ?? ''}, which is ${blockerState ?? 'live'}.`,
-    unblocks: `That one ends: see \`fairlead why ${blockerId ?? ''}\`.`,
+    explanation: `Another command of its ordering key ${orderingKey ?? ''} comes first: ${blockerOp ?? ''} ${blockerId ?? ''}, which is ${blockerState ?? 'live'}.`,
+    unblocks: `That one ${isHeldToAck(blockerOp) ? 'is acknowledged, or ends' : 'ends'}: see \`fairlead why ${blockerId ?? ''}\`.`,
   }),
   window_full: ({ unacked, unackedBytes, windowSize }) => ({
     explanation:
@@ -192,9 +200,9 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
     unblocks: 'Acknowledgements of the broker.',
   }),
   unacknowledged: ({ claimedAt }) => ({
-    explanation: `It was sent at ${timeOf(claimedAt)}, and the broker has not said yet that it has it.`,
+    explanation: `It was claimed to be sent at ${timeOf(claimedAt)}, and the broker has not said yet that it has it.`,
     unblocks:
-      "The broker's acknowledgement; it is sent again every 10 s, and judged anew on the broker's next link.",
+      "The broker's acknowledgement; what was sent is sent again every 10 s, and judged anew on the broker's next link.",
   }),
   next: () => ({
     explanation: 'Nothing is in its way: it is about to be sent.',
@@ -205,6 +213,10 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
 function isCapable({ op, capabilities }: Circumstances): boolean {
   const capability = isOp(op) ? contractOf(op).capability : null;
   return capability === null || capabilities === null || capabilities.includes(capability);
+}
+
+function isHeldToAck(op: string | null): boolean {
+  return op !== null && OPS_HELD_TO_ACK.includes(op);
 }
 
 function timeOf(time: Date | null): string {
