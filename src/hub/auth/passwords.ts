@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { hash, verify } from '@node-rs/argon2';
+import { Turns } from '../lifecycle/turns.js';
 import { SignInsBusy } from './auth.errors.js';
 
 /** Argon2id, which is what the library makes by itself, as OWASP's cheat sheet has it: 19 MiB, two passes, one lane. */
@@ -14,8 +15,7 @@ const WAITING_MOST = 64;
  */
 @Injectable()
 export class Passwords {
-  private atWork = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly turns = new Turns(AT_A_TIME);
   private nobodys: Promise<string> | undefined;
 
   /** With a salt of its own. @throws SignInsBusy */
@@ -39,19 +39,7 @@ export class Passwords {
   }
 
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.atWork >= AT_A_TIME) {
-      if (this.waiting.length >= WAITING_MOST) throw new SignInsBusy();
-      // Whoever ends hands its place on, so that nobody comes in between.
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    } else {
-      this.atWork += 1;
-    }
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.atWork -= 1;
-      else next();
-    }
+    if (this.turns.waiting >= WAITING_MOST) throw new SignInsBusy();
+    return this.turns.take(work);
   }
 }
