@@ -200,16 +200,16 @@ describe('behind a pooler in transaction mode', () => {
     const dataSource = await makeDataSource(pooler.url, 'test', [], 'transaction').initialize();
     const read = {
       name: 'read_settings',
-      text: `select current_setting('lock_timeout') as lock,
+      text: `select current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement,
                     current_setting('idle_in_transaction_session_timeout') as idle`,
     };
 
     const own = new Database(dataSource);
     const within = await own.transaction((run) => run(read));
 
-    expect(within).toEqual([{ lock: '2s', idle: '5s' }]);
+    expect(within).toEqual([{ lock: '2s', statement: '14s', idle: '5s' }]);
     expect([await own.run(read), await own.run(read)]).toEqual(
-      Array.from({ length: 2 }, () => [{ lock: '0', idle: '0' }]),
+      Array.from({ length: 2 }, () => [{ lock: '0', statement: '0', idle: '0' }]),
     );
     await dataSource.destroy();
   });

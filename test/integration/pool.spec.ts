@@ -3,12 +3,19 @@ import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import { makeDataSource } from '../../src/hub/database/data-source.js';
 import { Database } from '../../src/hub/database/database.js';
+import { ANSWER_WITHIN_MS } from '../../src/hub/database/session.js';
 import { statement } from '../../src/hub/database/statement.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 
 const SESSION = statement('test_session', 'select pg_backend_pid() as pid, txid_current() as transaction');
 const LOCK = statement('test_lock', 'select id from hub_identity for update');
 const REST = statement('test_rest', 'select pg_sleep(0.05)');
+const GIVEN = statement(
+  'test_given_up',
+  `select setting::integer as ms from pg_settings where name = 'statement_timeout'`,
+);
+const IN_A_MOMENT = statement('test_in_a_moment', `set local statement_timeout = '50ms'`);
+const FOR_LONG = statement('test_for_long', 'select pg_sleep(10)');
 const TOUCH = statement('test_touch', 'update hub_identity set created_at = now() returning id');
 
 const WRONG = statement('test_wrong', 'select 1 / 0');
@@ -80,6 +87,20 @@ describe('a connection of the pool', () => {
     ]);
 
     expect(answered).toEqual([true, true, true, false]);
+  });
+
+  it('has its statements given up by the server a little before its client waits no more, as an outage', async () => {
+    const database = new Database(dataSource);
+
+    const [given] = await database.run<{ ms: number }>(GIVEN);
+    const inLong = database.transaction(async (run) => {
+      await run(IN_A_MOMENT);
+      return run(FOR_LONG);
+    });
+
+    expect(given?.ms).toBeGreaterThan(ANSWER_WITHIN_MS - 5_000);
+    expect(given?.ms).toBeLessThan(ANSWER_WITHIN_MS);
+    await expect(inLong).rejects.toMatchObject({ code: 'database_unavailable', statement: 'no_effect' });
   });
 
   it('tells how long its slowest statement took, once', async () => {

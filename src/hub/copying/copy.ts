@@ -12,12 +12,16 @@ const BATCH_ROWS = 1_000;
 const ANSWER_WITHIN_MS = 3_600_000;
 /** The session with the lock is asked for little: where it says nothing for so long, it is lost. */
 const LOCK_ANSWERS_WITHIN_MS = 15_000;
-/** Text that both servers write alike, and a lock that is held however long nothing is asked of it. */
+/**
+ * Text that both servers write alike, statements that take their time, and a lock that is held however long nothing is asked
+ * of it.
+ */
 const SETTINGS = [
   'bytea_output=hex',
   'datestyle=ISO',
   'intervalstyle=postgres',
   'extra_float_digits=1',
+  'statement_timeout=0',
   'idle_in_transaction_session_timeout=0',
 ];
 

@@ -5,10 +5,13 @@ import { SESSION_SETTINGS } from './session.js';
 type Query = (config: unknown, ...others: unknown[]) => unknown;
 type Startup = { getStartupConf(): Record<string, string> };
 
-const { lock_timeout: lockTimeout, idle_in_transaction_session_timeout: idleTimeout } = SESSION_SETTINGS;
+const OF_TRANSACTIONS = ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'] as const;
 
 /** Several commands travel as one message where they carry no values. */
-const BEGIN = `begin; set local lock_timeout = '${lockTimeout}'; set local idle_in_transaction_session_timeout = '${idleTimeout}'`;
+const BEGIN = [
+  'begin',
+  ...OF_TRANSACTIONS.map((name) => `set local ${name} = '${SESSION_SETTINGS[name]}'`),
+].join('; ');
 
 /**
  * A connection through a pooler that lends a session of the server for one transaction at a time. The next one may

@@ -35,7 +35,8 @@ function timeOf(text: string): Date {
 /**
  * Settings of every session. A client that dies with a transaction open, or one that waits for a lock, must not
  * hold up the others; a server that loses its client's machine must notice, also where it has nothing to tell it: what such a
- * session has locked stays locked until then, as does the place that it takes.
+ * session has locked stays locked until then, as does the place that it takes. Nor is it to go on with what nobody waits for any
+ * more: it gives a statement up a little before its client does.
  *
  * The last five hold plans still. A queue's table is empty in one moment and has thousands of rows in the next, so what
  * the server knows of it is always old: a statement is planned once, for any values, and goes by an index where there is
@@ -45,6 +46,7 @@ function timeOf(text: string): Date {
 export const SESSION_SETTINGS = {
   idle_in_transaction_session_timeout: '5s',
   lock_timeout: '2s',
+  statement_timeout: `${ANSWER_WITHIN_MS - 1_000}ms`,
   tcp_user_timeout: '10s',
   tcp_keepalives_idle: '10s',
   tcp_keepalives_interval: '5s',
