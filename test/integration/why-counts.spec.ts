@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { causeOf } from '../../src/hub/dispatch/why.js';
 import { WhyRepository } from '../../src/hub/dispatch/why.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -29,8 +30,9 @@ afterAll(async () => {
 /** Pending copies of a command, behind it. */
 async function queue(id: string, count: number): Promise<string[]> {
   const { rows: copies } = await rows.sql.query<{ id: string }>(
-    `insert into broker_dispatch (id, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail)
-     select gen_random_uuid(), broker_id, op, args, lane, 'pending', deadline_at, origin_replica, initiator, trail
+    `insert into broker_dispatch
+       (id, broker_id, op, args, lane, ordering_key, state, deadline_at, origin_replica, initiator, trail)
+     select gen_random_uuid(), broker_id, op, args, lane, ordering_key, 'pending', deadline_at, origin_replica, initiator, trail
      from broker_dispatch, generate_series(1, $2) where id = $1
      returning id, seq`,
     [id, count],
@@ -84,6 +86,20 @@ describe('what is counted of a broker for a command that waits', () => {
 
     // Each has arguments of no fields.
     expect(told).toMatchObject({ position: COUNTED_MOST, unacked: 64, unackedBytes: 64 * 5, argsBytes: 5 });
+  });
+
+  it('is what is claimed and not acked beyond more than a hundred that wait behind a long one', async () => {
+    await rows.insert('broker_dispatch_floor', { broker_id: broker.id, seq: 0, ready_epoch: broker.epoch });
+    await rows.sql.query('update broker_connection set window_size = 64 where broker_id = $1', [broker.id]);
+    const long = await rows.dispatch(broker, { state: 'running', ordering_key: broker.id });
+    const [held] = await queue(long, COUNTED_MOST + 10);
+    for (let n = 0; n < 64; n += 1) await rows.dispatch(broker, { state: 'claimed' });
+    const pending = await rows.dispatch(broker);
+
+    const [told, behindLong] = await toldOf(pending, held!);
+
+    expect(told).toMatchObject({ position: COUNTED_MOST, unacked: 64 });
+    expect([causeOf(told!), causeOf(behindLong!)]).toEqual(['window_full', 'held_by_order']);
   });
 
   it('is what is claimed and not acked, before and behind it', async () => {

@@ -12,7 +12,10 @@ import type { Circumstances } from './why.js';
 
 /** Of a broker's commands; more where its window is larger, since it must be known whether that is full. */
 const COUNTED_LEAST = 100;
-/** And of those that are out, past these, where these are all out: what a busy broker runs may hide what it has not acked. */
+/**
+ * And of what it has not acked, past these, unless that is more than its window takes already: what a busy broker runs, or what
+ * waits behind one long command, may hide it.
+ */
 const OUT_COUNTED_MOST = 1_000;
 
 // One statement, so that all facts are of one moment. What blocks a command is judged as the claim judges it; it is looked for
@@ -42,7 +45,7 @@ const WHY = statement(
     cross join lateral (
       select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked,
              sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes,
-             bool_and(other.state <> 'pending') as are_out, max(other.seq) as last
+             max(other.seq) as last
       from (
         select other.seq, other.state, ${argsBytesOf('other')} as args_bytes from broker_dispatch other
         where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, ${LAST_SEQ})
@@ -55,7 +58,7 @@ const WHY = statement(
              sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes
       from (
         select other.state, ${argsBytesOf('other')} as args_bytes from broker_dispatch other
-        where first.are_out
+        where first.unacked <= connection.window_size
           and (other.broker_id, other.seq) between (live.broker_id, first.last + 1) and (live.broker_id, ${LAST_SEQ})
         order by other.broker_id, other.seq
         limit ${OUT_COUNTED_MOST}
