@@ -8,7 +8,6 @@ const WALKS: Readonly<Record<string, string>> = {
   count_pending_dispatches_of_projects: 'a scrape of metrics',
   count_sealed_by_key: 'somebody who asks what is wrong with an installation',
   lapse_bound_to_links_that_are_over: 'a sweep each minute',
-  list_dispatches: 'a list with filters, planned for what it is asked',
 };
 
 const plant = (rows: number) => `

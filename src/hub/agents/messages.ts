@@ -9,6 +9,7 @@ import type { BatchOutcome } from '../dispatch/batches.js';
 import { askingForPart, type Asking } from '../dispatch/caller.js';
 import { Dispatches } from '../dispatch/dispatches.js';
 import type { DispatchRecord } from '../dispatch/record.js';
+import type { Part } from '../http/page.js';
 import type { Wait } from '../http/prefer.js';
 import { Projects } from '../registry/projects.js';
 import type { AgentRow } from './agent.repository.js';
@@ -129,8 +130,8 @@ export class Messages {
     before: string | null,
     limit: number,
     { sees }: Scope,
-  ): Promise<DispatchRecord[]> {
-    const of = { brokerId, agentId: id, state: null, op: 'agent.message' };
+  ): Promise<Part<DispatchRecord>> {
+    const of = { brokerId, agentId: id, state: null, op: 'agent.message', withArgs: true };
     return this.dispatches.list({ ...of, before, limit, sees });
   }
 
@@ -140,10 +141,10 @@ export class Messages {
     before: string | null,
     limit: number,
     scope: Scope,
-  ): Promise<DispatchRecord[]> {
+  ): Promise<Part<DispatchRecord>> {
     const projectId = await this.projects.within(scope, project);
-    const all = { brokerId: null, agentId: null, state: null };
-    return this.dispatches.list({ ...all, before, projectId, op: 'agent.message', limit, sees: scope.sees });
+    const all = { brokerId: null, agentId: null, state: null, op: 'agent.message', withArgs: true };
+    return this.dispatches.list({ ...all, before, projectId, limit, sees: scope.sees });
   }
 
   /**

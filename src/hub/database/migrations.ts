@@ -28,6 +28,7 @@ import { AddBrokerKeyOverlap1790000000028 } from '../../../migrations/1790000000
 import { IndexLinkBound1790000000030 } from '../../../migrations/1790000000030-IndexLinkBound.js';
 import { AddInviteRevocation1790000000031 } from '../../../migrations/1790000000031-AddInviteRevocation.js';
 import { KeepAnswersOfKeys1790000000032 } from '../../../migrations/1790000000032-KeepAnswersOfKeys.js';
+import { IndexHistoryLists1790000000033 } from '../../../migrations/1790000000033-IndexHistoryLists.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -61,6 +62,7 @@ export const MIGRATIONS = [
   IndexLinkBound1790000000030,
   AddInviteRevocation1790000000031,
   KeepAnswersOfKeys1790000000032,
+  IndexHistoryLists1790000000033,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

@@ -122,6 +122,11 @@ export class DispatchEntity extends CommandColumns {
 @Entity('broker_dispatch_history')
 @Index('broker_dispatch_history_by_broker', ['brokerId', 'id'])
 @Index('broker_dispatch_history_of_redrive', ['redriveOf'], { where: '(redrive_of IS NOT NULL)' })
+@Index('broker_dispatch_history_of_project', ['projectId', 'id'], { where: '(project_id IS NOT NULL)' })
+@Index('broker_dispatch_history_of_agent', ['agentId', 'id'], { where: '(agent_id IS NOT NULL)' })
+@Index('broker_dispatch_history_of_exceptions', ['state', 'id'], {
+  where: `(state = ANY (ARRAY['failed'::text, 'cancelled'::text, 'expired'::text, 'dead'::text]))`,
+})
 @Check(
   'broker_dispatch_history_state_is_ended',
   `state in ('succeeded', 'failed', 'cancelled', 'expired', 'dead')`,

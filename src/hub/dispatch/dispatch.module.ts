@@ -30,6 +30,7 @@ import { InventoryRepository } from './inventory.repository.js';
 import { DispatchLife } from './life.js';
 import { HandOff } from './hand-off.js';
 import { History } from './history.js';
+import { ListRepository } from './list.repository.js';
 import { Owners } from './owners.js';
 import { PartitionRepository } from './partition.repository.js';
 import { Progress } from './progress.js';
@@ -133,6 +134,7 @@ import { Waits } from './waits.js';
     Intake,
     Inventories,
     InventoryRepository,
+    ListRepository,
     Owners,
     PartitionRepository,
     Progress,

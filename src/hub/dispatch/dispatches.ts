@@ -6,6 +6,7 @@ import { Database, type Run } from '../database/database.js';
 import { DatabaseUnavailable } from '../database/database.errors.js';
 import { transactionInDoubt } from '../database/in-doubt.js';
 import { Group } from '../lifecycle/group.js';
+import type { Part } from '../http/page.js';
 import { WINDOW_S, type Wait } from '../http/prefer.js';
 import { newId } from '../new-id.js';
 import { CodedError } from '../problems/coded.error.js';
@@ -13,8 +14,9 @@ import { DispatchNotFound, OutcomeUnknown } from './dispatch.errors.js';
 import type { Idempotency } from '../auth/request-key.js';
 import { requireScope, type Scope } from '../auth/scope.js';
 import type { Draft, Initiator } from './draft.js';
-import type { DispatchRecord, TrailStep } from './record.js';
-import { ReadRepository, type DispatchFilter, type EndedFilter, type ReadRecord } from './read.repository.js';
+import { ListRepository, type DispatchFilter, type EndedFilter } from './list.repository.js';
+import type { DispatchRecord, ReadRecord, TrailStep } from './record.js';
+import { ReadRepository } from './read.repository.js';
 import { Cancels } from './cancels.js';
 import { hasEnded, type Contract, type Lane } from './state.js';
 import type { OutcomeCopy } from './row-copy.js';
@@ -70,6 +72,7 @@ export class Dispatches {
   constructor(
     private readonly submission: Submission,
     private readonly repository: ReadRepository,
+    private readonly lists: ListRepository,
     private readonly why: WhyRepository,
     private readonly waits: Waits,
     private readonly cancels: Cancels,
@@ -177,8 +180,9 @@ export class Dispatches {
     }
   }
 
-  async list(filter: DispatchFilter): Promise<DispatchRecord[]> {
-    return this.explained(await this.repository.list(filter));
+  async list(filter: DispatchFilter): Promise<Part<DispatchRecord>> {
+    const { rows, isCut } = await this.lists.list(filter);
+    return { rows: await this.explained(rows), isCut };
   }
 
   /** With what keeps each from going on that is alive. One that has ended since it was read is read again. */
@@ -202,8 +206,8 @@ export class Dispatches {
   }
 
   /** Ended commands that no other one does again, newest first. */
-  async listNotRedriven(filter: EndedFilter): Promise<DispatchRecord[]> {
-    return this.repository.listNotRedriven(filter);
+  async listNotRedriven(filter: EndedFilter): Promise<Part<ReadRecord>> {
+    return this.lists.listNotRedriven(filter);
   }
 
   /** @throws DispatchNotFound */

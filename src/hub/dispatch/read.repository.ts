@@ -3,97 +3,25 @@ import { isSeen, type Scope } from '../auth/scope.js';
 import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
-import type { DispatchRecord, TrailStep } from './record.js';
+import type { ReadRecord, TrailStep } from './record.js';
+import { NOT_ENDED, RECORD_COLUMNS } from './record.columns.js';
 import type { LiveState } from './state.js';
 import { spanOf } from './id-span.js';
 import { readable } from './trail-step.js';
-
-const LIVE_COLUMNS = `
-    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-    dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
-    dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-    dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-    dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-    dispatch.redrive_of as "redriveOf",
-    dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-    case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-    dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt"`;
 
 // One statement over both tables, so that a row that moves between them is never missed.
 const FIND = statement(
   'find_dispatches',
   `
-  select ${LIVE_COLUMNS},
-         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+  select ${RECORD_COLUMNS}, broker.name as "brokerName", dispatch.args, ${NOT_ENDED}
   from broker_dispatch dispatch
   left join broker on ${sought('broker.id', 'dispatch.broker_id')}
   where dispatch.id = any ($1::uuid[])
   union all
-  select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error
+  select ${RECORD_COLUMNS}, broker.name, dispatch.args, dispatch.ended_at, dispatch.result, dispatch.error
   from broker_dispatch_history dispatch
   left join broker on ${sought('broker.id', 'dispatch.broker_id')}
   where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3
-  `,
-);
-
-const LIST = statement(
-  'list_dispatches',
-  `
-  select listed.* from (
-    select ${LIVE_COLUMNS},
-           null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-    from broker_dispatch dispatch
-    left join broker on broker.id = dispatch.broker_id
-    where ($1::uuid is null or dispatch.id < $1)
-      and ($2::uuid is null or dispatch.broker_id = $2)
-      and ($3::uuid is null or dispatch.agent_id = $3)
-      and ($4::text is null or dispatch.state = $4)
-      and ($6::text is null or dispatch.op = $6)
-      and ($7::uuid is null or dispatch.project_id = $7)
-      and ${isSeen('dispatch.project_id', '$8')}
-    union all
-    (
-      select ${LIVE_COLUMNS}, dispatch.ended_at, dispatch.result, dispatch.error
-      from broker_dispatch_history dispatch
-      left join broker on broker.id = dispatch.broker_id
-      where ($1::uuid is null or dispatch.id < $1)
-        and ($2::uuid is null or dispatch.broker_id = $2)
-        and ($3::uuid is null or dispatch.agent_id = $3)
-        and ($4::text is null or dispatch.state = $4)
-        and ($6::text is null or dispatch.op = $6)
-        and ($7::uuid is null or dispatch.project_id = $7)
-        and ${isSeen('dispatch.project_id', '$8')}
-      order by dispatch.id desc
-      limit $5
-    )
-  ) listed
-  order by listed.id desc
-  limit $5
-  `,
-);
-
-// What another command does again, or did, is left out, however long ago that was asked. With an offset it is looked up for
-// each row, by the index of those that name one; otherwise the server may join, and read all commands for it.
-const LIST_NOT_REDRIVEN = statement(
-  'list_ended_not_redriven',
-  `
-  select ${LIVE_COLUMNS}, dispatch.ended_at as "endedAt", dispatch.result, dispatch.error,
-         null::bigint as position, null::boolean as connected
-  from broker_dispatch_history dispatch
-  left join broker on broker.id = dispatch.broker_id
-  where dispatch.state = $1
-    and ($2::uuid is null or dispatch.id < $2)
-    and ($3::uuid is null or dispatch.broker_id = $3)
-    and ($4::text is null or dispatch.op = $4)
-    and ${isSeen('dispatch.project_id', '$6')}
-    and not exists (
-      select from broker_dispatch again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
-    )
-    and not exists (
-      select from broker_dispatch_history again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
-    )
-  order by dispatch.id desc
-  limit $5
   `,
 );
 
@@ -154,9 +82,6 @@ const PROJECT_DEPTHS = statement(
   `,
 );
 
-/** A dispatch as its row has it: what keeps it from going on is not in its row. */
-export type ReadRecord = Omit<DispatchRecord, 'position' | 'reason'>;
-
 /** Pending commands of one project. */
 export type ProjectDepth = {
   project: string;
@@ -175,23 +100,6 @@ export type LiveDepth = {
   stuck: number;
 };
 
-export type DispatchFilter = {
-  /** Only dispatches older than this one. */
-  before: string | null;
-  brokerId: string | null;
-  agentId: string | null;
-  state: string | null;
-  op: string | null;
-  projectId?: string | null;
-  limit: number;
-  /** Of these projects alone; null for all, and those of none. */
-  sees: Scope['sees'];
-};
-
-export type EndedFilter = Pick<DispatchFilter, 'before' | 'brokerId' | 'op' | 'limit' | 'sees'> & {
-  state: string;
-};
-
 /** SQL that looks dispatches up, wherever they stand. */
 @Injectable()
 export class ReadRepository {
@@ -199,19 +107,6 @@ export class ReadRepository {
 
   async find(ids: readonly string[]): Promise<ReadRecord[]> {
     return this.database.run(FIND, [ids, ...spanOf(ids)]);
-  }
-
-  /** Newest first. */
-  async list(filter: DispatchFilter): Promise<ReadRecord[]> {
-    const { before, brokerId, agentId, state, op, projectId = null, limit, sees } = filter;
-    const values = [before, brokerId, agentId, state, limit, op, projectId, sees];
-    return this.database.runPlanned(LIST, values);
-  }
-
-  /** Ended commands that no other one does again, newest first. */
-  async listNotRedriven(filter: EndedFilter): Promise<DispatchRecord[]> {
-    const { state, before, brokerId, op, limit, sees } = filter;
-    return this.database.runPlanned(LIST_NOT_REDRIVEN, [state, before, brokerId, op, limit, sees]);
   }
 
   /** The project of a command, if it is among those that are seen. */

@@ -68,6 +68,9 @@ export type DispatchRecord = {
   reason: string | null;
 };
 
+/** A dispatch as its row has it: what keeps it from going on is not in its row. */
+export type ReadRecord = Omit<DispatchRecord, 'position' | 'reason'>;
+
 /** What a proof needs to know of one dispatch: what it is, how it stands, and how it came there. */
 export type TrailFacts = {
   id: string;

@@ -28,7 +28,8 @@ describe('a redrive whose commit is in doubt', () => {
     answers = () => kept;
     jest.clearAllMocks();
     const dispatches = {
-      listNotRedriven: () => Promise.resolve([{ ...DEAD, state: 'dead' } as unknown as DispatchRecord]),
+      listNotRedriven: () =>
+        Promise.resolve({ rows: [{ ...DEAD, state: 'dead' } as unknown as DispatchRecord], isCut: false }),
       isAnyOnRecord: (ids: readonly string[]) => {
         lookedUp(ids);
         return Promise.resolve(isOnRecord);

@@ -12,7 +12,7 @@ import { DEADLINE_MOST_S, Dispatches, draftOf } from './dispatches.js';
 import type { Draft, Initiator } from './draft.js';
 import { isForBrokers } from './dto/order.js';
 import { REDRIVABLE, type Redrivable } from './dto/redrive.dto.js';
-import type { DispatchRecord } from './record.js';
+import type { DispatchRecord, ReadRecord } from './record.js';
 import { Submission } from './submission.js';
 
 /** One scope for all callers: whoever asks, a command is done again once. */
@@ -81,9 +81,10 @@ export class Redrives {
     const { state, broker, op = null, before = null, limit } = filter;
     const brokerId = broker === undefined ? null : await this.brokers.within(scope, broker);
     const wanted = { state, before, brokerId, op, limit: limit + 1, sees: scope.may };
-    const rows = await this.dispatches.listNotRedriven(wanted);
-    const next = rows.length > limit ? (rows[limit - 1]?.id ?? null) : null;
-    const records = rows.slice(0, limit).sort((a, b) => a.seq - b.seq);
+    const { rows, isCut } = await this.dispatches.listNotRedriven(wanted);
+    const taken = rows.slice(0, limit);
+    const next = isCut || rows.length > limit ? (taken.at(-1)?.id ?? null) : null;
+    const records = taken.sort((a, b) => a.seq - b.seq);
     const all = records.map((record) => againOf(record, ofOne(initiator, record.id)));
     return this.store(asking, all, (outcomes) => ({ ...redrivenOf(outcomes), next }));
   }
@@ -124,7 +125,7 @@ export class Redrives {
   }
 }
 
-function againOf(record: DispatchRecord, initiator: Initiator): Again {
+function againOf(record: ReadRecord, initiator: Initiator): Again {
   const { id: from, projectId, brokerId, agentId, args, lane, orderingKey, contract } = record;
   try {
     const op = redrivableOp(record);
@@ -159,7 +160,7 @@ function deadlineSOf({ createdAt, deadlineAt }: DispatchRecord): number {
 }
 
 /** @throws NotRedrivable */
-function redrivableOp({ op, state, error }: DispatchRecord) {
+function redrivableOp({ op, state, error }: ReadRecord) {
   if (!(REDRIVABLE as readonly string[]).includes(state))
     throw new NotRedrivable(`A command that is ${state} cannot be done again.`);
   if (error?.code === 'superseded')

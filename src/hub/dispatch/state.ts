@@ -5,6 +5,13 @@
 
 export const LIVE_STATES = ['pending', 'claimed', 'running'] as const;
 export const ENDED_STATES = ['succeeded', 'failed', 'cancelled', 'expired', 'dead'] as const;
+/** The history has an index of those that did not succeed. */
+export const EXCEPTIONS = [
+  'failed',
+  'cancelled',
+  'expired',
+  'dead',
+] as const satisfies (typeof ENDED_STATES)[number][];
 
 export type LiveState = (typeof LIVE_STATES)[number];
 export type EndedState = (typeof ENDED_STATES)[number];

@@ -22,17 +22,21 @@ export class PageQuery {
   cursor?: string;
 }
 
+/** Rows of a list, and whether it goes on behind them though they are fewer than were asked for. */
+export type Part<R> = { rows: R[]; isCut: boolean };
+
 /** A list kept in the order of its ids, newest first or oldest first, under a name that its cursors are bound to. */
 export async function readPage<R extends { id: string }>(
   list: string,
   query: PageQuery,
-  read: (last: string | null, limit: number) => Promise<R[]>,
+  read: (last: string | null, limit: number) => Promise<R[] | Part<R>>,
 ): Promise<{ rows: R[]; nextCursor: string | null }> {
   // One row more than asked for tells whether another page follows.
   const found = await read(idOf(list, query.cursor), query.limit + 1);
-  const rows = found.slice(0, query.limit);
+  const part = Array.isArray(found) ? { rows: found, isCut: false } : found;
+  const rows = part.rows.slice(0, query.limit);
   const last = rows.at(-1);
-  const hasMore = found.length > rows.length && last !== undefined;
+  const hasMore = (part.isCut || part.rows.length > rows.length) && last !== undefined;
   return { rows, nextCursor: hasMore ? Buffer.from(`${list}:${last.id}`).toString('base64url') : null };
 }
 

@@ -242,7 +242,8 @@ export class DispatchListDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Give it as `cursor` to read on; null at the end.',
+    description:
+      'Give it as `cursor` to read on; null at the end. A page of results of more than 4 MiB ends before `limit`.',
   })
   nextCursor: string | null;
 }

@@ -1,0 +1,188 @@
+import { Injectable } from '@nestjs/common';
+import { isSeen, type Scope } from '../auth/scope.js';
+import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
+import { statement, type Statement } from '../database/statement.js';
+import type { Part } from '../http/page.js';
+import { Turns } from '../lifecycle/turns.js';
+import { LAST_ID, newestWith, pageOf } from './list.columns.js';
+import type { ReadRecord } from './record.js';
+import { NOT_ENDED, RECORD_COLUMNS } from './record.columns.js';
+import { EXCEPTIONS, LIVE_STATES, type DispatchState } from './state.js';
+
+const ARGS = `case when $8::boolean then dispatch.args else '{}'::jsonb end as args`;
+const LIVE = LIVE_STATES.map((state) => `'${state}'`).join(', ');
+
+/** What may be asked of the rows of a list, by their columns. */
+const FILTERS = {
+  broker_id: '($2::uuid is null or dispatch.broker_id = $2)',
+  agent_id: '($3::uuid is null or dispatch.agent_id = $3)',
+  state: '($4::text is null or dispatch.state = $4)',
+  op: '($6::text is null or dispatch.op = $6)',
+  project_id: isSeen('dispatch.project_id', '$7'),
+} as const;
+type Filtered = keyof typeof FILTERS;
+
+/** All but what is said in another way: said twice, the server could go by another index again. */
+const filtersBut = (column?: Filtered): string =>
+  Object.entries(FILTERS)
+    .filter(([filtered]) => filtered !== column)
+    .map(([, filter]) => filter)
+    .join('\n          and ');
+
+/**
+ * A list over both tables in one statement, so that a row that moves between them is never missed. A state is one of either: the
+ * other table is not looked at.
+ *
+ * @param ended the newest of the history
+ */
+const listWith = (ended: string): string =>
+  pageOf(
+    `
+      (
+        select ${RECORD_COLUMNS}, ${ARGS}, ${NOT_ENDED}
+        from broker_dispatch dispatch
+        where dispatch.id < $1::uuid and ($4::text is null or $4 in (${LIVE}))
+          and ${filtersBut()}
+        order by dispatch.id desc
+        limit $5
+      )
+      union all
+      (${ended}
+      )
+      order by id desc
+      limit $5`,
+    ['args', 'result'],
+  );
+
+const CAN_HAVE_ENDED = `($4::text is null or $4 not in (${LIVE}))`;
+const COLUMNS = `${RECORD_COLUMNS}, ${ARGS}, dispatch.ended_at as "endedAt", dispatch.result, dispatch.error`;
+
+const LIST = statement(
+  'list_dispatches',
+  listWith(
+    `
+        select ${COLUMNS}
+        from broker_dispatch_history dispatch
+        where dispatch.id < $1::uuid and ${CAN_HAVE_ENDED}
+          and ${filtersBut()}
+        order by dispatch.id desc
+        limit $5`,
+  ),
+);
+
+const LIST_OF_EXCEPTIONS = statement(
+  'list_dispatches_that_are_exceptions',
+  listWith(newestWith('state', '$4::text', COLUMNS, filtersBut('state'))),
+);
+
+const LIST_OF_AGENT = statement(
+  'list_dispatches_of_agent',
+  listWith(newestWith('agent_id', '$3::uuid', COLUMNS, `${CAN_HAVE_ENDED} and ${filtersBut('agent_id')}`)),
+);
+
+const LIST_OF_BROKER = statement(
+  'list_dispatches_of_broker',
+  listWith(newestWith('broker_id', '$2::uuid', COLUMNS, `${CAN_HAVE_ENDED} and ${filtersBut('broker_id')}`)),
+);
+
+// The newest of each, and of these the newest.
+const LIST_OF_PROJECTS = statement(
+  'list_dispatches_of_projects',
+  listWith(
+    `
+        select latest.*
+        from unnest($7::uuid[]) as seen (project_id)
+        cross join lateral (${newestWith(
+          'project_id',
+          'seen.project_id',
+          COLUMNS,
+          `${CAN_HAVE_ENDED} and ${filtersBut('project_id')}`,
+        )}
+        ) latest
+        order by latest.id desc
+        limit $5`,
+  ),
+);
+
+// What another command does again, or did, is left out, however long ago that was asked. With an offset it is looked up for
+// each row, by the index of those that name one; otherwise the server may join, and read all commands for it.
+const LIST_NOT_REDRIVEN = statement(
+  'list_ended_not_redriven',
+  pageOf(
+    newestWith(
+      'state',
+      '$3::text',
+      `${RECORD_COLUMNS}, dispatch.args, dispatch.ended_at as "endedAt", null::jsonb as result, dispatch.error`,
+      `($2::uuid is null or dispatch.broker_id = $2)
+          and ($4::text is null or dispatch.op = $4)
+          and ${isSeen('dispatch.project_id', '$6')}
+          and not exists (
+            select from broker_dispatch again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
+          )
+          and not exists (
+            select from broker_dispatch_history again where ${sought('again.redrive_of', 'dispatch.id')} offset 0
+          )`,
+    ),
+    ['args'],
+  ),
+);
+
+export type DispatchFilter = {
+  /** Only dispatches older than this one. */
+  before: string | null;
+  brokerId: string | null;
+  agentId: string | null;
+  state: DispatchState | null;
+  op: string | null;
+  projectId?: string | null;
+  limit: number;
+  /** Of these projects alone; null for all, and those of none. */
+  sees: Scope['sees'];
+  /** With their arguments; otherwise these are empty. */
+  withArgs?: boolean;
+};
+
+export type EndedFilter = Pick<DispatchFilter, 'before' | 'brokerId' | 'op' | 'limit' | 'sees'> & {
+  state: (typeof EXCEPTIONS)[number];
+};
+
+/** Of a replica at a time: they share its few connections with the statements that commands wait for. */
+const AT_A_TIME = 2;
+
+/** SQL of lists of dispatches. */
+@Injectable()
+export class ListRepository {
+  private readonly turns = new Turns(AT_A_TIME);
+
+  constructor(private readonly database: Database) {}
+
+  /** Newest first. */
+  async list(filter: DispatchFilter): Promise<Part<ReadRecord>> {
+    const { before, brokerId, agentId, state, op, projectId = null, limit, sees, withArgs = false } = filter;
+    const projects = projectId === null ? sees : [projectId].filter((id) => sees?.includes(id) ?? true);
+    const values = [before ?? LAST_ID, brokerId, agentId, state, limit, op, projects, withArgs];
+    return this.page(listFor(filter, projects), values);
+  }
+
+  /** Ended commands that no other one does again, newest first. */
+  async listNotRedriven(filter: EndedFilter): Promise<Part<ReadRecord>> {
+    const { state, before, brokerId, op, limit, sees } = filter;
+    return this.page(LIST_NOT_REDRIVEN, [before ?? LAST_ID, brokerId, state, op, limit, sees]);
+  }
+
+  private async page(statement: Statement, values: readonly unknown[]): Promise<Part<ReadRecord>> {
+    const rows = await this.turns.take(() =>
+      this.database.runPlanned<ReadRecord & { isFollowed: boolean }>(statement, values),
+    );
+    return { rows, isCut: rows.at(-1)?.isFollowed ?? false };
+  }
+}
+
+/** By what narrows it most, as far as the history has an index of that. */
+function listFor({ state, agentId, brokerId }: DispatchFilter, projects: Scope['sees']): Statement {
+  if (state !== null && (EXCEPTIONS as readonly string[]).includes(state)) return LIST_OF_EXCEPTIONS;
+  if (agentId !== null) return LIST_OF_AGENT;
+  if (brokerId !== null) return LIST_OF_BROKER;
+  return projects === null ? LIST : LIST_OF_PROJECTS;
+}
