@@ -56,7 +56,8 @@ describe('the retention of history', () => {
   });
 
   beforeEach(async () => {
-    await history.forget(0);
+    // Those of the week to come as well.
+    await history.forget(-8);
     await sql.query('delete from broker_dispatch_history');
   });
 
@@ -129,6 +130,25 @@ describe('the retention of history', () => {
     expect(tookMs).toBeLessThan(1_500);
     expect(await count()).toBe(2);
     expect(await history.forget(DAYS)).toMatchObject({ days: [day], isLeft: false });
+  });
+
+  it('leaves the partition of a day to the next time while somebody reads, whom nobody waits behind for long', async () => {
+    const hold = 'select from broker_dispatch_history_default limit 1';
+
+    const [isLeft, tookMs] = await besides(hold, async () => {
+      const since = performance.now();
+      const making = history.makeAhead();
+      await sql.query('select from broker_dispatch_history_default limit 1');
+      return [await making, performance.now() - since] as const;
+    });
+
+    expect(isLeft).toBe(true);
+    // Any other statement gives up after two seconds.
+    expect(tookMs).toBeLessThan(1_500);
+    expect(await partitions(sql)).toEqual(['broker_dispatch_history_default']);
+    expect(await history.makeAhead()).toBe(false);
+    expect(await partitions(sql)).toHaveLength(9);
+    expect(await history.makeAhead()).toBe(false);
   });
 
   it('is one replica’s at a time', async () => {

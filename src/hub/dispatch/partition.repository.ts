@@ -2,13 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
 import { statement } from '../database/statement.js';
 
-const MAKE_AHEAD = statement(
-  'make_history_partitions_ahead',
+const MISSING = statement(
+  'find_missing_history_partitions',
   `
-  select make_history_partition((now() at time zone 'UTC')::date + ahead.days)
-  from generate_series(0, $1::integer) as ahead (days)
+  select to_char(ahead.day, 'YYYY-MM-DD') as day
+  from (
+    select (now() at time zone 'UTC')::date + days as day from generate_series(0, $1::integer) as days
+  ) ahead
+  where to_regclass('broker_dispatch_history_p' || to_char(ahead.day, 'YYYYMMDD')) is null
+  order by ahead.day
   `,
 );
+
+const MAKE = statement('make_history_partition', `select try_history_partition($1::date) as made`);
 
 const TRY_DUTY = statement(
   'try_duty',
@@ -60,9 +66,15 @@ const RETENTION = 'history retention';
 export class PartitionRepository {
   constructor(private readonly database: Database) {}
 
-  /** Makes the history's partitions of today and so many days to come, as far as they are missing. */
-  async makeAhead(days: number): Promise<void> {
-    await this.onDuty(MAKING, (run) => run(MAKE_AHEAD, [days]));
+  /** Of today and so many days to come (UTC) those that have no partition yet, soonest first. */
+  async missing(daysAhead: number): Promise<string[]> {
+    return (await this.database.run<{ day: string }>(MISSING, [daysAhead])).map(({ day }) => day);
+  }
+
+  /** @returns false where somebody else is at it, or at the history */
+  async make(day: string): Promise<boolean> {
+    const done = await this.onDuty(MAKING, (run) => run<{ made: boolean }>(MAKE, [day]));
+    return done?.[0]?.made === true;
   }
 
   /** The days (UTC) whose partitions hold nothing that is younger than so many days, oldest first. */

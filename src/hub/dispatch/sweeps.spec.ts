@@ -4,8 +4,8 @@ import { Loops } from '../lifecycle/loops.js';
 import type { Contracts } from './contracts.js';
 import type { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
+import type { History } from './history.js';
 import type { InsertRepository } from './insert.repository.js';
-import type { PartitionRepository } from './partition.repository.js';
 import { Sweeps } from './sweeps.js';
 
 const DAY_S = 86_400;
@@ -36,7 +36,7 @@ describe('the sweep of deadlines', () => {
     new Sweeps(
       repository as EndingRepository,
       {} as InsertRepository,
-      {} as PartitionRepository,
+      {} as History,
       { committed: () => undefined } as Partial<Endings> as Endings,
       {} as Contracts,
       { id: 'r', mayAct: true } as Replica,

@@ -5,8 +5,8 @@ import { Loops } from '../lifecycle/loops.js';
 import { Contracts } from './contracts.js';
 import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
+import { History } from './history.js';
 import { InsertRepository } from './insert.repository.js';
-import { PartitionRepository } from './partition.repository.js';
 
 const EXPIRE_MOST = 500;
 /**
@@ -18,7 +18,9 @@ const EXPIRE_AGAIN_S = 5;
 const EXPIRE_ALL_WITHIN_S = 366 * 86_400;
 const EXPIRE_ALL_EVERY_MS = 300_000;
 const KEYS_AT_ONCE = 1_000;
-const PARTITION_DAYS_AHEAD = 7;
+const PARTITIONS_EVERY_MS = 3_600_000;
+/** Where somebody held the history. There is a week's time. */
+const PARTITIONS_AGAIN_MS = 60_000;
 
 /**
  * What time does to dispatches. Every replica sweeps; rows that another is at are skipped, so that they share the
@@ -30,11 +32,12 @@ export class Sweeps {
   private readonly loops: Loop[];
   private expiredAllAt = -Infinity;
   private expiredAt: number | undefined;
+  private arePartitionsLeft = false;
 
   constructor(
     private readonly ending: EndingRepository,
     private readonly insert: InsertRepository,
-    private readonly partitions: PartitionRepository,
+    private readonly history: History,
     private readonly endings: Endings,
     private readonly contracts: Contracts,
     private readonly replica: Replica,
@@ -49,7 +52,12 @@ export class Sweeps {
         turn: () => this.contracts.lapseStale(null),
       }),
       loops.make({ name: 'idempotency keys', everyMs: 60_000, turn: (signal) => this.forgetKeys(signal) }),
-      loops.make({ name: 'history partitions', everyMs: 3_600_000, turn: () => this.makePartitions() }),
+      loops.make({
+        name: 'history partitions',
+        everyMs: () => (this.arePartitionsLeft ? PARTITIONS_AGAIN_MS : PARTITIONS_EVERY_MS),
+        faultCapMs: PARTITIONS_AGAIN_MS,
+        turn: () => this.makePartitions(),
+      }),
     ];
   }
 
@@ -69,7 +77,7 @@ export class Sweeps {
   }
 
   private async makePartitions(): Promise<void> {
-    await this.partitions.makeAhead(PARTITION_DAYS_AHEAD);
+    this.arePartitionsLeft = await this.history.makeAhead();
   }
 
   private async expire(): Promise<void> {
