@@ -99,6 +99,12 @@ describe('the schedule of a soak', () => {
     expect(told).toEqual(FIRST_OF_7);
   });
 
+  it('has the killed brokers under the number by which a search for fewer faults is tried', () => {
+    const faults = scheduleOf(1812, MINUTE / 2);
+
+    expect(faults.find(({ number }) => number === 7)).toMatchObject({ kind: 'broker_kill' });
+  });
+
   it('has numbers for later lanes that no other comes to within the longest run', () => {
     const froms = [0, ...Object.values(NUMBERS_FROM)].sort((one, other) => one - other);
     const faults = scheduleOf(3, 24 * 60 * MINUTE);
