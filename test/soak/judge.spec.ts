@@ -153,6 +153,15 @@ describe('the judgement of a soak', () => {
     ['untrue', 'a client that was told another ending', ({ answers }) => (answers[0]!.state = 'failed')],
     [
       'untrue',
+      'two clients that were each told of the command of the other',
+      ({ answers }) => {
+        const [one, other] = answers.slice(0, 2).map(({ dispatchId = '' }) => dispatchId);
+        Object.assign(answers[0]!, { dispatchId: other });
+        Object.assign(answers[1]!, { dispatchId: one });
+      },
+    ],
+    [
+      'untrue',
       'a client without an answer, whose connection held',
       ({ answers }) => (answers[3]!.state = 'unknown'),
     ],

@@ -47,6 +47,7 @@ export function dispatchOf(s: number, steps: Step[], given: Partial<TrailFacts> 
     endedAt: isLive ? null : at(s + steps.length - 1),
     error: null,
     idempotencyKey: null,
+    redriveOf: null,
     records: 1,
     readAt: at(s + 100_000),
     trail,

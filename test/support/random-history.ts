@@ -116,6 +116,7 @@ function live(
     endedAt: hasEnded(state) ? (trail.at(-1)?.at ?? null) : null,
     error,
     idempotencyKey,
+    redriveOf: null,
     records: 1,
     readAt: at(10_000),
     trail,

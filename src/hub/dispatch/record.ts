@@ -90,6 +90,8 @@ export type TrailFacts = {
   error: BrokerError | null;
   /** The key under which its request can be repeated. */
   idempotencyKey: string | null;
+  /** The ended one that it does again. */
+  redriveOf: string | null;
   /** How often it is on record: once, or a row was left behind where another was made. */
   records: number;
   /** The database's time when it was read. */

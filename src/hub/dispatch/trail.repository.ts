@@ -25,6 +25,7 @@ export type TrailRow = {
   endedAt: Date | null;
   error: BrokerError | null;
   idempotencyKey: string | null;
+  redriveOf: string | null;
   records: number;
   readAt: Date;
   trail: TrailStep[];
@@ -45,7 +46,7 @@ const TRAIL_COLUMNS = `
       dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
       dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
       dispatch.deadline_at as "deadlineAt",
-      dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+      dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
       ${readable('dispatch.trail')} as trail, now() as "readAt"`;
 
 // One statement over both tables, so that a row that moves between them is seen once. One that stands in both at the

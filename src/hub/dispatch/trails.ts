@@ -87,6 +87,7 @@ function factsOf(row: TrailRow): TrailFacts {
     endedAt: row.endedAt?.toISOString() ?? null,
     error: row.error,
     idempotencyKey: row.idempotencyKey,
+    redriveOf: row.redriveOf,
     records: row.records,
     readAt: row.readAt.toISOString(),
     trail: row.trail.map(toTrailStep),

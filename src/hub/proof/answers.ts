@@ -10,8 +10,14 @@ import { isClaim, isEnded, isState, isSummarised } from './path.js';
 import type { See } from './rule.js';
 import type { Scope } from './scope.js';
 
-/** All that was told of one command. */
-type Told = { states: Set<string>; askedMs: number; acceptedMs: number; dispatchId: string | null };
+/** All that was told of one command, and the keys of the requests that it was told to. */
+type Told = {
+  states: Set<string>;
+  keys: string[];
+  askedMs: number;
+  acceptedMs: number;
+  dispatchId: string | null;
+};
 
 const RUNNING = stateAfter('ack');
 const DAY_US = 86_400_000_000;
@@ -47,6 +53,7 @@ export class Answers {
     told.dispatchId = id;
     this.byId.delete(id);
     for (const state of told.states) this.judge(facts, state, told);
+    this.judgeKeys(facts, told);
     return told;
   }
 
@@ -87,6 +94,16 @@ export class Answers {
     }
   }
 
+  /** Who asks for one to be done again that somebody else has had done again is told of theirs, under a key of its own. */
+  private judgeKeys({ id, idempotencyKey, redriveOf }: Facts, { keys }: Told): void {
+    if (idempotencyKey === null || redriveOf !== null) return;
+    const strange = keys.filter((key) => key !== idempotencyKey);
+    if (strange.length > 0) {
+      const whose = strange.join(', ');
+      this.see('answer_true', id, `it is of the request ${idempotencyKey}, and was told to ${whose}`);
+    }
+  }
+
   /** Keys are forgotten a day after they were used; then another dispatch may have them. */
   private countKey({ id, createdUs }: Facts, key: string): void {
     const earlier = this.found.get(key);
@@ -118,7 +135,10 @@ export class Answers {
   private keep(told: Told, dispatchId: string | null, key: string | null): Told {
     told.dispatchId ??= dispatchId;
     if (told.dispatchId !== null) this.byId.set(told.dispatchId, told);
-    if (key !== null) this.byKey.set(key, told);
+    if (key !== null) {
+      this.byKey.set(key, told);
+      if (!told.keys.includes(key)) told.keys.push(key);
+    }
     return told;
   }
 }
@@ -129,7 +149,7 @@ function mayHaveBeen(told: string, step: Step): boolean {
 }
 
 function none(): Told {
-  return { states: new Set(), askedMs: Infinity, acceptedMs: Infinity, dispatchId: null };
+  return { states: new Set(), keys: [], askedMs: Infinity, acceptedMs: Infinity, dispatchId: null };
 }
 
 function merged(one: Told | undefined, other: Told | undefined): Told {

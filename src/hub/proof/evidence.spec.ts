@@ -113,6 +113,7 @@ describe('answers', () => {
   const one = succeeded(0, { idempotencyKey: 'k-1' });
   const other = dispatchOf(0.5, ['pending', 'claimed', 'succeeded']);
   const unsent = dispatchOf(0.7, ['pending']);
+  const keyed = succeeded(0.8, { idempotencyKey: 'k-2' });
 
   it.each<[string, object[]]>([
     ['accepted', [answerOf(one, 'pending')]],
@@ -127,15 +128,49 @@ describe('answers', () => {
         answerOf(one, 'pending', { idempotencyKey: 'k-1' }),
       ],
     ],
-    ['refused, of one that is not on record', [answerOf(null, 'refused', { idempotencyKey: 'k-2' })]],
+    ['refused, of one that is not on record', [answerOf(null, 'refused', { idempotencyKey: 'k-9' })]],
+    [
+      'accepted, and later its ending, without a key',
+      [answerOf(keyed, 'pending', { idempotencyKey: 'k-2' }), answerOf(keyed, 'succeeded')],
+    ],
+    ['the id of one that has no key on record', [answerOf(other, 'pending', { idempotencyKey: 'k-9' })]],
   ])('are true: %s', (_case, answers) => {
-    expect(broken([one, other], { answers })).toEqual([]);
+    expect(broken([one, other, keyed], { answers })).toEqual([]);
+  });
+
+  it('are true where one that was done again for somebody else is told to another request', () => {
+    const again = succeeded(5, { idempotencyKey: 'k-1', redriveOf: idAt(1) });
+
+    const answers = [answerOf(again, 'pending', { idempotencyKey: 'k-2' })];
+
+    expect(broken([again], { answers })).toEqual([]);
+  });
+
+  it('break answer_true where two clients were told of the command of the other', () => {
+    const answers = [
+      answerOf(one, 'pending', { idempotencyKey: 'k-2' }),
+      answerOf(keyed, 'pending', { idempotencyKey: 'k-1' }),
+    ];
+
+    expect(broken([one, keyed], { answers })).toEqual([
+      ['answer_true', one.id],
+      ['answer_true', keyed.id],
+    ]);
   });
 
   it.each<[Rule, string, object[], string | null]>([
     ['answer_true', 'another ending', [answerOf(one, 'failed')], one.id],
     ['answer_true', 'a state it was never in', [answerOf(unsent, 'claimed')], unsent.id],
     ['answer_true', 'running, and never sent', [answerOf(unsent, 'running')], unsent.id],
+    [
+      'answer_true',
+      'the id of the command of another, whose client was told of it as well',
+      [
+        answerOf(one, 'pending', { idempotencyKey: 'k-1' }),
+        answerOf(one, 'pending', { idempotencyKey: 'k-9' }),
+      ],
+      one.id,
+    ],
     ['answer_true', 'refused', [answerOf(null, 'refused', { idempotencyKey: 'k-1' })], one.id],
     ['answer_known', 'nothing, over a connection that held', [answerOf(one, 'unknown')], one.id],
     [

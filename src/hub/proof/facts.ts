@@ -32,6 +32,8 @@ export type Facts = {
   /** What the error says of the effect, where it says something. */
   errorEffect: string | null;
   idempotencyKey: string | null;
+  /** The ended one that it does again; null where it does none, or where an older dump does not say. */
+  redriveOf: string | null;
   records: number;
   readUs: number;
   trail: Step[];
@@ -66,6 +68,7 @@ export function readFacts(value: unknown, where: string): Facts {
       // A broker says in it what it likes.
       errorEffect: typeof data?.effect === 'string' ? data.effect : null,
       idempotencyKey: nullable(word)(given.idempotencyKey, 'idempotencyKey'),
+      redriveOf: nullable(uuid)(given.redriveOf, 'redriveOf'),
       records: nullable(count)(given.records, 'records') ?? 1,
       readUs: instant(given.readAt, 'readAt'),
       trail: list(reader({ type: 'object' }, readStep), STEPS_MOST)(given.trail, 'trail'),

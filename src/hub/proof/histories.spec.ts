@@ -213,6 +213,20 @@ const MUTATIONS: Record<string, Mutation> = {
       return told !== undefined;
     },
   },
+  'two clients were told of the command of the other': {
+    rule: 'answer_true',
+    change: (history, pick) => {
+      const [first] = history.dispatches;
+      const second = pick(history.dispatches.slice(1));
+      if (first === undefined || second === undefined) return false;
+      const other = new Map([
+        [first.id, second.id],
+        [second.id, first.id],
+      ]);
+      for (const told of history.answers) told.dispatchId = other.get(told.dispatchId) ?? told.dispatchId;
+      return true;
+    },
+  },
   'a client whose connection held was told nothing certain': {
     rule: 'answer_known',
     change: (history, pick) => {

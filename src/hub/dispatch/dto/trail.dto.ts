@@ -85,6 +85,14 @@ export class TrailFactsDto implements TrailFacts {
   })
   idempotencyKey: string | null;
 
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'uuid',
+    description: 'The ended one that it does again.',
+  })
+  redriveOf: string | null;
+
   @ApiProperty({ description: 'How often it is on record: 1, unless a row was left behind.' })
   records: number;
 
