@@ -6,6 +6,7 @@ import { Certainty } from './certainty.js';
 import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
 import type { Answer } from './record.js';
+import { UNASKED } from './restraint.js';
 
 const EVERY_MS = 250;
 const MOST = 1_000;
@@ -78,12 +79,13 @@ export class Bulk {
     this.unanswered += items.length;
     for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
       const askedMs = Date.now();
+      const answer = await this.caller.call(askOf(batch));
+      if (answer === UNASKED) break;
       for (const item of items) {
         if (item.acceptedMs !== null) continue;
         item.tries += 1;
         item.askedMs = askedMs;
       }
-      const answer = await this.caller.call(askOf(batch));
       this.hear(batch, answer);
       if (items.every(({ acceptedMs }) => acceptedMs !== null)) break;
       await rest(restOf(again, answer));

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Answer, Call, Given, Silence, Untrue } from './record.js';
-import { Restraint } from './restraint.js';
+import { Restraint, UNASKED } from './restraint.js';
 
 export type Ask = {
   method: string;
@@ -43,20 +43,24 @@ const CALLS_MOST = 256;
 /** Calls a hub for one client, and writes down what that was told. */
 export class Caller {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 2 * CALLS_MOST });
-  private readonly asking = new Restraint(CALLS_MOST);
-  private readonly awaiting = new Restraint(CALLS_MOST);
+  private readonly asking: Restraint;
+  private readonly awaiting: Restraint;
   private readonly files: Record<keyof Notes, number>;
   /** Since when nothing is asked on a connection, and for how long the hub keeps it so. */
   private readonly idle = new WeakMap<Socket, { sinceMs: number; keptMs: number | null }>();
   /** Answers that were no acceptance, and calls without one, each kind with its number. */
   readonly refusals = new Map<string, number>();
 
+  /** @param over from which on nothing more is asked */
   constructor(
     private readonly url: string,
     private readonly token: string,
     folder: string,
     client: number,
+    over: AbortSignal,
   ) {
+    this.asking = new Restraint(CALLS_MOST, over);
+    this.awaiting = new Restraint(CALLS_MOST, over);
     const open = (name: string) => openSync(join(folder, `client-${client}.${name}`), 'a');
     this.files = {
       answers: open('answers'),
@@ -67,8 +71,8 @@ export class Caller {
     };
   }
 
-  /** @returns undefined where the connection gave no answer */
-  async call(ask: Ask): Promise<Told | undefined> {
+  /** @returns undefined where the connection gave no answer, and UNASKED where it did not come to that */
+  async call(ask: Ask): Promise<Told | undefined | typeof UNASKED> {
     // Who waits for an ending takes no place from who only wants to be taken.
     const restraint = ask.headers.prefer === undefined ? this.asking : this.awaiting;
     return restraint.call(

@@ -13,6 +13,7 @@ import { Certainty } from './certainty.js';
 import { EFFECT_OP } from './effect-op.js';
 import { Mix } from './mix.js';
 import type { Answer, Call } from './record.js';
+import { UNASKED } from './restraint.js';
 
 export type Orders = {
   url: string;
@@ -41,23 +42,24 @@ class Client {
   private readonly caller: Caller;
   private readonly bulk: Bulk;
   private readonly mix: Mix;
-  private endsAtMs = Infinity;
+  /** From then on nothing more is asked. */
+  private readonly ended = new AbortController();
+  private readonly goesOn = () => !this.ended.signal.aborted;
   private accepted = 0;
 
   constructor(
     folder: string,
     private readonly orders: Orders,
   ) {
-    this.caller = new Caller(orders.url, orders.token, folder, orders.client);
-    const goesOn = () => Date.now() < this.endsAtMs;
-    this.bulk = new Bulk(this.caller, orders, goesOn);
-    this.mix = new Mix(this.caller, orders, goesOn);
+    this.caller = new Caller(orders.url, orders.token, folder, orders.client, this.ended.signal);
+    this.bulk = new Bulk(this.caller, orders, this.goesOn);
+    this.mix = new Mix(this.caller, orders, this.goesOn);
   }
 
   async run(isOver: AbortSignal): Promise<void> {
     const { seed, ratePerS, beginsAtMs } = this.orders;
     const arrivals = new Arrivals(seed, this.orders, ratePerS);
-    isOver.addEventListener('abort', () => (this.endsAtMs = Date.now() + this.orders.graceMs));
+    isOver.addEventListener('abort', () => setTimeout(() => this.ended.abort(), this.orders.graceMs));
     let toldAt = Date.now();
     for (let next = arrivals.next(); !isOver.aborted;) {
       const nowMs = Date.now() - beginsAtMs;
@@ -119,10 +121,12 @@ class Client {
       this.caller.note('answers', { idempotencyKey, state, submittedAt, answeredAt, ...more });
     };
     const certainty = new Certainty();
-    for (let again = AGAIN_MS.least; Date.now() < this.endsAtMs; again = Math.min(again * 2, AGAIN_MS.most)) {
-      call.tries += 1;
-      call.askedMs = Date.now();
+    for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
+      const askedMs = Date.now();
       const answer = await this.caller.call(call.acceptedMs === null ? postOf(command) : getOf(command));
+      if (answer === UNASKED) break;
+      call.tries += 1;
+      call.askedMs = askedMs;
       if (call.acceptedMs === null) {
         certainty.hear(answer);
         call.refusedMs = certainty.refusedMs;

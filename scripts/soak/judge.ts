@@ -31,6 +31,8 @@ export type Evidence = {
   /** Calls without an answer, and what is known of their connections past those who made them. */
   silences: readonly Silence[];
   ways: Ways;
+  /** Whether each client wrote down something of all that it asked for, and none was ended before that. */
+  isWhole: boolean;
 };
 
 export type Judgement = {
@@ -97,7 +99,7 @@ export async function judge(
     ...refusedOf(evidence.calls, byNote),
   ];
   const untold = untoldOf(evidence.calls, byNote);
-  const unasked = unaskedOf(trails, evidence.answers);
+  const unasked = evidence.isWhole ? unaskedOf(trails, evidence.answers) : [];
   const { causes, unexplained } = silenced(evidence.silences, evidence.answers, evidence.ways);
   const { lost, duplicated, reordered, irregular } = faultsOf(verdict);
   const notSo = (verdict.byRule.answer_true ?? 0) + (verdict.byRule.answer_known ?? 0);
@@ -196,12 +198,11 @@ function isUnfounded(
   return !losses.some(mayBe);
 }
 
-/**
- * What brokers and clients wrote down in a folder.
- *
- * @param losses of brokers, and what became of the ways of clients, as whoever struck them knows
- */
-export function evidenceOf(folder: string, { losses, ways }: Pick<Evidence, 'losses' | 'ways'>): Evidence {
+/** What whoever struck knows of losses of brokers, of the ways of clients, and of clients themselves. */
+type Known = Pick<Evidence, 'losses' | 'ways' | 'isWhole'>;
+
+/** What brokers and clients wrote down in a folder. */
+export function evidenceOf(folder: string, { losses, ways, isWhole }: Known): Evidence {
   const files = readdirSync(folder).sort();
   const notes = <T>(ending: string) =>
     files.filter((name) => name.endsWith(ending)).map((name) => readLines<T>(join(folder, name)));
@@ -219,6 +220,7 @@ export function evidenceOf(folder: string, { losses, ways }: Pick<Evidence, 'los
     losses,
     silences: notes<Silence>('.silences').flat(),
     ways,
+    isWhole,
     calls: notes<Call>('.calls').flat(),
   };
 }

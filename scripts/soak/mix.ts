@@ -7,6 +7,7 @@ import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
 import { KIND_NAMES, type Conduct, type Kind } from './kinds.js';
 import type { Answer } from './record.js';
+import { UNASKED } from './restraint.js';
 
 const ANSWER_WITHIN_MS = 10_000;
 const TAKES_MOST_MS = 1_500;
@@ -133,6 +134,7 @@ export class Mix {
     for (let again = AGAIN_MS.least; this.goesOn(); again = Math.min(again * 2, AGAIN_MS.most)) {
       const askedMs = Date.now();
       const told = await this.caller.call(ask);
+      if (told === UNASKED) return undefined;
       look(told, askedMs);
       if (told?.status === 200 || told?.status === 202) return told;
       await rest(restOf(again, told));

@@ -5,6 +5,9 @@ const LEAST = 16;
 /** For which a call that came to nothing keeps its place from the next one. */
 const HELD_MS = 250;
 
+/** What becomes of a call that was still waiting when all was over: the hub never heard of it. */
+export const UNASKED = Symbol('unasked');
+
 /**
  * How many calls a client has out at a time: one more for each that was answered, and half of them where one was not (after Chiu
  * and Jain, 1989). When a call is due does not depend on it, and what waits here counts as late. Clients without it
@@ -13,16 +16,24 @@ const HELD_MS = 250;
 export class Restraint {
   private out = 0;
   private allowed: number;
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting: ((isAsked: boolean) => void)[] = [];
 
-  constructor(private readonly most: number) {
+  /** @param over from which on nothing more goes out */
+  constructor(
+    private readonly most: number,
+    private readonly over: AbortSignal,
+  ) {
     this.allowed = most;
+    over.addEventListener('abort', () => {
+      for (const end of this.waiting.splice(0)) end(false);
+    });
   }
 
   /** @param isAnswered whether the hub did what it was asked */
-  async call<T>(work: () => Promise<T>, isAnswered: (outcome: T) => boolean): Promise<T> {
+  async call<T>(work: () => Promise<T>, isAnswered: (outcome: T) => boolean): Promise<T | typeof UNASKED> {
+    if (this.over.aborted) return UNASKED;
     if (this.out < this.allowed) this.out += 1;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else if (!(await new Promise<boolean>((resolve) => this.waiting.push(resolve)))) return UNASKED;
     const outcome = await work();
     if (isAnswered(outcome)) this.release(Math.min(this.most, this.allowed + 1));
     else void rest(HELD_MS).then(() => this.release(Math.max(LEAST, Math.floor(this.allowed / 2))));
@@ -36,7 +47,7 @@ export class Restraint {
       const next = this.waiting.shift();
       if (next === undefined) return;
       this.out += 1;
-      next();
+      next(true);
     }
   }
 }

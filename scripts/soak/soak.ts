@@ -155,7 +155,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const trails = await dumped(folder, database.url);
     const { losses } = fleet;
     const ways = { links: cluster.clientLinks.all, absences: cluster.absences };
-    const evidence = evidenceOf(folder, { losses, ways });
+    const evidence = evidenceOf(folder, { losses, ways, isWhole: clients.ends.length === 0 });
     writeLines(folder, 'losses.ndjson', losses);
     writeLines(folder, 'links.ndjson', ways.links);
     writeLines(folder, 'absences.ndjson', ways.absences);
@@ -163,7 +163,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     if (left.length > 0) writeLines(folder, 'left.ndjson', left);
     const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
     // Nobody ended them, or they did not end when they were to.
-    const crashes = [...cluster.deaths, ...fleet.ends];
+    const crashes = [...cluster.deaths, ...fleet.ends, ...clients.ends];
     const failedFaults = struck.flatMap(({ number, kind, error }) =>
       error === undefined ? [] : [`${number} ${kind}: ${error}`],
     );

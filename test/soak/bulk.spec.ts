@@ -3,6 +3,7 @@ import { Bulk } from '../../scripts/soak/bulk.js';
 import type { Caller, Told } from '../../scripts/soak/caller.js';
 import type { Orders } from '../../scripts/soak/client-program.js';
 import type { Answer, Call } from '../../scripts/soak/record.js';
+import { UNASKED } from '../../scripts/soak/restraint.js';
 
 const ORDERS: Orders = {
   url: '',
@@ -24,7 +25,7 @@ const refused = { dispatch: null, problem: busy };
 const told = (status: number, body: object): Told => ({ status, text: JSON.stringify(body), afterMs: 0 });
 
 /** A batch of the commands of some seconds, under which the hub answers this; each answer is given the number of items. */
-async function given(answers: ((count: number) => Told | undefined)[]) {
+async function given(answers: ((count: number) => Told | undefined | typeof UNASKED)[]) {
   const calls: Call[] = [];
   const said: Answer[] = [];
   const heardMs: number[] = [];
@@ -76,6 +77,14 @@ describe('the commands of a soak that are given in batches', () => {
 
     expect(calls.length).toBeGreaterThan(5);
     expect(calls.filter(({ refusedMs }) => refusedMs !== undefined)).toEqual([]);
+  });
+
+  it('know nothing of a try that did not come to be asked', async () => {
+    const [never, once] = [await given([() => UNASKED]), await given([() => told(503, busy), () => UNASKED])];
+
+    expect(new Set(never.said.map(({ state }) => state))).toEqual(new Set(['refused']));
+    expect(never.calls[0]).toMatchObject({ tries: 0, askedMs: null });
+    expect(once.calls[0]).toMatchObject({ tries: 1, askedMs: expect.any(Number) });
   });
 
   it('are told of for certain where they were refused to the last, and not where they were cut once', async () => {

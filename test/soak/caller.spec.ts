@@ -35,7 +35,7 @@ describe('a client of a soak, and the balancer before it', () => {
     balancer = await Balancer.start();
     links = new Links(balancer.proxy);
     balancer.add(`http://127.0.0.1:${portOf(server)}`);
-    caller = new Caller(balancer.url, '', folder, 0);
+    caller = new Caller(balancer.url, '', folder, 0, new AbortController().signal);
   });
 
   afterEach(async () => {
@@ -51,7 +51,7 @@ describe('a client of a soak, and the balancer before it', () => {
 
   const ask = (path: string, withinMs = 10_000) =>
     caller.call({ method: 'GET', path, headers: { 'idempotency-key': path }, withinMs });
-  const evidence = () => evidenceOf(folder, { losses: [], ways: { links: [], absences: [] } });
+  const evidence = () => evidenceOf(folder, { losses: [], ways: { links: [], absences: [] }, isWhole: true });
   const causes = (absences: Absence[] = []) => {
     const { silences } = evidence();
     return silenced(silences, [], { links: links.all, absences });

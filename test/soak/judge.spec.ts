@@ -261,6 +261,15 @@ describe('the judgement of a soak', () => {
     expect(await judged(change)).toMatchObject({ ok: true, untold: 0 });
   });
 
+  it('takes a command of which no client wrote down anything, where one had to be ended', async () => {
+    const found = await judged((planted) => {
+      planted.answers.pop();
+      planted.isWhole = false;
+    });
+
+    expect(found).toMatchObject({ ok: true, irregular: 0 });
+  });
+
   it('takes a command that was stored after it had been refused', async () => {
     const found = await judged(({ calls }) => (calls[1]!.refusedMs = Date.parse(at(9.9))));
 
@@ -282,7 +291,7 @@ describe('the judgement of a soak', () => {
     writeFileSync(join(folder, 'client-0.untrue'), '');
     writeFileSync(join(folder, 'client-0.calls'), lines(calls));
 
-    expect(evidenceOf(folder, { losses, ways })).toEqual({
+    expect(evidenceOf(folder, { losses, ways, isWhole: true })).toEqual({
       effects: [effects, []],
       answers,
       given: [],
@@ -290,6 +299,7 @@ describe('the judgement of a soak', () => {
       losses,
       silences: [],
       ways,
+      isWhole: true,
       calls,
     });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Restraint } from '../../scripts/soak/restraint.js';
+import { Restraint, UNASKED } from '../../scripts/soak/restraint.js';
 import { eventually } from '../support/eventually.js';
 
 /** A hub whose answers are given by hand. */
@@ -21,13 +21,17 @@ class Answers {
   }
 }
 
-function asked(restraint: Restraint, answers: Answers, count: number): Promise<boolean>[] {
+type Outcome = boolean | typeof UNASKED;
+
+function asked(restraint: Restraint, answers: Answers, count: number): Promise<Outcome>[] {
   return Array.from({ length: count }, () => restraint.call(answers.call, (outcome) => outcome));
 }
 
+const NEVER = new AbortController().signal;
+
 describe('the restraint of a client', () => {
   it('has so many calls out at a time, and the others in their turn, each once', async () => {
-    const [restraint, answers] = [new Restraint(20), new Answers()];
+    const [restraint, answers] = [new Restraint(20, NEVER), new Answers()];
     const calls = asked(restraint, answers, 50);
 
     const out: number[] = [];
@@ -41,7 +45,7 @@ describe('the restraint of a client', () => {
   });
 
   it('asks no more than a few where nothing is answered, keeps them back for a while, and asks more once it is', async () => {
-    const [restraint, answers] = [new Restraint(64), new Answers()];
+    const [restraint, answers] = [new Restraint(64, NEVER), new Answers()];
     const calls = asked(restraint, answers, 400);
 
     const refusedAt = performance.now();
@@ -60,5 +64,22 @@ describe('the restraint of a client', () => {
     expect(afterwards).toBe(16);
     expect(growing.slice(0, 4)).toEqual([16, 32, 64, 64]);
     expect((await Promise.all(calls)).filter((isAnswered) => isAnswered)).toHaveLength(400 - 64);
+  });
+
+  it('drops what waits when all is over, and asks nothing any more', async () => {
+    const over = new AbortController();
+    const [restraint, answers] = [new Restraint(64, over.signal), new Answers()];
+    const calls = asked(restraint, answers, 64 + 400);
+
+    over.abort();
+    const outAtEnd = answers.out;
+    await answers.give(true);
+    const outAfterwards = answers.out;
+    const late = asked(restraint, answers, 1);
+
+    expect([outAtEnd, outAfterwards, answers.out]).toEqual([64, 0, 0]);
+    const outcomes = await Promise.all([...calls, ...late]);
+    expect(outcomes.filter((outcome) => outcome === UNASKED)).toHaveLength(400 + 1);
+    expect(outcomes.filter((outcome) => outcome === true)).toHaveLength(64);
   });
 });

@@ -47,7 +47,7 @@ export function run() {
   const losses = [{ brokerId: BROKER, at: at(31.5), until: at(32) }];
   const ways = { links: [], absences: [] };
   const [untrue, silences, given]: [Evidence['untrue'], Silence[], Given[]] = [[], [], []];
-  return { trails, effects, answers, calls, given, untrue, losses, silences, ways };
+  return { trails, effects, answers, calls, given, untrue, losses, silences, ways, isWhole: true };
 }
 export type RunOf = ReturnType<typeof run>;
 
