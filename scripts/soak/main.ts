@@ -8,7 +8,7 @@
  *   --calm <n>                        rests n times as long between faults, for high rates and long lives
  *   --json FILE --markdown FILE --svg FILE    what it came to, for programs and for people
  *   --keep DIR                        keeps trails, logs and evidence; where it is not clean they are kept anyway
- *   --only 1,4,7                      strikes these faults of the schedule alone
+ *   --only 1,4,7                      strikes these faults of the schedule alone, or none of them (none)
  *   --shrink                          where it is not clean, looks for fewer faults that are enough to fail alike
  *   --plan                            prints the schedule, and does nothing
  *
@@ -21,6 +21,7 @@ import { Program } from '../support/program.js';
 import { tellUsage } from '../support/usage.js';
 import { SoakDatabase } from './database.js';
 import { soughtOf, type Failure } from './failures.js';
+import { Leavings } from './leavings.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { argumentsOf, reportOf } from './report.js';
 import { lineOf, scheduleOf, type Fault } from './schedule.js';
@@ -150,6 +151,7 @@ async function shrunk(
 ): Promise<void> {
   const sought = soughtOf(failures);
   say(`fewer faults that come to ${sought.join(' or ')} are looked for, in ${TRIES_MOST} runs at most`);
+  const leavings = new Leavings();
   const fails = async (faults: readonly Fault[]): Promise<boolean> => {
     const only = faults.map(({ number }) => number);
     const run = await soaked({ ...options, only }, faults).catch((error: unknown) => {
@@ -159,11 +161,14 @@ async function shrunk(
     if (run === undefined) return false;
     const { outcome } = run;
     const alike = outcome.failures.filter((failure) => sought.includes(failure));
+    // Where a folder was named, all stays in it, as was asked.
+    if (options.keep === null) leavings.sift(outcome.artifacts, alike.length > 0);
     say(
-      `${alike.length === 0 ? 'not so' : `so too (${alike.join(', ')})`} with ${only.length}: ${only.join(',')}`,
+      `${alike.length === 0 ? 'not so' : `so too (${alike.join(', ')})`} with ${only.length}: ${only.join(',') || 'none'}`,
     );
     return alike.length > 0;
   };
   const least = await shrink(schedule, fails, TRIES_MOST);
+  if (least.length === 0) say('no fault is needed: it is so without any');
   say(`enough: npm run soak -- ${argumentsOf({ ...options, only: least.map(({ number }) => number) })}`);
 }

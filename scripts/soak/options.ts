@@ -27,6 +27,9 @@ export const USAGE =
   'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--bulk 30] [--mix 0] [--brokers 30] [--replicas 3] [--calm 1] [--json FILE] ' +
   '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--shrink] [--plan]';
 
+/** As `--only` has it where no fault is to strike. */
+export const NONE = 'none';
+
 const CAPS = {
   minutes: { least: 0.5, most: 24 * 60 },
   seed: { least: 0, most: 2 ** 31 - 1 },
@@ -101,7 +104,8 @@ function numberOf(name: keyof typeof CAPS, text: string, isWhole = true): number
 }
 
 function numbersOf(text: string): number[] {
+  if (text === NONE) return [];
   if (!/^\d{1,6}(,\d{1,6})*$/.test(text))
-    throw new OptionsRefused('--only must be numbers of faults with commas between');
+    throw new OptionsRefused(`--only must be numbers of faults with commas between, or ${NONE}`);
   return text.split(',').map(Number);
 }

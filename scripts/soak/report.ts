@@ -1,5 +1,6 @@
 /** What a soak came to, for people: as Markdown. */
 import { cpus } from 'node:os';
+import { NONE } from './options.js';
 import { FAULT_KINDS, lineOf, type Fault, type FaultKind } from './schedule.js';
 import type { Trend } from './slope.js';
 import type { Outcome, Promised } from './soak.js';
@@ -14,7 +15,7 @@ type Settings = Pick<
 export function argumentsOf(settings: Settings): string {
   const { minutes, seed, rate, bulk, mix, brokers, replicas, calm, only } = settings;
   const named = Object.entries({ minutes, seed, rate, bulk, mix, brokers, replicas, calm });
-  const some = only === null ? [] : [`--only ${only.join(',')}`];
+  const some = only === null ? [] : [`--only ${only.join(',') || NONE}`];
   return [...named.map(([name, value]) => `--${name} ${value}`), ...some].join(' ');
 }
 

@@ -1,6 +1,6 @@
 /**
- * Looks for fewer faults that are enough, by leaving out ever smaller parts (delta debugging, after Zeller and
- * Hildebrandt, 2002). What fails by chance may pass once: the result is small, and not always the smallest.
+ * Looks for fewer faults that are enough, first none at all, then by leaving out ever smaller parts (delta debugging, after
+ * Zeller and Hildebrandt, 2002). What fails by chance may pass once: the result is small, and not always the smallest.
  *
  * @param fails whether these alone still fail; asked at most so many times
  * @returns as few as were found to fail, in their order
@@ -10,9 +10,11 @@ export async function shrink<T>(
   fails: (items: readonly T[]) => Promise<boolean>,
   triesMost: number,
 ): Promise<readonly T[]> {
+  if (items.length === 0 || triesMost === 0) return items;
+  if (await fails([])) return [];
   let least = items;
   let parts = 2;
-  let tries = 0;
+  let tries = 1;
   while (least.length > 1 && parts <= least.length) {
     const size = Math.ceil(least.length / parts);
     let found: readonly T[] | undefined;

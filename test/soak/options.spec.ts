@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { OptionsRefused, readOptions } from '../../scripts/soak/options.js';
+import { argumentsOf } from '../../scripts/soak/report.js';
 
 const read = (...argv: string[]) => readOptions(argv, () => 0.25);
 
@@ -47,6 +48,12 @@ describe('the command line of a soak', () => {
       shrinks: true,
       json: 'out.json',
     });
+  });
+
+  it('takes what a search says that needs no fault', () => {
+    const line = argumentsOf({ ...read('--seed', '7'), only: [] });
+
+    expect(read(...line.split(' '))).toMatchObject({ seed: 7, only: [] });
   });
 
   it.each([
