@@ -1,4 +1,5 @@
 import { hardlyMet } from './endings.js';
+import type { Growth } from './growth.js';
 import type { Judgement } from './judge.js';
 
 /** What decides whether a run is clean. */
@@ -19,6 +20,8 @@ export type Found = Pick<
   givenUp: number;
   crashes: readonly string[];
   failedFaults: readonly string[];
+  /** What any replica grew by at the least. */
+  sure: Growth['sure'];
   /** Deaths and silent links that nobody noticed, and sessions that stayed deaf. */
   never: number;
   /** Of what is promised within a time: how often each came, and could be judged. */
@@ -50,6 +53,8 @@ export type Failure =
   | 'crashed'
   | 'fault_failed'
   | 'unnoticed'
+  /** A replica grew, in memory or open files, by more than chance explains. */
+  | 'growing'
   /** The transaction that is to be open all the time never was. */
   | 'unpinned'
   /** It has nothing to show for itself: much less was asked than was to be, or struck. */
@@ -78,6 +83,8 @@ export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
   return broken.length > 0 ? broken : failures;
 }
 
+/** MiB, or open files, a minute: less than that for certain is room for garbage, or what one of several comes to by chance. */
+const GROWTH_MOST = 1;
 /** Chance spreads what is due, and clients begin a little later than faults. */
 const ASKED_PART = 0.75;
 /** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */
@@ -103,6 +110,7 @@ export function failuresOf(found: Found): Failure[] {
     crashed: found.crashes.length > 0,
     fault_failed: found.failedFaults.length > 0,
     unnoticed: found.never > 0,
+    growing: Object.values(found.sure).some((least) => least !== null && least > GROWTH_MOST),
     unpinned: found.pins === 0,
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,

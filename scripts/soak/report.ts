@@ -70,6 +70,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ],
       ['memory of a replica in the last half, MiB a minute', trend(growth.replicaMemoryMiBPerMin)],
       ['its open files and sockets, a minute', trend(growth.replicaSocketsPerMin)],
+      ['what a replica grew by at the least, MiB and files a minute', surely(growth.sure)],
       ['rows of live commands, a minute', growth.liveRowsPerMin],
       ['table of live commands, MiB a minute', growth.liveTableMiBPerMin],
       ['dead tuples in it, a minute', growth.deadTuplesPerMin],
@@ -125,8 +126,15 @@ function list(title: string, lines: readonly string[]): string[] {
 function trend(found: Trend | null): string {
   if (found === null) return 'none lived for long enough';
   const { slope, error } = found;
+  if (error === null) return `${slope}, of which too little was seen to tell`;
   const isFlat = slope <= error;
   return `${slope} ± ${error}${isFlat ? ', which cannot be told from none' : ''}`;
+}
+
+function surely(sure: Outcome['growth']['sure']): string {
+  const { replicaMemoryMiBPerMin: memory, replicaSocketsPerMin: sockets } = sure;
+  if (memory === null && sockets === null) return 'none was seen for ten minutes';
+  return `${memory ?? 'not known'}, ${sockets ?? 'not known'}`;
 }
 
 function promise({ judged, unjudged, maxMs, never, withinMs, isKept }: Promised): string {

@@ -14,7 +14,8 @@ import { failuresOf, type Failure } from './failures.js';
 import { Fleet } from './fleet.js';
 import { evidenceOf, judge, type Judgement } from './judge.js';
 import type { Call } from './record.js';
-import { Samples, type Growth } from './samples.js';
+import type { Growth } from './growth.js';
+import { Samples } from './samples.js';
 import { FAULT_KINDS, LANES, lineOf, type Fault, type FaultKind } from './schedule.js';
 import { spreadOf } from './slope.js';
 import { STRIKES, type Stage } from './strikes.js';
@@ -145,11 +146,11 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
 
     const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients);
 
+    const growth = await samples.stop();
     say(`the clients end: ${clients.progress}`);
     await clients.end(ANSWERED_WITHIN_MS);
     await watch.settled();
     await settled(database);
-    const growth = await samples.stop();
     const left = await database.ask<object>(LEFT);
     await fleet.stop();
     const trails = await dumped(folder, database.url);
@@ -179,6 +180,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       givenUp,
       crashes,
       failedFaults,
+      sure: growth.sure,
       never,
       promised: [deathsNoticed, listenHealed],
       tried: countOf(struck.flatMap(({ kind, error }) => (error === undefined ? [kind] : []))),

@@ -16,6 +16,7 @@ const CLEAN: Found = {
   givenUp: 0,
   crashes: [],
   failedFaults: [],
+  sure: { replicaMemoryMiBPerMin: 1, replicaSocketsPerMin: null },
   never: 0,
   promised: [
     { judged: 1, unjudged: 9 },
@@ -50,6 +51,8 @@ describe('what fails a soak', () => {
     ['crashed', { crashes: ['replica-1 ended by itself'] }],
     ['fault_failed', { failedFaults: ['3 replica_kill: there is nothing to strike'] }],
     ['unnoticed', { never: 1 }],
+    ['growing', { sure: { replicaMemoryMiBPerMin: 1.01, replicaSocketsPerMin: null } }],
+    ['growing', { sure: { replicaMemoryMiBPerMin: -3, replicaSocketsPerMin: 1.01 } }],
     ['unpinned', { pins: 0 }],
     ['hardly_asked', { commands: 700 }],
     ['hardly_asked', { accepted: 0 }],

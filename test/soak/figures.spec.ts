@@ -1,8 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
+import { Dice } from '../../scripts/fuzz/dice.js';
+import { growthOf, type Growth } from '../../scripts/soak/growth.js';
 import type { Call } from '../../scripts/soak/record.js';
-import { spreadOf, trendOf } from '../../scripts/soak/slope.js';
+import { spreadOf, studentsT, surest, trendOf, type Point } from '../../scripts/soak/slope.js';
 import type { Struck } from '../../scripts/soak/struck.js';
 import { timeline } from '../../scripts/soak/timeline.js';
+
+/** Samples of which each is mostly what the one before was (an autoregressive process of the first order), and that grow by nothing. */
+function wandering(dice: Dice, count: number): Point[] {
+  const normal = () => Math.sqrt(-2 * Math.log(1 - dice.next())) * Math.cos(2 * Math.PI * dice.next());
+  let value = normal() / Math.sqrt(1 - 0.93 ** 2);
+  return Array.from({ length: count }, (_none, at): Point => {
+    value = 0.93 * value + normal();
+    return [at, value];
+  });
+}
 
 describe('the figures of a soak', () => {
   it('tell by how much something grows, and how far off that may be', () => {
@@ -11,9 +23,9 @@ describe('the figures of a soak', () => {
 
     expect(trendOf(line)).toEqual({ slope: 2, error: 0 });
     const { slope, error } = trendOf(saw);
-    expect(Math.abs(slope)).toBeLessThan(error);
-    // Twice the standard error of the slope of 40 points that are all 1 off.
-    expect(error).toBeCloseTo((2 * Math.sqrt(40 / 38)) / Math.sqrt((40 * (40 ** 2 - 1)) / 12), 2);
+    expect(Math.abs(slope)).toBeLessThan(error ?? 0);
+    // By t the standard error of the slope of 40 points that are all 1 off.
+    expect(error).toBeCloseTo((2.0244 * Math.sqrt(40 / 38)) / Math.sqrt((40 * (40 ** 2 - 1)) / 12), 4);
   });
 
   it('tell less of samples that resemble those before them', () => {
@@ -21,7 +33,7 @@ describe('the figures of a soak', () => {
     const slow = Array.from({ length: 40 }, (_none, at): [number, number] => [at, step(at)]);
     const fast = slow.map(([at]): [number, number] => [at, step(at * 10)]);
 
-    expect(trendOf(slow).error).toBeGreaterThan(2 * trendOf(fast).error);
+    expect(trendOf(slow).error).toBeGreaterThan(2 * (trendOf(fast).error ?? 0));
   });
 
   it.each([
@@ -29,7 +41,40 @@ describe('the figures of a soak', () => {
     ['of two points', [[3, 8], [4, 9]]], // prettier-ignore
     ['of points at one time', [[3, 8], [3, 9], [3, 10]]], // prettier-ignore
   ])('tell nothing %s', (_case, points) => {
-    expect(trendOf(points as [number, number][])).toEqual({ slope: 0, error: Infinity });
+    expect(trendOf(points as [number, number][])).toEqual({ slope: 0, error: null });
+  });
+
+  it.each([
+    [3, 3.182],
+    [4, 2.776],
+    [5, 2.571],
+    [7, 2.365],
+    [10, 2.228],
+    [30, 2.042],
+    [120, 1.98],
+  ])('know of Student what tables know of %d degrees of freedom', (freedom, t) => {
+    expect(studentsT(freedom)).toBeGreaterThan(t - 0.004);
+    expect(studentsT(freedom)).toBeLessThan(t + 0.001);
+  });
+
+  it('find growth by chance in no more than a tenth of series that do not grow, and resemble themselves', () => {
+    const found = Array.from({ length: 1_000 }, (_none, seed) => trendOf(wandering(new Dice(seed), 180)));
+
+    const grown = found.filter(({ slope, error }) => error !== null && Math.abs(slope) > error);
+    expect(grown.length).toBeLessThan(100);
+    expect(grown.length).toBeGreaterThan(25);
+  });
+
+  it('tell of several the one that grows for certain, and not one that is steeper and known less well', () => {
+    const [steep, sure, unknown] = [
+      { slope: 9, error: 8 },
+      { slope: 3, error: 0.5 },
+      { slope: 20, error: null },
+    ];
+
+    expect(surest([steep, sure, unknown])).toBe(sure);
+    expect(surest([unknown])).toBe(unknown);
+    expect(surest([])).toBeUndefined();
   });
 
   it('tell ranks that were seen, and nothing between them', () => {
@@ -38,6 +83,55 @@ describe('the figures of a soak', () => {
     expect(spreadOf(values)).toEqual({ p50: 500, p90: 900, p99: 990, p999: 999, max: 1_000 });
     expect(spreadOf([])).toEqual({ p50: 0, p90: 0, p99: 0, p999: 0, max: 0 });
     expect(spreadOf([4])).toEqual({ p50: 4, p90: 4, p99: 4, p999: 4, max: 4 });
+  });
+});
+
+describe('the growth in a soak', () => {
+  /** Of so many minutes, one sample each five seconds. */
+  const seen = (minutes: number, valueAt: (at: number) => number, from = 0): Point[] =>
+    Array.from({ length: (minutes - from) * 12 }, (_none, place): Point => {
+      const at = from + place / 12;
+      return [at, valueAt(at)];
+    });
+  const saw = (at: number) => (Math.round(at * 12) % 2 === 0 ? 1 : -1);
+  const growth = (memory: Record<string, Point[]>, until = 30): Growth => {
+    const live = seen(until, () => 5);
+    const tables = { live, bytes: live, dead: live, databaseBytes: live };
+    return growthOf({ memory: new Map(Object.entries(memory)), files: new Map(), tables }, 0, until);
+  };
+
+  it('is that of the replica that grows for certain, beside one that lived for less and is steeper by chance', () => {
+    const { replicaMemoryMiBPerMin: worst, sure } = growth({
+      'replica-1': seen(30, (at) => 200 + 2 * at + saw(at)),
+      'replica-2': seen(30, (at) => 200 + 5 * at + 100 * saw(at), 21),
+    });
+
+    expect(worst?.slope).toBeCloseTo(2, 1);
+    expect(sure).toEqual({ replicaMemoryMiBPerMin: expect.closeTo(2, 1), replicaSocketsPerMin: null });
+  });
+
+  it('is held against no replica that was seen for less than ten minutes, and told all the same', () => {
+    const { replicaMemoryMiBPerMin: worst, sure } = growth({ 'replica-1': seen(18, (at) => 9 * at) }, 18);
+
+    expect(worst).toEqual({ slope: 9, error: 0 });
+    expect(sure.replicaMemoryMiBPerMin).toBeNull();
+  });
+
+  it('is not looked for once no more commands are given', () => {
+    const full = seen(30, (at) => 200 + 2 * at);
+
+    const { replicaMemoryMiBPerMin: worst } = growth({
+      'replica-1': [...full, ...seen(36, () => 150, 31)],
+    });
+
+    expect(worst).toEqual({ slope: 2, error: 0 });
+  });
+
+  it('is null where nothing was seen, and no number that JSON does not know', () => {
+    const found = growth({ 'replica-1': seen(30, (at) => at ** 3) });
+
+    expect(found.replicaMemoryMiBPerMin?.error).toBeNull();
+    expect(JSON.parse(JSON.stringify(found))).toEqual(found);
   });
 });
 
