@@ -82,7 +82,7 @@ export class Fleet {
     if (left === 0) program.signal('SIGCONT');
   }
 
-  /** Those that may be ended. */
+  /** Those that are not just being ended, or started. */
   get there(): Crew[] {
     return this.crews.filter(({ names }) => !this.away.has(names));
   }
@@ -141,11 +141,14 @@ export class Fleet {
   private async ended(crew: Crew, meanwhile: () => Promise<void>): Promise<void> {
     const at = new Date().toISOString();
     this.away.add(crew.names);
-    await crew.program.end('SIGKILL');
-    await meanwhile();
-    this.away.delete(crew.names);
-    const until = new Date().toISOString();
-    this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
+    try {
+      await crew.program.end('SIGKILL');
+      await meanwhile();
+    } finally {
+      this.away.delete(crew.names);
+      const until = new Date().toISOString();
+      this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
+    }
   }
 
   private async startAgain(crew: Crew, manner: Manner): Promise<Crew> {

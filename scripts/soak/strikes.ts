@@ -149,7 +149,7 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     crewKilled(fleet, pick, forMs, { clockOffsetMs: pick < 0.5 ? CLOCK_OFF_MS : -CLOCK_OFF_MS }),
 
   broker_pause: async ({ fleet }, { pick, forMs }) => {
-    const crew = picked(fleet.crews, pick);
+    const crew = picked(fleet.there, pick);
     await fleet.standStill(crew, forMs);
     return crew.names.join(', ');
   },
@@ -189,9 +189,9 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     return linksOf(links);
   },
 
-  broker_sleep: async ({ fleet }, { pick, forMs }) => {
-    const crew = picked(fleet.crews, pick);
-    await fleet.standStill(crew, forMs);
+  broker_sleep: async ({ fleet, watch }, { pick, forMs }) => {
+    const crew = picked(fleet.there, pick);
+    await watch.sleep(() => fleet.standStill(crew, forMs));
     return crew.names.join(', ');
   },
 };

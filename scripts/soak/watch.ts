@@ -52,6 +52,8 @@ export class Watch {
   private troubles = 0;
   private lastTroubleAt = -Infinity;
   private readonly watching = new Set<Promise<void>>();
+  private sleepers = 0;
+  private lastSleepAt = -Infinity;
   /** Replicas that stand still, by their names. */
   private readonly still = new Set<string>();
 
@@ -78,6 +80,17 @@ export class Watch {
       return await work();
     } finally {
       this.still.delete(name);
+    }
+  }
+
+  /** While the brokers of a process sleep they let go of no link, whichever are theirs. */
+  async sleep(work: () => Promise<void>): Promise<void> {
+    this.sleepers += 1;
+    try {
+      await work();
+    } finally {
+      this.sleepers -= 1;
+      this.lastSleepAt = performance.now();
     }
   }
 
@@ -142,11 +155,16 @@ export class Watch {
 
   private async watchSilence(link: Silent, from: number): Promise<void> {
     const name = `the link from ${link.nearPort}`;
+    const mayHaveSlept = () => this.sleepers > 0 || this.lastSleepAt > from;
     for (; performance.now() - from < SILENCE_GIVE_UP_MS; await rest(SILENCE_LOOK_MS)) {
       // Another fault may cut it before anybody has found out.
-      if (link.isTorn) this.unjudgedSilences += 1;
+      if (link.isTorn || (link.isLeft && mayHaveSlept())) this.unjudgedSilences += 1;
       else if (link.isLeft) this.silences.push({ name, ms: Math.round(performance.now() - from) });
       else continue;
+      return;
+    }
+    if (mayHaveSlept()) {
+      this.unjudgedSilences += 1;
       return;
     }
     this.silences.push({ name, ms: null });

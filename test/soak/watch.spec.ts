@@ -58,6 +58,26 @@ describe('the watch over what is promised within a time', () => {
     expect(said).toEqual([expect.stringContaining('never found')]);
   });
 
+  it.each([
+    ['is let go of late', true],
+    ['is never let go of', false],
+  ])('does not judge a silent link that %s, where brokers slept meanwhile', async (_what, isLeft) => {
+    jest
+      .spyOn(performance, 'now')
+      .mockReturnValueOnce(0)
+      .mockReturnValue(isLeft ? 70_000 : 100_000);
+
+    await watch.sleep(() => {
+      watch.silence({ nearPort: 40_001, isLeft, isTorn: false });
+      return watch.settled();
+    });
+    watch.silence({ nearPort: 40_002, isLeft: true, isTorn: false });
+    await watch.settled();
+
+    expect(watch.silences).toEqual([{ name: 'the link from 40002', ms: 0 }]);
+    expect(watch.unjudgedSilences).toBe(1);
+  });
+
   it('says of a LISTEN that it is not judged, where its replica stood still meanwhile', async () => {
     await watch.standStill('replica-1', async () => {
       deafness();
