@@ -66,7 +66,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['silent links let go of at both ends', promise(outcome.silencesNoticed)],
       [
         'the transaction that is kept open',
-        `begun ${outcome.pinned.times} times, open for ${outcome.pinned.longestMs} ms at most`,
+        `begun ${outcome.pinned.times} times, open for ${outcome.pinned.longestMs} ms at most, and for ${outcome.pinned.allMs} ms in all`,
       ],
       ['memory of a replica in the last half, MiB a minute', trend(growth.replicaMemoryMiBPerMin)],
       ['its open files and sockets, a minute', trend(growth.replicaSocketsPerMin)],

@@ -82,8 +82,8 @@ export type Outcome = Judgement & {
   /** Links that went silent for good, until both of their ends had let go of them. */
   silencesNoticed: Promised;
   growth: Growth;
-  /** The transaction that is kept open: how often it was begun, and for how long it was open at most. */
-  pinned: { times: number; longestMs: number };
+  /** The transaction that is kept open while commands come: how often it was begun, for how long it was open at most, and in all. */
+  pinned: { times: number; longestMs: number; allMs: number };
   /** Processes that ended by themselves, and those that did not begin, or end, as they were to. */
   crashes: string[];
   /** Commands without an ending when it was judged. */
@@ -147,6 +147,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     const struck = await strikeAll({ cluster, database, fleet, watch, say }, options, clients);
 
     const growth = await samples.stop();
+    const { pins } = database;
+    const pinnedMs = pins.reduce((sum, ms) => sum + ms, 0);
     say(`the clients end: ${clients.progress}`);
     await clients.end(ANSWERED_WITHIN_MS);
     await watch.settled();
@@ -185,7 +187,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       promised: [deathsNoticed, listenHealed],
       tried: countOf(struck.flatMap(({ kind, error }) => (error === undefined ? [kind] : []))),
       faultsByKind,
-      pins: database.pins.length,
+      forMs: options.minutes * 60_000,
+      pinnedMs,
       commands,
       due: ratePerS * options.minutes * 60,
       faults: done.length,
@@ -221,7 +224,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       listenHealed,
       silencesNoticed,
       growth,
-      pinned: { times: database.pins.length, longestMs: Math.max(0, ...database.pins) },
+      pinned: { times: pins.length, longestMs: Math.max(0, ...pins), allMs: pinnedMs },
       crashes,
       left: left.slice(0, 20),
       artifacts: isKept ? folder : null,
