@@ -9,6 +9,7 @@
  *   --json FILE --markdown FILE --svg FILE    what it came to, for programs and for people
  *   --keep DIR                        keeps trails, logs and evidence; where it is not clean they are kept anyway
  *   --only 1,4,7                      strikes these faults of the schedule alone, or none of them (none)
+ *   --spare                           replaces no replica in the second half, so that it is seen whether they grow
  *   --shrink                          where it is not clean, looks for fewer faults that are enough to fail alike
  *   --plan                            prints the schedule, and does nothing
  *
@@ -24,7 +25,7 @@ import { soughtOf, type Failure } from './failures.js';
 import { Leavings } from './leavings.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { argumentsOf, reportOf } from './report.js';
-import { lineOf, scheduleOf, type Fault } from './schedule.js';
+import { lineOf, scheduleOf, sparing, type Fault } from './schedule.js';
 import { shrink } from './shrink.js';
 import { soak, type Run } from './soak.js';
 import { timeline } from './timeline.js';
@@ -57,8 +58,14 @@ async function main(): Promise<number> {
     process.stderr.write(`${error.message}\n${USAGE}\n`);
     return 2;
   }
-  const { seed, minutes, calm, only } = options;
-  const whole = scheduleOf(seed, minutes * 60_000, calm);
+  const { seed, minutes, calm } = options;
+  const forMs = minutes * 60_000;
+  const whole = scheduleOf(seed, forMs, calm);
+  if (options.spares) {
+    const spared = sparing(whole, forMs).map(({ number }) => number);
+    options.only = options.only?.filter((number) => spared.includes(number)) ?? spared;
+  }
+  const { only } = options;
   const numbers = new Set(whole.map(({ number }) => number));
   const unknown = (only ?? []).filter((number) => !numbers.has(number));
   if (unknown.length > 0) {
@@ -76,7 +83,7 @@ async function main(): Promise<number> {
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(outcome, null, 2)}\n`);
   if (options.markdown !== null) writeFileSync(options.markdown, reportOf(outcome, schedule, struck));
   if (options.svg !== null) {
-    writeFileSync(options.svg, timeline(`Seed ${seed}, ${minutes} minutes`, calls, struck, minutes * 60_000));
+    writeFileSync(options.svg, timeline(`Seed ${seed}, ${minutes} minutes`, calls, struck, forMs));
   }
   tell(run);
   if (!outcome.ok && options.shrinks) await shrunk(options, schedule, outcome.failures);

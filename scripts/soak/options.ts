@@ -18,6 +18,8 @@ export type Options = {
   keep: string | null;
   /** Numbers of the only faults of the schedule that are to strike; null: all. */
   only: readonly number[] | null;
+  /** Of the second half, leaves out the faults that put another replica in the place of one. */
+  spares: boolean;
   shrinks: boolean;
   /** Prints the schedule, and does nothing. */
   plans: boolean;
@@ -25,7 +27,7 @@ export type Options = {
 
 export const USAGE =
   'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--bulk 30] [--mix 0] [--brokers 30] [--replicas 3] [--calm 1] [--json FILE] ' +
-  '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--shrink] [--plan]';
+  '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--spare] [--shrink] [--plan]';
 
 /** As `--only` has it where no fault is to strike. */
 export const NONE = 'none';
@@ -64,6 +66,7 @@ export function readOptions(argv: readonly string[], chance: () => number): Opti
     svg: values.svg ?? null,
     keep: values.keep ?? null,
     only: values.only === undefined ? null : numbersOf(values.only),
+    spares: values.spare,
     shrinks: values.shrink,
     plans: values.plan,
   };
@@ -87,6 +90,7 @@ function parsed(argv: readonly string[]) {
         svg: { type: 'string' },
         keep: { type: 'string' },
         only: { type: 'string' },
+        spare: { type: 'boolean', default: false },
         shrink: { type: 'boolean', default: false },
         plan: { type: 'boolean', default: false },
       },

@@ -160,6 +160,13 @@ export function scheduleOf(seed: number, forMs: number, calm = 1): Fault[] {
   });
 }
 
+const REPLACING: readonly FaultKind[] = ['replica_kill', 'replica_drain', 'replica_clock'];
+
+/** Without those of the second half that put another replica in the place of one, so that some live for long enough to see whether they grow. */
+export function sparing(faults: readonly Fault[], forMs: number): Fault[] {
+  return faults.filter(({ kind, atMs }) => atMs < forMs / 2 || !REPLACING.includes(kind));
+}
+
 function byTime(one: Omit<Fault, 'number'>, other: Omit<Fault, 'number'>): number {
   return one.atMs - other.atMs || one.kind.localeCompare(other.kind);
 }

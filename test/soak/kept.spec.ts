@@ -3,9 +3,12 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { argumentsOfKept, KEPT_SEEDS } from '../../scripts/soak/kept-seeds.js';
 import { readOptions } from '../../scripts/soak/options.js';
-import { scheduleOf } from '../../scripts/soak/schedule.js';
+import { FAULT_KINDS, LANES, scheduleOf, type Fault, type Lane } from '../../scripts/soak/schedule.js';
 
 const run = promisify(execFile);
+/** Without the numbers, which lanes share. */
+const ofLane = (faults: readonly Fault[], lane: Lane) =>
+  faults.filter(({ kind }) => FAULT_KINDS[kind].lane === lane).map(({ number: _number, ...fault }) => fault);
 const KEPT = 'dist/scripts/soak/kept.js';
 
 describe('the seeds that are kept', () => {
@@ -28,8 +31,16 @@ describe('the seeds that are kept', () => {
     (_seed, { seed, minutes, calm }) => {
       const short = scheduleOf(seed, minutes * 60_000, calm);
       const long = scheduleOf(seed, 30 * 60_000, calm);
-      const sure = short.filter(({ atMs }) => atMs < (minutes - 1) * 60_000);
 
+      for (const lane of LANES) {
+        const [own, all] = [ofLane(short, lane), ofLane(long, lane)];
+        expect(all.slice(0, own.length)).toEqual(own);
+      }
+      // From where a lane of the shorter one is over, numbers of the other lanes with which it shares them may differ.
+      const whole = new Set(short.map(({ kind, atMs }) => `${kind} at ${atMs}`));
+      const endsAtMs = long.find(({ kind, atMs }) => !whole.has(`${kind} at ${atMs}`))?.atMs ?? Infinity;
+      const sure = short.filter(({ atMs }) => atMs < endsAtMs);
+      expect(sure.length).toBeGreaterThan(0);
       expect(long.slice(0, sure.length)).toEqual(sure);
     },
   );

@@ -20,6 +20,7 @@ describe('the command line of a soak', () => {
       svg: null,
       keep: null,
       only: null,
+      spares: false,
       shrinks: false,
       plans: false,
     });

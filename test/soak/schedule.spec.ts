@@ -5,6 +5,7 @@ import {
   lineOf,
   NUMBERS_FROM,
   scheduleOf,
+  sparing,
   type Fault,
   type FaultKind,
 } from '../../scripts/soak/schedule.js';
@@ -97,6 +98,21 @@ describe('the schedule of a soak', () => {
       .map(({ number, kind, atMs }) => `${number} ${kind} at ${atMs}`);
 
     expect(told).toEqual(FIRST_OF_7);
+  });
+
+  it('replaces no replica in the second half where they are spared, and is else the same', () => {
+    const faults = scheduleOf(7, 10 * MINUTE);
+    const spared = sparing(faults, 10 * MINUTE);
+
+    const replacing = /^replica_(kill|drain|clock)$/;
+    const leftOut = faults.filter((fault) => !spared.includes(fault));
+    expect(leftOut.length).toBeGreaterThan(5);
+    for (const { kind, atMs } of leftOut) {
+      expect(kind).toMatch(replacing);
+      expect(atMs).toBeGreaterThanOrEqual(5 * MINUTE);
+    }
+    expect(spared.filter(({ kind, atMs }) => replacing.test(kind) && atMs > 5 * MINUTE)).toEqual([]);
+    expect(spared.some(({ kind, atMs }) => kind === 'replica_pause' && atMs > 5 * MINUTE)).toBe(true);
   });
 
   it('has the killed brokers under the number by which a search for fewer faults is tried', () => {
