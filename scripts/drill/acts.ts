@@ -108,6 +108,7 @@ const listen = async ({ evidence, say }: Stage) => {
     await rest(BETWEEN_MS);
   }
   say(`${ended} sessions that listen were ended`);
+  if (ended === 0) throw new Error('there was no session that listens');
   return [{ sessionsEnded: ended }];
 };
 
@@ -120,7 +121,8 @@ const database = async ({ cluster, load, awayMs, say }: Stage) => {
   const rateBackMs = await load.isBackAt(rateBefore, upAt, BACK_WITHIN_MS);
   await rest(NOTICED_MS);
   const channelsDropped = cluster.balancer.channelsEnded - endedBefore;
-  say(`${channelsDropped} channels were dropped; the rate was back within ${rateBackMs} ms`);
+  say(`${channelsDropped} channels were dropped; the rate was back within ${rateBackMs ?? '-'} ms`);
+  if (rateBackMs === null) throw new Error(`the rate was not back within ${BACK_WITHIN_MS} ms`);
   // It was away for all: no other place was better.
   if (channelsDropped > 0) throw new Error(`the outage cost ${channelsDropped} channels`);
   return [{ databaseAwayMs: awayMs, channelsDropped, rateBackMs }];
@@ -135,6 +137,7 @@ const pause = async ({ cluster, evidence, pauseMs, say }: Stage) => {
   const isBuried = await evidence.isGone(victim.id);
   victim.program.signal('SIGCONT');
   await rest(NOTICED_MS);
+  if (!isBuried) throw new Error(`nobody took ${victim.id} for dead, which stood still for ${pauseMs} ms`);
   return [{ stoodStill: victim.id, ms: pauseMs, isBuried }];
 };
 

@@ -21,9 +21,11 @@ type ActFigures = {
   ms: number;
   moves: number;
   gapMs: Spread;
-  /** From asking to acceptance, while it went on. */
+  /** From when commands were due to their acceptance, of those that were accepted while it went on. */
   acceptMs: Spread;
   refused: number;
+  /** Commands that were due meanwhile, and for which no key was free. */
+  dropped: number;
   steps: object[];
   /** Why it is not what was promised. */
   fault?: string;
@@ -33,7 +35,7 @@ export type Outcome = Options &
     drill: string;
     ok: boolean;
     ms: number;
-    /** From asking to acceptance before anything was broken. */
+    /** From when commands were due to their acceptance, before anything was broken. */
     acceptBeforeMs: Spread;
     acts: Record<string, ActFigures>;
     reports: { clean: number; judged: number; drains: number };
@@ -125,7 +127,8 @@ export async function runDrill(
 /** One act; one that did not come about leaves its fault, and the hub to the acts behind it. */
 async function play(name: string, act: Act, stage: Stage): Promise<ActFigures> {
   const { evidence, fleet, load, say } = stage;
-  const [from, fromMs, refusedBefore] = [await evidence.now(), performance.now(), load.refusals.length];
+  const [from, fromMs] = [await evidence.now(), performance.now()];
+  const [refusedBefore, droppedBefore] = [load.refusals.length, load.dropped];
   const faults: string[] = [];
   const steps = await act.run(stage).catch((error: unknown): object[] => {
     faults.push(error instanceof Error ? error.message : String(error));
@@ -144,6 +147,7 @@ async function play(name: string, act: Act, stage: Stage): Promise<ActFigures> {
     gapMs,
     acceptMs: spread(load.latenciesMs(fromMs)),
     refused,
+    dropped: load.dropped - droppedBefore,
     steps,
     ...(faults.length === 0 ? {} : { fault: faults.join('; ') }),
   };

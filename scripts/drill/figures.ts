@@ -18,6 +18,8 @@ export type Figures = {
   /** Calls that went out once more, as the connection kept for them was just being closed. */
   resent: number;
   givenUp: number;
+  /** Commands that were due while no key was free, and were never asked for. */
+  dropped: number;
   lost: number;
   duplicated: number;
   reordered: number;
@@ -27,6 +29,7 @@ export type Figures = {
   moves: number;
   /** Milliseconds without an owner at each move, by the ranges in the database; 0 where one ended as the next began. */
   gapMs: Spread;
+  /** From when commands were due to their acceptance. */
   acceptMs: Spread;
   /** Commands that had not ended when it was judged: their state, and who had their broker. */
   left: object[];
@@ -219,6 +222,7 @@ export async function figuresOf(
     refused: load.refusals.length,
     resent: load.resent,
     givenUp: load.givenUp,
+    dropped: load.dropped,
     ...faultsOf(verdict),
     unknown: verdict.unknown,
     moves: gaps.length,

@@ -42,9 +42,11 @@ export class Load {
   readonly answers: Answer[] = [];
   /** Each answer that was no acceptance, and each call without an answer. */
   readonly refusals: string[] = [];
-  /** When each command was accepted, on the monotonic clock, and how long that had taken. */
+  /** When each command was accepted, on the monotonic clock, and how long that was after it was due. */
   readonly accepted: { atMs: number; tookMs: number }[] = [];
   givenUp = 0;
+  /** Commands that were due while each key had one that was not taken yet, and that were never asked for. */
+  dropped = 0;
   /** Calls that went out once more since the connection that had been kept for them was just being closed. */
   resent = 0;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -79,7 +81,7 @@ export class Load {
     this.agent.destroy();
   }
 
-  /** Milliseconds from the asking to the acceptance, repeats and rests between included, of what was accepted since a time. */
+  /** Milliseconds from when it was due to the acceptance, repeats and rests between included, of what was accepted since a time. */
   latenciesMs(sinceMs = -Infinity): number[] {
     return this.accepted.flatMap(({ atMs, tookMs }) => (atMs >= sinceMs ? [tookMs] : []));
   }
@@ -105,22 +107,25 @@ export class Load {
     const begunAt = performance.now();
     for (let due = 0; !this.over.signal.aborted;) {
       const late = ((performance.now() - begunAt) / 1_000) * this.ratePerS;
-      for (; due < late; due += 1) this.begin();
+      for (; due < late; due += 1) this.begin(begunAt + (due * 1_000) / this.ratePerS);
       await rest(10);
     }
   }
 
-  private begin(): void {
+  private begin(dueAt: number): void {
     const aim = this.free.shift();
-    if (aim === undefined) return;
-    const asking = this.ask(aim).finally(() => {
+    if (aim === undefined) {
+      this.dropped += 1;
+      return;
+    }
+    const asking = this.ask(aim, dueAt).finally(() => {
       this.asking.delete(asking);
       this.free.push(aim);
     });
     this.asking.add(asking);
   }
 
-  private async ask({ broker, key }: { broker: string; key: string }): Promise<void> {
+  private async ask({ broker, key }: { broker: string; key: string }, dueAt: number): Promise<void> {
     const idempotencyKey = randomUUID();
     const submittedAt = new Date().toISOString();
     const begunAt = performance.now();
@@ -132,7 +137,7 @@ export class Load {
           const { id: dispatchId, state } = (JSON.parse(text) as { dispatch: { id: string; state: string } })
             .dispatch;
           const atMs = performance.now();
-          this.accepted.push({ atMs, tookMs: atMs - begunAt });
+          this.accepted.push({ atMs, tookMs: atMs - dueAt });
           const answeredAt = new Date().toISOString();
           this.answers.push({ dispatchId, idempotencyKey, state, submittedAt, answeredAt });
           return;
