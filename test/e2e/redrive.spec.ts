@@ -90,6 +90,11 @@ describe('a command that is done again', () => {
       redriveOf: old,
     });
     expect(await cluster.api(0).dispatch(old)).toEqual(expired);
+    const { body: trails } = await cluster.api(0).get(`/api/v1/trails?broker=${broker.id}`);
+    expect(trails.items).toMatchObject([
+      { id: old, redriveOf: null },
+      { id: dispatch.id, redriveOf: old },
+    ]);
     await link.close();
   });
 
