@@ -8,26 +8,32 @@ import { keepOn } from '../keep-on.js';
 import { count } from '../input/duration.js';
 import { asksHub, examples } from '../options.js';
 import { printableOutput } from '../output/printable.js';
-import { newLines, type Seam, type Tail } from '../output/seam.js';
+import { join, type Joined, type Seam, type Tail } from '../output/seam.js';
 
 type LogsOptions = { lines?: number; follow?: boolean };
 
 /** The hub waits 15 s for the broker before it answers that the broker is silent. */
 const WITHIN_S = 30;
 const DEFAULT_LINES = 100;
-/** Each look is a command to the broker, which the hub keeps for a while: not too many of them. */
+/** Each look is a command to the broker, which the hub keeps with its answer for as long as its history: not too many of them. */
 const LOOK_EVERY_S = 2;
-/** How far back a look goes at least, so that two of them share lines even where much is written. */
-const LOOK_LINES = 1_000;
+/** How far back a look goes that follows another. */
+const NEAR_LINES = 50;
+/** And where that does not say for sure what is new, at least, so that two of them share lines even where much is written. */
+const FAR_LINES = 1_000;
 
 const HOW_IT_FOLLOWS = [
   '',
-  `With --follow the broker is asked every ${LOOK_EVERY_S} seconds for the last lines, ${LOOK_LINES} or more, and those are printed`,
-  'that were not among the lines before. So lines are missing, and it says so, where more was written in',
-  'between; a line that repeats itself throughout is printed less often than it was written; and a line',
-  'that was caught half written is printed again as a whole. With --json each look that found something',
-  'is one line: {"seam": "follows" | "anew" | "gap", "lines": [...]}. It ends with Ctrl-C, or when the',
-  'agent is deleted.',
+  `With --follow the broker is asked every ${LOOK_EVERY_S} seconds for the last ${NEAR_LINES} lines, and those are printed that were not`,
+  `among the lines before. Where that does not tell for sure what is new, it is asked at once for ${FAR_LINES} or more. So`,
+  'lines are missing, and it says so, where more was written in between; lines that repeat themselves',
+  'may be printed less often than they were written; and a line that was caught half written is printed',
+  'again as a whole. With --json each look that found something is one line:',
+  '{"seam": "follows" | "anew" | "gap", "lines": [...]}. It ends with Ctrl-C, or when the agent is deleted.',
+  '',
+  'What it costs: each look is a command, which the hub keeps with the lines that it was answered with, for as',
+  `long as its history: ${(24 * 3600) / LOOK_EVERY_S} looks a day, of the last ${NEAR_LINES} lines of an agent that writes little, and of up to 200 KiB`,
+  'where it writes much. For output that is followed for days, have the agent write it elsewhere as well.',
 ].join('\n');
 
 export function addAgentLogs(group: Command, cli: Cli): void {
@@ -51,24 +57,39 @@ export function addAgentLogs(group: Command, cli: Cli): void {
 
 async function followLogs(run: Invocation<LogsOptions>, hub: Client, idOrName: string): Promise<void> {
   const { lines: asked = DEFAULT_LINES } = run.options;
-  const most = Math.max(asked, LOOK_LINES);
+  const far = Math.max(asked, FAR_LINES);
   let before: Tail | undefined;
   const isFinal = ({ document }: { document: { status?: number } }) => document.status === 404;
   await keepOn(run, { everyS: LOOK_EVERY_S, isFinal }, async (signal) => {
-    const { lines, truncated } = await ask(hub, idOrName, most, signal);
-    const now: Tail = { lines, isWhole: !truncated && lines.length < most };
-    const last = before;
-    before = now;
+    const look = async (most: number): Promise<Tail> => {
+      const { lines, truncated } = await ask(hub, idOrName, most, signal);
+      return { lines, isWhole: !truncated && lines.length < most };
+    };
+    if (before === undefined) {
+      const first = (before = await look(far));
+      return () => {
+        showFound(run, 'anew', first.lines.slice(-asked));
+      };
+    }
+    const found = await goOn(before, look, far);
+    before = endOf(found.tail, far);
     return () => {
-      if (last === undefined) showFound(run, 'anew', lines.slice(-asked));
-      else {
-        const found = newLines(last, now);
-        if (found.seam === 'anew') run.printer.note('The output begins anew.');
-        if (found.seam === 'gap') run.printer.note('More was written than was seen: lines are missing here.');
-        showFound(run, found.seam, found.lines);
-      }
+      if (found.seam === 'anew') run.printer.note('The output begins anew.');
+      if (found.seam === 'gap') run.printer.note('More was written than was seen: lines are missing here.');
+      showFound(run, found.seam, found.lines);
     };
   });
+}
+
+/** Looks only as far back as it must to tell what is new. */
+async function goOn(before: Tail, look: (most: number) => Promise<Tail>, far: number): Promise<Joined> {
+  const near = join(before, await look(NEAR_LINES));
+  return near.isSure ? near : join(before, await look(far));
+}
+
+/** Of what is known as much as a look could have seen. */
+function endOf({ lines, isWhole }: Tail, most: number): Tail {
+  return { lines: lines.slice(-most), isWhole: isWhole && lines.length < most };
 }
 
 function showFound(run: Invocation<object>, seam: Seam, lines: readonly string[]): void {

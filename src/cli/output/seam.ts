@@ -20,26 +20,62 @@ export type Tail = {
  */
 export type Seam = 'follows' | 'anew' | 'gap';
 
-/**
- * The lines that the look before did not have. A last line that was caught half written is among them, whole.
- */
-export function newLines(before: Tail, now: Tail): { seam: Seam; lines: readonly string[] } {
-  const known = knownOf(before, now);
-  if (known !== undefined) return { seam: 'follows', lines: now.lines.slice(known) };
-  return { seam: now.isWhole ? 'anew' : 'gap', lines: now.lines };
+/** How a look goes on from the one before. */
+export type Joined = {
+  seam: Seam;
+  /** Those that the look before did not have. A last line that was caught half written is among them, whole. */
+  lines: readonly string[];
+  /** What is known of the end of the output by both looks. */
+  tail: Tail;
+  /**
+   * Whether a longer look could not say otherwise: the looks have much in common, and that in one way alone. Of short looks few
+   * lines that are the same may be so by chance, and lines that repeat themselves fit in many places.
+   */
+  isSure: boolean;
+};
+
+export function join(before: Tail, now: Tail): Joined {
+  const place = placeOf(before, now);
+  if (place === undefined) {
+    const seam = now.isWhole ? 'anew' : 'gap';
+    return { seam, lines: now.lines, tail: now, isSure: now.isWhole };
+  }
+  const { length, known } = place;
+  const lines = now.lines.slice(known);
+  const seen = before.lines.slice(0, before.lines.length - length + known);
+  const tail = { lines: [...seen, ...lines], isWhole: before.isWhole };
+  return { seam: 'follows', lines, tail, isSure: now.isWhole || isOnlyPlace(before, now, place) };
 }
 
-/** How many of the first lines were seen; undefined where the looks have nothing to do with each other. */
-function knownOf(before: Tail, now: Tail): number | undefined {
-  if (before.isWhole && now.isWhole) return overlap(before.lines, now.lines, before.lines.length);
+/** So many lines both have in common, of which so many were seen as they are. */
+type Place = { length: number; known: number };
+
+/** undefined where the looks have nothing to do with each other. */
+function placeOf(before: Tail, now: Tail): Place | undefined {
+  if (before.isWhole && now.isWhole) {
+    const known = overlap(before.lines, now.lines, before.lines.length);
+    return known === undefined ? undefined : { length: before.lines.length, known };
+  }
   // An output that was longer than a look does not become shorter: this is another.
   if (now.isWhole) return undefined;
-  for (let length = Math.min(before.lines.length, now.lines.length); length > 0; length -= 1) {
+  return placeWithin(before, now, Math.min(before.lines.length, now.lines.length));
+}
+
+/** The one with the most lines in common, up to so many. */
+function placeWithin(before: Tail, now: Tail, most: number): Place | undefined {
+  for (let length = most; length > 0; length -= 1) {
     const known = overlap(before.lines, now.lines, length);
     // One line that begins like another is no proof.
-    if (known !== undefined && known > 0) return known;
+    if (known !== undefined && known > 0) return { length, known };
   }
   return undefined;
+}
+
+function isOnlyPlace(before: Tail, now: Tail, { length, known }: Place): boolean {
+  const enough = now.lines.length / 2;
+  if (known < enough) return false;
+  const next = placeWithin(before, now, length - 1);
+  return next === undefined || next.known < enough;
 }
 
 /** How many lines of `now` were seen, if it begins with the last lines of `before`, so many of them. */
