@@ -10,6 +10,7 @@ import { Cluster } from '../support/cluster.js';
 import { eventually } from '../support/eventually.js';
 import type { HubProcess } from '../support/hub-process.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { ScriptedBroker } from '../support/scripted-broker.js';
 
 const MANY = 100;
 const LARGEST = 64 * 1024;
@@ -130,6 +131,30 @@ describe('messages to an agent', () => {
       }
     },
     120_000,
+  );
+
+  it.each([[null], ['read'], [[]], [{}], [{ runId: 7 }]])(
+    'are listed also where their broker answers %j',
+    async (result) => {
+      const scripted = await ScriptedBroker.join(api, owner.url);
+      const link = await scripted.connect(owner.url, [], {
+        capabilities: ['runtime.process', 'runtime.stdin'],
+      });
+      const name = `odd-${scripted.name}`;
+      await api.post('/api/v1/agents', {
+        name,
+        broker: scripted.id,
+        spec: { command: 'true', stdin: 'messages' },
+      });
+
+      const { body } = await send(api, name, 'hello');
+      const { id, attempt } = await link.nextDispatch();
+      link.send({ t: 'result', results: [{ id, attempt, outcome: 'succeeded', body: result }] });
+      await api.dispatch(body.dispatch.id, 20);
+
+      expect(await listed(name)).toMatchObject([{ id, state: 'delivered', receipt: { runId: null } }]);
+      await link.close();
+    },
   );
 
   it('are told to be delivered once they are in its input, with a receipt', async () => {

@@ -9,7 +9,8 @@ import {
 } from 'class-validator';
 import type { BrokerError } from '../../../protocol/frame.js';
 import { LIMITS } from '../../../protocol/limits.js';
-import type { Message, OpBody, Sender } from '../../../protocol/op.js';
+import type { Message, Sender } from '../../../protocol/op.js';
+import { isUuid } from '../../../protocol/read.js';
 import { storable } from '../../database/jsonb.js';
 import type { BatchOutcome } from '../../dispatch/batches.js';
 import { BatchOutcomeDto } from '../../dispatch/dto/batch.dto.js';
@@ -71,8 +72,13 @@ export class ReceiptDto {
   @ApiProperty({ format: 'date-time', description: 'When the hub learned of it.' })
   at: string;
 
-  @ApiProperty({ format: 'uuid', description: 'The run whose command was given it.' })
-  runId: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    format: 'uuid',
+    description: 'The run whose command was given it; null where its broker does not say.',
+  })
+  runId: string | null;
 }
 
 export class MessageDto {
@@ -110,13 +116,18 @@ export class MessageDto {
     const sent = { id, from, text, sentAt };
     if (!hasEnded(state)) return { ...sent, state: 'pending', receipt: null, reason: null };
     if (state === 'succeeded') {
-      const { runId } = result as OpBody['agent.message'];
-      const receipt = { at: (endedAt ?? new Date(sentAt)).toISOString(), runId };
+      const receipt = { at: (endedAt ?? new Date(sentAt)).toISOString(), runId: runIdIn(result) };
       return { ...sent, state: 'delivered', receipt, reason: null };
     }
     const reason = error ?? { code: state, message: `It was ${state}.`, retryable: false };
     return { ...sent, state: 'failed', receipt: null, reason };
   }
+}
+
+/** What a broker gave as its result may be anything. */
+function runIdIn(result: DispatchRecord['result']): string | null {
+  const isObject = typeof result === 'object' && result !== null && !Array.isArray(result);
+  return isObject && isUuid(result.runId) ? result.runId : null;
 }
 
 export class MessagePageDto {
