@@ -11,6 +11,7 @@ import { openTracer, type TellLost } from '../tracing/tracer.js';
 import { AgentGuard } from './agents/agent.guard.js';
 import { Drifts } from './agents/drifts.js';
 import { Evacuation } from './agents/evacuation.js';
+import { Forgetting } from './agents/forgetting.js';
 import { Sealing } from './agents/sealing.js';
 import { Reports } from './agents/reports.js';
 import { AuditChaining } from './auth/audit-chaining.js';
@@ -257,6 +258,7 @@ export class Hub {
     app.get(Drifts).start();
     app.get(Evacuation).start();
     app.get(Sealing).start();
+    app.get(Forgetting).start();
     app.get(AuthDuties).start();
     app.get(Rollouts).start();
     app.get(AuditChaining).start();
@@ -296,6 +298,7 @@ export class Hub {
             app.get(Drifts).stop(),
             app.get(Evacuation).stop(),
             app.get(Sealing).stop(),
+            app.get(Forgetting).stop(),
             app.get(AuthDuties).stop(),
             app.get(AuditChaining).stop(),
             app.get(RateLimiter).stop(),

@@ -52,6 +52,14 @@ describe('a call of the hub', () => {
     expect(keysOf(hub)[0]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
+  it('says so where an agent is deleted without a command', async () => {
+    const hub = await open({ body: { dispatch: null } });
+
+    const ran = await runCli(['agents', 'delete', 'web'], as(hub.url));
+
+    expect(ran).toMatchObject({ code: 0, out: 'web is deleted. Its broker was revoked: it was not told.\n' });
+  });
+
   it('has a key of its own for each command', async () => {
     const hub = await open({ body: aDispatch() });
 

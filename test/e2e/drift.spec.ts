@@ -99,6 +99,14 @@ describe('what a broker runs', () => {
     }
   }
 
+  /** Passes the deadline of a command, and waits until that is on record. */
+  async function expire(id: string): Promise<void> {
+    await sql.query(`update broker_dispatch set deadline_at = now() - interval '1 second' where id = $1`, [
+      id,
+    ]);
+    await eventually(async () => (await api().dispatch(id)).state === 'expired', BUSY);
+  }
+
   const join = () => ScriptedBroker.join(api(), cluster.hub(0).url);
   const connect = (broker: ScriptedBroker) => broker.connect(cluster.hub(1).url, [], CAPABILITIES);
   const digestOf = (agents: AgentReport[]) =>
@@ -262,6 +270,51 @@ describe('what a broker runs', () => {
     again.tell();
     await eventually(async () => (await strays(broker)).length === 0, BUSY);
     await again.link.close();
+  });
+
+  it('is ended when a broker is back whose agent was deleted meanwhile, and whose name is free', async () => {
+    const broker = await join();
+    const told = await plant(broker);
+    const { name } = await agent(told.agentId);
+    const { body } = await api().call('DELETE', `/api/v1/agents/${told.agentId}`);
+    await expire(body.dispatch.id);
+    await eventually(async () => (await agent(told.agentId)).phase === 'deleted', BUSY);
+    const made = await api().post('/api/v1/agents', { name, broker: broker.id, spec: { command: 'true' } });
+    const { link } = new Teller(await connect(broker), [told]);
+
+    const { op, args } = await link.nextDispatch(BUSY.withinMs);
+
+    expect(made.status).toBe(201);
+    expect({ op, agentId: args.agentId, runId: args.runId }).toEqual({
+      op: 'agent.delete',
+      agentId: told.agentId,
+      runId: told.runId,
+    });
+    await link.close();
+  });
+
+  it('goes on where a command that was to end it was given up while its broker was away', async () => {
+    const broker = await join();
+    const path = (told: AgentReport) => `/api/v1/agents/${told.agentId}`;
+    const giveUp = (id: string) => api().post(`/api/v1/dispatches/${id}/cancel`);
+    const restart = (told: AgentReport) => api().post(`${path(told)}/restart`);
+    const remove = (told: AgentReport) => api().call('DELETE', path(told));
+    const given = async (ask: typeof restart, end: (id: string) => Promise<unknown>) => {
+      const told = await plant(broker);
+      await end((await ask(told)).body.dispatch.id);
+      return told;
+    };
+    const kept = [await given(restart, expire), await given(restart, giveUp), await given(remove, giveUp)];
+    const lost = await plant(broker);
+    const { link } = new Teller(await connect(broker), kept);
+
+    await eventually(async () => (await agent(lost.agentId)).phase === 'failed', BUSY);
+
+    for (const { agentId, runId } of kept)
+      expect(await agent(agentId)).toMatchObject({ phase: 'running', wanted: 'running', runId });
+    expect(await strays(broker)).toEqual([]);
+    expect(link.count('dispatch')).toBe(0);
+    await link.close();
   });
 
   it('is asked for by a digest of other agents than were told, and by no other', async () => {

@@ -150,6 +150,69 @@ describe('commands in a project', () => {
     await link.close();
   });
 
+  it.each<[string, (project: string, broker: string) => Promise<unknown>]>([
+    ['project is archived', (project) => api.post(`${PROJECTS}/${project}/archive`)],
+    [
+      'broker is detached',
+      (project, broker) => api.call('DELETE', `${PROJECTS}/${project}/attachments/${broker}`),
+    ],
+    [
+      'broker is shut out of it',
+      (project, broker) => api.post(`${PROJECTS}/${project}/attachments/${broker}/revoke`),
+    ],
+  ])('end an agent also where its %s, and stay of the project', async (_what, part) => {
+    const { project, broker } = await place();
+    const { body: agent } = await agentIn(project.name, broker);
+    const link = await broker.connect(cluster.hub(1).url);
+    await start(api, agent.id);
+    link.succeed(await link.nextDispatch());
+    await part(project.id, broker.id);
+
+    const started = await api.post(`/api/v1/agents/${agent.id}/restart`);
+    const stopped = await other.post(`/api/v1/agents/${agent.id}/stop`);
+    link.succeed(await link.nextDispatch());
+    const deleted = await other.call('DELETE', `/api/v1/agents/${agent.id}`);
+    const { op } = await link.nextDispatch().then((item) => (link.succeed(item), item));
+    await eventually(async () => (await api.get(`/api/v1/agents/${agent.id}`)).body.phase === 'deleted');
+    const { body: listed } = await other.get(`/api/v1/dispatches?project=${project.id}`);
+
+    const [stop, end] = [stopped.body.dispatch, deleted.body.dispatch];
+    expect([started.status, stop.op, end.op, op]).toEqual([
+      409,
+      'agent.stop',
+      'agent.delete',
+      'agent.delete',
+    ]);
+    expect(listed.items.map(({ id }: { id: string }) => id).slice(0, 2)).toEqual([end.id, stop.id]);
+    await link.close();
+  });
+
+  it('are not needed to delete an agent of a broker that was revoked, and its name is free again', async () => {
+    const { project, broker } = await place();
+    const { body: agent } = await agentIn(project.name, broker);
+    await start(api, agent.id);
+    await api.post(`/api/v1/brokers/${broker.id}/revoke`);
+    const key = { 'idempotency-key': randomUUID() };
+    const path = `/api/v1/agents/${agent.name}`;
+
+    const first = await api.call('DELETE', path, undefined, key);
+    const again = await other.call('DELETE', path, undefined, key);
+    const anew = await other.call('DELETE', path);
+    const byId = await other.call('DELETE', `/api/v1/agents/${agent.id}`);
+    const next = await place();
+    const spec = { command: 'true' };
+    const made = await api.post('/api/v1/agents', { name: agent.name, broker: next.broker.id, spec });
+
+    expect([first, again].map(({ status, body }) => [status, body])).toEqual(
+      Array(2).fill([200, { dispatch: null }]),
+    );
+    expect([anew.status, byId.body.code, made.status]).toEqual([404, 'agent_deleted', 201]);
+    expect((await api.get(`/api/v1/agents/${agent.id}`)).body).toMatchObject({
+      phase: 'deleted',
+      wanted: 'deleted',
+    });
+  });
+
   it('are accepted again once the broker has come back upgraded; a version that cannot be read never is enough', async () => {
     const { project, broker } = await place({ minBrokerVersion: '1.10' });
     const { body: agent } = await agentIn(project.name, broker);

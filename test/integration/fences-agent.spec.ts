@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { v7 as uuidv7 } from 'uuid';
 import { AgentRepository } from '../../src/hub/agents/agent.repository.js';
 import { StrayRepository, type KeptStray } from '../../src/hub/agents/stray.repository.js';
+import { UpkeepRepository } from '../../src/hub/agents/upkeep.repository.js';
 import type { AgentReport } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -91,18 +92,22 @@ describe('a report', () => {
   });
 });
 
+async function end(dispatchId: string, state: string, result: unknown = null): Promise<void> {
+  await rows.sql.query(
+    `with removed as (delete from broker_dispatch where id = $1 returning *)
+     insert into broker_dispatch_history
+       (id, seq, broker_id, op, args, lane, state, attempt, deadline_at, origin_replica, initiator, trail, result)
+     select id, seq, broker_id, op, args, lane, $2, attempt, deadline_at, origin_replica, initiator, trail, $3 from removed`,
+    [dispatchId, state, JSON.stringify(result)],
+  );
+}
+
 describe('the end of the latest command of an agent', () => {
   /** An agent in a phase, whose command ended by the word of its broker. */
-  async function ended(phase: string, state: string, result: unknown = null): Promise<string> {
+  async function ended(phase: string, state: string, result: unknown = null, over = {}): Promise<string> {
     const dispatchId = await rows.dispatch(broker, { state: 'running' });
-    const { id } = await plant({ phase, dispatch_id: dispatchId });
-    await rows.sql.query(
-      `with removed as (delete from broker_dispatch where id = $1 returning *)
-       insert into broker_dispatch_history
-         (id, seq, broker_id, op, args, lane, state, deadline_at, origin_replica, initiator, trail, result)
-       select id, seq, broker_id, op, args, lane, $2, deadline_at, origin_replica, initiator, trail, $3 from removed`,
-      [dispatchId, state, JSON.stringify(result)],
-    );
+    const { id } = await plant({ phase, dispatch_id: dispatchId, ...over });
+    await end(dispatchId, state, result);
     return id;
   }
 
@@ -155,6 +160,19 @@ describe('the end of the latest command of an agent', () => {
     );
   });
 
+  it.each([
+    ['deleting', 'succeeded', {}],
+    ['deleting', 'failed', { A: 'b' }],
+    ['stopping', 'succeeded', { A: 'b' }],
+  ])('while it is %s, by %s, leaves of its environment %j', async (phase, state, environment) => {
+    const spec = { command: 'true', environment: { A: 'b' } };
+    const id = await ended(phase, state, null, { spec });
+
+    await repository.catchUp();
+
+    expect((await agent(id)).spec).toEqual({ command: 'true', environment });
+  });
+
   it('waits for nobody who holds the agent', async () => {
     const id = await ended('starting', 'succeeded');
 
@@ -164,6 +182,113 @@ describe('the end of the latest command of an agent', () => {
 
     expect(moved).toBe(0);
     expect(await repository.catchUp()).toBe(1);
+  });
+});
+
+describe('a command of an agent that was given up', () => {
+  const TO = {
+    start: { phase: 'starting', wanted: 'running', newRun: true },
+    restart: { phase: 'starting', wanted: 'running', newRun: true },
+    stop: { phase: 'stopping', wanted: 'stopped', newRun: false },
+    delete: { phase: 'deleting', wanted: 'deleted', newRun: false },
+  } as const;
+
+  /** What is given to the agent is not sent yet. */
+  async function give(id: string, verb: keyof typeof TO): Promise<{ dispatchId: string; runId: string }> {
+    const { newRun, ...to } = TO[verb];
+    const dispatchId = await rows.dispatch(broker, { op: `agent.${verb}` });
+    const runId = newRun ? randomUUID() : (await agent(id)).run_id;
+    await repository.step(bench.database.run, id, { ...to, runId, dispatchId });
+    return { dispatchId, runId };
+  }
+  const send = (dispatchId: string) =>
+    rows.sql.query('update broker_dispatch set attempt = 1 where id = $1', [dispatchId]);
+
+  it.each([
+    ['running', 'running', 'restart', 'cancelled'],
+    ['running', 'running', 'restart', 'expired'],
+    ['failed', 'running', 'restart', 'expired'],
+    ['running', 'running', 'delete', 'cancelled'],
+    ['stopped', 'stopped', 'delete', 'cancelled'],
+    ['stopped', 'stopped', 'start', 'cancelled'],
+    ['running', 'running', 'stop', 'cancelled'],
+  ] as const)(
+    'leaves one that is %s, and wanted %s, so: a %s, %s before it was sent',
+    async (phase, wanted, verb, state) => {
+      const was = { phase, wanted, exit_code: 3, detail: 'once', restarts: 2, dispatch_id: randomUUID() };
+      const { id, runId } = await plant(was);
+      const { dispatchId } = await give(id, verb);
+      await end(dispatchId, state);
+
+      await repository.catchUp();
+
+      expect(await agent(id)).toMatchObject({ ...was, exit_code: '3', run_id: runId, undo: null });
+    },
+  );
+
+  it.each([
+    ['start', 'expired', false, 'failed'],
+    ['delete', 'expired', false, 'deleted'],
+    ['stop', 'expired', false, 'running'],
+    ['restart', 'expired', true, 'failed'],
+    ['restart', 'cancelled', true, 'failed'],
+    ['delete', 'expired', true, 'failed'],
+    ['delete', 'cancelled', true, 'failed'],
+  ] as const)('a %s, %s, and sent: %s, makes it %s', async (verb, state, isSent, phase) => {
+    const { id } = await plant();
+    const { dispatchId, runId } = await give(id, verb);
+    if (isSent) await send(dispatchId);
+    await end(dispatchId, state);
+
+    await repository.catchUp();
+
+    expect(await agent(id)).toMatchObject({ phase, run_id: runId, wanted: TO[verb].wanted });
+  });
+
+  it('leaves it with the run that its broker knows, however many were given', async () => {
+    const { id, runId } = await plant();
+    const given = [await give(id, 'restart'), await give(id, 'restart'), await give(id, 'delete')];
+    for (const { dispatchId } of given) await end(dispatchId, 'cancelled');
+
+    while ((await repository.catchUp()) > 0);
+
+    expect(await agent(id)).toMatchObject({ phase: 'running', wanted: 'running', run_id: runId, undo: null });
+    const standing = await repository.standingOf({ agentId: id, runId }, broker.id);
+    expect(standing?.goesOn).toBe(true);
+  });
+
+  it('leaves it to the command before, where that goes on', async () => {
+    const { id } = await plant();
+    const first = await give(id, 'restart');
+    const second = await give(id, 'restart');
+    await end(second.dispatchId, 'cancelled');
+
+    await repository.catchUp();
+    const meanwhile = await agent(id);
+    await send(first.dispatchId);
+    await end(first.dispatchId, 'succeeded');
+    await repository.catchUp();
+
+    const { dispatchId: dispatch_id, runId: run_id } = first;
+    expect(meanwhile).toMatchObject({ phase: 'starting', run_id, dispatch_id });
+    expect(await agent(id)).toMatchObject({ phase: 'running', run_id, dispatch_id });
+  });
+
+  it('undoes nothing where another command came after, of which nothing is kept', async () => {
+    const { id } = await plant();
+    await give(id, 'restart');
+    const dispatchId = await rows.dispatch(broker, { op: 'agent.restart' });
+    const runId = randomUUID();
+    await rows.sql.query('update agent set run_id = $2, dispatch_id = $3 where id = $1', [
+      id,
+      runId,
+      dispatchId,
+    ]);
+    await end(dispatchId, 'cancelled');
+
+    await repository.catchUp();
+
+    expect(await agent(id)).toMatchObject({ phase: 'failed', run_id: runId });
   });
 });
 
@@ -194,6 +319,106 @@ describe('an agent', () => {
     expect(await agent(id)).toMatchObject({ exit_code: '3', detail: 'over', restarts: 2 });
     await repository.step(bench.database.run, id, { ...to, runId: randomUUID() });
     expect(await agent(id)).toMatchObject({ exit_code: null, detail: null, restarts: 0 });
+  });
+});
+
+describe('what is deleted', () => {
+  const DAYS = 30;
+  const LONG_AGO = new Date(Date.now() - (DAYS + 1) * 86_400_000);
+  let upkeep: UpkeepRepository;
+
+  beforeAll(() => {
+    upkeep = new UpkeepRepository(bench.database);
+  });
+
+  beforeEach(async () => {
+    await rows.sql.query('delete from agent');
+  });
+
+  /** An agent that was deleted long ago at a broker that was there since. */
+  async function deleted(over: object = {}, lastSeenAt = new Date()): Promise<string> {
+    const own = await rows.broker();
+    await rows.insert('broker_presence', { broker_id: own.id, state: 'offline', last_seen_at: lastSeenAt });
+    const { id } = await plant({ broker_id: own.id, phase: 'deleted', updated_at: LONG_AGO, ...over });
+    return id;
+  }
+  const left = async () => (await rows.sql.query('select id from agent')).rows.map(({ id }) => id);
+
+  it('without a command has no environment any more, and is found by its name no longer', async () => {
+    const { id } = await plant({ phase: 'failed', spec: { command: 'true', environment: { A: 'b' } } });
+
+    const other = await plant();
+
+    await repository.delete(bench.database.run, id);
+
+    const spec = { command: 'true', environment: {} };
+    expect(await agent(id)).toMatchObject({ phase: 'deleted', wanted: 'deleted', spec, revision: 2 });
+    expect(await repository.idOfName(`a-${id}`)).toBeUndefined();
+    expect(await agent(other.id)).toMatchObject({ phase: 'running', revision: 1 });
+  });
+
+  it('is emptied of the environment that it still has, and nothing else is', async () => {
+    const spec = { environment: { $names: ['A'], $sealed: 'x' } };
+    const [gone, kept] = [await plant({ phase: 'deleted', spec }), await plant({ phase: 'deleting', spec })];
+
+    const counts = [await upkeep.emptyDeleted(10), await upkeep.emptyDeleted(10)];
+
+    expect(counts).toEqual([1, 0]);
+    expect((await agent(gone.id)).spec).toEqual({ environment: {} });
+    expect((await agent(kept.id)).spec).toEqual(spec);
+  });
+
+  it('is forgotten once that was longer ago, so many at a time', async () => {
+    await deleted();
+    await deleted({ run_id: null }, LONG_AGO);
+    await deleted();
+
+    const counts = [await upkeep.forgetDeleted(DAYS, 2), await upkeep.forgetDeleted(DAYS, 2)];
+
+    expect(counts).toEqual([2, 1]);
+    expect(await left()).toEqual([]);
+  });
+
+  it.each<[string, object, Date]>([
+    ['was deleted of late', { updated_at: new Date(Date.now() - (DAYS - 1) * 86_400_000) }, new Date()],
+    ['is not deleted', { phase: 'failed' }, new Date()],
+    ['may go on at a broker that was not there since', {}, new Date(LONG_AGO.getTime() - 1)],
+  ])('is kept where it %s', async (_what, over, lastSeenAt) => {
+    const id = await deleted(over, lastSeenAt);
+
+    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(0);
+    expect(await left()).toEqual([id]);
+  });
+
+  it('is kept for as long as a run of it is on record as a stray', async () => {
+    const id = await deleted();
+    const { broker_id } = await agent(id);
+    const stray = { kind: 'orphan', reason: 'agent_deleted', phase: 'running', run_id: randomUUID() };
+    await rows.insert('agent_stray', { broker_id, agent_id: id, id: uuidv7(), ...stray });
+
+    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(0);
+    await rows.sql.query('delete from agent_stray where agent_id = $1', [id]);
+    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(1);
+  });
+
+  it('is forgotten where its broker was revoked, which never comes back', async () => {
+    const id = await deleted({}, new Date(LONG_AGO.getTime() - 1));
+    await rows.sql.query(
+      'update broker set revoked_at = now() where id = (select broker_id from agent where id = $1)',
+      [id],
+    );
+
+    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(1);
+  });
+
+  it('is left to who is at it', async () => {
+    const id = await deleted();
+
+    const forgotten = await rows.besides('select from agent where id = $1 for update', [id], () =>
+      upkeep.forgetDeleted(DAYS, 10),
+    );
+
+    expect(forgotten).toBe(0);
   });
 });
 

@@ -6,6 +6,7 @@ export const plainDraft = (id: string, orderingKey: string | null = null): Draft
     id,
     orderingKey,
     projectId: null,
+    endsRun: false,
     brokerId: 'b',
     agentId: null,
     op: 'broker.ping',

@@ -22,6 +22,53 @@ export const AGENT = [
     ],
     ['moves an agent by the command of another', 'ended.id = agent.dispatch_id', 'ended.id <> agent.id'],
     ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
+    ['undoes what was sent', 'ended.attempt = 0 and agent.undo', 'agent.undo'],
+    ['undoes another command', `and agent.undo ->> 'command' = ended.id::text`, ''],
+    ['undoes whatever expired', `and ended.op = 'agent.restart'`, ''],
+    ['keeps what was deleted unheard', 'or due.is_unheard', ''],
+    [
+      'takes a delete that was sent for unheard',
+      `ended.attempt = 0 and ended.state = 'expired'`,
+      `ended.state = 'expired'`,
+    ],
+    [
+      'keeps the environment of what is deleted',
+      `case when moved.phase = 'deleted' then jsonb_set(agent.spec, '{environment}', '{}') else agent.spec end`,
+      'agent.spec',
+    ],
+  ]),
+  ...mutantsOf('delete_agent_of_revoked_broker', SPEC, [
+    ['deletes all', 'where id = $1', 'where $1::uuid is not null'],
+  ]),
+  ...mutantsOf('empty_environments_of_deleted_agents', SPEC, [
+    ['empties what is not deleted', `agent.phase = 'deleted' and`, ''],
+    [
+      'empties more than it found',
+      'where agent.id = filled.id',
+      `where agent.id = filled.id or agent.spec ? 'environment'`,
+    ],
+  ]),
+  ...mutantsOf('forget_deleted_agents', SPEC, [
+    ['forgets what is not deleted', `agent.phase = 'deleted' and`, ''],
+    [
+      'forgets what was deleted of late',
+      'and agent.updated_at < now() - make_interval(days => $1)',
+      'and $1::integer > 0',
+    ],
+    [
+      'forgets what goes on as a stray',
+      'and not exists (select from agent_stray stray where stray.agent_id = agent.id)',
+      '',
+    ],
+    ['forgets what a broker may come back with', 'and presence.last_seen_at > agent.updated_at', ''],
+    ['takes one broker for another', 'presence.broker_id = agent.broker_id and', ''],
+    ['waits for a broker that was revoked', 'and broker.revoked_at is null', ''],
+    ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
+    [
+      'forgets more than it found',
+      'where agent.id = old.id',
+      `where agent.id = old.id or agent.phase <> 'failed'`,
+    ],
   ]),
   ...mutantsOf('find_standing_of_run', SPEC, [
     ['lets another run go on', 'agent.run_id is not distinct from $3 and', '$3::uuid is not null and'],
@@ -73,6 +120,11 @@ export const AGENT = [
   ...mutantsOf('find_agent_by_name', SPEC, [['finds what was deleted', `and phase <> 'deleted'`, '']]),
   ...mutantsOf('list_agents', SPEC, [['lists what was deleted', `and agent.phase <> 'deleted'`, '']]),
   ...mutantsOf('step_agent', SPEC, [
+    [
+      'forgets what an earlier command that is given up leaves',
+      `case when phase in ('starting', 'stopping', 'deleting') then undo end`,
+      'null::jsonb',
+    ],
     [
       'shows how an earlier run ended',
       'exit_code = case when run_id is not distinct from $4::uuid then exit_code end',

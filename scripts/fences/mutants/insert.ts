@@ -64,6 +64,21 @@ export const INSERT = [
   ...mutantsOf('insert_dispatches_in_projects', 'test/e2e/project-commands.spec.ts', [
     ['does not wait for a detach', 'for share of attachment', ''],
     ['takes work past the quota', `then 'over_quota'`, 'then null'],
+    [
+      'lets nothing end that runs in a project that is archived',
+      'not input.ends_run and project.archived_at',
+      'project.archived_at',
+    ],
+    [
+      'lets nothing end that runs at a broker that was shut out',
+      'not input.ends_run and attachment.state',
+      'attachment.state',
+    ],
+    [
+      'lets nothing end that runs at a broker that was detached',
+      'not input.ends_run and input.project_id is not null and',
+      'input.project_id is not null and',
+    ],
   ]),
   ...mutantsOf('find_idempotency_keys', SPEC, [
     ['takes the keys of all callers for one', 'kept.scope = asked.scope and', ''],

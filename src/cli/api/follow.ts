@@ -36,8 +36,26 @@ export async function follow(
   waitS: number,
   say: Say = () => undefined,
 ): Promise<DispatchEnvelopeDto> {
+  const { dispatch } = await followIfAny(hub, clock, ask, waitS, say);
+  if (dispatch === null) throw new Error('the hub gave no command for what it accepted');
+  return { dispatch };
+}
+
+/** As `follow`, for a call that may be answered without a dispatch: there is nothing to wait for then. */
+export async function followIfAny(
+  hub: Client,
+  clock: Clock,
+  ask: Ask,
+  waitS: number,
+  say: Say,
+): Promise<DispatchEnvelopeDto | { dispatch: null }> {
   const untilMs = clock.nowMs() + waitS * 1000;
-  let answer = await hub.ask<DispatchEnvelopeDto>({ ...ask, waitS: Math.min(waitS, HOLD_MOST_S) });
+  const first = await hub.ask<DispatchEnvelopeDto | { dispatch: null }>({
+    ...ask,
+    waitS: Math.min(waitS, HOLD_MOST_S),
+  });
+  if (first.dispatch === null) return first;
+  let answer: DispatchEnvelopeDto = first;
   const { id } = answer.dispatch;
   while (!hasEnded(answer.dispatch)) {
     const leftS = Math.round((untilMs - clock.nowMs()) / 1000);

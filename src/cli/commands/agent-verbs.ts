@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
-import { follow } from '../api/follow.js';
+import { followIfAny } from '../api/follow.js';
 import type { Ask } from '../api/client.js';
 import type { Cli } from '../cli.js';
+import { EXIT } from '../exit-code.js';
 import { examples, keyed, keyOf, waitS, waits, type KeyOptions, type WaitOptions } from '../options.js';
 import { showOutcome } from '../output/dispatch.js';
+import { printable } from '../output/printable.js';
 
 const VERBS = [
   { verb: 'start', doing: 'starting', description: 'start an agent' },
@@ -28,9 +30,13 @@ export function addAgentVerbs(group: Command, cli: Cli): void {
           const seconds = waitS(run.options);
           const ask = { ...askOf(verb, idOrName), idempotencyKey: keyOf(run.options) };
           const answer = await run.spin(`${doing} ${idOrName}`, (say) =>
-            follow(hub, run.surroundings.clock, ask, seconds, say),
+            followIfAny(hub, run.surroundings.clock, ask, seconds, say),
           );
-          return showOutcome(run.printer, answer, idOrName, seconds);
+          if (answer.dispatch !== null) return showOutcome(run.printer, answer, idOrName, seconds);
+          run.printer.data(answer, () => [
+            printable(`${idOrName} is deleted. Its broker was revoked: it was not told.`),
+          ]);
+          return EXIT.ok;
         }),
       );
   }

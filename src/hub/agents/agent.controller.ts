@@ -14,6 +14,7 @@ import {
   AgentDto,
   AgentPageDto,
   CreateAgentDto,
+  DeletedAgentDto,
   ListAgentsQuery,
   LogsDto,
   LogsQuery,
@@ -94,15 +95,16 @@ export class AgentController {
   }
 
   @Delete(':agent')
-  @Commands()
+  @Commands(DeletedAgentDto)
   async delete(
     @Param('agent') agent: string,
     @Asks() asking: Asking,
     @Waiting() wait: Wait,
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<DispatchEnvelopeDto> {
-    return answer(reply, await this.agents.act('delete', agent, asking, wait, scope));
+  ): Promise<DeletedAgentDto> {
+    const command = await this.agents.delete(agent, asking, wait, scope);
+    return command === null ? { dispatch: null } : answer(reply, command);
   }
 
   @Get(':agent/logs')

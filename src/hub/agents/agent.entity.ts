@@ -41,6 +41,10 @@ export class AgentEntity {
   @Column('uuid', { name: 'dispatch_id', nullable: true })
   dispatchId: string | null;
 
+  /** What it was before its latest command. */
+  @Column('jsonb', { nullable: true })
+  undo: object | null;
+
   @Column('bigint', { name: 'exit_code', nullable: true })
   exitCode: number | null;
 

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentReport, ReportedPhase } from '../../protocol/frame.js';
-import type { ProcessSpec } from '../../protocol/op.js';
 import { isSeen, type Scope } from '../auth/scope.js';
 import { Database, type Run } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
@@ -8,6 +7,7 @@ import { statement } from '../database/statement.js';
 import { AgentNameTaken } from './agents.errors.js';
 import type { RunOf } from './drift.js';
 import type { StoredSpec } from './sealed-specs.js';
+import { WITHOUT_ENVIRONMENT } from './without-environment.columns.js';
 import { phasesBefore, type Phase, type Wanted } from './phase.js';
 import type { RUNTIMES } from './runtime.js';
 import type { Owner } from './stray.repository.js';
@@ -91,11 +91,18 @@ const LIST = statement(
   limit $3`,
 );
 
+// What the agent was is kept for the case that the command is never sent; and what it was before that, where an earlier command
+// was on its way, which may be of the same fate.
 const STEP = statement(
   'step_agent',
   `
   update agent
   set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
+      undo = jsonb_build_object(
+        'command', $5::uuid, 'phase', phase, 'wanted', wanted, 'runId', run_id, 'dispatchId', dispatch_id,
+        'exitCode', exit_code, 'detail', detail, 'restarts', restarts,
+        'undo', case when phase in ('starting', 'stopping', 'deleting') then undo end
+      ),
       exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
       detail = case when run_id is not distinct from $4::uuid then detail end,
       restarts = case when run_id is not distinct from $4::uuid then restarts else 0 end,
@@ -136,36 +143,60 @@ const REPORT = statement(
 // An agent waits in these phases for the end of its latest command. The end is read from the history, so it does not
 // matter who settled it, or whether anybody was told. What a broker gave as its result may be anything: an exit code that no
 // report could have is none, and holds up no other agent of the statement.
+// A command that was never sent has changed nothing: one that was cancelled is undone, and so is a restart, whose agent
+// goes on with the run that it had. A delete stands: what is left of it at its broker is ended when that returns.
 const CATCH_UP = statement(
   'catch_up_agents_with_endings',
   `
   with due as (
-    select agent.id, ended.state, ended.result, ended.error
+    select agent.id, agent.phase as was, ended.state, ended.result, ended.error,
+           ended.attempt = 0 and ended.state = 'expired' as is_unheard,
+           case
+             when ended.attempt = 0 and agent.undo ->> 'command' = ended.id::text
+               and (ended.state = 'cancelled' or (ended.state = 'expired' and ended.op = 'agent.restart'))
+             then agent.undo
+           end as undo
     from agent
     join broker_dispatch_history ended on ended.id = agent.dispatch_id
     where agent.phase in ('starting', 'stopping', 'deleting')
     order by agent.id
     limit 500
     for update of agent skip locked
+  ),
+  moved as (
+    select due.*,
+           case
+             when due.undo is not null then due.undo ->> 'phase'
+             when due.was = 'starting' then case when due.state = 'succeeded' then 'running' else 'failed' end
+             when due.was = 'stopping' then case when due.state = 'succeeded' then 'stopped' else 'running' end
+             else case when due.state = 'succeeded' or due.is_unheard then 'deleted' else 'failed' end
+           end as phase
+    from due
   )
   update agent
-  set phase = case
-        when agent.phase = 'starting' then case when due.state = 'succeeded' then 'running' else 'failed' end
-        when agent.phase = 'stopping' then case when due.state = 'succeeded' then 'stopped' else 'running' end
-        else case when due.state = 'succeeded' then 'deleted' else 'failed' end
-      end,
+  set phase = moved.phase,
+      spec = case when moved.phase = 'deleted' then ${WITHOUT_ENVIRONMENT} else agent.spec end,
+      wanted = coalesce(moved.undo ->> 'wanted', agent.wanted),
+      run_id = case when moved.undo is null then agent.run_id else (moved.undo ->> 'runId')::uuid end,
+      dispatch_id = case when moved.undo is null then agent.dispatch_id else (moved.undo ->> 'dispatchId')::uuid end,
       exit_code = case
-        when agent.phase = 'stopping' and due.state = 'succeeded' then jsonb_path_query_first(
-          due.result,
+        when moved.undo is not null then (moved.undo ->> 'exitCode')::bigint
+        when moved.was = 'stopping' and moved.state = 'succeeded' then jsonb_path_query_first(
+          moved.result,
           'strict $.exitCode ? (@ >= -1 && @ <= 4294967295 && @ == @.floor())',
           silent => true
         )::bigint
         else agent.exit_code
       end,
-      detail = coalesce(due.error ->> 'message', agent.detail),
+      detail = case
+        when moved.undo is null then coalesce(moved.error ->> 'message', agent.detail)
+        else moved.undo ->> 'detail'
+      end,
+      restarts = coalesce((moved.undo ->> 'restarts')::integer, agent.restarts),
+      undo = nullif(moved.undo -> 'undo', 'null'),
       revision = revision + 1, updated_at = now()
-  from due
-  where agent.id = due.id
+  from moved
+  where agent.id = moved.id
   returning agent.id
   `,
 );
@@ -200,26 +231,12 @@ const LOSE = statement(
   `,
 );
 
-const IN_CLEAR = statement(
-  'find_agents_in_clear',
-  `
-  select agent.id, agent.spec
-  from agent
-  where ($1::uuid is null or agent.id > $1)
-    and agent.spec -> 'environment' <> '{}'::jsonb
-    and not agent.spec -> 'environment' ? '$sealed'
-  order by agent.id
-  limit $2
-  `,
-);
-
-const SEAL_ENVIRONMENT = statement(
-  'seal_environment_of_agent',
+const DELETE = statement(
+  'delete_agent_of_revoked_broker',
   `
   update agent
-  set spec = jsonb_set(agent.spec, '{environment}', $3::jsonb)
-  where agent.id = $1 and agent.spec -> 'environment' = $2::jsonb
-  returning agent.id
+  set phase = 'deleted', wanted = 'deleted', spec = ${WITHOUT_ENVIRONMENT}, revision = revision + 1, updated_at = now()
+  where id = $1
   `,
 );
 
@@ -313,17 +330,6 @@ export class AgentRepository {
     return this.database.run(ON_DRAINING);
   }
 
-  /** Agents whose environment is not sealed, in the order of their ids. */
-  async inClear(after: string | null, limit: number): Promise<{ id: string; spec: ProcessSpec }[]> {
-    return this.database.run(IN_CLEAR, [after, limit]);
-  }
-
-  /** @returns false where it is not what it was */
-  async sealEnvironment(id: string, from: object, to: object): Promise<boolean> {
-    const values = [id, JSON.stringify(from), JSON.stringify(to)];
-    return (await this.database.run(SEAL_ENVIRONMENT, values)).length > 0;
-  }
-
   /** Notes the command that was given for an agent, and what it is on its way to. */
   async step(
     run: Run,
@@ -331,6 +337,11 @@ export class AgentRepository {
     to: { phase: Phase; wanted: Wanted; runId: string | null; dispatchId: string },
   ): Promise<void> {
     await run(STEP, [id, to.phase, to.wanted, to.runId, to.dispatchId]);
+  }
+
+  /** Without a command: there is nobody who could be given one. */
+  async delete(run: Run, id: string): Promise<void> {
+    await run(DELETE, [id]);
   }
 
   /** @returns the agents that are not as they were */

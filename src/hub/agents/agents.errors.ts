@@ -15,10 +15,10 @@ export class AgentNameTaken extends CodedError {
   }
 }
 
-/** The connection broke while an agent was being put on record, and it could not be found out whether it was. */
+/** The connection broke while an agent was being put on record, or deleted, and it could not be found out whether it was. */
 export class AgentInDoubt extends CodedError {
-  constructor(agentId: string, cause: unknown) {
-    super('outcome_unknown', 'The database went away while the agent was being put on record.', {
+  constructor(agentId: string, act: 'put on record' | 'deleted', cause: unknown) {
+    super('outcome_unknown', `The database went away while the agent was being ${act}.`, {
       members: { agentId },
       retryAfterS: 1,
       cause,

@@ -82,7 +82,7 @@ export class Agents {
       this.database,
       put,
       isThere,
-      (agentId, cause) => new AgentInDoubt(agentId, cause),
+      (agentId, cause) => new AgentInDoubt(agentId, 'put on record', cause),
     );
     return this.get(known);
   }
@@ -113,6 +113,26 @@ export class Agents {
     });
     committed?.();
     return this.dispatches.waitForAccepted(dispatchId, wait);
+  }
+
+  /**
+   * Deletes as `act` does. No command ever arrives at a broker that was revoked: an agent that is there is deleted at once.
+   *
+   * @returns null where no command was given
+   * @throws as act. AgentInDoubt: it may have been deleted
+   */
+  async delete(idOrName: string, asking: Asking, wait: Wait, scope: Scope): Promise<DispatchRecord | null> {
+    try {
+      const { id, brokerId } = await this.get(await this.within(scope, idOrName));
+      const { revokedAt } = await this.brokers.get(brokerId);
+      if (revokedAt === null) return await this.act('delete', id, asking, wait, scope);
+      const subjectId = await this.deleteUntold(id, asking);
+      return subjectId === id ? null : await this.dispatches.waitForAccepted(subjectId, wait);
+    } catch (error) {
+      if (!(error instanceof AgentNotFound)) throw error;
+      if (await this.wasDeletedUntold(asking, scope)) return null;
+      return this.earlier(error, asking, wait, scope);
+    }
   }
 
   /**
@@ -227,6 +247,35 @@ export class Agents {
     return this.repository.list(before, { brokerId, projectId }, limit, scope.sees);
   }
 
+  /** @returns the agent's id, or that of the command which the same request led to before the broker was revoked */
+  private async deleteUntold(agentId: string, { idempotency }: Asking): Promise<string> {
+    const put = async (run: Run): Promise<string> => {
+      const agent = await this.repository.lock(run, agentId);
+      if (agent === undefined) throw new AgentNotFound();
+      const earlier = idempotency && (await this.requestKeys.repeatOf(run, idempotency, agentId));
+      if (earlier !== undefined) return earlier;
+      const step = stepOf('delete', agent.phase, agent.runId !== null);
+      if (typeof step === 'string') throw new VerbRefused(step, agent);
+      await this.repository.delete(run, agentId);
+      return agentId;
+    };
+    const isThere = async () => (await this.repository.get(agentId))?.phase === 'deleted';
+    return transactionInDoubt(
+      this.database,
+      put,
+      isThere,
+      (_subjectId, cause) => new AgentInDoubt(agentId, 'deleted', cause),
+    );
+  }
+
+  private async wasDeletedUntold({ idempotency }: Asking, scope: Scope): Promise<boolean> {
+    const id = idempotency && (await this.requestKeys.winnerOf(idempotency));
+    const agent = id && (await this.repository.see({ id }, scope.sees));
+    if (!agent) return false;
+    requireScope(scope, agent.projectId);
+    return true;
+  }
+
   /** Stores the command for a verb and what it makes of the agent. @returns what to call after the commit */
   private async take(
     run: Run,
@@ -239,7 +288,8 @@ export class Agents {
     if (step.newRun) await this.operations.admit(run, agent.brokerId, 'start');
     const newRunId = uuidv7();
     const { op, args } = commandOf(verb, agent, newRunId, () => this.specs.open(agent.id, agent.spec));
-    const committed = await this.dispatches.submitWithin(run, { ...command, op, args });
+    const endsRun = verb === 'stop' || verb === 'delete';
+    const committed = await this.dispatches.submitWithin(run, { ...command, endsRun, op, args });
     const { phase, wanted, newRun } = step;
     const runId = newRun ? newRunId : agent.runId;
     await this.repository.step(run, agent.id, { phase, wanted, runId, dispatchId: command.id });

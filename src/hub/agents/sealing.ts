@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
-import { AgentRepository } from './agent.repository.js';
 import { SealedSpecs } from './sealed-specs.js';
+import { UpkeepRepository } from './upkeep.repository.js';
 
 const EVERY_MS = 3_600_000;
 const AT_ONCE = 100;
@@ -14,7 +14,7 @@ export class Sealing {
   private readonly loop: Loop;
 
   constructor(
-    private readonly repository: AgentRepository,
+    private readonly repository: UpkeepRepository,
     private readonly specs: SealedSpecs,
     loops: Loops,
   ) {

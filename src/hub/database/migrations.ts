@@ -29,6 +29,7 @@ import { IndexLinkBound1790000000030 } from '../../../migrations/1790000000030-I
 import { AddInviteRevocation1790000000031 } from '../../../migrations/1790000000031-AddInviteRevocation.js';
 import { KeepAnswersOfKeys1790000000032 } from '../../../migrations/1790000000032-KeepAnswersOfKeys.js';
 import { IndexHistoryLists1790000000033 } from '../../../migrations/1790000000033-IndexHistoryLists.js';
+import { AddUndoOfAgents1790000000034 } from '../../../migrations/1790000000034-AddUndoOfAgents.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -63,6 +64,7 @@ export const MIGRATIONS = [
   AddInviteRevocation1790000000031,
   KeepAnswersOfKeys1790000000032,
   IndexHistoryLists1790000000033,
+  AddUndoOfAgents1790000000034,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

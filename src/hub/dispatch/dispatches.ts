@@ -29,13 +29,15 @@ export const DEADLINE_S = 15 * 60;
 export const DEADLINE_MOST_S = 7 * 24 * 3600;
 
 /**
- * What to do, as another module asks for it. Left out: no project, no agent, the agent's or the broker's key, `normal`, at once,
+ * What to do, as another module asks for it. Left out: no project, by its rules, no agent, the agent's or the broker's key, `normal`, at once,
  * `until`.
  */
 export type Order = {
   /** Made by the caller where it needs it beforehand. */
   id?: string;
   projectId?: string;
+  /** Also where the project is archived, or does not admit the broker any more. */
+  endsRun?: boolean;
   brokerId: string;
   agentId?: string;
   op: Op;
@@ -286,6 +288,7 @@ export function draftOf(order: Order): Draft {
   return {
     id: order.id ?? newId(),
     projectId: order.projectId ?? null,
+    endsRun: order.endsRun ?? false,
     brokerId,
     agentId: agentId ?? null,
     op,

@@ -20,6 +20,8 @@ export type Draft = {
   id: string;
   /** The project that it belongs to, whose rules it is judged by; null for none. */
   projectId: string | null;
+  /** It ends what runs, and is accepted also where the project is archived or does not admit the broker any more. */
+  endsRun: boolean;
   brokerId: string;
   agentId: string | null;
   op: string;

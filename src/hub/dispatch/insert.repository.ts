@@ -158,7 +158,13 @@ export class InsertRepository {
       const lean = isOne ? INSERT.leanOfOne : INSERT.lean;
       return run<Inserted>(isLean ? lean : INSERT.plain, [...values, ...counting]);
     }
-    const ofProjects = [column(({ projectId }) => projectId), quotas.projectIds, quotas.known, OPS_THAT_ASK];
+    const ofProjects = [
+      column(({ projectId }) => projectId),
+      quotas.projectIds,
+      quotas.known,
+      OPS_THAT_ASK,
+      column(({ endsRun }) => endsRun),
+    ];
     return run<Inserted>(INSERT.inProjects, [...values, ...ofProjects, counted, PENDING_MOST]);
   }
 

@@ -32,10 +32,11 @@ export const WITHOUT_PROJECT = {
 /**
  * Commands in projects. The project and the attachment are held until the commit, each as it is under its lock: a floor
  * that rises, a detach or a change of the quota comes before this statement or after it, never in between. A
- * quota is compared with a count where the replica does not know of few, and always where counting costs little.
+ * quota is compared with a count where the replica does not know of few, and always where counting costs little. What ends a run
+ * is not held up by a project that is archived, or that the broker has left.
  */
 export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
-  parameters: 4,
+  parameters: 5,
   held: `held_project as materialized (
     select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,
            asked.known
@@ -67,7 +68,7 @@ export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
        or held_project.known >= 0.8 * held_project.max_pending
   ),
   `,
-  given: { project_id: '$20::uuid[]' },
+  given: { project_id: '$20::uuid[]', ends_run: '$24::boolean[]' },
   column: ', project_id',
   joins: `
     left join held_project project on project.id = input.project_id
@@ -76,9 +77,9 @@ export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
     left join queued on queued.id = input.project_id`,
   refusals: `
              when input.project_id is not null and project.id is null then 'project_unknown'
-             when project.archived_at is not null then 'project_archived'
-             when attachment.state = 'revoked' then 'attachment_revoked'
-             when input.project_id is not null
+             when not input.ends_run and project.archived_at is not null then 'project_archived'
+             when not input.ends_run and attachment.state = 'revoked' then 'attachment_revoked'
+             when not input.ends_run and input.project_id is not null
                and (attachment.project_id is null or attachment.detached_at is not null) then 'unattached'
              when input.op <> all ($23::text[]) and ${BELOW_FLOOR} then 'below_floor'`,
   overQuota: `

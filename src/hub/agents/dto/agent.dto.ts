@@ -22,6 +22,7 @@ import {
   type RestartPolicy,
   type Stdin,
 } from '../../../protocol/op.js';
+import { DispatchDto } from '../../dispatch/dto/dispatch.dto.js';
 import { ApiProperty, ApiPropertyOptional } from '../../http/described.js';
 import { IsName } from '../../http/name.js';
 import { Omittable } from '../../http/omittable.js';
@@ -338,6 +339,15 @@ export class AgentPageDto {
 
   @ApiProperty({ type: String, nullable: true })
   nextCursor: string | null;
+}
+
+export class DeletedAgentDto {
+  @ApiProperty({
+    type: DispatchDto,
+    nullable: true,
+    description: 'null where its broker was revoked: the agent is deleted, and there is nobody to tell.',
+  })
+  dispatch: DispatchDto | null;
 }
 
 export class ListAgentsQuery extends PageQuery {
