@@ -54,6 +54,11 @@ limit $3;
 -- step_agent
 update agent
 set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
+    undo = jsonb_build_object(
+      'command', $5::uuid, 'phase', phase, 'wanted', wanted, 'runId', run_id, 'dispatchId', dispatch_id,
+      'exitCode', exit_code, 'detail', detail, 'restarts', restarts,
+      'undo', case when phase in ('starting', 'stopping', 'deleting') then undo end
+    ),
     exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
     detail = case when run_id is not distinct from $4::uuid then detail end,
     restarts = case when run_id is not distinct from $4::uuid then restarts else 0 end,
@@ -85,32 +90,54 @@ returning agent.id, agent.broker_id as "brokerId";
 
 -- catch_up_agents_with_endings
 with due as (
-  select agent.id, ended.state, ended.result, ended.error
+  select agent.id, agent.phase as was, ended.state, ended.result, ended.error,
+         ended.attempt = 0 and ended.state = 'expired' as is_unheard,
+         case
+           when ended.attempt = 0 and agent.undo ->> 'command' = ended.id::text
+             and (ended.state = 'cancelled' or (ended.state = 'expired' and ended.op = 'agent.restart'))
+           then agent.undo
+         end as undo
   from agent
   join broker_dispatch_history ended on ended.id = agent.dispatch_id
   where agent.phase in ('starting', 'stopping', 'deleting')
   order by agent.id
   limit 500
   for update of agent skip locked
+),
+moved as (
+  select due.*,
+         case
+           when due.undo is not null then due.undo ->> 'phase'
+           when due.was = 'starting' then case when due.state = 'succeeded' then 'running' else 'failed' end
+           when due.was = 'stopping' then case when due.state = 'succeeded' then 'stopped' else 'running' end
+           else case when due.state = 'succeeded' or due.is_unheard then 'deleted' else 'failed' end
+         end as phase
+  from due
 )
 update agent
-set phase = case
-      when agent.phase = 'starting' then case when due.state = 'succeeded' then 'running' else 'failed' end
-      when agent.phase = 'stopping' then case when due.state = 'succeeded' then 'stopped' else 'running' end
-      else case when due.state = 'succeeded' then 'deleted' else 'failed' end
-    end,
+set phase = moved.phase,
+    spec = case when moved.phase = 'deleted' then jsonb_set(agent.spec, '{environment}', '{}') else agent.spec end,
+    wanted = coalesce(moved.undo ->> 'wanted', agent.wanted),
+    run_id = case when moved.undo is null then agent.run_id else (moved.undo ->> 'runId')::uuid end,
+    dispatch_id = case when moved.undo is null then agent.dispatch_id else (moved.undo ->> 'dispatchId')::uuid end,
     exit_code = case
-      when agent.phase = 'stopping' and due.state = 'succeeded' then jsonb_path_query_first(
-        due.result,
+      when moved.undo is not null then (moved.undo ->> 'exitCode')::bigint
+      when moved.was = 'stopping' and moved.state = 'succeeded' then jsonb_path_query_first(
+        moved.result,
         'strict $.exitCode ? (@ >= -1 && @ <= 4294967295 && @ == @.floor())',
         silent => true
       )::bigint
       else agent.exit_code
     end,
-    detail = coalesce(due.error ->> 'message', agent.detail),
+    detail = case
+      when moved.undo is null then coalesce(moved.error ->> 'message', agent.detail)
+      else moved.undo ->> 'detail'
+    end,
+    restarts = coalesce((moved.undo ->> 'restarts')::integer, agent.restarts),
+    undo = nullif(moved.undo -> 'undo', 'null'),
     revision = revision + 1, updated_at = now()
-from due
-where agent.id = due.id
+from moved
+where agent.id = moved.id
 returning agent.id;
 
 -- end_lost_run
@@ -137,20 +164,10 @@ from lost
 where agent.id = lost.id
 returning lost.again as "mayStartAgain";
 
--- find_agents_in_clear
-select agent.id, agent.spec
-from agent
-where ($1::uuid is null or agent.id > $1)
-  and agent.spec -> 'environment' <> '{}'::jsonb
-  and not agent.spec -> 'environment' ? '$sealed'
-order by agent.id
-limit $2;
-
--- seal_environment_of_agent
+-- delete_agent_of_revoked_broker
 update agent
-set spec = jsonb_set(agent.spec, '{environment}', $3::jsonb)
-where agent.id = $1 and agent.spec -> 'environment' = $2::jsonb
-returning agent.id;
+set phase = 'deleted', wanted = 'deleted', spec = jsonb_set(agent.spec, '{environment}', '{}'), revision = revision + 1, updated_at = now()
+where id = $1;
 
 -- find_agents_of_draining_brokers
 select broker.id as "brokerId", broker.revision, count(agent.id)::integer as live,

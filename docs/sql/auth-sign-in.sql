@@ -11,11 +11,32 @@ limit 1;
 -- find_password_of_user
 select hash from user_password where user_id = $1;
 
+-- hold_password_of_user
+select user_id
+from user_password
+where user_id = $1 and hash = $2
+for share;
+
 -- set_password_of_user
 insert into user_password (user_id, hash)
 values ($1, $2)
 on conflict on constraint user_password_is_one_a_user do update
 set hash = excluded.hash, changed_at = now();
+
+-- change_password_of_user
+insert into user_password as kept (user_id, hash)
+values ($1, $3)
+on conflict on constraint user_password_is_one_a_user do update
+set hash = excluded.hash, changed_at = now()
+where kept.hash = $2
+returning user_id;
+
+-- find_open_invite
+select invite.id
+from invite
+join hub_user person on person.id = invite.user_id
+where invite.hash = $1 and invite.redeemed_at is null and invite.revoked_at is null and invite.expires_at > now()
+  and person.disabled_at is null;
 
 -- redeem_invite
 update invite

@@ -440,7 +440,7 @@ queued as materialized (
 ),
 counted as materialized (
   select asked.broker_id, live.depth
-  from (select unnest($24::uuid[]) as broker_id) asked
+  from (select unnest($25::uuid[]) as broker_id) asked
   left join lateral (
     select seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id offset 0
   ) floor on true
@@ -448,7 +448,7 @@ counted as materialized (
     select count(*) as depth from (
       select from broker_dispatch dispatch
       where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
-      limit $25
+      limit $26
     ) live
   ) live
 ),
@@ -469,9 +469,9 @@ input as materialized (
          case
            when broker.id is null then 'broker_unknown'
            when input.project_id is not null and project.id is null then 'project_unknown'
-           when project.archived_at is not null then 'project_archived'
-           when attachment.state = 'revoked' then 'attachment_revoked'
-           when input.project_id is not null
+           when not input.ends_run and project.archived_at is not null then 'project_archived'
+           when not input.ends_run and attachment.state = 'revoked' then 'attachment_revoked'
+           when not input.ends_run and input.project_id is not null
              and (attachment.project_id is null or attachment.detached_at is not null) then 'unattached'
            when input.op <> all ($23::text[]) and (
     project.min_broker_major is not null
@@ -480,7 +480,7 @@ input as materialized (
   ) then 'below_floor'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
            when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
-           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $25
+           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $26
              then 'full'
            when queued.depth + row_number() over (partition by input.project_id order by input.place)
              > project.max_pending then 'over_quota'
@@ -488,7 +488,7 @@ input as materialized (
          queued.depth as queued, project.max_pending as quota, broker.software,
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor
-  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($20::uuid[]) as project_id, generate_subscripts($1::uuid[], 1) as place) input
+  from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($20::uuid[]) as project_id, unnest($24::boolean[]) as ends_run, generate_subscripts($1::uuid[], 1) as place) input
   join about broker on broker.broker_id = input.broker_id
   left join held_project project on project.id = input.project_id
   left join held_attachment attachment

@@ -1,8 +1,15 @@
 -- src/hub/dispatch/partition.repository.ts
 
--- make_history_partitions_ahead
-select make_history_partition((now() at time zone 'UTC')::date + ahead.days)
-from generate_series(0, $1::integer) as ahead (days);
+-- find_missing_history_partitions
+select to_char(ahead.day, 'YYYY-MM-DD') as day
+from (
+  select (now() at time zone 'UTC')::date + days as day from generate_series(0, $1::integer) as days
+) ahead
+where to_regclass('broker_dispatch_history_p' || to_char(ahead.day, 'YYYYMMDD')) is null
+order by ahead.day;
+
+-- make_history_partition
+select try_history_partition($1::date) as made;
 
 -- try_duty
 select pg_try_advisory_xact_lock(hashtextextended('duty ' || $1::text, 3)) as mine;

@@ -2,111 +2,32 @@
 
 -- find_dispatches
 select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-       null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", broker.name as "brokerName", dispatch.args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
 from broker_dispatch dispatch
 left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[])
 union all
 select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
   dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
   dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
   dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
   dispatch.redrive_of as "redriveOf",
   dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
   case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", broker.name, dispatch.args, dispatch.ended_at, dispatch.result, dispatch.error
 from broker_dispatch_history dispatch
 left join broker on broker.id between dispatch.broker_id and dispatch.broker_id
 where dispatch.id = any ($1::uuid[]) and dispatch.id between $2 and $3;
-
--- list_dispatches
-select listed.* from (
-  select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt",
-         null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-  from broker_dispatch dispatch
-  left join broker on broker.id = dispatch.broker_id
-  where ($1::uuid is null or dispatch.id < $1)
-    and ($2::uuid is null or dispatch.broker_id = $2)
-    and ($3::uuid is null or dispatch.agent_id = $3)
-    and ($4::text is null or dispatch.state = $4)
-    and ($6::text is null or dispatch.op = $6)
-    and ($7::uuid is null or dispatch.project_id = $7)
-    and ($8::uuid[] is null or dispatch.project_id = any ($8))
-  union all
-  (
-    select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at, dispatch.result, dispatch.error
-    from broker_dispatch_history dispatch
-    left join broker on broker.id = dispatch.broker_id
-    where ($1::uuid is null or dispatch.id < $1)
-      and ($2::uuid is null or dispatch.broker_id = $2)
-      and ($3::uuid is null or dispatch.agent_id = $3)
-      and ($4::text is null or dispatch.state = $4)
-      and ($6::text is null or dispatch.op = $6)
-      and ($7::uuid is null or dispatch.project_id = $7)
-      and ($8::uuid[] is null or dispatch.project_id = any ($8))
-    order by dispatch.id desc
-    limit $5
-  )
-) listed
-order by listed.id desc
-limit $5;
-
--- list_ended_not_redriven
-select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.args, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", dispatch.ended_at as "endedAt", dispatch.result, dispatch.error,
-       null::bigint as position, null::boolean as connected
-from broker_dispatch_history dispatch
-left join broker on broker.id = dispatch.broker_id
-where dispatch.state = $1
-  and ($2::uuid is null or dispatch.id < $2)
-  and ($3::uuid is null or dispatch.broker_id = $3)
-  and ($4::text is null or dispatch.op = $4)
-  and ($6::uuid[] is null or dispatch.project_id = any ($6))
-  and not exists (
-    select from broker_dispatch again where again.redrive_of between dispatch.id and dispatch.id offset 0
-  )
-  and not exists (
-    select from broker_dispatch_history again where again.redrive_of between dispatch.id and dispatch.id offset 0
-  )
-order by dispatch.id desc
-limit $5;
 
 -- see_dispatch
 select project_id as "projectId" from broker_dispatch where id = $1 and ($2::uuid[] is null or project_id = any ($2))

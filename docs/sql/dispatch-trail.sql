@@ -8,7 +8,7 @@ select listed.* from (
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
     dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
     dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
@@ -26,7 +26,7 @@ select listed.* from (
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
     dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
     dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
            case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
     from broker_dispatch_history dispatch
@@ -49,7 +49,7 @@ select listed.* from (
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
     dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
     dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
@@ -65,7 +65,7 @@ select listed.* from (
     dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
     dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
     dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
            case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
     from broker_dispatch_history dispatch

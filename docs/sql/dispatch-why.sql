@@ -21,7 +21,7 @@ held as materialized (
   cross join lateral (
     select array_agg(other.seq order by other.seq) as seqs, count(*) filter (where other.state = 'claimed') as unacked,
            sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes,
-           bool_and(other.state <> 'pending') as are_out, max(other.seq) as last
+           max(other.seq) as last
     from (
       select other.seq, other.state, case when pg_column_compression(other.args) is null then pg_column_size(other.args) else 262144 end as args_bytes from broker_dispatch other
       where (other.broker_id, other.seq) between (live.broker_id, coalesce(floor.seq, 0)) and (live.broker_id, 9223372036854775807)
@@ -34,7 +34,7 @@ held as materialized (
            sum(other.args_bytes) filter (where other.state = 'claimed') as unacked_bytes
     from (
       select other.state, case when pg_column_compression(other.args) is null then pg_column_size(other.args) else 262144 end as args_bytes from broker_dispatch other
-      where first.are_out
+      where first.unacked <= connection.window_size
         and (other.broker_id, other.seq) between (live.broker_id, first.last + 1) and (live.broker_id, 9223372036854775807)
       order by other.broker_id, other.seq
       limit 1000

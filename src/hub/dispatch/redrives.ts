@@ -155,7 +155,7 @@ function againOf(record: ReadRecord, initiator: Initiator): Again {
 }
 
 /** What was given to it when it was asked for, from then on. */
-function deadlineSOf({ createdAt, deadlineAt }: DispatchRecord): number {
+function deadlineSOf({ createdAt, deadlineAt }: ReadRecord): number {
   return Math.min(Math.ceil((deadlineAt.getTime() - createdAt.getTime()) / 1_000), DEADLINE_MOST_S);
 }
 
