@@ -16,7 +16,7 @@ export async function invalidMutants(
   const source = await makeDataSource(url, 'fairlead-fences').initialize();
   const faults: string[] = [];
   try {
-    await source.runMigrations();
+    await source.runMigrations({ transaction: 'each' });
     for (const mutant of mutants) {
       const text = planted(mutant, statements.get(mutant.statement)?.text ?? '');
       try {
