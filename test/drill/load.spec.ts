@@ -38,7 +38,8 @@ describe('the load of a drill', () => {
   it('counts what was due and never asked for, since each key had one that was not taken yet', async () => {
     const load = new Load(new Caller(url, ''), ['broker-1'], 200);
     load.start();
-    await eventually(() => load.dropped >= 5);
+    // The last of them may be on its way to the server still.
+    await eventually(() => load.dropped >= 5 && asked.length >= 2);
     const outAtOnce = asked.length;
     answerAll();
     await eventually(() => asked.length > 0);
