@@ -43,7 +43,7 @@ describe('where the log is written to', () => {
   });
 
   /** A pipe whose reader comes and goes: without one nothing can be written to it. */
-  const openPipe = () => {
+  const openPipe = (waitingMost?: number) => {
     const path = join(folder, 'pipe');
     execFileSync('mkfifo', [path]);
     const opened = (flags: number) => {
@@ -53,10 +53,11 @@ describe('where the log is written to', () => {
     };
     let reader = opened(constants.O_RDONLY);
     const told: object[] = [];
-    const output = new LogOutput(opened(constants.O_WRONLY), (lost) => {
+    const tellLost = (lost: object) => {
       told.push(lost);
       output.write('told\n');
-    });
+    };
+    const output = new LogOutput(opened(constants.O_WRONLY), tellLost, waitingMost);
     let text = '';
     const read = () => {
       const chunk = Buffer.alloc(1024 * 1024);
@@ -105,6 +106,19 @@ describe('where the log is written to', () => {
     output.write('again\n');
     await eventually(() => read() === 'written\ntold\nagain\n');
     expect(told).toEqual([{ lines: 3, code: 'EPIPE' }]);
+    await rest();
+  });
+
+  it('keeps so much for a reader that is too slow, and no more', async () => {
+    const { output, told, read } = openPipe(256 * 1024);
+    const line = `${'x'.repeat(100 * 1024)}\n`;
+
+    for (let count = 0; count < 6; count += 1) output.write(line);
+
+    // The first one is being written.
+    await eventually(() => read().endsWith('told\n'));
+    expect(read() === `${line.repeat(3)}told\n`).toBe(true);
+    expect(told).toEqual([{ lines: 3, code: 'ENOBUFS' }]);
     await rest();
   });
 

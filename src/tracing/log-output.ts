@@ -2,8 +2,8 @@
  * Where a program writes its log: to its standard output or error, in order, while it goes on, and to the last line as it
  * exits.
  *
- * Nobody ends for what cannot be written: where the disk is full, or the terminal or the reader is gone, lines are lost and
- * counted, and that is told once lines can be written again.
+ * Nobody ends for what cannot be written: where the disk is full, the terminal or the reader is gone, or the reader is too slow for
+ * too long, lines are lost and counted, and that is told once lines can be written again.
  */
 import { write, writeSync } from 'node:fs';
 
@@ -13,6 +13,8 @@ type TellLost = (told: { lines: number; code: string | undefined }) => void;
 /** Until it is tried again where the log's reader is slow; and how long an exit waits for that reader. */
 const AGAIN_AFTER_MS = 100;
 const EXIT_WITHIN_MS = 5_000;
+/** Characters that wait for the log's reader: a program is not to fill its memory with what nobody reads. */
+const WAITING_MOST = 16 * 1024 * 1024;
 
 /** What is told with it. */
 export const LINES_LOST = 'lines of the log could not be written; nothing is held up by that';
@@ -35,9 +37,15 @@ export class LogOutput {
   constructor(
     private readonly fd: number,
     private readonly tellLost: TellLost,
+    private readonly waitingMost = WAITING_MOST,
   ) {}
 
   write(line: string): void {
+    if (this.waiting.length + line.length > this.waitingMost) {
+      this.lostLines += 1;
+      this.lostBy = 'ENOBUFS';
+      return;
+    }
     this.waiting += line;
     if (this.isBusy) return;
     this.isBusy = true;
