@@ -26,13 +26,12 @@ const DELAYS_MS = [200, 20, 350, 100, 250] as const;
 const SOME = 0.4;
 
 const LISTENERS = `
-  select client_port as port, application_name as "applicationName"
+  select pid, client_port as port, application_name as "applicationName"
   from pg_stat_activity
   where application_name like '%/listen'
   order by application_name`;
 
-const END_LISTENERS = `
-  select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%/listen'`;
+const END = `select pg_terminate_backend(pid) from unnest($1::integer[]) as struck (pid)`;
 
 const END_SESSIONS = `
   select pg_terminate_backend(pid) from pg_stat_activity where application_name like $1 || '%'`;
@@ -100,10 +99,9 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
 
   listen_ended: async ({ cluster, database, watch }) => {
     const struck = await listeners(cluster, watch, database);
-    const since = await watch.now();
-    await database.ask(END_LISTENERS);
-    for (const { replica, sessionName } of struck) {
-      watch.deafness(replica.name, sessionName, since, () => !isThere(cluster, replica));
+    await database.ask(END, [struck.flatMap(({ pids }) => pids)]);
+    for (const { replica, sessionName, pids } of struck) {
+      watch.deafness(replica.name, sessionName, pids, () => !isThere(cluster, replica));
     }
     return struck.length === 0 ? null : `${struck.length} sessions`;
   },
@@ -111,12 +109,11 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
   listen_silent: async ({ cluster, database, watch }, { pick }) => {
     const struck = await listeners(cluster, watch, database);
     if (struck.length === 0) return null;
-    const { replica, sessionName, port } = picked(struck, pick);
+    const { replica, sessionName, pids, port } = picked(struck, pick);
     const link = replica.toDatabase.links.find(({ farPort }) => farPort === port);
     if (link === undefined) return null;
-    const since = await watch.now();
     link.halfOpen(WAYS);
-    watch.deafness(replica.name, sessionName, since, () => !isThere(cluster, replica));
+    watch.deafness(replica.name, sessionName, pids, () => !isThere(cluster, replica));
     return `the session of ${replica.name}`;
   },
 
@@ -289,13 +286,15 @@ function cutSome({ proxy }: Balancer, pick: number): Promise<string | null> {
 }
 
 async function listeners(cluster: SoakCluster, watch: Watch, database: SoakDatabase) {
-  const sessions = await database.ask<{ port: number; applicationName: string }>(LISTENERS);
+  const sessions = await database.ask<{ pid: number; port: number; applicationName: string }>(LISTENERS);
   const found = await Promise.all(
     cluster.replicas.map(async (replica) => {
       const row = await watch.find(replica.name);
       const sessionName = row?.sessionName ?? '';
-      const session = sessions.find(({ applicationName }) => applicationName === `${sessionName}/listen`);
-      return session === undefined ? [] : [{ replica, sessionName, port: session.port }];
+      const own = sessions.filter(({ applicationName }) => applicationName === `${sessionName}/listen`);
+      const [first] = own;
+      const pids = own.map(({ pid }) => pid);
+      return first === undefined ? [] : [{ replica, sessionName, pids, port: first.port }];
     }),
   );
   return found.flat();

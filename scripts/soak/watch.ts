@@ -33,9 +33,7 @@ const DEATH = `
 const HEARS = `
   select count(*)::int as hearing
   from pg_stat_activity
-  where application_name = $1 || '/listen' and backend_start > $2 and query ilike 'listen %' and state = 'idle'`;
-
-const NOW = `select clock_timestamp() as now`;
+  where application_name = $1 || '/listen' and pid <> all ($2::integer[]) and query ilike 'listen %' and state = 'idle'`;
 
 /**
  * Times what is promised to be noticed or healed within a time, from the database's own words. What happened while nobody
@@ -105,19 +103,19 @@ export class Watch {
     else this.keep(this.watchDeath(name, id, Date.now(), performance.now()));
   }
 
-  /** The session by which a replica listens was ended, or went deaf, just now. @param isGone whether the replica died meanwhile */
-  deafness(name: string, sessionName: string, since: Date, isGone: () => boolean): void {
-    this.keep(this.watchListen(name, sessionName, since, performance.now(), isGone));
+  /**
+   * The session by which a replica listens was ended, or went deaf, just now. It may have begun another by itself meanwhile.
+   *
+   * @param struck processes of the server that do not count any more
+   * @param isGone whether the replica died meanwhile
+   */
+  deafness(name: string, sessionName: string, struck: readonly number[], isGone: () => boolean): void {
+    this.keep(this.watchListen(name, sessionName, struck, performance.now(), isGone));
   }
 
   /** A link went silent in both directions just now: whoever is at its ends must find that by itself. */
   silence(link: Silent): void {
     this.keep(this.watchSilence(link, performance.now()));
-  }
-
-  async now(): Promise<Date> {
-    const [row] = await this.database.ask<{ now: Date }>(NOW);
-    return row?.now ?? new Date();
   }
 
   /** Resolves when nothing is being timed any more. */
@@ -174,14 +172,14 @@ export class Watch {
   private async watchListen(
     name: string,
     sessionName: string,
-    since: Date,
+    struck: readonly number[],
     from: number,
     isGone: () => boolean,
   ): Promise<void> {
     let isSeen = true;
     for (; performance.now() - from < GIVE_UP_MS && !isGone(); await rest(LISTEN_LOOK_MS)) {
       const [row] = await this.database
-        .query<{ hearing: number }>(HEARS, [sessionName, since])
+        .query<{ hearing: number }>(HEARS, [sessionName, struck])
         .catch(() => []);
       if (row === undefined || this.still.has(name)) isSeen = false;
       if (row === undefined || row.hearing === 0) continue;

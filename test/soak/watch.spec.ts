@@ -21,7 +21,7 @@ describe('the watch over what is promised within a time', () => {
     jest.restoreAllMocks();
   });
 
-  const deafness = () => watch.deafness('replica-1', 'session-1', new Date(), () => false);
+  const deafness = () => watch.deafness('replica-1', 'session-1', [4_711], () => false);
 
   it('times what is noticed and healed', async () => {
     deafness();
