@@ -90,7 +90,7 @@ const GROWTH_MOST = 1;
 const ASKED_PART = 0.75;
 /** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */
 const STRUCK_PART = 0.5;
-/** A database that ends takes it away for seconds: with all faults a tenth or so of the time is without it. */
+/** A database that ends takes it away for seconds: half an hour with `--calm 5` was without it for a twelfth of the time. */
 const PINNED_PART = 0.5;
 /** Of so many chance alone leaves none to strike hardly ever. */
 const ENOUGH = 5;

@@ -29,7 +29,7 @@ describe('a redrive whose commit is in doubt', () => {
     jest.clearAllMocks();
     const dispatches = {
       listNotRedriven: () =>
-        Promise.resolve({ rows: [{ ...DEAD, state: 'dead' } as unknown as DispatchRecord], isCut: false }),
+        Promise.resolve({ rows: [{ ...DEAD, state: 'dead' } as DispatchRecord], isCut: false }),
       isAnyOnRecord: (ids: readonly string[]) => {
         lookedUp(ids);
         return Promise.resolve(isOnRecord);

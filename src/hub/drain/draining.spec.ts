@@ -30,10 +30,10 @@ describe('a drain that begins while the database hangs', () => {
     const asked = { askAll: () => Promise.resolve(), moved: () => Promise.resolve('brokers_moved') };
     draining = new Draining(
       { drain: { lingerMs: 0, deadlineMs: 60_000 } } as HubConfig,
-      { beginDrain: never, hasPeers: never } as unknown as Replica,
-      { close } as unknown as Admission,
-      { releaseAll: () => Promise.resolve() } as unknown as Ownership,
-      { releaseWaits: () => undefined } as unknown as DispatchLife,
+      { beginDrain: never, hasPeers: never } as Partial<Replica> as Replica,
+      { close } as Admission,
+      { releaseAll: () => Promise.resolve() } as Partial<Ownership> as Ownership,
+      { releaseWaits: () => undefined } as DispatchLife,
       asked as unknown as Handover,
       { reached, end: () => Promise.resolve() } as unknown as RolloutLog,
     );

@@ -46,7 +46,7 @@ function losing(way: 'beats' | 'pool', { peerRenews, renewsItself = false }: Fac
   const isolation = new Isolation(
     replica as unknown as Replica,
     repository as unknown as ReplicaRepository,
-    { answers } as unknown as Database,
+    { answers } as Database,
     links as unknown as Peers,
     { serve: (_name: string, handler: typeof serves) => (serves = handler) } as unknown as PeerDoor,
     new Loops(),
