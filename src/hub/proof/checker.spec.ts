@@ -356,6 +356,19 @@ describe('an ordering key', () => {
     expect(verdictOn(history)).toMatchObject(CLEAN);
   });
 
+  it('is judged by whatever clock, also by one that is before the year of 1970', () => {
+    const [first, second] = [succeeded(0, key), succeeded(1, key)].map(
+      (facts) =>
+        JSON.parse(
+          JSON.stringify(facts).replaceAll('2026-', '1969-').replaceAll('000Z', '001Z'),
+        ) as TrailFacts,
+    );
+    const { violations } = verdictOn([first as TrailFacts, second as TrailFacts]);
+
+    expect(violations).toMatchObject([{ rule: 'key_in_turn', dispatchId: second?.id }]);
+    expect(violations[0]?.seen).toContain('claimed at 1969-01-01T00:00:02.000001Z');
+  });
+
   it('may have been let go of after it was read that it was held', () => {
     const held = dispatchOf(0, ['pending', 'claimed'], { ...key, readAt: at(4) });
 

@@ -14,5 +14,6 @@ export const instant = reader({ type: 'string', format: 'date-time' }, (value, p
 
 /** For people. */
 export function timeOf(us: number): string {
-  return new Date(Math.floor(us / 1000)).toISOString().replace('Z', `${String(us % 1000).padStart(3, '0')}Z`);
+  const ms = Math.floor(us / 1000);
+  return new Date(ms).toISOString().replace('Z', `${String(us - ms * 1000).padStart(3, '0')}Z`);
 }

@@ -43,11 +43,11 @@ export class Turns {
     const turns = this.keys.get(key) ?? [];
     if (turns.length === 0) this.keys.set(key, turns);
     let place = turns.length;
-    while (place > 0 && (turns[place - 1]?.startedUs ?? 0) > startedUs) place -= 1;
+    while (place > 0 && (turns[place - 1]?.startedUs ?? -Infinity) > startedUs) place -= 1;
     const turn = { ...life, id, seq, startedUs, allLetGoUs: letGoUs };
-    for (let back = place - 1; (turns[back]?.allLetGoUs ?? 0) > startedUs; back -= 1)
+    for (let back = place - 1; (turns[back]?.allLetGoUs ?? -Infinity) > startedUs; back -= 1)
       this.compare(turns[back], turn);
-    for (let on = place; (turns[on]?.startedUs ?? letGoUs) < letGoUs; on += 1) this.compare(turn, turns[on]);
+    for (let on = place; (turns[on]?.startedUs ?? Infinity) < letGoUs; on += 1) this.compare(turn, turns[on]);
     turns.splice(place, 0, turn);
     for (let on = place; on < turns.length; on += 1) {
       const [before, here] = [turns[on - 1], turns[on]];
