@@ -13,7 +13,7 @@ import { isColoured, painter } from '../src/cli/output/colour.js';
 import { table } from '../src/cli/output/table.js';
 import { explore, type Explored } from './model/explore.js';
 import { ALL_FENCES, FENCES, type Fence } from './model/fences.js';
-import { IN_TIME, NO_MORE, ORDER, PROGRESS, PROMISES } from './model/promises.js';
+import { BOUND, IN_TIME, NO_MORE, ORDER, PROGRESS, PROMISES } from './model/promises.js';
 import { LARGE, SMALL } from './model/scopes.js';
 import type { Scope } from './model/world.js';
 
@@ -125,7 +125,7 @@ function documentOf(explored: readonly Explored[], missed: readonly Missed[]): o
 }
 
 function promiseNames(): string[] {
-  return [...PROMISES.map(({ name }) => name), ORDER, NO_MORE, IN_TIME, PROGRESS];
+  return [...PROMISES.map(({ name }) => name), ORDER, NO_MORE, BOUND, IN_TIME, PROGRESS];
 }
 
 function note(line: string): void {

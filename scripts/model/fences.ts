@@ -59,6 +59,18 @@ export const FENCES = {
     fault: 'what was given up and never begun goes out again',
     scope: 'a cancel and a move',
   },
+  'claim on the link that it is bound to': {
+    fault: 'what is bound to a link goes out on the next one',
+    scope: 'bound to its link, a failure and a cut',
+  },
+  'lapse of what is pending': {
+    fault: 'what is out ends with the link that it is bound to, without the broker’s word',
+    scope: 'bound to its link, a move',
+  },
+  'supersede of what is pending': {
+    fault: 'a later command takes the place of one that is out',
+    scope: 'two of a key, the later takes the place, a move',
+  },
   'no repeat of what was given up': {
     fault: 'what was given up, begun and lost goes out again, since it may be repeated',
     scope: 'repeatable, a cancel, and the broker dies',

@@ -1,5 +1,5 @@
 /** The hub's part: what its replicas do with the rows, each step one statement that is committed or is not. */
-import { transition } from '../../src/hub/dispatch/state.js';
+import { LINK_BOUND, transition, type Contract } from '../../src/hub/dispatch/state.js';
 import type { Fence } from './fences.js';
 import { FAILURES_MOST, force, happen, isLive, isOut, must, nameOf, waitsForItsKey } from './rows.js';
 import { put, type Frame, type Link, type Row, type Scope, type World } from './world.js';
@@ -7,12 +7,14 @@ import { put, type Frame, type Link, type Row, type Scope, type World } from './
 /** Which fences are in place. */
 export type Has = (fence: Fence) => boolean;
 
+const isLinkBound = (contract: Contract): boolean => LINK_BOUND.includes(contract);
+
 const ownsBroker = ({ owner }: World, { replica, epoch }: Link): boolean =>
   owner.replica === replica && owner.epoch === epoch;
 
 export function claim(
   world: World,
-  { keys }: Scope,
+  { keys, contract }: Scope,
   has: Has,
   place: number,
   command: number,
@@ -21,6 +23,8 @@ export function claim(
   if (link === undefined || !isLive(row) || !link.isReady) return undefined;
   if (has('claim before the deadline') && row.isOverdue) return undefined;
   if (has('claim under the epoch on record') && !ownsBroker(world, link)) return undefined;
+  if (isLinkBound(contract) && has('claim on the link that it is bound to') && row.boundTo !== link.epoch)
+    return undefined;
   const isPending = transition(row.state, 'claim') !== undefined;
   if (!isPending && (has('claim of what is pending') || row.attempt > 1)) return undefined;
   if (has('key rule') && waitsForItsKey(world, keys, command)) return undefined;
@@ -124,6 +128,9 @@ function judge(
     verdicts.push(`${nameOf(command)} is ${verdictOf(row, entries[command] ?? null, scope, has, link)}`);
   }
   link.isReady = true;
+  // What waited for the next link is for this one, or for none.
+  if (isLinkBound(scope.contract))
+    for (const row of world.rows) if (row.state === 'pending') row.boundTo ??= link.epoch;
   for (const [command, said] of entries.entries())
     if (said?.status === 'ended' && !isLive(world.rows[command])) put(link.down, { t: 'confirm', command });
   return `takes the inventory: ${verdicts.length === 0 ? 'nothing was out' : verdicts.join(', ')}`;
@@ -132,7 +139,7 @@ function judge(
 function verdictOf(
   row: Row,
   said: { attempt: number; status: string } | null,
-  { isRepeatable }: Scope,
+  { isRepeatable, contract }: Scope,
   has: Has,
   { replica, epoch, journal }: Link,
 ): string {
@@ -149,11 +156,13 @@ function verdictOf(
   }
   if (said === null && (row.claim?.journal === journal || !has('inventory of the same journal'))) {
     if (row.isGivenUp && has('no requeue of what was given up')) must(row, 'cancel', 'cancelled');
+    else if (isLinkBound(contract)) must(row, 'lapse', 'failed');
     else if (row.isOverdue) must(row, 'expire', 'expired');
     else must(row, 'requeue');
     return 'never begun';
   }
-  if (!isRepeatable || (row.isGivenUp && has('no repeat of what was given up'))) must(row, 'fail', 'unknown');
+  if (!isRepeatable || isLinkBound(contract) || (row.isGivenUp && has('no repeat of what was given up')))
+    must(row, 'fail', 'unknown');
   else if (row.isOverdue) must(row, 'expire', 'unknown');
   else if (row.failures + 1 >= FAILURES_MOST) must(row, 'exhaust', 'unknown');
   else {
@@ -188,6 +197,31 @@ export function expire(world: World, has: Has, command: number): string | undefi
   const isKnown = row.state === 'pending' || !has('unknown after the deadline');
   must(row, 'expire', isKnown ? 'expired' : 'unknown');
   return `${nameOf(command)} expires, ${isKnown ? 'never begun' : 'and nobody knows what became of it'}`;
+}
+
+/** What is bound to a link ends with it, unless it is out: then the broker's inventory tells whether it was begun. */
+export function lapse({ rows, owner }: World, has: Has, command: number): string | undefined {
+  const row = rows[command];
+  if (!isLive(row) || row.boundTo === null) return undefined;
+  if (isOut(row) && has('lapse of what is pending')) return undefined;
+  if (owner.replica !== null && owner.epoch <= row.boundTo) return undefined;
+  force(row, 'lapse', 'failed');
+  return `${nameOf(command)} ends with the link that it is bound to`;
+}
+
+/** All are on record to begin with: a later one of its key takes its place as soon as that is looked for. */
+export function supersede(
+  { rows }: World,
+  { keys, contract }: Scope,
+  has: Has,
+  command: number,
+): string | undefined {
+  const row = rows[command];
+  const hasLater = keys.some((key, other) => other > command && key !== null && key === keys[command]);
+  if (contract !== 'latest_only' || !hasLater || !isLive(row)) return undefined;
+  if (isOut(row) && has('supersede of what is pending')) return undefined;
+  force(row, 'supersede', 'cancelled');
+  return `a later command takes the place of ${nameOf(command)}`;
 }
 
 /** A link's end is written down: nobody holds the broker any more, if it was this link that did. */

@@ -44,6 +44,9 @@ export const ORDER = 'order of each key';
 /** Judged where a command is claimed: nobody gave it up before, and its deadline has not passed. */
 export const NO_MORE = 'given up or overdue goes out no more';
 
+/** Judged where a command is claimed: it is bound to no other link. */
+export const BOUND = 'what is bound to a link goes out on no other';
+
 /** Judged where an effect comes about. */
 export const IN_TIME = 'nothing begins past its deadline';
 

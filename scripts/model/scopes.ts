@@ -9,6 +9,7 @@ const scope = (name: string, keys: Scope['keys'], faults: Scope['faults'], more?
   keys,
   isRepeatable: false,
   isRecoverable: false,
+  contract: 'until',
   faults,
   ...more,
 });
@@ -57,6 +58,16 @@ export const SMALL: readonly Scope[] = [
     ONE,
     { brokerDeaths: 1, cancels: 1 },
     { isRecoverable: true },
+  ),
+  scope('bound to its link, a move', ONE, { moves: 1 }, { contract: 'on_attach' }),
+  scope('bound to its link, a failure and a cut', ONE, { failures: 1, cuts: 1 }, { contract: 'on_attach' }),
+  scope('bound to its link, and the broker dies', ONE, { brokerDeaths: 1 }, { contract: 'on_attach' }),
+  scope('two of a key, the later takes the place, a move', TWO, { moves: 1 }, { contract: 'latest_only' }),
+  scope(
+    'two of a key, the later takes the place, a failure',
+    TWO,
+    { failures: 1 },
+    { contract: 'latest_only' },
   ),
 ];
 

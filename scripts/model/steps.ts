@@ -2,7 +2,7 @@
 import * as broker from './broker.js';
 import * as hub from './hub.js';
 import type { Has } from './hub.js';
-import { IN_TIME, NO_MORE, ORDER } from './promises.js';
+import { BOUND, IN_TIME, NO_MORE, ORDER } from './promises.js';
 import { isLive } from './rows.js';
 import { copyOf, type Scope, type World } from './world.js';
 
@@ -32,7 +32,7 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
     may((next) => hub.letGo(next, place));
     may((next) => broker.promote(next, place));
     for (const command of commands) {
-      may((next) => hub.claim(next, scope, has, place, command), brokenByClaim(world, command));
+      may((next) => hub.claim(next, scope, has, place, command), brokenByClaim(world, place, command));
       may((next) => hub.send(next, place, command));
       may((next) => hub.askToStop(next, place, command));
     }
@@ -41,6 +41,8 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
     may((next) => hub.cancel(next, has, command));
     may((next) => hub.pass(next, command));
     may((next) => hub.expire(next, has, command));
+    may((next) => hub.lapse(next, has, command));
+    may((next) => hub.supersede(next, scope, has, command));
     may((next) => broker.finish(next, has, command));
     const acted = broker.act(world, scope, has, command);
     if (acted === 'declines') may((next) => broker.decline(next, command));
@@ -61,8 +63,9 @@ export function stepsFrom(world: World, scope: Scope, has: Has): Step[] {
   return steps;
 }
 
-function brokenByClaim({ rows }: World, command: number): string | undefined {
+function brokenByClaim({ rows, links }: World, place: number, command: number): string | undefined {
   const row = rows[command];
+  if (row?.boundTo != null && row.boundTo !== links[place]?.epoch) return BOUND;
   return row?.isGivenUp === true || row?.isOverdue === true ? NO_MORE : undefined;
 }
 

@@ -3,7 +3,7 @@
  * it and the replicas with the frames that are on the way, and which faults may still strike. All of it is plain data, so that
  * two ways that lead to the same world are known to.
  */
-import type { DispatchState } from '../../src/hub/dispatch/state.js';
+import type { Contract, DispatchState } from '../../src/hub/dispatch/state.js';
 
 /** What is to be known of how a command ended. All but `succeeded` and `unknown` say that it had no effect. */
 export type Ending = 'succeeded' | 'failed' | 'cancelled' | 'expired' | 'dead' | 'unknown';
@@ -16,6 +16,8 @@ export type Row = {
   attempt: number;
   failures: number;
   claim: Claim | null;
+  /** The epoch of the one link that it may go out on; null where it may on any, or is not bound yet. */
+  boundTo: number | null;
   /** Its caller asked for its cancel while it was out. */
   isGivenUp: boolean;
   isOverdue: boolean;
@@ -108,6 +110,7 @@ export type Scope = {
   isRepeatable: boolean;
   /** Ops that know after a death of the broker how far they came, as those of agents do. */
   isRecoverable: boolean;
+  contract: Contract;
   faults: Partial<Left>;
 };
 
@@ -127,7 +130,7 @@ const NO_FAULTS: Left = {
 export function beginning({ keys, faults }: Scope): World {
   return {
     rows: keys.map(() => ({
-      ...{ state: 'pending', attempt: 0, failures: 0, claim: null },
+      ...{ state: 'pending', attempt: 0, failures: 0, claim: null, boundTo: null },
       ...{ isGivenUp: false, isOverdue: false, ending: null, endings: 0 },
     })),
     effects: keys.map(() => 0),

@@ -97,7 +97,7 @@ export class SoakCluster {
       FAIRLEAD_DRAIN_DEADLINE_S: '20',
     };
     try {
-      const launched = await this.launching.launch(env, { clockOffsetMs });
+      const launched = await this.launching.launch(env, { clockOffsetMs, isWeighed: true });
       const replica: Replica = { ...launched, toDatabase, fromPeers };
       replica.program.onCrash((how) => {
         this.deaths.push(how);
@@ -157,7 +157,9 @@ export class SoakCluster {
   }
 
   private forget(replica: Replica, isDead = true): void {
-    this.replicas.splice(this.replicas.indexOf(replica), 1);
+    const place = this.replicas.indexOf(replica);
+    // Two ask for that where one is killed that had just ended by itself.
+    if (place >= 0) this.replicas.splice(place, 1);
     // One that leaves in peace is seen to be unready, as by any balancer.
     if (isDead) this.readiness.remove(replica.url);
   }

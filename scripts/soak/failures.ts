@@ -20,8 +20,9 @@ export type Found = Pick<
   givenUp: number;
   crashes: readonly string[];
   failedFaults: readonly string[];
-  /** What any replica grew by at the least. */
+  /** What any replica grew by at the least, and whether replicas were left alive for that to be told. */
   sure: Growth['sure'];
+  spares: boolean;
   /** Deaths and silent links that nobody noticed, and sessions that stayed deaf. */
   never: number;
   /** Of what is promised within a time: how often each came, and could be judged. */
@@ -29,9 +30,12 @@ export type Found = Pick<
   /** Of each kind of fault: how many were done, and how many of these struck something. */
   tried: Readonly<Record<string, number>>;
   faultsByKind: Readonly<Record<string, number>>;
-  /** For how long commands were given, and in it the transaction was open that is kept so. */
+  /** For how long commands were given, and in it the transaction was open that is kept so, in all and at a time. */
   forMs: number;
   pinnedMs: number;
+  pinnedLongestMs: number;
+  /** Whether nothing was to end that transaction. */
+  holds: boolean;
   /** Commands that were given, and that were to be by the rate and the time. */
   commands: number;
   due: number;
@@ -63,7 +67,7 @@ export type Failure =
   | 'hardly_struck'
   /** Faults of a kind that were to strike some times, and none struck anything. */
   | 'never_struck'
-  /** Deaths, or sessions that were deaf, and none of some could be judged. */
+  /** Deaths, or sessions that were deaf, and none of some could be judged; or growth, of replicas that were left alive for it. */
   | 'unjudged'
   /** None of a kind of `--mix` came to what it is given for. */
   | 'hardly_mixed';
@@ -92,6 +96,10 @@ const ASKED_PART = 0.75;
 const STRUCK_PART = 0.5;
 /** A database that ends takes it away for seconds: half an hour with `--calm 5` was without it for a twelfth of the time. */
 const PINNED_PART = 0.5;
+/** It begins once replicas and brokers have started, and is looked at each second. */
+const HELD_PART = 0.95;
+/** Half of that is as long as a replica must be seen for its growth to be judged. */
+const GROWTH_TOLD_FROM_MS = 20 * 60_000;
 /** Of so many chance alone leaves none to strike hardly ever. */
 const ENOUGH = 5;
 /** And of so many none to be judged, on a machine that is slow besides. */
@@ -114,14 +122,23 @@ export function failuresOf(found: Found): Failure[] {
     fault_failed: found.failedFaults.length > 0,
     unnoticed: found.never > 0,
     growing: Object.values(found.sure).some((least) => least !== null && least > GROWTH_MOST),
-    unpinned: found.pinnedMs < found.forMs * PINNED_PART,
+    unpinned: found.holds
+      ? found.pinnedLongestMs < found.forMs * HELD_PART
+      : found.pinnedMs < found.forMs * PINNED_PART,
     hardly_asked: found.accepted === 0 || found.commands < found.due * ASKED_PART,
     hardly_struck: found.faults < found.scheduled * STRUCK_PART,
     never_struck: Object.entries(found.tried).some(
       ([kind, count]) => count >= ENOUGH && !(kind in found.faultsByKind),
     ),
-    unjudged: found.promised.some(({ judged, unjudged }) => unjudged >= MANY && judged === 0),
+    unjudged:
+      isGrowthUntold(found) ||
+      found.promised.some(({ judged, unjudged }) => unjudged >= MANY && judged === 0),
     hardly_mixed: hardlyMet(found.mixed).length > 0,
   };
   return (Object.keys(is) as Failure[]).filter((failure) => is[failure]);
+}
+
+/** Half a minute of a replica's youth is not looked at, so that one that was there all the time is seen for a little less than half of it. */
+function isGrowthUntold({ spares, forMs, sure }: Found): boolean {
+  return spares && forMs > GROWTH_TOLD_FROM_MS && Object.values(sure).some((least) => least === null);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as rest } from 'node:timers/promises';
 import { DATA_FILE } from '../../src/broker/journal/format.js';
+import { codeOf } from '../../src/hub/config/error-code.js';
 import { Program } from '../support/program.js';
 import type { SoakCluster } from './cluster.js';
 import type { Lost } from './record.js';
@@ -111,9 +112,9 @@ export class Fleet {
    */
   async fill(crew: Crew, forMs: number): Promise<boolean> {
     let isNoticed = false;
+    const [name = ''] = crew.names;
     await this.ended(crew, async () => {
-      const [name = ''] = crew.names;
-      const { size: journalBytes } = await stat(fileOf(this.journalOf(name)));
+      const journalBytes = await sizeOf(this.journalOf(name));
       const fileBytesMost = Math.max(journalBytes * WRITABLE, EFFECTS_BYTES);
       const full = await this.startAgain(crew, { fileBytesMost });
       isNoticed = await full.program.line(NOTICED, NOTICED_WITHIN_MS).then(
@@ -189,8 +190,19 @@ export class Fleet {
 const fileOf = (journal: string) => join(journal, DATA_FILE);
 
 async function cutShort(journal: string, kept: number): Promise<void> {
-  const { size } = await stat(fileOf(journal));
-  await truncate(fileOf(journal), Math.floor(size * kept));
+  const size = await sizeOf(journal);
+  if (size > 0) await truncate(fileOf(journal), Math.floor(size * kept));
+}
+
+/** 0 where there is none: a broker whose journal another fault took away was ended before it had begun the next. */
+async function sizeOf(journal: string): Promise<number> {
+  try {
+    const { size } = await stat(fileOf(journal));
+    return size;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 /** A few alone, and the others in as few processes as hold them. */

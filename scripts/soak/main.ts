@@ -9,7 +9,8 @@
  *   --json FILE --markdown FILE --svg FILE    what it came to, for programs and for people
  *   --keep DIR                        keeps trails, logs and evidence; where it is not clean they are kept anyway
  *   --only 1,4,7                      strikes these faults of the schedule alone, or none of them (none)
- *   --spare                           replaces no replica in the second half, so that it is seen whether they grow
+ *   --spare                           replaces no replica from a third of the time on, so that it is seen whether they grow
+ *   --hold                            does not end the database, so that one transaction is open from the first command to the last
  *   --shrink                          where it is not clean, looks for fewer faults that are enough to fail alike
  *   --plan                            prints the schedule, and does nothing
  *
@@ -25,7 +26,7 @@ import { soughtOf, type Failure } from './failures.js';
 import { Leavings } from './leavings.js';
 import { OptionsRefused, readOptions, USAGE, type Options } from './options.js';
 import { argumentsOf, reportOf } from './report.js';
-import { lineOf, scheduleOf, sparing, type Fault } from './schedule.js';
+import { holding, lineOf, scheduleOf, sparing, type Fault } from './schedule.js';
 import { shrink } from './shrink.js';
 import { soak, type Run } from './soak.js';
 import { timeline } from './timeline.js';
@@ -61,10 +62,7 @@ async function main(): Promise<number> {
   const { seed, minutes, calm } = options;
   const forMs = minutes * 60_000;
   const whole = scheduleOf(seed, forMs, calm);
-  if (options.spares) {
-    const spared = sparing(whole, forMs).map(({ number }) => number);
-    options.only = options.only?.filter((number) => spared.includes(number)) ?? spared;
-  }
+  options.only = leftOf(options, whole);
   const { only } = options;
   const numbers = new Set(whole.map(({ number }) => number));
   const unknown = (only ?? []).filter((number) => !numbers.has(number));
@@ -88,6 +86,17 @@ async function main(): Promise<number> {
   tell(run);
   if (!outcome.ok && options.shrinks) await shrunk(options, schedule, outcome.failures);
   return outcome.ok ? 0 : 1;
+}
+
+/** The numbers of the faults that strike; null: all of the schedule. */
+function leftOf(
+  { only, spares, holds, minutes }: Options,
+  whole: readonly Fault[],
+): readonly number[] | null {
+  if (!spares && !holds) return only;
+  const spared = spares ? sparing(whole, minutes * 60_000) : whole;
+  const left = (holds ? holding(spared) : spared).map(({ number }) => number);
+  return only?.filter((number) => left.includes(number)) ?? left;
 }
 
 async function soaked(options: Options, schedule: readonly Fault[]): Promise<Run> {

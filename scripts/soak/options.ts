@@ -18,8 +18,10 @@ export type Options = {
   keep: string | null;
   /** Numbers of the only faults of the schedule that are to strike; null: all. */
   only: readonly number[] | null;
-  /** Of the second half, leaves out the faults that put another replica in the place of one. */
+  /** From a third of the time on, leaves out the faults that put another replica in the place of one. */
   spares: boolean;
+  /** Leaves out the faults that end the transaction that is kept open. */
+  holds: boolean;
   shrinks: boolean;
   /** Prints the schedule, and does nothing. */
   plans: boolean;
@@ -27,7 +29,7 @@ export type Options = {
 
 export const USAGE =
   'usage: npm run soak -- [--minutes 2] [--seed N] [--rate 60] [--bulk 30] [--mix 0] [--brokers 30] [--replicas 3] [--calm 1] [--json FILE] ' +
-  '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--spare] [--shrink] [--plan]';
+  '[--markdown FILE] [--svg FILE] [--keep DIR] [--only 1,4,7] [--spare] [--hold] [--shrink] [--plan]';
 
 /** As `--only` has it where no fault is to strike. */
 export const NONE = 'none';
@@ -67,6 +69,7 @@ export function readOptions(argv: readonly string[], chance: () => number): Opti
     keep: values.keep ?? null,
     only: values.only === undefined ? null : numbersOf(values.only),
     spares: values.spare,
+    holds: values.hold,
     shrinks: values.shrink,
     plans: values.plan,
   };
@@ -91,6 +94,7 @@ function parsed(argv: readonly string[]) {
         keep: { type: 'string' },
         only: { type: 'string' },
         spare: { type: 'boolean', default: false },
+        hold: { type: 'boolean', default: false },
         shrink: { type: 'boolean', default: false },
         plan: { type: 'boolean', default: false },
       },

@@ -68,15 +68,27 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
         'the transaction that is kept open',
         `begun ${outcome.pinned.times} times, open for ${outcome.pinned.longestMs} ms at most, and for ${outcome.pinned.allMs} ms in all`,
       ],
-      ['memory of a replica in the last half, MiB a minute', trend(growth.replicaMemoryMiBPerMin)],
+      ['what a replica keeps in memory, in the last half, MiB a minute', trend(growth.replicaKeptMiBPerMin)],
+      ['what it holds of the system, MiB a minute', trend(growth.replicaMemoryMiBPerMin)],
       ['its open files and sockets, a minute', trend(growth.replicaSocketsPerMin)],
-      ['what a replica grew by at the least, MiB and files a minute', surely(growth.sure)],
+      ['what a replica grew by at the least: MiB kept, MiB held and files a minute', surely(growth.sure)],
       ['rows of live commands, a minute', growth.liveRowsPerMin],
       ['table of live commands, MiB a minute', growth.liveTableMiBPerMin],
       ['dead tuples in it, a minute', growth.deadTuplesPerMin],
       ['whole database, MiB a minute', growth.databaseMiBPerMin],
     ]),
     '',
+    ...table(
+      '## What each replica grew by in a minute of the last half',
+      ['replica', 'seen for, min', 'MiB kept', 'MiB held of the system', 'open files'],
+      growth.replicas.map(({ name, forMin, keptMiB, memoryMiB, files: open }) => [
+        name,
+        forMin,
+        trend(keptMiB),
+        trend(memoryMiB),
+        trend(open),
+      ]),
+    ),
     '## What went wrong on purpose',
     '',
     '| fault | times | what it is |',
@@ -123,6 +135,16 @@ function list(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [title, '', ...lines.map((line) => `- ${line.replaceAll('\n', ' ')}`), ''];
 }
 
+function table(
+  title: string,
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string[] {
+  if (rows.length === 0) return [];
+  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
+  return [title, '', line(head), line(head.map(() => '---')), ...rows.map(line), ''];
+}
+
 function trend(found: Trend | null): string {
   if (found === null) return 'none lived for long enough';
   const { slope, error } = found;
@@ -132,9 +154,9 @@ function trend(found: Trend | null): string {
 }
 
 function surely(sure: Outcome['growth']['sure']): string {
-  const { replicaMemoryMiBPerMin: memory, replicaSocketsPerMin: sockets } = sure;
-  if (memory === null && sockets === null) return 'none was seen for ten minutes';
-  return `${memory ?? 'not known'}, ${sockets ?? 'not known'}`;
+  const least = Object.values(sure);
+  if (least.every((each) => each === null)) return 'none was seen for ten minutes';
+  return least.map((each) => each ?? 'not known').join(', ');
 }
 
 function promise({ judged, unjudged, maxMs, never, withinMs, isKept }: Promised): string {

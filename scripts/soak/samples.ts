@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as rest } from 'node:timers/promises';
 import type { SoakCluster } from './cluster.js';
 import type { SoakDatabase } from './database.js';
@@ -6,10 +6,13 @@ import { growthOf, type Growth, type Seen } from './growth.js';
 import type { Point } from './slope.js';
 
 const EVERY_MS = 5_000;
+/** Collecting all garbage holds a replica up for a tenth of a second. */
+const WEIGHED_EVERY_MS = 30_000;
 /** A process that has just started still grows into what it needs. */
 const YOUNG_MS = 30_000;
 const MINUTE_MS = 60_000;
 const KIB = 1024;
+const MIB = KIB * KIB;
 
 const TABLES = `
   select (select count(*) from broker_dispatch)::int as live,
@@ -19,6 +22,7 @@ const TABLES = `
 
 /** Looks every few seconds at what may leak. */
 export class Samples implements Seen {
+  readonly kept = new Map<string, Point[]>();
   readonly memory = new Map<string, Point[]>();
   readonly files = new Map<string, Point[]>();
   private readonly bornAt = new Map<string, number>();
@@ -30,6 +34,9 @@ export class Samples implements Seen {
   };
   private readonly over = new AbortController();
   private looking: Promise<void> | undefined;
+  private weighedAt = 0;
+  /** How many of its weights each replica had told of. */
+  private readonly weights = new Map<string, number>();
   private readonly beganAt = performance.now();
 
   constructor(
@@ -53,7 +60,11 @@ export class Samples implements Seen {
     const { signal } = this.over;
     while (!signal.aborted) {
       const at = performance.now();
-      for (const { name, program } of this.cluster.replicas) this.lookAt(name, program.pid, at);
+      for (const { name, program, keptIn } of this.cluster.replicas) {
+        this.lookAt(name, program.pid, at);
+        this.weightsOf(name, keptIn, at);
+      }
+      if (at - this.weighedAt >= WEIGHED_EVERY_MS) this.weigh(at);
       const [row] = await this.database.query<Record<keyof Seen['tables'], number>>(TABLES).catch(() => []);
       if (row !== undefined) {
         for (const [name, points] of Object.entries(this.tables)) {
@@ -64,11 +75,29 @@ export class Samples implements Seen {
     }
   }
 
-  /** Where the system does not tell, nothing is known of processes. */
-  private lookAt(name: string, pid: number, at: number): void {
+  private weigh(at: number): void {
+    this.weighedAt = at;
+    for (const { program } of this.cluster.replicas) program.weigh();
+  }
+
+  /** What it told since it was last looked at: one that stands still tells later. */
+  private weightsOf(name: string, keptIn: string | undefined, at: number): void {
+    if (keptIn === undefined || !existsSync(keptIn) || this.isYoung(name, at)) return;
+    const told = readFileSync(keptIn, 'utf8').split('\n').slice(0, -1);
+    for (const bytes of told.slice(this.weights.get(name) ?? 0))
+      point(this.kept, name, [at / MINUTE_MS, Number(bytes) / MIB]);
+    this.weights.set(name, told.length);
+  }
+
+  private isYoung(name: string, at: number): boolean {
     const bornAt = this.bornAt.get(name) ?? at;
     this.bornAt.set(name, bornAt);
-    if (at - bornAt < YOUNG_MS) return;
+    return at - bornAt < YOUNG_MS;
+  }
+
+  /** Where the system does not tell, nothing is known of processes. */
+  private lookAt(name: string, pid: number, at: number): void {
+    if (this.isYoung(name, at)) return;
     try {
       const [, resident = '0'] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
       point(this.memory, name, [at / MINUTE_MS, Number(resident) / KIB]);

@@ -162,9 +162,19 @@ export function scheduleOf(seed: number, forMs: number, calm = 1): Fault[] {
 
 const REPLACING: readonly FaultKind[] = ['replica_kill', 'replica_drain', 'replica_clock'];
 
-/** Without those of the second half that put another replica in the place of one, so that some live for long enough to see whether they grow. */
+/**
+ * Without those that put another replica in the place of one from a third of the time on, so that it is seen whether they grow: by the half of it they
+ * have grown into what they need.
+ */
 export function sparing(faults: readonly Fault[], forMs: number): Fault[] {
-  return faults.filter(({ kind, atMs }) => atMs < forMs / 2 || !REPLACING.includes(kind));
+  return faults.filter(({ kind, atMs }) => atMs < forMs / 3 || !REPLACING.includes(kind));
+}
+
+const ENDING_ALL_SESSIONS: readonly FaultKind[] = ['database_restart', 'database_crash'];
+
+/** Without those that end every session of the database, so that a transaction can be open for as long as commands come. */
+export function holding(faults: readonly Fault[]): Fault[] {
+  return faults.filter(({ kind }) => !ENDING_ALL_SESSIONS.includes(kind));
 }
 
 function byTime(one: Omit<Fault, 'number'>, other: Omit<Fault, 'number'>): number {

@@ -107,7 +107,19 @@ function explains({ replicaPort, why, fromMs, untilMs }: Absence, link: Link, si
   if (why === 'paused')
     return silence.wasLate && silence.begunMs <= untilMs + NOTICED_WITHIN_MS && silence.endedMs >= fromMs;
   const isByIt = silence.wasLate || link.endedBy === 'far';
+  // It answers what it has taken, for as long as it may: what it ends sooner had been sent just as its connection closed.
+  if (
+    why === 'drained' &&
+    !silence.wasLate &&
+    isTaken(silence) &&
+    silence.endedMs < untilMs - NOTICED_WITHIN_MS
+  )
+    return false;
   return isByIt && silence.endedMs >= fromMs && (link.endedMs ?? Infinity) >= fromMs;
+}
+
+function isTaken({ begunMs, endedMs }: Silence): boolean {
+  return endedMs - begunMs > NOTICED_WITHIN_MS;
 }
 
 /** A replica that wakes closes what has been idle for long enough by then, before it reads what came meanwhile. */

@@ -33,6 +33,8 @@ export type SoakOptions = {
   replicas: number;
   calm: number;
   only: readonly number[] | null;
+  spares: boolean;
+  holds: boolean;
   schedule: readonly Fault[];
   /** Where everything that was written down stays; null: where it was not clean, in a folder that is told. */
   keep: string | null;
@@ -148,7 +150,11 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
 
     const growth = await samples.stop();
     const { pins } = database;
-    const pinnedMs = pins.reduce((sum, ms) => sum + ms, 0);
+    const pinned = {
+      times: pins.length,
+      longestMs: Math.max(0, ...pins),
+      allMs: pins.reduce((sum, ms) => sum + ms, 0),
+    };
     say(`the clients end: ${clients.progress}`);
     await clients.end(ANSWERED_WITHIN_MS);
     await watch.settled();
@@ -183,12 +189,15 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       crashes,
       failedFaults,
       sure: growth.sure,
+      spares: options.spares,
+      holds: options.holds,
       never,
       promised: [deathsNoticed, listenHealed],
       tried: countOf(struck.flatMap(({ kind, error }) => (error === undefined ? [kind] : []))),
       faultsByKind,
       forMs: options.minutes * 60_000,
-      pinnedMs,
+      pinnedMs: pinned.allMs,
+      pinnedLongestMs: pinned.longestMs,
       commands,
       due: ratePerS * options.minutes * 60,
       faults: done.length,
@@ -224,7 +233,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       listenHealed,
       silencesNoticed,
       growth,
-      pinned: { times: pins.length, longestMs: Math.max(0, ...pins), allMs: pinnedMs },
+      pinned,
       crashes,
       left: left.slice(0, 20),
       artifacts: isKept ? folder : null,

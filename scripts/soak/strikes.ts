@@ -202,8 +202,8 @@ async function killed(
 ): Promise<string> {
   const victim = picked(cluster.replicas, pick);
   const row = await watch.find(victim.name);
-  await cluster.kill(victim);
   watch.death(victim.name, row?.id);
+  await cluster.kill(victim);
   await rest(awayMs);
   const next = await cluster.add(clockOffsetMs);
   return `${victim.name}, then ${next.name}`;

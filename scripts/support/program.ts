@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const FAIRLEAD = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const CLOCK_OFFSET = new URL('./clock-offset.js', import.meta.url).href;
+const KEPT_MEMORY = new URL('./kept-memory.js', import.meta.url).href;
 /** A third of the weight of others, where the processors are short (`nice(1)`). */
 const NICENESS_ELSEWHERE = 5;
 /** In which POSIX has `ulimit -f` count. */
@@ -23,6 +24,8 @@ export type ProgramOptions = {
   env?: Record<string, string>;
   /** By how much its clock is wrong. */
   clockOffsetMs?: number | undefined;
+  /** The file to which it adds what it keeps in memory, in bytes, each time that it is weighed. */
+  keptIn?: string | undefined;
   /** Past which it cannot write a file on: `ulimit -f`, as where a disk is full. */
   fileBytesMost?: number | undefined;
   /** The file to which every line that it prints is added. */
@@ -70,6 +73,7 @@ export class Program {
       args = [],
       env = {},
       clockOffsetMs = 0,
+      keptIn,
       fileBytesMost,
       log,
       isLed = false,
@@ -78,8 +82,12 @@ export class Program {
     }: ProgramOptions,
   ): Program {
     const isRight = clockOffsetMs === 0;
-    const before = isRight ? [] : ['--import', CLOCK_OFFSET];
+    const before = [
+      ...(isRight ? [] : ['--import', CLOCK_OFFSET]),
+      ...(keptIn === undefined ? [] : ['--import', KEPT_MEMORY]),
+    ];
     const offset = isRight ? {} : { FAULT_CLOCK_OFFSET_MS: String(clockOffsetMs) };
+    const kept = keptIn === undefined ? {} : { KEPT_MEMORY_FILE: keptIn };
     const maps = isAsInstalled ? [] : ['--enable-source-maps'];
     const [command, ...line] = limited(
       [process.execPath, ...before, ...maps, script, ...args],
@@ -87,7 +95,7 @@ export class Program {
     );
     const child = spawn(command, line, {
       // Only what is told here: a variable of the user's shell must not reach into it.
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, ...offset },
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env, ...offset, ...kept },
       stdio: [isLed ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
     child.stdin?.on('error', () => undefined);
@@ -118,6 +126,11 @@ export class Program {
   /** The last lines that it printed. */
   get lastLines(): string {
     return this.kept.join('\n');
+  }
+
+  /** Has one that was started with `keptIn` collect its garbage, and write down what it keeps. */
+  weigh(): void {
+    this.child.kill('SIGUSR2');
   }
 
   /** Gives it a line on its standard input, where it has one. */

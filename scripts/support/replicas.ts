@@ -8,7 +8,18 @@ const TOKEN = /^\s+(flp_\S+)$/;
 const READY_WITHIN_MS = 180_000;
 
 /** A replica that is ready. */
-export type Launched = { name: string; program: Program; id: string; url: string };
+export type Launched = {
+  name: string;
+  program: Program;
+  id: string;
+  url: string;
+  keptIn: string | undefined;
+};
+
+export type LaunchOptions = Pick<ProgramOptions, 'script' | 'clockOffsetMs'> & {
+  /** Whether what it keeps in memory can be asked for (`Program.weigh`), where there is a folder for that. */
+  isWeighed?: boolean;
+};
 
 /** Starts replicas of one hub as they are installed, which have its secrets in common. */
 export class Replicas {
@@ -31,13 +42,17 @@ export class Replicas {
   /** Starts one more, and waits until it is ready; one that does not become so is ended. */
   async launch(
     env: Record<string, string>,
-    options: Pick<ProgramOptions, 'script' | 'clockOffsetMs'> = {},
+    { isWeighed = false, ...options }: LaunchOptions = {},
   ): Promise<Launched> {
     const name = `replica-${this.programs.length + 1}`;
+    const fileOf = (what: string) =>
+      this.logs === undefined ? undefined : join(this.logs, `${name}.${what}`);
+    const keptIn = isWeighed ? fileOf('kept') : undefined;
     const program = Program.start(name, {
       ...options,
+      keptIn,
       isAsInstalled: true,
-      log: this.logs === undefined ? undefined : join(this.logs, `${name}.log`),
+      log: fileOf('log'),
       args: ['hub', 'start'],
       env: {
         FAIRLEAD_CLUSTER_SECRET: this.clusterSecret,
@@ -54,7 +69,7 @@ export class Replicas {
     try {
       const [, port = '', id = ''] = await program.line(READY, READY_WITHIN_MS);
       if (this.token === '') this.token = (await program.line(TOKEN))[1] ?? '';
-      return { name, program, id, url: `http://127.0.0.1:${port}` };
+      return { name, program, id, url: `http://127.0.0.1:${port}`, keptIn };
     } catch (error) {
       await program.end('SIGKILL');
       throw error;

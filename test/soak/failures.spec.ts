@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { failuresOf, soughtOf, type Found } from '../../scripts/soak/failures.js';
 
+const GROWN = { replicaKeptMiBPerMin: 1, replicaMemoryMiBPerMin: 1, replicaSocketsPerMin: null };
+const MINUTE_MS = 60_000;
+
 const CLEAN: Found = {
   lost: 0,
   duplicated: 0,
@@ -16,7 +19,8 @@ const CLEAN: Found = {
   givenUp: 0,
   crashes: [],
   failedFaults: [],
-  sure: { replicaMemoryMiBPerMin: 1, replicaSocketsPerMin: null },
+  sure: GROWN,
+  spares: false,
   never: 0,
   promised: [
     { judged: 1, unjudged: 9 },
@@ -26,6 +30,8 @@ const CLEAN: Found = {
   faultsByKind: { link_cut: 1 },
   forMs: 120_000,
   pinnedMs: 60_000,
+  pinnedLongestMs: 9_000,
+  holds: false,
   commands: 990,
   due: 1_000,
   faults: 9,
@@ -52,8 +58,9 @@ describe('what fails a soak', () => {
     ['crashed', { crashes: ['replica-1 ended by itself'] }],
     ['fault_failed', { failedFaults: ['3 replica_kill: there is nothing to strike'] }],
     ['unnoticed', { never: 1 }],
-    ['growing', { sure: { replicaMemoryMiBPerMin: 1.01, replicaSocketsPerMin: null } }],
-    ['growing', { sure: { replicaMemoryMiBPerMin: -3, replicaSocketsPerMin: 1.01 } }],
+    ['growing', { sure: { ...GROWN, replicaKeptMiBPerMin: 1.01 } }],
+    ['growing', { sure: { ...GROWN, replicaMemoryMiBPerMin: 1.01 } }],
+    ['growing', { sure: { ...GROWN, replicaSocketsPerMin: 1.01 } }],
     ['unpinned', { pinnedMs: 59_999 }],
     ['hardly_asked', { commands: 700 }],
     ['hardly_asked', { accepted: 0 }],
@@ -63,8 +70,18 @@ describe('what fails a soak', () => {
     ['hardly_mixed', { mixed: { stopped: { chances: 30, met: 0 } } }],
     ['hardly_struck', { faults: 4 }],
     ['unjudged', { promised: [{ judged: 0, unjudged: 10 }] }],
+    ['unjudged', { spares: true, forMs: 30 * MINUTE_MS, pinnedMs: 30 * MINUTE_MS }],
+    ['unpinned', { holds: true, pinnedLongestMs: 113_000, pinnedMs: 120_000 }],
   ])('is %s where %j', (failure, change) => {
     expect(failuresOf({ ...CLEAN, ...change })).toEqual([failure]);
+  });
+
+  it('is nothing where what was asked for beside it is there', () => {
+    const sure = { ...GROWN, replicaSocketsPerMin: 0 };
+    const long = { forMs: 30 * MINUTE_MS, pinnedMs: 30 * MINUTE_MS, pinnedLongestMs: 29 * MINUTE_MS };
+
+    expect(failuresOf({ ...CLEAN, ...long, sure, spares: true, holds: true })).toEqual([]);
+    expect(failuresOf({ ...CLEAN, spares: true })).toEqual([]);
   });
 
   it('is never_struck where a kind of fault came five times, and never found anything', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Dice } from '../../scripts/fuzz/dice.js';
 import { growthOf, type Growth } from '../../scripts/soak/growth.js';
 import type { Call } from '../../scripts/soak/record.js';
-import { spreadOf, studentsT, surest, trendOf, type Point } from '../../scripts/soak/slope.js';
+import { riseOf, spreadOf, studentsT, surest, trendOf, type Point } from '../../scripts/soak/slope.js';
 import type { Struck } from '../../scripts/soak/struck.js';
 import { timeline } from '../../scripts/soak/timeline.js';
 
@@ -26,12 +26,13 @@ describe('the figures of a soak', () => {
     expect(Math.abs(slope)).toBeLessThan(error ?? 0);
     // By t the standard error of the slope of 40 points that are all 1 off.
     expect(error).toBeCloseTo((2.0244 * Math.sqrt(40 / 38)) / Math.sqrt((40 * (40 ** 2 - 1)) / 12), 4);
+    expect(trendOf(saw, 3).error).toBeCloseTo(((error ?? 0) * 2.505) / 2.0244, 2);
   });
 
   it('tell less of samples that resemble those before them', () => {
-    const step = (at: number) => (at % 20 < 10 ? 1 : -1);
+    const step = (at: number) => (at % 8 < 4 ? 1 : -1);
     const slow = Array.from({ length: 40 }, (_none, at): [number, number] => [at, step(at)]);
-    const fast = slow.map(([at]): [number, number] => [at, step(at * 10)]);
+    const fast = slow.map(([at]): [number, number] => [at, step(at * 4)]);
 
     expect(trendOf(slow).error).toBeGreaterThan(2 * (trendOf(fast).error ?? 0));
   });
@@ -57,12 +58,26 @@ describe('the figures of a soak', () => {
     expect(studentsT(freedom)).toBeLessThan(t + 0.001);
   });
 
-  it('find growth by chance in no more than a tenth of series that do not grow, and resemble themselves', () => {
-    const found = Array.from({ length: 1_000 }, (_none, seed) => trendOf(wandering(new Dice(seed), 180)));
+  it('find that one of three grows by chance in few of those that do not grow, and resemble themselves', () => {
+    const found = Array.from({ length: 1_000 }, (_none, seed) => {
+      const dice = new Dice(seed);
+      return surest([1, 2, 3].map(() => trendOf(wandering(dice, 180), 3)));
+    });
 
-    const grown = found.filter(({ slope, error }) => error !== null && Math.abs(slope) > error);
-    expect(grown.length).toBeLessThan(100);
-    expect(grown.length).toBeGreaterThan(25);
+    const grown = found.filter((worst) => worst?.error != null && worst.slope > worst.error);
+    expect(grown.length).toBeLessThan(75);
+    expect(grown.length).toBeGreaterThan(5);
+  });
+
+  it('tell a rise of whatever shape, and none of what comes and goes', () => {
+    const points = (valueAt: (at: number) => number) =>
+      Array.from({ length: 30 }, (_none, at): Point => [at, valueAt(at)]);
+
+    expect(riseOf(points((at) => 5 + 3 * at))).toBeCloseTo((3 * 11) / 20, 4);
+    expect(riseOf(points((at) => (at < 15 ? 0 : 40)))).toBe(2);
+    expect(riseOf(points((at) => at % 7))).toBeLessThan(0);
+    expect(riseOf(points(() => 4))).toBe(0);
+    expect(riseOf([[1, 1], [2, 9]])).toBe(-Infinity); // prettier-ignore
   });
 
   it('tell of several the one that grows for certain, and not one that is steeper and known less well', () => {
@@ -97,17 +112,37 @@ describe('the growth in a soak', () => {
   const growth = (memory: Record<string, Point[]>, until = 30): Growth => {
     const live = seen(until, () => 5);
     const tables = { live, bytes: live, dead: live, databaseBytes: live };
-    return growthOf({ memory: new Map(Object.entries(memory)), files: new Map(), tables }, 0, until);
+    const [kept, files] = [new Map(Object.entries(memory)), new Map<string, Point[]>()];
+    return growthOf({ kept, memory: kept, files, tables }, 0, until);
   };
 
   it('is that of the replica that grows for certain, beside one that lived for less and is steeper by chance', () => {
-    const { replicaMemoryMiBPerMin: worst, sure } = growth({
+    const {
+      replicaKeptMiBPerMin: worst,
+      sure,
+      replicas,
+    } = growth({
       'replica-1': seen(30, (at) => 200 + 2 * at + saw(at)),
       'replica-2': seen(30, (at) => 200 + 5 * at + 100 * saw(at), 21),
     });
 
     expect(worst?.slope).toBeCloseTo(2, 1);
-    expect(sure).toEqual({ replicaMemoryMiBPerMin: expect.closeTo(2, 1), replicaSocketsPerMin: null });
+    expect(sure).toEqual({
+      replicaKeptMiBPerMin: expect.closeTo(2, 1),
+      replicaMemoryMiBPerMin: expect.closeTo(2, 1),
+      replicaSocketsPerMin: null,
+    });
+    expect(replicas).toEqual([
+      expect.objectContaining({
+        name: 'replica-1',
+        keptMiB: { slope: expect.closeTo(2, 1), error: expect.any(Number) },
+      }),
+      expect.objectContaining({
+        name: 'replica-2',
+        forMin: expect.closeTo(9, 0),
+        files: { slope: 0, error: null },
+      }),
+    ]);
   });
 
   it('is held against no replica that was seen for less than ten minutes, and told all the same', () => {
@@ -127,10 +162,17 @@ describe('the growth in a soak', () => {
     expect(worst).toEqual({ slope: 2, error: 0 });
   });
 
-  it('is null where nothing was seen, and no number that JSON does not know', () => {
+  it('is for certain along a curve, of which a straight line tells nothing', () => {
     const found = growth({ 'replica-1': seen(30, (at) => at ** 3) });
 
-    expect(found.replicaMemoryMiBPerMin?.error).toBeNull();
+    expect(found.replicaKeptMiBPerMin?.error).toBeNull();
+    expect(found.sure.replicaKeptMiBPerMin).toBeGreaterThan(100);
+  });
+
+  it('is null where nothing was seen, and no number that JSON does not know', () => {
+    const found = growth({ 'replica-1': seen(30, (at) => at ** 3), 'replica-2': seen(16, () => 3, 15.5) });
+
+    expect(growth({}).sure.replicaKeptMiBPerMin).toBeNull();
     expect(JSON.parse(JSON.stringify(found))).toEqual(found);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -26,13 +26,14 @@ describe('the brokers of a soak', () => {
     fleet = await Fleet.start(folder, CLUSTER, 0);
     fleet.crews.push(crew);
     fleet.brokerIds.push('id-1');
+    // Nobody can look into what is no folder.
+    writeFileSync(join(folder, 'broker-1'), '');
   });
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it('have lost what they had, and may be struck again, where they could not be started again', async () => {
-    // It has no journal that could be cut short.
-    await expect(fleet.kill(crew, 0, { keptOfJournal: 0.5 })).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(fleet.kill(crew, 0, { keptOfJournal: 0.5 })).rejects.toMatchObject({ code: 'ENOTDIR' });
 
     expect(fleet.there).toEqual([crew]);
     expect(fleet.losses).toEqual([{ brokerId: 'id-1', at: expect.any(String), until: expect.any(String) }]);

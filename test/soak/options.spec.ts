@@ -21,6 +21,7 @@ describe('the command line of a soak', () => {
       keep: null,
       only: null,
       spares: false,
+      holds: false,
       shrinks: false,
       plans: false,
     });
@@ -36,6 +37,8 @@ describe('the command line of a soak', () => {
       '3',
       '--only',
       '0,12',
+      '--spare',
+      '--hold',
       '--shrink',
       '--json',
       'out.json',
@@ -46,6 +49,8 @@ describe('the command line of a soak', () => {
       seed: 7,
       calm: 3,
       only: [0, 12],
+      spares: true,
+      holds: true,
       shrinks: true,
       json: 'out.json',
     });

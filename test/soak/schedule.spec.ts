@@ -5,6 +5,7 @@ import {
   lineOf,
   NUMBERS_FROM,
   scheduleOf,
+  holding,
   sparing,
   type Fault,
   type FaultKind,
@@ -100,9 +101,9 @@ describe('the schedule of a soak', () => {
     expect(told).toEqual(FIRST_OF_7);
   });
 
-  it('replaces no replica in the second half where they are spared, and is else the same', () => {
-    const faults = scheduleOf(7, 10 * MINUTE);
-    const spared = sparing(faults, 10 * MINUTE);
+  it('replaces no replica from a third of the time on where they are spared, and is else the same', () => {
+    const faults = scheduleOf(7, 15 * MINUTE);
+    const spared = sparing(faults, 15 * MINUTE);
 
     const replacing = /^replica_(kill|drain|clock)$/;
     const leftOut = faults.filter((fault) => !spared.includes(fault));
@@ -113,6 +114,15 @@ describe('the schedule of a soak', () => {
     }
     expect(spared.filter(({ kind, atMs }) => replacing.test(kind) && atMs > 5 * MINUTE)).toEqual([]);
     expect(spared.some(({ kind, atMs }) => kind === 'replica_pause' && atMs > 5 * MINUTE)).toBe(true);
+  });
+
+  it('ends no session of the database where one transaction is to be open all the time, and is else the same', () => {
+    const faults = scheduleOf(7, 10 * MINUTE);
+    const held = holding(faults);
+
+    const leftOut = faults.filter((fault) => !held.includes(fault)).map(({ kind }) => kind);
+    expect(new Set(leftOut)).toEqual(new Set(['database_restart', 'database_crash']));
+    expect(held.some(({ kind }) => leftOut.includes(kind))).toBe(false);
   });
 
   it('has the killed brokers under the number by which a search for fewer faults is tried', () => {

@@ -83,6 +83,19 @@ describe('a call without an answer', () => {
       ({ absences }) => absences.push(absent('drained', ENDED_MS - 9_000, ENDED_MS + 100)),
     ],
     [
+      'drained',
+      'its replica ended with it, at the end of its time',
+      ({ silence, absences }) => {
+        silence.begunMs = ENDED_MS - 9_000;
+        absences.push(absent('drained', ENDED_MS - 20_000, ENDED_MS + 100));
+      },
+    ],
+    [
+      'drained',
+      'it was sent just as its replica, which was to leave, closed its connection',
+      ({ absences }) => absences.push(absent('drained', ENDED_MS - 1_000, ENDED_MS + 15_000)),
+    ],
+    [
       'crashed',
       'its replica ended by itself, which is told elsewhere',
       ({ absences }) => absences.push(absent('crashed', ENDED_MS - 1_500, ENDED_MS + 500)),
@@ -160,6 +173,13 @@ describe('a call without an answer', () => {
     [
       'its replica, which stood still, ended the connection: what stands still does nothing',
       ({ absences }) => absences.push(absent('paused', ENDED_MS - 9_000, ENDED_MS + 10)),
+    ],
+    [
+      'its replica, which was to leave, had it for seconds and ended it long before its own end',
+      ({ silence, absences }) => {
+        silence.begunMs = ENDED_MS - 9_000;
+        absences.push(absent('drained', ENDED_MS - 3_000, ENDED_MS + 15_000));
+      },
     ],
     [
       'its connection had been idle for less than the hub keeps one',

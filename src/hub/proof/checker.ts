@@ -3,8 +3,8 @@
  * once, in the order of its key, and that clients were told the truth of it.
  *
  * It takes trails one by one in the order of their ids and keeps of each only what a later one is compared with: of an
- * ordering key what was out in the last hour, of each broker who claimed in it, and of the evidence what has not met its dispatch yet. So any number of
- * trails can be checked, and memory is bounded by how many are accepted in an hour and by the evidence that is given.
+ * ordering key what was out in the last hour, of each broker who claimed in it, of effects those that have not met their dispatch yet, and of answers all.
+ * So any number of trails can be checked, and memory is bounded by how many are accepted in an hour and by the evidence that is given.
  *
  * It can prove that a rule was broken. That none was is proved for the dispatches that it was shown and no others: what
  * was never on record leaves traces only in the evidence from outside, effects and answers.

@@ -27,7 +27,7 @@ export class Turns {
   /** Of each key those that were out, in the order of their starts. */
   private readonly keys = new Map<string, Turn[]>();
   private taken = 0;
-  private forgottenUs = 0;
+  private forgottenUs = -Infinity;
   /** How many came too late to be compared with all others of their key. */
   unjudged = 0;
 
