@@ -144,6 +144,7 @@ export class PeerDoor {
       }
     };
     await untilRefused(streamOf(request), hear);
+    reader.end();
     clearTimeout(telling);
     response.end();
   }

@@ -9,6 +9,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { fieldsOf } from './signature.js';
+import { HintProofs } from './wake-proofs.js';
 
 const PROOF_BYTES = 32;
 const LENGTH_BYTES = 4;
@@ -18,13 +19,32 @@ const TEXT_BYTES_MOST = 16_384;
 /** A frame that is not what comes next on its stream. */
 export class WrongWakeFrame extends Error {}
 
-export function hintFrame(key: Buffer, place: number, text: string): Buffer {
-  const body = Buffer.from(text, 'utf8');
-  const frame = Buffer.alloc(LENGTH_BYTES + PROOF_BYTES + body.length);
-  frame.writeUInt32BE(PROOF_BYTES + body.length);
-  proofOfHint(key, place, body).copy(frame, LENGTH_BYTES);
-  body.copy(frame, LENGTH_BYTES + PROOF_BYTES);
-  return frame;
+/** Writes hints as the bytes of one stream, in order. */
+export class HintWriter {
+  private readonly proofs: HintProofs;
+
+  constructor(key: Buffer) {
+    this.proofs = new HintProofs(key);
+  }
+
+  /** How many hints were written. */
+  get count(): number {
+    return this.proofs.count;
+  }
+
+  frame(text: string): Buffer {
+    const body = Buffer.from(text, 'utf8');
+    const frame = Buffer.alloc(LENGTH_BYTES + PROOF_BYTES + body.length);
+    frame.writeUInt32BE(PROOF_BYTES + body.length);
+    this.proofs.next(body).copy(frame, LENGTH_BYTES);
+    body.copy(frame, LENGTH_BYTES + PROOF_BYTES);
+    return frame;
+  }
+
+  /** The stream is over. */
+  end(): void {
+    this.proofs.end();
+  }
 }
 
 export function takenFrame(key: Buffer, count: number): Buffer {
@@ -36,11 +56,17 @@ export function takenFrame(key: Buffer, count: number): Buffer {
 
 /** Reads hints from the chunks of a stream. */
 export class HintReader {
-  /** How many hints were read. */
-  count = 0;
+  private readonly proofs: HintProofs;
   private rest: Buffer = Buffer.alloc(0);
 
-  constructor(private readonly key: Buffer) {}
+  constructor(key: Buffer) {
+    this.proofs = new HintProofs(key);
+  }
+
+  /** How many hints were read. */
+  get count(): number {
+    return this.proofs.count;
+  }
 
   /** @throws WrongWakeFrame */
   read(chunk: Buffer): string[] {
@@ -52,12 +78,16 @@ export class HintReader {
       if (this.rest.length < LENGTH_BYTES + length) break;
       const proof = this.rest.subarray(LENGTH_BYTES, LENGTH_BYTES + PROOF_BYTES);
       const body = this.rest.subarray(LENGTH_BYTES + PROOF_BYTES, LENGTH_BYTES + length);
-      this.count += 1;
-      if (!timingSafeEqual(proof, proofOfHint(this.key, this.count, body))) throw new WrongWakeFrame('proof');
+      if (!timingSafeEqual(proof, this.proofs.next(body))) throw new WrongWakeFrame('proof');
       texts.push(body.toString('utf8'));
       this.rest = this.rest.subarray(LENGTH_BYTES + length);
     }
     return texts;
+  }
+
+  /** The stream is over. */
+  end(): void {
+    this.proofs.end();
   }
 }
 
@@ -80,10 +110,6 @@ export class TakenReader {
       throw new WrongWakeFrame('proof');
     return count;
   }
-}
-
-function proofOfHint(key: Buffer, place: number, body: Buffer): Buffer {
-  return createHmac('sha256', key).update(fieldsOf('fairlead.hint.v1', place)).update(body).digest();
 }
 
 function proofOfTaken(key: Buffer, count: number): Buffer {

@@ -1,10 +1,10 @@
 import type { ClientHttp2Stream } from 'node:http2';
-import { hintFrame, TakenReader } from './wake-frames.js';
+import { HintWriter, TakenReader } from './wake-frames.js';
 
 /** Hints on their way over one link, until the other replica has said that it took them. */
 export class WakeStream {
-  private sent = 0;
   private readonly underWay: { text: string; sentAt: number }[] = [];
+  private readonly hints: HintWriter;
   private readonly taken: TakenReader;
   private onOver: (texts: string[]) => void = () => undefined;
   private isOver = false;
@@ -16,9 +16,10 @@ export class WakeStream {
    */
   constructor(
     private readonly stream: ClientHttp2Stream,
-    private readonly key: Buffer,
+    key: Buffer,
     private readonly onUse: () => void,
   ) {
+    this.hints = new HintWriter(key);
     this.taken = new TakenReader(key);
     stream.on('response', (headers) => {
       if (headers[':status'] !== 200) this.end();
@@ -38,7 +39,7 @@ export class WakeStream {
     this.onUse();
     const frames = texts.map((text) => {
       this.underWay.push({ text, sentAt });
-      return hintFrame(this.key, (this.sent += 1), text);
+      return this.hints.frame(text);
     });
     this.stream.write(frames.length === 1 ? frames[0] : Buffer.concat(frames));
   }
@@ -52,6 +53,7 @@ export class WakeStream {
   end(): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.hints.end();
     this.stream.close();
     this.onOver(this.underWay.splice(0).map(({ text }) => text));
   }
@@ -60,7 +62,7 @@ export class WakeStream {
     try {
       const count = this.taken.read(chunk);
       if (count === undefined) return;
-      const left = this.sent - count;
+      const left = this.hints.count - count;
       if (left < 0 || left > this.underWay.length) throw new Error('more were taken than were sent');
       this.underWay.splice(0, this.underWay.length - left);
     } catch {
