@@ -44,20 +44,26 @@ export type BatchName = (typeof BATCHES)[number];
 type Takers = { readonly [S in Step]?: (rows: readonly StepRows[S][]) => void };
 
 export type StepObserver = Takers & {
+  /** A statement was done; told after the turn. */
   readonly batch?: (name: BatchName, size: number) => void;
   /** A claim begins; one is in flight at a time. */
   readonly claiming?: () => void;
-  /** One round of claiming and sending took so long. */
+  /** One round of claiming and sending took so long; told after the turn. */
   readonly reconciled?: (ms: number) => void;
 };
 
 /**
  * Tells how commands come along, for those who count, measure and log. What happens is told once a batch, after it
  * is done; an observer must only note it. It may be lost with the process: the trail is the record.
+ *
+ * Steps are told at once, since some observers take the time. Figures that bear their own, of batches and rounds, are told when
+ * the turn of the event loop is over: what leaves with it is not to wait for them.
  */
 @Injectable()
 export class Steps {
   private readonly observers: StepObserver[] = [];
+  /** What is to be told of this turn, in order. */
+  private readonly figures: ((observer: StepObserver) => void)[] = [];
 
   observe(observer: StepObserver): void {
     this.observers.push(observer);
@@ -69,7 +75,7 @@ export class Steps {
   }
 
   batch(name: BatchName, size: number): void {
-    for (const observer of this.observers) observer.batch?.(name, size);
+    this.tellAfterTurn((observer) => observer.batch?.(name, size));
   }
 
   claiming(): void {
@@ -77,6 +83,14 @@ export class Steps {
   }
 
   reconciled(ms: number): void {
-    for (const observer of this.observers) observer.reconciled?.(ms);
+    this.tellAfterTurn((observer) => observer.reconciled?.(ms));
+  }
+
+  private tellAfterTurn(figure: (observer: StepObserver) => void): void {
+    this.figures.push(figure);
+    if (this.figures.length > 1) return;
+    setImmediate(() => {
+      for (const each of this.figures.splice(0)) this.observers.forEach(each);
+    });
   }
 }
