@@ -43,6 +43,15 @@ describe('batches', () => {
     expect(batches([])).toEqual([]);
   });
 
+  it('are one of an item alone, which is not measured', () => {
+    const sizeOf = () => {
+      throw new Error('it was measured');
+    };
+
+    expect(batches(['a'], sizeOf, 0)).toEqual([['a']]);
+    expect(() => batches(['a', 'b'], sizeOf, 0)).toThrow('it was measured');
+  });
+
   const corpus = JSON.parse(readFileSync('test/corpus/batches.json', 'utf8')) as {
     what: string;
     sizes: number[];

@@ -8,7 +8,7 @@ import { PASSED_BEFORE_AGAIN, PASSED_BEFORE_BEGUN } from './deadline-passed.colu
 import { ENDING_COLUMNS, HISTORY_COLUMNS, KEPT_COLUMNS } from './history.columns.js';
 import { RESENT } from './record.js';
 import type { Ending } from './settle.repository.js';
-import { LINK_BOUND, stateAfter, STATES_AFTER, statesBefore } from './state.js';
+import { LINK_BOUND, stateAfter, STATES_AFTER_JSON, statesBefore } from './state.js';
 
 /** What an inventory made of one row that was out with the broker. */
 export type Adopted = Ending & {
@@ -190,7 +190,7 @@ export class InventoryRepository {
       statesBefore('adopt'),
       stateAfter('adopt'),
       stateAfter('requeue'),
-      JSON.stringify(STATES_AFTER),
+      STATES_AFTER_JSON,
       LINK_BOUND,
       statesBefore('resend'),
     ]);

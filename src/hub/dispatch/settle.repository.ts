@@ -11,7 +11,7 @@ import { appended, step } from './trail-step.js';
 import {
   LINK_BOUND,
   stateAfter,
-  STATES_AFTER,
+  STATES_AFTER_JSON,
   statesBefore,
   type Contract,
   type DispatchState,
@@ -271,6 +271,9 @@ const NOTE_LATE = statement(
   `,
 );
 
+/** Endings of which a copy of the outcome may say all: by the broker's word alone. */
+const TOLD_BY_COPIES = [stateAfter('succeed'), stateAfter('fail')];
+
 /** SQL of acks and results. Each is fenced by id, broker, attempt and state. */
 @Injectable()
 export class SettleRepository {
@@ -292,8 +295,7 @@ export class SettleRepository {
       settlements.map(({ result }) => (result === null ? null : toJsonb(result))),
       settlements.map(({ error }) => (error === null ? null : toJsonb(error))),
     ];
-    const told = [stateAfter('succeed'), stateAfter('fail')];
-    const rest = [statesBefore('succeed'), replicaId, JSON.stringify(STATES_AFTER), told];
+    const rest = [statesBefore('succeed'), replicaId, STATES_AFTER_JSON, TOLD_BY_COPIES];
     const [only] = settlements;
     if (settlements.length === 1 && only?.said !== 'retry')
       return this.database.run(SETTLE_ONE, [...said.map(([value]) => value), ...rest]);

@@ -97,6 +97,8 @@ export function stateAfter(happening: Happening): DispatchState {
 export const STATES_AFTER: Readonly<Record<Happening, DispatchState>> = Object.fromEntries(
   Object.entries(RULES).map(([happening, { to }]) => [happening, to]),
 ) as Record<Happening, DispatchState>;
+/** The same as a statement is given it. */
+export const STATES_AFTER_JSON = JSON.stringify(STATES_AFTER);
 
 export function hasEnded(state: DispatchState): state is EndedState {
   return (ENDED_STATES as readonly DispatchState[]).includes(state);
