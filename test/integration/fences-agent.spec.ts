@@ -335,8 +335,14 @@ describe('what is deleted', () => {
     await rows.sql.query('delete from agent');
   });
 
-  /** An agent that was deleted long ago at a broker that was there since. */
-  async function deleted(over: object = {}, lastSeenAt = new Date()): Promise<string> {
+  const minutesAgo = (minutes: number, from = Date.now()) => new Date(from - minutes * 60_000);
+  const BEFORE = minutesAgo(60, LONG_AGO.getTime());
+
+  /** An agent that was deleted long ago at a broker that was there since, for an hour. */
+  async function deleted(
+    over: object = {},
+    { lastSeenAt = new Date(), linkedAt = minutesAgo(60) } = {},
+  ): Promise<string> {
     const own = await rows.broker();
     await rows.insert('broker_presence', { broker_id: own.id, state: 'offline', last_seen_at: lastSeenAt });
     const { id } = await plant({ broker_id: own.id, phase: 'deleted', updated_at: LONG_AGO, ...over });
@@ -361,32 +367,71 @@ describe('what is deleted', () => {
     const spec = { environment: { $names: ['A'], $sealed: 'x' } };
     const [gone, kept] = [await plant({ phase: 'deleted', spec }), await plant({ phase: 'deleting', spec })];
 
-    const counts = [await upkeep.emptyDeleted(10), await upkeep.emptyDeleted(10)];
+    const emptied = [await upkeep.emptyDeleted(null, 10), await upkeep.emptyDeleted(null, 10)];
 
-    expect(counts).toEqual([1, 0]);
+    expect(emptied).toEqual([[gone.id], []]);
     expect((await agent(gone.id)).spec).toEqual({ environment: {} });
     expect((await agent(kept.id)).spec).toEqual(spec);
   });
 
-  it('is forgotten once that was longer ago, so many at a time', async () => {
-    await deleted();
-    await deleted({ run_id: null }, LONG_AGO);
-    await deleted();
+  it('is emptied in the order of ids, so many at a time, each batch after the one before', async () => {
+    const spec = { environment: { A: 'b' } };
+    const ids = idsOf(4);
+    for (const id of ids.toReversed()) await plant({ id, name: `a-${id}`, phase: 'deleted', spec });
 
-    const counts = [await upkeep.forgetDeleted(DAYS, 2), await upkeep.forgetDeleted(DAYS, 2)];
+    const first = await upkeep.emptyDeleted(null, 2);
+    await rows.sql.query('update agent set spec = $1', [spec]);
+    const second = await upkeep.emptyDeleted(first.at(-1) ?? null, 10);
 
-    expect(counts).toEqual([2, 1]);
-    expect(await left()).toEqual([]);
+    expect([first, second]).toEqual([ids.slice(0, 2), ids.slice(2)]);
   });
 
-  it.each<[string, object, Date]>([
-    ['was deleted of late', { updated_at: new Date(Date.now() - (DAYS - 1) * 86_400_000) }, new Date()],
-    ['is not deleted', { phase: 'failed' }, new Date()],
-    ['may go on at a broker that was not there since', {}, new Date(LONG_AGO.getTime() - 1)],
-  ])('is kept where it %s', async (_what, over, lastSeenAt) => {
-    const id = await deleted(over, lastSeenAt);
+  it('is forgotten once that was longer ago, so many at a time, each batch after the one before', async () => {
+    const ids = idsOf(4);
+    for (const id of ids.toReversed()) await deleted({ id, name: `a-${id}` });
 
-    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(0);
+    const first = await forget(2);
+    const second = await forget(10, ids[2]);
+
+    expect([first, second]).toEqual([ids.slice(0, 2), ids.slice(3)]);
+    expect(await left()).toEqual([ids[2]]);
+  });
+
+  it('is forgotten without a run, whether its broker was there since or not', async () => {
+    const id = await deleted({ run_id: null }, { lastSeenAt: BEFORE, linkedAt: BEFORE });
+
+    expect(await forget(10)).toEqual([id]);
+  });
+
+  it('is forgotten where its broker was there for long enough and is away since', async () => {
+    const id = await deleted({}, { lastSeenAt: minutesAgo(40), linkedAt: minutesAgo(55) });
+
+    expect(await forget(10)).toEqual([id]);
+  });
+
+  it.each<[string, object, { lastSeenAt?: Date; linkedAt?: Date }]>([
+    ['was deleted of late', { updated_at: new Date(Date.now() - (DAYS - 1) * 86_400_000) }, {}],
+    ['is not deleted', { phase: 'failed' }, {}],
+    [
+      'may go on at a broker that was not there since',
+      {},
+      { lastSeenAt: minutesAgo(1, LONG_AGO.getTime()), linkedAt: BEFORE },
+    ],
+    ['may go on at a broker that is back for minutes alone', {}, { linkedAt: minutesAgo(9) }],
+    [
+      'may go on at a broker that was back for minutes alone',
+      {},
+      { lastSeenAt: minutesAgo(46), linkedAt: minutesAgo(55) },
+    ],
+    [
+      'may go on at a broker that left minutes after the delete',
+      {},
+      { lastSeenAt: minutesAgo(-9, LONG_AGO.getTime()), linkedAt: BEFORE },
+    ],
+  ])('is kept where it %s', async (_what, over, broker) => {
+    const id = await deleted(over, broker);
+
+    expect(await forget(10)).toEqual([]);
     expect(await left()).toEqual([id]);
   });
 
@@ -396,29 +441,29 @@ describe('what is deleted', () => {
     const stray = { kind: 'orphan', reason: 'agent_deleted', phase: 'running', run_id: randomUUID() };
     await rows.insert('agent_stray', { broker_id, agent_id: id, id: uuidv7(), ...stray });
 
-    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(0);
+    expect(await forget(10)).toEqual([]);
     await rows.sql.query('delete from agent_stray where agent_id = $1', [id]);
-    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(1);
+    expect(await forget(10)).toEqual([id]);
   });
 
   it('is forgotten where its broker was revoked, which never comes back', async () => {
-    const id = await deleted({}, new Date(LONG_AGO.getTime() - 1));
+    const id = await deleted({}, { lastSeenAt: BEFORE, linkedAt: BEFORE });
     await rows.sql.query(
       'update broker set revoked_at = now() where id = (select broker_id from agent where id = $1)',
       [id],
     );
 
-    expect(await upkeep.forgetDeleted(DAYS, 10)).toBe(1);
+    expect(await forget(10)).toEqual([id]);
   });
 
   it('is left to who is at it', async () => {
     const id = await deleted();
 
     const forgotten = await rows.besides('select from agent where id = $1 for update', [id], () =>
-      upkeep.forgetDeleted(DAYS, 10),
+      forget(10),
     );
 
-    expect(forgotten).toBe(0);
+    expect(forgotten).toEqual([]);
   });
 });
 
@@ -440,10 +485,14 @@ describe('a run that its broker does not know any more', () => {
     expect(await lose(id, runId)).toEqual({ isLost: true, mayStartAgain: false });
     expect(await lose(id, runId)).toEqual({ isLost: false, mayStartAgain: false });
 
+    await rows.sql.query('update broker_connection set since = $2 where broker_id = $1', [own.id, linkedAt]);
     expect(await agent(id)).toMatchObject({ phase: 'failed', exit_code: null, detail: 'lost', revision: 2 });
   });
 
   it.each<[string, object, object]>([
+  const forget = (most: number, after: string | null = null) => upkeep.forgetDeleted(after, DAYS, most);
+  /** Ids in their order; rows are planted the other way round. */
+  const idsOf = (count: number) => Array.from({ length: count }, () => randomUUID()).sort();
     ['under an older epoch of the broker', {}, { epoch: 4 }],
     ['under another replica', {}, { replicaId: randomUUID() }],
     ['of an agent that is elsewhere by now', { broker_id: randomUUID() }, {}],

@@ -48,21 +48,44 @@ export const AGENT = [
       `where agent.id = filled.id or agent.spec ? 'environment'`,
     ],
   ]),
+    [
+      'begins at the front in each batch',
+      'and ($1::uuid is null or agent.id > $1)',
+      'and ($1::uuid is null or true)',
+    ],
+    ['passes over some', 'order by agent.id', 'order by agent.id desc'],
   ...mutantsOf('forget_deleted_agents', SPEC, [
     ['forgets what is not deleted', `agent.phase = 'deleted' and`, ''],
     [
       'forgets what was deleted of late',
-      'and agent.updated_at < now() - make_interval(days => $1)',
-      'and $1::integer > 0',
+      'and agent.updated_at < now() - make_interval(days => $2)',
+      'and $2::integer > 0',
     ],
     [
       'forgets what goes on as a stray',
       'and not exists (select from agent_stray stray where stray.agent_id = agent.id)',
       '',
     ],
-    ['forgets what a broker may come back with', 'and presence.last_seen_at > agent.updated_at', ''],
+    [
+      'forgets what a broker may come back with',
+      'greatest(connection.since, agent.updated_at)',
+      'connection.since',
+    ],
+    [
+      'forgets what a broker has just come back with',
+      'greatest(connection.since, agent.updated_at)',
+      'agent.updated_at',
+    ],
+    ['forgets at the first beat', `+ interval '10 minutes'`, ''],
     ['takes one broker for another', 'presence.broker_id = agent.broker_id and', ''],
     ['waits for a broker that was revoked', 'and broker.revoked_at is null', ''],
+    ['goes by the link of another broker', 'on connection.broker_id = presence.broker_id', 'on true'],
+    [
+      'begins at the front in each batch',
+      'and ($1::uuid is null or agent.id > $1)',
+      'and ($1::uuid is null or true)',
+    ],
+    ['passes over some', 'order by agent.id', 'order by agent.id desc'],
     ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
     [
       'forgets more than it found',

@@ -37,20 +37,24 @@ export class Forgetting {
 
   private async turn(signal: AbortSignal): Promise<void> {
     const { days } = this.config.history;
-    const emptied = await allOf(signal, () => this.repository.emptyDeleted(AT_ONCE));
-    const forgotten = await allOf(signal, () => this.repository.forgetDeleted(days, AT_ONCE));
+    const emptied = await allOf(signal, (after) => this.repository.emptyDeleted(after, AT_ONCE));
+    const forgotten = await allOf(signal, (after) => this.repository.forgetDeleted(after, days, AT_ONCE));
     if (emptied > 0) this.log.log({ agents: emptied }, 'emptied environments of deleted agents');
     if (forgotten > 0) this.log.log({ agents: forgotten }, 'forgot agents that were deleted long ago');
   }
 }
 
-/** @param batch does up to `AT_ONCE` of them, and says how many */
-async function allOf(signal: AbortSignal, batch: () => Promise<number>): Promise<number> {
+/** @param batch does up to `AT_ONCE` of those after an id, in the order of their ids, and says which */
+async function allOf(
+  signal: AbortSignal,
+  batch: (after: string | null) => Promise<readonly string[]>,
+): Promise<number> {
   let all = 0;
-  while (!signal.aborted) {
-    const some = await batch();
-    all += some;
-    if (some < AT_ONCE) break;
+  for (let after: string | null = null; !signal.aborted;) {
+    const done = await batch(after);
+    all += done.length;
+    after = done.at(-1) ?? null;
+    if (done.length < AT_ONCE) break;
   }
   return all;
 }

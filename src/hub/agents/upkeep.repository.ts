@@ -35,18 +35,24 @@ const EMPTY = statement(
     select agent.id
     from agent
     where agent.phase = 'deleted' and agent.spec -> 'environment' <> '{}'::jsonb
-    limit $1
+      and ($1::uuid is null or agent.id > $1)
+    order by agent.id
+    limit $2
     for update of agent skip locked
+  ),
+  emptied as (
+    update agent
+    set spec = ${WITHOUT_ENVIRONMENT}
+    from filled
+    where agent.id = filled.id
+    returning agent.id
   )
-  update agent
-  set spec = ${WITHOUT_ENVIRONMENT}
-  from filled
-  where agent.id = filled.id
-  returning agent.id
+  select id from emptied order by id
   `,
 );
 
-// What a broker may still have of an agent, it is asked to delete when it comes back: until then it is known that it was one.
+// What a broker may still have of an agent, it is asked to delete when it comes back: until then it is known that it was one. A
+// beat says only that it is back; within minutes of its latest link what it runs has been compared as well.
 const FORGET = statement(
   'forget_deleted_agents',
   `
@@ -54,25 +60,33 @@ const FORGET = statement(
     select agent.id
     from agent
     where agent.phase = 'deleted'
-      and agent.updated_at < now() - make_interval(days => $1)
+      and agent.updated_at < now() - make_interval(days => $2)
+      and ($1::uuid is null or agent.id > $1)
       and not exists (select from agent_stray stray where stray.agent_id = agent.id)
       and (
         agent.run_id is null
         or exists (
-          select from broker_presence presence
-          where presence.broker_id = agent.broker_id and presence.last_seen_at > agent.updated_at
+          select
+          from broker_presence presence
+          join broker_connection connection on connection.broker_id = presence.broker_id
+          where presence.broker_id = agent.broker_id
+            and presence.last_seen_at > greatest(connection.since, agent.updated_at) + interval '10 minutes'
         )
         or not exists (
           select from broker where broker.id = agent.broker_id and broker.revoked_at is null
         )
       )
-    limit $2
+    order by agent.id
+    limit $3
     for update of agent skip locked
+  ),
+  forgotten as (
+    delete from agent
+    using old
+    where agent.id = old.id
+    returning agent.id
   )
-  delete from agent
-  using old
-  where agent.id = old.id
-  returning agent.id
+  select id from forgotten order by id
   `,
 );
 
@@ -92,17 +106,19 @@ export class UpkeepRepository {
     return (await this.database.run(SEAL_ENVIRONMENT, values)).length > 0;
   }
 
-  /** Empties environments of agents that were deleted. @returns how many, at most `most` */
-  async emptyDeleted(most: number): Promise<number> {
-    return (await this.database.run(EMPTY, [most])).length;
+  /** Empties environments of agents that were deleted. @returns which, in the order of their ids, at most `most` */
+  async emptyDeleted(after: string | null, most: number): Promise<string[]> {
+    return (await this.database.run<{ id: string }>(EMPTY, [after, most])).map(({ id }) => id);
   }
 
   /**
    * Forgets agents that were deleted longer ago, and of which nothing can be left anywhere.
    *
-   * @returns how many, at most `most`
+   * @returns which, in the order of their ids, at most `most`
    */
-  async forgetDeleted(olderThanDays: number, most: number): Promise<number> {
-    return (await this.database.run(FORGET, [olderThanDays, most])).length;
+  async forgetDeleted(after: string | null, olderThanDays: number, most: number): Promise<string[]> {
+    return (await this.database.run<{ id: string }>(FORGET, [after, olderThanDays, most])).map(
+      ({ id }) => id,
+    );
   }
 }
