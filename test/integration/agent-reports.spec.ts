@@ -120,7 +120,7 @@ describe('what a broker reports of an agent', () => {
       dispatchId: randomUUID(),
     } as const;
     const db = app.get(Database);
-    await app.get(AgentRepository).step((statement, values) => db.run(statement, values), agentId, to);
+    await app.get(AgentRepository).step((statement, values) => db.run(statement, values), agentId, to, []);
 
     expect(await agent()).toMatchObject({ phase: 'starting', restarts: 0, exitCode: null, detail: null });
   });

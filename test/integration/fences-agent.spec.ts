@@ -2,8 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import { AgentRepository } from '../../src/hub/agents/agent.repository.js';
+import { Reports } from '../../src/hub/agents/reports.js';
 import { StrayRepository, type KeptStray } from '../../src/hub/agents/stray.repository.js';
+import { KEPT_OF_EACH_END, type Former } from '../../src/hub/agents/undo.js';
+import { UndoRepository } from '../../src/hub/agents/undo.repository.js';
 import { UpkeepRepository } from '../../src/hub/agents/upkeep.repository.js';
+import type { Endings } from '../../src/hub/dispatch/endings.js';
+import type { Progress } from '../../src/hub/dispatch/progress.js';
+import { Loop, type LoopOptions } from '../../src/hub/lifecycle/loop.js';
+import type { Loops } from '../../src/hub/lifecycle/loops.js';
 import type { AgentReport } from '../../src/protocol/frame.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { openBench, type Bench } from './support/repositories.js';
@@ -43,6 +50,7 @@ async function plant(over: object = {}): Promise<{ id: string; runId: string }> 
 }
 
 const agent = (id: string) => rows.one('select * from agent where id = $1', [id]);
+const catchUp = async () => (await repository.catchUp(500)).moved;
 
 describe('a report', () => {
   let id: string;
@@ -124,8 +132,8 @@ describe('the end of the latest command of an agent', () => {
   ])('while it is %s, by %s, makes it %s', async (phase, state, after) => {
     const id = await ended(phase, state);
 
-    await repository.catchUp();
-    await repository.catchUp();
+    await catchUp();
+    await catchUp();
 
     expect(await agent(id)).toMatchObject({ phase: after, revision: phase === after ? 1 : 2 });
   });
@@ -152,7 +160,7 @@ describe('the end of the latest command of an agent', () => {
     const ids: string[] = [];
     for (const [result] of said) ids.push(await ended('stopping', 'succeeded', result));
 
-    await repository.catchUp();
+    await catchUp();
 
     const seen = await Promise.all(ids.map(agent));
     expect(seen.map(({ phase, exit_code }) => [phase, exit_code])).toEqual(
@@ -168,7 +176,7 @@ describe('the end of the latest command of an agent', () => {
     const spec = { command: 'true', environment: { A: 'b' } };
     const id = await ended(phase, state, null, { spec });
 
-    await repository.catchUp();
+    await catchUp();
 
     expect((await agent(id)).spec).toEqual({ command: 'true', environment });
   });
@@ -176,12 +184,10 @@ describe('the end of the latest command of an agent', () => {
   it('waits for nobody who holds the agent', async () => {
     const id = await ended('starting', 'succeeded');
 
-    const moved = await rows.besides('select from agent where id = $1 for update', [id], () =>
-      repository.catchUp(),
-    );
+    const moved = await rows.besides('select from agent where id = $1 for update', [id], () => catchUp());
 
     expect(moved).toBe(0);
-    expect(await repository.catchUp()).toBe(1);
+    expect(await catchUp()).toBe(1);
   });
 });
 
@@ -198,7 +204,9 @@ describe('a command of an agent that was given up', () => {
     const { newRun, ...to } = TO[verb];
     const dispatchId = await rows.dispatch(broker, { op: `agent.${verb}` });
     const runId = newRun ? randomUUID() : (await agent(id)).run_id;
-    await repository.step(bench.database.run, id, { ...to, runId, dispatchId });
+    const { run } = bench.database;
+    const undo = await new UndoRepository().of(run, id, dispatchId);
+    await repository.step(run, id, { ...to, runId, dispatchId }, undo);
     return { dispatchId, runId };
   }
   const send = (dispatchId: string) =>
@@ -220,7 +228,7 @@ describe('a command of an agent that was given up', () => {
       const { dispatchId } = await give(id, verb);
       await end(dispatchId, state);
 
-      await repository.catchUp();
+      await catchUp();
 
       expect(await agent(id)).toMatchObject({ ...was, exit_code: '3', run_id: runId, undo: null });
     },
@@ -240,17 +248,35 @@ describe('a command of an agent that was given up', () => {
     if (isSent) await send(dispatchId);
     await end(dispatchId, state);
 
-    await repository.catchUp();
+    await catchUp();
 
     expect(await agent(id)).toMatchObject({ phase, run_id: runId, wanted: TO[verb].wanted });
   });
 
-  it('leaves it with the run that its broker knows, however many were given', async () => {
-    const { id, runId } = await plant();
-    const given = [await give(id, 'restart'), await give(id, 'restart'), await give(id, 'delete')];
-    for (const { dispatchId } of given) await end(dispatchId, 'cancelled');
+  /** One turn of a replica that follows ends. */
+  async function turn(): Promise<void> {
+    const turns = new Map<string, LoopOptions['turn']>();
+    const endings: Pick<Endings, 'observe'> = { observe: () => undefined };
+    const progress: Pick<Progress, 'agentsChanged'> = { agentsChanged: () => undefined };
+    const loops: Pick<Loops, 'make'> = {
+      make: (options) => {
+        turns.set(options.name, options.turn);
+        return new Loop({ ...options, onFault: () => undefined });
+      },
+    };
+    new Reports(repository, endings as Endings, progress as Progress, loops as Loops);
+    await turns.get('agent endings')?.(new AbortController().signal);
+  }
 
-    while ((await repository.catchUp()) > 0);
+  it('leaves it with the run that its broker knows, within one turn, however many were given', async () => {
+    const { id, runId } = await plant();
+    const given: string[] = [];
+    for (let count = 0; count < 5; count += 1) given.push((await give(id, 'restart')).dispatchId);
+    const { dispatchId } = await give(id, 'delete');
+    for (const restart of given) await end(restart, 'expired');
+    await end(dispatchId, 'cancelled');
+
+    await turn();
 
     expect(await agent(id)).toMatchObject({ phase: 'running', wanted: 'running', run_id: runId, undo: null });
     const standing = await repository.standingOf({ agentId: id, runId }, broker.id);
@@ -263,15 +289,91 @@ describe('a command of an agent that was given up', () => {
     const second = await give(id, 'restart');
     await end(second.dispatchId, 'cancelled');
 
-    await repository.catchUp();
+    await catchUp();
     const meanwhile = await agent(id);
     await send(first.dispatchId);
     await end(first.dispatchId, 'succeeded');
-    await repository.catchUp();
+    await catchUp();
 
     const { dispatchId: dispatch_id, runId: run_id } = first;
     expect(meanwhile).toMatchObject({ phase: 'starting', run_id, dispatch_id });
     expect(await agent(id)).toMatchObject({ phase: 'running', run_id, dispatch_id });
+  });
+
+  const depthOf = async (id: string) => (await agent(id)).undo.length;
+
+  it('keeps what it may still go back to, and no more of what has ended before the latest', async () => {
+    const { id, runId } = await plant();
+    const { id: other } = await plant();
+    let latest = await give(id, 'restart');
+    await give(other, 'restart');
+    for (let count = 0; count < 5; count += 1) {
+      const before = latest;
+      latest = await give(id, 'restart');
+      await end(before.dispatchId, 'expired');
+    }
+    expect(await depthOf(id)).toBe(2);
+    const last = await give(id, 'restart');
+    expect(await depthOf(id)).toBe(2);
+    await end(latest.dispatchId, 'expired');
+    await end(last.dispatchId, 'expired');
+
+    await turn();
+
+    expect(await agent(id)).toMatchObject({ phase: 'running', run_id: runId, undo: null });
+  });
+
+  it('goes back to the latest that was sent, and not to what that took the place of', async () => {
+    const { id } = await plant();
+    const sent = await give(id, 'restart');
+    const unsent = [await give(id, 'restart')];
+    await send(sent.dispatchId);
+    await end(sent.dispatchId, 'succeeded');
+    unsent.push(await give(id, 'restart'));
+    expect(await depthOf(id)).toBe(2);
+    for (const { dispatchId } of unsent) await end(dispatchId, 'expired');
+
+    await turn();
+
+    expect(await agent(id)).toMatchObject({ phase: 'running', run_id: sent.runId, undo: null });
+  });
+
+  it.each([
+    ['restart', 'expired', false, true],
+    ['start', 'cancelled', false, true],
+    ['start', 'expired', false, false],
+    ['restart', 'expired', true, false],
+    ['restart', 'cancelled', true, false],
+  ] as const)(
+    'is left out below a later one where it was a %s, %s, and sent: %s, is %s',
+    async (verb, state, isSent, isLeftOut) => {
+      const was = randomUUID();
+      const { id } = await plant({ dispatch_id: was });
+      const [first, second] = [await give(id, verb), await give(id, 'restart')];
+      if (isSent) await send(first.dispatchId);
+      await end(first.dispatchId, state);
+
+      await give(id, 'restart');
+
+      const { undo } = await agent(id);
+      expect(undo.map((former: Former) => former.dispatchId)).toEqual([
+        second.dispatchId,
+        isLeftOut ? was : first.dispatchId,
+      ]);
+    },
+  );
+
+  it('keeps of very many that are on their way the latest and the first', async () => {
+    const { id, runId } = await plant();
+    const given: string[] = [];
+    for (let count = 0; count < 2 * KEPT_OF_EACH_END + 8; count += 1)
+      given.push((await give(id, 'restart')).dispatchId);
+    expect(await depthOf(id)).toBe(2 * KEPT_OF_EACH_END);
+    for (const dispatchId of given) await end(dispatchId, 'expired');
+
+    await turn();
+
+    expect(await agent(id)).toMatchObject({ phase: 'running', run_id: runId, undo: null });
   });
 
   it('undoes nothing where another command came after, of which nothing is kept', async () => {
@@ -286,7 +388,7 @@ describe('a command of an agent that was given up', () => {
     ]);
     await end(dispatchId, 'cancelled');
 
-    await repository.catchUp();
+    await catchUp();
 
     expect(await agent(id)).toMatchObject({ phase: 'failed', run_id: runId });
   });
@@ -315,9 +417,9 @@ describe('an agent', () => {
     const { id, runId } = await plant({ exit_code: 3, detail: 'over', restarts: 2 });
     const to = { phase: 'starting', wanted: 'running', dispatchId: randomUUID() } as const;
 
-    await repository.step(bench.database.run, id, { ...to, runId });
+    await repository.step(bench.database.run, id, { ...to, runId }, []);
     expect(await agent(id)).toMatchObject({ exit_code: '3', detail: 'over', restarts: 2 });
-    await repository.step(bench.database.run, id, { ...to, runId: randomUUID() });
+    await repository.step(bench.database.run, id, { ...to, runId: randomUUID() }, []);
     expect(await agent(id)).toMatchObject({ exit_code: null, detail: null, restarts: 0 });
   });
 });
@@ -344,10 +446,14 @@ describe('what is deleted', () => {
     { lastSeenAt = new Date(), linkedAt = minutesAgo(60) } = {},
   ): Promise<string> {
     const own = await rows.broker();
+    await rows.sql.query('update broker_connection set since = $2 where broker_id = $1', [own.id, linkedAt]);
     await rows.insert('broker_presence', { broker_id: own.id, state: 'offline', last_seen_at: lastSeenAt });
     const { id } = await plant({ broker_id: own.id, phase: 'deleted', updated_at: LONG_AGO, ...over });
     return id;
   }
+  const forget = (most: number, after: string | null = null) => upkeep.forgetDeleted(after, DAYS, most);
+  /** Ids in their order; rows are planted the other way round. */
+  const idsOf = (count: number) => Array.from({ length: count }, () => randomUUID()).sort();
   const left = async () => (await rows.sql.query('select id from agent')).rows.map(({ id }) => id);
 
   it('without a command has no environment any more, and is found by its name no longer', async () => {
@@ -485,14 +591,10 @@ describe('a run that its broker does not know any more', () => {
     expect(await lose(id, runId)).toEqual({ isLost: true, mayStartAgain: false });
     expect(await lose(id, runId)).toEqual({ isLost: false, mayStartAgain: false });
 
-    await rows.sql.query('update broker_connection set since = $2 where broker_id = $1', [own.id, linkedAt]);
     expect(await agent(id)).toMatchObject({ phase: 'failed', exit_code: null, detail: 'lost', revision: 2 });
   });
 
   it.each<[string, object, object]>([
-  const forget = (most: number, after: string | null = null) => upkeep.forgetDeleted(after, DAYS, most);
-  /** Ids in their order; rows are planted the other way round. */
-  const idsOf = (count: number) => Array.from({ length: count }, () => randomUUID()).sort();
     ['under an older epoch of the broker', {}, { epoch: 4 }],
     ['under another replica', {}, { replicaId: randomUUID() }],
     ['of an agent that is elsewhere by now', { broker_id: randomUUID() }, {}],

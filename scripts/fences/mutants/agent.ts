@@ -22,8 +22,9 @@ export const AGENT = [
     ],
     ['moves an agent by the command of another', 'ended.id = agent.dispatch_id', 'ended.id <> agent.id'],
     ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
-    ['undoes what was sent', 'ended.attempt = 0 and agent.undo', 'agent.undo'],
-    ['undoes another command', `and agent.undo ->> 'command' = ended.id::text`, ''],
+    ['undoes what was sent', 'ended.attempt = 0 and (ended.state', '(ended.state'],
+    ['undoes another command', `agent.undo -> 0 ->> 'command' = ended.id::text and`, ''],
+    ['forgets what lies below', `nullif(agent.undo - 0, '[]')`, 'null::jsonb'],
     ['undoes whatever expired', `and ended.op = 'agent.restart'`, ''],
     ['keeps what was deleted unheard', 'or due.is_unheard', ''],
     [
@@ -47,13 +48,13 @@ export const AGENT = [
       'where agent.id = filled.id',
       `where agent.id = filled.id or agent.spec ? 'environment'`,
     ],
-  ]),
     [
       'begins at the front in each batch',
       'and ($1::uuid is null or agent.id > $1)',
       'and ($1::uuid is null or true)',
     ],
     ['passes over some', 'order by agent.id', 'order by agent.id desc'],
+  ]),
   ...mutantsOf('forget_deleted_agents', SPEC, [
     ['forgets what is not deleted', `agent.phase = 'deleted' and`, ''],
     [
@@ -78,7 +79,6 @@ export const AGENT = [
     ],
     ['forgets at the first beat', `+ interval '10 minutes'`, ''],
     ['takes one broker for another', 'presence.broker_id = agent.broker_id and', ''],
-    ['waits for a broker that was revoked', 'and broker.revoked_at is null', ''],
     ['goes by the link of another broker', 'on connection.broker_id = presence.broker_id', 'on true'],
     [
       'begins at the front in each batch',
@@ -86,6 +86,7 @@ export const AGENT = [
       'and ($1::uuid is null or true)',
     ],
     ['passes over some', 'order by agent.id', 'order by agent.id desc'],
+    ['waits for a broker that was revoked', 'and broker.revoked_at is null', ''],
     ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
     [
       'forgets more than it found',
@@ -142,12 +143,13 @@ export const AGENT = [
   ...mutantsOf('lock_agent', SPEC, [['does not hold the agent', 'for update of agent', '']]),
   ...mutantsOf('find_agent_by_name', SPEC, [['finds what was deleted', `and phase <> 'deleted'`, '']]),
   ...mutantsOf('list_agents', SPEC, [['lists what was deleted', `and agent.phase <> 'deleted'`, '']]),
+  ...mutantsOf('read_what_agent_was', SPEC, [
+    ['reads what another agent was', 'where agent.id = $1', 'where $1::uuid is not null'],
+    ['takes what was sent for given up', 'ended.attempt = 0 and', ''],
+    ['takes whatever expired for given up', `and ended.op = 'agent.restart'`, ''],
+    ['begins with what was first', 'order by was.depth', 'order by was.depth desc'],
+  ]),
   ...mutantsOf('step_agent', SPEC, [
-    [
-      'forgets what an earlier command that is given up leaves',
-      `case when phase in ('starting', 'stopping', 'deleting') then undo end`,
-      'null::jsonb',
-    ],
     [
       'shows how an earlier run ended',
       'exit_code = case when run_id is not distinct from $4::uuid then exit_code end',

@@ -41,9 +41,9 @@ export class AgentEntity {
   @Column('uuid', { name: 'dispatch_id', nullable: true })
   dispatchId: string | null;
 
-  /** What it was before its latest command. */
+  /** What it was before its latest command, and below that before each one that was still on its way. */
   @Column('jsonb', { nullable: true })
-  undo: object | null;
+  undo: object[] | null;
 
   @Column('bigint', { name: 'exit_code', nullable: true })
   exitCode: number | null;

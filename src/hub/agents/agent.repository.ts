@@ -6,11 +6,13 @@ import { violatedUnique } from '../database/database.errors.js';
 import { statement } from '../database/statement.js';
 import { AgentNameTaken } from './agents.errors.js';
 import type { RunOf } from './drift.js';
-import type { StoredSpec } from './sealed-specs.js';
-import { WITHOUT_ENVIRONMENT } from './without-environment.columns.js';
-import { phasesBefore, type Phase, type Wanted } from './phase.js';
+import { IS_GIVEN_UP } from './given-up.columns.js';
+import { isOnItsWay, phasesBefore, type Phase, type Wanted } from './phase.js';
 import type { RUNTIMES } from './runtime.js';
+import type { StoredSpec } from './sealed-specs.js';
 import type { Owner } from './stray.repository.js';
+import type { Former } from './undo.js';
+import { WITHOUT_ENVIRONMENT } from './without-environment.columns.js';
 
 export type AgentRow = {
   id: string;
@@ -91,18 +93,11 @@ const LIST = statement(
   limit $3`,
 );
 
-// What the agent was is kept for the case that the command is never sent; and what it was before that, where an earlier command
-// was on its way, which may be of the same fate.
 const STEP = statement(
   'step_agent',
   `
   update agent
-  set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
-      undo = jsonb_build_object(
-        'command', $5::uuid, 'phase', phase, 'wanted', wanted, 'runId', run_id, 'dispatchId', dispatch_id,
-        'exitCode', exit_code, 'detail', detail, 'restarts', restarts,
-        'undo', case when phase in ('starting', 'stopping', 'deleting') then undo end
-      ),
+  set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5, undo = $6::jsonb,
       exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
       detail = case when run_id is not distinct from $4::uuid then detail end,
       restarts = case when run_id is not distinct from $4::uuid then restarts else 0 end,
@@ -152,15 +147,13 @@ const CATCH_UP = statement(
     select agent.id, agent.phase as was, ended.state, ended.result, ended.error,
            ended.attempt = 0 and ended.state = 'expired' as is_unheard,
            case
-             when ended.attempt = 0 and agent.undo ->> 'command' = ended.id::text
-               and (ended.state = 'cancelled' or (ended.state = 'expired' and ended.op = 'agent.restart'))
-             then agent.undo
+             when agent.undo -> 0 ->> 'command' = ended.id::text and ${IS_GIVEN_UP} then agent.undo -> 0
            end as undo
     from agent
     join broker_dispatch_history ended on ended.id = agent.dispatch_id
     where agent.phase in ('starting', 'stopping', 'deleting')
     order by agent.id
-    limit 500
+    limit $1
     for update of agent skip locked
   ),
   moved as (
@@ -193,11 +186,11 @@ const CATCH_UP = statement(
         else moved.undo ->> 'detail'
       end,
       restarts = coalesce((moved.undo ->> 'restarts')::integer, agent.restarts),
-      undo = nullif(moved.undo -> 'undo', 'null'),
+      undo = case when moved.undo is not null then nullif(agent.undo - 0, '[]') end,
       revision = revision + 1, updated_at = now()
   from moved
   where agent.id = moved.id
-  returning agent.id
+  returning agent.phase
   `,
 );
 
@@ -330,13 +323,14 @@ export class AgentRepository {
     return this.database.run(ON_DRAINING);
   }
 
-  /** Notes the command that was given for an agent, and what it is on its way to. */
+  /** Notes the command that was given for an agent, what it is on its way to, and what it goes back to if that is never sent. */
   async step(
     run: Run,
     id: string,
     to: { phase: Phase; wanted: Wanted; runId: string | null; dispatchId: string },
+    undo: readonly Former[],
   ): Promise<void> {
-    await run(STEP, [id, to.phase, to.wanted, to.runId, to.dispatchId]);
+    await run(STEP, [id, to.phase, to.wanted, to.runId, to.dispatchId, JSON.stringify(undo)]);
   }
 
   /** Without a command: there is nobody who could be given one. */
@@ -387,8 +381,13 @@ export class AgentRepository {
     return (await this.database.run<Standing>(STANDING, [agentId, brokerId, runId]))[0];
   }
 
-  /** @returns how many agents were moved */
-  async catchUp(): Promise<number> {
-    return (await this.database.run(CATCH_UP)).length;
+  /**
+   * Moves agents whose latest command has ended, at most so many.
+   *
+   * @returns how many were moved, and how many of them are back at an earlier command, which may have ended as well
+   */
+  async catchUp(most: number): Promise<{ moved: number; undone: number }> {
+    const phases = await this.database.run<{ phase: Phase }>(CATCH_UP, [most]);
+    return { moved: phases.length, undone: phases.filter(({ phase }) => isOnItsWay(phase)).length };
   }
 }

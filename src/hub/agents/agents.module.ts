@@ -23,6 +23,7 @@ import { StrayRepository } from './stray.repository.js';
 import { Strays } from './strays.js';
 import { SealedSpecs } from './sealed-specs.js';
 import { Sealing } from './sealing.js';
+import { UndoRepository } from './undo.repository.js';
 import { UpkeepRepository } from './upkeep.repository.js';
 
 /**
@@ -74,6 +75,7 @@ import { UpkeepRepository } from './upkeep.repository.js';
     Sealing,
     StrayRepository,
     Strays,
+    UndoRepository,
     UpkeepRepository,
   ],
   exports: [Drifts, Evacuation, Forgetting, Reports, Sealing, Strays],

@@ -23,6 +23,7 @@ import type { RunOf } from './drift.js';
 import { SealedSpecs } from './sealed-specs.js';
 import { stepOf, type Verb } from './phase.js';
 import type { Owner } from './stray.repository.js';
+import { UndoRepository } from './undo.repository.js';
 
 /** Time a process has between SIGTERM and SIGKILL. */
 export const GRACE_MS = 10_000;
@@ -44,6 +45,7 @@ export class Agents {
   constructor(
     private readonly database: Database,
     private readonly repository: AgentRepository,
+    private readonly undos: UndoRepository,
     private readonly dispatches: Dispatches,
     private readonly requestKeys: RequestKeys,
     private readonly brokers: Brokers,
@@ -292,7 +294,8 @@ export class Agents {
     const committed = await this.dispatches.submitWithin(run, { ...command, endsRun, op, args });
     const { phase, wanted, newRun } = step;
     const runId = newRun ? newRunId : agent.runId;
-    await this.repository.step(run, agent.id, { phase, wanted, runId, dispatchId: command.id });
+    const undo = await this.undos.of(run, agent.id, command.id);
+    await this.repository.step(run, agent.id, { phase, wanted, runId, dispatchId: command.id }, undo);
     return committed;
   }
 

@@ -24,6 +24,11 @@ export type Step = { phase: Phase; wanted: Wanted; newRun: boolean };
 /** Why a verb cannot be done now, as a problem code. */
 export type Refusal = 'start_in_progress' | 'agent_not_started' | 'agent_deleted';
 
+/** Whether an agent waits in a phase for the end of its latest command. */
+export function isOnItsWay(phase: Phase): boolean {
+  return phase === 'starting' || phase === 'stopping' || phase === 'deleting';
+}
+
 /** What a verb does to an agent in a phase. */
 export function stepOf(verb: Verb, phase: Phase, hasRun: boolean): Step | Refusal {
   if (phase === 'deleted' || (phase === 'deleting' && verb !== 'delete')) return 'agent_deleted';

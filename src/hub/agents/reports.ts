@@ -7,10 +7,14 @@ import type { Loop } from '../lifecycle/loop.js';
 import { Loops } from '../lifecycle/loops.js';
 import type { Link } from '../registry/link.js';
 import { AgentRepository } from './agent.repository.js';
+import { KEPT_OF_EACH_END } from './undo.js';
 
 const WRITE_MOST = 500;
 const TICK_MS = 1_000;
 const CATCH_UP_MS = 5_000;
+const CATCH_UP_MOST = 500;
+/** Statements of one turn: more than an agent can have to go back. */
+const ROUNDS_MOST = 2 * KEPT_OF_EACH_END + 8;
 
 /**
  * Keeps agents' phases in step with what their brokers report and with how their commands ended.
@@ -32,7 +36,11 @@ export class Reports {
     loops: Loops,
   ) {
     this.writing = loops.make({ name: 'agent reports', everyMs: TICK_MS, turn: () => this.write() });
-    this.catchingUp = loops.make({ name: 'agent endings', everyMs: CATCH_UP_MS, turn: () => this.catchUp() });
+    this.catchingUp = loops.make({
+      name: 'agent endings',
+      everyMs: CATCH_UP_MS,
+      turn: (signal) => this.catchUp(signal),
+    });
   }
 
   start(): void {
@@ -66,9 +74,21 @@ export class Reports {
     }
   }
 
-  private async catchUp(): Promise<void> {
-    const moved = await this.repository.catchUp();
-    if (moved > 0) this.log.debug({ agents: moved }, 'agents followed the ends of their commands');
+  /**
+   * An agent whose command was given up is back at the one before, which may have ended as well: it goes all the way within a
+   * turn. What it is in between has never been, and nobody is to judge its run by that.
+   */
+  private async catchUp(signal: AbortSignal): Promise<void> {
+    let agents = 0;
+    for (let round = 1; !signal.aborted; round += 1) {
+      const { moved, undone } = await this.repository.catchUp(CATCH_UP_MOST);
+      agents += moved;
+      if (undone === 0 && moved < CATCH_UP_MOST) break;
+      if (round < ROUNDS_MOST) continue;
+      this.catchingUp.wake();
+      break;
+    }
+    if (agents > 0) this.log.debug({ agents }, 'agents followed the ends of their commands');
   }
 }
 

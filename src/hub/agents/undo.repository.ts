@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import type { Run } from '../database/database.js';
+import { statement } from '../database/statement.js';
+import { IS_GIVEN_UP } from './given-up.columns.js';
+import { undoOf, type Former, type Judged } from './undo.js';
+
+const JUDGED = statement(
+  'read_what_agent_was',
+  `
+  select was.state, ended.as_what as "end"
+  from agent
+  cross join lateral (
+    select 0 as depth,
+           jsonb_build_object(
+             'phase', agent.phase, 'wanted', agent.wanted, 'runId', agent.run_id, 'dispatchId', agent.dispatch_id,
+             'exitCode', agent.exit_code, 'detail', agent.detail, 'restarts', agent.restarts
+           ) as state
+    union all
+    select former.depth, former.state
+    from jsonb_path_query(agent.undo, '$[*]') with ordinality as former (state, depth)
+  ) was
+  left join lateral (
+    select case when ${IS_GIVEN_UP} then 'given_up' else 'other' end as as_what
+    from broker_dispatch_history ended
+    where ended.id = (was.state ->> 'dispatchId')::uuid
+    offset 0
+  ) ended on true
+  where agent.id = $1
+  order by was.depth
+  `,
+);
+
+/** SQL of what agents go back to. */
+@Injectable()
+export class UndoRepository {
+  /** What a new command leaves behind of an agent, which the transaction holds. */
+  async of(run: Run, agentId: string, command: string): Promise<Former[]> {
+    return undoOf(command, await run<Judged>(JUDGED, [agentId]));
+  }
+}
