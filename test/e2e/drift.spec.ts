@@ -317,6 +317,30 @@ describe('what a broker runs', () => {
     await link.close();
   });
 
+  it('has stopped where it ended while a command for it waited that was given up then', async () => {
+    const broker = await join();
+    const told = await plant(broker);
+    const teller = new Teller(await connect(broker), [told]);
+    // Commands of one agent wait for each other: the delete is sent once the first has ended.
+    await api().ping(broker.id, { orderingKey: told.agentId });
+    teller.link.ack(await teller.link.nextDispatch(BUSY.withinMs));
+    const { body } = await api().call('DELETE', `/api/v1/agents/${told.agentId}`);
+    teller.agents.splice(0, 1, { ...told, phase: 'stopped', exitCode: 3 });
+    teller.tell();
+    // Long enough for what was told to be compared while the delete waits.
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    expect(await agent(told.agentId)).toMatchObject({ phase: 'deleting' });
+
+    await api().post(`/api/v1/dispatches/${body.dispatch.id}/cancel`);
+
+    const ended = await eventually(async () => {
+      const found = await agent(told.agentId);
+      return found.phase === 'stopped' && found;
+    }, BUSY);
+    expect(ended).toMatchObject({ wanted: 'running', runId: told.runId, exitCode: 3 });
+    await teller.link.close();
+  });
+
   it('is asked for by a digest of other agents than were told, and by no other', async () => {
     const broker = await join();
     const agents = [report(), { ...report(), phase: 'stopped' as const }];

@@ -737,7 +737,7 @@ describe('the strays of a broker', () => {
 });
 
 describe('the agents that a list is compared with', () => {
-  it('are those that are named, and those of the broker that go on', async () => {
+  it('are those that are named, and those of the broker that go on or are being deleted', async () => {
     const strays = new StrayRepository(bench.database);
     const own = await rows.broker();
     const named = await plant({ phase: 'deleted' });
@@ -747,6 +747,10 @@ describe('the agents that a list is compared with', () => {
     ];
     const dispatchId = await rows.dispatch(own);
     const commanded = await plant({ broker_id: own.id, phase: 'starting', dispatch_id: dispatchId });
+    const endedId = await rows.dispatch(own);
+    await end(endedId, 'cancelled');
+    const unfollowed = await plant({ broker_id: own.id, phase: 'deleting', dispatch_id: endedId });
+    const followed = await plant({ broker_id: own.id, dispatch_id: endedId });
 
     const known = await strays.known([own.id], [named.id, randomUUID()]);
 
@@ -755,6 +759,8 @@ describe('the agents that a list is compared with', () => {
         [named.id, false],
         [runs.id, false],
         [commanded.id, true],
+        [unfollowed.id, true],
+        [followed.id, false],
       ]),
     );
   });

@@ -149,6 +149,19 @@ export const AGENT = [
     ['takes whatever expired for given up', `and ended.op = 'agent.restart'`, ''],
     ['begins with what was first', 'order by was.depth', 'order by was.depth desc'],
   ]),
+  ...mutantsOf('read_agents_to_compare', SPEC, [
+    [
+      'judges what has not followed its end',
+      'exists (select from broker_dispatch_history ended where ended.id = agent.dispatch_id offset 0)',
+      'false',
+    ],
+    [
+      'waits for an end that was followed long ago',
+      `agent.phase in ('starting', 'stopping', 'deleting') and exists`,
+      'exists',
+    ],
+    ['leaves out what is being deleted', `'stopping', 'deleting'))`, `'stopping'))`],
+  ]),
   ...mutantsOf('step_agent', SPEC, [
     [
       'shows how an earlier run ended',

@@ -13,7 +13,7 @@ const known = (over: Partial<KnownAgent> = {}): KnownAgent => ({
 });
 const told = (over: Partial<ToldRun> = {}) =>
   new Map<string, ToldRun>([['a', { runId: 'r1', phase: 'running', ...over }]]);
-const NONE = { lost: [], behind: [], strays: [] };
+const NONE = { lost: [], behind: [], strays: [], mayBeUndone: false };
 
 describe('a broker and the rows', () => {
   it('agree where both say the same', () => {
@@ -51,9 +51,21 @@ describe('a broker and the rows', () => {
     for (const phase of ['starting', 'stopping', 'deleting', 'running', 'stopped'] as const) {
       const agent = known({ phase, runId: 'r2', isCommanded: true });
 
-      expect(driftOf(HERE, told(), [agent])).toEqual(NONE);
-      expect(driftOf(HERE, new Map(), [agent])).toEqual(NONE);
+      expect(driftOf(HERE, told(), [agent])).toEqual({ ...NONE, mayBeUndone: true });
+      expect(driftOf(HERE, new Map(), [agent])).toEqual({ ...NONE, mayBeUndone: true });
     }
+  });
+
+  it('differ in what may be undone where a run is over that the command was to end', () => {
+    const agent = known({ phase: 'deleting', isCommanded: true });
+
+    expect(driftOf(HERE, told({ phase: 'stopped' }), [agent])).toEqual({ ...NONE, mayBeUndone: true });
+    expect(driftOf(HERE, told({ phase: 'stopped' }), [known({ phase: 'deleting' })])).toEqual(NONE);
+  });
+
+  it('agree while a command is on its way that they do not differ in yet', () => {
+    expect(driftOf(HERE, told(), [known({ isCommanded: true })])).toEqual(NONE);
+    expect(driftOf(HERE, new Map(), [known({ runId: null, isCommanded: true })])).toEqual(NONE);
   });
 
   it('differ where the broker is further than the rows, and never where it is behind them', () => {

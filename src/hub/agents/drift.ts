@@ -10,7 +10,7 @@ export type KnownAgent = {
   brokerId: string;
   runId: string | null;
   phase: Phase;
-  /** Whether its latest command has not ended: then that decides, and what it does is on its way. */
+  /** Whether its latest command has not ended, or the agent has not followed its end: that decides, and what it does is on its way. */
   isCommanded: boolean;
 };
 
@@ -46,6 +46,8 @@ export type Drift = {
   /** The broker has told more of it than the rows say: its report is to be taken once more. */
   behind: RunOf[];
   strays: Stray[];
+  /** They differ in what a command explains, and that may be given up yet: then the agent is as it was before, and nobody will tell. */
+  mayBeUndone: boolean;
 };
 
 /** The phases in which a run goes on, by the rows or by its broker. */
@@ -61,7 +63,7 @@ function goesOn(phase: Phase): phase is StrayPhase {
  * neither is what is over on both sides.
  *
  * @param told by agent; complete: what is not in it the broker does not know
- * @param known all agents that are told of, and all of the broker's whose phase goes on
+ * @param known all agents that are told of, and all of the broker's whose phase goes on, or that are being deleted
  */
 export function driftOf(
   brokerId: string,
@@ -69,9 +71,11 @@ export function driftOf(
   known: readonly KnownAgent[],
 ): Drift {
   const byId = new Map(known.map((agent) => [agent.id, agent]));
-  const drift: Drift = { lost: [], behind: [], strays: [] };
+  const drift: Drift = { lost: [], behind: [], strays: [], mayBeUndone: false };
   for (const [agentId, { runId, phase }] of told) {
     const agent = byId.get(agentId);
+    if (agent?.brokerId === brokerId && agent.isCommanded && (agent.runId !== runId || agent.phase !== phase))
+      drift.mayBeUndone = true;
     if (agent !== undefined && isBehind(brokerId, agent, { runId, phase })) {
       drift.behind.push({ agentId, runId });
     } else if (goesOn(phase)) {
@@ -81,8 +85,9 @@ export function driftOf(
     }
   }
   for (const { id: agentId, brokerId: at, runId, phase, isCommanded } of known) {
-    if (at !== brokerId || runId === null || isCommanded || !goesOn(phase)) continue;
-    if (told.get(agentId)?.runId !== runId) drift.lost.push({ agentId, runId });
+    if (at !== brokerId || runId === null || told.get(agentId)?.runId === runId) continue;
+    if (isCommanded) drift.mayBeUndone = true;
+    else if (goesOn(phase)) drift.lost.push({ agentId, runId });
   }
   return drift;
 }

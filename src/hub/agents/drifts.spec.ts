@@ -8,6 +8,7 @@ import type { Loops } from '../lifecycle/loops.js';
 import type { LinkFacts, Link } from '../registry/link.js';
 import { Links, type LinkObserver } from '../registry/links.js';
 import type { Agents } from './agents.js';
+import type { KnownAgent } from './drift.js';
 import { Drifts } from './drifts.js';
 import type { StrayRepository } from './stray.repository.js';
 import type { Strays } from './strays.js';
@@ -19,7 +20,7 @@ function make() {
   const links = new Links();
   let observer: LinkObserver = {};
   links.observe({ closed: (link, reason) => observer.closed?.(link, reason) });
-  const known = jest.fn(() => Promise.resolve([]));
+  const known = jest.fn(() => Promise.resolve<KnownAgent[]>([]));
   const take = jest.fn(() => Promise.resolve(new Map()));
   const drifts = new Drifts(
     { known } as unknown as StrayRepository,
@@ -88,6 +89,23 @@ describe('the watch over what brokers run', () => {
     await watch.turn();
 
     expect(watch.known).toHaveBeenCalledTimes(1);
+    expect(watch.sent).toEqual([]);
+  });
+
+  it('looks again at what a command explains, for as long as it is on its way', async () => {
+    const watch = make();
+    const told = over();
+    const { agentId: id, runId } = told;
+    const deleting = { id, runId, brokerId: watch.link.brokerId, phase: 'deleting' as const };
+    watch.known.mockResolvedValue([{ ...deleting, isCommanded: true }]);
+    watch.drifts.took(watch.link, { t: 'event', agents: [told], list: 'last' });
+
+    for (let turns = 0; turns < 3; turns += 1) await watch.turn();
+    expect(watch.known).toHaveBeenCalledTimes(3);
+    watch.known.mockResolvedValue([{ ...deleting, phase: 'stopped', isCommanded: false }]);
+    for (let turns = 0; turns < 3; turns += 1) await watch.turn();
+
+    expect(watch.known).toHaveBeenCalledTimes(4);
     expect(watch.sent).toEqual([]);
   });
 

@@ -48,7 +48,8 @@ class Watched {
  * A broker tells all of its agents on each link, each change after that, and a digest of all with each heartbeat. So this
  * replica knows in memory what its brokers run, and a heartbeat costs no statement. What was told anew is compared with the
  * rows soon after, for all brokers in one statement. A difference is only suspected at first, since reports may be on their
- * way. Where it lasts, the broker is asked for its list, and what differs still when that has come is a drift.
+ * way. Where it lasts, the broker is asked for its list, and what differs still when that has come is a drift. What a command
+ * explains is looked at again until that has ended, since no frame tells of one that was given up, on whichever replica.
  */
 @Injectable()
 export class Drifts {
@@ -191,7 +192,7 @@ export class Drifts {
     const since = (run: string): number => watched.suspected.get(run) ?? now;
     watched.suspected = open.length === 0 ? NOTHING : new Map(open.map((run) => [run, since(run)]));
     const lasting = open.filter((run) => now - (watched.suspected.get(run) ?? now) >= SETTLE_MS);
-    if (lasting.length < open.length) this.due.add(link);
+    if (lasting.length < open.length || drift.mayBeUndone) this.due.add(link);
     const { asked } = watched;
     const settled = new Set(asked?.isAnswered === true ? lasting.filter((run) => asked.about.has(run)) : []);
     const isSettled = (run: RunOf): boolean => settled.has(keyOf(run));

@@ -28,15 +28,20 @@ export type StrayFilter = { brokerId: string | null; agentId: string | null; kin
 /** A stray as it is to be on record, with an id for the case that it is new. */
 export type KeptStray = Stray & { id: string; dispatchId: string | null };
 
-// A command that is out is looked for by its id alone: what has ended is in the history, and explains nothing any more.
+// A command that is out is looked for by its id alone. What has ended is in the history, and explains nothing any more once its
+// agent has followed it.
 const KNOWN = statement(
   'read_agents_to_compare',
   `
   select agent.id, agent.broker_id as "brokerId", agent.run_id as "runId", agent.phase,
-         exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0) as "isCommanded"
+         exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0)
+           or (
+             agent.phase in ('starting', 'stopping', 'deleting')
+             and exists (select from broker_dispatch_history ended where ended.id = agent.dispatch_id offset 0)
+           ) as "isCommanded"
   from agent
   where agent.id = any ($2::uuid[])
-     or (agent.broker_id = any ($1::uuid[]) and agent.phase in ('starting', 'running', 'stopping'))
+     or (agent.broker_id = any ($1::uuid[]) and agent.phase in ('starting', 'running', 'stopping', 'deleting'))
   `,
 );
 
@@ -110,7 +115,7 @@ const LIST = statement(
 export class StrayRepository {
   constructor(private readonly database: Database) {}
 
-  /** Agents of brokers that go on by the rows, and all that are named. */
+  /** Agents of brokers that go on by the rows, or are being deleted, and all that are named. */
   async known(brokerIds: readonly string[], agentIds: readonly string[]): Promise<KnownAgent[]> {
     return this.database.run(KNOWN, [brokerIds, agentIds]);
   }
