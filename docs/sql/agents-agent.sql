@@ -53,12 +53,7 @@ limit $3;
 
 -- step_agent
 update agent
-set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5,
-    undo = jsonb_build_object(
-      'command', $5::uuid, 'phase', phase, 'wanted', wanted, 'runId', run_id, 'dispatchId', dispatch_id,
-      'exitCode', exit_code, 'detail', detail, 'restarts', restarts,
-      'undo', case when phase in ('starting', 'stopping', 'deleting') then undo end
-    ),
+set phase = $2, wanted = $3, run_id = $4, dispatch_id = $5, undo = $6::jsonb,
     exit_code = case when run_id is not distinct from $4::uuid then exit_code end,
     detail = case when run_id is not distinct from $4::uuid then detail end,
     restarts = case when run_id is not distinct from $4::uuid then restarts else 0 end,
@@ -93,15 +88,13 @@ with due as (
   select agent.id, agent.phase as was, ended.state, ended.result, ended.error,
          ended.attempt = 0 and ended.state = 'expired' as is_unheard,
          case
-           when ended.attempt = 0 and agent.undo ->> 'command' = ended.id::text
-             and (ended.state = 'cancelled' or (ended.state = 'expired' and ended.op = 'agent.restart'))
-           then agent.undo
+           when agent.undo -> 0 ->> 'command' = ended.id::text and ended.attempt = 0 and (ended.state = 'cancelled' or (ended.state = 'expired' and ended.op = 'agent.restart')) then agent.undo -> 0
          end as undo
   from agent
   join broker_dispatch_history ended on ended.id = agent.dispatch_id
   where agent.phase in ('starting', 'stopping', 'deleting')
   order by agent.id
-  limit 500
+  limit $1
   for update of agent skip locked
 ),
 moved as (
@@ -134,11 +127,11 @@ set phase = moved.phase,
       else moved.undo ->> 'detail'
     end,
     restarts = coalesce((moved.undo ->> 'restarts')::integer, agent.restarts),
-    undo = nullif(moved.undo -> 'undo', 'null'),
+    undo = case when moved.undo is not null then nullif(agent.undo - 0, '[]') end,
     revision = revision + 1, updated_at = now()
 from moved
 where agent.id = moved.id
-returning agent.id;
+returning agent.phase;
 
 -- end_lost_run
 with held as materialized (

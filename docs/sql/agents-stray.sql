@@ -2,10 +2,14 @@
 
 -- read_agents_to_compare
 select agent.id, agent.broker_id as "brokerId", agent.run_id as "runId", agent.phase,
-       exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0) as "isCommanded"
+       exists (select from broker_dispatch live where live.id = agent.dispatch_id offset 0)
+         or (
+           agent.phase in ('starting', 'stopping', 'deleting')
+           and exists (select from broker_dispatch_history ended where ended.id = agent.dispatch_id offset 0)
+         ) as "isCommanded"
 from agent
 where agent.id = any ($2::uuid[])
-   or (agent.broker_id = any ($1::uuid[]) and agent.phase in ('starting', 'running', 'stopping'));
+   or (agent.broker_id = any ($1::uuid[]) and agent.phase in ('starting', 'running', 'stopping', 'deleting'));
 
 -- read_strays_of_brokers
 select broker_id as "brokerId", agent_id as "agentId", run_id as "runId", kind, reason, phase,
