@@ -44,16 +44,18 @@ export async function migrateWith(dataSource: DataSource, toldAfterMs = TOLD_AFT
   }
 }
 
+/** Without values: those go with a portal, which would keep its snapshot for as long as the transaction lasts. */
+const TRY_LOCK = `select pg_try_advisory_xact_lock(${MIGRATION_LOCK}) as mine`;
+
 /**
  * The lock is a transaction's and not a session's, which a pooler might lend to somebody else meanwhile. That
- * transaction does nothing else and reads nothing, so it holds up no vacuum, however long it is idle.
+ * transaction does nothing else and keeps no snapshot, so it holds up neither a vacuum nor an index that is made concurrently,
+ * however long it is idle.
  */
 async function tryLock(holder: QueryRunner): Promise<boolean> {
   await holder.startTransaction();
   await holder.query('set local idle_in_transaction_session_timeout = 0');
-  const [row] = (await holder.query('select pg_try_advisory_xact_lock($1) as mine', [MIGRATION_LOCK])) as {
-    mine: boolean;
-  }[];
+  const [row] = (await holder.query(TRY_LOCK)) as { mine: boolean }[];
   if (row?.mine === true) return true;
   await holder.rollbackTransaction();
   return false;
