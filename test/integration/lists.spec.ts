@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Database, type Run } from '../../src/hub/database/database.js';
 import { ListRepository, type DispatchFilter } from '../../src/hub/dispatch/list.repository.js';
 import { EXCEPTIONS } from '../../src/hub/dispatch/state.js';
@@ -279,22 +279,65 @@ describe('a page of commands with large results', () => {
 });
 
 describe('the lists of a replica', () => {
-  it('go two at a time, and the others after them', async () => {
+  /** Lists that go on until they are ended. */
+  function openLists() {
     const going: (() => void)[] = [];
     const runPlanned = () => new Promise((resolve) => going.push(() => void resolve([])));
     const lists = new ListRepository(Object.create(bench.database, { runPlanned: { value: runPlanned } }));
+    return { lists, going };
+  }
+
+  const turnOver = () => new Promise(setImmediate);
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('go two at a time, and the others after them', async () => {
+    const { lists, going } = openLists();
 
     const asked = Promise.all([1, 2, 3, 4].map(() => lists.list(EVERYTHING)));
-    await new Promise(setImmediate);
+    await turnOver();
     expect(going).toHaveLength(2);
     going[0]?.();
-    await new Promise(setImmediate);
+    await turnOver();
     expect(going).toHaveLength(3);
 
     for (let n = 1; n < 4; n += 1) {
       going[n]?.();
-      await new Promise(setImmediate);
+      await turnOver();
     }
     expect(await asked).toHaveLength(4);
+  });
+
+  it('are refused with 503 where 64 wait already', async () => {
+    const { lists, going } = openLists();
+    const asked = Promise.all(Array.from({ length: 66 }, () => lists.list(EVERYTHING)));
+
+    const refused = lists.list(EVERYTHING);
+
+    await expect(refused).rejects.toMatchObject({ code: 'lists_busy', status: 503, retryAfterS: 2 });
+    while (going.length > 0) {
+      going.shift()?.();
+      await turnOver();
+    }
+    expect(await asked).toHaveLength(66);
+  });
+
+  it('are refused in the same way where two others have not ended for five seconds', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'performance'] });
+    const { lists, going } = openLists();
+    const stuck = [lists.list(EVERYTHING), lists.list(EVERYTHING)];
+    const told: unknown[] = [];
+    const third = lists.list(EVERYTHING).catch((error: unknown) => told.push(error));
+
+    await jest.advanceTimersByTimeAsync(4_999);
+    expect(told).toEqual([]);
+    await jest.advanceTimersByTimeAsync(1);
+
+    expect(told).toEqual([expect.objectContaining({ code: 'lists_busy' })]);
+    for (const end of going) end();
+    await Promise.all([...stuck, third]);
+    expect(going).toHaveLength(2);
   });
 });

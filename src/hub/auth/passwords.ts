@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { hash, verify } from '@node-rs/argon2';
-import { Turns } from '../lifecycle/turns.js';
+import { Seats } from '../lifecycle/seats.js';
 import { SignInsBusy } from './auth.errors.js';
 
 /** Argon2id, which is what the library makes by itself, as OWASP's cheat sheet has it: 19 MiB, two passes, one lane. */
@@ -15,12 +15,16 @@ const WAITING_MOST = 64;
  */
 @Injectable()
 export class Passwords {
-  private readonly turns = new Turns(AT_A_TIME);
+  private readonly seats = new Seats({
+    most: AT_A_TIME,
+    waitingMost: WAITING_MOST,
+    refusal: () => new SignInsBusy(),
+  });
   private nobodys: Promise<string> | undefined;
 
   /** With a salt of its own. @throws SignInsBusy */
   async hash(password: string): Promise<string> {
-    return this.inTurn(() => hash(password, OPTIONS));
+    return this.seats.take(() => hash(password, OPTIONS));
   }
 
   /**
@@ -31,15 +35,10 @@ export class Passwords {
    * @throws SignInsBusy
    */
   async isRight(password: string, kept: string | undefined): Promise<boolean> {
-    if (kept !== undefined) return this.inTurn(() => verify(kept, password));
+    if (kept !== undefined) return this.seats.take(() => verify(kept, password));
     this.nobodys ??= hash('of nobody', OPTIONS);
     const nobodys = await this.nobodys;
-    await this.inTurn(() => verify(nobodys, password));
+    await this.seats.take(() => verify(nobodys, password));
     return false;
-  }
-
-  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.turns.waiting >= WAITING_MOST) throw new SignInsBusy();
-    return this.turns.take(work);
   }
 }

@@ -51,6 +51,13 @@ export class Overloaded extends CodedError {
   }
 }
 
+/** As many lists wait for the database at this replica as may, or this one has waited for as long as it may. */
+export class ListsBusy extends CodedError {
+  constructor() {
+    super('lists_busy', undefined, { retryAfterS: 2 });
+  }
+}
+
 /** As many commands wait for the broker as may. */
 export class BacklogFull extends CodedError {
   constructor(depth: number) {

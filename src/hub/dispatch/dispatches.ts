@@ -29,8 +29,8 @@ export const DEADLINE_S = 15 * 60;
 export const DEADLINE_MOST_S = 7 * 24 * 3600;
 
 /**
- * What to do, as another module asks for it. Left out: no project, by its rules, no agent, the agent's or the broker's key, `normal`, at once,
- * `until`.
+ * What to do, as another module asks for it. Where a field is left out it is of no project, not where the rules of a project are against it, of no
+ * agent, in order with others of its agent or else of its broker, in the lane `normal`, to go out at once, and by the contract `until`.
  */
 export type Order = {
   /** Made by the caller where it needs it beforehand. */
@@ -182,6 +182,7 @@ export class Dispatches {
     }
   }
 
+  /** @throws ListsBusy */
   async list(filter: DispatchFilter): Promise<Part<DispatchRecord>> {
     const { rows, isCut } = await this.lists.list(filter);
     return { rows: await this.explained(rows), isCut };
@@ -207,7 +208,7 @@ export class Dispatches {
     });
   }
 
-  /** Ended commands that no other one does again, newest first. */
+  /** Ended commands that no other one does again, newest first. @throws ListsBusy */
   async listNotRedriven(filter: EndedFilter): Promise<Part<ReadRecord>> {
     return this.lists.listNotRedriven(filter);
   }

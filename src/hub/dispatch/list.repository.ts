@@ -4,7 +4,8 @@ import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement, type Statement } from '../database/statement.js';
 import type { Part } from '../http/page.js';
-import { Turns } from '../lifecycle/turns.js';
+import { Seats } from '../lifecycle/seats.js';
+import { ListsBusy } from './dispatch.errors.js';
 import { LAST_ID, newestWith, pageOf } from './list.columns.js';
 import type { ReadRecord } from './record.js';
 import { NOT_ENDED, RECORD_COLUMNS } from './record.columns.js';
@@ -149,15 +150,23 @@ export type EndedFilter = Pick<DispatchFilter, 'before' | 'brokerId' | 'op' | 'l
 
 /** Of a replica at a time: they share its few connections with the statements that commands wait for. */
 const AT_A_TIME = 2;
+/** Two that take all the time that a statement may hold up the others: these are told to come again, while their callers still listen. */
+const WAITING_MOST = 64;
+const PATIENCE_MS = 5_000;
 
 /** SQL of lists of dispatches. */
 @Injectable()
 export class ListRepository {
-  private readonly turns = new Turns(AT_A_TIME);
+  private readonly seats = new Seats({
+    most: AT_A_TIME,
+    waitingMost: WAITING_MOST,
+    patienceMs: PATIENCE_MS,
+    refusal: () => new ListsBusy(),
+  });
 
   constructor(private readonly database: Database) {}
 
-  /** Newest first. */
+  /** Newest first. @throws ListsBusy */
   async list(filter: DispatchFilter): Promise<Part<ReadRecord>> {
     const { before, brokerId, agentId, state, op, projectId = null, limit, sees, withArgs = false } = filter;
     const projects = projectId === null ? sees : [projectId].filter((id) => sees?.includes(id) ?? true);
@@ -165,14 +174,14 @@ export class ListRepository {
     return this.page(listFor(filter, projects), values);
   }
 
-  /** Ended commands that no other one does again, newest first. */
+  /** Ended commands that no other one does again, newest first. @throws ListsBusy */
   async listNotRedriven(filter: EndedFilter): Promise<Part<ReadRecord>> {
     const { state, before, brokerId, op, limit, sees } = filter;
     return this.page(LIST_NOT_REDRIVEN, [before ?? LAST_ID, brokerId, state, op, limit, sees]);
   }
 
   private async page(statement: Statement, values: readonly unknown[]): Promise<Part<ReadRecord>> {
-    const rows = await this.turns.take(() =>
+    const rows = await this.seats.take(() =>
       this.database.runPlanned<ReadRecord & { isFollowed: boolean }>(statement, values),
     );
     return { rows, isCut: rows.at(-1)?.isFollowed ?? false };

@@ -72,7 +72,7 @@ export class Redrives {
    * first, so that those of a key are done again in the order in which they were asked for. A repeat with the same
    * idempotency key is told what the first request did.
    *
-   * @throws NotFound for the broker, IdempotencyKeyReused, DatabaseUnavailable: nothing was done. RedriveInDoubt: it may have been
+   * @throws NotFound for the broker, IdempotencyKeyReused, ListsBusy, DatabaseUnavailable: nothing was done. RedriveInDoubt: it may have been
    */
   async matching(filter: RedriveFilter, asking: Asking, scope: Scope): Promise<Redriven> {
     const { idempotency, initiator } = asking;

@@ -358,6 +358,12 @@ export const PROBLEMS = {
     title: 'This replica has more to store than it may hold',
     remedy: 'Try again as `Retry-After` says, with the same Idempotency-Key; another replica may have room.',
   },
+  lists_busy: {
+    status: 503,
+    title: 'Too many lists of commands are read at this replica at once',
+    remedy:
+      'Try again as `Retry-After` says; another replica may have room. A list of a broker, an agent or a state reads less.',
+  },
   replica_fenced: {
     status: 503,
     title: 'This replica cannot prove that it is alive',
