@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Database, type Run } from '../../src/hub/database/database.js';
 import { causeOf } from '../../src/hub/dispatch/why.js';
 import { WhyRepository } from '../../src/hub/dispatch/why.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
@@ -45,6 +46,28 @@ const toldOf = async (...ids: string[]) => {
   return ids.map((id) => told.get(id)!);
 };
 
+/** Its inventory was taken: it is sent what nothing else keeps. */
+const makeReady = () =>
+  rows.insert('broker_dispatch_floor', { broker_id: broker.id, seq: 0, ready_epoch: broker.epoch });
+
+/** How many commands of the broker are read to count them. */
+async function readFor(...ids: string[]): Promise<number> {
+  let plan: string[] = [];
+  const run: Run = async ({ name, text }, values) => {
+    const explained = {
+      name: `explain_${name}`,
+      text: `explain (analyze, costs off, timing off, summary off) ${text}`,
+    };
+    const lines = await bench.database.run<{ 'QUERY PLAN': string }>(explained, values);
+    plan = lines.map((line) => line['QUERY PLAN']);
+    return [];
+  };
+  await new WhyRepository(Object.create(bench.database, { run: { value: run } }) as Database).read(ids);
+  const scans = plan.filter((line) => line.includes('using broker_dispatch_in_order on'));
+  expect(scans).toHaveLength(2);
+  return scans.reduce((sum, line) => sum + Number(/rows=(\d+)/.exec(line)?.[1] ?? 0), 0);
+}
+
 describe('what is counted of a broker for a command that waits', () => {
   it('is what is alive before it, each counted for itself where many are asked for at once', async () => {
     const first = await rows.dispatch(broker);
@@ -78,6 +101,7 @@ describe('what is counted of a broker for a command that waits', () => {
   });
 
   it('is what is claimed and not acked behind more than a hundred that run', async () => {
+    await makeReady();
     for (let n = 0; n < COUNTED_MOST + 10; n += 1) await rows.dispatch(broker, { state: 'running' });
     for (let n = 0; n < 64; n += 1) await rows.dispatch(broker, { state: 'claimed' });
     const pending = await rows.dispatch(broker);
@@ -89,7 +113,7 @@ describe('what is counted of a broker for a command that waits', () => {
   });
 
   it('is what is claimed and not acked beyond more than a hundred that wait behind a long one', async () => {
-    await rows.insert('broker_dispatch_floor', { broker_id: broker.id, seq: 0, ready_epoch: broker.epoch });
+    await makeReady();
     await rows.sql.query('update broker_connection set window_size = 64 where broker_id = $1', [broker.id]);
     const long = await rows.dispatch(broker, { state: 'running', ordering_key: broker.id });
     const [held] = await queue(long, COUNTED_MOST + 10);
@@ -111,5 +135,60 @@ describe('what is counted of a broker for a command that waits', () => {
     const [told] = await toldOf(pending);
 
     expect(told).toMatchObject({ position: 1, unacked: 2 });
+  });
+});
+
+describe('what waits behind the first commands of a broker', () => {
+  const BEHIND = 300;
+  let long: string;
+  /** Wait behind the long one. */
+  let held: string[];
+  let free: string;
+
+  beforeEach(async () => {
+    long = await rows.dispatch(broker, { state: 'running', ordering_key: broker.id });
+    held = await queue(long, BEHIND);
+    free = await rows.dispatch(broker);
+  });
+
+  it('is read for a command that may go out, or was claimed', async () => {
+    await makeReady();
+    const claimed = await rows.dispatch(broker, { state: 'claimed' });
+
+    expect(await readFor(free)).toBe(BEHIND + 3);
+    expect(await readFor(claimed)).toBe(BEHIND + 3);
+    expect(await readFor(held[0]!, free)).toBe(BEHIND + 3);
+  });
+
+  it('is not read for one that waits behind another, rests, is given up, or has begun', async () => {
+    await makeReady();
+    const resting = await rows.dispatch(broker, { retry_at: new Date(Date.now() + 60_000) });
+    const later = await rows.dispatch(broker, { not_before: new Date(Date.now() + 60_000) });
+    const givenUp = await rows.dispatch(broker, { cancel_requested_at: new Date() });
+
+    expect(await readFor(long, ...held, resting, later, givenUp)).toBe(COUNTED_MOST);
+  });
+
+  it('is not read where the window is full already', async () => {
+    await makeReady();
+    await rows.sql.query('update broker_connection set window_size = 10 where broker_id = $1', [broker.id]);
+    await rows.sql.query(
+      `update broker_dispatch
+       set state = 'claimed', attempt = 1, claimed_by = $2, claim_epoch = $3, claim_journal = $4, claimed_at = now()
+       where id = any ($1)`,
+      [held.slice(0, 10), broker.replicaId, broker.epoch, broker.journalId],
+    );
+
+    expect(await readFor(free)).toBe(COUNTED_MOST);
+    expect(causeOf((await toldOf(free))[0]!)).toBe('window_full');
+  });
+
+  it('is not read while the broker has not told its inventory, or is away', async () => {
+    expect(await readFor(free)).toBe(COUNTED_MOST);
+
+    await makeReady();
+    await rows.sql.query('update broker_connection set replica_id = null where broker_id = $1', [broker.id]);
+
+    expect(await readFor(free)).toBe(COUNTED_MOST);
   });
 });
