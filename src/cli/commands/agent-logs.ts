@@ -15,8 +15,9 @@ type LogsOptions = { lines?: number; follow?: boolean };
 /** The hub waits 15 s for the broker before it answers that the broker is silent. */
 const WITHIN_S = 30;
 const DEFAULT_LINES = 100;
-/** Each look is a command to the broker, which the hub keeps with its answer for as long as its history: not too many of them. */
+/** Each look is a command to the broker, or two, which the hub keeps with their answers for as long as its history: not too many of them. */
 const LOOK_EVERY_S = 2;
+const LOOKS_A_DAY = (24 * 3_600) / LOOK_EVERY_S;
 /** How far back a look goes that follows another. */
 const NEAR_LINES = 50;
 /** And where that does not say for sure what is new, at least, so that two of them share lines even where much is written. */
@@ -31,9 +32,10 @@ const HOW_IT_FOLLOWS = [
   'again as a whole. With --json each look that found something is one line:',
   '{"seam": "follows" | "anew" | "gap", "lines": [...]}. It ends with Ctrl-C, or when the agent is deleted.',
   '',
-  'What it costs: each look is a command, which the hub keeps with the lines that it was answered with, for as',
-  `long as its history: ${(24 * 3600) / LOOK_EVERY_S} looks a day, of the last ${NEAR_LINES} lines of an agent that writes little, and of up to 200 KiB`,
-  'where it writes much. For output that is followed for days, have the agent write it elsewhere as well.',
+  'What it costs: each look is a command, and a second one where it does not tell for sure what is new, as where that',
+  `is more than ${NEAR_LINES / 2} lines. The hub keeps each with the lines that it was answered with, for as long as its history:`,
+  `${LOOKS_A_DAY} a day, of the last ${NEAR_LINES} lines, of an agent that writes little, and up to ${2 * LOOKS_A_DAY}, half of them of up to 200 KiB,`,
+  'of one that writes much. For output that is followed for days, have the agent write it elsewhere as well.',
 ].join('\n');
 
 export function addAgentLogs(group: Command, cli: Cli): void {
