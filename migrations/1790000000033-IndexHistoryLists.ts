@@ -114,12 +114,28 @@ async function buildNext(runner: QueryRunner): Promise<boolean> {
   const next = apart.find(({ isValid }) => isValid !== true);
   if (next === undefined) return false;
   const { partition, index, part, isValid, mib } = next;
+  if (isValid === false && !(await isLeftover(runner, next))) return true;
   if (mib >= TOLD_FROM_MIB) new Logger('database').log(`builds ${part}, for which it reads ${mib} MiB twice`);
   if (isValid === false) await atLength(runner, `drop index concurrently if exists ${part}`);
   const on = `${part} on ${partition} ${INDEXES[index]}`;
   if (mib < 1) await briefly(runner, `create index ${on}`);
   else await atLength(runner, `create index concurrently ${on}`);
   return true;
+}
+
+/**
+ * A server may still be at an index for somebody who is gone. The lock that it has on the partition is waited for without a snapshot:
+ * whoever waits with one, as a drop does, is waited for by the server in turn, which ends by a deadlock with the index lost.
+ */
+async function isLeftover(runner: QueryRunner, { partition, part }: Apart): Promise<boolean> {
+  await atLength(
+    runner,
+    `set local lock_timeout = 0; lock table ${partition} in share update exclusive mode`,
+  );
+  const still = (await runner.query(
+    `select from pg_index where indexrelid = to_regclass('${part}') and not indisvalid`,
+  )) as object[];
+  return still.length > 0;
 }
 
 /** @returns whether there may be more to do */

@@ -31,6 +31,8 @@ const JEST = [
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
 ];
+/** Of why a file could not be run: the error, and where. */
+const TOLD_CHARACTERS = 1_000;
 const LIMIT_MS = 300_000;
 
 /** In the copy, statements are declared through this: the one that is named gets the text that is told. */
@@ -114,7 +116,8 @@ function firstFailure({ testResults, numPassedTests }: JestReport): string | und
   for (const { name, status, message, assertionResults } of testResults) {
     const failed = assertionResults.find((test) => test.status === 'failed');
     if (failed !== undefined) return failed.fullName;
-    if (status === 'failed') throw new Error(`${name} did not run: ${message.trim().split('\n')[0] ?? ''}`);
+    if (status === 'failed')
+      throw new Error(`${name} did not run: ${message.trim().slice(0, TOLD_CHARACTERS)}`);
   }
   if (numPassedTests === 0) throw new Error('no test ran');
   return undefined;

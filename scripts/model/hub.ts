@@ -63,7 +63,7 @@ export function take(world: World, scope: Scope, has: Has, place: number): strin
   if (frame.t === 'inventory') return `${who} ${judge(world, scope, has, link, frame.entries)}`;
   if (frame.t === 'ack') return `${who} takes the ack of ${nameOf(frame.command)}${acked(world, has, frame)}`;
   if (frame.t !== 'result') return undefined;
-  const what = settled(world, has, frame);
+  const what = settled(world, scope, has, frame);
   if (what.isConfirmed || !has('confirm after the ending'))
     put(link.down, { t: 'confirm', command: frame.command });
   return `${who} takes the result of ${nameOf(frame.command)}, ${frame.outcome}: ${what.told}`;
@@ -80,6 +80,7 @@ function acked(world: World, has: Has, { command, attempt }: Frame & { t: 'ack' 
 
 function settled(
   world: World,
+  scope: Scope,
   has: Has,
   { command, attempt, outcome }: Frame & { t: 'result' },
 ): { told: string; isConfirmed: boolean } {
@@ -91,19 +92,29 @@ function settled(
   // Without the fence it ends what has ended, once: that is enough to be found.
   if (!isOfAttempt || (isFenced && !isOut(row)) || row.endings > 1)
     return { told: 'it is of another attempt', isConfirmed: false };
-  ended(row, outcome, has, isFenced ? must : force);
+  ended(row, outcome, scope, has, isFenced ? must : force);
   // What is tried again has no ending yet that could be on record.
   return { told: `it is ${row.ending ?? row.state} now`, isConfirmed: !isLive(row) };
 }
 
-function ended(row: Row, outcome: (Frame & { t: 'result' })['outcome'], has: Has, become: typeof must): void {
+function ended(
+  row: Row,
+  outcome: (Frame & { t: 'result' })['outcome'],
+  { contract }: Scope,
+  has: Has,
+  become: typeof must,
+): void {
   if (outcome === 'succeeded') become(row, 'succeed', 'succeeded');
   else if (outcome === 'failed') become(row, 'fail', 'failed');
   else if (outcome === 'lost') become(row, 'fail', 'unknown');
   else if (outcome === 'cancelled') {
     if (row.isOverdue && !row.isGivenUp) become(row, 'expire', 'expired');
     else become(row, 'cancel', 'cancelled');
-  } else if (row.isOverdue || (row.isGivenUp && has('no retry of what was given up')))
+  } else if (
+    row.isOverdue ||
+    isLinkBound(contract) ||
+    (row.isGivenUp && has('no retry of what was given up'))
+  )
     become(row, 'fail', 'failed');
   else if (row.failures + 1 >= FAILURES_MOST) become(row, 'exhaust', 'dead');
   else {
@@ -217,7 +228,9 @@ export function supersede(
   command: number,
 ): string | undefined {
   const row = rows[command];
-  const hasLater = keys.some((key, other) => other > command && key !== null && key === keys[command]);
+  const hasLater = keys.some(
+    (key, other) => other > command && key !== null && key === keys[command] && isLive(rows[other]),
+  );
   if (contract !== 'latest_only' || !hasLater || !isLive(row)) return undefined;
   if (isOut(row) && has('supersede of what is pending')) return undefined;
   force(row, 'supersede', 'cancelled');

@@ -98,8 +98,8 @@ const STRUCK_PART = 0.5;
 const PINNED_PART = 0.5;
 /** It begins once replicas and brokers have started, and is looked at each second. */
 const HELD_PART = 0.95;
-/** Half of that is as long as a replica must be seen for its growth to be judged. */
-const GROWTH_TOLD_FROM_MS = 20 * 60_000;
+/** A replica must be seen for ten minutes of half of it, between the first and the last of weights that are half a minute apart. */
+const GROWTH_TOLD_FROM_MS = 23 * 60_000;
 /** Of so many chance alone leaves none to strike hardly ever. */
 const ENOUGH = 5;
 /** And of so many none to be judged, on a machine that is slow besides. */
@@ -138,7 +138,7 @@ export function failuresOf(found: Found): Failure[] {
   return (Object.keys(is) as Failure[]).filter((failure) => is[failure]);
 }
 
-/** Half a minute of a replica's youth is not looked at, so that one that was there all the time is seen for a little less than half of it. */
+/** Of replicas that were left alive for it, nothing is known of some figure. */
 function isGrowthUntold({ spares, forMs, sure }: Found): boolean {
   return spares && forMs > GROWTH_TOLD_FROM_MS && Object.values(sure).some((least) => least === null);
 }

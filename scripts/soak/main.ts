@@ -16,7 +16,7 @@
  *
  * The exit code is 0 only where nothing was lost, duplicated, reordered, untrue, irregular or unserved, nor given up by its
  * client, every ending told to who waited for it, no ending unknown and no call without an answer but for a cause that is known, no death or deafness unnoticed for ever, no
- * process ended by itself, every fault could be done, and what was asked and struck is most of what was due; 1 where it is not so, and 2 where the command line cannot be meant.
+ * process ended by itself, every fault could be done, no replica grew, the transaction that is kept open was so, what could be judged was, and what was asked and struck is most of what was due; 1 where it is not so, and 2 where the command line cannot be meant.
  */
 import { writeFileSync } from 'node:fs';
 import { Program } from '../support/program.js';

@@ -8,15 +8,16 @@ import { toldOf, type Struck } from './struck.js';
 
 type Settings = Pick<
   Outcome,
-  'minutes' | 'seed' | 'rate' | 'bulk' | 'mix' | 'brokers' | 'replicas' | 'calm' | 'only'
+  'minutes' | 'seed' | 'rate' | 'bulk' | 'mix' | 'brokers' | 'replicas' | 'calm' | 'only' | 'spares' | 'holds'
 >;
 
 /** The command line that strikes the same again. */
 export function argumentsOf(settings: Settings): string {
-  const { minutes, seed, rate, bulk, mix, brokers, replicas, calm, only } = settings;
+  const { minutes, seed, rate, bulk, mix, brokers, replicas, calm, only, spares, holds } = settings;
   const named = Object.entries({ minutes, seed, rate, bulk, mix, brokers, replicas, calm });
   const some = only === null ? [] : [`--only ${only.join(',') || NONE}`];
-  return [...named.map(([name, value]) => `--${name} ${value}`), ...some].join(' ');
+  const flags = [...(spares ? ['--spare'] : []), ...(holds ? ['--hold'] : [])];
+  return [...named.map(([name, value]) => `--${name} ${value}`), ...some, ...flags].join(' ');
 }
 
 export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: readonly Struck[]): string {

@@ -82,10 +82,10 @@ export class Samples implements Seen {
 
   /** What it told since it was last looked at: one that stands still tells later. */
   private weightsOf(name: string, keptIn: string | undefined, at: number): void {
-    if (keptIn === undefined || !existsSync(keptIn) || this.isYoung(name, at)) return;
+    if (keptIn === undefined || !existsSync(keptIn)) return;
     const told = readFileSync(keptIn, 'utf8').split('\n').slice(0, -1);
-    for (const bytes of told.slice(this.weights.get(name) ?? 0))
-      point(this.kept, name, [at / MINUTE_MS, Number(bytes) / MIB]);
+    const since = this.isYoung(name, at) ? [] : told.slice(this.weights.get(name) ?? 0);
+    for (const bytes of since) point(this.kept, name, [at / MINUTE_MS, Number(bytes) / MIB]);
     this.weights.set(name, told.length);
   }
 

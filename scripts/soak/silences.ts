@@ -111,15 +111,16 @@ function explains({ replicaPort, why, fromMs, untilMs }: Absence, link: Link, si
   if (
     why === 'drained' &&
     !silence.wasLate &&
-    isTaken(silence) &&
+    isTaken(silence, link) &&
     silence.endedMs < untilMs - NOTICED_WITHIN_MS
   )
     return false;
   return isByIt && silence.endedMs >= fromMs && (link.endedMs ?? Infinity) >= fromMs;
 }
 
-function isTaken({ begunMs, endedMs }: Silence): boolean {
-  return endedMs - begunMs > NOTICED_WITHIN_MS;
+/** By its replica, to which a balancer that is behind in its work hands it on later than it was sent. */
+function isTaken({ begunMs, endedMs }: Silence, { openedMs }: Link): boolean {
+  return endedMs - Math.max(begunMs, openedMs) > NOTICED_WITHIN_MS;
 }
 
 /** A replica that wakes closes what has been idle for long enough by then, before it reads what came meanwhile. */

@@ -74,7 +74,7 @@ function meanOf(values: readonly number[]): number {
 
 /**
  * What Student's t exceeds in 2.5 of 100 cases, from the normal distribution (Abramowitz and Stegun, "Handbook of Mathematical
- * Functions", 26.7.5): 0.8 % too small for two degrees of freedom, and nearly none from four on.
+ * Functions", 26.7.5): for one value 0.8 % too small at two degrees of freedom, and nearly none from four on; for one of three 2.6 % at two.
  *
  * @param among of how many such values one exceeds it in as many cases at most; nine, where there are more
  */

@@ -62,6 +62,8 @@ export type Outcome = Judgement & {
   calm: number;
   /** The numbers of the faults that were due, where not all of the schedule were. */
   only: readonly number[] | null;
+  spares: boolean;
+  holds: boolean;
   tookMs: number;
   commands: number;
   /** Commands that no replica had taken at the end, though their clients asked on: no promise is broken, and no hub is well. */
@@ -219,6 +221,8 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       replicas: options.replicas,
       calm: options.calm,
       only: options.only,
+      spares: options.spares,
+      holds: options.holds,
       tookMs: Math.round(performance.now() - begunAt),
       commands,
       faults: done.length,

@@ -16,6 +16,9 @@ const BUSY = '20260101';
 const QUIET = '20260102';
 const PARTITIONS = 3;
 const LIMIT_MS = 1_000;
+/** Somebody who waits for an index waits for all of the time that others write; a full machine is slow besides. */
+const WRITTEN_FOR_MS = 3_000;
+const HELD_UP_MOST_MS = 1_500;
 
 let database: TestDatabase;
 let sql: pg.Client;
@@ -131,11 +134,11 @@ describe('the indexes of lists', () => {
 
     const migrating = migrateWith(dataSource);
     let n = 200_000;
-    const slowest = await slowestOf(() => plant(sql, BUSY, 1, (n += 1)), LIMIT_MS * 2);
+    const slowest = await slowestOf(() => plant(sql, BUSY, 1, (n += 1)), WRITTEN_FOR_MS);
     await writer.query('commit');
 
     expect(await migrating).toEqual([NAME]);
-    expect(slowest).toBeLessThan(LIMIT_MS / 2);
+    expect(slowest).toBeLessThan(HELD_UP_MOST_MS);
     expect(await indexes()).toEqual(whole(PARTITIONS));
   });
 
@@ -155,11 +158,11 @@ describe('the indexes of lists', () => {
 
     const migrating = migrateWith(dataSource);
     let n = 200_000;
-    const slowest = await slowestOf(() => plant(sql, QUIET, 1, (n += 1)), 2_500);
+    const slowest = await slowestOf(() => plant(sql, QUIET, 1, (n += 1)), WRITTEN_FOR_MS);
     await writer.query('commit');
 
     expect(await migrating).toEqual([NAME]);
-    expect(slowest).toBeLessThan(LIMIT_MS);
+    expect(slowest).toBeLessThan(HELD_UP_MOST_MS);
     expect(await indexes()).toEqual(whole(PARTITIONS));
   });
 
@@ -179,6 +182,34 @@ describe('the indexes of lists', () => {
 
     expect(await migrateWith(dataSource)).toEqual([NAME]);
 
+    expect(await indexes()).toEqual(whole(PARTITIONS));
+  });
+
+  it('are waited for where a server is still at one, for somebody who is gone', async () => {
+    const index = `${HISTORY}_of_agent_p${BUSY}`;
+    const oid = async () =>
+      (await sql.query<{ oid: number | null }>(`select to_regclass($1)::oid as oid`, [index])).rows[0]?.oid;
+    const writer = await openWriter();
+    const maker = await openClient();
+    const made = maker.query(
+      `create index concurrently ${index} on ${HISTORY}_p${BUSY} (agent_id, id) where agent_id is not null`,
+    );
+    const begun = await eventually(oid);
+    dataSource = await openSource();
+
+    const migrating = migrateWith(dataSource);
+    await eventually(async () => {
+      const { rows } = await sql.query(
+        `select from pg_locks where relation = $1::regclass and mode = 'ShareUpdateExclusiveLock' and not granted`,
+        [`${HISTORY}_p${BUSY}`],
+      );
+      return rows.length > 0;
+    });
+    await writer.query('commit');
+
+    await made;
+    expect(await migrating).toEqual([NAME]);
+    expect(await oid()).toBe(begun);
     expect(await indexes()).toEqual(whole(PARTITIONS));
   });
 

@@ -56,6 +56,12 @@ describe('the command line of a soak', () => {
     });
   });
 
+  it('takes what a report says that strikes the same again', () => {
+    const line = argumentsOf(read('--seed', '7', '--only', '1,4', '--spare', '--hold'));
+
+    expect(read(...line.split(' '))).toMatchObject({ seed: 7, only: [1, 4], spares: true, holds: true });
+  });
+
   it('takes what a search says that needs no fault', () => {
     const line = argumentsOf({ ...read('--seed', '7'), only: [] });
 

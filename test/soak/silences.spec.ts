@@ -96,6 +96,15 @@ describe('a call without an answer', () => {
       ({ absences }) => absences.push(absent('drained', ENDED_MS - 1_000, ENDED_MS + 15_000)),
     ],
     [
+      'drained',
+      'the balancer handed it on seconds later, to a replica that was to leave',
+      ({ silence, link, absences }) => {
+        Object.assign(silence, { begunMs: ENDED_MS - 9_000 });
+        link.openedMs = ENDED_MS - 100;
+        absences.push(absent('drained', ENDED_MS - 3_000, ENDED_MS + 15_000));
+      },
+    ],
+    [
       'crashed',
       'its replica ended by itself, which is told elsewhere',
       ({ absences }) => absences.push(absent('crashed', ENDED_MS - 1_500, ENDED_MS + 500)),
@@ -176,8 +185,9 @@ describe('a call without an answer', () => {
     ],
     [
       'its replica, which was to leave, had it for seconds and ended it long before its own end',
-      ({ silence, absences }) => {
-        silence.begunMs = ENDED_MS - 9_000;
+      ({ silence, link, absences }) => {
+        Object.assign(silence, { begunMs: ENDED_MS - 9_000 });
+        link.openedMs = ENDED_MS - 9_000;
         absences.push(absent('drained', ENDED_MS - 3_000, ENDED_MS + 15_000));
       },
     ],

@@ -170,8 +170,6 @@ const SUPERSEDE = statement(
 
 const LAPSE_MOST = 1_000;
 
-/** No row of the broker `$1` below it is alive: what has ended there is not walked over. */
-
 // Told in words, so that the index of such rows alone is known to hold them: hardly any is bound to a link.
 const IS_BOUND = `dispatch.contract in (${LINK_BOUND.map((contract) => `'${contract}'`).join(', ')})`;
 

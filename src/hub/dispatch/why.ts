@@ -195,7 +195,7 @@ const WORDS: Readonly<Record<Cause, (about: Circumstances) => Omit<Why, 'cause'>
   window_full: ({ unacked, unackedBytes, windowSize }) => ({
     explanation:
       windowSize !== null && unacked >= windowSize
-        ? `The broker has not yet acknowledged ${unacked} commands, and takes at most ${windowSize} at a time.`
+        ? `The broker has not yet acknowledged at least ${unacked} commands, and takes at most ${windowSize} at a time.`
         : `The broker has not yet acknowledged ${unackedBytes} bytes of arguments, and is given at most ${UNACKED_BYTES_MOST} at a time.`,
     unblocks: 'Acknowledgements of the broker.',
   }),
