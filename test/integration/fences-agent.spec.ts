@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import { AgentRepository } from '../../src/hub/agents/agent.repository.js';
@@ -22,6 +23,8 @@ let repository: AgentRepository;
 let broker: PlantedBroker;
 
 beforeAll(async () => {
+  // A line of the log opens the output of this process, which may be a pipe, and stays.
+  Logger.overrideLogger(false);
   bench = await openBench();
   rows = bench.rows;
   repository = new AgentRepository(bench.database);
