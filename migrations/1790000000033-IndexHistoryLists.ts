@@ -124,14 +124,15 @@ async function buildNext(runner: QueryRunner): Promise<boolean> {
 }
 
 /**
- * A server may still be at an index for somebody who is gone. The lock that it has on the partition is waited for without a snapshot:
- * whoever waits with one, as a drop does, is waited for by the server in turn, which ends by a deadlock with the index lost.
+ * A server may still be at an index for somebody who is gone, and has a lock on the partition for as long. It is looked for again and again:
+ * whoever waits for that lock may be waited for by the server in turn, which then gives the index up.
  */
 async function isLeftover(runner: QueryRunner, { partition, part }: Apart): Promise<boolean> {
-  await atLength(
-    runner,
-    `set local lock_timeout = 0; lock table ${partition} in share update exclusive mode`,
-  );
+  const builders = `
+    select from pg_locks
+    where relation = to_regclass('${partition}') and database = (select oid from pg_database where datname = current_database())
+      and mode = 'ShareUpdateExclusiveLock' and granted`;
+  while (((await runner.query(builders)) as object[]).length > 0) await rest(TRY_EVERY_MS);
   const still = (await runner.query(
     `select from pg_index where indexrelid = to_regclass('${part}') and not indisvalid`,
   )) as object[];
