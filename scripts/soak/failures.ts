@@ -88,8 +88,12 @@ export function soughtOf(failures: readonly Failure[]): readonly Failure[] {
   return broken.length > 0 ? broken : failures;
 }
 
-/** MiB, or open files, a minute: less than that for certain is room for garbage, or what one of several comes to by chance. */
-const GROWTH_MOST = 1;
+/** MiB, or open files, a minute: less than that for certain is room for garbage, of which there is none in what is kept, or what one of several comes to by chance. */
+const GROWTH_MOST: Readonly<Record<keyof Growth['sure'], number>> = {
+  replicaKeptMiBPerMin: 0.25,
+  replicaMemoryMiBPerMin: 1,
+  replicaSocketsPerMin: 1,
+};
 /** Chance spreads what is due, and clients begin a little later than faults. */
 const ASKED_PART = 0.75;
 /** A slow machine is late, and what is due after the end is left out; some find nothing to strike. */
@@ -121,7 +125,9 @@ export function failuresOf(found: Found): Failure[] {
     crashed: found.crashes.length > 0,
     fault_failed: found.failedFaults.length > 0,
     unnoticed: found.never > 0,
-    growing: Object.values(found.sure).some((least) => least !== null && least > GROWTH_MOST),
+    growing: (Object.keys(GROWTH_MOST) as (keyof Growth['sure'])[]).some(
+      (figure) => (found.sure[figure] ?? -Infinity) > GROWTH_MOST[figure],
+    ),
     unpinned: found.holds
       ? found.pinnedLongestMs < found.forMs * HELD_PART
       : found.pinnedMs < found.forMs * PINNED_PART,

@@ -6,7 +6,7 @@ import { growthOf, type Growth, type Seen } from './growth.js';
 import type { Point } from './slope.js';
 
 const EVERY_MS = 5_000;
-/** Collecting all garbage holds a replica up for a tenth of a second. */
+/** Collecting all garbage holds a replica up: for a quarter of a second where it keeps 87 MiB, measured apart. */
 const WEIGHED_EVERY_MS = 30_000;
 /** A process that has just started still grows into what it needs. */
 const YOUNG_MS = 30_000;

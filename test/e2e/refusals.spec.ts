@@ -245,6 +245,7 @@ describe('a broker at the door', () => {
     expect(asked.filter(({ state }) => state !== 'pending')).toHaveLength(
       LIMITS.bufferedBytes / 2 / LIMITS.argsBytes,
     );
+    expect(closed).toEqual([]);
     socket.terminate();
   });
 

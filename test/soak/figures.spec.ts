@@ -58,6 +58,14 @@ describe('the figures of a soak', () => {
     expect(studentsT(freedom)).toBeLessThan(t + 0.001);
   });
 
+  it('find growth by chance in no more than a tenth of series that do not grow, and resemble themselves', () => {
+    const found = Array.from({ length: 1_000 }, (_none, seed) => trendOf(wandering(new Dice(seed), 180)));
+
+    const grown = found.filter(({ slope, error }) => error !== null && Math.abs(slope) > error);
+    expect(grown.length).toBeLessThan(100);
+    expect(grown.length).toBeGreaterThan(25);
+  });
+
   it('find that one of three grows by chance in few of those that do not grow, and resemble themselves', () => {
     const found = Array.from({ length: 1_000 }, (_none, seed) => {
       const dice = new Dice(seed);
