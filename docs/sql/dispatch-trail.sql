@@ -1,6 +1,24 @@
 -- src/hub/dispatch/trail.repository.ts
 
 -- list_trails
+with ended as materialized (
+  select
+    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+    dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+    dispatch.deadline_at as "deadlineAt",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
+    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at as "endedAt", dispatch.error,
+         case when exists (select from broker_dispatch live where live.id between dispatch.id and dispatch.id) then 2 else 1 end
+           as records
+  from broker_dispatch_history dispatch
+  left join broker on broker.id = dispatch.broker_id
+  where dispatch.id > $1::uuid
+    and ($3::uuid is null or dispatch.broker_id = $3)
+    and ($5::uuid[] is null or dispatch.project_id = any ($5)) and dispatch.id < $2::uuid
+  order by dispatch.id
+  limit $4
+)
 select listed.* from (
   (
     select
@@ -12,36 +30,37 @@ select listed.* from (
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
-    where dispatch.id > $1::uuid and dispatch.id < $2::uuid
-      and ($3::uuid is null or dispatch.broker_id = $3)
-      and ($5::uuid[] is null or dispatch.project_id = any ($5))
+    where dispatch.id > $1::uuid
+    and ($3::uuid is null or dispatch.broker_id = $3)
+    and ($5::uuid[] is null or dispatch.project_id = any ($5)) and dispatch.id < coalesce((select id from ended offset $4 - 1), $2::uuid)
       and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
     order by dispatch.id
     limit $4
   )
   union all
-  (
-    select
-    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-    dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
-    dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
-    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
-           case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
-    from broker_dispatch_history dispatch
-    left join broker on broker.id = dispatch.broker_id
-    where dispatch.id > $1::uuid and dispatch.id < $2::uuid
-      and ($3::uuid is null or dispatch.broker_id = $3)
-      and ($5::uuid[] is null or dispatch.project_id = any ($5))
-    order by dispatch.id
-    limit $4
-  )
+  select * from ended
 ) listed
 order by listed.id
 limit $4;
 
 -- list_trails_alive_within
+with ended as materialized (
+  select
+    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
+    dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
+    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
+    dispatch.deadline_at as "deadlineAt",
+    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
+    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at as "endedAt", dispatch.error,
+         case when exists (select from broker_dispatch live where live.id between dispatch.id and dispatch.id) then 2 else 1 end
+           as records
+  from broker_dispatch_history dispatch
+  left join broker on broker.id = dispatch.broker_id
+  where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
+      and dispatch.created_at < $4 and dispatch.ended_at >= $3 and dispatch.id < 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+  order by dispatch.id
+  limit $6
+)
 select listed.* from (
   (
     select
@@ -53,28 +72,13 @@ select listed.* from (
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
-    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4
+    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4 and dispatch.id < coalesce((select id from ended offset $6 - 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
       and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
     order by dispatch.id
     limit $6
   )
   union all
-  (
-    select
-    dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId", broker.name as "brokerName",
-    dispatch.agent_id as "agentId", dispatch.op, dispatch.lane, dispatch.ordering_key as "orderingKey",
-    dispatch.state, dispatch.attempt, dispatch.created_at as "createdAt", dispatch.not_before as "notBefore",
-    dispatch.deadline_at as "deadlineAt",
-    dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
-    to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", dispatch.ended_at, dispatch.error,
-           case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
-    from broker_dispatch_history dispatch
-    left join broker on broker.id = dispatch.broker_id
-    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
-      and dispatch.created_at < $4 and dispatch.ended_at >= $3
-    order by dispatch.id
-    limit $6
-  )
+  select * from ended
 ) listed
 order by listed.id
 limit $6;

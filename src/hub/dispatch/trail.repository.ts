@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { BrokerError } from '../../protocol/frame.js';
 import { isSeen, type Scope } from '../auth/scope.js';
 import { Database } from '../database/database.js';
+import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { readable } from './trail-step.js';
 import type { TrailStep } from './record.js';
@@ -49,70 +50,60 @@ const TRAIL_COLUMNS = `
       dispatch.initiator ->> 'idempotencyKey' as "idempotencyKey", dispatch.redrive_of as "redriveOf",
       ${readable('dispatch.trail')} as trail, now() as "readAt"`;
 
-// One statement over both tables, so that a row that moves between them is seen once. One that stands in both at the
-// same time is a fault, which the proof is told of.
-const LIST = statement(
-  'list_trails',
-  `
+/**
+ * One page over both tables in one statement, so that a row that moves between them is seen once; one that stands in both at the
+ * same time is a fault, which the proof is told of. Live rows are looked for no further than ended ones fill the page: what has
+ * ended leaves dead entries in the indexes of the live, which stay for as long as the oldest transaction, and each page would
+ * walk all that follow it.
+ *
+ * @param of which live and which ended ones, as conditions on `dispatch`; @param last of the ids that are looked at, excluded
+ */
+const pageText = (of: { live: string; ended: string }, last: string, limit: string) => `
+  with ended as materialized (
+    select ${TRAIL_COLUMNS}, dispatch.ended_at as "endedAt", dispatch.error,
+           case when exists (select from broker_dispatch live where ${sought('live.id', 'dispatch.id')}) then 2 else 1 end
+             as records
+    from broker_dispatch_history dispatch
+    left join broker on broker.id = dispatch.broker_id
+    where ${of.ended} and dispatch.id < ${last}
+    order by dispatch.id
+    limit ${limit}
+  )
   select listed.* from (
     (
       select ${TRAIL_COLUMNS}, null::timestamptz as "endedAt", null::jsonb as error, 1 as records
       from broker_dispatch dispatch
       left join broker on broker.id = dispatch.broker_id
-      where dispatch.id > $1::uuid and dispatch.id < $2::uuid
-        and ($3::uuid is null or dispatch.broker_id = $3)
-        and ${isSeen('dispatch.project_id', '$5')}
+      where ${of.live} and dispatch.id < coalesce((select id from ended offset ${limit} - 1), ${last})
         and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
       order by dispatch.id
-      limit $4
+      limit ${limit}
     )
     union all
-    (
-      select ${TRAIL_COLUMNS}, dispatch.ended_at, dispatch.error,
-             case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
-      from broker_dispatch_history dispatch
-      left join broker on broker.id = dispatch.broker_id
-      where dispatch.id > $1::uuid and dispatch.id < $2::uuid
-        and ($3::uuid is null or dispatch.broker_id = $3)
-        and ${isSeen('dispatch.project_id', '$5')}
-      order by dispatch.id
-      limit $4
-    )
+    select * from ended
   ) listed
   order by listed.id
-  limit $4
-  `,
-);
+  limit ${limit}
+  `;
+
+const IN_RANGE = `dispatch.id > $1::uuid
+      and ($3::uuid is null or dispatch.broker_id = $3)
+      and ${isSeen('dispatch.project_id', '$5')}`;
+
+const LIST = statement('list_trails', pageText({ live: IN_RANGE, ended: IN_RANGE }, '$2::uuid', '$4'));
 
 // Of the history only what was accepted after a given id is looked at, since it is kept by ids.
 const LIST_ALIVE = statement(
   'list_trails_alive_within',
-  `
-  select listed.* from (
-    (
-      select ${TRAIL_COLUMNS}, null::timestamptz as "endedAt", null::jsonb as error, 1 as records
-      from broker_dispatch dispatch
-      left join broker on broker.id = dispatch.broker_id
-      where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4
-        and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
-      order by dispatch.id
-      limit $6
-    )
-    union all
-    (
-      select ${TRAIL_COLUMNS}, dispatch.ended_at, dispatch.error,
-             case when exists (select from broker_dispatch live where live.id = dispatch.id) then 2 else 1 end
-      from broker_dispatch_history dispatch
-      left join broker on broker.id = dispatch.broker_id
-      where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
-        and dispatch.created_at < $4 and dispatch.ended_at >= $3
-      order by dispatch.id
-      limit $6
-    )
-  ) listed
-  order by listed.id
-  limit $6
-  `,
+  pageText(
+    {
+      live: 'dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4',
+      ended: `dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
+        and dispatch.created_at < $4 and dispatch.ended_at >= $3`,
+    },
+    `'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid`,
+    '$6',
+  ),
 );
 
 const HAS_LIVE = statement(
