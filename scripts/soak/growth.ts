@@ -12,8 +12,9 @@ type Series = ReadonlyMap<string, readonly Point[]>;
 
 /** What was seen, by time in minutes. */
 export type Seen = {
-  /** What a replica keeps once its garbage is collected, and what it holds of the system, in MiB; and its open files. */
+  /** What a replica keeps once its garbage is collected, the code that V8 made of it, and what it holds of the system, in MiB; and its open files. */
   kept: Series;
+  compiled: Series;
   memory: Series;
   files: Series;
   tables: Record<'live' | 'bytes' | 'dead' | 'databaseBytes', readonly Point[]>;
@@ -24,6 +25,7 @@ export type ReplicaGrowth = {
   name: string;
   forMin: number;
   keptMiB: Trend;
+  compiledMiB: Trend;
   memoryMiB: Trend;
   files: Trend;
 };
@@ -55,7 +57,11 @@ export type Growth = OfReplicas<Trend | null> & {
 };
 
 /** @param from when commands began, in minutes @param until when no more were given */
-export function growthOf({ kept, memory, files, tables }: Seen, from: number, until: number): Growth {
+export function growthOf(
+  { kept, compiled, memory, files, tables }: Seen,
+  from: number,
+  until: number,
+): Growth {
   const middle = (from + until) / 2;
   const lately = (points: readonly Point[]) => points.filter(([at]) => at >= middle && at <= until);
   const slope = (points: readonly Point[], unit = 1) => rounded(trendOf(lately(points)).slope / unit);
@@ -78,6 +84,7 @@ export function growthOf({ kept, memory, files, tables }: Seen, from: number, un
       name,
       forMin: rounded(spanOf(points)),
       keptMiB: trendIn(kept, name),
+      compiledMiB: trendIn(compiled, name),
       memoryMiB: trendIn(memory, name),
       files: trendIn(files, name),
     })),

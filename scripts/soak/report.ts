@@ -81,11 +81,12 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
     '',
     ...table(
       '## What each replica grew by in a minute of the last half',
-      ['replica', 'seen for, min', 'MiB kept', 'MiB held of the system', 'open files'],
-      growth.replicas.map(({ name, forMin, keptMiB, memoryMiB, files: open }) => [
+      ['replica', 'seen for, min', 'MiB kept', 'MiB of code', 'MiB held of the system', 'open files'],
+      growth.replicas.map(({ name, forMin, keptMiB, compiledMiB, memoryMiB, files: open }) => [
         name,
         forMin,
         trend(keptMiB),
+        trend(compiledMiB),
         trend(memoryMiB),
         trend(open),
       ]),

@@ -6,7 +6,7 @@ import { growthOf, type Growth, type Seen } from './growth.js';
 import type { Point } from './slope.js';
 
 const EVERY_MS = 5_000;
-/** Collecting all garbage holds a replica up: for a quarter of a second where it keeps 87 MiB, measured apart. */
+/** Collecting all garbage holds a replica up: for a quarter of a second where it keeps 87 MiB, measured apart. No two are at the same time. */
 const WEIGHED_EVERY_MS = 30_000;
 /** A process that has just started still grows into what it needs. */
 const YOUNG_MS = 30_000;
@@ -23,6 +23,7 @@ const TABLES = `
 /** Looks every few seconds at what may leak. */
 export class Samples implements Seen {
   readonly kept = new Map<string, Point[]>();
+  readonly compiled = new Map<string, Point[]>();
   readonly memory = new Map<string, Point[]>();
   readonly files = new Map<string, Point[]>();
   private readonly bornAt = new Map<string, number>();
@@ -34,7 +35,7 @@ export class Samples implements Seen {
   };
   private readonly over = new AbortController();
   private looking: Promise<void> | undefined;
-  private weighedAt = 0;
+  private readonly weighedAt = new Map<string, number>();
   /** How many of its weights each replica had told of. */
   private readonly weights = new Map<string, number>();
   private readonly beganAt = performance.now();
@@ -64,7 +65,7 @@ export class Samples implements Seen {
         this.lookAt(name, program.pid, at);
         this.weightsOf(name, keptIn, at);
       }
-      if (at - this.weighedAt >= WEIGHED_EVERY_MS) this.weigh(at);
+      this.weigh(at);
       const [row] = await this.database.query<Record<keyof Seen['tables'], number>>(TABLES).catch(() => []);
       if (row !== undefined) {
         for (const [name, points] of Object.entries(this.tables)) {
@@ -76,8 +77,11 @@ export class Samples implements Seen {
   }
 
   private weigh(at: number): void {
-    this.weighedAt = at;
-    for (const { program } of this.cluster.replicas) program.weigh();
+    const isDue = (name: string) => at - (this.weighedAt.get(name) ?? -Infinity) >= WEIGHED_EVERY_MS;
+    const next = this.cluster.replicas.find(({ name }) => isDue(name));
+    if (next === undefined) return;
+    this.weighedAt.set(next.name, at);
+    next.program.weigh();
   }
 
   /** What it told since it was last looked at: one that stands still tells later. */
@@ -85,7 +89,11 @@ export class Samples implements Seen {
     if (keptIn === undefined || !existsSync(keptIn)) return;
     const told = readFileSync(keptIn, 'utf8').split('\n').slice(0, -1);
     const since = this.isYoung(name, at) ? [] : told.slice(this.weights.get(name) ?? 0);
-    for (const bytes of since) point(this.kept, name, [at / MINUTE_MS, Number(bytes) / MIB]);
+    for (const line of since) {
+      const [kept = NaN, compiled = NaN] = line.split(' ').map(Number);
+      point(this.kept, name, [at / MINUTE_MS, kept / MIB]);
+      point(this.compiled, name, [at / MINUTE_MS, compiled / MIB]);
+    }
     this.weights.set(name, told.length);
   }
 

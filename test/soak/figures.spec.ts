@@ -121,7 +121,7 @@ describe('the growth in a soak', () => {
     const live = seen(until, () => 5);
     const tables = { live, bytes: live, dead: live, databaseBytes: live };
     const [kept, files] = [new Map(Object.entries(memory)), new Map<string, Point[]>()];
-    return growthOf({ kept, memory: kept, files, tables }, 0, until);
+    return growthOf({ kept, compiled: files, memory: kept, files, tables }, 0, until);
   };
 
   it('is that of the replica that grows for certain, beside one that lived for less and is steeper by chance', () => {

@@ -11,7 +11,17 @@ const MIB = 1024 * 1024;
 /** Keeps one of two that it makes, each time it is told to, and says so. */
 const PROGRAM = `
   const kept = [];
-  process.stdin.on('data', () => {
+  const compile = () => {
+    for (let each = 0; each < 500; each += 1) {
+      // Much code of little text, which is kept beside it.
+      const made = new Function('a', 'for (let b of a);'.repeat(100) + each);
+      made([]);
+      kept.push(made);
+    }
+    console.log('compiled');
+  };
+  process.stdin.on('data', (text) => {
+    if (text.toString().startsWith('compile')) return compile();
     for (let turn = 0; turn < 16; turn += 1) {
       kept.push(Buffer.alloc(${MIB}));
       Buffer.alloc(${MIB});
@@ -39,13 +49,14 @@ describe('what a program keeps in memory', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const weigh = async (count: number): Promise<number> => {
+  const weigh = async (count: number) => {
     program.kill('SIGUSR2');
     const told = await eventually(() => {
       const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
       return lines.length === count && lines;
     });
-    return Number(told.at(-1)) / MIB;
+    const [kept = NaN, compiled = NaN] = (told.at(-1) ?? '').split(' ').map((bytes) => Number(bytes) / MIB);
+    return { kept, compiled };
   };
 
   it('is told each time that it is asked for, without the garbage', async () => {
@@ -54,8 +65,18 @@ describe('what a program keeps in memory', () => {
     program.stdin?.write('go on\n');
     await eventually(() => said.includes('made'));
 
-    const grown = (await weigh(2)) - before;
+    const grown = (await weigh(2)).kept - before.kept;
     expect(grown).toBeGreaterThan(15);
     expect(grown).toBeLessThan(24);
+  });
+
+  it('is told apart from the code that is made of the program', async () => {
+    const before = await weigh(3);
+    program.stdin?.write('compile\n');
+    await eventually(() => said.includes('compiled'));
+
+    const after = await weigh(4);
+    expect(after.compiled - before.compiled).toBeGreaterThan(4);
+    expect(Math.abs(after.kept - before.kept)).toBeLessThan((after.compiled - before.compiled) / 4);
   });
 });
