@@ -50,7 +50,7 @@ describe('a broker that connects', () => {
 
   it('again while a claim for its older link is under way is served on the newer one', async () => {
     const older = await broker.connect(hub.url);
-    const held = proxy.hold('question', 'claim_by_ids');
+    const held = proxy.hold('question', 'claim_by_ids_of_one');
     const { body } = await cluster.api(0).ping(broker.id);
     const goOn = await held;
     const newer = await broker.connect(hub.url);

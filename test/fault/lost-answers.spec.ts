@@ -35,7 +35,7 @@ describe('a replica whose connection breaks', () => {
 
   it('after a claim was committed sends what it claimed all the same', async () => {
     const link = await broker.connect(hub.url);
-    const broken = proxy.lose('answer', 'claim_by_ids');
+    const broken = proxy.lose('answer', 'claim_by_ids_of_one');
     const { body } = await api.ping(broker.id, CLAIMED_APART);
     await broken;
 

@@ -1,7 +1,9 @@
 import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
 import { mutantsOf } from '../mutant.js';
 
-export const CLAIM = mutantsOf('claim_by_ids', 'test/integration/fences-claim.spec.ts', [
+const SPEC = 'test/integration/fences-claim.spec.ts';
+
+const MUTANTS: Parameters<typeof mutantsOf>[2] = [
   ['claims for a broker that another replica owns', 'connection.replica_id = $1 and', ''],
   ['claims under an epoch that is over', 'and connection.epoch = asking.epoch', ''],
   [
@@ -77,4 +79,9 @@ export const CLAIM = mutantsOf('claim_by_ids', 'test/integration/fences-claim.sp
   ['does not note the owner', 'claimed_by = $1,', 'claimed_by = dispatch.id,'],
   ['does not note the epoch', 'claim_epoch = claimable.epoch,', 'claim_epoch = 0,'],
   ['does not note the journal', 'claim_journal = claimable.journal_id,', 'claim_journal = dispatch.id,'],
-]);
+];
+
+export const CLAIM = [
+  ...mutantsOf('claim_by_ids', SPEC, MUTANTS),
+  ...mutantsOf('claim_by_ids_of_one', SPEC, MUTANTS),
+];

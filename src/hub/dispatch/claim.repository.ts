@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../protocol/frame.js';
 import { Database } from '../database/database.js';
-import { rowsInPlace, rowsOf } from '../database/rows-of.js';
+import { MANY_ROWS, ONE_ROW, rowsOf, type RowShape } from '../database/rows-of.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
 import { OPS_HELD_TO_ACK } from '../../protocol/op.js';
@@ -80,14 +80,12 @@ const READ_AHEAD = statement(
 // rests by its caller's wish does not count among its key's, one that rests after a failure does, and one whose op
 // lets go of its key with the ack no more does once it runs. They are looked for from the broker's floor on, so that no dead
 // index entries are walked.
-const CLAIM = statement(
-  'claim_by_ids',
-  `
+const claimText = (shape: RowShape, answer: string) => `
   with asking as materialized (
     select asked.broker_id, asked.epoch,
            pg_advisory_xact_lock_shared(hashtextextended(asked.broker_id::text, 1)) as turn
     from (
-      select * from (${rowsOf({ broker_id: '$2::uuid[]', epoch: '$3::bigint[]' })}) asked order by broker_id
+      select * from (${shape.rowsOf({ broker_id: '$2::uuid[]', epoch: '$3::bigint[]' })}) asked ${shape.orderBy('broker_id')}
     ) asked
   ),
   owned as materialized (
@@ -96,16 +94,16 @@ const CLAIM = statement(
     join broker_connection connection on connection.broker_id = asking.broker_id
     left join broker_dispatch_floor floor on floor.broker_id = asking.broker_id
     where connection.replica_id = $1 and connection.epoch = asking.epoch
-    order by connection.broker_id
+    ${shape.orderBy('connection.broker_id')}
     for share of connection
   ),
   locked as materialized (
     select dispatch.*, asked.epoch, asked.journal_id, asked.floor
     from (
       select asked.id, owned.broker_id, owned.epoch, owned.journal_id, owned.floor
-      from (${rowsInPlace({ id: '$4::uuid[]', broker_id: '$8::uuid[]' }, '$4::uuid[]')}) asked
-      join owned on owned.broker_id = asked.broker_id
-      order by asked.place
+      from (${shape.rowsInPlace({ id: '$4::uuid[]', broker_id: '$8::uuid[]' }, '$4::uuid[]')}) asked
+      join owned on ${shape.areOfOneRow('owned.broker_id', 'asked.broker_id')}
+      ${shape.orderBy('asked.place')}
     ) asked
     cross join lateral (
       select dispatch.id, dispatch.broker_id, dispatch.seq, dispatch.ordering_key, dispatch.contract
@@ -156,20 +154,41 @@ const CLAIM = statement(
               greatest(0, floor(date_part('epoch', dispatch.deadline_at - now()) * 1000))::bigint as remaining_ms,
               date_part('epoch', now() - greatest(dispatch.created_at, dispatch.not_before)) as age_s
   )
-  select asking.broker_id as "brokerId",
+  ${answer}
+  `;
+
+const CLAIMED = `json_build_object(
+             'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms, 'ageS', claimed.age_s
+           )`;
+
+const CLAIM = statement(
+  'claim_by_ids',
+  claimText(
+    MANY_ROWS,
+    `select asking.broker_id as "brokerId",
          bool_or(owned.broker_id is not null) as owned,
          coalesce(
-           json_agg(json_build_object(
-             'id', claimed.id, 'attempt', claimed.attempt, 'remainingMs', claimed.remaining_ms,
-             'ageS', claimed.age_s
-           ) order by claimed.seq) filter (where claimed.id is not null),
+           json_agg(${CLAIMED} order by claimed.seq) filter (where claimed.id is not null),
            '[]'
          ) as claimed
   from asking
   left join owned on owned.broker_id = asking.broker_id
   left join claimed on claimed.broker_id = asking.broker_id
-  group by asking.broker_id
-  `,
+  group by asking.broker_id`,
+  ),
+);
+
+const CLAIM_ONE = statement(
+  'claim_by_ids_of_one',
+  claimText(
+    ONE_ROW,
+    `select asking.broker_id as "brokerId",
+         owned.broker_id is not null as owned,
+         case when claimed.id is null then '[]' else json_build_array(${CLAIMED}) end as claimed
+  from asking
+  left join owned on true
+  left join claimed on true`,
+  ),
 );
 
 const READ_ARGS = statement('read_args', `select id, args from broker_dispatch where id = any ($1::uuid[])`);
@@ -200,14 +219,23 @@ export class ClaimRepository {
     brokers: { brokerId: string; epoch: number }[],
     rows: { id: string; brokerId: string }[],
   ): Promise<ClaimAnswer[]> {
+    const states = [statesBefore('claim'), stateAfter('claim'), OPS_HELD_TO_ACK];
+    const [broker, row] = [brokers[0], rows[0]];
+    if (brokers.length === 1 && rows.length === 1 && broker !== undefined && row !== undefined)
+      return this.database.run(CLAIM_ONE, [
+        replicaId,
+        broker.brokerId,
+        broker.epoch,
+        row.id,
+        ...states,
+        row.brokerId,
+      ]);
     return this.database.run(CLAIM, [
       replicaId,
       brokers.map(({ brokerId }) => brokerId),
       brokers.map(({ epoch }) => epoch),
       rows.map(({ id }) => id),
-      statesBefore('claim'),
-      stateAfter('claim'),
-      OPS_HELD_TO_ACK,
+      ...states,
       rows.map(({ brokerId }) => brokerId),
     ]);
   }
