@@ -45,6 +45,7 @@ const PARTS = {
   insert_dispatches_lean: 'insert',
   insert_dispatches_lean_of_one: 'insert',
   claim_by_ids: 'claim',
+  claim_by_ids_of_one: 'claim',
   settle_dispatches: 'settle',
   settle_dispatches_of_one: 'settle',
 };

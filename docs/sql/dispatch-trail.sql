@@ -32,7 +32,7 @@ select listed.* from (
     left join broker on broker.id = dispatch.broker_id
     where dispatch.id > $1::uuid
     and ($3::uuid is null or dispatch.broker_id = $3)
-    and ($5::uuid[] is null or dispatch.project_id = any ($5)) and dispatch.id < coalesce((select id from ended offset $4 - 1), $2::uuid)
+    and ($5::uuid[] is null or dispatch.project_id = any ($5)) and dispatch.id < coalesce((select id from ended order by id offset $4 - 1), $2::uuid)
       and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
     order by dispatch.id
     limit $4
@@ -72,7 +72,7 @@ select listed.* from (
     to_jsonb(dispatch.trail::jsonb[]) as trail, now() as "readAt", null::timestamptz as "endedAt", null::jsonb as error, 1 as records
     from broker_dispatch dispatch
     left join broker on broker.id = dispatch.broker_id
-    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4 and dispatch.id < coalesce((select id from ended offset $6 - 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+    where dispatch.broker_id = any ($1::uuid[]) and dispatch.id > $2::uuid and dispatch.created_at < $4 and dispatch.id < coalesce((select id from ended order by id offset $6 - 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
       and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
     order by dispatch.id
     limit $6

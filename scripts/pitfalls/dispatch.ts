@@ -60,7 +60,7 @@ export const DISPATCH: Chapter = {
       'One claim gives the same work twice, since a transaction does not skip what it has locked itself.',
       [
         CLAIM,
-        'a claim gives a row once, however often it was asked for, and a second claim does not give it again',
+        'asked for %s, a claim gives a row once, however often it was asked for, and a second claim does not give it again',
       ],
     ),
     pitfall(

@@ -77,9 +77,9 @@ export class Samples implements Seen {
   }
 
   private weigh(at: number): void {
-    const isDue = (name: string) => at - (this.weighedAt.get(name) ?? -Infinity) >= WEIGHED_EVERY_MS;
-    const next = this.cluster.replicas.find(({ name }) => isDue(name));
-    if (next === undefined) return;
+    const weighedAt = ({ name }: { name: string }) => this.weighedAt.get(name) ?? -Infinity;
+    const [next] = [...this.cluster.replicas].sort((one, other) => weighedAt(one) - weighedAt(other));
+    if (next === undefined || at - weighedAt(next) < WEIGHED_EVERY_MS) return;
     this.weighedAt.set(next.name, at);
     next.program.weigh();
   }

@@ -69,8 +69,8 @@ describe('a read ahead', () => {
 
 describe.each([
   ['alone', []],
-  ['beside what is asked of another broker', [{ brokerId: randomUUID(), epoch: 1 }]],
-])('%s', (_how, others) => {
+  ['with those of another broker', [{ brokerId: randomUUID(), epoch: 1 }]],
+])('asked for %s,', (_how, others) => {
   beforeEach(() => {
     besides = others;
   });
@@ -120,6 +120,7 @@ describe.each([
     });
 
     it.each([
+      ['that was meant for a link that is over', () => ({ link_epoch: broker.epoch - 1 })],
       ['whose deadline has passed', () => ({ deadline_at: new Date(Date.now() - 1_000) })],
       ['that rests after a failure', () => ({ attempt: 1, retry_at: inFuture() })],
       ['that its caller wants to be sent later', () => ({ not_before: inFuture() })],
@@ -137,7 +138,12 @@ describe.each([
     it('gives a row once, however often it was asked for, and a second claim does not give it again', async () => {
       const id = await rows.dispatch(broker);
 
-      const answers = await Promise.all([claimed([id, id, id]), claimed([id, id])]);
+      const answers = await Promise.all([
+        claimed([id, id, id]),
+        claimed([id]),
+        claimed([id, id]),
+        claimed([id]),
+      ]);
 
       expect(answers.flat()).toEqual([id]);
       expect(await rows.read(id)).toMatchObject({ state: 'claimed', attempt: 1 });

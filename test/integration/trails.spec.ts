@@ -27,6 +27,7 @@ afterAll(async () => {
 
 /** Whoever has a number of its own keeps back the cleaning of all that ended after it began. */
 const PIN = { name: 'pin', text: 'select pg_current_xact_id()' };
+const IDLE_AT_WILL = { name: 'idle_at_will', text: 'set local idle_in_transaction_session_timeout = 0' };
 
 /** Commands by the places that their ids give them, stored as live. */
 const plant = (from: number, to: number) =>
@@ -124,6 +125,7 @@ describe.each(Object.entries(PAGES))('a list of trails %s', (_which, page) => {
 
   it('does not walk what follows its page and has ended, while a transaction is open that keeps it', async () => {
     await bench.database.transaction(async (run) => {
+      await run(IDLE_AT_WILL);
       await run(PIN);
       const readOf = async (places: number) => {
         await plant(places / 2 + 1, places);

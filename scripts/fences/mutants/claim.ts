@@ -17,6 +17,12 @@ const MUTANTS: Parameters<typeof mutantsOf>[2] = [
     'for share of connection',
     'for key share of connection',
   ],
+  ['claims the work of another broker', 'and dispatch.broker_id is not distinct from asked.broker_id', ''],
+  [
+    'claims what is meant for a link that is over',
+    'and coalesce(dispatch.link_epoch = asked.epoch, true)',
+    '',
+  ],
   ['claims what is out already', 'and dispatch.state = any ($5::text[])', ''],
   ['claims past the deadline', 'and dispatch.deadline_at > now()', ''],
   [

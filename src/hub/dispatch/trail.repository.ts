@@ -74,7 +74,7 @@ const pageText = (of: { live: string; ended: string }, last: string, limit: stri
       select ${TRAIL_COLUMNS}, null::timestamptz as "endedAt", null::jsonb as error, 1 as records
       from broker_dispatch dispatch
       left join broker on broker.id = dispatch.broker_id
-      where ${of.live} and dispatch.id < coalesce((select id from ended offset ${limit} - 1), ${last})
+      where ${of.live} and dispatch.id < coalesce((select id from ended order by id offset ${limit} - 1), ${last})
         and not exists (select from broker_dispatch_history ended where ended.id = dispatch.id)
       order by dispatch.id
       limit ${limit}

@@ -65,7 +65,7 @@ export class ControlAdapter extends AbstractWsAdapter {
       socket.on('error', destroyed);
       void this.upgrade(request, socket, head);
     });
-    this.ticker = setInterval(() => this.sockets.takeTurn(), PROBE_TURN_MS).unref();
+    this.ticker = setInterval(() => this.sockets.takeTurns(performance.now()), PROBE_TURN_MS).unref();
     return this.server;
   }
 

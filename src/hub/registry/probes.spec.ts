@@ -9,7 +9,7 @@ describe('sockets that are probed', () => {
   let turn: number;
 
   beforeEach(() => {
-    probes = new Probes();
+    probes = new Probes(0);
     turn = 0;
   });
 
@@ -27,7 +27,7 @@ describe('sockets that are probed', () => {
   const pass = (turns: number) => {
     for (let count = 0; count < turns; count += 1) {
       turn += 1;
-      probes.takeTurn();
+      probes.takeTurns(turn * PROBE_TURN_MS);
     }
   };
 
@@ -67,5 +67,29 @@ describe('sockets that are probed', () => {
     expect([staying.looks, gone.looks]).toEqual([3 + TURNS, 3]);
     expect(gone.probed.length).toBeLessThanOrEqual(1);
     expect([...probes]).toEqual([staying]);
+  });
+
+  it('keep their interval where each turn comes late', () => {
+    const socket = open();
+
+    for (let now = 0; now <= 4 * TIMES.pingMs; now += 1.2 * PROBE_TURN_MS) {
+      turn = Math.floor(now / PROBE_TURN_MS);
+      probes.takeTurns(now);
+    }
+
+    expect(socket.probed).toHaveLength(4);
+    const between = socket.probed.slice(1).map((at, place) => at - (socket.probed[place] ?? 0));
+    for (const each of between) expect(Math.abs(each - TURNS)).toBeLessThanOrEqual(1);
+  });
+
+  it('are probed no sooner one after another once the process has stood still', () => {
+    const socket = open();
+    pass(TURNS);
+    turn += 2 * TURNS;
+    probes.takeTurns(turn * PROBE_TURN_MS);
+    pass(TURNS);
+
+    const between = socket.probed.slice(1).map((at, place) => at - (socket.probed[place] ?? 0));
+    expect(Math.min(...between)).toBeGreaterThanOrEqual(TURNS);
   });
 });
