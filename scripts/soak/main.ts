@@ -62,7 +62,6 @@ async function main(): Promise<number> {
   const { seed, minutes, calm } = options;
   const forMs = minutes * 60_000;
   const whole = scheduleOf(seed, forMs, calm);
-  options.only = leftOf(options, whole);
   const { only } = options;
   const numbers = new Set(whole.map(({ number }) => number));
   const unknown = (only ?? []).filter((number) => !numbers.has(number));
@@ -72,7 +71,7 @@ async function main(): Promise<number> {
     );
     return 2;
   }
-  const schedule = whole.filter(({ number }) => only === null || only.includes(number));
+  const schedule = leftOf(options, whole).filter(({ number }) => only === null || only.includes(number));
   say(`the seed is ${seed}`);
   for (const fault of schedule) process.stderr.write(`${lineOf(fault)}\n`);
   if (options.plans) return 0;
@@ -88,15 +87,10 @@ async function main(): Promise<number> {
   return outcome.ok ? 0 : 1;
 }
 
-/** The numbers of the faults that strike; null: all of the schedule. */
-function leftOf(
-  { only, spares, holds, minutes }: Options,
-  whole: readonly Fault[],
-): readonly number[] | null {
-  if (!spares && !holds) return only;
+/** What of the schedule is not left out, to spare replicas or to hold a transaction open. */
+function leftOf({ spares, holds, minutes }: Options, whole: readonly Fault[]): readonly Fault[] {
   const spared = spares ? sparing(whole, minutes * 60_000) : whole;
-  const left = (holds ? holding(spared) : spared).map(({ number }) => number);
-  return only?.filter((number) => left.includes(number)) ?? left;
+  return holds ? holding(spared) : spared;
 }
 
 async function soaked(options: Options, schedule: readonly Fault[]): Promise<Run> {
