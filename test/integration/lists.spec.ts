@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Database, type Run } from '../../src/hub/database/database.js';
 import { ListRepository, type DispatchFilter } from '../../src/hub/dispatch/list.repository.js';
 import { EXCEPTIONS } from '../../src/hub/dispatch/state.js';
 import { PageQuery, readPage } from '../../src/hub/http/page.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { explaining } from './support/explaining.js';
 import { openBench, type Bench } from './support/repositories.js';
 
 const EVERYTHING: DispatchFilter = {
@@ -72,16 +72,9 @@ async function plantDays(each: number, first: { count: number } & Record<string,
 /** The plan of a list, with what it came to. */
 async function planOf(filter: Partial<DispatchFilter>): Promise<string[]> {
   let plan: string[] = [];
-  const runPlanned: Run = async ({ name, text }, values) => {
-    const explained = {
-      name: `explain_${name}`,
-      text: `explain (analyze, costs off, timing off, summary off) ${text}`,
-    };
-    const lines = await bench.database.runPlanned<{ 'QUERY PLAN': string }>(explained, values);
-    plan = lines.map((line) => line['QUERY PLAN']);
-    return [];
-  };
-  const database = Object.create(bench.database, { runPlanned: { value: runPlanned } }) as Database;
+  const database = explaining(bench.database, 'costs off, timing off, summary off', (lines) => {
+    plan = lines.map(String);
+  });
   await new ListRepository(database).list({ ...EVERYTHING, limit: 51, ...filter });
   return plan;
 }

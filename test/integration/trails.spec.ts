@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Database, type Run } from '../../src/hub/database/database.js';
 import { TrailRepository } from '../../src/hub/dispatch/trail.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { explaining } from './support/explaining.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker } from './support/rows.js';
 
@@ -72,16 +72,10 @@ type Page = (typeof PAGES)[keyof typeof PAGES];
 /** How many pages of the database were looked at for the first page of a list. */
 async function pagesReadFor(page: Page, limit: number): Promise<number> {
   let read = NaN;
-  const runPlanned: Run = async ({ name, text }, values) => {
-    const explained = { name: `explain_${name}`, text: `explain (analyze, buffers, format json) ${text}` };
-    const [{ 'QUERY PLAN': plans } = { 'QUERY PLAN': [] }] = await bench.database.runPlanned<{
-      'QUERY PLAN': { Plan: Record<string, number> }[];
-    }>(explained, values);
-    const { 'Shared Hit Blocks': hit, 'Shared Read Blocks': fetched } = plans[0]?.Plan ?? {};
-    read = (hit ?? NaN) + (fetched ?? NaN);
-    return [];
-  };
-  const database = Object.create(bench.database, { runPlanned: { value: runPlanned } }) as Database;
+  const database = explaining(bench.database, 'buffers, format json', ([plans]) => {
+    const [{ Plan } = { Plan: {} }] = plans as { Plan: Record<string, number> }[];
+    read = (Plan['Shared Hit Blocks'] ?? NaN) + (Plan['Shared Read Blocks'] ?? NaN);
+  });
   await page(new TrailRepository(database), FIRST, limit);
   return read;
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Database, type Run } from '../../src/hub/database/database.js';
 import { causeOf } from '../../src/hub/dispatch/why.js';
 import { WhyRepository } from '../../src/hub/dispatch/why.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
+import { explaining } from './support/explaining.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker, Rows } from './support/rows.js';
 
@@ -53,16 +53,10 @@ const makeReady = () =>
 /** How many commands of the broker are read to count them. */
 async function readFor(...ids: string[]): Promise<number> {
   let plan: string[] = [];
-  const run: Run = async ({ name, text }, values) => {
-    const explained = {
-      name: `explain_${name}`,
-      text: `explain (analyze, costs off, timing off, summary off) ${text}`,
-    };
-    const lines = await bench.database.run<{ 'QUERY PLAN': string }>(explained, values);
-    plan = lines.map((line) => line['QUERY PLAN']);
-    return [];
-  };
-  await new WhyRepository(Object.create(bench.database, { run: { value: run } }) as Database).read(ids);
+  const database = explaining(bench.database, 'costs off, timing off, summary off', (lines) => {
+    plan = lines.map(String);
+  });
+  await new WhyRepository(database).read(ids);
   const scans = plan.filter((line) => line.includes('using broker_dispatch_in_order on'));
   expect(scans).toHaveLength(2);
   return scans.reduce((sum, line) => sum + Number(/rows=(\d+)/.exec(line)?.[1] ?? 0), 0);

@@ -4,6 +4,7 @@ import { isSeen, type Scope } from '../auth/scope.js';
 import { Database } from '../database/database.js';
 import { sought } from '../database/sought.js';
 import { statement } from '../database/statement.js';
+import { LAST_ID } from './list.columns.js';
 import { readable } from './trail-step.js';
 import type { TrailStep } from './record.js';
 import type { DispatchState, Lane } from './state.js';
@@ -101,7 +102,7 @@ const LIST_ALIVE = statement(
       ended: `dispatch.broker_id = any ($1::uuid[]) and dispatch.id > greatest($2::uuid, $5::uuid)
         and dispatch.created_at < $4 and dispatch.ended_at >= $3`,
     },
-    `'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid`,
+    `'${LAST_ID}'::uuid`,
     '$6',
   ),
 );

@@ -3,12 +3,12 @@ import type { Scope } from '../auth/scope.js';
 import type { Database } from '../database/database.js';
 import { toTrailStep } from './dto/map.js';
 import { firstIdAt } from './id-time.js';
+import { LAST_ID } from './list.columns.js';
 import type { TrailFacts } from './record.js';
 import { TrailRepository, type TrailRow } from './trail.repository.js';
 
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 const HOUR_MS = 3_600_000;
-const AFTER_ALL = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 export type TrailFilter = {
   /** Milliseconds since 1970, judged by the time in the id; the second one is no longer among them. */
@@ -34,7 +34,7 @@ export class Trails {
   ): Promise<TrailFacts[]> {
     const rows = await this.repository.list({
       after: after ?? (sinceMs === null ? BEFORE_ALL : firstIdAt(sinceMs)),
-      before: untilMs === null ? AFTER_ALL : firstIdAt(untilMs),
+      before: untilMs === null ? LAST_ID : firstIdAt(untilMs),
       brokerId,
       limit,
       sees,
