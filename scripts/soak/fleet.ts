@@ -1,10 +1,11 @@
-import { rm, stat, truncate } from 'node:fs/promises';
+import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as rest } from 'node:timers/promises';
 import { DATA_FILE } from '../../src/broker/journal/format.js';
 import { codeOf } from '../../src/hub/config/error-code.js';
 import { Program } from '../support/program.js';
+import { writtenLength } from '../support/written-length.js';
 import type { SoakCluster } from './cluster.js';
 import type { Lost } from './record.js';
 
@@ -17,8 +18,8 @@ const TOGETHER_MOST = 25;
 const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
-/** The part of its journal that a broker can write to on a full disk; what it reads is all there. */
-const WRITABLE = 0.5;
+/** What a full disk leaves of room for a journal: that it is linked can be written down, and hardly two commands at once. */
+const ROOM_LEFT_BYTES = 48 * 1024;
 /** What it does meanwhile must find room, in a file of this life. */
 const EFFECTS_BYTES = 96 * 1024;
 /** What it says then; first it must be linked. */
@@ -105,8 +106,8 @@ export class Fleet {
   }
 
   /**
-   * Kills a process, and has it run for a while on a disk that takes nothing past the middle of the journal of its broker: where that
-   * has room of its own left it would else go on in there.
+   * Kills a process, and has it run for a while on a disk on which the journal of its broker finds hardly any room; what it had made
+   * ready for itself is taken from it.
    *
    * @returns whether the broker noticed
    */
@@ -114,8 +115,8 @@ export class Fleet {
     let isNoticed = false;
     const [name = ''] = crew.names;
     await this.ended(crew, async () => {
-      const journalBytes = await sizeOf(this.journalOf(name));
-      const fileBytesMost = Math.max(journalBytes * WRITABLE, EFFECTS_BYTES);
+      const journalBytes = await cutShort(this.journalOf(name), 1);
+      const fileBytesMost = Math.max(journalBytes + ROOM_LEFT_BYTES, EFFECTS_BYTES);
       const full = await this.startAgain(crew, { fileBytesMost });
       isNoticed = await full.program.line(NOTICED, NOTICED_WITHIN_MS).then(
         () => true,
@@ -189,15 +190,16 @@ export class Fleet {
 
 const fileOf = (journal: string) => join(journal, DATA_FILE);
 
-async function cutShort(journal: string, kept: number): Promise<void> {
-  const size = await sizeOf(journal);
-  if (size > 0) await truncate(fileOf(journal), Math.floor(size * kept));
-}
-
-/** 0 where there is none: a broker whose journal another fault took away was ended before it had begun the next. */
-async function sizeOf(journal: string): Promise<number> {
+/**
+ * Leaves so much of what is written in a journal, and none of the room behind it.
+ *
+ * @returns how long it is by then, in bytes: 0 where there is none, as of a broker whose journal another fault took away, and which was
+ *   ended before it had begun the next
+ */
+async function cutShort(journal: string, kept: number): Promise<number> {
   try {
-    const { size } = await stat(fileOf(journal));
+    const size = Math.floor((await writtenLength(fileOf(journal))) * kept);
+    await truncate(fileOf(journal), size);
     return size;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return 0;

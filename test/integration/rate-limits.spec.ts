@@ -13,12 +13,12 @@ import { readConfig } from '../../src/hub/config/hub-config.js';
 import { FULL_AFTER_S } from '../../src/hub/config/rate-limits.js';
 import { Database } from '../../src/hub/database/database.js';
 import { DatabaseServer } from '../../src/hub/database/server.js';
-import type { Statement } from '../../src/hub/database/statement.js';
 import { makeHub } from '../../src/hub/hub.js';
 import { Api } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { ScriptedBroker } from '../support/scripted-broker.js';
+import { countingPages } from './support/explaining.js';
 
 const LIMITS = 'read=40:40,write=5:20,join=10:10,token=1:10,login=1:5';
 const PASSWORD = 'correct horse battery';
@@ -391,16 +391,6 @@ describe('the limits of callers, over two replicas', () => {
   });
 });
 
-/** Pages of the table and its index that this session has asked for. */
-async function pagesAsked(): Promise<number> {
-  await sql.query('select pg_stat_force_next_flush()');
-  const { rows } = await sql.query(
-    `select heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit as pages
-     from pg_statio_user_tables where relname = 'rate_bucket'`,
-  );
-  return Number(rows[0].pages);
-}
-
 describe('a common bucket', () => {
   const limit = { perS: 10, burst: 100 };
   const repository = () => new RateBucketRepository(replicas[0]!.get(Database));
@@ -455,18 +445,20 @@ describe('a common bucket', () => {
     try {
       await pin.query('begin isolation level repeatable read');
       await pin.query('select txid_current()');
-      const mine = new RateBucketRepository({
-        run: async (asked: Statement, values: unknown[]) => (await sql.query({ ...asked, values })).rows,
-      } as unknown as Database);
       const pagesForTen = async (periodS: number) => {
-        const before = await pagesAsked();
+        let sum = 0;
+        const taken = { lease: 1, tokens: 0 };
+        const counting = countingPages(replicas[0]!.get(Database), (pages) => (sum += pages), [taken]);
+        const mine = new RateBucketRepository(counting);
         for (let count = 0; count < 10; count += 1) await mine.lease(bucket, 1, limit, periodS);
-        return (await pagesAsked()) - before;
+        return sum;
       };
-      const atFirst = await pagesForTen(FULL_AFTER_S);
-      for (let count = 0; count < 2_000; count += 1) await mine.lease(bucket, 1, limit);
-      const inTheEnd = await pagesForTen(FULL_AFTER_S);
-      const inAnother = await pagesForTen(FULL_AFTER_S + 1);
+      // So long that none ends meanwhile.
+      const periodS = 1_000 * FULL_AFTER_S;
+      const atFirst = await pagesForTen(periodS);
+      for (let count = 0; count < 2_000; count += 1) await repository().lease(bucket, 1, limit, periodS);
+      const inTheEnd = await pagesForTen(periodS);
+      const inAnother = await pagesForTen(2 * periodS);
 
       expect(inTheEnd).toBeGreaterThan(5 * atFirst);
       expect(inAnother).toBeLessThan(2 * atFirst);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { TrailRepository } from '../../src/hub/dispatch/trail.repository.js';
 import { expectNoLeaks } from '../support/leaks.js';
-import { explaining } from './support/explaining.js';
+import { countingPages } from './support/explaining.js';
 import { openBench, type Bench } from './support/repositories.js';
 import type { PlantedBroker } from './support/rows.js';
 
@@ -72,10 +72,7 @@ type Page = (typeof PAGES)[keyof typeof PAGES];
 /** How many pages of the database were looked at for the first page of a list. */
 async function pagesReadFor(page: Page, limit: number): Promise<number> {
   let read = NaN;
-  const database = explaining(bench.database, 'buffers, format json', ([plans]) => {
-    const [{ Plan } = { Plan: {} }] = plans as { Plan: Record<string, number> }[];
-    read = (Plan['Shared Hit Blocks'] ?? NaN) + (Plan['Shared Read Blocks'] ?? NaN);
-  });
+  const database = countingPages(bench.database, (pages) => (read = pages));
   await page(new TrailRepository(database), FIRST, limit);
   return read;
 }

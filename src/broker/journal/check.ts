@@ -9,24 +9,23 @@ import { rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { anewOf, DATA_FILE, JOURNAL_FORMAT, META_KEY, UNREADABLE, WRITTEN_ANEW } from './format.js';
-
-/** What a journal says of itself: how many records it has, and up to which page it ever reached. */
-type Said = { entryCount: number; lastPageNumber: number; pageSize: number };
+import { anewOf, DATA_FILE, JOURNAL_FORMAT, META_KEY, saidOf, UNREADABLE, WRITTEN_ANEW } from './format.js';
+import { Room } from './room.js';
 
 process.exit(await check(process.argv[2] ?? ''));
 
 async function check(path: string): Promise<number> {
   try {
-    const store = open({ path, ...JOURNAL_FORMAT });
+    const store = open<string, string>({ path, ...JOURNAL_FORMAT });
     let hasMeta = false;
     let count = 0;
     for (const { key, value } of store.getRange()) {
       count += 1;
-      if (typeof value !== 'object' || value === null) return UNREADABLE;
+      const record: unknown = JSON.parse(value);
+      if (typeof record !== 'object' || record === null) return UNREADABLE;
       hasMeta ||= key === META_KEY;
     }
-    const { entryCount, lastPageNumber, pageSize } = store.getStats() as Said;
+    const { entryCount, lastPageNumber, pageSize } = saidOf(store);
     // Where a page on the way to records is broken they are passed over without a word.
     if (count !== entryCount || (count > 0 && !hasMeta)) return UNREADABLE;
     const isShort = statSync(join(path, DATA_FILE)).size < (lastPageNumber + 1) * pageSize;
@@ -39,12 +38,15 @@ async function check(path: string): Promise<number> {
   }
 }
 
-async function writeAnew(store: RootDatabase, path: string): Promise<void> {
+async function writeAnew(store: RootDatabase<string, string>, path: string): Promise<void> {
   rmSync(path, { recursive: true, force: true });
-  const anew = open({ path, ...JOURNAL_FORMAT });
+  const anew = open<string, string>({ path, ...JOURNAL_FORMAT });
+  const room = new Room(path, () => saidOf(anew));
+  room.hold([...store.getRange().map(({ value }) => Buffer.byteLength(value))]);
   anew.transactionSync(() => {
     for (const { key, value } of store.getRange()) anew.putSync(key, value);
   });
+  room.close();
   await anew.close();
 }
 

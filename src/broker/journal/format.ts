@@ -1,8 +1,8 @@
-import type { RootDatabaseOptionsWithPath } from 'lmdb';
+import type { RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb';
 
-/** How the journal is laid out: JSON values by dispatch id, and one entry about the journal itself. */
+/** How the journal is laid out: JSON as text by dispatch id, and one entry about the journal itself. */
 export const JOURNAL_FORMAT = {
-  encoding: 'json',
+  encoding: 'string',
   mapSize: 64 * 1024 * 1024,
   // A put then resolves once it is on disk, and rejects where it could not get there. With an overlapping sync lmdb
   // has a second promise for that, which stays open for ever after a commit that failed.
@@ -18,6 +18,11 @@ export const DATA_FILE = 'data.mdb';
 export const META_KEY = '!meta';
 
 export type Meta = { journalId: string; lastEpoch: number };
+
+/** What a journal says of itself: how many records it has, up to which page it ever reached, and how large these are, in bytes. */
+export type Said = { entryCount: number; lastPageNumber: number; pageSize: number };
+
+export const saidOf = (store: RootDatabase<string, string>): Said => store.getStats() as Said;
 
 /** What the check of a journal ends with where it is broken. */
 export const UNREADABLE = 3;

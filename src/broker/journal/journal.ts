@@ -21,16 +21,20 @@ import {
   DATA_FILE,
   JOURNAL_FORMAT,
   META_KEY,
+  saidOf,
   UNREADABLE,
   WRITTEN_ANEW,
   type Meta,
 } from './format.js';
 import { confirmedOf, mayBeRetried, type Ending, type JournalRecord } from './record.js';
+import { Room } from './room.js';
 
 /** A journal that is large, or on a slow disk, takes its time; only one that is stuck takes longer. */
 const CHECK_TIMES = { withinMs: 30_000, perMibMs: 250 };
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
 const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
+/** So many are forgotten at once: what LMDB wants of the disk for a commit grows with it. */
+const FORGOTTEN_AT_ONCE = 500;
 
 /** What ends a reader that touches what a broken file does not hold. */
 const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
@@ -58,7 +62,8 @@ export class Journal {
   private lastPlace: number;
 
   private constructor(
-    private readonly store: RootDatabase<JournalRecord | Meta, string>,
+    private readonly store: RootDatabase<string, string>,
+    private readonly room: Room,
     private readonly standings: Map<string, Standing>,
     private meta: Meta,
   ) {
@@ -94,14 +99,15 @@ export class Journal {
         log.error({ aside }, 'the journal cannot be read: it is put aside, and a new one begins');
       }
     }
-    const store = open<JournalRecord | Meta, string>({ path, ...JOURNAL_FORMAT });
+    const store = open<string, string>({ path, ...JOURNAL_FORMAT });
     const standings = new Map<string, Standing>();
     let meta: Meta | undefined;
     for (const { key, value } of store.getRange()) {
-      if (key === META_KEY) meta = value as Meta;
-      else standings.set(key, standingOf(value as JournalRecord));
+      if (key === META_KEY) meta = JSON.parse(value) as Meta;
+      else standings.set(key, standingOf(recordOf(value)));
     }
-    const journal = new Journal(store, standings, meta ?? { journalId: uuidv7(), lastEpoch: 0 });
+    const room = new Room(path, () => saidOf(store));
+    const journal = new Journal(store, room, standings, meta ?? { journalId: uuidv7(), lastEpoch: 0 });
     if (meta === undefined) await journal.write([], journal.meta);
     // A broker that is started more often than it prunes must not grow for that. One whose disk is full starts all the same.
     await journal.prune().catch((error: unknown) => {
@@ -133,7 +139,7 @@ export class Journal {
   /** Read from the disk: not to be asked for many at once. */
   find(id: string): JournalRecord | undefined {
     if (!this.standings.has(id)) return undefined;
-    return this.writing.get(id) ?? (this.store.get(id) as JournalRecord | undefined);
+    return this.writing.get(id) ?? this.readFromDisk(id);
   }
 
   /** As `find`, but nothing while a write of it is under way: whoever may be told of it must wait for that. */
@@ -184,17 +190,19 @@ export class Journal {
 
   /** Forgets what was confirmed long ago. */
   async prune(now = Date.now()): Promise<void> {
-    const old = this.those(
-      ({ confirmedAt }) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS,
-    );
-    await Promise.all(old.map(({ id }) => committed(this.store.remove(id))));
-    for (const { id } of old) this.standings.delete(id);
+    const old = () =>
+      this.those(({ confirmedAt }) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS);
+    // What the hub has asked for again meanwhile is not old any more.
+    for (let some = old(); some.length > 0; some = old()) {
+      await this.forget(some.slice(0, FORGOTTEN_AT_ONCE).map(({ id }) => id));
+    }
   }
 
   /** From here on nothing is on record, for whoever still asks. */
   async close(): Promise<void> {
     this.standings.clear();
     await this.store.close();
+    this.room.close();
   }
 
   /**
@@ -202,24 +210,58 @@ export class Journal {
    * disk, so that writes of one record build on each other, and goes back where the disk did not follow.
    */
   private async write(records: readonly JournalRecord[], meta?: Meta): Promise<void> {
-    const puts = records.map((record) => {
+    const entries = records.map((record): [string, string] => [record.id, JSON.stringify(record)]);
+    if (meta !== undefined) entries.push([META_KEY, JSON.stringify(meta)]);
+    const held = this.hold(entries.map(([, text]) => Buffer.byteLength(text)));
+    for (const record of records) {
       this.standings.set(record.id, standingOf(record));
       this.writing.set(record.id, record);
-      return committed(this.store.put(record.id, record));
-    });
-    if (meta !== undefined) puts.push(committed(this.store.put(META_KEY, meta)));
-    const failure = (await Promise.allSettled(puts)).find(({ status }) => status === 'rejected');
+    }
+    const failure = await this.settled(
+      held,
+      entries.map(([key, text]) => this.store.put(key, text)),
+    );
     for (const record of records) {
       // A later write of it is under way, and settles this.
       if (this.writing.get(record.id) !== record) continue;
       this.writing.delete(record.id);
       if (failure !== undefined) this.readAgain(record.id);
     }
-    if (failure !== undefined) throw (failure as PromiseRejectedResult).reason;
+    if (failure !== undefined) throw failure;
+  }
+
+  private async forget(ids: readonly string[]): Promise<void> {
+    const held = this.hold(ids.map(() => 0));
+    const failure = await this.settled(
+      held,
+      ids.map((id) => this.store.remove(id)),
+    );
+    if (failure !== undefined) throw failure;
+    for (const id of ids) this.standings.delete(id);
+  }
+
+  /** @returns why one of them failed, where one did */
+  private async settled(held: number, writes: readonly Promise<boolean>[]): Promise<Error | undefined> {
+    const ends = await Promise.allSettled(writes.map(committed));
+    this.room.letGo(held);
+    return ends.find((end) => end.status === 'rejected')?.reason as Error | undefined;
+  }
+
+  private hold(sizes: readonly number[]): number {
+    try {
+      return this.room.hold(sizes);
+    } catch (error) {
+      throw unwritten(error);
+    }
+  }
+
+  private readFromDisk(id: string): JournalRecord | undefined {
+    const text = this.store.get(id);
+    return text === undefined ? undefined : recordOf(text);
   }
 
   private readAgain(id: string): void {
-    const kept = this.store.get(id) as JournalRecord | undefined;
+    const kept = this.readFromDisk(id);
     if (kept === undefined) this.standings.delete(id);
     else this.standings.set(id, standingOf(kept));
   }
@@ -230,6 +272,10 @@ export class Journal {
     );
   }
 }
+
+const recordOf = (text: string): JournalRecord => JSON.parse(text) as JournalRecord;
+
+const unwritten = (cause: unknown) => new Error('the journal could not be written', { cause });
 
 function standingOf({ attempt, ending, confirmedAt, isBare = false, place = 0 }: JournalRecord): Standing {
   return {
@@ -249,7 +295,7 @@ async function committed(write: Promise<boolean>): Promise<void> {
   } catch (error) {
     const cause = (error as { commitError?: unknown } | undefined)?.commitError;
     await Promise.resolve(cause).catch((reason: unknown) => {
-      throw new Error('the journal could not be written', { cause: reason });
+      throw unwritten(reason);
     });
     throw error;
   }
