@@ -32,6 +32,9 @@ export async function untilSignal(
   try {
     await work(asked.signal);
   } finally {
-    for (const [name, onSignal] of listeners) process.off(name, onSignal);
+    // By a signal the process is to end: the echo of that may come until it has.
+    if (first === undefined) {
+      for (const [name, onSignal] of listeners) process.off(name, onSignal);
+    }
   }
 }

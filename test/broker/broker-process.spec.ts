@@ -10,12 +10,10 @@ import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
 import { FAIRLEAD } from '../support/hub-process.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { isProcess, endRuns, witnessedAgent } from './support/agents.js';
+import { endRuns, FOREVER, HEEDS_NO_TERM, isProcess, witnessedAgent } from './support/agents.js';
 import { ScriptedHub, type HubLink } from './support/hub.js';
 import { joinedHome } from './support/membership.js';
 import { messageOf, READS } from './support/messages.js';
-
-const STUBBORN = `trap '' TERM; while :; do sleep 0.05; done`;
 
 describe('the broker as a user runs it', () => {
   let before: Stock;
@@ -54,7 +52,7 @@ describe('the broker as a user runs it', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
   };
-  const agent = (script?: string) => witnessedAgent(home.path, script);
+  const agent = (script?: string, first?: string) => witnessedAgent(home.path, script, first);
   const shimOf = ({ agentId, runId }: { agentId: string; runId: string }) => {
     const path = join(home.agentsPath, agentId, 'runs', runId, 'shim.json');
     return (JSON.parse(readFileSync(path, 'utf8')) as { pid: number }).pid;
@@ -102,10 +100,11 @@ describe('the broker as a user runs it', () => {
 
     it('in the middle of a command says that it goes on, and finishes it', async () => {
       const { child } = start();
-      const web = agent(STUBBORN);
+      const web = agent(FOREVER, HEEDS_NO_TERM);
       const first = await hub.link(0);
       const started = web.start();
       await first.result(first.dispatch('agent.start', started).id);
+      await web.witnessed();
       // Longer than a broker takes to come back, on a busy machine too.
       const item = first.dispatch('agent.stop', { ...started, graceMs: 8_000 });
       await first.find(

@@ -10,7 +10,7 @@ import { CLOSE_CODES, DISPLACED_BY } from '../../src/protocol/close-code.js';
 import type { Home } from '../../src/broker/home.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { endRuns, witnessedAgent } from './support/agents.js';
+import { endRuns, HEEDS_NO_TERM, until, witnessedAgent } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { ScriptedHub } from './support/hub.js';
 import { LEVEL, readableLog, type LogLine } from './support/log.js';
@@ -64,7 +64,7 @@ describe('a broker and its hub', () => {
     cleanups.push(() => other.close());
     return other;
   };
-  const agent = (script?: string) => witnessedAgent(home.path, script);
+  const agent = (script?: string, first?: string) => witnessedAgent(home.path, script, first);
   const logged = (text: string, level?: number) =>
     eventually(() => lines.find((line) => line.msg.includes(text) && (level ?? line.level) === line.level));
   const waits = (): number[] =>
@@ -204,11 +204,14 @@ describe('a broker and its hub', () => {
 
     it('goes on with it when the link is lost, and tells the result on the next', async () => {
       await start();
-      const web = agent(`trap '' TERM; while :; do sleep 0.05; done`);
+      // It ends when it is told to, and not sooner than the broker has come back, however long that takes.
+      const sign = join(home.path, 'may-end');
+      const web = agent(until(sign), HEEDS_NO_TERM);
       const first = await hub.link(0);
       const started = web.start();
       await first.result(first.dispatch('agent.start', started).id);
-      const { id } = first.dispatch('agent.stop', { ...started, graceMs: 700 });
+      await web.witnessed();
+      const { id } = first.dispatch('agent.stop', { ...started, graceMs: 60_000 });
       await first.acked(id);
       first.socket.terminate();
 
@@ -216,20 +219,25 @@ describe('a broker and its hub', () => {
 
       const { entries } = await second.next('inventory');
       expect(entries).toContainEqual({ id, attempt: 1, status: 'running' });
+      writeFileSync(sign, '');
       expect(await second.result(id)).toMatchObject({ outcome: 'succeeded' });
     });
 
     it('reads on while it works: one slow command holds up no other', async () => {
       await start();
-      const web = agent(`trap '' TERM; while :; do sleep 0.05; done`);
+      const sign = join(home.path, 'may-end');
+      const web = agent(until(sign), HEEDS_NO_TERM);
       const link = await hub.link(0);
       const started = web.start();
       await link.result(link.dispatch('agent.start', started).id);
-      link.dispatch('agent.stop', { ...started, graceMs: 1_000 });
+      await web.witnessed();
+      const stop = link.dispatch('agent.stop', { ...started, graceMs: 60_000 });
 
       await link.result(link.dispatch('broker.ping', {}).id);
 
       expect(link.count('result')).toBe(0);
+      writeFileSync(sign, '');
+      await link.result(stop.id);
     });
   });
 
@@ -635,10 +643,11 @@ describe('a broker and its hub', () => {
       const first = await start();
       // It ends when it is told to, and not sooner than the broker has come back, however long that takes.
       const sign = join(home.path, 'may-end');
-      const web = agent(`trap '' TERM; until test -e '${sign}'; do sleep 0.05; done; exit 3`);
+      const web = agent(`${until(sign)}; exit 3`, HEEDS_NO_TERM);
       const link = await hub.link(0);
       const started = web.start();
       await link.result(link.dispatch('agent.start', started).id);
+      await web.witnessed();
       const { id } = link.dispatch('agent.stop', { ...started, graceMs: 60_000 });
       await link.acked(id);
 

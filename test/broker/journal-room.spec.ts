@@ -9,6 +9,7 @@ import { Dice } from '../../scripts/fuzz/dice.js';
 import { writtenLength } from '../../scripts/support/written-length.js';
 import { DATA_FILE, JOURNAL_FORMAT, saidOf } from '../../src/broker/journal/format.js';
 import { Journal } from '../../src/broker/journal/journal.js';
+import type { JournalRecord } from '../../src/broker/journal/record.js';
 import { Room } from '../../src/broker/journal/room.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
 import { memoryFolder } from '../support/memory-folder.js';
@@ -16,6 +17,19 @@ import { builtModule, PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
 const run = promisify(execFile);
+
+const record = (given: Partial<JournalRecord> = {}): JournalRecord => ({
+  id: uuidv7(),
+  attempt: 1,
+  op: 'broker.ping',
+  args: { text: 'x'.repeat(300) },
+  key: null,
+  deadlineAt: 1,
+  begunAt: 1,
+  ending: null,
+  confirmedAt: null,
+  ...given,
+});
 
 /** In which POSIX has `ulimit -f` count. */
 const BLOCK_BYTES = 512;
@@ -79,28 +93,48 @@ describe('room in the file of a journal', () => {
       const longest = dice.pick([200, 2_000, 60_000]);
 
       for (let round = 0; round < 150; round += 1) {
-        const texts = new Map(
-          Array.from({ length: 1 + dice.below(dice.pick([1, 5, 100])) }, () => [
-            ids[dice.below(ids.length)] ?? '',
-            dice.isLucky(0.2) ? '' : 'x'.repeat(1 + dice.below(longest)),
-          ]),
-        );
-        const held = room.hold([...texts.values()].map((text) => text.length));
-        const [made, last] = [dataSize(), saidOf(store).lastPageNumber];
-        await Promise.all(
-          [...texts].map(([id, text]) => (text === '' ? store.remove(id) : store.put(id, text))),
-        );
-        room.letGo(held);
+        const last = saidOf(store).lastPageNumber;
+        const groups = Array.from({ length: dice.pick([1, 1, 4]) }, () => {
+          const count = 1 + dice.below(dice.pick([1, 5, 100]));
+          const text = () => (dice.isLucky(0.2) ? '' : 'x'.repeat(1 + dice.below(longest)));
+          return new Map(Array.from({ length: count }, () => [ids[dice.below(ids.length)] ?? '', text()]));
+        });
+        // All under way at once.
+        const writes = groups.map((texts) => {
+          const held = room.hold([...texts.values()].map((text) => text.length));
+          const puts = [...texts].map(([id, text]) => (text === '' ? store.remove(id) : store.put(id, text)));
+          return { held, puts };
+        });
+        const made = dataSize();
+        await Promise.all(writes.flatMap(({ puts }) => puts));
+        for (const { held } of writes) room.letGo(held);
 
         const { lastPageNumber, pageSize } = saidOf(store);
-        expect(lastPageNumber - last).toBeLessThanOrEqual(held);
+        expect(lastPageNumber - last).toBeLessThanOrEqual(writes.reduce((sum, { held }) => sum + held, 0));
         expect((lastPageNumber + 1) * pageSize).toBeLessThanOrEqual(made);
         expect(dataSize()).toBe(made);
       }
       await store.close();
-      room.close();
     },
   );
+
+  it('is made for each write that is under way, and no more where none is', async () => {
+    const store = openStore<string, string>({ path, ...JOURNAL_FORMAT });
+    await store.put('one', 'text');
+    const room = new Room(path, () => saidOf(store));
+    const large = 4 * 1024 * 1024;
+
+    const first = room.hold([large]);
+    const second = room.hold([large]);
+    const both = dataSize();
+    room.letGo(first);
+    room.letGo(second);
+    room.hold([large]);
+
+    expect(both).toBeGreaterThan(2 * large);
+    expect(dataSize()).toBe(both);
+    await store.close();
+  });
 
   it('that is not there is said before anything is written, and what was not written does not count', async () => {
     const said = await inAFullPlace(
@@ -131,39 +165,92 @@ describe('room in the file of a journal', () => {
       `
       const journal = await Journal.open(path, log);
       const errors = [];
-      for (let count = 1; count <= 20; count += 1) {
-        errors.push(await told(journal.begin([begun(idOf(count), 'short')])));
-        errors.push(await told(journal.end(idOf(count), { outcome: 'cancelled' })));
+      for (let round = 0; round < 3; round += 1) {
+        const ids = Array.from({ length: 64 }, (_none, count) => idOf(100 * round + count));
+        errors.push(await told(journal.begin(ids.map((id) => begun(id, 'short')))));
+        for (const id of ids) errors.push(await told(journal.end(id, { outcome: 'cancelled' })));
+        errors.push(await told(journal.confirm(ids)));
       }
-      say({ errors, unconfirmed: journal.unconfirmed().length });
+      say({ errors: errors.filter((error) => error !== null), unconfirmed: journal.unconfirmed().length });
       process.exit(0);`,
       dataSize(),
     );
 
-    expect(said).toEqual({ errors: Array.from({ length: 40 }, () => null), unconfirmed: 20 });
+    expect(said).toEqual({ errors: [], unconfirmed: 0 });
   });
 
-  it('that is not there for a journal that was cut short lets nobody put it aside', async () => {
-    const first = await open();
-    const ids = Array.from({ length: 40 }, () => uuidv7());
-    for (const id of ids) {
-      const record = { id, attempt: 1, op: 'broker.ping', args: { text: 'x'.repeat(300) }, key: null };
-      await first.begin([{ ...record, deadlineAt: 1, begunAt: 1, ending: null, confirmedAt: null }]);
-      await first.end(id, { outcome: 'succeeded', body: 'x'.repeat(200) });
-    }
-    const { id } = first;
-    await first.close();
-    // The last page lists what is free.
-    truncateSync(join(path, DATA_FILE), (await writtenLength(join(path, DATA_FILE))) - 2_048);
+  it('that was spared lets a journal forget what is old where a disk has become full', async () => {
+    const journal = await open();
+    const old = () => record({ ending: { outcome: 'cancelled' }, confirmedAt: 1 });
+    // Few at a time: what many at once have had made ready would be room as well.
+    for (let round = 0; round < 25; round += 1) await journal.begin(Array.from({ length: 10 }, old));
+    await journal.close();
 
-    const error = await inAFullPlace(`say(await told(Journal.open(path, log)));`, 100 * 1024);
+    const warned = await inAFullPlace(
+      `
+      const warnings = [];
+      await Journal.open(path, { ...log, warn: (...told) => warnings.push(told) });
+      say(warnings);
+      process.exit(0);`,
+      dataSize(),
+    );
+
+    expect(warned).toEqual([]);
+    const store = openStore<string, string>({ path, ...JOURNAL_FORMAT });
+    expect([...store.getKeys()]).toEqual(['!meta']);
+    await store.close();
+  });
+
+  it('that is not there for a journal that was cut short lets nobody put it aside, and leaves the disk as it was', async () => {
+    const { id, ids } = await cutShort(400);
+
+    const error = await inAFullPlace(`say(await told(Journal.open(path, log)));`, 64 * 1024);
 
     expect(error).toMatchObject({ message: expect.stringContaining('could not be checked') });
-    expect(readdirSync(folder).filter((name) => name.includes('broken'))).toEqual([]);
+    expect(readdirSync(folder)).toEqual(['journal']);
     const second = await open();
     expect(lines).toMatchObject([{ msg: expect.stringContaining('written anew') }]);
     expect(second.id).toBe(id);
-    expect(ids.filter((each) => second.standing(each)?.hasEnded)).toHaveLength(40);
+    expect(ids.filter((each) => second.standing(each)?.hasEnded)).toHaveLength(ids.length);
     await second.close();
   });
+
+  it('for a journal that is written anew is no more than it had', async () => {
+    await cutShort(4_000);
+    const size = dataSize();
+
+    const second = await open();
+
+    expect(lines).toMatchObject([{ msg: expect.stringContaining('written anew') }]);
+    expect(dataSize()).toBeLessThan(2 * size + 5 * 1024 * 1024);
+    await second.close();
+  });
+
+  it('that is not there for a new journal keeps no file of it open', async () => {
+    const said = await inAFullPlace(
+      `
+      const { readdirSync, readlinkSync } = await import('node:fs');
+      const linkOf = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
+      const error = await told(Journal.open(path, log));
+      const left = readdirSync('/proc/self/fd').map(linkOf).filter((link) => link.startsWith(path));
+      say({ message: error?.message, left });`,
+      16 * 1024,
+    );
+
+    expect(said).toEqual({ message: 'the journal could not be written', left: [] });
+  });
+
+  /** A journal of so many ended commands whose file lacks its last page, in which no record is. */
+  async function cutShort(count: number): Promise<{ id: string; ids: string[] }> {
+    const journal = await open();
+    const records = Array.from({ length: count }, () => record());
+    await journal.begin(records);
+    const ids = records.map(({ id }) => id);
+    await Promise.all(ids.map((id) => journal.end(id, { outcome: 'cancelled' })));
+    const { id } = journal;
+    await journal.close();
+    const data = join(path, DATA_FILE);
+    truncateSync(data, (await writtenLength(data)) - 2_048);
+    return { id, ids };
+  }
 });

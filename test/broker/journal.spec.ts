@@ -205,6 +205,20 @@ describe('the journal of a broker', () => {
     expect(later.find(unended.id)).toBeDefined();
   });
 
+  it('does not forget what is begun again while it is forgotten', async () => {
+    const old = begun({ ending: failure, confirmedAt: Date.now() - DAY_MS - 60_000 });
+    const journal = await open();
+    await journal.begin([old]);
+
+    await Promise.all([
+      journal.prune(),
+      journal.begin([{ ...old, attempt: 2, ending: null, confirmedAt: null }]),
+    ]);
+
+    expect(journal.unended()).toEqual([{ id: old.id, attempt: 2 }]);
+    expect((await reopen(journal)).unended()).toEqual([{ id: old.id, attempt: 2 }]);
+  });
+
   it('keeps the newest epoch, and never an older one', async () => {
     const journal = await open();
     expect(journal.lastEpoch).toBe(0);

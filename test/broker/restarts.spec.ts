@@ -5,7 +5,7 @@ import { PHASES } from '../../src/hub/agents/phase.js';
 import type { RestartPolicy } from '../../src/protocol/op.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
-import { isProcess } from './support/agents.js';
+import { isProcess, until } from './support/agents.js';
 import { Runs } from './support/runs.js';
 
 const HOUR_MS = 3_600_000;
@@ -46,12 +46,14 @@ describe('a run under a restart policy', () => {
 
   it('is reported with each restart and the exit code before it, and its phase never goes backwards', async () => {
     runs.waitBeforeRestarts(100);
-    const web = runs.order(
-      witnessed(`test $(wc -l < '${witness()}') -ge 4 && exit 5; exit 3`),
-      of('on-failure', 3),
-    );
+    const go = join(runs.folder, 'go');
+    const script = `case $(wc -l < '${witness()}') in 3) ${until(go)};; 4) exit 5;; esac; exit 3`;
+    const web = runs.order(witnessed(script), of('on-failure', 3));
 
     await runs.start(web);
+    // Not each state is told of: this one lasts until it was.
+    await runs.reported(web.runId, { phase: 'running', restarts: 2 });
+    writeFileSync(go, '');
     await runs.reported(web.runId, { phase: 'failed' });
 
     const told = runs.reports.filter(({ phase }) => phase === 'running' || phase === 'failed');

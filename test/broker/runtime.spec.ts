@@ -19,7 +19,7 @@ import { ProcessRuntime } from '../../src/broker/runtime/runtime.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
 import { memoryFolder } from '../support/memory-folder.js';
-import { isProcess, endRuns, NO_LIMITS } from './support/agents.js';
+import { endRuns, FOREVER, HEEDS_NO_TERM, isProcess, NO_LIMITS, until } from './support/agents.js';
 import { PROGRAMS } from './support/built.js';
 import { readableLog } from './support/log.js';
 
@@ -108,6 +108,8 @@ describe('the processes that a broker runs', () => {
     join(folder, 'agents', agentId, 'runs', runId);
   const witness = () => join(folder, 'witness');
   const witnessed = () => (existsSync(witness()) ? readFileSync(witness(), 'utf8').trim().split('\n') : []);
+  /** A command that heeds no TERM by the time that its start is witnessed. */
+  const heedingNoTerm = (script: string) => `${HEEDS_NO_TERM} echo $$ > '${witness()}'; ${script}`;
   const last = ({ reports }: Life, runId: string) =>
     reports.filter((report) => report.runId === runId).at(-1);
   const ended = (life: Life, runId: string) =>
@@ -772,9 +774,10 @@ describe('the processes that a broker runs', () => {
 
     it('are killed where they do not heed the stop, also by the death of the supervisor within it', async () => {
       const life = await live();
-      const web = order(`trap '' TERM; while :; do sleep 0.05; done`);
+      const web = order(heedingNoTerm(FOREVER));
       const { pid } = await life.runtime.startRun(web, inTime);
-      const stopping = life.runtime.stopRun({ ...web, graceMs: 500 }, inTime);
+      await eventually(() => witnessed()[0]);
+      const stopping = life.runtime.stopRun({ ...web, graceMs: 3_000 }, inTime);
       await eventually(() => last(life, web.runId)?.phase === 'stopping');
 
       process.kill(shimOf(web), 'SIGKILL');
@@ -860,13 +863,17 @@ describe('the processes that a broker runs', () => {
 
   it('are not restarted past the stop of all, of which nobody would stop the new one', async () => {
     const life = await live();
-    const web = order(`trap '' TERM; while :; do sleep 0.05; done`);
+    const sign = join(folder, 'may-end');
+    const web = order(heedingNoTerm(until(sign)));
     await life.runtime.startRun(web, inTime);
-    const next = order(`echo $$ >> '${witness()}'; exec sleep 600`, {}, web.agentId);
-    const restarting = life.runtime.restart({ ...next, fromRunId: web.runId, graceMs: 500 }, inTime);
+    await eventually(() => witnessed()[0]);
+    const next = order('exec sleep 600', {}, web.agentId);
+    const restarting = life.runtime.restart({ ...next, fromRunId: web.runId, graceMs: 60_000 }, inTime);
     await eventually(() => last(life, web.runId)?.phase === 'stopping');
 
-    const [restarted] = await Promise.allSettled([restarting, life.runtime.stopAll(5_000)]);
+    const ends = Promise.allSettled([restarting, life.runtime.stopAll(60_000)]);
+    writeFileSync(sign, '');
+    const [restarted] = await ends;
 
     expect(restarted).toMatchObject({ status: 'rejected', reason: { name: 'OpInterrupted' } });
     expect(last(life, web.runId)?.phase).toBe('stopped');
@@ -880,14 +887,17 @@ describe('the processes that a broker runs', () => {
 
   it('do not make the end of the broker wait for a stop that is under way', async () => {
     const life = await live();
-    const web = order(`trap '' TERM; while :; do sleep 0.05; done`);
+    const sign = join(folder, 'may-end');
+    const web = order(heedingNoTerm(until(sign)));
     await life.runtime.startRun(web, inTime);
-    const stopping = life.runtime.stopRun({ ...web, graceMs: 2_000 }, inTime);
+    await eventually(() => witnessed()[0]);
+    const stopping = life.runtime.stopRun({ ...web, graceMs: 60_000 }, inTime);
     await eventually(() => last(life, web.runId)?.phase === 'stopping');
 
     await die(life);
 
     await expect(stopping).rejects.toMatchObject({ name: 'OpInterrupted' });
+    writeFileSync(sign, '');
     const next = await live();
     expect(await ended(next, web.runId)).toMatchObject({ phase: 'stopped' });
   });

@@ -5,17 +5,23 @@ import { v7 as uuidv7 } from 'uuid';
 import { NO_RESTART } from '../../src/protocol/op.js';
 import { RunFolder } from '../../src/broker/runtime/run-folder.js';
 import { superviseRun } from '../../src/broker/runtime/supervision.js';
+import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
 import { memoryFolder } from '../support/memory-folder.js';
 import { NO_LIMITS } from './support/agents.js';
 
 describe('the supervision of a run', () => {
   let path: string;
+  let before: Stock;
 
   beforeEach(() => {
     path = memoryFolder('fairlead-supervision-');
+    before = takeStock();
   });
 
-  afterEach(() => rmSync(path, { recursive: true, force: true }));
+  afterEach(async () => {
+    rmSync(path, { recursive: true, force: true });
+    await expectNoLeaks(before, { withinMs: 500 });
+  });
 
   const runOf = async (script: string): Promise<RunFolder> => {
     const run = new RunFolder(join(path, 'run'));
@@ -43,7 +49,9 @@ describe('the supervision of a run', () => {
   });
 
   it('is over where its folder was removed: nobody asks how it ended', async () => {
-    const run = await runOf(`rm -rf '${join(path, 'run')}'`);
+    const folder = join(path, 'run');
+    // Nothing is made in there any more once its start is written down.
+    const run = await runOf(`until test -e '${folder}/pid.json'; do sleep 0.01; done; rm -rf '${folder}'`);
 
     await expect(superviseRun(run)).rejects.toMatchObject({ code: 'ENOENT' });
   });

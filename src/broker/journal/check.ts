@@ -8,15 +8,24 @@
 import { rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
-import { anewOf, DATA_FILE, JOURNAL_FORMAT, META_KEY, saidOf, UNREADABLE, WRITTEN_ANEW } from './format.js';
+import { open } from 'lmdb';
+import {
+  anewOf,
+  DATA_FILE,
+  JOURNAL_FORMAT,
+  META_KEY,
+  saidOf,
+  UNREADABLE,
+  WRITTEN_ANEW,
+  type Store,
+} from './format.js';
 import { Room } from './room.js';
 
 process.exit(await check(process.argv[2] ?? ''));
 
 async function check(path: string): Promise<number> {
   try {
-    const store = open<string, string>({ path, ...JOURNAL_FORMAT });
+    const store: Store = open({ path, ...JOURNAL_FORMAT });
     let hasMeta = false;
     let count = 0;
     for (const { key, value } of store.getRange()) {
@@ -38,16 +47,21 @@ async function check(path: string): Promise<number> {
   }
 }
 
-async function writeAnew(store: RootDatabase<string, string>, path: string): Promise<void> {
-  rmSync(path, { recursive: true, force: true });
-  const anew = open<string, string>({ path, ...JOURNAL_FORMAT });
-  const room = new Room(path, () => saidOf(anew));
-  room.hold([...store.getRange().map(({ value }) => Buffer.byteLength(value))]);
-  anew.transactionSync(() => {
-    for (const { key, value } of store.getRange()) anew.putSync(key, value);
-  });
-  room.close();
-  await anew.close();
+async function writeAnew(store: Store, path: string): Promise<void> {
+  const remove = () => rmSync(path, { recursive: true, force: true });
+  remove();
+  const anew: Store = open({ path, ...JOURNAL_FORMAT });
+  try {
+    new Room(path, () => saidOf(anew)).holdAllOf(saidOf(store));
+    anew.transactionSync(() => {
+      for (const { key, value } of store.getRange()) anew.putSync(key, value);
+    });
+    await anew.close();
+  } catch (error) {
+    // It has taken what was left of the disk.
+    remove();
+    throw error;
+  }
 }
 
 /** That there is no memory, no file to be had or no word from the disk says nothing of what the journal holds. */

@@ -19,10 +19,22 @@ export const META_KEY = '!meta';
 
 export type Meta = { journalId: string; lastEpoch: number };
 
-/** What a journal says of itself: how many records it has, up to which page it ever reached, and how large these are, in bytes. */
-export type Said = { entryCount: number; lastPageNumber: number; pageSize: number };
+export type Store = RootDatabase<string, string>;
 
-export const saidOf = (store: RootDatabase<string, string>): Said => store.getStats() as Said;
+/** What a journal says of itself by its last commit, in pages, and how large one is, in bytes. */
+export type Said = {
+  /** How many records it has. */
+  entryCount: number;
+  treeLeafPageCount: number;
+  treeBranchPageCount: number;
+  /** Of records that are too large for a leaf. */
+  overflowPages: number;
+  /** The last that ever was in use. */
+  lastPageNumber: number;
+  pageSize: number;
+};
+
+export const saidOf = (store: Store): Said => store.getStats() as Said;
 
 /** What the check of a journal ends with where it is broken. */
 export const UNREADABLE = 3;

@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { open, type RootDatabase } from 'lmdb';
+import { open } from 'lmdb';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { PROGRAMS } from '../programs.js';
@@ -25,6 +25,7 @@ import {
   UNREADABLE,
   WRITTEN_ANEW,
   type Meta,
+  type Store,
 } from './format.js';
 import { confirmedOf, mayBeRetried, type Ending, type JournalRecord } from './record.js';
 import { Room } from './room.js';
@@ -33,8 +34,8 @@ import { Room } from './room.js';
 const CHECK_TIMES = { withinMs: 30_000, perMibMs: 250 };
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
 const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
-/** So many are forgotten at once: what LMDB wants of the disk for a commit grows with it. */
-const FORGOTTEN_AT_ONCE = 500;
+/** So many are forgotten at once: there is room for that where the disk has become full. */
+const FORGOTTEN_AT_ONCE = 100;
 
 /** What ends a reader that touches what a broken file does not hold. */
 const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
@@ -62,7 +63,7 @@ export class Journal {
   private lastPlace: number;
 
   private constructor(
-    private readonly store: RootDatabase<string, string>,
+    private readonly store: Store,
     private readonly room: Room,
     private readonly standings: Map<string, Standing>,
     private meta: Meta,
@@ -99,7 +100,16 @@ export class Journal {
         log.error({ aside }, 'the journal cannot be read: it is put aside, and a new one begins');
       }
     }
-    const store = open<string, string>({ path, ...JOURNAL_FORMAT });
+    const store: Store = open({ path, ...JOURNAL_FORMAT });
+    try {
+      return await Journal.over(store, path, log);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  private static async over(store: Store, path: string, log: Logger): Promise<Journal> {
     const standings = new Map<string, Standing>();
     let meta: Meta | undefined;
     for (const { key, value } of store.getRange()) {
@@ -202,7 +212,6 @@ export class Journal {
   async close(): Promise<void> {
     this.standings.clear();
     await this.store.close();
-    this.room.close();
   }
 
   /**
@@ -231,13 +240,17 @@ export class Journal {
   }
 
   private async forget(ids: readonly string[]): Promise<void> {
+    const standings = new Map(ids.map((id) => [id, this.standings.get(id)]));
     const held = this.hold(ids.map(() => 0));
     const failure = await this.settled(
       held,
       ids.map((id) => this.store.remove(id)),
     );
     if (failure !== undefined) throw failure;
-    for (const id of ids) this.standings.delete(id);
+    // What was begun again meanwhile is written behind this.
+    for (const [id, standing] of standings) {
+      if (this.standings.get(id) === standing) this.standings.delete(id);
+    }
   }
 
   /** @returns why one of them failed, where one did */

@@ -6,23 +6,28 @@
  * also lets short writes go on for a while where the disk has become full.
  *
  * How much a write comes to is reckoned, by more than LMDB takes: it copies each page that it changes, and lists the pages it does not need
- * any more. Lengths are in pages.
+ * any more. What it may use again inside of the file is not counted on. Lengths are in pages.
  */
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_FILE, type Said } from './format.js';
 
 /** Besides what is in it: the two halves of its leaf, the branch that leads there, and an entry in the list of free pages. */
 const A_RECORD = 4;
+/** What LMDB has of its own before the bytes of a large one, at most. */
+const HEADER_BYTES = 32;
 /** The roots, and the list. */
 const A_COMMIT = 4;
-/** What is made ready beyond a write, so that not each of them has to. */
-const SPARE = 64;
+/** With more than so many lmdb begins to commit while it is still given others. */
+const COMMITTED_TOGETHER = 5;
+/** The list may be written anew in one piece. */
+const A_LIST = 16;
+/** What is there beyond a write (2 MiB): for a full window of short commands, where the disk has become full. */
+const SPARE = 512;
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 export class Room {
-  /** None once it is closed: another file may have its number by then. */
-  private file: number | null;
+  private readonly path: string;
   private readonly pageSize: number;
   /** In the file. */
   private length: number;
@@ -31,15 +36,14 @@ export class Room {
   /** How far LMDB may have come into the file when all is written that was held for since it was last looked at. */
   private reach: number;
 
-  /** @param said what the journal in that folder says of itself by its last commit */
+  /** @param said of the journal in that folder */
   constructor(
-    path: string,
+    folder: string,
     private readonly said: () => Said,
   ) {
-    // To append: wherever the end is by then, nothing of LMDB's is written over.
-    this.file = openSync(join(path, DATA_FILE), 'a');
+    this.path = join(folder, DATA_FILE);
     this.pageSize = said().pageSize;
-    this.length = lengthOf(this.file, this.pageSize);
+    this.length = this.lengthNow();
     this.reach = this.length;
   }
 
@@ -51,10 +55,29 @@ export class Room {
    * @throws what the system says where there is no room: EFBIG, ENOSPC, EDQUOT
    */
   hold(sizes: readonly number[]): number {
-    const pages = sizes.reduce((sum, size) => sum + A_RECORD + Math.ceil(size / this.pageSize), A_COMMIT);
-    if (this.reach + pages > this.length) {
+    const commits = Math.ceil(sizes.length / COMMITTED_TOGETHER);
+    return this.make(sizes.reduce((sum, size) => sum + this.pagesOf(size), commits * A_COMMIT));
+  }
+
+  /** As `hold`, for a commit by which all of another journal is written to this one, which is empty, in the order of its keys. */
+  holdAllOf({ treeLeafPageCount, treeBranchPageCount, overflowPages }: Said): number {
+    // A leaf that is full is cut in half, and nothing is added to the first half any more.
+    return this.make(2 * (treeLeafPageCount + treeBranchPageCount) + overflowPages + A_COMMIT);
+  }
+
+  letGo(held: number): void {
+    this.held -= held;
+  }
+
+  private pagesOf(size: number): number {
+    return A_RECORD + (size === 0 ? 0 : Math.ceil((size + HEADER_BYTES) / this.pageSize));
+  }
+
+  private make(pages: number): number {
+    const wanted = pages + A_LIST;
+    if (this.reach + wanted + SPARE > this.length) {
       const reach = this.said().lastPageNumber + 1 + this.held;
-      if (reach + pages > this.length) this.lengthenTo(reach + pages);
+      if (reach + wanted + SPARE > this.length) this.lengthenTo(reach + wanted);
       this.reach = reach;
     }
     this.reach += pages;
@@ -62,30 +85,30 @@ export class Room {
     return pages;
   }
 
-  letGo(held: number): void {
-    this.held -= held;
-  }
-
-  close(): void {
-    if (this.file !== null) closeSync(this.file);
-    this.file = null;
-  }
-
+  /** @throws only where it is not even as long as it must be */
   private lengthenTo(length: number): void {
-    if (this.file === null) throw new Error('the journal is closed');
     try {
-      append(this.file, (length + SPARE) * this.pageSize);
+      // As much again, so that not each write has to.
+      append(this.path, (length + 2 * SPARE) * this.pageSize);
     } catch {
-      append(this.file, length * this.pageSize);
+      append(this.path, length * this.pageSize);
     } finally {
-      this.length = lengthOf(this.file, this.pageSize);
+      this.length = this.lengthNow();
     }
   }
+
+  private lengthNow(): number {
+    return Math.floor(statSync(this.path).size / this.pageSize);
+  }
 }
 
-function append(file: number, size: number): void {
-  let missing = size - fstatSync(file).size;
-  while (missing > 0) missing -= writeSync(file, ZEROS, 0, Math.min(missing, ZEROS.length));
+/** Wherever its end is by then: nothing of LMDB's is written over. */
+function append(path: string, size: number): void {
+  const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);
+  try {
+    let missing = size - fstatSync(file).size;
+    while (missing > 0) missing -= writeSync(file, ZEROS, 0, Math.min(missing, ZEROS.length));
+  } finally {
+    closeSync(file);
+  }
 }
-
-const lengthOf = (file: number, pageSize: number): number => Math.floor(fstatSync(file).size / pageSize);

@@ -128,13 +128,16 @@ async function refusal(child: ChildProcess, limits: ProcessLimits): Promise<stri
 /** The command's end, once its output is taken as well, or a moment after where others hold that open. */
 function exitOf(child: ChildProcess): Promise<Pick<End, 'exitCode' | 'signal'>> {
   return new Promise((resolve) => {
-    child.once('close', (exitCode, signal) => resolve({ exitCode, signal }));
     child.once('exit', (exitCode, signal) => {
-      setTimeout(() => {
+      const draining = setTimeout(() => {
         child.stdout?.destroy();
         child.stderr?.destroy();
         resolve({ exitCode, signal });
       }, DRAIN_MS);
+      child.once('close', () => {
+        clearTimeout(draining);
+        resolve({ exitCode, signal });
+      });
     });
   });
 }

@@ -14,8 +14,19 @@ export const NO_LIMITS: ProcessLimits = {
   outputMb: null,
 };
 
-/** An agent whose command writes the pid of each of its starts to a file: what it says is what happened. */
-export function witnessedAgent(folder: string, script = 'exec sleep 600') {
+/** A command that heeds no TERM, from its first word on. */
+export const HEEDS_NO_TERM = `trap '' TERM;`;
+/** It works until it is killed. */
+export const FOREVER = 'while :; do sleep 0.05; done';
+/** It works until this file is there. */
+export const until = (sign: string) => `until test -e '${sign}'; do sleep 0.05; done`;
+
+/**
+ * An agent whose command writes the pid of each of its starts to a file: what it says is what happened.
+ *
+ * @param first what the command does before that
+ */
+export function witnessedAgent(folder: string, script = 'exec sleep 600', first = '') {
   const agentId = uuidv7();
   const witness = join(folder, `witness-${agentId}`);
   const start = (runId = uuidv7()) => ({
@@ -24,7 +35,7 @@ export function witnessedAgent(folder: string, script = 'exec sleep 600') {
     runId,
     spec: {
       command: '/bin/sh',
-      args: ['-c', `echo $$ >> '${witness}'; ${script}`],
+      args: ['-c', `${first} echo $$ >> '${witness}'; ${script}`],
       directory: null,
       environment: {},
       limits: NO_LIMITS,

@@ -27,8 +27,8 @@ export type InitOptions = {
  * @throws EmbeddedDatabaseError `not_initialized`
  */
 export async function initialize(place: Place, options: InitOptions): Promise<void> {
-  if (existsSync(place.data)) return;
   await sweepDrafts(place);
+  if (existsSync(place.data)) return;
   const draft = `${place.data}.new-${randomBytes(6).toString('hex')}`;
   await mkdir(draft, { mode: 0o700 });
   try {
@@ -71,16 +71,19 @@ function locale(major: number): string[] {
   return [process.platform === 'linux' ? '--locale=C.UTF-8' : '--locale=C'];
 }
 
+/** Again and again for a moment: the processes of an initdb that was killed end a little later than itself. */
+const STILL_WRITTEN_TO = { recursive: true, force: true, maxRetries: 5, retryDelay: 50 };
+
 /** What an initdb left whose starter was killed; it may still be at work there, which does no harm. */
 async function sweepDrafts(place: Place): Promise<void> {
   for (const name of await readdir(place.home)) {
     const path = join(place.home, name);
-    if (path.startsWith(`${place.data}.new-`)) await rm(path, { recursive: true, force: true }).catch(later);
+    if (path.startsWith(`${place.data}.new-`)) await rm(path, STILL_WRITTEN_TO).catch(later);
   }
 }
 
 function later(): void {
-  // Something still writes below; the sweep before the next initialization finds it.
+  // Something still writes below; the sweep of the next start finds it.
 }
 
 async function giveTo(as: Identity, ...paths: string[]): Promise<void> {
