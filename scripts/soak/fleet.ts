@@ -18,12 +18,10 @@ const TOGETHER_MOST = 25;
 const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
-/** What a full disk leaves of room for a journal: that it is linked can be written down, and hardly two commands at once. */
-const ROOM_LEFT_BYTES = 48 * 1024;
-/** What it does meanwhile must find room, in a file of this life. */
-const EFFECTS_BYTES = 96 * 1024;
+/** What a full disk leaves of room for a journal: hardly two commands at once; what it does is in a file of this life, and finds room. */
+const ROOM_LEFT_BYTES = 640 * 1024;
 /** What it says then; first it must be linked. */
-const NOTICED = /could not be (written|journaled)/;
+const NOTICED = /"msg":"the journal could not be written"|could not be journaled/;
 const NOTICED_WITHIN_MS = 15_000;
 /** Once a folder was not empty when all in it had been removed; why is not known, and it is tried again. */
 const FOR_GOOD = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
@@ -116,8 +114,7 @@ export class Fleet {
     const [name = ''] = crew.names;
     await this.ended(crew, async () => {
       const journalBytes = await cutShort(this.journalOf(name), 1);
-      const fileBytesMost = Math.max(journalBytes + ROOM_LEFT_BYTES, EFFECTS_BYTES);
-      const full = await this.startAgain(crew, { fileBytesMost });
+      const full = await this.startAgain(crew, { fileBytesMost: journalBytes + ROOM_LEFT_BYTES });
       isNoticed = await full.program.line(NOTICED, NOTICED_WITHIN_MS).then(
         () => true,
         () => false,

@@ -6,6 +6,9 @@ import { EXIT } from './exit-code.js';
  */
 const ECHO_WITHIN_MS = 1_000;
 
+/** Of work that was done before, and whose echo may still come. */
+let letGoOfEarlier = (): void => undefined;
+
 /**
  * Works until the first of these signals asks it to end; the second one ends the process where it stands. The same signal again
  * is a second one only a while after the first.
@@ -14,6 +17,7 @@ export async function untilSignal(
   names: readonly NodeJS.Signals[],
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  letGoOfEarlier();
   const asked = new AbortController();
   let first: { name: NodeJS.Signals; at: number } | undefined;
   const listeners = names.map((name) => {
@@ -29,12 +33,16 @@ export async function untilSignal(
     return [name, onSignal] as const;
   });
   for (const [name, onSignal] of listeners) process.on(name, onSignal);
+  const letGo = (): void => {
+    for (const [name, onSignal] of listeners) process.off(name, onSignal);
+  };
   try {
     await work(asked.signal);
   } finally {
-    // By a signal the process is to end: the echo of that may come until it has.
-    if (first === undefined) {
-      for (const [name, onSignal] of listeners) process.off(name, onSignal);
-    }
+    // The echo may come once all is done, while the process is about to end.
+    const echoMs = first === undefined ? 0 : first.at + ECHO_WITHIN_MS - performance.now();
+    if (echoMs > 0) setTimeout(letGo, echoMs).unref();
+    else letGo();
+    letGoOfEarlier = letGo;
   }
 }

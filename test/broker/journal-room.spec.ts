@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -7,7 +7,7 @@ import { open as openStore } from 'lmdb';
 import { v7 as uuidv7 } from 'uuid';
 import { Dice } from '../../scripts/fuzz/dice.js';
 import { writtenLength } from '../../scripts/support/written-length.js';
-import { DATA_FILE, JOURNAL_FORMAT, saidOf } from '../../src/broker/journal/format.js';
+import { ALL_READ, DATA_FILE, JOURNAL_FORMAT, saidOf } from '../../src/broker/journal/format.js';
 import { Journal } from '../../src/broker/journal/journal.js';
 import type { JournalRecord } from '../../src/broker/journal/record.js';
 import { Room } from '../../src/broker/journal/room.js';
@@ -31,6 +31,8 @@ const record = (given: Partial<JournalRecord> = {}): JournalRecord => ({
   ...given,
 });
 
+/** What is always made ready where a disk has plenty. */
+const RESERVE_BYTES = 640 * 4096;
 /** In which POSIX has `ulimit -f` count. */
 const BLOCK_BYTES = 512;
 
@@ -160,6 +162,7 @@ describe('room in the file of a journal', () => {
     const journal = await open();
     await journal.keepEpoch(1);
     await journal.close();
+    await leaveTheReserve();
 
     const said = await inAFullPlace(
       `
@@ -182,9 +185,9 @@ describe('room in the file of a journal', () => {
   it('that was spared lets a journal forget what is old where a disk has become full', async () => {
     const journal = await open();
     const old = () => record({ ending: { outcome: 'cancelled' }, confirmedAt: 1 });
-    // Few at a time: what many at once have had made ready would be room as well.
-    for (let round = 0; round < 25; round += 1) await journal.begin(Array.from({ length: 10 }, old));
+    await journal.begin(Array.from({ length: 250 }, old));
     await journal.close();
+    await leaveTheReserve();
 
     const warned = await inAFullPlace(
       `
@@ -199,6 +202,46 @@ describe('room in the file of a journal', () => {
     const store = openStore<string, string>({ path, ...JOURNAL_FORMAT });
     expect([...store.getKeys()]).toEqual(['!meta']);
     await store.close();
+  });
+
+  it('is left by commands to links, ends and what is forgotten', async () => {
+    const journal = await open();
+    await journal.begin([record({ ending: { outcome: 'cancelled' }, confirmedAt: 1 })]);
+    await journal.begin([record()]);
+    await journal.close();
+    const data = join(path, DATA_FILE);
+    truncateSync(data, (await writtenLength(data)) + 128 * 4096);
+
+    const said = await inAFullPlace(
+      `
+      const warnings = [];
+      const journal = await Journal.open(path, { ...log, warn: (...told) => warnings.push(told) });
+      const [{ id }] = journal.unended();
+      say({
+        warnings,
+        begun: await told(journal.begin([begun(idOf(1), 'short')])),
+        linked: await told(journal.keepEpoch(7)),
+        ended: await told(journal.end(id, { outcome: 'cancelled' })),
+        confirmed: await told(journal.confirm([id])),
+      });
+      process.exit(0);`,
+      dataSize(),
+    );
+
+    const refused = { message: 'the journal could not be written', code: 'EFBIG' };
+    expect(said).toEqual({ warnings: [], begun: refused, linked: null, ended: null, confirmed: null });
+  });
+
+  it('that its check dies for, once all was read, lets nobody put it aside', async () => {
+    const check = join(folder, 'check.mjs');
+    writeFileSync(
+      check,
+      `import { writeSync } from 'node:fs'; writeSync(1, '${ALL_READ}'); process.kill(process.pid, 'SIGBUS');`,
+    );
+
+    await expect(Journal.open(path, log, check)).rejects.toThrow('could not be checked');
+
+    expect(readdirSync(folder).sort()).toEqual(['check.mjs', 'journal']);
   });
 
   it('that is not there for a journal that was cut short lets nobody put it aside, and leaves the disk as it was', async () => {
@@ -222,7 +265,7 @@ describe('room in the file of a journal', () => {
     const second = await open();
 
     expect(lines).toMatchObject([{ msg: expect.stringContaining('written anew') }]);
-    expect(dataSize()).toBeLessThan(2 * size + 5 * 1024 * 1024);
+    expect(dataSize()).toBeLessThan(2 * size + 3 * RESERVE_BYTES);
     await second.close();
   });
 
@@ -240,6 +283,12 @@ describe('room in the file of a journal', () => {
     expect(said).toEqual({ message: 'the journal could not be written', left: [] });
   });
 
+  /** Leaves so much room behind what is written as is always made ready. */
+  async function leaveTheReserve(): Promise<void> {
+    const data = join(path, DATA_FILE);
+    truncateSync(data, (await writtenLength(data)) + RESERVE_BYTES);
+  }
+
   /** A journal of so many ended commands whose file lacks its last page, in which no record is. */
   async function cutShort(count: number): Promise<{ id: string; ids: string[] }> {
     const journal = await open();
@@ -249,6 +298,11 @@ describe('room in the file of a journal', () => {
     await Promise.all(ids.map((id) => journal.end(id, { outcome: 'cancelled' })));
     const { id } = journal;
     await journal.close();
+    const store = openStore<string, string>({ path, ...JOURNAL_FORMAT });
+    // It fits nowhere but behind all else, and what lists it then fits before it.
+    await store.put('large', 'x'.repeat(dataSize()));
+    await store.remove('large');
+    await store.close();
     const data = join(path, DATA_FILE);
     truncateSync(data, (await writtenLength(data)) - 2_048);
     return { id, ids };

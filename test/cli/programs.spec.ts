@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { BrokerProgram, Programs } from '../../src/cli/surroundings.js';
+import { eventually } from '../support/eventually.js';
 import { runCli } from './support/run-cli.js';
 
 type HubProgram = Awaited<ReturnType<Programs['hub']>>;
@@ -229,7 +230,7 @@ describe('fairlead broker', () => {
     const ran = await runCli(['broker', 'start', '--stop-agents'], brokerThat({ runBroker }));
 
     expect(ran).toMatchObject({ code: 0, err: '' });
-    expect(process.listenerCount('SIGTERM')).toBe(before);
+    await eventually(() => process.listenerCount('SIGTERM') === before);
   });
 });
 

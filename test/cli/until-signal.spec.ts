@@ -7,8 +7,9 @@ import { builtModule } from '../broker/support/built.js';
 /** Ends once its input does, a while after the work that a signal ended. */
 const PROGRAM = `
   const { untilSignal } = await import(${JSON.stringify(builtModule('src/cli/until-signal.js'))});
-  // The echo comes at once, however slow the machine is.
+  // The echo comes at once, however slow the machine is: the clock stands still.
   performance.now = () => 0;
+  globalThis.setTimeout = () => ({ unref() {} });
   process.stdin.resume();
   await untilSignal(['SIGTERM', 'SIGINT'], (signal) => new Promise((resolve) => {
     signal.addEventListener('abort', resolve);

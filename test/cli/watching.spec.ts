@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '../support/eventually.js';
 import { expectNoLeaks } from '../support/leaks.js';
 import { aDispatch, anAgent, DISPATCH_ID } from './support/answers.js';
 import { ctrlCAtPause, pressCtrlC } from './support/ctrl-c.js';
@@ -181,7 +182,7 @@ describe('a list with --watch', () => {
 
     await runCli(['agents', 'list', '--watch'], { ...as(hub), onPause: ctrlCAtPause(1) });
 
-    expect(process.listenerCount('SIGINT')).toBe(before);
+    await eventually(() => process.listenerCount('SIGINT') === before);
   });
 
   it('asks for the id of an agent once', async () => {

@@ -136,6 +136,24 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it(
+    'removes what an initdb left also beside a whole database',
+    async () => {
+      const dataDir = join(scene.directory(), 'data');
+      const first = scene.user(dataDir);
+      const { directory } = await first.answer;
+      await first.leave();
+      mkdirSync(`${directory}.new-left`);
+      expect(drafts(dataDir)).toHaveLength(1);
+
+      const { started } = await scene.user(dataDir).answer;
+
+      expect(started).toBe(true);
+      expect(drafts(dataDir)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'keeps two data directories apart',
     async () => {
       const directory = scene.directory();

@@ -5,11 +5,12 @@
  * A file that was cut may lack nothing but pages that no record is in. Whoever writes to it goes by those all the same, as by a list of
  * what is free, and breaks it for good or ends by a signal. So its records are written to a file of their own, and it ends with 4.
  */
-import { rmSync, statSync } from 'node:fs';
+import { rmSync, statSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import {
+  ALL_READ,
   anewOf,
   DATA_FILE,
   JOURNAL_FORMAT,
@@ -38,7 +39,10 @@ async function check(path: string): Promise<number> {
     // Where a page on the way to records is broken they are passed over without a word.
     if (count !== entryCount || (count > 0 && !hasMeta)) return UNREADABLE;
     const isShort = statSync(join(path, DATA_FILE)).size < (lastPageNumber + 1) * pageSize;
-    if (isShort) await writeAnew(store, anewOf(path));
+    if (isShort) {
+      writeSync(process.stdout.fd, ALL_READ);
+      await writeAnew(store, anewOf(path));
+    }
     await store.close();
     return isShort ? WRITTEN_ANEW : 0;
   } catch (error) {
@@ -50,8 +54,8 @@ async function check(path: string): Promise<number> {
 async function writeAnew(store: Store, path: string): Promise<void> {
   const remove = () => rmSync(path, { recursive: true, force: true });
   remove();
-  const anew: Store = open({ path, ...JOURNAL_FORMAT });
   try {
+    const anew: Store = open({ path, ...JOURNAL_FORMAT });
     new Room(path, () => saidOf(anew)).holdAllOf(saidOf(store));
     anew.transactionSync(() => {
       for (const { key, value } of store.getRange()) anew.putSync(key, value);

@@ -41,5 +41,8 @@ export const UNREADABLE = 3;
 /** And where all records could be read, though its file is shorter than it says: they are in another one then, beside it. */
 export const WRITTEN_ANEW = 4;
 
+/** What it says before it writes that other one: what goes wrong from there on says nothing of what is on record. */
+export const ALL_READ = 'all was read';
+
 /** That other one. By a dot in its name lmdb would take it for a file. */
 export const anewOf = (path: string): string => `${path}-anew`;

@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { PROGRAMS } from '../programs.js';
 import {
+  ALL_READ,
   anewOf,
   DATA_FILE,
   JOURNAL_FORMAT,
@@ -34,8 +35,10 @@ import { Room } from './room.js';
 const CHECK_TIMES = { withinMs: 30_000, perMibMs: 250 };
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
 const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
-/** So many are forgotten at once: there is room for that where the disk has become full. */
-const FORGOTTEN_AT_ONCE = 100;
+/** So many are forgotten at once: with what is left for it where the disk has become full there is room for a few. */
+const FORGOTTEN_AT_ONCE = { many: 500, few: 20 };
+/** Pages that commands leave to what must still be written where the disk has become full: ends, links, confirms, and what is forgotten. */
+const LEFT_BY_COMMANDS = 128;
 
 /** What ends a reader that touches what a broken file does not hold. */
 const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
@@ -170,7 +173,8 @@ export class Journal {
 
   /** Takes commands in. Durable when it resolves: only then may they be acked, and anything of them be done. */
   async begin(records: readonly JournalRecord[]): Promise<void> {
-    await this.write(records.map((record) => ({ ...record, place: (this.lastPlace += 1) })));
+    const placed = records.map((record) => ({ ...record, place: (this.lastPlace += 1) }));
+    await this.write(placed, undefined, LEFT_BY_COMMANDS);
   }
 
   /** The hub sent it again: results go out for this attempt from now on. */
@@ -200,11 +204,19 @@ export class Journal {
 
   /** Forgets what was confirmed long ago. */
   async prune(now = Date.now()): Promise<void> {
-    const old = () =>
-      this.those(({ confirmedAt }) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS);
-    // What the hub has asked for again meanwhile is not old any more.
-    for (let some = old(); some.length > 0; some = old()) {
-      await this.forget(some.slice(0, FORGOTTEN_AT_ONCE).map(({ id }) => id));
+    const old = [...this.standings].filter(
+      ([, { confirmedAt }]) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS,
+    );
+    let atOnce = FORGOTTEN_AT_ONCE.many;
+    while (old.length > 0) {
+      try {
+        await this.forget(old.slice(0, atOnce));
+      } catch (error) {
+        if (atOnce === FORGOTTEN_AT_ONCE.few) throw error;
+        atOnce = FORGOTTEN_AT_ONCE.few;
+        continue;
+      }
+      old.splice(0, atOnce);
     }
   }
 
@@ -218,10 +230,13 @@ export class Journal {
    * All of it is on disk when this resolves; others that write meanwhile share the commit. Memory runs ahead of the
    * disk, so that writes of one record build on each other, and goes back where the disk did not follow.
    */
-  private async write(records: readonly JournalRecord[], meta?: Meta): Promise<void> {
+  private async write(records: readonly JournalRecord[], meta?: Meta, left = 0): Promise<void> {
     const entries = records.map((record): [string, string] => [record.id, JSON.stringify(record)]);
     if (meta !== undefined) entries.push([META_KEY, JSON.stringify(meta)]);
-    const held = this.hold(entries.map(([, text]) => Buffer.byteLength(text)));
+    const held = this.hold(
+      entries.map(([, text]) => Buffer.byteLength(text)),
+      left,
+    );
     for (const record of records) {
       this.standings.set(record.id, standingOf(record));
       this.writing.set(record.id, record);
@@ -239,18 +254,18 @@ export class Journal {
     if (failure !== undefined) throw failure;
   }
 
-  private async forget(ids: readonly string[]): Promise<void> {
-    const standings = new Map(ids.map((id) => [id, this.standings.get(id)]));
+  /** Those of them that stand as they did: what was begun again since, or is begun again meanwhile, is not old any more. */
+  private async forget(old: readonly (readonly [id: string, standing: Standing])[]): Promise<void> {
+    const asTheyWere = () =>
+      old.flatMap(([id, standing]) => (this.standings.get(id) === standing ? [id] : []));
+    const ids = asTheyWere();
     const held = this.hold(ids.map(() => 0));
     const failure = await this.settled(
       held,
       ids.map((id) => this.store.remove(id)),
     );
     if (failure !== undefined) throw failure;
-    // What was begun again meanwhile is written behind this.
-    for (const [id, standing] of standings) {
-      if (this.standings.get(id) === standing) this.standings.delete(id);
-    }
+    for (const id of asTheyWere()) this.standings.delete(id);
   }
 
   /** @returns why one of them failed, where one did */
@@ -260,9 +275,9 @@ export class Journal {
     return ends.find((end) => end.status === 'rejected')?.reason as Error | undefined;
   }
 
-  private hold(sizes: readonly number[]): number {
+  private hold(sizes: readonly number[], left = 0): number {
     try {
-      return this.room.hold(sizes);
+      return this.room.hold(sizes, left);
     } catch (error) {
       throw unwritten(error);
     }
@@ -325,9 +340,9 @@ async function checked(
     await run(process.execPath, [check, path], { timeout });
     return 'sound';
   } catch (error) {
-    const { code, signal } = error as { code?: unknown; signal?: unknown };
+    const { code, signal, stdout } = error as { code?: unknown; signal?: unknown; stdout?: unknown };
     if (code === WRITTEN_ANEW) return 'written_anew';
-    if (code === UNREADABLE || CRASHES.has(signal)) return 'unreadable';
+    if (code === UNREADABLE || (CRASHES.has(signal) && stdout !== ALL_READ)) return 'unreadable';
     throw new Error(`the journal in ${path} could not be checked`, { cause: error });
   }
 }

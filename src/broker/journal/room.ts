@@ -8,7 +8,7 @@
  * How much a write comes to is reckoned, by more than LMDB takes: it copies each page that it changes, and lists the pages it does not need
  * any more. What it may use again inside of the file is not counted on. Lengths are in pages.
  */
-import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_FILE, type Said } from './format.js';
 
@@ -18,12 +18,14 @@ const A_RECORD = 4;
 const HEADER_BYTES = 32;
 /** The roots, and the list. */
 const A_COMMIT = 4;
-/** With more than so many lmdb begins to commit while it is still given others. */
+/** Of many that are given at once lmdb commits some while the others come; fewer at once than so many are seldom. */
 const COMMITTED_TOGETHER = 5;
 /** The list may be written anew in one piece. */
 const A_LIST = 16;
-/** What is there beyond a write (2 MiB): for a full window of short commands, where the disk has become full. */
-const SPARE = 512;
+/** What is there beyond a write (2.5 MiB): for a full window of short commands, where the disk has become full. */
+const SPARE = 640;
+/** Only where the disk has so much left, in bytes, is any of it made ready before it is needed. */
+const PLENTY_BYTES = 64 * 1024 * 1024;
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 export class Room {
@@ -51,18 +53,22 @@ export class Room {
    * Makes the file long enough for a write of its own.
    *
    * @param sizes of the records in it, in bytes; 0 for one that is removed
+   * @param left pages that must be there besides, for others
    * @returns what is held for it, to be let go of once it is settled
    * @throws what the system says where there is no room: EFBIG, ENOSPC, EDQUOT
    */
-  hold(sizes: readonly number[]): number {
+  hold(sizes: readonly number[], left = 0): number {
     const commits = Math.ceil(sizes.length / COMMITTED_TOGETHER);
-    return this.make(sizes.reduce((sum, size) => sum + this.pagesOf(size), commits * A_COMMIT));
+    return this.make(
+      sizes.reduce((sum, size) => sum + this.pagesOf(size), commits * A_COMMIT),
+      left,
+    );
   }
 
   /** As `hold`, for a commit by which all of another journal is written to this one, which is empty, in the order of its keys. */
   holdAllOf({ treeLeafPageCount, treeBranchPageCount, overflowPages }: Said): number {
     // A leaf that is full is cut in half, and nothing is added to the first half any more.
-    return this.make(2 * (treeLeafPageCount + treeBranchPageCount) + overflowPages + A_COMMIT);
+    return this.make(2 * (treeLeafPageCount + treeBranchPageCount) + overflowPages + A_COMMIT, 0);
   }
 
   letGo(held: number): void {
@@ -73,8 +79,8 @@ export class Room {
     return A_RECORD + (size === 0 ? 0 : Math.ceil((size + HEADER_BYTES) / this.pageSize));
   }
 
-  private make(pages: number): number {
-    const wanted = pages + A_LIST;
+  private make(pages: number, left: number): number {
+    const wanted = pages + A_LIST + left;
     if (this.reach + wanted + SPARE > this.length) {
       const reach = this.said().lastPageNumber + 1 + this.held;
       if (reach + wanted + SPARE > this.length) this.lengthenTo(reach + wanted);
@@ -88,13 +94,19 @@ export class Room {
   /** @throws only where it is not even as long as it must be */
   private lengthenTo(length: number): void {
     try {
-      // As much again, so that not each write has to.
-      append(this.path, (length + 2 * SPARE) * this.pageSize);
-    } catch {
       append(this.path, length * this.pageSize);
+      // Twice, so that not each write has to.
+      if (this.hasPlenty()) append(this.path, (length + 2 * SPARE) * this.pageSize);
+    } catch (error) {
+      if (this.lengthNow() < length) throw error;
     } finally {
       this.length = this.lengthNow();
     }
+  }
+
+  private hasPlenty(): boolean {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize > PLENTY_BYTES;
   }
 
   private lengthNow(): number {

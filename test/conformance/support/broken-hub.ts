@@ -268,9 +268,13 @@ export class BrokenHub {
       if (stage === 'fresh' && fault !== 'waits for ever') end(4408);
     }, pace.helloWithinMs);
     let unanswered = 0;
+    // A link of before may live on for a while, and says nothing of this one.
+    const heard = (): void => {
+      if (peer === undefined || this.newest === peer) this.heardAtMs = performance.now();
+    };
     socket.on('pong', () => {
       unanswered = 0;
-      this.heardAtMs = performance.now();
+      if (peer !== undefined) heard();
     });
     const pinging = setInterval(() => {
       if (fault === 'does not ping' || socket instanceof Polled) return;
@@ -306,7 +310,7 @@ export class BrokenHub {
     };
     socket.on('message', (data: Buffer, isBinary) => {
       const text = data.toString();
-      this.heardAtMs = performance.now();
+      heard();
       if (isBinary) return wrong('takes binary');
       if (!text.startsWith('{"')) return wrong('overlooks what is none');
       const frame = JSON.parse(text) as Record<string, any>;
