@@ -19,7 +19,7 @@ const END_WITHIN_MS = 30_000;
 
 const NAME = 'broker-';
 /** What a full disk leaves of room for a journal: hardly two commands at once; what it does is in a file of this life, and finds room. */
-const ROOM_LEFT_BYTES = 640 * 1024;
+const ROOM_LEFT_BYTES = 1152 * 1024;
 /** What it says then; first it must be linked. */
 const NOTICED = /"msg":"the journal could not be written"|could not be journaled/;
 const NOTICED_WITHIN_MS = 15_000;

@@ -267,7 +267,7 @@ describe('the broker as a user runs it', () => {
       '/bin/sh',
       [
         '-c',
-        'ulimit -f 1000 && exec "$@"',
+        'ulimit -f 3000 && exec "$@"',
         'sh',
         process.execPath,
         FAIRLEAD,

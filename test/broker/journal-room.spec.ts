@@ -7,7 +7,7 @@ import { open as openStore } from 'lmdb';
 import { v7 as uuidv7 } from 'uuid';
 import { Dice } from '../../scripts/fuzz/dice.js';
 import { writtenLength } from '../../scripts/support/written-length.js';
-import { ALL_READ, DATA_FILE, JOURNAL_FORMAT, saidOf } from '../../src/broker/journal/format.js';
+import { ALL_READ, DATA_FILE, JOURNAL_FORMAT, saidOf, UNREADABLE } from '../../src/broker/journal/format.js';
 import { Journal } from '../../src/broker/journal/journal.js';
 import type { JournalRecord } from '../../src/broker/journal/record.js';
 import { Room } from '../../src/broker/journal/room.js';
@@ -32,7 +32,7 @@ const record = (given: Partial<JournalRecord> = {}): JournalRecord => ({
 });
 
 /** What is always made ready where a disk has plenty. */
-const RESERVE_BYTES = 640 * 4096;
+const RESERVE_BYTES = 768 * 4096;
 /** In which POSIX has `ulimit -f` count. */
 const BLOCK_BYTES = 512;
 
@@ -146,7 +146,7 @@ describe('room in the file of a journal', () => {
       const error = await told(journal.begin([begun(idOf(2), 'x'.repeat(5_000_000))]));
       say({ error, isKept: journal.find(idOf(2)) !== undefined });
       process.exit(0);`,
-      1024 * 1024,
+      2 * 1024 * 1024,
     );
 
     expect(said).toEqual({
@@ -206,38 +206,48 @@ describe('room in the file of a journal', () => {
 
   it('is left by commands to links, ends and what is forgotten', async () => {
     const journal = await open();
-    await journal.begin([record({ ending: { outcome: 'cancelled' }, confirmedAt: 1 })]);
-    await journal.begin([record()]);
+    const ended = (confirmedAt: number | null) => record({ ending: { outcome: 'cancelled' }, confirmedAt });
+    const old = Array.from({ length: 130 }, () => ended(1));
+    const told = Array.from({ length: 40 }, () => ended(null));
+    await journal.begin([...old, ...told, record()]);
     await journal.close();
     const data = join(path, DATA_FILE);
-    truncateSync(data, (await writtenLength(data)) + 128 * 4096);
+    truncateSync(data, (await writtenLength(data)) + 256 * 4096);
 
     const said = await inAFullPlace(
       `
       const warnings = [];
       const journal = await Journal.open(path, { ...log, warn: (...told) => warnings.push(told) });
       const [{ id }] = journal.unended();
+      const refusals = [
+        await told(journal.keepEpoch(7)),
+        await told(journal.end(id, { outcome: 'cancelled' })),
+        await told(journal.confirm(journal.unconfirmed().map(({ id }) => id))),
+      ];
       say({
-        warnings,
         begun: await told(journal.begin([begun(idOf(1), 'short')])),
-        linked: await told(journal.keepEpoch(7)),
-        ended: await told(journal.end(id, { outcome: 'cancelled' })),
-        confirmed: await told(journal.confirm([id])),
+        refusals,
+        warnings,
+        unconfirmed: journal.unconfirmed(),
       });
       process.exit(0);`,
       dataSize(),
     );
 
-    const refused = { message: 'the journal could not be written', code: 'EFBIG' };
-    expect(said).toEqual({ warnings: [], begun: refused, linked: null, ended: null, confirmed: null });
+    expect(said).toEqual({
+      begun: { message: 'the journal could not be written', code: 'EFBIG' },
+      refusals: [null, null, null],
+      warnings: [],
+      unconfirmed: [],
+    });
   });
 
-  it('that its check dies for, once all was read, lets nobody put it aside', async () => {
+  it.each([
+    ['a signal', `process.kill(process.pid, 'SIGBUS')`],
+    ['what is said of a broken one', `process.exit(${UNREADABLE})`],
+  ])('whose check ends with %s once all was read lets nobody put the journal aside', async (_how, end) => {
     const check = join(folder, 'check.mjs');
-    writeFileSync(
-      check,
-      `import { writeSync } from 'node:fs'; writeSync(1, '${ALL_READ}'); process.kill(process.pid, 'SIGBUS');`,
-    );
+    writeFileSync(check, `import { writeSync } from 'node:fs'; writeSync(1, '${ALL_READ}'); ${end};`);
 
     await expect(Journal.open(path, log, check)).rejects.toThrow('could not be checked');
 
@@ -265,7 +275,7 @@ describe('room in the file of a journal', () => {
     const second = await open();
 
     expect(lines).toMatchObject([{ msg: expect.stringContaining('written anew') }]);
-    expect(dataSize()).toBeLessThan(2 * size + 3 * RESERVE_BYTES);
+    expect(dataSize()).toBeLessThan(2 * size + 2 * RESERVE_BYTES + 1024 * 1024);
     await second.close();
   });
 

@@ -9,6 +9,9 @@ import { problem, ScriptedHub, type Answer } from './support/scripted-hub.js';
 const EMPTY_SCREEN = '\u001b[H\u001b[2J';
 const HEADING = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, every 2s$/gm;
 
+/** Before any command has run. */
+const HANDLERS = process.listenerCount('SIGINT');
+
 const hubs: ScriptedHub[] = [];
 
 async function open(...answers: Answer[]): Promise<ScriptedHub> {
@@ -177,12 +180,11 @@ describe('a list with --watch', () => {
   });
 
   it('leaves no handler behind', async () => {
-    const before = process.listenerCount('SIGINT');
     const hub = await open(page());
 
     await runCli(['agents', 'list', '--watch'], { ...as(hub), onPause: ctrlCAtPause(1) });
 
-    await eventually(() => process.listenerCount('SIGINT') === before);
+    await eventually(() => process.listenerCount('SIGINT') === HANDLERS);
   });
 
   it('asks for the id of an agent once', async () => {

@@ -1,6 +1,6 @@
 /**
  * `node check.js <journal folder>`: ends with 0 where every record of the journal can be read, and with 3, or by a
- * signal, where not. Anything else says nothing about the journal.
+ * signal, where not, unless it has said that all was read. Anything else says nothing about the journal.
  *
  * A file that was cut may lack nothing but pages that no record is in. Whoever writes to it goes by those all the same, as by a list of
  * what is free, and breaks it for good or ends by a signal. So its records are written to a file of their own, and it ends with 4.

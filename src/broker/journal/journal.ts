@@ -35,10 +35,10 @@ import { Room } from './room.js';
 const CHECK_TIMES = { withinMs: 30_000, perMibMs: 250 };
 /** The hub may ask again for as long as this after it has confirmed: its own storage may have lost the end. */
 const KEPT_AFTER_CONFIRM_MS = 24 * 3600 * 1000;
-/** So many are forgotten at once: with what is left for it where the disk has become full there is room for a few. */
-const FORGOTTEN_AT_ONCE = { many: 500, few: 20 };
 /** Pages that commands leave to what must still be written where the disk has become full: ends, links, confirms, and what is forgotten. */
-const LEFT_BY_COMMANDS = 128;
+const LEFT_BY_COMMANDS = 256;
+/** So many are confirmed or forgotten at once, for which there is room in what is kept ready; and a few, for which there is in what commands leave. */
+const AT_ONCE = { many: 100, few: 16 };
 
 /** What ends a reader that touches what a broken file does not hold. */
 const CRASHES = new Set<unknown>(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
@@ -195,11 +195,13 @@ export class Journal {
   /** The hub has the endings. What was begun and lost is laid to rest by this as well. */
   async confirm(ids: readonly string[]): Promise<void> {
     const confirmedAt = Date.now();
-    const records = ids.flatMap((id) => {
-      const record = this.find(id);
-      return record === undefined ? [] : [confirmedOf(record, confirmedAt)];
+    await inParts(ids, async (some) => {
+      const records = some.flatMap((id) => {
+        const record = this.find(id);
+        return record === undefined ? [] : [confirmedOf(record, confirmedAt)];
+      });
+      if (records.length > 0) await this.write(records);
     });
-    if (records.length > 0) await this.write(records);
   }
 
   /** Forgets what was confirmed long ago. */
@@ -207,17 +209,7 @@ export class Journal {
     const old = [...this.standings].filter(
       ([, { confirmedAt }]) => confirmedAt !== null && now - confirmedAt > KEPT_AFTER_CONFIRM_MS,
     );
-    let atOnce = FORGOTTEN_AT_ONCE.many;
-    while (old.length > 0) {
-      try {
-        await this.forget(old.slice(0, atOnce));
-      } catch (error) {
-        if (atOnce === FORGOTTEN_AT_ONCE.few) throw error;
-        atOnce = FORGOTTEN_AT_ONCE.few;
-        continue;
-      }
-      old.splice(0, atOnce);
-    }
+    await inParts(old, (some) => this.forget(some));
   }
 
   /** From here on nothing is on record, for whoever still asks. */
@@ -259,6 +251,7 @@ export class Journal {
     const asTheyWere = () =>
       old.flatMap(([id, standing]) => (this.standings.get(id) === standing ? [id] : []));
     const ids = asTheyWere();
+    if (ids.length === 0) return;
     const held = this.hold(ids.map(() => 0));
     const failure = await this.settled(
       held,
@@ -298,6 +291,20 @@ export class Journal {
     return [...this.standings].flatMap(([id, standing]) =>
       wanted(standing) ? [{ id, attempt: standing.attempt }] : [],
     );
+  }
+}
+
+/** @throws where there is not even room for a few */
+async function inParts<T>(all: readonly T[], write: (some: readonly T[]) => Promise<void>): Promise<void> {
+  let atOnce = AT_ONCE.many;
+  for (let from = 0; from < all.length;) {
+    try {
+      await write(all.slice(from, from + atOnce));
+      from += atOnce;
+    } catch (error) {
+      if (atOnce === AT_ONCE.few) throw error;
+      atOnce = AT_ONCE.few;
+    }
   }
 }
 
@@ -342,7 +349,7 @@ async function checked(
   } catch (error) {
     const { code, signal, stdout } = error as { code?: unknown; signal?: unknown; stdout?: unknown };
     if (code === WRITTEN_ANEW) return 'written_anew';
-    if (code === UNREADABLE || (CRASHES.has(signal) && stdout !== ALL_READ)) return 'unreadable';
+    if (stdout !== ALL_READ && (code === UNREADABLE || CRASHES.has(signal))) return 'unreadable';
     throw new Error(`the journal in ${path} could not be checked`, { cause: error });
   }
 }

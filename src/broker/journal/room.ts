@@ -22,8 +22,8 @@ const A_COMMIT = 4;
 const COMMITTED_TOGETHER = 5;
 /** The list may be written anew in one piece. */
 const A_LIST = 16;
-/** What is there beyond a write (2.5 MiB): for a full window of short commands, where the disk has become full. */
-const SPARE = 640;
+/** What is there beyond a write (3 MiB): for a full window of short commands, where the disk has become full. */
+const SPARE = 768;
 /** Only where the disk has so much left, in bytes, is any of it made ready before it is needed. */
 const PLENTY_BYTES = 64 * 1024 * 1024;
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -95,7 +95,7 @@ export class Room {
   private lengthenTo(length: number): void {
     try {
       append(this.path, length * this.pageSize);
-      // Twice, so that not each write has to.
+      // And as much again, so that not each write has to.
       if (this.hasPlenty()) append(this.path, (length + 2 * SPARE) * this.pageSize);
     } catch (error) {
       if (this.lengthNow() < length) throw error;
