@@ -154,7 +154,10 @@ describe('room in the file of a journal', () => {
       isKept: false,
     });
     const journal = await open();
-    expect(journal.unended()).toEqual([{ id: expect.stringMatching(/1$/), attempt: 1 }]);
+    const id = '01930000-0000-7000-8000-000000000001';
+    expect(journal.unended()).toEqual([{ id, attempt: 1 }]);
+    const begun = record({ id, args: { text: 'short' } });
+    expect(journal.find(id)).toEqual({ ...begun, place: expect.any(Number) });
     await journal.close();
   });
 

@@ -297,7 +297,8 @@ export class Journal {
 /** @throws where there is not even room for a few */
 async function inParts<T>(all: readonly T[], write: (some: readonly T[]) => Promise<void>): Promise<void> {
   let atOnce = AT_ONCE.many;
-  for (let from = 0; from < all.length;) {
+  let from = 0;
+  while (from < all.length) {
     try {
       await write(all.slice(from, from + atOnce));
       from += atOnce;
