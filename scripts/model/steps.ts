@@ -74,12 +74,13 @@ function brokenByEffect(world: World, scope: Scope, command: number): string | u
   return world.rows[command]?.isOverdue === true ? IN_TIME : undefined;
 }
 
-/** Whether an earlier command of the key lives still, or a later one was done already. */
+/** Whether an earlier command of the key lives still, or a later one was done already, after which none but a repeat may come. */
 function isOutOfTurn({ rows, effects }: World, { keys, isRepeatable }: Scope, command: number): boolean {
   const key = keys[command] ?? null;
-  if (key === null || isRepeatable) return false;
+  if (key === null) return false;
   return rows.some((row, other) => {
     if (keys[other] !== key) return false;
-    return other < command ? isLive(row) : other > command && (effects[other] ?? 0) > 0;
+    if (other < command) return isLive(row);
+    return other > command && !isRepeatable && (effects[other] ?? 0) > 0;
   });
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as rest } from 'node:timers/promises';
 import { Arrivals, BULK_KEYS, type Command } from './arrivals.js';
-import { AGAIN_MS, restOf, type Caller, type Dispatch, type Told } from './caller.js';
+import { AGAIN_MS, IN_DOUBT, restOf, type Caller, type Dispatch, type Told } from './caller.js';
 import { Certainty } from './certainty.js';
 import type { Orders } from './client-program.js';
 import { EFFECT_OP } from './effect-op.js';
@@ -116,7 +116,7 @@ export class Bulk {
       for (const { acceptedMs, certainty } of items) if (acceptedMs === null) certainty.hear(answer);
       return;
     }
-    const { status, text } = answer;
+    const { status, text, call } = answer;
     const outcomes = (JSON.parse(text) as { items: Outcome[] }).items;
     for (const [place, item] of items.entries()) {
       const { dispatch = null, problem = null } = outcomes[place] ?? {};
@@ -129,6 +129,7 @@ export class Bulk {
         this.caller.refused(status, 'no outcome', text);
       } else {
         if (item.acceptedMs === null) item.certainty.refused(problem.status, problem.code);
+        if (problem.code === IN_DOUBT) this.caller.note('doubts', { ...call, idempotencyKey: item.key });
         this.caller.refused(problem.status, problem.code, JSON.stringify(problem));
       }
     }

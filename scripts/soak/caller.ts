@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Answer, Call, Given, Silence, Untrue } from './record.js';
+import type { Answer, Call, Doubt, Given, Silence, Untrue } from './record.js';
 import { Restraint, UNASKED } from './restraint.js';
 
 export type Ask = {
@@ -13,8 +13,8 @@ export type Ask = {
   withinMs: number;
 };
 
-/** @property afterMs how long the hub asks to be left alone */
-export type Told = { status: number; text: string; afterMs: number };
+/** @property afterMs how long the hub asks to be left alone @property call by which it was told */
+export type Told = { status: number; text: string; afterMs: number; call: Doubt };
 
 /** What the API tells of a dispatch, as far as a client looks at it. */
 export type Dispatch = {
@@ -24,7 +24,14 @@ export type Dispatch = {
   cancel?: object | null;
 };
 
-type Notes = { answers: Answer; calls: Call; untrue: Untrue; silences: Silence; given: Given };
+type Notes = {
+  answers: Answer;
+  calls: Call;
+  untrue: Untrue;
+  silences: Silence;
+  given: Given;
+  doubts: Doubt;
+};
 /** On which connection a call went, and what was known of that one then. */
 type Went = Pick<Silence, 'nearPort' | 'idleMs' | 'keptMs'>;
 
@@ -68,6 +75,7 @@ export class Caller {
       untrue: open('untrue'),
       silences: open('silences'),
       given: open('given'),
+      doubts: open('doubts'),
     };
   }
 
@@ -82,22 +90,27 @@ export class Caller {
   }
 
   private async once(ask: Ask): Promise<Told | undefined> {
-    let answer: Told;
+    let answer: Omit<Told, 'call'>;
     const begunMs = Date.now();
+    const idempotencyKey = ask.headers['idempotency-key'] ?? null;
     const went: Went = { nearPort: null, idleMs: null, keptMs: null };
+    const spanned = () => ({ idempotencyKey, begunMs, endedMs: Date.now() });
     try {
       answer = await this.send(ask, went);
     } catch (error) {
       const told = error instanceof Error ? error.message : String(error);
       this.count(told);
-      const idempotencyKey = ask.headers['idempotency-key'] ?? null;
-      const wasLate = told === LATE;
-      this.note('silences', { error: told, wasLate, idempotencyKey, begunMs, endedMs: Date.now(), ...went });
+      this.note('silences', { error: told, wasLate: told === LATE, ...spanned(), ...went });
       return undefined;
     }
     const { status, text } = answer;
-    if (status !== 200 && status !== 202) this.refused(status, codeOf(text), text);
-    return answer;
+    const call: Doubt = { ...spanned(), nearPort: went.nearPort };
+    if (status !== 200 && status !== 202) {
+      const code = codeOf(text);
+      this.refused(status, code, text);
+      if (code === IN_DOUBT) this.note('doubts', call);
+    }
+    return { ...answer, call };
   }
 
   /** @param text the whole of what was said, for where it may not be said */
@@ -140,7 +153,7 @@ export class Caller {
     this.refusals.set(kind, (this.refusals.get(kind) ?? 0) + 1);
   }
 
-  private send({ method, path, body, headers, withinMs }: Ask, went: Went): Promise<Told> {
+  private send({ method, path, body, headers, withinMs }: Ask, went: Went): Promise<Omit<Told, 'call'>> {
     const { url, token } = this;
     return new Promise((resolve, reject) => {
       const call = request(

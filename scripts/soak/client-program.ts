@@ -135,7 +135,7 @@ class Client {
         const { dispatch } = JSON.parse(answer.text) as { dispatch: Dispatch };
         const { id: dispatchId, state } = dispatch;
         this.caller.compare(answer.status, dispatch, idempotencyKey);
-        told(state, { dispatchId, wasRead: call.acceptedMs !== null });
+        told(state, { dispatchId, ...(call.acceptedMs === null ? {} : { readMs: askedMs }) });
         if (call.acceptedMs === null) {
           this.accepted += 1;
           call.acceptedMs = Date.now() - this.orders.beginsAtMs;

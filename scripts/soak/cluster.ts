@@ -6,7 +6,7 @@ import { Readiness } from '../support/readiness.js';
 import { Replicas, type Launched } from '../support/replicas.js';
 import type { SoakDatabase } from './database.js';
 import { Links } from './links.js';
-import type { Absence } from './record.js';
+import type { Absence, Ailment } from './record.js';
 
 const STARTS_MOST = 5;
 /** Before it is known that a process has ended by itself. */
@@ -26,6 +26,8 @@ export class SoakCluster {
   readonly deaths: string[] = [];
   /** When replicas were ended, or stood still. */
   readonly absences: Absence[] = [];
+  /** When replicas could not be sure of what they had asked of the database. */
+  readonly ailments: Ailment[] = [];
   /** The connections of clients. */
   readonly clientLinks: Links;
   private readonly launching: Replicas;
@@ -139,6 +141,18 @@ export class SoakCluster {
       await work();
     } finally {
       absence.untilMs = Date.now();
+    }
+  }
+
+  /** While work takes the database from a replica, or from all where it is null, or makes it slow or unwilling. */
+  async ailing<T>(replica: Replica | null, work: () => Promise<T>): Promise<T> {
+    const replicaPort = replica === null ? null : portOf(replica);
+    const ailment: Ailment = { replicaPort, fromMs: Date.now(), untilMs: Infinity };
+    this.ailments.push(ailment);
+    try {
+      return await work();
+    } finally {
+      ailment.untilMs = Date.now();
     }
   }
 

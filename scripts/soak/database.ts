@@ -47,6 +47,10 @@ export class SoakDatabase {
     return this.server.port;
   }
 
+  get log(): string {
+    return this.server.log;
+  }
+
   /** @throws where the server is not there */
   async query<T extends object>(text: string, values: unknown[] = []): Promise<T[]> {
     return this.dataSource.query<T[]>(text, values);

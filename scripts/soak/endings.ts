@@ -4,7 +4,7 @@ import type { Given } from './record.js';
 import type { TrailLine } from './trail-line.js';
 
 /** By how much the clock of an owner may be ahead that has a command stopped at its deadline. */
-const STOPPED_EARLY_MS = 5_000;
+export const STOPPED_EARLY_MS = 5_000;
 /** For what is claimed just as its deadline passes, in a database that takes its time. */
 const SENT_LATE_MS = 5_000;
 /** Deadlines are swept every second, on any replica, while those and their database are being broken. */

@@ -87,6 +87,20 @@ export class Fleet {
     return this.crews.filter(({ names }) => !this.away.has(names));
   }
 
+  /** Those of them that do not stand still. */
+  get awake(): Crew[] {
+    return this.there.filter(({ program }) => (this.still.get(program) ?? 0) === 0);
+  }
+
+  /** Ends a process as whoever upgrades it does, and starts it again after a while: it loses nothing by that. */
+  async restart(crew: Crew, awayMs: number): Promise<void> {
+    await this.withdrawn(crew, async () => {
+      await this.endInPeace(crew.program);
+      await rest(awayMs);
+      await this.startAgain(crew, {});
+    });
+  }
+
   /** Kills a process, and starts it again after a while. */
   async kill(
     crew: Crew,
@@ -129,24 +143,37 @@ export class Fleet {
   async stop(): Promise<void> {
     await Promise.all(
       this.crews.map(async ({ program }) => {
-        if (!program.isRunning) return;
-        await program.end('SIGTERM', END_WITHIN_MS);
-        if (program.exitCode !== 0) this.ends.push(`${program.name} did not end well: ${program.lastLines}`);
+        if (program.isRunning) await this.endInPeace(program);
       }),
     );
+  }
+
+  private async endInPeace(program: Program): Promise<void> {
+    await program.end('SIGTERM', END_WITHIN_MS);
+    if (program.exitCode !== 0) this.ends.push(`${program.name} did not end well: ${program.lastLines}`);
   }
 
   /** Whatever it was at is lost that it had not written down. */
   private async ended(crew: Crew, meanwhile: () => Promise<void>): Promise<void> {
     const at = new Date().toISOString();
+    try {
+      await this.withdrawn(crew, async () => {
+        await crew.program.end('SIGKILL');
+        await meanwhile();
+      });
+    } finally {
+      const until = new Date().toISOString();
+      this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
+    }
+  }
+
+  /** Nobody else strikes it meanwhile. */
+  private async withdrawn(crew: Crew, meanwhile: () => Promise<void>): Promise<void> {
     this.away.add(crew.names);
     try {
-      await crew.program.end('SIGKILL');
       await meanwhile();
     } finally {
       this.away.delete(crew.names);
-      const until = new Date().toISOString();
-      this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
     }
   }
 

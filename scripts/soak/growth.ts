@@ -17,8 +17,26 @@ export type Seen = {
   compiled: Series;
   memory: Series;
   files: Series;
-  tables: Record<'live' | 'bytes' | 'dead' | 'databaseBytes', readonly Point[]>;
+  live: readonly Point[];
+  databaseBytes: readonly Point[];
+  /** Of each table by its name; the days of the history are one. */
+  tables: ReadonlyMap<string, TableSeen>;
 };
+
+/** Rows by the server's own count, those of them that are dead, and bytes with all indexes. */
+export type TableSeen = Record<'rows' | 'dead' | 'bytes', readonly Point[]>;
+
+/** Of one table, in a minute, and what it came to. */
+export type TableGrowth = {
+  name: string;
+  rowsPerMin: number;
+  deadPerMin: number;
+  mibPerMin: number;
+  mib: number;
+};
+
+const LIVE_TABLE = 'broker_dispatch';
+const NOTHING_SEEN: TableSeen = { rows: [], dead: [], bytes: [] };
 
 /** Of one replica, each in a minute. */
 export type ReplicaGrowth = {
@@ -46,6 +64,8 @@ export type Growth = OfReplicas<Trend | null> & {
   liveTableMiBPerMin: number;
   deadTuplesPerMin: number;
   databaseMiBPerMin: number;
+  /** Those that hold anything, the one that grew most first. */
+  tables: TableGrowth[];
   /** The most that was seen. */
   most: {
     replicaKeptMiB: number;
@@ -58,14 +78,14 @@ export type Growth = OfReplicas<Trend | null> & {
 
 /** @param from when commands began, in minutes @param until when no more were given */
 export function growthOf(
-  { kept, compiled, memory, files, tables }: Seen,
+  { kept, compiled, memory, files, live, databaseBytes, tables }: Seen,
   from: number,
   until: number,
 ): Growth {
   const middle = (from + until) / 2;
   const lately = (points: readonly Point[]) => points.filter(([at]) => at >= middle && at <= until);
   const slope = (points: readonly Point[], unit = 1) => rounded(trendOf(lately(points)).slope / unit);
-  const { live, bytes, dead, databaseBytes } = tables;
+  const { bytes, dead } = tables.get(LIVE_TABLE) ?? NOTHING_SEEN;
   const seenFor = (series: Series, leastMin: number) =>
     [...series]
       .map(([name, points]) => ({ name, points: lately(points) }))
@@ -92,6 +112,15 @@ export function growthOf(
     liveTableMiBPerMin: slope(bytes, MIB),
     deadTuplesPerMin: slope(dead),
     databaseMiBPerMin: slope(databaseBytes, MIB),
+    tables: [...tables]
+      .map(([name, table]) => ({
+        name,
+        rowsPerMin: slope(table.rows),
+        deadPerMin: slope(table.dead),
+        mibPerMin: slope(table.bytes, MIB),
+        mib: rounded((table.bytes.at(-1)?.[1] ?? 0) / MIB),
+      }))
+      .sort((one, other) => other.mibPerMin - one.mibPerMin),
     most: {
       replicaKeptMiB: rounded(most(kept.values())),
       replicaMemoryMiB: rounded(most(memory.values())),

@@ -3,7 +3,7 @@
  * each other by the checker behind `fairlead verify`, and what that one does not look at: that effects of commands given in
  * turn stand in that order at their broker, and those of one key in the order in which the hub had them out; that each ended
  * as one must that nobody cancels and whose op never fails; that a hub never said of a right command what is not so, or not so yet, and not
- * long after its ending that it goes on; that who waited for an ending learned it; that nothing is on record that no client asked for; and that each call that ended without an
+ * long after its ending that it goes on, nor without a cause that nobody knows; that who waited for an ending learned it; that nothing is on record that no client asked for; and that each call that ended without an
  * answer was cut by something that is known.
  */
 import { readdirSync } from 'node:fs';
@@ -11,9 +11,10 @@ import { join } from 'node:path';
 import { faultsOf } from '../../src/hub/proof/fault.js';
 import { trailsOfFile, verify, type Verdict } from '../../src/hub/verify/main.js';
 import { readLines, writeLines } from '../support/json-lines.js';
+import { unfoundedDoubts } from './doubts.js';
 import { EFFECT_OP } from './effect-op.js';
 import { earlyOf, lateOf, metOf, passedOver, unservedOf, type GivenOf, type Met } from './endings.js';
-import type { Answer, Call, Effect, Given, Lost, Silence, Untrue } from './record.js';
+import type { Answer, Call, Doubt, Effect, Given, Lost, Silence, Untrue } from './record.js';
 import { silenced, type Silenced, type Ways } from './silences.js';
 import { prematureOf, refusedOf, staleOf, untoldOf, type ByNote } from './told.js';
 import type { TrailLine } from './trail-line.js';
@@ -30,6 +31,8 @@ export type Evidence = {
   calls: readonly Call[];
   /** Calls without an answer, and what is known of their connections past those who made them. */
   silences: readonly Silence[];
+  /** Answers that nobody knows. */
+  doubts: readonly Doubt[];
   ways: Ways;
   /** Whether each client wrote down something of all that it asked for, and none was ended before that. */
   isWhole: boolean;
@@ -43,7 +46,7 @@ export type Judgement = {
   lost: number;
   duplicated: number;
   reordered: number;
-  /** Answers that were not so, not yet, or no longer, and those that left a client without one though its connection held. */
+  /** Answers that were not so, not yet, or no longer, and those that nobody knows for which there was no cause. */
   untrue: number;
   /** Trails that no life of a command makes, or that no client asked for. */
   irregular: number;
@@ -97,6 +100,7 @@ export async function judge(
     ...staleOf(evidence.answers, byNote),
     ...prematureOf(evidence.answers, byNote),
     ...refusedOf(evidence.calls, byNote),
+    ...unfoundedDoubts(evidence.doubts, evidence.ways),
   ];
   const untold = untoldOf(evidence.calls, byNote);
   const unasked = evidence.isWhole ? unaskedOf(trails, evidence.answers) : [];
@@ -219,6 +223,7 @@ export function evidenceOf(folder: string, { losses, ways, isWhole }: Known): Ev
     untrue: notes<Untrue>('.untrue').flat(),
     losses,
     silences: notes<Silence>('.silences').flat(),
+    doubts: notes<Doubt>('.doubts').flat(),
     ways,
     isWhole,
     calls: notes<Call>('.calls').flat(),

@@ -12,7 +12,8 @@ import { UNASKED } from './restraint.js';
 const ANSWER_WITHIN_MS = 10_000;
 const TAKES_MOST_MS = 1_500;
 const CANCELLED_WITHIN_MS = 1_000;
-const DEADLINE_MOST_S = 3;
+/** In seconds: some pass while a command waits, or is out, and one is long enough that a clock that is wrong shows. */
+export const DEADLINES_S = [1, 2, 10] as const;
 const LATER_MS = { least: 1_000, most: 5_000 };
 const LATEST_KEY = 'latest';
 
@@ -71,7 +72,7 @@ export class Mix {
       kind: dice.pick(KIND_NAMES),
       takesMs: dice.below(TAKES_MOST_MS),
       cancelsAfterMs: dice.below(CANCELLED_WITHIN_MS),
-      deadlineS: 1 + dice.below(DEADLINE_MOST_S),
+      deadlineS: dice.pick(DEADLINES_S),
       laterMs: LATER_MS.least + dice.below(LATER_MS.most - LATER_MS.least),
     };
   }

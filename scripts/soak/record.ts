@@ -18,8 +18,8 @@ export type Answer = {
   submittedAt: string;
   answeredAt: string;
   cut?: boolean;
-  /** Whether it was looked up when it was asked for: a repeat is told again what was told first. */
-  wasRead?: boolean;
+  /** When it was asked for, where it was looked up then: a repeat is told again what was told first. Milliseconds since 1970. */
+  readMs?: number;
 };
 
 /** What became of one command at its client, in milliseconds after the beginning. */
@@ -63,6 +63,9 @@ export type Silence = {
   keptMs: number | null;
 };
 
+/** An answer that nobody knows whether a command was stored, and the call that got it. Times are milliseconds since 1970. */
+export type Doubt = Pick<Silence, 'idempotencyKey' | 'nearPort' | 'begunMs' | 'endedMs'>;
+
 /** A connection as whatever is between a client and the replicas saw it. Times are milliseconds since 1970. */
 export type Link = {
   nearPort: number;
@@ -84,3 +87,9 @@ export type Absence = {
   fromMs: number;
   untilMs: number;
 };
+
+/**
+ * The database was away, slow or unwilling for a replica, or for all where that is null, for a reason that is known. Times are
+ * milliseconds since 1970.
+ */
+export type Ailment = { replicaPort: number | null; fromMs: number; untilMs: number };

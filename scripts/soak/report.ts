@@ -30,7 +30,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
   const ms = ({ p50, p90, p99, p999, max }: Outcome['acceptMs']) =>
     `${p50} / ${p90} / ${p99} / ${p999} / ${max}`;
   return [
-    `# A soak of ${minutes} minutes with the seed ${seed}: ${outcome.ok ? 'all promises kept' : `NOT CLEAN (${outcome.failures.join(', ')})`}`,
+    `# A soak of ${minutes} minutes with the seed ${seed}: ${titleOf(outcome)}`,
     '',
     `${replicas} replicas, ${brokers} brokers, ${rate} commands a second, ${bulk} in batches and ${mix} that need not succeed; ${commands} commands and ${faults} faults; ` +
       `${cpus().length} processors, Node ${process.versions.node}. The same schedule again:`,
@@ -60,6 +60,7 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['of them cut by nothing that is known', outcome.unexplained],
       ['due to accepted, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.acceptMs)],
       ['due to ended, p50 / p90 / p99 / p99.9 / max, ms', ms(outcome.endMs)],
+      ['endings that came after their clients had stopped asking', outcome.unheard],
       ['faults that found nothing to strike', outcome.missed],
       ['faults that came too late to strike', outcome.leftOut],
       ['deaths of replicas noticed', promise(outcome.deathsNoticed)],
@@ -79,6 +80,17 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
       ['whole database, MiB a minute', growth.databaseMiBPerMin],
     ]),
     '',
+    ...table(
+      '## What each table grew by in a minute of the last half',
+      ['table', 'rows', 'dead tuples', 'MiB', 'MiB in the end'],
+      growth.tables.map(({ name, rowsPerMin, deadPerMin, mibPerMin, mib }) => [
+        name,
+        rowsPerMin,
+        deadPerMin,
+        mibPerMin,
+        mib,
+      ]),
+    ),
     ...table(
       '## What each replica grew by in a minute of the last half',
       ['replica', 'seen for, min', 'MiB kept', 'MiB of code', 'MiB held of the system', 'open files'],
@@ -121,6 +133,18 @@ export function reportOf(outcome: Outcome, schedule: readonly Fault[], struck: r
     '```',
     '',
   ].join('\n');
+}
+
+type Titled = Pick<Outcome, 'ok' | 'failures' | 'deathsNoticed' | 'listenHealed' | 'silencesNoticed'>;
+
+/** What a run came to, in a few words: one that is clean by its exit code may have been late with what is promised within a time. */
+export function titleOf({ ok, failures, deathsNoticed, listenHealed, silencesNoticed }: Titled): string {
+  if (!ok) return `NOT CLEAN (${failures.join(', ')})`;
+  const within = { 'a death': deathsNoticed, 'a LISTEN': listenHealed, 'a lost link': silencesNoticed };
+  const late = Object.entries(within).filter(([, { isKept }]) => !isKept);
+  return late.length === 0
+    ? 'all promises kept'
+    : `clean, and late with ${late.map(([what]) => what).join(', ')}`;
 }
 
 function mixedOf(mixed: Outcome['mixed']): string {

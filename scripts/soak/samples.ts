@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as rest } from 'node:timers/promises';
 import type { SoakCluster } from './cluster.js';
 import type { SoakDatabase } from './database.js';
-import { growthOf, type Growth, type Seen } from './growth.js';
+import { growthOf, type Growth, type Seen, type TableSeen } from './growth.js';
 import type { Point } from './slope.js';
 
 const EVERY_MS = 5_000;
@@ -14,11 +14,18 @@ const MINUTE_MS = 60_000;
 const KIB = 1024;
 const MIB = KIB * KIB;
 
-const TABLES = `
+const WHOLE = `
   select (select count(*) from broker_dispatch)::int as live,
-         pg_total_relation_size('broker_dispatch')::float8 as bytes,
-         (select coalesce(sum(n_dead_tup), 0) from pg_stat_user_tables where relname = 'broker_dispatch')::float8 as dead,
          pg_database_size(current_database())::float8 as "databaseBytes"`;
+// Those that nothing was ever put into are left out.
+const TABLES = `
+  select regexp_replace(relname, '^(broker_dispatch_history)_.*', '\\1') as name,
+         sum(n_live_tup)::float8 as rows,
+         sum(n_dead_tup)::float8 as dead,
+         sum(pg_total_relation_size(relid))::float8 as bytes
+  from pg_stat_user_tables
+  where n_tup_ins > 0
+  group by 1`;
 
 /** Looks every few seconds at what may leak. */
 export class Samples implements Seen {
@@ -27,12 +34,9 @@ export class Samples implements Seen {
   readonly memory = new Map<string, Point[]>();
   readonly files = new Map<string, Point[]>();
   private readonly bornAt = new Map<string, number>();
-  readonly tables: Record<keyof Seen['tables'], Point[]> = {
-    live: [],
-    bytes: [],
-    dead: [],
-    databaseBytes: [],
-  };
+  readonly live: Point[] = [];
+  readonly databaseBytes: Point[] = [];
+  readonly tables = new Map<string, Record<keyof TableSeen, Point[]>>();
   private readonly over = new AbortController();
   private looking: Promise<void> | undefined;
   private readonly weighedAt = new Map<string, number>();
@@ -66,13 +70,25 @@ export class Samples implements Seen {
         this.weightsOf(name, keptIn, at);
       }
       this.weigh(at);
-      const [row] = await this.database.query<Record<keyof Seen['tables'], number>>(TABLES).catch(() => []);
-      if (row !== undefined) {
-        for (const [name, points] of Object.entries(this.tables)) {
-          points.push([at / MINUTE_MS, row[name as keyof Seen['tables']]]);
-        }
-      }
+      await this.measure(at / MINUTE_MS).catch(() => undefined);
       await rest(EVERY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** @throws where the database is away */
+  private async measure(atMin: number): Promise<void> {
+    const [whole] = await this.database.query<{ live: number; databaseBytes: number }>(WHOLE);
+    if (whole !== undefined) {
+      this.live.push([atMin, whole.live]);
+      this.databaseBytes.push([atMin, whole.databaseBytes]);
+    }
+    type Row = { name: string; rows: number; dead: number; bytes: number };
+    for (const { name, ...row } of await this.database.query<Row>(TABLES)) {
+      const seen = this.tables.get(name) ?? { rows: [], dead: [], bytes: [] };
+      this.tables.set(name, seen);
+      seen.rows.push([atMin, row.rows]);
+      seen.dead.push([atMin, row.dead]);
+      seen.bytes.push([atMin, row.bytes]);
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * What goes wrong when, all of it from one seed. Faults come in five lanes that do not wait for each other, so that
+ * What goes wrong when, all of it from one seed. Faults come in six lanes that do not wait for each other, so that
  * faults of different kinds meet; within a lane one is over before the next begins. Each lane deals from a deck of all its
  * kinds, so that each comes round before any comes again: those that take long after the others, so that a short run has some of each.
  */
@@ -98,6 +98,11 @@ export const FAULT_KINDS = {
     forMs: [4_000, 9_000],
     what: 'a broker is killed, and started again on a disk that does not take all that its journal writes',
   },
+  broker_restart: {
+    lane: 'service',
+    forMs: [200, 3_000],
+    what: 'a broker is told to end, and started again, as an upgrade does it',
+  },
 } as const satisfies Record<string, { lane: string; forMs: readonly [number, number]; what: string }>;
 
 export type FaultKind = keyof typeof FAULT_KINDS;
@@ -116,7 +121,14 @@ export type Fault = {
 };
 
 const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
-export const LANES = ['replica', 'database', 'edge', 'slow', 'disk'] as const satisfies readonly Lane[];
+export const LANES = [
+  'replica',
+  'database',
+  'edge',
+  'slow',
+  'disk',
+  'service',
+] as const satisfies readonly Lane[];
 
 /** What a fault takes beside its own time: a replica boots, a database recovers. */
 const BESIDE_MS: Readonly<Record<Lane, number>> = {
@@ -125,6 +137,7 @@ const BESIDE_MS: Readonly<Record<Lane, number>> = {
   edge: 0,
   slow: 0,
   disk: 4_000,
+  service: 4_000,
 };
 /** Between two faults of a lane, so that some strike while all is well. */
 const REST_MS: Readonly<Record<Lane, readonly [number, number]>> = {
@@ -133,6 +146,7 @@ const REST_MS: Readonly<Record<Lane, readonly [number, number]>> = {
   edge: [300, 2_500],
   slow: [1_000, 5_000],
   disk: [4_000, 12_000],
+  service: [4_000, 12_000],
 };
 const FIRST_MS = 2_000;
 /** The last of the time has no faults: what they did is to heal while commands still come. */
@@ -141,7 +155,11 @@ const QUIET_MS = 4_000;
 /** What lasts as long as this is dealt last. */
 const LONG_MS = 30_000;
 /** Of lanes that came later: the others keep theirs, by which what was found under a seed is told. No run of the longest has as many. */
-export const NUMBERS_FROM: Readonly<Partial<Record<Lane, number>>> = { slow: 100_000, disk: 200_000 };
+export const NUMBERS_FROM: Readonly<Partial<Record<Lane, number>>> = {
+  slow: 100_000,
+  disk: 200_000,
+  service: 300_000,
+};
 
 const BOTH: readonly Way[] = WAYS;
 

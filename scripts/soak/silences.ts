@@ -7,7 +7,7 @@
  * just then, and its client repeats it. The hub says for how long it keeps such connections (`Keep-Alive`): an end sooner
  * than that is the hub's fault, unless it was being ended.
  */
-import type { Absence, Answer, Link, Silence } from './record.js';
+import type { Absence, Ailment, Answer, Link, Silence } from './record.js';
 
 /** What explains a call without an answer. */
 export type Cause =
@@ -22,7 +22,11 @@ export type Cause =
   /** It ended itself after its own time, and its connection held until then: a figure of the machine, as all times. */
   | 'late';
 
-export type Ways = { links: readonly Link[]; absences: readonly Absence[] };
+export type Ways = {
+  links: readonly Link[];
+  absences: readonly Absence[];
+  ailments: readonly Ailment[];
+};
 
 export type Silenced = {
   causes: Partial<Record<Cause, number>>;
@@ -31,7 +35,7 @@ export type Silenced = {
 };
 
 /** Between what two processes notice of one end, while the machine is full. */
-const NOTICED_WITHIN_MS = 5_000;
+export const NOTICED_WITHIN_MS = 5_000;
 /** A server may close an idle connection a little before it has been so for the whole of its time. */
 const IDLE_EARLY_MS = 2_000;
 
@@ -40,12 +44,7 @@ export function silenced(
   answers: readonly Answer[],
   { links, absences }: Ways,
 ): Silenced {
-  const byPort = new Map<number, Link[]>();
-  for (const link of links) {
-    const ofPort = byPort.get(link.nearPort) ?? [];
-    if (ofPort.length === 0) byPort.set(link.nearPort, ofPort);
-    ofPort.push(link);
-  }
+  const byPort = byPortOf(links);
   const causes: Silenced['causes'] = {};
   const unexplained: string[] = [];
   for (const silence of silences) {
@@ -55,6 +54,18 @@ export function silenced(
     else causes[cause] = (causes[cause] ?? 0) + 1;
   }
   return { causes, unexplained: [...unexplained, ...claimed(silences, answers)] };
+}
+
+type ByPort = ReadonlyMap<number, Link[]>;
+
+export function byPortOf(links: readonly Link[]): ByPort {
+  const byPort = new Map<number, Link[]>();
+  for (const link of links) {
+    const ofPort = byPort.get(link.nearPort) ?? [];
+    if (ofPort.length === 0) byPort.set(link.nearPort, ofPort);
+    ofPort.push(link);
+  }
+  return byPort;
 }
 
 /** Who says that a connection was cut names one that was. */
@@ -88,9 +99,9 @@ function causeOf(silence: Silence, link: Link | undefined, absences: readonly Ab
  * The connection from its port during the call: the latest that was there before its end, or else one that the balancer, behind
  * in its work, took up only then. Ports come round again.
  */
-function linkOf(
-  { nearPort, begunMs, endedMs }: Silence,
-  byPort: ReadonlyMap<number, Link[]>,
+export function linkOf(
+  { nearPort, begunMs, endedMs }: Pick<Silence, 'nearPort' | 'begunMs' | 'endedMs'>,
+  byPort: ByPort,
 ): Link | undefined {
   const ofPort = nearPort === null ? [] : (byPort.get(nearPort) ?? []);
   const after = ofPort

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
@@ -80,6 +80,8 @@ export type Outcome = Judgement & {
   /** Milliseconds from the time at which a command was due, which no outage moves. */
   acceptMs: Spread;
   endMs: Spread;
+  /** Endings that came after their clients had stopped asking: of how long they took no more is known. */
+  unheard: number;
   refusals: Record<string, number>;
   deathsNoticed: Promised;
   listenHealed: Promised;
@@ -128,13 +130,17 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
   writeLines(folder, 'schedule.ndjson', options.schedule);
   say(`${options.replicas} replicas and ${options.brokers} brokers start; what they write is in ${folder}`);
   const stops: (() => Promise<unknown>)[] = [];
+  // The unprivileged user that runs PostgreSQL for root goes through it.
+  const databaseFolder = join(folder, 'database');
+  mkdirSync(databaseFolder, { mode: 0o711 });
   let isKept = true;
+  let dump = (): Promise<TrailLine[]> => Promise.resolve([]);
+  let serverLog: string | null = null;
   try {
-    // The unprivileged user that runs PostgreSQL for root goes through it.
-    const databaseFolder = join(folder, 'database');
-    mkdirSync(databaseFolder, { mode: 0o711 });
     const database = await SoakDatabase.start(databaseFolder);
     stops.push(() => database.stop());
+    dump = () => dumped(folder, database.url);
+    serverLog = database.log;
     const cluster = await SoakCluster.start(folder, database, options.replicas);
     stops.push(() => cluster.stop());
     const fleet = await Fleet.start(folder, cluster, options.brokers);
@@ -163,13 +169,15 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
     await settled(database);
     const left = await database.ask<object>(LEFT);
     await fleet.stop();
-    const trails = await dumped(folder, database.url);
+    const trails = await dump();
     const { losses } = fleet;
-    const ways = { links: cluster.clientLinks.all, absences: cluster.absences };
+    const { absences, ailments } = cluster;
+    const ways = { links: cluster.clientLinks.all, absences, ailments };
     const evidence = evidenceOf(folder, { losses, ways, isWhole: clients.ends.length === 0 });
     writeLines(folder, 'losses.ndjson', losses);
     writeLines(folder, 'links.ndjson', ways.links);
-    writeLines(folder, 'absences.ndjson', ways.absences);
+    writeLines(folder, 'absences.ndjson', absences);
+    writeLines(folder, 'ailments.ndjson', ailments);
     const judgement = await judge(folder, trails, evidence);
     if (left.length > 0) writeLines(folder, 'left.ndjson', left);
     const givenUp = evidence.calls.filter(({ acceptedMs }) => acceptedMs === null).length;
@@ -231,6 +239,7 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       leftOut: options.schedule.length - struck.length,
       failedFaults,
       acceptMs: spreadOf(evidence.calls.filter(({ waited }) => !waited).flatMap(latencyOf('acceptedMs'))),
+      unheard: evidence.calls.filter(isUnheard).length,
       endMs: spreadOf(evidence.calls.filter(({ waited }) => waited).flatMap(latencyOf('endedMs'))),
       refusals: clients.refusals,
       deathsNoticed,
@@ -243,12 +252,17 @@ export async function soak(options: SoakOptions, say: (line: string) => void): P
       artifacts: isKept ? folder : null,
     };
     return { outcome, struck, calls: evidence.calls };
+  } catch (error) {
+    // The database goes, and the trails in it are what tells most of a run that came to nothing.
+    await dump().catch((why: unknown) => say(`the trails could not be read: ${String(why)}`));
+    throw error;
   } finally {
     // What did not come up far enough to be stopped in order ends all the same.
     Program.killAll();
     for (const stop of stops.reverse())
       await stop().catch((error: unknown) => say(`it did not stop well: ${String(error)}`));
-    rmSync(isKept ? join(folder, 'database') : folder, { recursive: true, force: true });
+    if (isKept && serverLog !== null) copyFileSync(serverLog, join(folder, 'database.log'));
+    rmSync(isKept ? databaseFolder : folder, { recursive: true, force: true });
   }
 }
 
@@ -336,6 +350,10 @@ function latencyOf(end: 'acceptedMs' | 'endedMs') {
     const at = call[end];
     return at === null ? [] : [at - call.dueMs];
   };
+}
+
+function isUnheard({ waited, acceptedMs, endedMs }: Call): boolean {
+  return waited && acceptedMs !== null && endedMs === null;
 }
 
 function promised(timings: readonly Timing[], unjudged: number, withinMs: number): Promised {

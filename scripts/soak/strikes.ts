@@ -54,66 +54,63 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     const row = await watch.find(replica.name);
     replica.program.signal('SIGSTOP');
     watch.death(replica.name, row?.id);
-    await watch.standStill(replica.name, () => cluster.away(replica, 'paused', () => rest(forMs)));
+    await watch.hinder(replica.name, () => cluster.away(replica, 'paused', () => rest(forMs)));
     replica.program.signal('SIGCONT');
     return replica.name;
   },
 
-  database_restart: async ({ database, watch }, { forMs }) => {
-    await watch.trouble(() => database.restart('fast', forMs));
-    return 'the database';
+  database_restart: async (stage, { forMs }) =>
+    outage(stage, ({ database }) => database.restart('fast', forMs), hasLost.all),
+
+  database_crash: async (stage, { forMs }) =>
+    outage(stage, ({ database }) => database.restart('immediate', forMs), hasLost.all),
+
+  database_read_only: async (stage, { forMs }) =>
+    outage(stage, ({ database }) => database.refuseWrites(forMs), hasLost.none),
+
+  database_full: async (stage, { pick, forMs }) => {
+    const { name } = picked(stage.cluster.replicas, pick);
+    const full = await outage(
+      stage,
+      async ({ database, watch }) => {
+        const row = await watch.find(name);
+        await database.takeAllPlaces(forMs, async () => {
+          if (row !== undefined) await database.ask(END_SESSIONS, [row.sessionName]);
+        });
+      },
+      ({ replica }) => replica.name === name,
+    );
+    return `${full}, and the sessions of ${name}`;
   },
 
-  database_crash: async ({ database, watch }, { forMs }) => {
-    await watch.trouble(() => database.restart('immediate', forMs));
-    return 'the database';
-  },
+  database_cut: async (stage, { pick, forMs }) =>
+    offDatabase(stage, pick, hasLost.all, (way) => partition(way, forMs, (link) => link.cut())),
 
-  database_read_only: async ({ database, watch }, { forMs }) => {
-    await watch.trouble(() => database.refuseWrites(forMs));
-    return 'the database';
-  },
+  database_half_open: async (stage, { pick, forMs, ways }) =>
+    offDatabase(stage, pick, hasLost.all, (way) => halfOpened(way, way.links, forMs, ways)),
 
-  database_full: async ({ cluster, database, watch }, { pick, forMs }) => {
-    const { name } = picked(cluster.replicas, pick);
-    await watch.trouble(async () => {
-      const row = await watch.find(name);
-      await database.takeAllPlaces(forMs, async () => {
-        if (row !== undefined) await database.ask(END_SESSIONS, [row.sessionName]);
-      });
-    });
-    return `the database, and the sessions of ${name}`;
-  },
+  database_stall: async (stage, { pick, forMs }) =>
+    offDatabase(stage, pick, hasLost.none, (way) => stalled(way, forMs)),
 
-  database_cut: async ({ cluster }, { pick, forMs }) =>
-    onOne(cluster, pick, ({ toDatabase }) => partition(toDatabase, forMs, (link) => link.cut())),
-
-  database_half_open: async ({ cluster }, { pick, forMs, ways }) =>
-    onOne(cluster, pick, ({ toDatabase }) => halfOpened(toDatabase, toDatabase.links, forMs, ways)),
-
-  database_stall: async ({ cluster }, { pick, forMs }) =>
-    onOne(cluster, pick, ({ toDatabase }) => stalled(toDatabase, forMs)),
-
-  database_delay: async ({ cluster }, { pick, forMs, ways }) =>
-    onOne(cluster, pick, ({ toDatabase }) => delayed(toDatabase, forMs, ways)),
+  database_delay: async (stage, { pick, forMs, ways }) =>
+    offDatabase(stage, pick, hasLost.none, (way) => delayed(way, forMs, ways)),
 
   listen_ended: async ({ cluster, database, watch }) => {
-    const struck = await listeners(cluster, watch, database);
+    const struck = await listeners({ cluster, watch, database });
     await database.ask(END, [struck.flatMap(({ pids }) => pids)]);
-    for (const { replica, sessionName, pids } of struck) {
-      watch.deafness(replica.name, sessionName, pids, () => !isThere(cluster, replica));
-    }
+    watchHealing({ cluster, watch }, struck);
     return struck.length === 0 ? null : `${struck.length} sessions`;
   },
 
   listen_silent: async ({ cluster, database, watch }, { pick }) => {
-    const struck = await listeners(cluster, watch, database);
-    if (struck.length === 0) return null;
-    const { replica, sessionName, pids, port } = picked(struck, pick);
+    const listening = await listeners({ cluster, watch, database });
+    if (listening.length === 0) return null;
+    const struck = picked(listening, pick);
+    const { replica, port } = struck;
     const link = replica.toDatabase.links.find(({ farPort }) => farPort === port);
     if (link === undefined) return null;
     link.halfOpen(WAYS);
-    watch.deafness(replica.name, sessionName, pids, () => !isThere(cluster, replica));
+    watchHealing({ cluster, watch }, [struck]);
     return `the session of ${replica.name}`;
   },
 
@@ -140,6 +137,13 @@ export const STRIKES: Readonly<Record<FaultKind, Strike>> = {
     if (alone.length === 0) return null;
     const crew = picked(alone, pick);
     return (await fleet.fill(crew, forMs)) ? crew.names.join(', ') : null;
+  },
+
+  broker_restart: async ({ fleet }, { pick, forMs }) => {
+    if (fleet.awake.length === 0) return null;
+    const crew = picked(fleet.awake, pick);
+    await fleet.restart(crew, forMs);
+    return crew.names.join(', ');
   },
 
   broker_clock: async ({ fleet }, { pick, forMs }) =>
@@ -285,7 +289,14 @@ function cutSome({ proxy }: Balancer, pick: number): Promise<string | null> {
   return Promise.resolve(linksOf(links));
 }
 
-async function listeners(cluster: SoakCluster, watch: Watch, database: SoakDatabase) {
+/** The session by which a replica listens, and the processes of the server that are such of it. */
+type Listening = { replica: Replica; sessionName: string; pids: number[]; port: number };
+
+async function listeners({
+  cluster,
+  watch,
+  database,
+}: Pick<Stage, 'cluster' | 'watch' | 'database'>): Promise<Listening[]> {
   const sessions = await database.ask<{ pid: number; port: number; applicationName: string }>(LISTENERS);
   const found = await Promise.all(
     cluster.replicas.map(async (replica) => {
@@ -298,6 +309,52 @@ async function listeners(cluster: SoakCluster, watch: Watch, database: SoakDatab
     }),
   );
   return found.flat();
+}
+
+/** Which of those who listen lose their sessions by what is done. */
+const hasLost = { all: () => true, none: () => false };
+
+/** The database is out of order for all; those who lost what they listened on by that are to listen anew soon after. */
+async function outage(
+  stage: Stage,
+  work: (stage: Stage) => Promise<void>,
+  loses: (listening: Listening) => boolean,
+): Promise<string> {
+  const { cluster, watch } = stage;
+  const listening = await listeners(stage);
+  await cluster.ailing(null, () => watch.trouble(() => work(stage)));
+  watchHealing(stage, listening.filter(loses));
+  return 'the database';
+}
+
+/** The way of one replica to the database is struck. */
+async function offDatabase(
+  stage: Stage,
+  pick: number,
+  loses: () => boolean,
+  strike: (way: FaultyProxy) => Promise<string | null>,
+): Promise<string | null> {
+  const { cluster, watch } = stage;
+  const listening = await listeners(stage);
+  return onOne(cluster, pick, async (replica) => {
+    const struck = await cluster.ailing(replica, () =>
+      watch.hinder(replica.name, () => strike(replica.toDatabase)),
+    );
+    watchHealing(
+      stage,
+      listening.filter((each) => each.replica === replica && loses()),
+    );
+    return struck;
+  });
+}
+
+function watchHealing(
+  { cluster, watch }: Pick<Stage, 'cluster' | 'watch'>,
+  lost: readonly Listening[],
+): void {
+  for (const { replica, sessionName, pids } of lost) {
+    watch.deafness(replica.name, sessionName, pids, () => !isThere(cluster, replica));
+  }
 }
 
 function isThere({ replicas }: SoakCluster, replica: Replica): boolean {

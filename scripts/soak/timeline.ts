@@ -14,6 +14,7 @@ const LANE_COLOURS: Readonly<Record<Lane, string>> = {
   edge: '#d9822b',
   slow: '#2da44e',
   disk: '#9a6700',
+  service: '#0a7ea4',
 };
 const RATE = { top: 50, height: 130 };
 const LATENCY = { top: 220, height: 130 };

@@ -6,16 +6,21 @@ import type { TrailLine } from './trail-line.js';
 
 export type ByNote = ReadonlyMap<string | null, TrailLine>;
 
-/** The longest that a client waits for the answer to one call, and then some: what it hears later was asked for later. */
+/** The statement that stores an ending takes the time of its beginning, and may wait for the disk or for a row. */
+const STORED_WITHIN_MS = 5_000;
+/** The longest that a client waits for the answer to one call, and then some. */
 const READ_WITHIN_MS = 25_000;
 
 /** Who reads how a command is, and asks after its ending, is told the ending. */
 export function staleOf(answers: readonly Answer[], byNote: ByNote): string[] {
-  return answers.flatMap(({ wasRead, idempotencyKey, state, answeredAt }) => {
+  return answers.flatMap(({ readMs, idempotencyKey, state }) => {
     const trail = byNote.get(idempotencyKey);
-    if (wasRead !== true || trail === undefined || state === trail.state) return [];
-    if (Date.parse(answeredAt) <= trail.endedMs + READ_WITHIN_MS) return [];
-    return [`at ${answeredAt} a client was told ${state} of ${trail.id}, which had long been ${trail.state}`];
+    if (readMs === undefined || trail === undefined || state === trail.state) return [];
+    if (readMs <= trail.endedMs + STORED_WITHIN_MS) return [];
+    const agoMs = readMs - trail.endedMs;
+    return [
+      `a client that asked ${agoMs} ms after ${trail.id} had ${trail.state} was told that it is ${state}`,
+    ];
   });
 }
 

@@ -11,11 +11,12 @@ type Silent = Pick<FaultyLink, 'nearPort' | 'isLeft' | 'isTorn'>;
 const DEATH_LOOK_MS = 100;
 const LISTEN_LOOK_MS = 50;
 const SILENCE_LOOK_MS = 250;
+/** Without anything in the way. */
 const GIVE_UP_MS = 20_000;
+/** However much was in the way. */
+const WATCHED_MOST_MS = 300_000;
 /** Pings go every 15 s, and a link is let go of after two that nobody answered; programs stand still for 12 s meanwhile, and are late. */
 const SILENCE_GIVE_UP_MS = 90_000;
-const UNJUDGED = ', which is not judged';
-
 const ID_OF = `
   select id, session_name as "sessionName"
   from hub_replica
@@ -36,14 +37,15 @@ const HEARS = `
   where application_name = $1 || '/listen' and pid <> all ($2::integer[]) and query ilike 'listen %' and state = 'idle'`;
 
 /**
- * Times what is promised to be noticed or healed within a time, from the database's own words. What happened while nobody
- * could have kept to it, since the database was away or no other replica was fit to judge, is counted and not judged.
+ * Times what is promised to be noticed or healed within a time, from the database's own words. While nobody could keep to it, since
+ * the database was away, no other replica was fit to judge, or the replica itself was kept from it, no time passes: it is counted from
+ * when the last of that was over.
  */
 export class Watch {
   readonly deaths: Timing[] = [];
   readonly listens: Timing[] = [];
   readonly silences: Timing[] = [];
-  /** Deaths and deafnesses that were not judged. */
+  /** What was never free of what stood in its way, or ended otherwise. */
   unjudgedDeaths = 0;
   unjudgedListens = 0;
   unjudgedSilences = 0;
@@ -52,8 +54,8 @@ export class Watch {
   private readonly watching = new Set<Promise<void>>();
   private sleepers = 0;
   private lastSleepAt = -Infinity;
-  /** Replicas that stand still, by their names. */
-  private readonly still = new Set<string>();
+  /** How much keeps each replica from the database, by its name. */
+  private readonly hindrances = new Map<string, number>();
 
   constructor(
     private readonly database: SoakDatabase,
@@ -71,13 +73,14 @@ export class Watch {
     }
   }
 
-  /** While a replica stands still it can heal nothing. */
-  async standStill<T>(name: string, work: () => Promise<T>): Promise<T> {
-    this.still.add(name);
+  /** While a replica stands still, or cannot reach the database, it can heal nothing. */
+  async hinder<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const change = (by: number) => this.hindrances.set(name, (this.hindrances.get(name) ?? 0) + by);
+    change(1);
     try {
       return await work();
     } finally {
-      this.still.delete(name);
+      change(-1);
     }
   }
 
@@ -104,7 +107,8 @@ export class Watch {
   }
 
   /**
-   * The session by which a replica listens was ended, or went deaf, just now. It may have begun another by itself meanwhile.
+   * The session by which a replica listens was ended, or went deaf, just now, or what ended it is over just now. It may have begun another
+   * by itself meanwhile.
    *
    * @param struck processes of the server that do not count any more
    * @param isGone whether the replica died meanwhile
@@ -133,22 +137,27 @@ export class Watch {
   }
 
   private async watchDeath(name: string, id: string, diedAtMs: number, from: number): Promise<void> {
-    let couldBeJudged = !this.wasTroubledSince(from);
-    for (; performance.now() - from < GIVE_UP_MS; await rest(DEATH_LOOK_MS)) {
+    // By the clock of the database, which tells when it was noticed.
+    let countsFromMs = diedAtMs;
+    for (let lookedAt = from; performance.now() - from < WATCHED_MOST_MS; await rest(DEATH_LOOK_MS)) {
       const [row] = await this.database
         .query<{ goneAtMs: number | null; judges: number }>(DEATH, [id])
         .catch(() => []);
-      if (row === undefined || row.judges === 0) couldBeJudged = false;
-      if (row?.goneAtMs == null) continue;
-      couldBeJudged &&= !this.wasTroubledSince(from);
-      const ms = Math.round(row.goneAtMs - diedAtMs);
-      if (couldBeJudged) this.deaths.push({ name, ms });
-      else this.unjudgedDeaths += 1;
-      this.say(`${name} was noticed to be gone after ${ms} ms${couldBeJudged ? '' : UNJUDGED}`);
-      return;
+      if (row?.goneAtMs != null) {
+        const ms = Math.max(0, Math.round(row.goneAtMs - countsFromMs));
+        this.deaths.push({ name, ms });
+        this.say(`${name} was noticed to be gone after ${ms} ms${sinceClear(countsFromMs > diedAtMs)}`);
+        return;
+      }
+      if (row === undefined || row.judges === 0 || this.wasTroubledSince(lookedAt)) countsFromMs = Date.now();
+      else if (Date.now() - countsFromMs > GIVE_UP_MS) {
+        this.deaths.push({ name, ms: null });
+        this.say(`${name} was never noticed to be gone`);
+        return;
+      }
+      lookedAt = performance.now();
     }
-    if (couldBeJudged && !this.wasTroubledSince(from)) this.deaths.push({ name, ms: null });
-    else this.unjudgedDeaths += 1;
+    this.unjudgedDeaths += 1;
   }
 
   private async watchSilence(link: Silent, from: number): Promise<void> {
@@ -176,21 +185,35 @@ export class Watch {
     from: number,
     isGone: () => boolean,
   ): Promise<void> {
-    let isSeen = true;
-    for (; performance.now() - from < GIVE_UP_MS && !isGone(); await rest(LISTEN_LOOK_MS)) {
+    let countsFrom = from;
+    for (
+      let lookedAt = from;
+      performance.now() - from < WATCHED_MOST_MS && !isGone();
+      await rest(LISTEN_LOOK_MS)
+    ) {
       const [row] = await this.database
         .query<{ hearing: number }>(HEARS, [sessionName, struck])
         .catch(() => []);
-      if (row === undefined || this.still.has(name)) isSeen = false;
-      if (row === undefined || row.hearing === 0) continue;
-      const ms = Math.round(performance.now() - from);
-      const isJudged = isSeen && !this.wasTroubledSince(from);
-      if (isJudged) this.listens.push({ name, ms });
-      else this.unjudgedListens += 1;
-      this.say(`${name} listens again after ${ms} ms${isJudged ? '' : UNJUDGED}`);
-      return;
+      const now = performance.now();
+      if (row !== undefined && row.hearing > 0) {
+        const ms = Math.round(now - countsFrom);
+        this.listens.push({ name, ms });
+        this.say(`${name} listens again after ${ms} ms${sinceClear(countsFrom > from)}`);
+        return;
+      }
+      const isHindered = (this.hindrances.get(name) ?? 0) > 0;
+      if (row === undefined || isHindered || this.wasTroubledSince(lookedAt)) countsFrom = now;
+      else if (now - countsFrom > GIVE_UP_MS) {
+        this.listens.push({ name, ms: null });
+        this.say(`${name} never listened again`);
+        return;
+      }
+      lookedAt = now;
     }
-    if (isSeen && !isGone() && !this.wasTroubledSince(from)) this.listens.push({ name, ms: null });
-    else this.unjudgedListens += 1;
+    this.unjudgedListens += 1;
   }
+}
+
+function sinceClear(wasHindered: boolean): string {
+  return wasHindered ? ' since nothing was in the way' : '';
 }

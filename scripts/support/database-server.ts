@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { ensureServer, type EmbeddedServer } from '../../src/hub/database/embedded/server.js';
 
@@ -19,6 +20,11 @@ export class DatabaseServer {
 
   get port(): number {
     return this.running.port;
+  }
+
+  /** The file in which the server says what it has to. */
+  get log(): string {
+    return join(this.running.directory, 'server.log');
   }
 
   /** Ends it, in peace or as a crash does, and starts it again at the same address. */

@@ -9,7 +9,7 @@ import { ScriptedBroker } from '../support/scripted-broker.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 
 /** Within this long of a reachable database its wakes are heard again. */
-const HEALED_MS = 3_500;
+const HEALED_MS = 2_000;
 
 describe('a database', () => {
   let cluster: Cluster;
@@ -121,7 +121,7 @@ describe('a database', () => {
     const wakes = async () => (await cluster.api(1).get('/health')).body.wakes;
     const cut: number[] = [];
 
-    const healedMs = await leastOf(2_500, async () => {
+    const healedMs = await leastOf(HEALED_MS, async () => {
       const { reconnects } = await wakes();
       const { rows } = await database.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
@@ -147,7 +147,7 @@ describe('a database', () => {
     });
 
     expect(cut[0]).toBe(2);
-    expect(healedMs).toBeLessThan(2_500);
+    expect(healedMs).toBeLessThan(HEALED_MS);
     expect(tookMs).toBeLessThan(1_500);
     await link.close();
   });

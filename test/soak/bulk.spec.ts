@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Bulk } from '../../scripts/soak/bulk.js';
 import type { Caller, Told } from '../../scripts/soak/caller.js';
 import type { Orders } from '../../scripts/soak/client-program.js';
-import type { Answer, Call } from '../../scripts/soak/record.js';
+import type { Answer, Call, Doubt } from '../../scripts/soak/record.js';
 import { UNASKED } from '../../scripts/soak/restraint.js';
 
 const ORDERS: Orders = {
@@ -22,12 +22,19 @@ const ORDERS: Orders = {
 const busy = { code: 'replica_fenced', status: 503 };
 const taken = (id: string) => ({ dispatch: { id, state: 'pending' }, problem: null });
 const refused = { dispatch: null, problem: busy };
-const told = (status: number, body: object): Told => ({ status, text: JSON.stringify(body), afterMs: 0 });
+const CALL: Doubt = { idempotencyKey: 'request-1', nearPort: 40_001, begunMs: 1, endedMs: 2 };
+const told = (status: number, body: object): Told => ({
+  status,
+  text: JSON.stringify(body),
+  afterMs: 0,
+  call: CALL,
+});
 
 /** A batch of the commands of some seconds, under which the hub answers this; each answer is given the number of items. */
 async function given(answers: ((count: number) => Told | undefined | typeof UNASKED)[]) {
   const calls: Call[] = [];
   const said: Answer[] = [];
+  const doubts: Doubt[] = [];
   const heardMs: number[] = [];
   const caller = {
     call: ({ body = '' }) => {
@@ -37,13 +44,16 @@ async function given(answers: ((count: number) => Told | undefined | typeof UNAS
     },
     refused: () => undefined,
     compare: () => undefined,
-    note: (file: string, line: object) =>
-      file === 'calls' ? calls.push(line as Call) : said.push(line as Answer),
+    note: (file: string, line: object) => {
+      if (file === 'calls') calls.push(line as Call);
+      else if (file === 'doubts') doubts.push(line as Doubt);
+      else said.push(line as Answer);
+    },
   };
   const bulk = new Bulk(caller as unknown as Caller, ORDERS, () => answers.length > 0);
   bulk.begin(2_000);
   await bulk.done();
-  return { calls, said, heardMs };
+  return { calls, said, doubts, heardMs };
 }
 
 const all = (count: number, outcome: (place: number) => object) =>
@@ -77,6 +87,16 @@ describe('the commands of a soak that are given in batches', () => {
 
     expect(calls.length).toBeGreaterThan(5);
     expect(calls.filter(({ refusedMs }) => refusedMs !== undefined)).toEqual([]);
+  });
+
+  it('tell of each that nobody knows, with the call of its request', async () => {
+    const inDoubt = { dispatch: null, problem: { code: 'outcome_unknown', status: 503 } };
+    const { doubts } = await given([
+      (count) => all(count, (place) => (place === 1 ? inDoubt : taken(`dispatch-${place}`))),
+      (count) => all(count, (place) => taken(`dispatch-${place}`)),
+    ]);
+
+    expect(doubts).toEqual([{ ...CALL, idempotencyKey: expect.stringMatching(/ 1$/) }]);
   });
 
   it('know nothing of a try that did not come to be asked', async () => {

@@ -17,6 +17,7 @@ function played(): Server {
   return createServer((request, response) => {
     request.resume();
     if (request.url === '/api/v1/drop') request.socket.destroy();
+    else if (request.url === '/api/v1/doubt') response.writeHead(503).end('{"code":"outcome_unknown"}');
     else if (request.url !== '/api/v1/hold') response.end('{}');
   });
 }
@@ -51,10 +52,11 @@ describe('a client of a soak, and the balancer before it', () => {
 
   const ask = (path: string, withinMs = 10_000) =>
     caller.call({ method: 'GET', path, headers: { 'idempotency-key': path }, withinMs });
-  const evidence = () => evidenceOf(folder, { losses: [], ways: { links: [], absences: [] }, isWhole: true });
+  const evidence = () =>
+    evidenceOf(folder, { losses: [], ways: { links: [], absences: [], ailments: [] }, isWhole: true });
   const causes = (absences: Absence[] = []) => {
     const { silences } = evidence();
-    return silenced(silences, [], { links: links.all, absences });
+    return silenced(silences, [], { links: links.all, absences, ailments: [] });
   };
 
   it.each<[string, Dispatch]>([
@@ -98,6 +100,22 @@ describe('a client of a soak, and the balancer before it', () => {
     expect(await ask('/ok')).toMatchObject({ status: 200, text: '{}' });
 
     expect(causes()).toEqual({ causes: {}, unexplained: [] });
+  });
+
+  it('tells of each answer that nobody knows, and on which connection it came', async () => {
+    await ask('/doubt');
+    await ask('/ok');
+
+    const { doubts, untrue } = evidence();
+    expect(untrue).toEqual([]);
+    expect(doubts).toEqual([
+      {
+        idempotencyKey: '/doubt',
+        nearPort: links.all[0]?.nearPort,
+        begunMs: expect.any(Number),
+        endedMs: expect.any(Number),
+      },
+    ]);
   });
 
   it('finds the replica that ends a connection under a request, be it new or kept', async () => {

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP, FAILED } from '../../scripts/soak/effect-op.js';
+import { STOPPED_EARLY_MS } from '../../scripts/soak/endings.js';
 import type { Judgement } from '../../scripts/soak/judge.js';
 import type { Kind } from '../../scripts/soak/kinds.js';
+import { DEADLINES_S } from '../../scripts/soak/mix.js';
 import type { TrailFacts } from '../../src/hub/dispatch/record.js';
 import { at, BROKER, dispatchOf, UNKNOWN } from '../support/history.js';
 import { judged as judgedIn, type RunOf } from './support/planted.js';
@@ -152,6 +154,14 @@ describe('the judgement of commands that need not succeed', () => {
     ['irregular', 'one that expired before its deadline', mixed('expiring', ['pending', 'expired'])],
     [
       'irregular',
+      'one that was out, and was stopped seconds before its deadline',
+      mixed('expiring', [...RUN, { state: 'expired', at: at(43) }], {
+        deadlineAt: at(43 + (STOPPED_EARLY_MS + 1) / 1_000),
+        endedAt: at(43),
+      }),
+    ],
+    [
+      'irregular',
       'one that was sent before its time',
       (planted) => {
         mixed('later', [...RUN, 'succeeded'], {}, true)(planted);
@@ -164,6 +174,11 @@ describe('the judgement of commands that need not succeed', () => {
 
     expect(found.ok).toBe(false);
     expect(found[fault]).toBeGreaterThan(0);
+  });
+
+  it('have a deadline so long that one who stops them too early is found', () => {
+    const takesMs = 2_000;
+    expect(Math.max(...DEADLINES_S) * 1_000).toBeGreaterThan(STOPPED_EARLY_MS + takesMs);
   });
 
   it.each<[string, (run: RunOf) => void]>([

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Dice } from '../../scripts/fuzz/dice.js';
+import { titleOf } from '../../scripts/soak/report.js';
+import type { Promised } from '../../scripts/soak/soak.js';
 import { growthOf, type Growth } from '../../scripts/soak/growth.js';
 import type { Call } from '../../scripts/soak/record.js';
 import { riseOf, spreadOf, studentsT, surest, trendOf, type Point } from '../../scripts/soak/slope.js';
@@ -119,9 +121,13 @@ describe('the growth in a soak', () => {
   const saw = (at: number) => (Math.round(at * 12) % 2 === 0 ? 1 : -1);
   const growth = (memory: Record<string, Point[]>, until = 30): Growth => {
     const live = seen(until, () => 5);
-    const tables = { live, bytes: live, dead: live, databaseBytes: live };
+    const tables = new Map([['broker_dispatch', { rows: live, dead: live, bytes: live }]]);
     const [kept, files] = [new Map(Object.entries(memory)), new Map<string, Point[]>()];
-    return growthOf({ kept, compiled: files, memory: kept, files, tables }, 0, until);
+    return growthOf(
+      { kept, compiled: files, memory: kept, files, live, databaseBytes: live, tables },
+      0,
+      until,
+    );
   };
 
   it('is that of the replica that grows for certain, beside one that lived for less and is steeper by chance', () => {
@@ -216,5 +222,20 @@ describe('the time line of a soak', () => {
 
   it('is one even of nothing', () => {
     expect(timeline('nothing', [], [], 0)).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+describe('the title of a report', () => {
+  const kept: Promised = { judged: 1, unjudged: 0, maxMs: 5_000, never: 0, withinMs: 6_000, isKept: true };
+  const late: Promised = { ...kept, maxMs: 7_000, isKept: false };
+  const found = { deathsNoticed: kept, listenHealed: kept, silencesNoticed: kept, failures: [], ok: true };
+
+  it.each([
+    ['all promises kept', found],
+    ['clean, and late with a LISTEN', { ...found, listenHealed: late }],
+    ['clean, and late with a death, a lost link', { ...found, deathsNoticed: late, silencesNoticed: late }],
+    ['NOT CLEAN (lost)', { ...found, ok: false, failures: ['lost' as const], deathsNoticed: late }],
+  ])('is: %s', (title, outcome) => {
+    expect(titleOf(outcome)).toBe(title);
   });
 });

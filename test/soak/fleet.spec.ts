@@ -39,6 +39,26 @@ describe('the brokers of a soak', () => {
     expect(fleet.losses).toEqual([{ brokerId: 'id-1', at: expect.any(String), until: expect.any(String) }]);
   });
 
+  it('lose nothing where they are told to end, and are not told to while they stand still', async () => {
+    const [fault] = scheduleOf(7, 60_000);
+    const ended: string[] = [];
+    Object.assign(crew.program, {
+      end: (signal: string) => Promise.resolve(ended.push(signal)),
+      exitCode: 0,
+    });
+    const restart = () => STRIKES.broker_restart({ fleet } as Stage, { ...fault!, pick: 0, forMs: 0 });
+
+    const still = fleet.standStill(crew, 20);
+    const whileStill = await restart();
+    await still;
+    // Its process is not there to begin again.
+    await expect(restart()).rejects.toThrow();
+
+    expect(whileStill).toBeNull();
+    expect(ended).toEqual(['SIGTERM']);
+    expect([fleet.losses, fleet.ends]).toEqual([[], []]);
+  });
+
   it.each(['broker_pause', 'broker_sleep'] as const)(
     'are not struck by %s while they are being started',
     async (kind) => {

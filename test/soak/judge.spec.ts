@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EFFECT_OP } from '../../scripts/soak/effect-op.js';
 import { evidenceOf, type Judgement } from '../../scripts/soak/judge.js';
-import type { Silence } from '../../scripts/soak/record.js';
+import type { Doubt, Link, Silence } from '../../scripts/soak/record.js';
 import { at, BROKER, dispatchOf } from '../support/history.js';
 import { judged as judgedIn, run, type RunOf } from './support/planted.js';
 
@@ -18,6 +18,30 @@ const SILENCE: Silence = {
   idleMs: null,
   keptMs: null,
 };
+
+const LINK: Link = {
+  nearPort: 40_001,
+  replicaPort: 1,
+  openedMs: Date.parse(at(30)),
+  brokenMs: Date.parse(at(30)),
+  endedMs: Date.parse(at(31)),
+  endedBy: 'fault',
+  holds: [],
+};
+
+const DOUBT: Doubt = {
+  idempotencyKey: 'note-4',
+  nearPort: 40_001,
+  begunMs: Date.parse(at(30)),
+  endedMs: Date.parse(at(35)),
+};
+
+const ailing =
+  (replicaPort: number | null, from: string, until: string) =>
+  (planted: RunOf): void => {
+    const ailment = { replicaPort, fromMs: Date.parse(from), untilMs: Date.parse(until) };
+    planted.ways = { ...planted.ways, ailments: [ailment] };
+  };
 
 describe('the judgement of a soak', () => {
   let folder: string;
@@ -174,8 +198,13 @@ describe('the judgement of a soak', () => {
     ],
     [
       'untrue',
-      'a client that asked long after the ending, and was told that it goes on',
-      ({ answers }) => Object.assign(answers[0]!, { state: 'running', answeredAt: at(40), wasRead: true }),
+      'a client that asked some seconds after the ending, and was told that it goes on',
+      ({ answers }) => Object.assign(answers[0]!, { state: 'running', readMs: Date.parse(at(8.5)) }),
+    ],
+    [
+      'untrue',
+      'a client that was told that nobody knows, though nothing kept its replica from the database',
+      ({ doubts }) => doubts.push(DOUBT),
     ],
     [
       'untrue',
@@ -228,24 +257,38 @@ describe('the judgement of a soak', () => {
   });
 
   it('takes a client without an answer whose own connection was cut by a fault', async () => {
-    const found = await judged(({ answers, silences, ways }) => {
+    const found = await judged((planted) => {
+      const { answers, silences } = planted;
       Object.assign(answers[3]!, { state: 'unknown', cut: true });
       silences.push(SILENCE);
-      Object.assign(ways, {
-        links: [
-          {
-            nearPort: SILENCE.nearPort,
-            replicaPort: 1,
-            openedMs: SILENCE.begunMs,
-            brokenMs: SILENCE.begunMs,
-            endedMs: SILENCE.endedMs,
-            endedBy: 'fault',
-          },
-        ],
-      });
+      planted.ways = { ...planted.ways, links: [LINK] };
     });
 
     expect(found).toMatchObject({ ok: true, silences: { struck: 1 }, unexplained: 0 });
+  });
+
+  it.each<[string, number, (planted: RunOf) => void]>([
+    ['the database was away for all', 0, ailing(null, at(29), at(31))],
+    ['the database was away for its replica', 0, ailing(1, at(29), at(31))],
+    ['the database was away for another', 1, ailing(2, at(29), at(31))],
+    ['the database was away long before', 1, ailing(1, at(10), at(20))],
+    ['the database was away later', 1, ailing(1, at(36), at(40))],
+    [
+      'its replica stood still',
+      0,
+      (planted) => {
+        const [fromMs, untilMs] = [Date.parse(at(29)), Date.parse(at(31))];
+        planted.ways = { ...planted.ways, absences: [{ replicaPort: 1, why: 'paused', fromMs, untilMs }] };
+      },
+    ],
+  ])('judges a client that was told that nobody knows, where %s', async (_why, untrue, befall) => {
+    const found = await judged((planted) => {
+      befall(planted);
+      planted.ways = { ...planted.ways, links: [LINK] };
+      planted.doubts.push(DOUBT);
+    });
+
+    expect(found).toMatchObject({ ok: untrue === 0, untrue });
   });
 
   it.each<[string, (run: RunOf) => void]>([
@@ -295,6 +338,7 @@ describe('the judgement of a soak', () => {
       effects: [effects, []],
       answers,
       given: [],
+      doubts: [],
       untrue: [],
       losses,
       silences: [],

@@ -48,7 +48,7 @@ function found(change: (planted: Cut) => void) {
   const planted = cut();
   change(planted);
   const { silence, link, other, absences } = planted;
-  const ways: Ways = { links: [other, link], absences };
+  const ways: Ways = { links: [other, link], absences, ailments: [] };
   return silenced([silence], [], ways);
 }
 
@@ -222,7 +222,9 @@ describe('a call without an answer', () => {
       endedBy: 'fault',
     };
 
-    expect(silenced([silence], [], { links: [link, earlier], absences: [] }).unexplained).toHaveLength(1);
+    expect(
+      silenced([silence], [], { links: [link, earlier], absences: [], ailments: [] }).unexplained,
+    ).toHaveLength(1);
   });
 
   it('is not taken for one on the next connection that had its port', () => {
@@ -230,7 +232,9 @@ describe('a call without an answer', () => {
     Object.assign(link, { brokenMs: ENDED_MS - 1, endedBy: 'fault' });
     const next: Link = { ...link, openedMs: ENDED_MS + 50, brokenMs: null, endedMs: null, endedBy: null };
 
-    expect(silenced([silence], [], { links: [link, next], absences: [] }).causes).toEqual({ struck: 1 });
+    expect(silenced([silence], [], { links: [link, next], absences: [], ailments: [] }).causes).toEqual({
+      struck: 1,
+    });
   });
 
   it('is looked up under a connection that the balancer took up only after it', () => {
@@ -242,14 +246,16 @@ describe('a call without an answer', () => {
       endedMs: ENDED_MS + 900,
     });
 
-    expect(silenced([silence], [], { links: [link], absences: [] }).causes).toEqual({ unreached: 1 });
+    expect(silenced([silence], [], { links: [link], absences: [], ailments: [] }).causes).toEqual({
+      unreached: 1,
+    });
   });
 
   it('must be there where a client says that it was cut', () => {
     const { silence, link } = cut();
     link.brokenMs = ENDED_MS;
     const answer = { state: 'unknown', submittedAt: '', answeredAt: '', cut: true };
-    const ways: Ways = { links: [link], absences: [] };
+    const ways: Ways = { links: [link], absences: [], ailments: [] };
     const keys = ['note-1', 'note-1 7', 'note-2', 'note-2 0'];
 
     const { unexplained } = silenced(

@@ -78,28 +78,80 @@ describe('the watch over what is promised within a time', () => {
     expect(watch.unjudgedSilences).toBe(1);
   });
 
-  it('says of a LISTEN that it is not judged, where its replica stood still meanwhile', async () => {
-    await watch.standStill('replica-1', async () => {
-      deafness();
-      await watch.settled();
+  describe('by a clock that each look moves on', () => {
+    let nowMs: number;
+    let stepMs: number;
+    /** What the database says; undefined where it is away. */
+    let row: () => object | undefined;
+
+    beforeEach(() => {
+      [nowMs, stepMs] = [0, 1_000];
+      jest.spyOn(performance, 'now').mockImplementation(() => nowMs);
+      jest.spyOn(Date, 'now').mockImplementation(() => nowMs);
+      const query = async () => {
+        nowMs += stepMs;
+        const found = row();
+        await turnOver();
+        if (found === undefined) throw new Error('the database is away');
+        return [found];
+      };
+      watch = new Watch({ query } as unknown as SoakDatabase, (line) => said.push(line));
     });
 
-    expect(watch.listens).toEqual([]);
-    expect(watch.unjudgedListens).toBe(1);
-    expect(said).toEqual([
-      expect.stringMatching(/^replica-1 listens again after \d+ ms, which is not judged$/),
-    ]);
-  });
-
-  it('says of a LISTEN and of a death that they are not judged, where the database was away', async () => {
-    await watch.trouble(async () => {
+    it.each([
+      ['its replica stood still', 10_000, (until: Promise<void>) => watch.hinder('replica-1', () => until)],
+      ['the database was away', 9_000, (until: Promise<void>) => watch.trouble(() => until)],
+    ])('times a LISTEN from when nothing was in its way any more, where %s', async (_what, ms, hinder) => {
+      let end = (): void => undefined;
+      const hindered = hinder(new Promise((resolve) => (end = resolve)));
+      row = () => {
+        if (nowMs === 3_000) end();
+        return { hearing: nowMs >= 12_000 ? 1 : 0 };
+      };
       deafness();
+      await Promise.all([hindered, watch.settled()]);
+
+      expect(watch.listens).toEqual([{ name: 'replica-1', ms }]);
+      expect(said).toEqual([`replica-1 listens again after ${ms} ms since nothing was in the way`]);
+    });
+
+    it('finds a LISTEN that never comes again, though the database was away at first', async () => {
+      row = () => (nowMs <= 3_000 ? undefined : { hearing: 0 });
+      deafness();
+      await watch.settled();
+
+      expect(watch.listens).toEqual([{ name: 'replica-1', ms: null }]);
+      expect([watch.unjudgedListens, nowMs]).toEqual([0, 24_000]);
+    });
+
+    it('finds a death that is never noticed, though nobody could judge at first', async () => {
+      row = () => ({ goneAtMs: null, judges: nowMs <= 3_000 ? 0 : 1 });
       watch.death('replica-2', 'id-2');
       await watch.settled();
+
+      expect(watch.deaths).toEqual([{ name: 'replica-2', ms: null }]);
+      expect([watch.unjudgedDeaths, nowMs]).toEqual([0, 24_000]);
     });
 
-    expect([watch.unjudgedListens, watch.unjudgedDeaths]).toEqual([1, 1]);
-    for (const line of said) expect(line).toMatch(/, which is not judged$/);
-    expect(said).toHaveLength(2);
+    it('times a death from when somebody could judge', async () => {
+      row = () => ({ goneAtMs: nowMs >= 8_000 ? 7_500 : null, judges: nowMs <= 3_000 ? 0 : 1 });
+      watch.death('replica-2', 'id-2');
+      await watch.settled();
+
+      expect(watch.deaths).toEqual([{ name: 'replica-2', ms: 4_500 }]);
+    });
+
+    it('judges nothing of a replica that died meanwhile, nor of what the database was away for to the end', async () => {
+      stepMs = 60_000;
+      row = () => undefined;
+      watch.deafness('replica-1', 'session-1', [], () => nowMs > 60_000);
+      watch.death('replica-2', 'id-2');
+      await watch.settled();
+
+      expect([watch.listens, watch.deaths]).toEqual([[], []]);
+      expect([watch.unjudgedListens, watch.unjudgedDeaths]).toEqual([1, 1]);
+    });
   });
 });
+
+const turnOver = () => new Promise((resolve) => void setImmediate(resolve));

@@ -1,6 +1,6 @@
 import { EFFECT_OP } from '../../../scripts/soak/effect-op.js';
 import { judge, type Evidence, type Judgement } from '../../../scripts/soak/judge.js';
-import type { Answer, Call, Effect, Given, Silence } from '../../../scripts/soak/record.js';
+import type { Answer, Call, Doubt, Effect, Given, Silence } from '../../../scripts/soak/record.js';
 import { trailLineOf } from '../../../scripts/soak/trail-line.js';
 import { writeLines } from '../../../scripts/support/json-lines.js';
 import type { TrailFacts } from '../../../src/hub/dispatch/record.js';
@@ -45,9 +45,14 @@ export function run() {
   }));
   // What nobody knows of was out when its broker lost what it knew.
   const losses = [{ brokerId: BROKER, at: at(31.5), until: at(32) }];
-  const ways = { links: [], absences: [] };
-  const [untrue, silences, given]: [Evidence['untrue'], Silence[], Given[]] = [[], [], []];
-  return { trails, effects, answers, calls, given, untrue, losses, silences, ways, isWhole: true };
+  const ways: Evidence['ways'] = { links: [], absences: [], ailments: [] };
+  const [untrue, silences, doubts, given]: [Evidence['untrue'], Silence[], Doubt[], Given[]] = [
+    [],
+    [],
+    [],
+    [],
+  ];
+  return { trails, effects, answers, calls, given, untrue, losses, silences, doubts, ways, isWhole: true };
 }
 export type RunOf = ReturnType<typeof run>;
 
