@@ -4,7 +4,7 @@
  *     npm run bench -- <scenario> [--quick] [--json FILE] [--svg FILE] [--profile DIR] [--against NAME,...]
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +40,7 @@ function progress(line) {
   process.stderr.write(`[${(performance.now() / 1000).toFixed(1).padStart(6)} s] ${line}\n`);
 }
 
-/** What a scenario needs that a fresh clone has not: the peers, and the built product. */
+/** What a scenario needs that a fresh clone has not: the peers, and the product, as it is by now and not as it was built once. */
 function prepare() {
   const npm = (folder, ...words) => {
     const { status } = spawnSync('npm', words, { cwd: folder, stdio: ['ignore', 2, 2] });
@@ -50,10 +50,21 @@ function prepare() {
     progress("installing the benchmarks' own packages");
     npm(HERE, 'ci', '--no-audit', '--no-fund');
   }
-  if (!existsSync(resolve(ROOT, 'dist/src/hub/hub.js'))) {
+  if (!isBuilt()) {
     progress('building the product');
     npm(ROOT, 'run', 'build');
   }
+}
+
+/** Whether nothing that is built was changed since. */
+function isBuilt() {
+  const builtAt = statSync(resolve(ROOT, 'dist/src/hub/hub.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['src', 'migrations', 'scripts'].flatMap((folder) =>
+    readdirSync(resolve(ROOT, folder), { recursive: true, withFileTypes: true }),
+  );
+  return sources.every(
+    (entry) => !entry.isFile() || statSync(resolve(entry.parentPath, entry.name)).mtimeMs <= builtAt,
+  );
 }
 
 /** What was measured; null where this is no clone. */

@@ -14,6 +14,7 @@ const GIVEN = statement(
   'test_given_up',
   `select setting::integer as ms from pg_settings where name = 'statement_timeout'`,
 );
+const COMMIT = statement('test_commit', `select current_setting('synchronous_commit') as commit`);
 const IN_A_MOMENT = statement('test_in_a_moment', `set local statement_timeout = '50ms'`);
 const FOR_LONG = statement('test_for_long', 'select pg_sleep(10)');
 const TOUCH = statement('test_touch', 'update hub_identity set created_at = now() returning id');
@@ -101,6 +102,18 @@ describe('a connection of the pool', () => {
     expect(given?.ms).toBeGreaterThan(ANSWER_WITHIN_MS - 5_000);
     expect(given?.ms).toBeLessThan(ANSWER_WITHIN_MS);
     await expect(inLong).rejects.toMatchObject({ code: 'database_unavailable', statement: 'no_effect' });
+  });
+
+  it('waits for the disk with each commit, whatever the database was told', async () => {
+    await dataSource.query(
+      `do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`,
+    );
+    const later = await makeDataSource(database.url, 'fairlead-test').initialize();
+
+    const [own] = await new Database(later).run(COMMIT);
+    await later.destroy();
+
+    expect(own).toEqual({ commit: 'on' });
   });
 
   it('tells how long its slowest statement took, once', async () => {

@@ -36,7 +36,8 @@ function timeOf(text: string): Date {
  * Settings of every session. A client that dies with a transaction open, or one that waits for a lock, must not
  * hold up the others; a server that loses its client's machine must notice, also where it has nothing to tell it: what such a
  * session has locked stays locked until then, as does the place that it takes. Nor is it to go on with what nobody waits for any
- * more: it gives a statement up a little before its client does.
+ * more: it gives a statement up a little before its client does. A role or a database may have been told not to wait for the disk; what
+ * a caller is told is stored has to be.
  *
  * The last five hold plans still. A queue's table is empty in one moment and has thousands of rows in the next, so what
  * the server knows of it is always old: a statement is planned once, for any values, and goes by an index where there is
@@ -51,6 +52,7 @@ export const SESSION_SETTINGS = {
   tcp_keepalives_idle: '10s',
   tcp_keepalives_interval: '5s',
   tcp_keepalives_count: '3',
+  synchronous_commit: 'on',
   timezone: 'UTC',
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',

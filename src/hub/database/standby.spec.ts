@@ -5,11 +5,12 @@ import { ABOUT_STANDBY, STANDBYS, standbyOf, Standbys } from './standby.js';
 
 describe('the synchronous standby', () => {
   it.each([
-    ['none', { isAskedFor: false, isVisible: true, connected: 0 }],
-    ['none', { isAskedFor: false, isVisible: false, connected: 0 }],
-    ['present', { isAskedFor: true, isVisible: true, connected: 1 }],
-    ['away', { isAskedFor: true, isVisible: true, connected: 0 }],
-    ['not_visible', { isAskedFor: true, isVisible: false, connected: 0 }],
+    ['none', { isAskedFor: false, isAwaited: true, isVisible: true, connected: 0 }],
+    ['none', { isAskedFor: false, isAwaited: false, isVisible: false, connected: 0 }],
+    ['present', { isAskedFor: true, isAwaited: true, isVisible: true, connected: 1 }],
+    ['not_awaited', { isAskedFor: true, isAwaited: false, isVisible: true, connected: 1 }],
+    ['away', { isAskedFor: true, isAwaited: true, isVisible: true, connected: 0 }],
+    ['not_visible', { isAskedFor: true, isAwaited: true, isVisible: false, connected: 0 }],
   ])('is %s for %j', (standby, seen) => {
     expect(standbyOf(seen)).toBe(standby);
   });

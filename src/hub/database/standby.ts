@@ -4,7 +4,15 @@ import { DatabaseServer } from './server.js';
 import { statement } from './statement.js';
 
 /** Whether what was accepted is on a second server, too, before it is answered. */
-export const STANDBYS = ['present', 'away', 'none', 'not_visible', 'embedded', 'not_known'] as const;
+export const STANDBYS = [
+  'present',
+  'away',
+  'none',
+  'not_awaited',
+  'not_visible',
+  'embedded',
+  'not_known',
+] as const;
 export type Standby = (typeof STANDBYS)[number];
 
 /** In the words of health: what it means for who runs the hub. */
@@ -12,6 +20,8 @@ export const ABOUT_STANDBY: Readonly<Record<Standby, string>> = {
   present: 'A synchronous standby has each command before it is accepted.',
   away: 'A synchronous standby is asked for and none is connected: what writes waits for it.',
   none: 'There is no synchronous standby: a failover may lose commands that were accepted.',
+  not_awaited:
+    'A synchronous standby is asked for, and commits do not wait for it (synchronous_commit): a failover may lose commands that were accepted.',
   not_visible:
     'A synchronous standby is asked for; to see whether one is connected, the role of the hub needs pg_read_all_stats.',
   embedded: 'The embedded database has no standby: what was accepted is as safe as the disk of this machine.',
@@ -22,12 +32,13 @@ const STANDBY = statement(
   'see_synchronous_standby',
   `
   select current_setting('synchronous_standby_names') <> '' as "isAskedFor",
+         current_setting('synchronous_commit') not in ('off', 'local') as "isAwaited",
          pg_has_role('pg_read_all_stats', 'usage') as "isVisible",
          (select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))::integer as connected
   `,
 );
 
-export type SeenStandby = { isAskedFor: boolean; isVisible: boolean; connected: number };
+export type SeenStandby = { isAskedFor: boolean; isAwaited: boolean; isVisible: boolean; connected: number };
 
 /** What the server tells of its standbys. */
 export async function seenStandby(run: Run): Promise<SeenStandby | undefined> {
@@ -50,8 +61,10 @@ export class Standbys {
   }
 }
 
-export function standbyOf({ isAskedFor, isVisible, connected }: SeenStandby): Standby {
+/** Sessions wait for it by their own setting, but behind a pooler, where that is the server's, the role's or the database's. */
+export function standbyOf({ isAskedFor, isAwaited, isVisible, connected }: SeenStandby): Standby {
   if (!isAskedFor) return 'none';
+  if (!isAwaited) return 'not_awaited';
   if (connected > 0) return 'present';
   return isVisible ? 'away' : 'not_visible';
 }

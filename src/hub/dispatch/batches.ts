@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { requireScope, type Scope } from '../auth/scope.js';
+import { Clock } from '../cluster/clock.js';
 import type { Wait } from '../http/prefer.js';
 import { asCoded } from '../problems/problem.filter.js';
 import { Brokers } from '../registry/brokers.js';
@@ -22,6 +23,7 @@ export class Batches {
     private readonly dispatches: Dispatches,
     private readonly brokers: Brokers,
     private readonly projects: Projects,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -48,7 +50,7 @@ export class Batches {
       items.map(async (item, index): Promise<BatchOutcome> => {
         try {
           const order = {
-            ...orderOf(item),
+            ...orderOf(item, this.clock.now()),
             brokerId: idIn(brokers, item.broker),
             ...askingForPart(asking, String(index), item),
           };

@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestj
 import type { FastifyReply } from 'fastify';
 import { InProject, Scoped } from '../auth/access.js';
 import { requireScope, type Scope } from '../auth/scope.js';
+import { Clock } from '../cluster/clock.js';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiTags } from '../http/described.js';
 import { readPage } from '../http/page.js';
 import { PREFER_WAIT, Waiting, type Wait } from '../http/prefer.js';
@@ -27,6 +28,7 @@ export class DispatchController {
     private readonly dispatches: Dispatches,
     private readonly brokers: Brokers,
     private readonly projects: Projects,
+    private readonly clock: Clock,
   ) {}
 
   @Post('brokers/:broker/dispatches')
@@ -43,7 +45,11 @@ export class DispatchController {
     @Scoped() scope: Scope,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<DispatchEnvelopeDto> {
-    const order = { ...orderOf(body), brokerId: await this.brokers.within(scope, broker), ...asking };
+    const order = {
+      ...orderOf(body, this.clock.now()),
+      brokerId: await this.brokers.within(scope, broker),
+      ...asking,
+    };
     if (body.project === undefined) requireScope(scope, null);
     else Object.assign(order, { projectId: await this.projects.within(scope, body.project) });
     return answer(reply, await this.dispatches.submit(order, wait));

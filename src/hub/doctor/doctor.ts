@@ -214,6 +214,8 @@ async function standbyFindings(run: Run): Promise<Finding[]> {
   const seen = await seenStandby(run);
   const standby = seen === undefined ? 'not_known' : standbyOf(seen);
   if (standby === 'none') return [found('standby_none', 'there is no synchronous standby')];
+  if (standby === 'not_awaited')
+    return [found('standby_none', 'a synchronous standby is asked for, and commits do not wait for it')];
   if (standby !== 'away') return [];
   return [found('standby_away', 'a synchronous standby is asked for, and none is connected')];
 }

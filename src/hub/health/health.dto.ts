@@ -19,7 +19,7 @@ export class HealthDto {
     type: Object,
     description:
       'What this replica works on, what its pool leads through, and whether a synchronous standby has what was accepted: ' +
-      '`present`, `away`, `none`, `not_visible`, `embedded` or `not_known`, with a sentence that says what that means. ' +
+      '`present`, `away`, `none`, `not_awaited`, `not_visible`, `embedded` or `not_known`, with a sentence that says what that means. ' +
       'That there is none makes nobody impaired.',
   })
   database: {
