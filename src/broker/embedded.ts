@@ -133,7 +133,8 @@ export class Broker {
 
   /**
    * Says goodbye, and lets go of the folder. What is under way is given up without an ending, and judged by the next start: it
-   * is done again where its op is recoverable and the hub still wants it. Agents go on unless they are to stop. Safe to repeat.
+   * is done again where its op is recoverable and the hub still wants it. What had not begun that one begins, if it is still wanted.
+   * Agents go on unless they are to stop. Safe to repeat.
    */
   stop({ stopAgents = false }: { stopAgents?: boolean } = {}): Promise<void> {
     this.stopping ??= this.running.stop({ stopAgents }).finally(() => this.letGo());

@@ -1,3 +1,4 @@
+import { setTimeout as rest } from 'node:timers/promises';
 import { EXIT } from './exit-code.js';
 
 /**
@@ -5,6 +6,9 @@ import { EXIT } from './exit-code.js';
  * its child what it got. Nobody who means it presses so soon again, in milliseconds.
  */
 const ECHO_WITHIN_MS = 1_000;
+
+/** After the first signal the process ends no sooner, milliseconds: one that is ending takes no signals any more, and dies of the echo. */
+const STAYS_MS = 300;
 
 /** Of work that was done before, and whose echo may still come. */
 let letGoOfEarlier = (): void => undefined;
@@ -40,6 +44,7 @@ export async function untilSignal(
     await work(asked.signal);
   } finally {
     // The echo may come once all is done, while the process is about to end.
+    if (first !== undefined) await rest(Math.max(0, first.at + STAYS_MS - performance.now()));
     const echoMs = first === undefined ? 0 : first.at + ECHO_WITHIN_MS - performance.now();
     if (echoMs > 0) setTimeout(letGo, echoMs).unref();
     else letGo();

@@ -120,6 +120,46 @@ describe('the broker as a user runs it', () => {
       expect(await second.result(item.id)).toMatchObject({ outcome: 'succeeded', body: { exitCode: null } });
     });
 
+    it('between its ack and its turn goes on without the hub with what it had begun, and begins nothing else', async () => {
+      const { child } = start();
+      const [web, other] = [agent(FOREVER, HEEDS_NO_TERM), agent()];
+      const first = await hub.link(0);
+      const started = web.start();
+      await first.result(first.dispatch('agent.start', started).id);
+      const pids = await web.witnessed();
+      const stop = first.dispatch('agent.stop', { ...started, graceMs: 8_000 }, { key: 'k' });
+      const behind = first.dispatch('agent.start', other.start(), { key: 'k' });
+      await first.acked(behind.id);
+      await first.find(
+        (frame) => frame.t === 'event' && frame.agents.some(({ phase }) => phase === 'stopping'),
+        'an agent that stops',
+      );
+      hub.refusals.push(...Array.from({ length: 100 }, () => ({ status: 503 })));
+      await kill(child);
+      start();
+
+      await eventually(() => !pids.some(isProcess), { withinMs: 30_000 });
+      // Long enough for its turn to have come, and for a command to start.
+      await rest(1_000);
+      expect(other.pids()).toEqual([]);
+      hub.onHello = () => setImmediate(() => cancelAtInventory());
+      const cancelAtInventory = () => {
+        const link = hub.links[1];
+        if (link !== undefined)
+          link.onFrame = ({ t }) =>
+            t === 'inventory' && link.send({ t: 'cancel', cancels: [{ id: behind.id, attempt: 1 }] });
+      };
+      hub.refusals.length = 0;
+      const second = await hub.link(1);
+
+      expect(await inventory(second)).toEqual(
+        expect.arrayContaining([expect.objectContaining({ id: behind.id, status: 'running' })]),
+      );
+      expect(await second.result(stop.id)).toMatchObject({ outcome: 'succeeded', body: { exitCode: null } });
+      expect(await second.result(behind.id)).toMatchObject({ outcome: 'cancelled' });
+      expect(other.pids()).toEqual([]);
+    });
+
     it('between its ack and its turn writes messages once, in the order in which they came', async () => {
       const { child } = start();
       const read = join(home.path, 'read');

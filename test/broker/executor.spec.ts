@@ -7,13 +7,13 @@ import { Executor } from '../../src/broker/dispatches/executor.js';
 import { OpFailure } from '../../src/broker/dispatches/op-failure.js';
 import type { OpContext, OpHandler } from '../../src/broker/dispatches/ops.js';
 import { Journal } from '../../src/broker/journal/journal.js';
-import type { BrokerFrame, DispatchItem, JsonValue } from '../../src/protocol/frame.js';
+import type { BrokerFrame, DispatchItem, JsonObject, JsonValue } from '../../src/protocol/frame.js';
 import { LIMITS } from '../../src/protocol/limits.js';
 import { eventually } from '../support/eventually.js';
 import { expectNoLeaks, takeStock, type Stock } from '../support/leaks.js';
 import { memoryFolder } from '../support/memory-folder.js';
 import { PROGRAMS } from './support/built.js';
-import { readableLog } from './support/log.js';
+import { LEVEL, readableLog } from './support/log.js';
 
 type Effect = { op: string; args: unknown };
 
@@ -33,6 +33,8 @@ describe('the executor on a real journal', () => {
   let effects: Effect[];
   let gate: Gate;
   let now: { wall: number; monotonic: number };
+  /** What ops say that know of it: whether an earlier life began them. */
+  let wasBegun: (args: JsonObject) => Promise<boolean>;
   const { log, lines } = readableLog();
 
   beforeEach(async () => {
@@ -41,6 +43,7 @@ describe('the executor on a real journal', () => {
     effects = [];
     gate = new Gate();
     now = { wall: Date.now(), monotonic: 1_000 };
+    wasBegun = ({ begun }) => Promise.resolve(begun === true);
     lines.length = 0;
     journal = await Journal.open(join(folder, 'journal'), log, PROGRAMS.check);
   });
@@ -66,6 +69,8 @@ describe('the executor on a real journal', () => {
         },
       } satisfies OpHandler,
     ] as const;
+  const knowing = ([op, given]: readonly [string, OpHandler]) =>
+    [op, { ...given, wasBegun: (args) => wasBegun(args) } satisfies OpHandler] as const;
   const handlers = () =>
     new Map<string, OpHandler>([
       handler('echo', () => 'done'),
@@ -73,6 +78,8 @@ describe('the executor on a real journal', () => {
       handler('agent.logs', () => 'line\n'.repeat(2_000)),
       handler('gated', async () => gate.opened.then(() => 'done')),
       handler('once', async () => gate.opened.then(() => 'done'), false),
+      knowing(handler('known', ({ mayBegin }) => (mayBegin() ? 'done' : 'done late'))),
+      knowing(handler('known.gated', async () => gate.opened.then(() => 'done'))),
       handler('long', async ({ progress }) => {
         progress({ fraction: 0.5, note: 'half' });
         return gate.opened.then(() => 'done');
@@ -104,10 +111,14 @@ describe('the executor on a real journal', () => {
     };
     const clocks = { wallMs: () => now.wall, monotonicMs: () => now.monotonic };
     const executor = new Executor(journal, handlers(), wire, clocks, log);
+    const hear = () => {
+      hub.isFresh = true;
+      for (const resolve of hub.linked) resolve();
+    };
     const acks = () => frames.flatMap((frame) => (frame.t === 'ack' ? frame.acks : []));
     const results = () => frames.flatMap((frame) => (frame.t === 'result' ? frame.results : []));
     const resultOf = (id: string) => eventually(() => results().find((result) => result.id === id));
-    return { executor, link, hub, frames, acks, results, resultOf };
+    return { executor, link, hub, hear, frames, acks, results, resultOf };
   };
   const item = (op: string, given: Partial<DispatchItem> = {}): DispatchItem => ({
     id: uuidv7(),
@@ -384,7 +395,7 @@ describe('the executor on a real journal', () => {
 
     it('what an earlier life had begun: as lost where it may not be repeated, and as running where it is', async () => {
       const first = live();
-      const [once, gated] = [item('once'), item('gated')];
+      const [once, gated] = [item('once'), item('known.gated', { args: { begun: true } })];
       await first.executor.take(first.link, [once, gated], true);
       await eventually(() => effects.length === 2);
 
@@ -396,7 +407,7 @@ describe('the executor on a real journal', () => {
         { id: gated.id, attempt: 1, status: 'running' },
       ]);
       await eventually(() => effects.length === 3);
-      expect(effects.map(({ op }) => op)).toEqual(['once', 'gated', 'gated']);
+      expect(effects.map(({ op }) => op)).toEqual(['once', 'known.gated', 'known.gated']);
     });
   });
 
@@ -418,25 +429,79 @@ describe('the executor on a real journal', () => {
     await executor.stop();
   });
 
-  describe('of an op of its own that an earlier life took in, and that may be done again,', () => {
-    /** A life that begins while the hub is silent, behind one that stopped so. */
-    const behind = async (item: DispatchItem) => {
-      const first = live({ isFresh: false });
-      await first.executor.take(first.link, [item], true);
-      await first.executor.stop();
-      const second = live({ isFresh: false });
-      second.executor.recover();
-      await eventually(() => second.hub.linked.length === 1);
-      const hear = () => {
-        second.hub.isFresh = true;
-        for (const resolve of second.hub.linked) resolve();
-      };
-      return { ...second, hear };
-    };
+  /** A life that begins while the hub is silent, behind one that took these in while it was, and was killed. */
+  const afterCrash = async (items: readonly DispatchItem[]) => {
+    const first = live({ isFresh: false });
+    await first.executor.take(first.link, items, true);
+    return next();
+  };
+  const next = async () => {
+    const life = live({ isFresh: false });
+    life.executor.recover();
+    await eventually(() => life.hub.linked.length === 1);
+    return life;
+  };
 
+  describe('of what a life took in that was killed, and whose op knows whether it began,', () => {
+    it('does what had not begun once the hub is heard, and not before', async () => {
+      const known = item('known');
+      const { executor, hear, resultOf } = await afterCrash([known]);
+      await executor.inventory();
+      expect(await executor.inventory()).toEqual([{ id: known.id, attempt: 1, status: 'running' }]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(effects).toEqual([]);
+
+      hear();
+
+      expect(await resultOf(known.id)).toMatchObject({ outcome: 'succeeded', body: 'done' });
+    });
+
+    it('begins nothing that was cancelled meanwhile, or past its deadline, and says that for certain', async () => {
+      const [cancelled, late] = [item('known'), item('known', { remainingMs: 1_000 })];
+      const { executor, hear, resultOf } = await afterCrash([cancelled, late]);
+      now.wall += 1_000;
+
+      await executor.cancel([cancelled]);
+      hear();
+
+      expect(await resultOf(cancelled.id)).toMatchObject({ outcome: 'cancelled' });
+      expect(await resultOf(late.id)).toMatchObject({ error: { code: 'deadline_passed', retryable: false } });
+      expect(effects).toEqual([]);
+    });
+
+    it('goes on with what had begun, though no hub is there, the deadline has passed, and much that had not begun waits', async () => {
+      const begun = item('known', { args: { begun: true }, remainingMs: 1_000 });
+      const ahead = Array.from({ length: 40 }, () => item('known', { args: { begun: false } }));
+      now.wall -= 1_000;
+      const { executor } = await afterCrash([...ahead, begun]);
+      now.wall += 1_000;
+
+      await eventually(() => journal.find(begun.id)?.ending !== null);
+
+      expect(journal.find(begun.id)?.ending).toEqual({ outcome: 'succeeded', body: expect.anything() });
+      expect(effects).toEqual([{ op: 'known', args: { begun: true } }]);
+      await executor.stop();
+    });
+
+    it('neither begins it without the hub where that cannot be read, nor says what nobody knows', async () => {
+      wasBegun = () => Promise.reject(new Error('input/output error'));
+      const known = item('known', { remainingMs: 1_000 });
+      const { hear, resultOf } = await afterCrash([known]);
+      await eventually(() => lines.find(({ msg }) => msg === 'whether an op was begun could not be read'));
+      expect(effects).toEqual([]);
+
+      now.wall += 1_000;
+      hear();
+
+      expect(await resultOf(known.id)).toMatchObject({ error: { code: 'outcome_unknown' } });
+      expect(effects).toEqual([]);
+    });
+  });
+
+  describe('of an op of its own that an earlier life took in, and that may be done again,', () => {
     it('does it once the hub is heard', async () => {
       const own = item('x.echo');
-      const { hear, resultOf } = await behind(own);
+      const { hear, resultOf } = await afterCrash([own]);
       expect(effects).toEqual([]);
 
       hear();
@@ -447,7 +512,7 @@ describe('the executor on a real journal', () => {
 
     it('begins nothing past its deadline, and says that nobody knows what was done before', async () => {
       const own = item('x.echo', { remainingMs: 1_000 });
-      const { hear, resultOf } = await behind(own);
+      const { hear, resultOf } = await afterCrash([own]);
 
       now.wall += 1_000;
       hear();
@@ -510,6 +575,139 @@ describe('the executor on a real journal', () => {
       expect(journal.unended().map(({ id }) => id)).toEqual([waiting.id, behind.id]);
       expect(frames.map(({ t }) => t)).toEqual(['ack']);
       expect(lines).toEqual([]);
+    });
+
+    describe('lets its next life begin what it had not, though it may not be done again:', () => {
+      /** One that goes on, and others that wait for it; the life that took them in ends in peace. */
+      const stopped = async (...waiting: DispatchItem[]) => {
+        const { executor, link } = live();
+        const running = item('once', { key: 'k' });
+        await executor.take(link, [running, ...waiting], true);
+        await eventually(() => effects.length === 1);
+        // An op of one's own is given up at the stop; this one does not know of it.
+        const stopping = executor.stop();
+        jest.spyOn(journal, 'end').mockRejectedValueOnce(new Error('no space left on device'));
+        gate.release();
+        await stopping;
+        effects = [];
+        gate = new Gate();
+        gate.release();
+        return running;
+      };
+      const waiting = (given: Partial<DispatchItem> = {}) => item('once', { key: 'k', ...given });
+
+      it('once the hub is heard, while what had begun is told as lost', async () => {
+        const behind = waiting();
+        const running = await stopped(behind);
+
+        const { executor, hear, resultOf } = await next();
+
+        expect(await executor.inventory()).toEqual([
+          { id: running.id, attempt: 1, status: 'lost' },
+          { id: behind.id, attempt: 1, status: 'running' },
+        ]);
+        expect(effects).toEqual([]);
+        hear();
+        expect(await resultOf(behind.id)).toMatchObject({ outcome: 'succeeded', body: 'done' });
+        expect(effects).toHaveLength(1);
+        await executor.stop();
+      });
+
+      it('unless it was cancelled meanwhile, or its deadline has passed, which nothing was done of for certain', async () => {
+        const [cancelled, late] = [waiting(), waiting({ remainingMs: 1_000 })];
+        await stopped(cancelled, late);
+        const { executor, hear, resultOf } = await next();
+        now.wall += 1_000;
+
+        await executor.cancel([cancelled]);
+        hear();
+
+        expect(await resultOf(cancelled.id)).toMatchObject({ outcome: 'cancelled' });
+        expect(await resultOf(late.id)).toMatchObject({ error: { code: 'deadline_passed' } });
+        expect(effects).toEqual([]);
+        await executor.stop();
+      });
+
+      it('however often it ends in peace before that, and under the attempt that was sent last', async () => {
+        const behind = waiting();
+        await stopped(behind);
+        const second = await next();
+        await second.executor.take(second.link, [{ ...behind, attempt: 2 }], true);
+        await second.executor.stop();
+
+        const third = await next();
+
+        expect(await third.executor.inventory()).toContainEqual({
+          id: behind.id,
+          attempt: 2,
+          status: 'running',
+        });
+        third.hear();
+        expect(await third.resultOf(behind.id)).toMatchObject({ attempt: 2, outcome: 'succeeded' });
+        await third.executor.stop();
+      });
+
+      it('also what was on its way to the journal as it was told to end', async () => {
+        const { executor, link } = live();
+        const once = item('once');
+        const taking = executor.take(link, [once], true);
+        await executor.stop();
+        await taking;
+
+        const { executor: second } = await next();
+
+        expect(effects).toEqual([]);
+        expect(await second.inventory()).toEqual([{ id: once.id, attempt: 1, status: 'running' }]);
+        await second.stop();
+      });
+
+      it('and has nothing told of it but that it is lost where that one is killed once it has begun', async () => {
+        const behind = waiting();
+        await stopped(behind);
+        gate = new Gate();
+        const second = await next();
+        second.hear();
+        await eventually(() => effects.length === 1);
+
+        const third = await next();
+
+        expect(await third.executor.inventory()).toContainEqual({
+          id: behind.id,
+          attempt: 1,
+          status: 'lost',
+        });
+        gate.release();
+        await second.resultOf(behind.id);
+      });
+
+      it('no sooner than the disk has taken that it may have begun', async () => {
+        const behind = waiting();
+        await stopped(behind);
+        jest.spyOn(journal, 'start').mockRejectedValueOnce(new Error('no space left on device'));
+        const { executor, hear, resultOf } = await next();
+
+        hear();
+
+        await eventually(() => lines.find(({ msg }) => msg.startsWith('the start of a command')));
+        expect(effects).toEqual([]);
+        expect(await resultOf(behind.id)).toMatchObject({ outcome: 'succeeded' });
+        await executor.stop();
+      });
+    });
+
+    it('ends although the disk does not take what had not begun, which the next life then takes for lost', async () => {
+      const { executor, link, hub } = live({ isFresh: false });
+      const once = item('once');
+      await executor.take(link, [once], true);
+      await eventually(() => hub.linked.length === 1);
+      jest.spyOn(journal, 'leaveUnstarted').mockRejectedValueOnce(new Error('no space left on device'));
+
+      await executor.stop();
+
+      const { executor: second } = await next();
+      expect(await second.inventory()).toEqual([{ id: once.id, attempt: 1, status: 'lost' }]);
+      expect(lines.map(({ level }) => level)).toContain(LEVEL.error);
+      await second.stop();
     });
   });
 });

@@ -148,6 +148,25 @@ describe('the journal of a broker', () => {
     expect((await reopen(journal)).find(record.id)).toMatchObject({ attempt: 3, ending: done });
   });
 
+  it('knows after a restart what no life has given to its op, of many too, until one does', async () => {
+    const journal = await open();
+    const records = Array.from({ length: 150 }, () => begun());
+    const [first, ended, started] = records as [JournalRecord, JournalRecord, JournalRecord];
+    await journal.begin(records);
+    await journal.end(ended.id, done);
+    await journal.leaveUnstarted(records.map(({ id }) => id));
+    await journal.start(started.id);
+
+    const next = await reopen(journal);
+
+    const unstarted = records.filter(({ id }) => next.find(id)?.isUnstarted === true);
+    expect(unstarted).toHaveLength(148);
+    expect(unstarted).toContain(first);
+    expect(next.find(first.id)).toEqual({ ...first, place: 1, isUnstarted: true });
+    expect(next.find(ended.id)?.ending).toEqual(done);
+    expect(next.unended()).toHaveLength(149);
+  });
+
   it('lays to rest what was begun and lost, once the hub confirms it', async () => {
     const record = begun();
     const journal = await open();

@@ -108,6 +108,39 @@ describe('a broker with ops of its own', () => {
     expect(await link.result(id)).toMatchObject({ outcome: 'succeeded', body: { lives: 2 } });
   });
 
+  it('begins in its next life what waited for its turn, though it may not be done again, and tells what had begun as lost', async () => {
+    const { op, begun } = held(false);
+    const first = await start({ ownOps: [op] });
+    const link = await hub.link(0);
+    const { id } = link.dispatch('x.held', {}, { key: 'k' });
+    const waiting = link.dispatch('x.held', {}, { key: 'k' });
+    await Promise.all([begun, link.acked(id), link.acked(waiting.id)]);
+
+    await stop(first);
+    await start({ ownOps: [op] });
+
+    const next = await hub.link(1);
+    expect((await next.next('inventory')).entries).toEqual([
+      { id, attempt: 1, status: 'lost' },
+      { id: waiting.id, attempt: 1, status: 'running' },
+    ]);
+    expect(await next.result(waiting.id)).toMatchObject({ outcome: 'succeeded', body: { lives: 2 } });
+  });
+
+  it('begins in its next life what waited for its turn also where the op is added to that one later', async () => {
+    const { op, begun } = held(false);
+    const first = await start({ ownOps: [op] });
+    const link = await hub.link(0);
+    const { id } = link.dispatch('x.held', {}, { key: 'k' });
+    const waiting = link.dispatch('x.held', {}, { key: 'k' });
+    await Promise.all([begun, link.acked(id), link.acked(waiting.id)]);
+    await stop(first);
+
+    (await start({})).addOp(op);
+
+    expect(await (await hub.link(1)).result(waiting.id)).toMatchObject({ outcome: 'succeeded' });
+  });
+
   it('tells one as lost in its next life where it may not be done again', async () => {
     const { op, begun } = held(false);
     const broker = await start({ ownOps: [op] });

@@ -144,9 +144,9 @@ describe('inventories of brokers with nothing out', () => {
 
     expect(ran).toEqual([MARK, 'find_ids_not_live']);
     expect(frames).toEqual([
+      { t: 'cancel', cancels: [{ id: running, attempt: 2 }] },
       { t: 'inventory_ok' },
       { t: 'confirm', ids: [ended] },
-      { t: 'cancel', cancels: [{ id: running, attempt: 2 }] },
     ]);
   });
 
@@ -181,6 +181,19 @@ describe('an inventory that comes among many', () => {
     ]);
     expect(ready.get(one.id)?.held).toEqual([id]);
     expect(ready.size).toBe(3);
+  });
+
+  it('is answered by the cancels of what was given up meanwhile before anything else', async () => {
+    const one = await broker();
+    const out = { state: 'running', claim_epoch: one.epoch - 1 };
+    const [id] = await Promise.all([
+      rows.dispatch(one, { ...out, cancel_requested_at: new Date() }),
+      rows.dispatch(one, out),
+    ]);
+
+    const frames = await tell(one, [{ id, attempt: 1, status: 'running' }]);
+
+    expect(frames).toEqual([{ t: 'cancel', cancels: [{ id, attempt: 1 }] }, { t: 'inventory_ok' }]);
   });
 
   it('binds what waited for its link', async () => {

@@ -6,7 +6,7 @@
  * A dispatch that the journal knows is answered from there: its result again, or its ack while it runs. Work of one
  * key runs one after another; other work side by side, as far as there is room: what its owner's own ops take does not
  * keep the hub's waiting. What was begun before a crash is done again where its op allows that, and is otherwise told
- * as lost.
+ * as lost. What an earlier life took in and is known not to have begun is begun once the hub is heard, as anything new.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as rest } from 'node:timers/promises';
@@ -30,6 +30,7 @@ import { Turns } from './turns.js';
 type Piece = {
   record: JournalRecord;
   deadline: Deadline;
+  /** Taken in by an earlier life. */
   isRecovered: boolean;
   /** By which others find this command's lines among those of its request. */
   traceparent?: string | undefined;
@@ -40,20 +41,26 @@ class Work {
   private readonly cancelling = new AbortController();
   /** Cancelled before its op was given it: nothing of it begins any more. */
   isBeingEnded = false;
+  /** Given to its op by this life of the broker: until then it is ended by a cancel, or past its deadline. */
+  hasStarted = false;
 
   /**
-   * @param hasStarted whether it is up to its op, by this life of the broker or an earlier one: until then it is ended without
-   *   asking the op, by a cancel or past its deadline
-   * @param wasBegun by an earlier life, which may have given it to its op, and may not
+   * @param mayHaveBegun an earlier life may have given it to its op, as far as is known by now
+   * @param isForItsOpToSay whether one did: a cancel waits for that
    */
   constructor(
-    public hasStarted: boolean,
-    private readonly wasBegun: boolean,
+    public mayHaveBegun: boolean,
+    readonly isForItsOpToSay: boolean,
   ) {}
 
-  /** How it ends where this life never gives it to its op: what an earlier one did of it nobody knows. */
+  /** No life has given it to its op, for certain. */
+  get isUntouched(): boolean {
+    return !this.hasStarted && !this.mayHaveBegun && !this.isForItsOpToSay;
+  }
+
+  /** How it ends where this life never gives it to its op: what an earlier one did of it nobody may know. */
   unstarted(ending: Ending): Ending {
-    return this.wasBegun ? LOST : ending;
+    return this.mayHaveBegun ? LOST : ending;
   }
 
   get signal(): AbortSignal {
@@ -66,11 +73,13 @@ class Work {
 }
 
 const CANCELLED: Ending = { outcome: 'cancelled' };
-/** Between two tries to write an ending down, where the disk is full or fails. */
+/** Between two tries to write down what must be, where the disk is full or fails. */
 const KEPT_AGAIN_AFTER_MS = 1_000;
 
 export class Executor {
   private readonly turns = new Turns();
+  /** At what earlier lives took in, which may be thousands: not all of it is looked at in one moment. */
+  private readonly looks = new Turns();
   private readonly results: Results;
   private readonly progress: Progress;
   private readonly spans: Spans;
@@ -79,6 +88,8 @@ export class Executor {
   /** Begun and not ended, by this process; what is begun and not in here is lost. */
   private readonly executing = new Map<string, Work>();
   private isStopped = false;
+  /** Resolves once the hub has compared its rows with what earlier lives took in. */
+  private compared: Promise<void> = Promise.resolve();
   private readonly stopping = new AbortController();
   private readonly stopped = new Promise<void>((resolve) => {
     this.stopping.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -101,11 +112,12 @@ export class Executor {
 
   /** Takes up what an earlier life of the broker had begun, before the first link. */
   recover(): void {
+    this.compared = this.wire.linked();
     for (const { id } of this.journal.unended()) {
       const record = this.journal.find(id);
       if (record === undefined) continue;
-      const { op, deadlineAt } = record;
-      if (this.handlers.get(op)?.isRecoverable === true) {
+      const { op, deadlineAt, isUnstarted = false } = record;
+      if (isUnstarted || this.handlers.get(op)?.isRecoverable === true) {
         this.execute({ record, deadline: { wallMs: deadlineAt, monotonicMs: null }, isRecovered: true });
       } else {
         this.log.warn({ dispatchId: id, op }, 'was begun before a crash, and is lost');
@@ -156,11 +168,17 @@ export class Executor {
     await Promise.all([beginning, this.answer(link, repeats)]);
   }
 
-  /** Ends in peace: what has begun is given up, without an ending, and the next life of the broker takes it up. */
+  /**
+   * Ends in peace: what has begun is given up, without an ending, and the next life of the broker takes it up. What has not is
+   * written down as such, so that it need not be taken for lost.
+   */
   async stop(): Promise<void> {
     this.isStopped = true;
     this.stopping.abort();
+    // What is on its way to the journal is acked, and has its turn to be interrupted as well.
+    await Promise.allSettled(this.beginning.values());
     await this.turns.idle();
+    await this.leaveUntouched();
     this.results.stop();
     this.progress.stop();
   }
@@ -190,7 +208,7 @@ export class Executor {
     while (this.beginning.has(id)) await this.beginning.get(id)?.catch(() => undefined);
     const work = this.executing.get(id);
     work?.cancel();
-    if (work?.hasStarted === false && !work.isBeingEnded) {
+    if (work?.hasStarted === false && !work.isForItsOpToSay && !work.isBeingEnded) {
       await this.endUnstarted(id, work);
     } else if (this.isLost(id)) {
       // It may have done anything: that it was stopped is not for this life of the broker to say.
@@ -219,6 +237,16 @@ export class Executor {
     } finally {
       work.isBeingEnded = false;
     }
+  }
+
+  private async leaveUntouched(): Promise<void> {
+    const untouched = [...this.executing].flatMap(([id, work]) => (work.isUntouched ? [id] : []));
+    await this.journal.leaveUnstarted(untouched).catch((error: unknown) => {
+      this.log.error(
+        { count: untouched.length, err: error },
+        'that commands had not begun was not journaled before the broker ended',
+      );
+    });
   }
 
   /** The attempt that was sent last, of what is under way. */
@@ -265,10 +293,11 @@ export class Executor {
   }
 
   private execute(piece: Piece): void {
-    const { id, key, op } = piece.record;
-    // The hub's own ops know how far an earlier life came, and what may still begin: a run that was begun needs them, hub or not.
-    const work = new Work(piece.isRecovered && !isOwnOp(op), piece.isRecovered);
+    const { id, key, op, isUnstarted = false } = piece.record;
+    const mayHaveBegun = piece.isRecovered && !isUnstarted;
+    const work = new Work(mayHaveBegun, mayHaveBegun && this.handlers.get(op)?.wasBegun !== undefined);
     this.executing.set(id, work);
+    const ready = piece.isRecovered ? () => this.untilTakenUp(piece, work) : undefined;
     const turn = async () => {
       // Cancelled while it waited: its ending is in the journal, or on the way there.
       if (work.isBeingEnded || this.executing.get(id) !== work) return;
@@ -278,7 +307,7 @@ export class Executor {
       this.executing.delete(id);
       this.results.tell(id);
     };
-    this.turns.run(key, isOwnOp(op) ? 'own' : 'hub', turn).catch((error: unknown) => {
+    this.turns.run(key, isOwnOp(op) ? 'own' : 'hub', turn, ready).catch((error: unknown) => {
       if (error instanceof OpInterrupted) return;
       // It stays begun, and the next life of the broker judges it.
       this.executing.delete(id);
@@ -290,23 +319,59 @@ export class Executor {
   }
 
   /**
-   * Until its ending is on disk nobody else knows what came of a command. Where the disk does not take it, it is tried again and
-   * again, and meanwhile the command is under way.
+   * What an earlier life began goes on, hub or not: its run is there. All else that one took in waits for the hub, which may not want
+   * it any more, and takes up no room meanwhile that others need to go on.
+   */
+  private async untilTakenUp(piece: Piece, work: Work): Promise<void> {
+    let wasBegun = false;
+    const look = async () => void (wasBegun = await this.wasBegun(piece, work));
+    if (work.isForItsOpToSay) await this.looks.run(null, 'hub', look);
+    if (wasBegun) return;
+    await Promise.race([this.compared, this.stopped]);
+  }
+
+  /** Whether an earlier life began it, as its op says. Where that cannot be read just now, one may have. */
+  private async wasBegun(piece: Piece, work: Work): Promise<boolean> {
+    const { op, args } = piece.record;
+    const said = await this.handlers
+      .get(op)
+      ?.wasBegun?.(args)
+      .catch((error: unknown) => {
+        this.log.warn({ ...aboutOf(piece), err: error }, 'whether an op was begun could not be read');
+        return undefined;
+      });
+    work.mayHaveBegun = said !== false;
+    return said === true;
+  }
+
+  /** What dies once its op is given it may have begun it: nothing on disk may say otherwise by then. */
+  private async takeBack(piece: Piece): Promise<void> {
+    const start = () => this.journal.start(piece.record.id);
+    const otherwise = 'the start of a command could not be journaled: it is tried again';
+    await this.journaled(piece, start, otherwise).catch(() => {
+      throw new OpInterrupted();
+    });
+  }
+
+  /** Until its ending is on disk nobody else knows what came of a command; meanwhile it is under way. */
+  private async keep(piece: Piece, ending: Ending): Promise<void> {
+    const end = () => this.journal.end(piece.record.id, ending);
+    await this.journaled(piece, end, 'an ending could not be journaled: it is tried again');
+  }
+
+  /**
+   * What the disk does not take is tried again and again.
    *
    * @throws where this life of the broker ends first
    */
-  private async keep(piece: Piece, ending: Ending): Promise<void> {
+  private async journaled(piece: Piece, write: () => Promise<void>, otherwise: string): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        await this.journal.end(piece.record.id, ending);
+        await write();
         return;
       } catch (error) {
         if (this.isStopped) throw error;
-        if (tries === 1)
-          this.log.error(
-            { ...aboutOf(piece), err: error },
-            'an ending could not be journaled: it is tried again',
-          );
+        if (tries === 1) this.log.error({ ...aboutOf(piece), err: error }, otherwise);
       }
       await rest(KEPT_AGAIN_AFTER_MS, undefined, { signal: this.stopping.signal }).catch(() => undefined);
     }
@@ -316,14 +381,20 @@ export class Executor {
     const { record, deadline } = piece;
     const { op } = record;
     if (this.isStopped) throw new OpInterrupted();
+    const mayBegin = () => !work.signal.aborted && !isPast(deadline, instantOf(this.clocks));
+    const wasBegun = work.isForItsOpToSay && (await this.wasBegun(piece, work));
+    if (!wasBegun) {
+      if (record.isUnstarted === true) await this.takeBack(piece);
+      // A machine that slept must not carry out yesterday's orders on waking: first the hub is heard of again.
+      await this.untilHubIsHeard();
+      if (work.signal.aborted) return work.unstarted(CANCELLED);
+      if (!mayBegin())
+        return work.unstarted(failed('deadline_passed', 'The deadline passed before it was begun.'));
+    }
+    if (this.isStopped) throw new OpInterrupted();
+    // Looked for no sooner: it may have been added since this life began.
     const handler = this.handlers.get(op);
     if (handler === undefined) return failed('op_unknown', `This broker does not know the op ${op}.`);
-    // A machine that slept must not carry out yesterday's orders on waking: first the hub is heard of again.
-    if (!work.hasStarted) await this.untilHubIsHeard();
-    const mayBegin = () => !work.signal.aborted && !isPast(deadline, instantOf(this.clocks));
-    if (!work.hasStarted && work.signal.aborted) return work.unstarted(CANCELLED);
-    if (!work.hasStarted && !mayBegin())
-      return work.unstarted(failed('deadline_passed', 'The deadline passed before it was begun.'));
     work.hasStarted = true;
     this.log.debug(aboutOf(piece), 'began an op');
     return this.spans.around(record, piece.traceparent, (traceparent) =>

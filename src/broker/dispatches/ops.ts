@@ -40,6 +40,13 @@ export type OpHandler = {
   handle: (args: JsonObject, context: OpContext) => Promise<JsonValue>;
   /** Whether it may be done again from the start after the broker died within it. */
   isRecoverable: boolean;
+  /**
+   * Whether an earlier life of the broker began it: then it goes on without having heard the hub, and tells itself what may still begin
+   * of it. Left out where nobody can say.
+   *
+   * @throws where it cannot be read just now
+   */
+  wasBegun?: (args: JsonObject) => Promise<boolean>;
 };
 
 export type OpHandlers = ReadonlyMap<string, OpHandler>;
@@ -51,39 +58,66 @@ export function brokerHandlers(): [string, OpHandler][] {
       'broker.ping',
       () => ({}),
       () => Promise.resolve({ time: new Date().toISOString() }),
+      CHANGES_NOTHING,
     ),
   ];
 }
 
 /** What one can do that runs agents. Everything to do with runs can be done again: see ProcessRuntime. */
 export function agentHandlers(runtime: ProcessRuntime): [string, OpHandler][] {
+  const { begun } = runtime;
   return [
-    handler('agent.start', startArgs, (args, { mayBegin, signal, progress, traceparent }) =>
-      runtime.startRun(args, mayBegin, signal, progress, traceparent),
+    handler(
+      'agent.start',
+      startArgs,
+      (args, { mayBegin, signal, progress, traceparent }) =>
+        runtime.startRun(args, mayBegin, signal, progress, traceparent),
+      (args) => begun.start(args),
     ),
-    handler('agent.stop', stopArgs, (args, { mayBegin }) => runtime.stopRun(args, mayBegin)),
-    handler('agent.restart', restartArgs, (args, { mayBegin, progress, traceparent }) =>
-      runtime.restart(args, mayBegin, progress, traceparent),
+    handler(
+      'agent.stop',
+      stopArgs,
+      (args, { mayBegin }) => runtime.stopRun(args, mayBegin),
+      (args) => begun.stop(args),
     ),
-    handler('agent.delete', deleteArgs, (args, { mayBegin }) => runtime.delete(args, mayBegin)),
-    handler('agent.logs', logsArgs, (args) => runtime.logs(args)),
-    handler('agent.message', messageArgs, (args, { mayBegin, signal, progress }) =>
-      runtime.message(args, mayBegin, signal, progress),
+    handler(
+      'agent.restart',
+      restartArgs,
+      (args, { mayBegin, progress, traceparent }) => runtime.restart(args, mayBegin, progress, traceparent),
+      (args) => begun.restart(args),
     ),
-    handler('agent.inspect', agentArgs, (args) => runtime.inspect(args)),
+    handler(
+      'agent.delete',
+      deleteArgs,
+      (args, { mayBegin }) => runtime.delete(args, mayBegin),
+      (args) => begun.deletion(args),
+    ),
+    handler('agent.logs', logsArgs, (args) => runtime.logs(args), CHANGES_NOTHING),
+    handler(
+      'agent.message',
+      messageArgs,
+      (args, { mayBegin, signal, progress }) => runtime.message(args, mayBegin, signal, progress),
+      (args) => begun.message(args),
+    ),
+    handler('agent.inspect', agentArgs, (args) => runtime.inspect(args), CHANGES_NOTHING),
   ];
 }
+
+/** Whether one began that only asks makes no difference: it is done as if none had. */
+const CHANGES_NOTHING = () => Promise.resolve(false);
 
 function handler<O extends Op>(
   op: O,
   parse: (args: JsonObject) => OpArgs[O],
   act: (args: OpArgs[O], context: OpContext) => Promise<OpBody[O]>,
+  wasBegun: (args: OpArgs[O]) => Promise<boolean>,
 ): [O, OpHandler] {
   return [
     op,
     {
       isRecoverable: true,
       handle: async (args, context) => act(checked(parse, args), context),
+      wasBegun: async (args) => wasBegun(checked(parse, args)),
     },
   ];
 }

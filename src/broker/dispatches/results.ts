@@ -17,7 +17,7 @@ import { resultOf } from '../journal/record.js';
 /** The links that results may travel on, newest first. */
 export type Wire = {
   links(): Link[];
-  /** Resolves when the next link opens. */
+  /** Resolves when the hub has compared its rows with the inventory of a next link. */
   linked(): Promise<void>;
 };
 

@@ -42,6 +42,25 @@ describe('Turns', () => {
     expect(begun).toEqual(['first', 'second', 'third']);
   });
 
+  it('takes up no room with what is not ready, which keeps its key waiting alone', async () => {
+    const turns = new Turns();
+    const { begun, work } = pieces();
+    let makeReady = (): void => undefined;
+    const ready = new Promise<void>((resolve) => (makeReady = resolve));
+    for (let number = 0; number < 40; number += 1)
+      void turns.run(`key ${number}`, 'hub', work('late'), () => ready);
+    void turns.run('key 0', 'hub', work('behind'));
+    void turns.run('other', 'hub', work('other'));
+    await settle();
+    expect(begun).toEqual(['other']);
+
+    makeReady();
+    await settle();
+
+    expect(begun).toHaveLength(32);
+    expect(begun).not.toContain('behind');
+  });
+
   it('runs work of other keys, and of none, side by side', async () => {
     const turns = new Turns();
     const { begun, work } = pieces();

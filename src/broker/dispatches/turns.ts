@@ -13,10 +13,18 @@ export class Turns {
   private readonly pieces = new Set<Promise<void>>();
   private readonly rooms: Readonly<Record<RoomName, Room>> = { hub: new Room(), own: new Room() };
 
-  /** @param key null for work that is ordered with nothing */
-  run(key: string | null, room: RoomName, work: () => Promise<void>): Promise<void> {
+  /**
+   * @param key null for work that is ordered with nothing
+   * @param ready what it waits for when its key's turn has come, before it takes up room
+   */
+  run(
+    key: string | null,
+    room: RoomName,
+    work: () => Promise<void>,
+    ready?: () => Promise<void>,
+  ): Promise<void> {
     const before = key === null ? undefined : this.last.get(key);
-    const piece = this.afterwards(before, this.rooms[room], work);
+    const piece = this.afterwards(before, this.rooms[room], work, ready);
     // What comes next of the key waits for the end of this piece, however it ends.
     const settled = piece.catch(() => undefined);
     this.pieces.add(settled);
@@ -36,8 +44,10 @@ export class Turns {
     before: Promise<void> | undefined,
     room: Room,
     work: () => Promise<void>,
+    ready?: () => Promise<void>,
   ): Promise<void> {
     await before;
+    if (ready !== undefined) await ready();
     await room.enter();
     try {
       await work();

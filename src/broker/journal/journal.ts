@@ -184,6 +184,29 @@ export class Journal {
   }
 
   /**
+   * Says of commands without an end that no life has given them to their ops. Only for a broker that gives no more of them to any:
+   * what dies without this word may have begun all that it had taken in.
+   */
+  async leaveUnstarted(ids: readonly string[]): Promise<void> {
+    await inParts(ids, async (some) => {
+      const records = some.flatMap((id) => {
+        const record = this.find(id);
+        return record?.ending === null && record.isUnstarted !== true
+          ? [{ ...record, isUnstarted: true }]
+          : [];
+      });
+      if (records.length > 0) await this.write(records);
+    });
+  }
+
+  /** Takes that back. Durable when it resolves: only then may its op be given it. */
+  async start(id: string): Promise<void> {
+    const record = this.find(id);
+    if (record?.ending === null && record.isUnstarted === true)
+      await this.write([{ ...record, isUnstarted: false }]);
+  }
+
+  /**
    * Durable when it resolves: only then may the hub be told. The first ending stands. The arguments have served:
    * they are large, and may hold secrets.
    */

@@ -17,6 +17,8 @@ export type Ending =
  *       |                  ^              ^ |
  *       |                  +----------------+ a failure that may pass, sent again under a newer attempt
  *       +--cancel: a tombstone------------+
+ *
+ * Begun is what was taken in; whether its op was given it the journal says only where a broker ended in peace.
  */
 export type JournalRecord = {
   id: string;
@@ -30,6 +32,8 @@ export type JournalRecord = {
   begunAt: number;
   /** Grows with each begin: ids and clocks say nothing of what came first. Records of older brokers have none. */
   place?: number;
+  /** No life so far has given it to its op. Written as a broker ends in peace, and taken back before a later one begins it. */
+  isUnstarted?: boolean;
   ending: Ending | null;
   confirmedAt: number | null;
   /** Its answer was let go of at the confirm: where the hub asks again, it is done again. */

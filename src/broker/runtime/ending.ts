@@ -1,7 +1,7 @@
 /** Stopping a run, whatever has become of its supervisor. */
 import { KnownFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import { killGroup, signalGroup, type ProcessIdentity } from '../process-identity.js';
-import type { RunExit, RunFolder, RunState } from './run-folder.js';
+import type { RunExit, RunFolder, RunState, StopOrder } from './run-folder.js';
 import { until } from './until.js';
 
 /** Past the grace: time for SIGKILL to be felt and the end to be written. */
@@ -15,6 +15,7 @@ export function isLive(state: RunState): state is LiveState {
 
 type EndOptions = {
   graceMs: number;
+  purpose?: StopOrder['purpose'];
   /** Whether a run that was not asked to stop yet may still be. */
   mayBegin: () => boolean;
   /** Ends the waiting; the stop itself goes on. */
@@ -31,7 +32,7 @@ type EndOptions = {
  */
 export async function endRun(
   run: RunFolder,
-  { graceMs, mayBegin, signal }: EndOptions,
+  { graceMs, purpose, mayBegin, signal }: EndOptions,
 ): Promise<RunExit | undefined> {
   const state = await run.state();
   if (state.kind === 'ended') return state.exit;
@@ -41,8 +42,8 @@ export async function endRun(
   if ((await run.stopOrder()) === undefined && !mayBegin()) {
     throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was stopped.');
   }
+  await run.askToStop({ graceMs, purpose });
   if (state.kind === 'unclaimed') await run.callOff({ reason: 'stopped', detail: null });
-  await run.askToStop({ graceMs });
   const over = await until(
     run.path,
     async () => {

@@ -55,7 +55,13 @@ export type RunExit = {
 /** The latest restart of a run, and the end that it answered. */
 export type Restart = { count: number; dueAt: string; exit: RunExit };
 
-type StopOrder = { graceMs: number };
+export type StopOrder = {
+  graceMs: number;
+  /** The run that is to follow, or the deletion of the agent: by this it is known to have begun. Orders of older brokers have none. */
+  purpose?: string | undefined;
+};
+
+export const DELETION = 'deletion';
 
 /** Who has taken a run, and how it is over where that was to call it off. */
 type Claim = ProcessIdentity & { exit?: RunExit };

@@ -8,6 +8,7 @@ import type { AgentReport } from '../../protocol/frame.js';
 import type { OpArgs, OpBody } from '../../protocol/op.js';
 import { KnownFailure, OpFailure, OpInterrupted } from '../dispatches/op-failure.js';
 import type { Told } from '../dispatches/progress.js';
+import { Begun } from './begun.js';
 import { endRun, isLive } from './ending.js';
 import { Followers } from './followers.js';
 import { handOver } from './hand-over.js';
@@ -15,7 +16,7 @@ import { inspect } from './inspection.js';
 import { launch } from './launch.js';
 import { lastLines } from './output.js';
 import { Roster } from './roster.js';
-import type { RunFolder, RunState } from './run-folder.js';
+import { DELETION, type RunFolder, type RunState, type StopOrder } from './run-folder.js';
 import { until } from './until.js';
 
 const START_WITHIN_MS = 15_000;
@@ -44,6 +45,8 @@ type TellProgress = (told: Told) => void;
 const TELL_NOBODY: TellProgress = () => undefined;
 
 export class ProcessRuntime {
+  /** What an earlier life of the broker has begun. */
+  readonly begun: Begun;
   private readonly roster: Roster;
   private readonly over = new AbortController();
   private readonly followers: Followers;
@@ -54,6 +57,7 @@ export class ProcessRuntime {
 
   constructor(private readonly options: RuntimeOptions) {
     this.roster = new Roster(options.agentsPath, options.log);
+    this.begun = new Begun(this.roster);
     this.followers = new Followers(options.report, this.over.signal, options.log);
   }
 
@@ -185,21 +189,19 @@ export class ProcessRuntime {
     const { agentId, runId, graceMs, fromRunId } = args;
     if ((await this.roster.run(agentId, runId).state()).kind !== 'unclaimed')
       return this.startRun(args, mayBegin);
-    if (!mayBegin())
+    if (!mayBegin() && !(await this.begun.restart(args)))
       throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was restarted.');
     progress({ note: 'The run before it is being stopped.' });
-    await this.endAll(agentId, fromRunId, graceMs, () => true);
+    await this.endAll(agentId, fromRunId, graceMs, runId);
     // Begun in time: an agent that was stopped for it is not left so because its stop took long.
     return this.startRun(args, () => true, NEVER, progress, traceparent);
   }
 
-  async delete(
-    { agentId, runId, graceMs }: OpArgs['agent.delete'],
-    mayBegin: MayBegin,
-  ): Promise<OpBody['agent.delete']> {
-    if (!mayBegin())
+  async delete(args: OpArgs['agent.delete'], mayBegin: MayBegin): Promise<OpBody['agent.delete']> {
+    const { agentId, runId, graceMs } = args;
+    if (!mayBegin() && !(await this.begun.deletion(args)))
       throw new KnownFailure('deadline_passed', 'The deadline passed before the agent was deleted.');
-    await this.endAll(agentId, runId, graceMs, () => true);
+    await this.endAll(agentId, runId, graceMs, DELETION);
     // One that could not be read until now is not followed any more.
     clearTimeout(this.unread.get(agentId));
     this.unread.delete(agentId);
@@ -294,16 +296,27 @@ export class ProcessRuntime {
   }
 
   /** Ends the run that the hub knows of and the one that was started last here, which are mostly the same. */
-  private async endAll(agentId: string, runId: string | null, graceMs: number, mayBegin: MayBegin) {
+  private async endAll(
+    agentId: string,
+    runId: string | null,
+    graceMs: number,
+    purpose: StopOrder['purpose'],
+  ) {
     const latest = await this.roster.find(agentId);
     for (const old of new Set([runId, latest?.runId])) {
-      if (old !== null && old !== undefined) await this.end(agentId, old, graceMs, mayBegin);
+      if (old !== null && old !== undefined) await this.end(agentId, old, graceMs, () => true, purpose);
     }
   }
 
-  private async end(agentId: string, runId: string, graceMs: number, mayBegin: MayBegin) {
+  private async end(
+    agentId: string,
+    runId: string,
+    graceMs: number,
+    mayBegin: MayBegin,
+    purpose?: StopOrder['purpose'],
+  ) {
     const run = this.roster.run(agentId, runId);
-    const exit = await endRun(run, { graceMs, mayBegin, signal: this.over.signal });
+    const exit = await endRun(run, { graceMs, purpose, mayBegin, signal: this.over.signal });
     this.followers.look(runId);
     return exit;
   }

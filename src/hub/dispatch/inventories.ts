@@ -86,11 +86,13 @@ export class Inventories {
       const counts = { entries: entries.length, verdicts, unwanted: unwanted.length };
       this.log.log({ brokerId, epoch, ...counts }, 'took an inventory');
     }
+    // Before the broker goes on with anything that it had not begun. Of those that are over nobody waits for what they come to, and no
+    // owner would ask again: each is confirmed by its result.
+    const givenUp = held.filter(({ cancelRequested }) => cancelRequested);
+    for (const some of batches([...givenUp, ...unwanted]))
+      link.send({ t: 'cancel', cancels: some.map(({ id, attempt }) => ({ id, attempt })) });
     link.send({ t: 'inventory_ok' });
     for (const some of batches(forgettable)) link.send({ t: 'confirm', ids: some.map(({ id }) => id) });
-    // Nobody waits for what they come to, and no owner would ask again: each is confirmed by its result.
-    for (const some of batches(unwanted))
-      link.send({ t: 'cancel', cancels: some.map(({ id, attempt }) => ({ id, attempt })) });
     this.backlogs.ready(link, held, floor);
     return true;
   }
