@@ -410,8 +410,8 @@ left join inserted on true;
 -- insert_dispatches_in_projects
 with held_project as materialized (
   select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,
-         asked.known
-  from (select unnest($21::uuid[]) as id, unnest($22::integer[]) as known) asked
+         asked.known, asked.counted_from
+  from (select unnest($21::uuid[]) as id, unnest($22::integer[]) as known, unnest($25::bigint[]) as counted_from) asked
   join project on project.id = asked.id
   order by project.id
   for share of project
@@ -425,12 +425,13 @@ held_attachment as materialized (
   for share of attachment
 ),
 queued as materialized (
-  select held_project.id, live.depth
+  select held_project.id, live.depth, least(live.lowest, $26::bigint) as live_from
   from held_project
   cross join lateral (
-    select count(*) as depth from (
-      select from broker_dispatch dispatch
-      where dispatch.project_id = held_project.id
+    select count(*) as depth, min(live.seq) as lowest from (
+      select dispatch.seq from broker_dispatch dispatch
+      where dispatch.project_id = held_project.id and dispatch.seq >= held_project.counted_from
+      order by dispatch.seq
       limit held_project.max_pending
     ) live
   ) live
@@ -440,7 +441,7 @@ queued as materialized (
 ),
 counted as materialized (
   select asked.broker_id, live.depth
-  from (select unnest($25::uuid[]) as broker_id) asked
+  from (select unnest($27::uuid[]) as broker_id) asked
   left join lateral (
     select seq from broker_dispatch_floor floor where floor.broker_id = asked.broker_id offset 0
   ) floor on true
@@ -448,7 +449,7 @@ counted as materialized (
     select count(*) as depth from (
       select from broker_dispatch dispatch
       where dispatch.broker_id = asked.broker_id and dispatch.seq >= coalesce(floor.seq, 0)
-      limit $26
+      limit $28
     ) live
   ) live
 ),
@@ -480,12 +481,12 @@ input as materialized (
   ) then 'below_floor'
            when input.capability is not null and not broker.capabilities ? input.capability then 'incapable'
            when input.contract = 'now_or_fail' and broker.owner is null then 'offline'
-           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $26
+           when broker.depth + row_number() over (partition by input.broker_id order by input.place) > $28
              then 'full'
            when queued.depth + row_number() over (partition by input.project_id order by input.place)
              > project.max_pending then 'over_quota'
          end as refusal,
-         queued.depth as queued, project.max_pending as quota, broker.software,
+         queued.depth as queued, queued.live_from, project.max_pending as quota, broker.software,
          case when project.min_broker_major is not null
            then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor
   from (select unnest($1::uuid[]) as id, unnest($2::uuid[]) as broker_id, unnest($3::uuid[]) as agent_id, unnest($4::text[]) as op, unnest($5::text[]) as args, unnest($6::text[]) as capability, unnest($7::text[]) as lane, unnest($8::text[]) as ordering_key, unnest($9::double precision[]) as deadline_s, unnest($10::text[]) as contract, unnest($11::timestamptz[]) as not_before, unnest($12::uuid[]) as redrive_of, unnest($13::text[]) as initiator, unnest($14::text[]) as scope, unnest($15::text[]) as key, unnest($16::text[]) as request_hash, unnest($20::uuid[]) as project_id, unnest($24::boolean[]) as ends_run, generate_subscripts($1::uuid[], 1) as place) input
@@ -518,7 +519,8 @@ inserted as (
   returning id, seq
 )
 select input.id, inserted.seq, input.refusal, input.owner, input.depth, input.broker_name as "brokerName",
-       case when input.place = 1 then now() end as "createdAt", input.queued, input.quota, input.floor, input.software
+       case when input.place = 1 then now() end as "createdAt", input.queued, input.live_from as "queuedFrom", input.quota, input.floor, input.software,
+       case when input.place = 1 then (select last_value from broker_dispatch_seq_seq) end as "lastSeq"
 from input
 left join inserted on inserted.id = input.id
 order by input.place;
@@ -532,14 +534,30 @@ from (
 ) stored
 left join broker_connection connection on connection.broker_id = stored.broker_id;
 
+-- find_live_commands_below
+select asked.project_id as "projectId", live.seq
+from (select unnest($1::uuid[]) as project_id, unnest($2::bigint[]) as counted_from) asked
+cross join lateral (
+  select dispatch.seq from broker_dispatch dispatch
+  where dispatch.project_id = asked.project_id and dispatch.seq < asked.counted_from
+  order by dispatch.seq
+  limit 1
+) live;
+
 -- sweep_idempotency_keys
-with old as (
-  select scope, key from idempotency_key
-  where created_at < now() - interval '24 hours'
+with due as materialized (select now() - interval '24 hours' as until),
+old as materialized (
+  select scope, key, created_at from idempotency_key
+  where created_at >= coalesce($2::timestamptz, (select until - interval '10 minutes' from due))
+    and created_at < (select until from due)
   order by created_at
   limit $1
   for update skip locked
+),
+removed as (
+  delete from idempotency_key using old
+  where idempotency_key.scope = old.scope and idempotency_key.key = old.key
 )
-delete from idempotency_key using old
-where idempotency_key.scope = old.scope and idempotency_key.key = old.key
-returning idempotency_key.key;
+select count(*) as count,
+       case when count(*) < $1 then (select until from due) else max(created_at) end as "from"
+from old;

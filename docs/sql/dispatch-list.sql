@@ -8,29 +8,7 @@ from (
                     else octet_length(record.args::text) end, 0) + coalesce(case when pg_column_compression(record.result) is null then pg_column_size(record.result)
                     else octet_length(record.result::text) end, 0)) over (newest rows between unbounded preceding and 1 preceding) as "bytesBefore"
   from (
-    (
-      select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-      from broker_dispatch dispatch
-      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
-        and ($2::uuid is null or dispatch.broker_id = $2)
-        and ($3::uuid is null or dispatch.agent_id = $3)
-        and ($4::text is null or dispatch.state = $4)
-        and ($6::text is null or dispatch.op = $6)
-        and ($7::uuid[] is null or dispatch.project_id = any ($7))
-      order by dispatch.id desc
-      limit $5
-    )
-    union all
-    (
+    with ended as materialized (
       select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
@@ -50,7 +28,42 @@ from (
         and ($7::uuid[] is null or dispatch.project_id = any ($7))
       order by dispatch.id desc
       limit $5
+    ),
+    edge as materialized (
+      select last.id,
+             case when $1::uuid < 'ffffffff-ffff-ffff-ffff-ffffffffffff' then newest.seq else given.last_value end - last.seq < 10000 as is_near
+      from (select id, seq from ended order by id desc offset $5 - 1) last
+      cross join (select max(seq) as seq from ended) newest
+      cross join broker_dispatch_seq_seq given
     )
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where dispatch.id < $1::uuid and dispatch.id >= coalesce((select id from edge), '00000000-0000-0000-0000-000000000000'::uuid)
+        order by dispatch.id desc
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    select * from ended
     order by id desc
     limit $5
   ) record
@@ -68,29 +81,7 @@ from (
                     else octet_length(record.args::text) end, 0) + coalesce(case when pg_column_compression(record.result) is null then pg_column_size(record.result)
                     else octet_length(record.result::text) end, 0)) over (newest rows between unbounded preceding and 1 preceding) as "bytesBefore"
   from (
-    (
-      select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-      from broker_dispatch dispatch
-      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
-        and ($2::uuid is null or dispatch.broker_id = $2)
-        and ($3::uuid is null or dispatch.agent_id = $3)
-        and ($4::text is null or dispatch.state = $4)
-        and ($6::text is null or dispatch.op = $6)
-        and ($7::uuid[] is null or dispatch.project_id = any ($7))
-      order by dispatch.id desc
-      limit $5
-    )
-    union all
-    (
+    with ended as materialized (
       select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
@@ -110,7 +101,42 @@ from (
         and ($7::uuid[] is null or dispatch.project_id = any ($7))
       order by dispatch.state desc, dispatch.id desc
       limit $5
+    ),
+    edge as materialized (
+      select last.id,
+             case when $1::uuid < 'ffffffff-ffff-ffff-ffff-ffffffffffff' then newest.seq else given.last_value end - last.seq < 10000 as is_near
+      from (select id, seq from ended order by id desc offset $5 - 1) last
+      cross join (select max(seq) as seq from ended) newest
+      cross join broker_dispatch_seq_seq given
     )
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where dispatch.id < $1::uuid and dispatch.id >= coalesce((select id from edge), '00000000-0000-0000-0000-000000000000'::uuid)
+        order by dispatch.id desc
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    select * from ended
     order by id desc
     limit $5
   ) record
@@ -128,29 +154,7 @@ from (
                     else octet_length(record.args::text) end, 0) + coalesce(case when pg_column_compression(record.result) is null then pg_column_size(record.result)
                     else octet_length(record.result::text) end, 0)) over (newest rows between unbounded preceding and 1 preceding) as "bytesBefore"
   from (
-    (
-      select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-      from broker_dispatch dispatch
-      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
-        and ($2::uuid is null or dispatch.broker_id = $2)
-        and ($3::uuid is null or dispatch.agent_id = $3)
-        and ($4::text is null or dispatch.state = $4)
-        and ($6::text is null or dispatch.op = $6)
-        and ($7::uuid[] is null or dispatch.project_id = any ($7))
-      order by dispatch.id desc
-      limit $5
-    )
-    union all
-    (
+    with ended as materialized (
       select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
@@ -170,7 +174,42 @@ from (
         and ($7::uuid[] is null or dispatch.project_id = any ($7))
       order by dispatch.agent_id desc, dispatch.id desc
       limit $5
+    ),
+    edge as materialized (
+      select last.id,
+             case when $1::uuid < 'ffffffff-ffff-ffff-ffff-ffffffffffff' then newest.seq else given.last_value end - last.seq < 10000 as is_near
+      from (select id, seq from ended order by id desc offset $5 - 1) last
+      cross join (select max(seq) as seq from ended) newest
+      cross join broker_dispatch_seq_seq given
     )
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where dispatch.id < $1::uuid and dispatch.id >= coalesce((select id from edge), '00000000-0000-0000-0000-000000000000'::uuid)
+        order by dispatch.id desc
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    select * from ended
     order by id desc
     limit $5
   ) record
@@ -188,29 +227,7 @@ from (
                     else octet_length(record.args::text) end, 0) + coalesce(case when pg_column_compression(record.result) is null then pg_column_size(record.result)
                     else octet_length(record.result::text) end, 0)) over (newest rows between unbounded preceding and 1 preceding) as "bytesBefore"
   from (
-    (
-      select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-      from broker_dispatch dispatch
-      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
-        and ($2::uuid is null or dispatch.broker_id = $2)
-        and ($3::uuid is null or dispatch.agent_id = $3)
-        and ($4::text is null or dispatch.state = $4)
-        and ($6::text is null or dispatch.op = $6)
-        and ($7::uuid[] is null or dispatch.project_id = any ($7))
-      order by dispatch.id desc
-      limit $5
-    )
-    union all
-    (
+    with ended as materialized (
       select
   dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
   dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
@@ -230,7 +247,68 @@ from (
         and ($7::uuid[] is null or dispatch.project_id = any ($7))
       order by dispatch.broker_id desc, dispatch.id desc
       limit $5
+    ),
+    edge as materialized (
+      select last.id,
+             case when $1::uuid < 'ffffffff-ffff-ffff-ffff-ffffffffffff' then newest.seq else given.last_value end - last.seq < 10000 as is_near
+      from (select id, seq from ended order by id desc offset $5 - 1) last
+      cross join (select max(seq) as seq from ended) newest
+      cross join broker_dispatch_seq_seq given
     )
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where coalesce((select is_near from edge), false) and dispatch.id < $1::uuid and dispatch.id >= coalesce((select id from edge), '00000000-0000-0000-0000-000000000000'::uuid)
+        order by dispatch.id desc
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where not coalesce((select is_near from edge), false) and dispatch.broker_id = $2::uuid
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    select * from ended
     order by id desc
     limit $5
   ) record
@@ -248,29 +326,7 @@ from (
                     else octet_length(record.args::text) end, 0) + coalesce(case when pg_column_compression(record.result) is null then pg_column_size(record.result)
                     else octet_length(record.result::text) end, 0)) over (newest rows between unbounded preceding and 1 preceding) as "bytesBefore"
   from (
-    (
-      select
-  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
-  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
-  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
-  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
-  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
-  dispatch.redrive_of as "redriveOf",
-  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
-  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
-  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
-      from broker_dispatch dispatch
-      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
-        and ($2::uuid is null or dispatch.broker_id = $2)
-        and ($3::uuid is null or dispatch.agent_id = $3)
-        and ($4::text is null or dispatch.state = $4)
-        and ($6::text is null or dispatch.op = $6)
-        and ($7::uuid[] is null or dispatch.project_id = any ($7))
-      order by dispatch.id desc
-      limit $5
-    )
-    union all
-    (
+    with ended as materialized (
       select latest.*
       from unnest($7::uuid[]) as seen (project_id)
       cross join lateral (
@@ -296,7 +352,68 @@ from (
       ) latest
       order by latest.id desc
       limit $5
+    ),
+    edge as materialized (
+      select last.id,
+             case when $1::uuid < 'ffffffff-ffff-ffff-ffff-ffffffffffff' then newest.seq else given.last_value end - last.seq < 10000 as is_near
+      from (select id, seq from ended order by id desc offset $5 - 1) last
+      cross join (select max(seq) as seq from ended) newest
+      cross join broker_dispatch_seq_seq given
     )
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where coalesce((select is_near from edge), false) and dispatch.id < $1::uuid and dispatch.id >= coalesce((select id from edge), '00000000-0000-0000-0000-000000000000'::uuid)
+        order by dispatch.id desc
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    (
+      select
+  dispatch.id, dispatch.seq, dispatch.broker_id as "brokerId",
+  dispatch.project_id as "projectId", dispatch.agent_id as "agentId", dispatch.op, dispatch.lane,
+  dispatch.ordering_key as "orderingKey", dispatch.state, dispatch.attempt, dispatch.failures,
+  dispatch.max_failures as "maxFailures", dispatch.contract, dispatch.not_before as "notBefore",
+  dispatch.retry_at as "retryAt", dispatch.cancel_requested_at as "cancelRequestedAt",
+  dispatch.redrive_of as "redriveOf",
+  dispatch.claimed_by as "claimedBy", dispatch.claim_epoch as "claimEpoch", dispatch.initiator,
+  case when (dispatch.progress ->> 'attempt')::integer = dispatch.attempt then dispatch.progress end as progress,
+  dispatch.created_at as "createdAt", dispatch.deadline_at as "deadlineAt", case when $8::boolean then dispatch.args else '{}'::jsonb end as args, null::timestamptz as "endedAt", null::jsonb as result, null::jsonb as error
+      from (
+        select * from broker_dispatch dispatch
+        where not coalesce((select is_near from edge), false) and dispatch.project_id = any ($7::uuid[])
+        offset 0
+      ) dispatch
+      where dispatch.id < $1::uuid and ($4::text is null or $4 in ('pending', 'claimed', 'running'))
+        and ($2::uuid is null or dispatch.broker_id = $2)
+        and ($3::uuid is null or dispatch.agent_id = $3)
+        and ($4::text is null or dispatch.state = $4)
+        and ($6::text is null or dispatch.op = $6)
+        and ($7::uuid[] is null or dispatch.project_id = any ($7))
+      order by dispatch.id desc
+      limit $5
+    )
+    union all
+    select * from ended
     order by id desc
     limit $5
   ) record

@@ -21,7 +21,9 @@ left join broker_presence presence on presence.broker_id = broker.id
 left join broker_dispatch_floor floor on floor.broker_id = broker.id
 cross join lateral (
   select count(*) from (
-    select from broker_dispatch dispatch where dispatch.project_id = project.id limit project.max_pending
+    select from broker_dispatch dispatch
+    where dispatch.project_id = project.id and dispatch.seq >= $4
+    limit project.max_pending
   ) dispatch
 ) queued
 cross join lateral (

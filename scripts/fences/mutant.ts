@@ -23,6 +23,14 @@ export function mutantsOf(
   return changes.map(([fault, from, to]) => ({ statement, fault, from, to, caughtBy: specs }));
 }
 
+/** What may become of a lock that waits for nobody: it waits, or nothing is held any more. */
+export function passingOver(lock: string): Change[] {
+  return [
+    ['waits for a row that somebody is at', lock, lock.replace(' skip locked', '')],
+    ['does not hold what it takes', lock, ''],
+  ];
+}
+
 /** A mutant whose text is not to be found, or not once: the statement was changed, and the mutant must follow. */
 export class MutantDoesNotFit extends Error {}
 

@@ -49,6 +49,41 @@ describe('the table of mutants', () => {
     expect(faultsOfTable([], statements)).toEqual(['step: it has fences, and no mutant is made of it']);
   });
 
+  describe('of a statement with locks', () => {
+    const held = (phase: string) => `select id\nfrom agent\nwhere phase = ${phase}\nfor update skip locked`;
+    const text = `with mine as (\n${held('$1')}\n),\nrest as (\n${held('$2')}\n)\nselect id from mine`;
+    const faults = (...changes: [string, string][]) =>
+      faultsOfTable(
+        mutantsOf(
+          'take',
+          SPEC,
+          changes.map(([from, to]) => ['x', from, to]),
+        ),
+        new Map([['take', { name: 'take', text }]]),
+        () => true,
+      );
+
+    it('passes where each is touched, wherever it stands', () => {
+      expect(
+        faults(
+          ['for update skip locked ), rest', '), rest'],
+          ['for update skip locked ) select', 'for update ) select'],
+          ['for update skip locked ) select', 'for share skip locked ) select'],
+        ),
+      ).toEqual([]);
+    });
+
+    it('fires on those that no mutant touches, and takes none for touched that only shows where the change is', () => {
+      expect(
+        faults(['for update skip locked ), rest', 'for update ), rest'], ['id from mine', '1 from mine']),
+      ).toEqual([
+        'take: no mutant touches "for update" after "from agent where phase = $1"',
+        'take: no mutant touches "for update" after "from agent where phase = $2"',
+        'take: no mutant touches "skip locked" after "where phase = $2 for update"',
+      ]);
+    });
+  });
+
   it.each([
     ['delete from broker_dispatch where attempt = $1', true],
     ['insert into idempotency_key values ($1) on conflict do nothing', true],

@@ -30,7 +30,7 @@ const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000);
 const idsOf = (endings: { id: string }[]) => endings.map(({ id }) => id);
 
 describe('a deadline', () => {
-  const expire = async () => idsOf(await repository.expireOverdue(broker.replicaId, 3_600, 100));
+  const expire = async (most = 100) => idsOf(await repository.expireOverdue(broker.replicaId, 3_600, most));
 
   afterEach(() => rows.sql.query('delete from broker_dispatch'));
 
@@ -57,13 +57,26 @@ describe('a deadline', () => {
     },
   );
 
-  it('leaves a row alone that somebody is at', async () => {
-    const id = await rows.dispatch(broker, { deadline_at: ago(1) });
+  it.each<[string, Record<string, unknown>]>([
+    ['that waits', { deadline_at: ago(1) }],
+    ['that was sent', { state: 'running', deadline_at: ago(35) }],
+  ])('leaves a row alone %s and that somebody is at', async (_which, over) => {
+    const id = await rows.dispatch(broker, over);
 
-    expect(await rows.besides('select from broker_dispatch where id = $1 for update', [id], expire)).toEqual(
-      [],
-    );
+    expect(
+      await rows.besides('select from broker_dispatch where id = $1 for update', [id], () => expire()),
+    ).toEqual([]);
     expect(await expire()).toEqual([id]);
+  });
+
+  it('of what was sent has room of its own, however much waits past its deadline', async () => {
+    const [waiting, , sent] = [
+      await rows.dispatch(broker, { deadline_at: ago(45) }),
+      await rows.dispatch(broker, { deadline_at: ago(40) }),
+      await rows.dispatch(broker, { state: 'running', deadline_at: ago(35) }),
+    ];
+
+    expect((await expire(1)).sort()).toEqual([waiting, sent].sort());
   });
 });
 
@@ -222,6 +235,14 @@ describe('the end of a link', () => {
     const ended = await lapseOf({ ...broker, epoch: 4 }, broker, { ...other, epoch: 7 });
 
     expect(ended.sort()).toEqual([mine, theirs].sort());
+  });
+
+  it('leaves a row alone that somebody is at', async () => {
+    const id = await bound();
+
+    expect(await rows.besides('select from broker_dispatch where id = $1 for update', [id], lapse)).toEqual(
+      [],
+    );
   });
 
   it('ends nothing of another broker', async () => {

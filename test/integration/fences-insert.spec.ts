@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import type { Backlog } from '../../src/hub/dispatch/backlog.js';
 import { PENDING_MOST } from '../../src/hub/dispatch/depths.js';
 import type { Draft } from '../../src/hub/dispatch/draft.js';
 import { RequestKeyRepository } from '../../src/hub/auth/request-key.repository.js';
 import { ClaimRepository } from '../../src/hub/dispatch/claim.repository.js';
+import { Offer } from '../../src/hub/dispatch/hand-off.js';
 import { InsertRepository, type Inserted } from '../../src/hub/dispatch/insert.repository.js';
 import { SettleRepository } from '../../src/hub/dispatch/settle.repository.js';
 import { Sweeps } from '../../src/hub/dispatch/sweeps.js';
@@ -52,6 +54,18 @@ const insertOneByOne = async (drafts: Draft[]) => {
   for (const each of drafts) answers.push(...(await insert([each])));
   return answers;
 };
+const insertInto = (projectId: string, drafts: Draft[], counted: string[] = []) =>
+  repository.insert(drafts, origin, counted, { projectIds: [projectId], known: [null] }, undefined);
+/** All in one project, to which the broker of each is attached. */
+const insertInProject = async (drafts: Draft[], counted?: string[]) => {
+  const projectId = await rows.project();
+  for (const brokerId of new Set(drafts.map((each) => each.brokerId))) await rows.attach(projectId, brokerId);
+  return insertInto(
+    projectId,
+    drafts.map((each) => ({ ...each, projectId })),
+    counted,
+  );
+};
 const stored = async (ids: string[]) =>
   (await rows.sql.query('select id from broker_dispatch where id = any ($1) order by seq', [ids])).rows.map(
     ({ id }) => id,
@@ -61,6 +75,7 @@ describe.each([
   ['an insert that counts and keeps keys', (drafts: Draft[]) => insert(drafts, [broker.id])],
   ['an insert that need not', (drafts: Draft[]) => insert(drafts)],
   ['an insert of one alone', insertOneByOne],
+  ['an insert in a project', (drafts: Draft[]) => insertInProject(drafts)],
 ])('%s', (_kind, store) => {
   it('stores in the order of arrival, whatever the ids are', async () => {
     const drafts = [draft(), draft(), draft()].reverse();
@@ -104,7 +119,10 @@ describe.each([
   });
 });
 
-describe('an insert', () => {
+describe.each([
+  ['an insert', insert],
+  ['an insert in a project', insertInProject],
+])('%s', (_kind, store) => {
   it('past the cap of its broker is refused, and of no other', async () => {
     await rows.sql.query(
       `insert into broker_dispatch
@@ -116,9 +134,133 @@ describe('an insert', () => {
     const other = await rows.broker();
     const drafts = [draft(), draft(), draft({ brokerId: other.id })];
 
-    const answers = await insert(drafts, [broker.id, other.id]);
+    const answers = await store(drafts, [broker.id, other.id]);
 
     expect(answers.map(({ refusal }) => refusal)).toEqual([null, 'full', null]);
+  });
+
+  it('stores one command of a key, which none that was refused uses up', async () => {
+    const idempotency = { scope: broker.id, key: 'k', requestHash: 'h' };
+    const { id: brokerId } = await rows.broker({ capabilities: '["a"]' });
+    const drafts = [
+      draft({ idempotency, brokerId, capability: 'b' }),
+      draft({ idempotency }),
+      draft({ idempotency }),
+    ];
+
+    for (const each of drafts) await store([each]);
+
+    expect(await stored(drafts.map(({ id }) => id))).toEqual([drafts[1]?.id]);
+  });
+});
+
+describe('a command in a project', () => {
+  const attached = async (
+    project: Record<string, unknown> = {},
+    attachment: Record<string, unknown> = {},
+  ) => {
+    const projectId = await rows.project(project);
+    await rows.attach(projectId, broker.id, attachment);
+    return projectId;
+  };
+
+  it.each<[string, string, () => Promise<string>]>([
+    ['there is not', 'project_unknown', () => Promise.resolve(uuidv7())],
+    ['is archived', 'project_archived', () => attached({ archived_at: new Date() })],
+    [
+      'its broker was shut out of',
+      'attachment_revoked',
+      () => attached({}, { state: 'revoked', detached_at: new Date() }),
+    ],
+    ['its broker was never attached to', 'unattached', () => rows.project()],
+    [
+      'its broker was detached from',
+      'unattached',
+      () => attached({}, { state: 'offline', detached_at: new Date() }),
+    ],
+    [
+      'has a floor that its broker is below',
+      'below_floor',
+      () => attached({ min_broker_major: 2, min_broker_minor: 0 }),
+    ],
+  ])('that %s is not stored, which holds up none beside it', async (_which, refusal, make) => {
+    const projectId = await make();
+    const [wrong, right] = [draft({ projectId, op: 'agent.start' }), draft()];
+
+    expect(await insertInto(projectId, [wrong, right])).toMatchObject([
+      { id: wrong.id, seq: null, refusal },
+      { id: right.id, refusal: null },
+    ]);
+    expect(await stored([wrong.id, right.id])).toEqual([right.id]);
+  });
+
+  it('asks a broker that is below the floor', async () => {
+    const projectId = await attached({ min_broker_major: 2, min_broker_minor: 0 });
+
+    expect(await insertInto(projectId, [draft({ projectId, op: 'broker.ping' })])).toMatchObject([
+      { refusal: null },
+    ]);
+  });
+
+  it('is refused where the project is archived while it waits for that', async () => {
+    const projectId = await attached();
+
+    const answers = await rows.meanwhile(
+      'update project set archived_at = now() where id = $1',
+      [projectId],
+      () => insertInto(projectId, [draft({ projectId })]),
+    );
+
+    expect(answers).toMatchObject([{ seq: null, refusal: 'project_archived' }]);
+  });
+});
+
+/** Each is stored by a statement of its own. The first is offered, and what comes with it is not. */
+describe.each<[string, () => Draft[]]>([
+  ['alone', () => [draft()]],
+  ['with another', () => [draft(), draft()]],
+  [
+    'with an idempotency key',
+    () => [draft({ idempotency: { scope: broker.id, key: randomUUID(), requestHash: 'h' } }), draft()],
+  ],
+])('a command that is offered to the owner of its broker, %s,', (_how, drafts) => {
+  /**
+   * @param isHere whether it is offered as one whose broker is linked to this replica
+   * @returns the states of what was stored
+   */
+  const handOff = async (replicaId = broker.replicaId, isHere = true) => {
+    const given = drafts();
+    const backlog = { brokerId: broker.id, link: { epoch: broker.epoch } } as Backlog;
+    const offer = isHere
+      ? new Offer(new Map([[0, backlog]]), new Set(), given)
+      : new Offer(new Map(), new Set([0]), given);
+    await repository.insert(given, replicaId, [], { projectIds: [], known: [] }, offer);
+    const states = [];
+    for (const { id } of given) states.push(await rows.state(id));
+    return states;
+  };
+  const allPending = () => drafts().map(() => 'pending');
+
+  it('is stored as claimed, and nothing that was not offered', async () => {
+    expect(await handOff()).toEqual(['claimed', ...allPending().slice(1)]);
+  });
+
+  it('is only stored where another replica owns the broker', async () => {
+    expect(await handOff(randomUUID())).toEqual(allPending());
+  });
+
+  it('is only stored by the owner itself where it is offered to another', async () => {
+    await rows.insert('broker_dispatch_floor', { broker_id: broker.id, seq: 0, ready_epoch: broker.epoch });
+
+    expect(await handOff(broker.replicaId, false)).toEqual(allPending());
+    expect(await handOff(randomUUID(), false)).toEqual(['claimed', ...allPending().slice(1)]);
+  });
+
+  it.each([
+    ['has its turn', 'select pg_advisory_xact_lock(hashtextextended($1::text, 1))'],
+    ['moves the connection', 'update broker_connection set epoch = epoch + 1 where broker_id = $1'],
+  ])('is only stored while a connect %s', async (_what, connecting) => {
+    expect(await rows.besides(connecting, [broker.id], () => handOff())).toEqual(allPending());
   });
 });
 
@@ -227,6 +369,22 @@ describe('an idempotency key', () => {
     );
     expect(left.map(({ key }) => key)).toEqual(['young']);
   });
+
+  it('is left to who is at it when it is to be forgotten', async () => {
+    const scope = `s-${broker.id}`;
+    await rows.sql.query(
+      `insert into idempotency_key values ($1, 'busy', 'h', gen_random_uuid(), now() - interval '25 hours')`,
+      [scope],
+    );
+
+    const sweep = () => repository.sweepKeys(10);
+
+    expect(
+      await rows.besides('select from idempotency_key where scope = $1 for update', [scope], sweep),
+    ).toBe(0);
+    expect(await sweep()).toBe(1);
+  });
+
   it('is forgotten batch by batch until none is left, or the loop is to stop', async () => {
     const loops = new Loops();
     const nobody = {} as never;

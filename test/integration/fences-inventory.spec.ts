@@ -82,6 +82,21 @@ describe('an inventory', () => {
     expect(await rows.state(id)).toBe('running');
   });
 
+  it('does not adopt what the old link puts back at the same moment', async () => {
+    const id = await sent();
+
+    const verdicts = await rows.meanwhile(
+      `update broker_dispatch
+       set state = 'pending', failures = 1, claimed_by = null, claim_epoch = null, claim_journal = null, claimed_at = null
+       where id = $1`,
+      [id],
+      () => judge(knows(id)),
+    );
+
+    expect(verdicts).toEqual([]);
+    expect(await rows.read(id)).toMatchObject({ state: 'pending', claimed_by: null, trail: [] });
+  });
+
   it('judges no rows of another broker', async () => {
     const other = await rows.broker();
     const id = await rows.dispatch({ ...other, epoch: 1, journalId: broker.journalId }, { state: 'running' });

@@ -91,6 +91,14 @@ describe('an ack', () => {
     expect(await rows.read(id)).toMatchObject({ state: 'pending', trail: [] });
   });
 
+  it('is not taken for the next attempt, which began while it waited for the row', async () => {
+    const id = await rows.dispatch(broker, { state: 'claimed' });
+
+    await rows.meanwhile('update broker_dispatch set attempt = 2 where id = $1', [id], () => ack(id));
+
+    expect(await rows.read(id)).toMatchObject({ state: 'claimed', attempt: 2, trail: [] });
+  });
+
   it('that comes again leaves no second step', async () => {
     const id = await rows.dispatch(broker, { state: 'claimed' });
 
@@ -258,11 +266,16 @@ describe.each(HOW)('the word that it was stopped, settled %s,', (_how, hasOthers
 });
 
 describe('the progress of a command', () => {
+  const progress = () => new ProgressRepository(bench.database);
+  const word = (id: string) => ({
+    ...{ id, brokerId: broker.id, attempt: 1, epoch: broker.epoch },
+    ...{ fraction: 0.5, note: null },
+  });
+
   it('is taken from its broker, for its attempt, on its link, while it is out, and from nobody else', async () => {
-    const progress = new ProgressRepository(bench.database);
     const id = await rows.dispatch(broker, { state: 'running' });
     const waiting = await rows.dispatch(broker, { attempt: 1, claim_epoch: broker.epoch });
-    const right = { id, brokerId: broker.id, attempt: 1, epoch: broker.epoch, fraction: 0.5, note: null };
+    const right = word(id);
     const wrong = [
       { brokerId: randomUUID() },
       { attempt: 2 },
@@ -270,7 +283,18 @@ describe('the progress of a command', () => {
       { id: waiting },
     ].map((over) => ({ ...right, ...over }));
 
-    for (const word of wrong) expect(await progress.note([word])).toEqual([]);
-    expect(await progress.note([right])).toMatchObject([{ id }]);
+    for (const each of wrong) expect(await progress().note([each])).toEqual([]);
+    expect(await progress().note([right])).toMatchObject([{ id }]);
+  });
+
+  it('is not taken for that of the next attempt, which began while it waited for the row', async () => {
+    const id = await rows.dispatch(broker, { state: 'running' });
+
+    const noted = await rows.meanwhile('update broker_dispatch set attempt = 2 where id = $1', [id], () =>
+      progress().note([word(id)]),
+    );
+
+    expect(noted).toEqual([]);
+    expect((await rows.read(id)).progress).toBeNull();
   });
 });

@@ -119,38 +119,48 @@ describe('a list of commands', () => {
     },
   );
 
-  it('is whole and in order by whatever is asked for, over what is alive and what has ended', async () => {
-    const places = { brokers: [broker, other], agents: [null, agent], projects: [null, project, busy] };
-    const one = <T>(all: readonly T[], n: number) => all[n % all.length] as T;
-    const planted = await plantMixed(120, places);
-    const filters: Partial<DispatchFilter>[] = [
-      ...[null, ...EXCEPTIONS, 'succeeded', 'pending'].map((state) => ({ state })),
-      ...[null, broker, other].map((brokerId) => ({ brokerId })),
-      ...[null, agent].map((agentId) => ({ agentId })),
-      ...[null, 'own.one'].map((op) => ({ op })),
-      ...[null, project, busy].map((projectId) => ({ projectId })),
-      ...[null, [], [project], [project, busy]].map((sees) => ({ sees })),
-    ] as Partial<DispatchFilter>[];
-
-    for (let n = 0; n < filters.length * filters.length; n += 1) {
-      const filter = { ...EVERYTHING, ...one(filters, n), ...one(filters, Math.floor(n / filters.length)) };
-      const before = n % 3 === 0 ? (planted[60]?.id ?? null) : null;
-      const wanted = planted.filter(
-        (row) =>
-          (before === null || row.id < before) &&
-          (filter.state === null || row.state === filter.state) &&
-          (filter.brokerId === null || row.broker_id === filter.brokerId) &&
-          (filter.agentId === null || row.agent_id === filter.agentId) &&
-          (filter.op === null || row.op === filter.op) &&
-          (filter.projectId === null || row.project_id === filter.projectId) &&
-          (filter.sees === null || (row.project_id !== null && filter.sees.includes(row.project_id))),
+  it.each([
+    ['', 0],
+    [', also where many others were stored since', 100_000],
+  ])(
+    'is whole and in order by whatever is asked for, over what is alive and what has ended%s',
+    async (_which, since) => {
+      const places = { brokers: [broker, other], agents: [null, agent], projects: [null, project, busy] };
+      const one = <T>(all: readonly T[], n: number) => all[n % all.length] as T;
+      const planted = await plantMixed(120, places);
+      await bench.rows.sql.query(
+        `select setval('broker_dispatch_seq_seq', last_value + $1::bigint) from broker_dispatch_seq_seq`,
+        [since],
       );
+      const filters: Partial<DispatchFilter>[] = [
+        ...[null, ...EXCEPTIONS, 'succeeded', 'pending'].map((state) => ({ state })),
+        ...[null, broker, other].map((brokerId) => ({ brokerId })),
+        ...[null, agent].map((agentId) => ({ agentId })),
+        ...[null, 'own.one'].map((op) => ({ op })),
+        ...[null, project, busy].map((projectId) => ({ projectId })),
+        ...[null, [], [project], [project, busy]].map((sees) => ({ sees })),
+      ] as Partial<DispatchFilter>[];
 
-      const { rows } = await repository.list({ ...filter, before, limit: 20 });
+      for (let n = 0; n < filters.length * filters.length; n += 1) {
+        const filter = { ...EVERYTHING, ...one(filters, n), ...one(filters, Math.floor(n / filters.length)) };
+        const before = n % 3 === 0 ? (planted[60]?.id ?? null) : null;
+        const wanted = planted.filter(
+          (row) =>
+            (before === null || row.id < before) &&
+            (filter.state === null || row.state === filter.state) &&
+            (filter.brokerId === null || row.broker_id === filter.brokerId) &&
+            (filter.agentId === null || row.agent_id === filter.agentId) &&
+            (filter.op === null || row.op === filter.op) &&
+            (filter.projectId === null || row.project_id === filter.projectId) &&
+            (filter.sees === null || (row.project_id !== null && filter.sees.includes(row.project_id))),
+        );
 
-      expect([filter, rows.map(({ id }) => id)]).toEqual([filter, wanted.slice(0, 20).map(({ id }) => id)]);
-    }
-  });
+        const { rows } = await repository.list({ ...filter, before, limit: 20 });
+
+        expect([filter, rows.map(({ id }) => id)]).toEqual([filter, wanted.slice(0, 20).map(({ id }) => id)]);
+      }
+    },
+  );
 
   type Mixed = {
     id: string;

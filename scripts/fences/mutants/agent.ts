@@ -1,6 +1,7 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-agent.spec.ts';
+const TURNS_SPEC = 'test/integration/fences-turns.spec.ts';
 
 export const AGENT = [
   ...mutantsOf('take_agent_reports', SPEC, [
@@ -14,6 +15,9 @@ export const AGENT = [
     ['takes a report that comes again', 'and agent.restarts < said.restarts', ''],
     ['counts restarts of a run that is over', `and agent.phase = 'running' and`, 'and'],
   ]),
+  ...mutantsOf('take_agent_reports', TURNS_SPEC, [
+    ['believes it of a run that began meanwhile', 'for update of agent', ''],
+  ]),
   ...mutantsOf('catch_up_agents_with_endings', SPEC, [
     [
       'moves an agent that waits for nothing',
@@ -21,7 +25,7 @@ export const AGENT = [
       '',
     ],
     ['moves an agent by the command of another', 'ended.id = agent.dispatch_id', 'ended.id <> agent.id'],
-    ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
+    ...passingOver('for update of agent skip locked'),
     ['undoes what was sent', 'ended.attempt = 0 and (ended.state', '(ended.state'],
     ['undoes another command', `agent.undo -> 0 ->> 'command' = ended.id::text and`, ''],
     ['forgets what lies below', `nullif(agent.undo - 0, '[]')`, 'null::jsonb'],
@@ -55,6 +59,11 @@ export const AGENT = [
     ],
     ['passes over some', 'order by agent.id', 'order by agent.id desc'],
   ]),
+  ...mutantsOf(
+    'empty_environments_of_deleted_agents',
+    TURNS_SPEC,
+    passingOver('for update of agent skip locked'),
+  ),
   ...mutantsOf('forget_deleted_agents', SPEC, [
     ['forgets what is not deleted', `agent.phase = 'deleted' and`, ''],
     [
@@ -87,7 +96,7 @@ export const AGENT = [
     ],
     ['passes over some', 'order by agent.id', 'order by agent.id desc'],
     ['waits for a broker that was revoked', 'and broker.revoked_at is null', ''],
-    ['waits for an agent that somebody is at', 'for update of agent skip locked', 'for update of agent'],
+    ...passingOver('for update of agent skip locked'),
     [
       'forgets more than it found',
       'where agent.id = old.id',

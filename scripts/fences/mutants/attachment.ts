@@ -1,4 +1,4 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-attachment.spec.ts';
 
@@ -22,11 +22,8 @@ export const ATTACHMENT = [
   ...mutantsOf('follow_presence_with_attachments', SPEC, [
     ['lifts what was detached', 'attachment.detached_at is null and', ''],
     ['follows on every replica', 'on duty.mine', 'on duty.mine is not null'],
-    [
-      'waits for a row that somebody is at',
-      'for update of attachment skip locked',
-      'for update of attachment',
-    ],
+    ['takes no turn', `pg_try_advisory_xact_lock(hashtextextended('duty attachments', 3))`, 'true'],
+    ...passingOver('for update of attachment skip locked'),
   ]),
   ...mutantsOf('detach_brokers_of_project', SPEC, [
     ['detaches from all projects', 'project_id = $1 and', '$1::uuid is not null and'],

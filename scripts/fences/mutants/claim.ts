@@ -1,5 +1,5 @@
 import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-claim.spec.ts';
 
@@ -35,7 +35,7 @@ const MUTANTS: Parameters<typeof mutantsOf>[2] = [
     'greatest(dispatch.retry_at, dispatch.not_before) <=',
     'dispatch.retry_at <=',
   ],
-  ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+  ...passingOver('for update of dispatch skip locked'),
   [
     'claims besides another of the key',
     `not (other.state = 'running' and other.op = any ($7::text[]))`,

@@ -1,6 +1,7 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-credential.spec.ts';
+const TURNS_SPEC = 'test/integration/fences-turns.spec.ts';
 
 export const CREDENTIAL = [
   ...mutantsOf('create_first_administrator', SPEC, [
@@ -58,6 +59,7 @@ export const CREDENTIAL = [
       'on conflict (jti) do update set expires_at = excluded.expires_at',
     ],
   ]),
+  ...mutantsOf('sweep_spent_assertions', TURNS_SPEC, passingOver('for update skip locked')),
   ...mutantsOf('sweep_spent_assertions', SPEC, [
     ['forgets what may be played again', 'expires_at <= now()', 'true'],
     ['forgets all with one that has ended', 'where spent_assertion.jti = locked.jti', ''],
@@ -69,6 +71,7 @@ export const CREDENTIAL = [
       'on conflict (public_key) do update set broker_id = excluded.broker_id',
     ],
   ]),
+  ...mutantsOf('lock_keys_of_broker', TURNS_SPEC, [['does not hold the keys', 'for update', '']]),
   ...mutantsOf('lock_keys_of_broker', SPEC, [
     ['begins by a key that was retired', 'and retired_at is null', ''],
     ['holds the keys of others', 'broker_id = $1 and', '$1::uuid is not null and'],
@@ -93,6 +96,7 @@ export const CREDENTIAL = [
     ['ends the key that is confirmed', 'and former.id <> $1', ''],
     ['forgets when a key was retired first', 'and former.retired_at is null', ''],
   ]),
+  ...mutantsOf('lapse_broker_keys', TURNS_SPEC, passingOver('for update skip locked')),
   ...mutantsOf('lapse_broker_keys', SPEC, [
     ['lapses what still waits', 'confirm_by <= now()', 'confirm_by is not null'],
     ['notes it twice', 'and retired_at is null', ''],
@@ -115,6 +119,13 @@ export const CREDENTIAL = [
   ...mutantsOf('revoke_personal_token_of_user', SPEC, [
     ['revokes the tokens of others', 'and user_id = $2', 'and $2::uuid is not null'],
     ['forgets when it was revoked first', 'coalesce(revoked_at, now())', 'now()'],
+  ]),
+  ...mutantsOf('try_audit_chain', TURNS_SPEC, [
+    [
+      'links on two replicas at once',
+      `pg_try_advisory_xact_lock(hashtextextended('audit chain', 3))`,
+      'true',
+    ],
   ]),
   ...mutantsOf('lock_making_of_signing_keys', SPEC, [
     ['does not take turns', 'pg_advisory_xact_lock($1)', '$1::bigint'],

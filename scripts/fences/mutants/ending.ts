@@ -1,5 +1,5 @@
 import { isOfKey } from '../../../src/hub/dispatch/key-rule.columns.js';
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-ending.spec.ts';
 
@@ -17,6 +17,22 @@ export const ENDING = [
       'for update of dispatch skip locked ), silent',
       'for update of dispatch ), silent',
     ],
+    [
+      'does not hold what waits',
+      'limit $3 for update of dispatch skip locked ), silent',
+      'limit $3 ), silent',
+    ],
+    [
+      'waits for a row that was sent and that somebody is at',
+      'for update of dispatch skip locked ), locked',
+      'for update of dispatch ), locked',
+    ],
+    [
+      'does not hold what was sent',
+      'limit $3 for update of dispatch skip locked ), locked',
+      'limit $3 ), locked',
+    ],
+    ['gives what waits the room of what was sent', `and dispatch.state <> 'pending'`, ''],
     ['says that what was sent had no effect', `when state = 'pending' and failures = 0`, 'when failures = 0'],
   ]),
   ...mutantsOf('cancel_dispatch', SPEC, [
@@ -45,7 +61,7 @@ export const ENDING = [
       isOfKey('later', 'dispatch', 'dispatch.seq + 1'),
       'later.broker_id = dispatch.broker_id and later.seq > dispatch.seq',
     ],
-    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+    ...passingOver('for update of dispatch skip locked'),
   ]),
   ...mutantsOf('lapse_link_bound', SPEC, [
     [
@@ -59,17 +75,18 @@ export const ENDING = [
       'dispatch.link_epoch <= gone.epoch + 1',
     ],
     ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
+    ...passingOver('for update of dispatch skip locked'),
   ]),
   ...mutantsOf('lapse_bound_to_links_that_are_over', SPEC, [
     ['ends what is bound to the link that there is', '(connection.epoch >', '(connection.epoch >='],
     ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
-    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+    ...passingOver('for update of dispatch skip locked'),
   ]),
   ...mutantsOf('lapse_those_bound_to_links_that_are_over', SPEC, [
     ['ends what was not asked for', 'dispatch.id = any ($1::uuid[])', '$1::uuid[] is not null'],
     ['ends what is bound to the link that there is', '(connection.epoch >', '(connection.epoch >='],
     ['ends what is with the broker', `and dispatch.state = 'pending'`, ''],
-    ['waits for a row that somebody is at', 'for update of dispatch skip locked', 'for update of dispatch'],
+    ...passingOver('for update of dispatch skip locked'),
   ]),
   ...mutantsOf('bind_to_link', SPEC, [
     ['binds the commands of other brokers', 'where broker_id = $1 and seq', 'where seq'],

@@ -11,6 +11,7 @@ export const INVENTORY = [
     ],
     ['judges for a link that is over', 'and connection.epoch = $3', ''],
     ['does not hold the connection', 'for share of connection', ''],
+    ['adopts what is put back meanwhile', 'for update of dispatch', ''],
     ['judges the rows of other brokers', 'dispatch.broker_id = owned.broker_id and', ''],
     ['judges what this very link was sent', 'and dispatch.claim_epoch <> $3', ''],
     ['adopts another attempt', 'and said.attempt = dispatch.attempt', ''],

@@ -1,8 +1,20 @@
 import { mutantsOf } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-operation.spec.ts';
+const TURNS_SPEC = 'test/integration/fences-turns.spec.ts';
 
 export const OPERATION = [
+  ...mutantsOf('try_duty', TURNS_SPEC, [
+    [
+      'is done on two replicas at once',
+      `pg_try_advisory_xact_lock(hashtextextended('duty ' || $1::text, 3))`,
+      `$1::text <> ''`,
+    ],
+    ['takes all duties for one', `'duty ' || $1::text`, `left($1::text, 0)`],
+  ]),
+  ...mutantsOf('try_lock_of_migrations', TURNS_SPEC, [
+    ['copies while somebody migrates', 'pg_try_advisory_xact_lock($1)', '$1::bigint > 0'],
+  ]),
   ...mutantsOf('cordon_broker', SPEC, [
     ['cordons what is revoked', 'and revoked_at is null', ''],
     ['forgets since when it was cordoned', 'and cordoned_at is null', ''],

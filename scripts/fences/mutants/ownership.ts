@@ -1,7 +1,8 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-ownership.spec.ts';
 const STAY_SPEC = 'test/integration/fences-stay.spec.ts';
+const TURNS_SPEC = 'test/integration/fences-turns.spec.ts';
 
 export const OWNERSHIP = [
   ...mutantsOf('lock_broker_for_connect', SPEC, [
@@ -9,6 +10,13 @@ export const OWNERSHIP = [
       'does not take turns with the claims',
       'pg_advisory_xact_lock(hashtextextended($1::text, 1))',
       '$1::text',
+    ],
+  ]),
+  ...mutantsOf('lock_brokers_for_connects', TURNS_SPEC, [
+    [
+      'takes the turns that others have',
+      'pg_try_advisory_xact_lock(hashtextextended(asked.id::text, 1))',
+      'true',
     ],
   ]),
   ...mutantsOf('connect_brokers', SPEC, [
@@ -59,6 +67,9 @@ export const OWNERSHIP = [
       'now()',
     ],
   ]),
+  ...mutantsOf('release_connections', TURNS_SPEC, [
+    ['releases what was taken meanwhile', 'for update of connection', ''],
+  ]),
   ...mutantsOf('take_connection_away', STAY_SPEC, [
     ['takes what nobody holds', 'and replica_id is not null', ''],
     ['overlooks a release that is on its way', 'for update', ''],
@@ -73,7 +84,7 @@ export const OWNERSHIP = [
   ]),
   ...mutantsOf('forget_old_stays', STAY_SPEC, [
     ['forgets too soon', `interval '30 days'`, `interval '1 day'`],
-    ['waits for a row that somebody is at', 'for update skip locked', 'for update'],
+    ...passingOver('for update skip locked'),
   ]),
   ...mutantsOf('enter_replica', SPEC, [['cannot be done again', 'on conflict (id) do nothing', '']]),
   ...mutantsOf('beat_replica', SPEC, [
@@ -104,11 +115,7 @@ export const OWNERSHIP = [
   ...mutantsOf('release_connections_of_gone_replicas', SPEC, [
     ['leaves the connections of the dead', `and replica.state <> 'gone'`, ''],
     ['leaves all while anybody lives', 'replica.id = holder.replica_id and', ''],
-    [
-      'waits for a row that somebody is at',
-      'for update of connection skip locked',
-      'for update of connection',
-    ],
+    ...passingOver('for update of connection skip locked'),
     ['does not release', 'set replica_id = null', 'set replica_id = connection.replica_id'],
     ['ends the stays of other epochs', 'and stay.epoch = locked.epoch', ''],
   ]),
@@ -152,6 +159,7 @@ export const OWNERSHIP = [
     ],
     ['leaves what its judge died over', 'or rollout.judging_until < clock_timestamp()', ''],
   ]),
+  ...mutantsOf('take_rollout_to_judge', TURNS_SPEC, passingOver('for update of rollout skip locked')),
   ...mutantsOf('write_rollout', 'test/integration/rollouts.spec.ts', [
     ['ends what has ended', 'where rollout.ended_at is null', ''],
   ]),

@@ -1,6 +1,7 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/peers.spec.ts';
+const TURNS_SPEC = 'test/integration/fences-turns.spec.ts';
 
 export const PEER = [
   ...mutantsOf('spend_peer_nonce', SPEC, [
@@ -16,6 +17,7 @@ export const PEER = [
       'on conflict (nonce) do update set expires_at = excluded.expires_at',
     ],
   ]),
+  ...mutantsOf('sweep_peer_nonces', TURNS_SPEC, passingOver('for update skip locked')),
   ...mutantsOf('sweep_peer_nonces', SPEC, [
     ['forgets what may be played again', 'expires_at <= now()', 'true'],
     ['forgets all with one that has ended', 'where peer_nonce.nonce = locked.nonce', ''],

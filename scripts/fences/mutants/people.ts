@@ -1,6 +1,7 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-people.spec.ts';
+const TURNS_SPEC = 'test/integration/fences-turns.spec.ts';
 const DEVICE_SPEC = 'test/e2e/device-grants.spec.ts';
 
 export const PEOPLE = [
@@ -52,6 +53,7 @@ export const PEOPLE = [
     ],
     ['counts what is over', 'and kept.expires_at > now()', ''],
   ]),
+  ...mutantsOf('sweep_ended_sessions', TURNS_SPEC, passingOver('for update skip locked')),
   ...mutantsOf('sweep_ended_sessions', SPEC, [
     ['forgets what goes on', `expires_at < now() - interval '1 day'`, 'true'],
   ]),
@@ -88,6 +90,9 @@ export const PEOPLE = [
     ],
     ['never slows down', `case when asked."isTooSoon" then 5 else 0 end`, '0'],
   ]),
+  ...mutantsOf('ask_device_grant', TURNS_SPEC, [
+    ['takes two questions at once for one', 'for update of device_grant', ''],
+  ]),
   ...mutantsOf('answer_device_grant', DEVICE_SPEC, [
     ['answers twice', 'and answer is null', ''],
     ['answers after the end', 'and expires_at > now()', ''],
@@ -99,6 +104,7 @@ export const PEOPLE = [
     ['counts those that were answered', 'answer is null and', ''],
     ['counts those that are over', 'and expires_at > now()', ''],
   ]),
+  ...mutantsOf('sweep_device_grants', TURNS_SPEC, passingOver('for update skip locked')),
   ...mutantsOf('sweep_device_grants', SPEC, [
     ['forgets what has just ended', `expires_at < now() - interval '1 hour'`, 'expires_at < now()'],
   ]),

@@ -1,4 +1,4 @@
-import { mutantsOf } from '../mutant.js';
+import { mutantsOf, passingOver } from '../mutant.js';
 
 const SPEC = 'test/integration/fences-presence.spec.ts';
 const MODEL = 'test/integration/presence-model.spec.ts';
@@ -47,6 +47,7 @@ export const PRESENCE = [
     ['judges at once', `and silence.since < now() - interval '30 seconds'`, ''],
     ['lifts or judges what has left', `presence.state in ('online', 'degraded') and`, ''],
     ['judges on every replica', 'on duty.mine and', 'on duty.mine is not null and'],
+    ['takes no turn', `pg_try_advisory_xact_lock(hashtextextended('duty presence sweep', 3))`, 'true'],
     ['writes what has not changed', 'and presence.state <> judged.state', ''],
     ['judges by the silence of an earlier link', 'connection.silent_since >= connection.since', 'true'],
     [
@@ -59,6 +60,11 @@ export const PRESENCE = [
     ['counts on who drains', `state = 'active' and`, ''],
     ['counts on the dead', `and last_seen_at > now() - interval '4 seconds'`, ''],
     ['judges a broker that is coming back', 'for share of connection skip locked', ''],
-    ['waits for a row that somebody is at', 'for update of presence skip locked', 'for update of presence'],
+    [
+      'waits for a broker that is coming back',
+      'for share of connection skip locked',
+      'for share of connection',
+    ],
+    ...passingOver('for update of presence skip locked'),
   ]),
 ];

@@ -28,6 +28,7 @@ export const WORDS = [
       'dispatch.state = any ($4::text[])',
       '$4::text[] is not null',
     ],
+    ['takes the ack for an attempt that began meanwhile', 'for update of dispatch', ''],
   ]),
   ...mutantsOf('settle_dispatches', SPEC, [
     ...FENCES,
@@ -88,5 +89,7 @@ export const WORDS = [
     ['believes another broker', 'dispatch.broker_id is not distinct from said.broker_id and', ''],
     ['believes the word on another attempt', 'and dispatch.attempt = said.attempt', ''],
     ['believes a link that is over', 'and dispatch.claim_epoch = said.epoch', ''],
+    ['believes it of what is not out', 'dispatch.state = any ($7::text[])', '$7::text[] is not null'],
+    ['believes it of an attempt that began meanwhile', 'for update of dispatch', ''],
   ]),
 ];

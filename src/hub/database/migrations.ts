@@ -30,6 +30,7 @@ import { AddInviteRevocation1790000000031 } from '../../../migrations/1790000000
 import { KeepAnswersOfKeys1790000000032 } from '../../../migrations/1790000000032-KeepAnswersOfKeys.js';
 import { IndexHistoryLists1790000000033 } from '../../../migrations/1790000000033-IndexHistoryLists.js';
 import { AddUndoOfAgents1790000000034 } from '../../../migrations/1790000000034-AddUndoOfAgents.js';
+import { IndexProjectBySeq1790000000035 } from '../../../migrations/1790000000035-IndexProjectBySeq.js';
 
 /** Every migration, oldest first. Named one by one, since a glob would not survive packaging. */
 export const MIGRATIONS = [
@@ -65,6 +66,7 @@ export const MIGRATIONS = [
   KeepAnswersOfKeys1790000000032,
   IndexHistoryLists1790000000033,
   AddUndoOfAgents1790000000034,
+  IndexProjectBySeq1790000000035,
 ];
 
 /** How the migrations of a database stand to those of this release, by name. */

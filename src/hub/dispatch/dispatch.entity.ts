@@ -94,7 +94,7 @@ abstract class CommandColumns {
 
 @Entity('broker_dispatch')
 @Index('broker_dispatch_in_order', ['brokerId', 'seq'])
-@Index('broker_dispatch_of_project', ['projectId'], { where: `(project_id IS NOT NULL)` })
+@Index('broker_dispatch_of_project_in_order', ['projectId', 'seq'], { where: `(project_id IS NOT NULL)` })
 @Index('broker_dispatch_of_key', ['orderingKey', 'brokerId', 'seq'], { where: 'ordering_key is not null' })
 @Index('broker_dispatch_of_redrive', ['redriveOf'], { where: '(redrive_of IS NOT NULL)' })
 @Index('broker_dispatch_bound_to_link', ['brokerId', 'seq'], {

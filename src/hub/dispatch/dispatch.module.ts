@@ -91,7 +91,8 @@ import { Waits } from './waits.js';
  *
  * A command in a project is judged by the project's rules once, in the statement that stores it, with project and
  * attachment held: what was accepted is done, whatever becomes of them. A quota is counted as the cap is, and two
- * replicas that count at once may pass it by what each of them stores.
+ * replicas that count at once may pass it by what each of them stores; a row whose insert took more than ten seconds may stay
+ * uncounted there for ten minutes.
  *
  * The way of a command: `Submission` stores it, within what `Intake` has room for, through `HandOff` as claimed where the broker
  * is linked here and nothing of it waits, or, without an ordering key and within the limits of `Shares`, for the owner elsewhere. `Reconciler` claims it from

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Run } from '../database/database.js';
-import { MANY_ROWS, ONE_ROW } from '../database/rows-of.js';
+import { MANY_ROWS, ONE_ROW, rowsOf } from '../database/rows-of.js';
 import { statement } from '../database/statement.js';
 import { OPS_THAT_ASK } from '../../protocol/op.js';
 import { PENDING_MOST } from './depths.js';
@@ -16,6 +16,7 @@ import {
   type ProjectRefusal,
 } from './project.columns.js';
 import { spanOf } from './id-span.js';
+import { LowestLive, type CountedFrom } from './lowest-live.js';
 import { LINK_BOUND } from './state.js';
 
 /** Why a draft was not stored; a key that was taken is no refusal. */
@@ -79,25 +80,60 @@ const STORED = statement(
   `,
 );
 
+const FIND_BELOW = statement(
+  'find_live_commands_below',
+  `
+  select asked.project_id as "projectId", live.seq
+  from (${rowsOf({ project_id: '$1::uuid[]', counted_from: '$2::bigint[]' })}) asked
+  cross join lateral (
+    select dispatch.seq from broker_dispatch dispatch
+    where dispatch.project_id = asked.project_id and dispatch.seq < asked.counted_from
+    order by dispatch.seq
+    limit 1
+  ) live
+  `,
+);
+/** Projects of which one statement looks for such: it walks whatever has ended of them. */
+const LOOKED_BELOW_AT_ONCE = 100;
+
+// Each begins where the one before has ended: what was forgotten leaves dead entries in the index, which stay for as long as the
+// oldest transaction. One with nowhere to begin looks at what became old enough in the last ten minutes.
 const SWEEP_KEYS = statement(
   'sweep_idempotency_keys',
   `
-  with old as (
-    select scope, key from idempotency_key
-    where created_at < now() - interval '24 hours'
+  with due as materialized (select now() - interval '24 hours' as until),
+  old as materialized (
+    select scope, key, created_at from idempotency_key
+    where created_at >= coalesce($2::timestamptz, (select until - interval '10 minutes' from due))
+      and created_at < (select until from due)
     order by created_at
     limit $1
     for update skip locked
+  ),
+  removed as (
+    delete from idempotency_key using old
+    where idempotency_key.scope = old.scope and idempotency_key.key = old.key
   )
-  delete from idempotency_key using old
-  where idempotency_key.scope = old.scope and idempotency_key.key = old.key
-  returning idempotency_key.key
+  select count(*) as count,
+         case when count(*) < $1 then (select until from due) else max(created_at) end as "from"
+  from old
   `,
 );
+
+/**
+ * Where a sweep of keys stands, by the database's clock: of those that are older it has left none, but for those that somebody
+ * held. null for one that has not begun.
+ */
+export type KeySweep = { from: Date | null };
+
+/** A sweep of all keys. */
+export const sweepOfAll = (): KeySweep => ({ from: new Date(0) });
 
 /** SQL of new dispatches and of the keys that make their requests repeatable. */
 @Injectable()
 export class InsertRepository {
+  private readonly lowest = new LowestLive();
+
   constructor(private readonly database: Database) {}
 
   /**
@@ -158,14 +194,24 @@ export class InsertRepository {
       const lean = isOne ? INSERT.leanOfOne : INSERT.lean;
       return run<Inserted>(isLean ? lean : INSERT.plain, [...values, ...counting]);
     }
+    const asked = this.lowest.asked(quotas.projectIds, performance.now());
     const ofProjects = [
       column(({ projectId }) => projectId),
       quotas.projectIds,
       quotas.known,
       OPS_THAT_ASK,
       column(({ endsRun }) => endsRun),
+      asked.from,
+      asked.settled,
     ];
-    return run<Inserted>(INSERT.inProjects, [...values, ...ofProjects, counted, PENDING_MOST]);
+    const inserted = await run<Inserted>(INSERT.inProjects, [
+      ...values,
+      ...ofProjects,
+      counted,
+      PENDING_MOST,
+    ]);
+    this.noteLowest(asked, drafts, inserted);
+    return inserted;
   }
 
   /** Of some drafts whose insert is in doubt, those that are on record by now. */
@@ -173,8 +219,43 @@ export class InsertRepository {
     return this.database.run(STORED, [ids, ...spanOf(ids)]);
   }
 
-  /** Forgets keys that were kept for a day. @returns how many, at most `most` */
-  async sweepKeys(most: number): Promise<number> {
-    return (await this.database.run(SWEEP_KEYS, [most])).length;
+  /** Forgets keys that were kept for a day, and moves the sweep past them. @returns how many, at most `most` */
+  async sweepKeys(most: number, sweep: KeySweep = sweepOfAll()): Promise<number> {
+    const [swept] = await this.database.run<{ count: number; from: Date }>(SWEEP_KEYS, [most, sweep.from]);
+    if (swept === undefined) throw new Error('a sweep of keys gave no count');
+    sweep.from = swept.from;
+    return swept.count;
+  }
+
+  /** The `seq` below which no command of a project is alive, as far as is known here. */
+  lowestOf(projectId: string): number {
+    return this.lowest.of(projectId);
+  }
+
+  /**
+   * Looks for live commands of projects that are not counted, since they became visible too late for it. It walks whatever has ended,
+   * and is on nobody's way.
+   */
+  async lookBelow(signal?: AbortSignal): Promise<void> {
+    const known = this.lowest.all();
+    for (let from = 0; from < known.length && signal?.aborted !== true; from += LOOKED_BELOW_AT_ONCE) {
+      const some = known.slice(from, from + LOOKED_BELOW_AT_ONCE);
+      const found = await this.database.run<{ projectId: string; seq: number }>(FIND_BELOW, [
+        some.map(({ projectId }) => projectId),
+        some.map((each) => each.from),
+      ]);
+      for (const { projectId, seq } of found) this.lowest.fell(projectId, seq);
+    }
+  }
+
+  private noteLowest(asked: CountedFrom, drafts: readonly Draft[], inserted: readonly Inserted[]): void {
+    const lastSeq = inserted[0]?.lastSeq;
+    if (lastSeq == null) return;
+    const counted = new Map<string, number>();
+    for (const [place, { queuedFrom = null }] of inserted.entries()) {
+      const projectId = drafts[place]?.projectId ?? null;
+      if (projectId !== null && queuedFrom !== null) counted.set(projectId, queuedFrom);
+    }
+    this.lowest.took(asked, counted, lastSeq, performance.now());
   }
 }

@@ -1,7 +1,8 @@
 import { sought } from '../database/sought.js';
 import { EXCEPTIONS } from './state.js';
 
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+/** Less than any id. */
+export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 /** Greater than any id. */
 export const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 

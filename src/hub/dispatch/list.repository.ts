@@ -6,7 +6,7 @@ import { statement, type Statement } from '../database/statement.js';
 import type { Part } from '../http/page.js';
 import { Seats } from '../lifecycle/seats.js';
 import { ListsBusy } from './dispatch.errors.js';
-import { LAST_ID, newestWith, pageOf } from './list.columns.js';
+import { FIRST_ID, LAST_ID, newestWith, pageOf } from './list.columns.js';
 import type { ReadRecord } from './record.js';
 import { NOT_ENDED, RECORD_COLUMNS } from './record.columns.js';
 import { EXCEPTIONS, LIVE_STATES, type DispatchState } from './state.js';
@@ -31,30 +31,62 @@ const filtersBut = (column?: Filtered): string =>
     .map(([, filter]) => filter)
     .join('\n          and ');
 
-/**
- * A list over both tables in one statement, so that a row that moves between them is never missed. A state is one of either: the
- * other table is not looked at.
- *
- * @param ended the newest of the history
- */
-const listWith = (ended: string): string =>
-  pageOf(
-    `
-      (
+const IS_NEAR = `coalesce((select is_near from edge), false)`;
+const BACK_TO_EDGE = `dispatch.id < $1::uuid and dispatch.id >= coalesce((select id from edge), '${FIRST_ID}'::uuid)
+          order by dispatch.id desc`;
+
+/** The newest live ones of some. With an offset these are found in no other way than by what is said of them. */
+const liveOf = (some: string): string => `(
         select ${RECORD_COLUMNS}, ${ARGS}, ${NOT_ENDED}
-        from broker_dispatch dispatch
+        from (
+          select * from broker_dispatch dispatch
+          where ${some}
+          offset 0
+        ) dispatch
         where dispatch.id < $1::uuid and ($4::text is null or $4 in (${LIVE}))
           and ${filtersBut()}
         order by dispatch.id desc
         limit $5
+      )`;
+
+/** So many commands are walked in some milliseconds, dead or alive. */
+const NEAR = 10_000;
+
+/**
+ * A list over both tables in one statement, so that a row that moves between them is never missed. A state is one of either: the
+ * other table is not looked at.
+ *
+ * What has ended leaves dead entries in the indexes of the live, which stay for as long as the oldest transaction. So live rows are
+ * looked for by their ids no further back than ended ones fill the page. Where that is far, since few of all that ended are listed,
+ * they are looked for among the live ones of the same broker or projects instead, which have an index: each way walks
+ * little where the other walks much. How far it is tells the order in which commands were stored: from the last of all on the first
+ * page, and on those that follow from the newest that it has.
+ *
+ * @param ended the newest of the history
+ * @param led condition on `dispatch` that holds for all that is listed, and that an index of the live rows leads to
+ */
+const listWith = (ended: string, led?: string): string => {
+  const ways =
+    led === undefined ? [BACK_TO_EDGE] : [`${IS_NEAR} and ${BACK_TO_EDGE}`, `not ${IS_NEAR} and ${led}`];
+  return pageOf(
+    `
+      with ended as materialized (${ended}
+      ),
+      edge as materialized (
+        select last.id,
+               case when $1::uuid < '${LAST_ID}' then newest.seq else given.last_value end - last.seq < ${NEAR} as is_near
+        from (select id, seq from ended order by id desc offset $5 - 1) last
+        cross join (select max(seq) as seq from ended) newest
+        cross join broker_dispatch_seq_seq given
       )
+      ${ways.map(liveOf).join('\n      union all\n      ')}
       union all
-      (${ended}
-      )
+      select * from ended
       order by id desc
       limit $5`,
     ['args', 'result'],
   );
+};
 
 const CAN_HAVE_ENDED = `($4::text is null or $4 not in (${LIVE}))`;
 const COLUMNS = `${RECORD_COLUMNS}, ${ARGS}, dispatch.ended_at as "endedAt", dispatch.result, dispatch.error`;
@@ -84,7 +116,10 @@ const LIST_OF_AGENT = statement(
 
 const LIST_OF_BROKER = statement(
   'list_dispatches_of_broker',
-  listWith(newestWith('broker_id', '$2::uuid', COLUMNS, `${CAN_HAVE_ENDED} and ${filtersBut('broker_id')}`)),
+  listWith(
+    newestWith('broker_id', '$2::uuid', COLUMNS, `${CAN_HAVE_ENDED} and ${filtersBut('broker_id')}`),
+    'dispatch.broker_id = $2::uuid',
+  ),
 );
 
 // The newest of each, and of these the newest.
@@ -103,6 +138,7 @@ const LIST_OF_PROJECTS = statement(
         ) latest
         order by latest.id desc
         limit $5`,
+    'dispatch.project_id = any ($7::uuid[])',
   ),
 );
 

@@ -3,9 +3,10 @@ import { Database } from '../database/database.js';
 import { statement } from '../database/statement.js';
 import { BELOW_FLOOR } from '../registry/below-floor.columns.js';
 import { PENDING_MOST } from './depths.js';
+import { InsertRepository } from './insert.repository.js';
 import type { ProjectCircumstances } from './project-why.js';
 
-// One statement, so that all facts are of one moment; judged as an insert judges them.
+// One statement, so that all facts are of one moment; judged as an insert judges them, and counted from where one counts.
 const WHY = statement(
   'read_circumstances_in_project',
   `
@@ -25,7 +26,9 @@ const WHY = statement(
   left join broker_dispatch_floor floor on floor.broker_id = broker.id
   cross join lateral (
     select count(*) from (
-      select from broker_dispatch dispatch where dispatch.project_id = project.id limit project.max_pending
+      select from broker_dispatch dispatch
+      where dispatch.project_id = project.id and dispatch.seq >= $4
+      limit project.max_pending
     ) dispatch
   ) queued
   cross join lateral (
@@ -42,10 +45,13 @@ const WHY = statement(
 /** SQL of whether a project would take a command for a broker. */
 @Injectable()
 export class ProjectWhyRepository {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly inserts: InsertRepository,
+  ) {}
 
   async read(projectId: string, brokerId: string): Promise<ProjectCircumstances | undefined> {
-    const values = [projectId, brokerId, PENDING_MOST];
+    const values = [projectId, brokerId, PENDING_MOST, this.inserts.lowestOf(projectId)];
     return (await this.database.run<ProjectCircumstances>(WHY, values))[0];
   }
 }

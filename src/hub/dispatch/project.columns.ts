@@ -13,6 +13,10 @@ export type JudgedByProject = {
   quota: number | null;
   floor: Version | null;
   software: string | null;
+  /** The `seq` below which the count saw none alive, at most what was settled; null where they were not counted. */
+  queuedFrom: number | null;
+  /** The last `seq` that was given out to anybody; null in all rows of a statement but the first, since it is the same. */
+  lastSeq: number | null;
 };
 
 /** The parts by which an insert that knows of no projects differs from one that judges by them: it has none. */
@@ -32,15 +36,16 @@ export const WITHOUT_PROJECT = {
 /**
  * Commands in projects. The project and the attachment are held until the commit, each as it is under its lock: a floor
  * that rises, a detach or a change of the quota comes before this statement or after it, never in between. A
- * quota is compared with a count where the replica does not know of few, and always where counting costs little. What ends a run
+ * quota is compared with a count where the replica does not know of few, and always where counting costs little. It begins below
+ * what is alive, as far as the replica knows, so that it does not walk what has ended (`LowestLive`). What ends a run
  * is not held up by a project that is archived, or that the broker has left.
  */
 export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
-  parameters: 5,
+  parameters: 7,
   held: `held_project as materialized (
     select project.id, project.max_pending, project.min_broker_major, project.min_broker_minor, project.archived_at,
-           asked.known
-    from (${rowsOf({ id: '$21::uuid[]', known: '$22::integer[]' })}) asked
+           asked.known, asked.counted_from
+    from (${rowsOf({ id: '$21::uuid[]', known: '$22::integer[]', counted_from: '$25::bigint[]' })}) asked
     join project on project.id = asked.id
     order by project.id
     for share of project
@@ -54,12 +59,13 @@ export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
     for share of attachment
   ),
   queued as materialized (
-    select held_project.id, live.depth
+    select held_project.id, live.depth, least(live.lowest, $26::bigint) as live_from
     from held_project
     cross join lateral (
-      select count(*) as depth from (
-        select from broker_dispatch dispatch
-        where dispatch.project_id = held_project.id
+      select count(*) as depth, min(live.seq) as lowest from (
+        select dispatch.seq from broker_dispatch dispatch
+        where dispatch.project_id = held_project.id and dispatch.seq >= held_project.counted_from
+        order by dispatch.seq
         limit held_project.max_pending
       ) live
     ) live
@@ -86,8 +92,9 @@ export const IN_PROJECTS: typeof WITHOUT_PROJECT = {
              when queued.depth + row_number() over (partition by input.project_id order by input.place)
                > project.max_pending then 'over_quota'`,
   facts: `,
-           queued.depth as queued, project.max_pending as quota, broker.software,
+           queued.depth as queued, queued.live_from, project.max_pending as quota, broker.software,
            case when project.min_broker_major is not null
              then json_build_object('major', project.min_broker_major, 'minor', project.min_broker_minor) end as floor`,
-  told: ', input.queued, input.quota, input.floor, input.software',
+  told: `, input.queued, input.live_from as "queuedFrom", input.quota, input.floor, input.software,
+         case when input.place = 1 then (select last_value from broker_dispatch_seq_seq) end as "lastSeq"`,
 };

@@ -6,7 +6,7 @@ import { Contracts } from './contracts.js';
 import { EndingRepository } from './ending.repository.js';
 import { Endings } from './endings.js';
 import { History } from './history.js';
-import { InsertRepository } from './insert.repository.js';
+import { InsertRepository, sweepOfAll, type KeySweep } from './insert.repository.js';
 
 const EXPIRE_MOST = 500;
 /**
@@ -18,6 +18,10 @@ const EXPIRE_AGAIN_S = 5;
 const EXPIRE_ALL_WITHIN_S = 366 * 86_400;
 const EXPIRE_ALL_EVERY_MS = 300_000;
 const KEYS_AT_ONCE = 1_000;
+/** Those that became old of late are looked at in every turn, and all of them as often as all deadlines are. */
+const KEYS_ALL_EVERY_MS = EXPIRE_ALL_EVERY_MS;
+/** As seldom as an owner reads everything of its brokers (`Reading`), also where it failed: nobody waits for it. */
+const LOOK_BELOW_EVERY_MS = 600_000;
 const PARTITIONS_EVERY_MS = 3_600_000;
 /** Where somebody held the history. There is a week's time. */
 const PARTITIONS_AGAIN_MS = 60_000;
@@ -32,6 +36,8 @@ export class Sweeps {
   private readonly loops: Loop[];
   private expiredAllAt = -Infinity;
   private expiredAt: number | undefined;
+  private readonly keysOfLate: KeySweep = { from: null };
+  private allKeysSweptAt = -Infinity;
   private arePartitionsLeft = false;
 
   constructor(
@@ -53,6 +59,12 @@ export class Sweeps {
       }),
       loops.make({ name: 'idempotency keys', everyMs: 60_000, turn: (signal) => this.forgetKeys(signal) }),
       loops.make({
+        name: 'uncounted commands of projects',
+        everyMs: LOOK_BELOW_EVERY_MS,
+        faultCapMs: LOOK_BELOW_EVERY_MS,
+        turn: (signal) => this.insert.lookBelow(signal),
+      }),
+      loops.make({
         name: 'history partitions',
         everyMs: () => (this.arePartitionsLeft ? PARTITIONS_AGAIN_MS : PARTITIONS_EVERY_MS),
         faultCapMs: PARTITIONS_AGAIN_MS,
@@ -69,10 +81,20 @@ export class Sweeps {
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
-  /** Forgets keys that are a day old, a batch at a time, so that no transaction is long. */
+  /** Forgets keys that are a day old. */
   async forgetKeys(signal?: AbortSignal): Promise<void> {
+    const startedAt = performance.now();
+    // First, and whatever becomes of those of all, as with deadlines.
+    await this.forgetKeysOf(this.keysOfLate, signal);
+    if (signal?.aborted === true || startedAt - this.allKeysSweptAt < KEYS_ALL_EVERY_MS) return;
+    this.allKeysSweptAt = startedAt;
+    await this.forgetKeysOf(sweepOfAll(), signal);
+  }
+
+  /** A batch at a time, so that no transaction is long. */
+  private async forgetKeysOf(sweep: KeySweep, signal?: AbortSignal): Promise<void> {
     while (signal?.aborted !== true) {
-      if ((await this.insert.sweepKeys(KEYS_AT_ONCE)) < KEYS_AT_ONCE) return;
+      if ((await this.insert.sweepKeys(KEYS_AT_ONCE, sweep)) < KEYS_AT_ONCE) return;
     }
   }
 

@@ -89,6 +89,24 @@ export class Rows {
     return id;
   }
 
+  async project(over: Columns = {}): Promise<string> {
+    const id = uuidv7();
+    await this.insert('project', { id, name: `p-${id}`, created_by: id, ...over });
+    return id;
+  }
+
+  async attach(projectId: string, brokerId: string, over: Columns = {}): Promise<void> {
+    await this.insert('broker_attachment', {
+      id: randomUUID(),
+      project_id: projectId,
+      broker_id: brokerId,
+      state: 'online',
+      is_exclusive: false,
+      attached_by: brokerId,
+      ...over,
+    });
+  }
+
   async insert(table: string, columns: Columns): Promise<void> {
     const names = Object.keys(columns);
     const places = names.map((_name, index) => `$${index + 1}`);
