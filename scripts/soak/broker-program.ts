@@ -107,6 +107,8 @@ async function serve(name: string, brokerId: string, standby: boolean): Promise<
       log: log.child({ broker: name }),
     });
     brokers.set(name, broker);
+    // It was told to end while this one started.
+    if (isOver) void broker.stop();
     const reason = await broker.done;
     await broker.stop();
     if (!isOver) process.stdout.write(`over ${name} ${reason}\n`);

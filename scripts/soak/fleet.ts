@@ -92,13 +92,16 @@ export class Fleet {
     return this.there.filter(({ program }) => (this.still.get(program) ?? 0) === 0);
   }
 
-  /** Ends a process as whoever upgrades it does, and starts it again after a while: it loses nothing by that. */
+  /** Ends a process as whoever upgrades it does, and starts it again after a while. What its ops are at it gives up. */
   async restart(crew: Crew, awayMs: number): Promise<void> {
-    await this.withdrawn(crew, async () => {
-      await this.endInPeace(crew.program);
-      await rest(awayMs);
-      await this.startAgain(crew, {});
-    });
+    await this.ended(
+      crew,
+      async () => {
+        await rest(awayMs);
+        await this.startAgain(crew, {});
+      },
+      () => this.endInPeace(crew.program),
+    );
   }
 
   /** Kills a process, and starts it again after a while. */
@@ -153,27 +156,21 @@ export class Fleet {
     if (program.exitCode !== 0) this.ends.push(`${program.name} did not end well: ${program.lastLines}`);
   }
 
-  /** Whatever it was at is lost that it had not written down. */
-  private async ended(crew: Crew, meanwhile: () => Promise<void>): Promise<void> {
+  /** Whatever it was at is lost that it had not written down. Nobody else strikes it meanwhile. */
+  private async ended(
+    crew: Crew,
+    meanwhile: () => Promise<void>,
+    end = () => crew.program.end('SIGKILL'),
+  ): Promise<void> {
     const at = new Date().toISOString();
-    try {
-      await this.withdrawn(crew, async () => {
-        await crew.program.end('SIGKILL');
-        await meanwhile();
-      });
-    } finally {
-      const until = new Date().toISOString();
-      this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
-    }
-  }
-
-  /** Nobody else strikes it meanwhile. */
-  private async withdrawn(crew: Crew, meanwhile: () => Promise<void>): Promise<void> {
     this.away.add(crew.names);
     try {
+      await end();
       await meanwhile();
     } finally {
       this.away.delete(crew.names);
+      const until = new Date().toISOString();
+      this.losses.push(...crew.names.map((name) => ({ brokerId: this.idOf(name), at, until })));
     }
   }
 
